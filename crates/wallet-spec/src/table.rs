@@ -1,0 +1,264 @@
+//! A TOML table under inspection: typed access that reports what is wrong, and at the end what nobody asked for.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::{Fault, Source, nearest};
+use crate::model::{Name, Text};
+
+/// Collects the faults of one file.
+pub(crate) struct Faults<'s> {
+    source: &'s Source,
+    list: RefCell<Vec<Fault>>,
+}
+
+impl<'s> Faults<'s> {
+    pub(crate) fn new(source: &'s Source) -> Self {
+        Self { source, list: RefCell::default() }
+    }
+
+    pub(crate) fn report(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+        self.list.borrow_mut().push(self.source.fault(span, message.into(), help));
+    }
+
+    /// Reports a name that is none of `valid`, with the nearest one.
+    pub(crate) fn unknown<'a>(
+        &self,
+        what: &str,
+        name: &str,
+        span: Range<usize>,
+        valid: impl IntoIterator<Item = &'a str>,
+    ) {
+        let valid: Vec<&str> = valid.into_iter().collect();
+        let help = match nearest(name, valid.iter().copied()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if valid.is_empty() => None,
+            None if valid.len() <= 16 => Some(format!("valid: {}", valid.join(", "))),
+            None => None,
+        };
+        self.report(span, format!("unknown {what} `{name}`"), help);
+    }
+
+    pub(crate) fn into_sorted(self) -> Vec<Fault> {
+        let mut list = self.list.into_inner();
+        list.sort_by_key(|fault| (fault.line, fault.column));
+        list.dedup();
+        list
+    }
+}
+
+pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A table; every key that is asked for is remembered, and [`Table::finish`] reports the others.
+pub(crate) struct Table<'t> {
+    pub(crate) faults: &'t Faults<'t>,
+    pub(crate) span: Range<usize>,
+    what: String,
+    table: &'t DeTable<'t>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'t> Table<'t> {
+    pub(crate) fn new(
+        faults: &'t Faults<'t>,
+        table: &'t DeTable<'t>,
+        span: Range<usize>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self { faults, span, what: what.into(), table, known: RefCell::default() }
+    }
+
+    fn raw(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    pub(crate) fn has(&self, key: &'static str) -> bool {
+        self.raw(key).is_some()
+    }
+
+    pub(crate) fn span_of(&self, key: &'static str) -> Range<usize> {
+        self.table.get(key).map_or(self.span.clone(), Spanned::span)
+    }
+
+    /// Reports that `key` is not there.
+    pub(crate) fn missing(&self, key: &str) {
+        self.faults.report(self.span.clone(), format!("{} lacks `{key}`", self.what), None);
+    }
+
+    fn mismatch(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
+        let found = type_name(value.get_ref());
+        self.faults.report(value.span(), format!("`{key}` must be {wanted}, found {found}"), None);
+    }
+
+    pub(crate) fn text(&self, key: &'static str) -> Option<Name> {
+        let value = self.raw(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(Name { text: text.to_string(), span: value.span() }),
+            _ => {
+                self.mismatch(key, value, "a string");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn required_text(&self, key: &'static str) -> Option<Name> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.text(key)
+    }
+
+    pub(crate) fn integer(&self, key: &'static str) -> Option<u64> {
+        let value = self.raw(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => {
+                self.mismatch(key, value, "an integer");
+                return None;
+            }
+        };
+        if number.is_none() {
+            self.faults.report(value.span(), format!("`{key}` must be a number that is not negative"), None);
+        }
+        number
+    }
+
+    pub(crate) fn small<T: TryFrom<u64>>(&self, key: &'static str) -> Option<T> {
+        let number = self.integer(key)?;
+        let small = T::try_from(number).ok();
+        if small.is_none() {
+            self.faults.report(self.span_of(key), format!("`{key}` is too large"), None);
+        }
+        small
+    }
+
+    pub(crate) fn required<T: TryFrom<u64>>(&self, key: &'static str) -> Option<T> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.small(key)
+    }
+
+    pub(crate) fn boolean(&self, key: &'static str, default: bool) -> bool {
+        match self.raw(key) {
+            None => default,
+            Some(value) => match value.get_ref() {
+                DeValue::Boolean(value) => *value,
+                _ => {
+                    self.mismatch(key, value, "true or false");
+                    default
+                }
+            },
+        }
+    }
+
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<Name> {
+        let Some(value) = self.raw(key) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.mismatch(key, value, "an array of strings");
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in array.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(Name { text: text.to_string(), span: item.span() }),
+                _ => self.mismatch(key, item, "an array of strings"),
+            }
+        }
+        texts
+    }
+
+    pub(crate) fn table(&self, key: &'static str) -> Option<Table<'t>> {
+        let value = self.raw(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Table::new(self.faults, table, value.span(), format!("`{key}`"))),
+            _ => {
+                self.mismatch(key, value, "a table");
+                None
+            }
+        }
+    }
+
+    /// The tables of an array; `what` names one of them in messages.
+    pub(crate) fn tables(&self, key: &'static str) -> Vec<Table<'t>> {
+        let Some(value) = self.raw(key) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.mismatch(key, value, "an array of tables");
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in array.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let name = ["id", "name"].iter().find_map(|key| match table.get(*key)?.get_ref() {
+                        DeValue::String(name) => Some(name.to_string()),
+                        _ => None,
+                    });
+                    let what = name.map_or_else(|| format!("this {key}"), |name| format!("{key} `{name}`"));
+                    tables.push(Table::new(self.faults, table, item.span(), what));
+                }
+                _ => self.mismatch(key, item, "an array of tables"),
+            }
+        }
+        tables
+    }
+
+    /// One of a fixed set of words.
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+        let name = self.text(key)?;
+        let found = words.iter().find(|(word, _)| *word == name.text).map(|(_, value)| *value);
+        if found.is_none() {
+            self.faults.unknown(key, &name, name.span.clone(), words.iter().map(|(word, _)| *word));
+        }
+        found
+    }
+
+    /// A text in both languages.
+    pub(crate) fn both(&self, key: &'static str, required: bool) -> Text {
+        if !self.has(key) {
+            if required {
+                self.missing(key);
+            }
+            return Text::default();
+        }
+        let Some(table) = self.table(key) else { return Text::default() };
+        let mut text = Text::default();
+        for (language, into) in [("zh", &mut text.zh), ("en", &mut text.en)] {
+            match table.required_text(language) {
+                Some(name) if name.trim().is_empty() => {
+                    self.faults.report(name.span.clone(), format!("`{language}` is empty"), None);
+                }
+                Some(name) => *into = name.text,
+                None => {}
+            }
+        }
+        table.finish();
+        text
+    }
+
+    /// Reports keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        let known = self.known.borrow();
+        for (key, _) in self.table.iter() {
+            let name: &str = key.get_ref();
+            if !known.contains(&name) {
+                let what = format!("key in {}:", self.what);
+                self.faults.unknown(&what, name, key.span(), known.iter().copied());
+            }
+        }
+    }
+}
