@@ -1,1 +1,59 @@
+//! The sans-IO core of `wallop`: what every wallet open platform is made of, without a socket, a clock, a random source
+//! or a crypto library. Time is an argument ([`UnixTime`]), crypto is a value that is passed in ([`crypto`]).
+//!
+//! The types of a platform are generated from its spec by `wallet-macros` on top of this crate; [`Endpoint`] and
+//! [`OutgoingRequest`] are what they implement. By themselves useful are [`Amount`], [`form`], [`Delivery`] and
+//! [`webhook`].
+//!
+//! ```
+//! use wallet_core::Amount;
+//!
+//! let amount: Amount = "1.50".parse()?;
+//! assert_eq!(amount.units(6)?.get(), 1_500_000);
+//! assert_eq!(amount.as_str(), "1.50"); // the text is kept for replies
+//! assert_eq!(amount, "1.5".parse()?); // and compared by value
+//! # Ok::<(), wallet_core::AmountError>(())
+//! ```
 
+mod amount;
+mod body;
+pub mod crypto;
+mod delivery;
+mod endpoint;
+mod field;
+pub mod form;
+mod meta;
+mod multipart;
+mod reply;
+mod secret;
+mod sign;
+mod time;
+mod transport;
+pub mod types;
+pub mod webhook;
+
+pub use amount::{Amount, AmountError, Units};
+pub use body::{BodyFormat, FieldWriter, Slots, Value};
+pub use delivery::{Delivery, DeliveryState, Input, Output, Schedule, Snapshot, Stretch};
+pub use endpoint::{
+    Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, Fault, FaultKind, OutgoingRequest,
+    Platform, bearer, decode_callback, decode_fields, peek, write_request,
+};
+pub use field::{Field, Malformed};
+pub use meta::*;
+pub use reply::{
+    Data, FromCode, RefusalBody, Refused, Reply, ResponseError, message, read_reply, refusal_body,
+    success_body,
+};
+pub use secret::Secret;
+pub use sign::{Signature, SignatureFault, Signed, Signer, Unverified};
+pub use time::UnixTime;
+pub use transport::Transport;
+
+/// What generated code names; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use http;
+    pub use serde;
+    pub use std::borrow::Cow;
+}

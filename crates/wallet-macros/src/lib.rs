@@ -1,1 +1,112 @@
+//! `#[derive(WalletApi)]`: one spec file in, Rust items out.
+//!
+//! ```ignore
+//! /// The FOMO open platform.
+//! #[derive(wallet_macros::WalletApi)]
+//! #[wallet(spec = "spec/fomo.toml", rules = "spec/rules.toml")]
+//! pub struct Fomo;
+//! ```
+//!
+//! Beside the struct it makes a module for each endpoint (`pre_pay::{Endpoint, Request, Response}`) and callback, the
+//! spec's types and objects, `enum ErrorCode`, `enum Refusal`, `mod lifetimes`, `mod limits`, `enum AnyRequest` that
+//! routes and decodes in one step, and `impl Platform`. One spec a Rust module, so that the names of two platforms never
+//! meet. `#[wallet(spec_text = "…")]` takes the text itself.
+//!
+//! All faults of a spec are reported at once, and what could be read is still made, so that the users of a type are not
+//! buried in follow-up errors. This crate knows kinds and never a platform.
 
+mod expand;
+mod meta;
+mod names;
+mod wire;
+
+use std::path::Path;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{DeriveInput, LitStr};
+use wallet_spec::{Source, Spec};
+
+/// Makes sans-IO types of a platform's spec. See the [crate's documentation](crate).
+#[proc_macro_derive(WalletApi, attributes(wallet))]
+pub fn derive_wallet_api(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    derive(&input).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+#[derive(Default)]
+struct Arguments {
+    spec: Option<LitStr>,
+    rules: Option<LitStr>,
+    spec_text: Option<LitStr>,
+}
+
+fn arguments(input: &DeriveInput) -> syn::Result<Arguments> {
+    let mut arguments = Arguments::default();
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("wallet")) {
+        attribute.parse_nested_meta(|meta| {
+            let slot = match meta.path.get_ident().map(ToString::to_string).as_deref() {
+                Some("spec") => &mut arguments.spec,
+                Some("rules") => &mut arguments.rules,
+                Some("spec_text") => &mut arguments.spec_text,
+                _ => return Err(meta.error("expected `spec`, `rules` or `spec_text`")),
+            };
+            *slot = Some(meta.value()?.parse()?);
+            Ok(())
+        })?;
+    }
+    if arguments.spec.is_none() == arguments.spec_text.is_none() {
+        let message = "say where the spec is: #[wallet(spec = \"spec/name.toml\")]";
+        return Err(syn::Error::new(Span::call_site(), message));
+    }
+    Ok(arguments)
+}
+
+/// Reads a file beside the crate's manifest, and makes cargo rebuild when it changes.
+fn file(path: &LitStr) -> syn::Result<(Source, TokenStream)> {
+    let root = std::env::var("CARGO_MANIFEST_DIR")
+        .map_err(|_| syn::Error::new(path.span(), "CARGO_MANIFEST_DIR is not set: build with cargo"))?;
+    let name = path.value();
+    let text = std::fs::read_to_string(Path::new(&root).join(&name)).map_err(|error| {
+        syn::Error::new(
+            path.span(),
+            format!("cannot read {name} (paths are relative to Cargo.toml): {error}"),
+        )
+    })?;
+    let from_root = format!("/{name}");
+    let rebuild = quote!(
+        const _: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #from_root));
+    );
+    Ok((Source::new(name, text), rebuild))
+}
+
+fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
+    let arguments = arguments(input)?;
+    let mut rebuild = TokenStream::new();
+    let mut place = Span::call_site();
+    let source = match (&arguments.spec, &arguments.spec_text) {
+        (Some(path), _) => {
+            let (source, tracked) = file(path)?;
+            rebuild.extend(tracked);
+            place = path.span();
+            source
+        }
+        (None, Some(text)) => {
+            place = text.span();
+            Source::new("spec_text", text.value())
+        }
+        (None, None) => Source::new("spec_text", ""),
+    };
+    let rules = match &arguments.rules {
+        Some(path) => {
+            let (rules, tracked) = file(path)?;
+            rebuild.extend(tracked);
+            Some(rules)
+        }
+        None => None,
+    };
+    let (spec, faults) = Spec::read(&source, rules.as_ref());
+    let errors = faults.iter().map(|fault| syn::Error::new(place, fault).into_compile_error());
+    let items = expand::expand(&spec, &input.ident, &input.vis);
+    Ok(quote!(#rebuild #(#errors)* #items))
+}

@@ -31,6 +31,16 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
     );
     c.codes();
     c.faults_refer(&spec.faults);
+    for (name, given) in [
+        ("field", &spec.faults.field),
+        ("body", &spec.faults.body),
+        ("body_too_large", &spec.faults.body_too_large),
+        ("bearer", &spec.faults.bearer),
+    ] {
+        if given.is_none() {
+            faults.report(0..0, format!("[faults] lacks `{name}`"), Some("the id of a refusal".to_owned()));
+        }
+    }
     for choice in &spec.choices {
         c.unique("value", choice.values.iter().map(|value| &value.id));
     }

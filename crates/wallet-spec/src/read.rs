@@ -23,7 +23,38 @@ impl Spec {
         spec.rules = rule_list.unwrap_or_default();
         check::check(&spec, rules.is_some(), &list);
         faults.extend(list.into_sorted());
+        spec.keep_first_of_each_name();
         (spec, faults)
+    }
+}
+
+impl Spec {
+    /// A name that is declared twice is a fault; what comes of it is made once, so that the compiler has nothing to add.
+    fn keep_first_of_each_name(&mut self) {
+        fn once<T>(list: &mut Vec<T>, name: impl Fn(&T) -> &str) {
+            let mut seen = std::collections::HashSet::new();
+            list.retain(|item| seen.insert(name(item).to_owned()));
+        }
+        once(&mut self.types, |item| &item.name);
+        once(&mut self.choices, |item| &item.name);
+        once(&mut self.objects, |item| &item.name);
+        once(&mut self.scopes, |item| &item.id);
+        once(&mut self.lifetimes, |item| &item.id);
+        once(&mut self.limits, |item| &item.id);
+        once(&mut self.codes, |item| &item.id);
+        once(&mut self.refusals, |item| &item.id);
+        once(&mut self.signings, |item| &item.id);
+        once(&mut self.endpoints, |item| &item.id);
+        once(&mut self.callbacks, |item| &item.id);
+        for choice in &mut self.choices {
+            once(&mut choice.values, |item| &item.id);
+        }
+        let lists = (self.objects.iter_mut().map(|object| &mut object.fields))
+            .chain(self.endpoints.iter_mut().flat_map(|e| [&mut e.request, &mut e.response]))
+            .chain(self.callbacks.iter_mut().map(|callback| &mut callback.fields));
+        for fields in lists {
+            once(fields, |item| &item.name);
+        }
     }
 }
 

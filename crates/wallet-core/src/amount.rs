@@ -1,0 +1,263 @@
+//! Amounts of money: the text as it was given and its exact value. Never a float.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// Every amount, in base units of its coin, is below 10^36 (R12), so that sums stay far from `i128`'s end.
+const MAX_DIGITS: usize = 36;
+
+/// A decimal amount as the wire carries it: `^(0|[1-9][0-9]*)(\.[0-9]+)?$`, at most 36 digits that count (R12).
+///
+/// The text is kept as it was received; comparing goes by value.
+#[derive(Clone)]
+pub struct Amount<'a> {
+    text: Cow<'a, str>,
+    /// All digits as one number, and how many of them stand behind the point.
+    mantissa: i128,
+    scale: u8,
+}
+
+/// Why a text is no amount, or an amount none of this coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AmountError {
+    /// Not of the form `12` or `12.5`: no sign, no exponent, no leading zeros, digits on both sides of the point.
+    Malformed,
+    /// 10^36 base units or more.
+    TooLarge,
+    /// More digits behind the point than the coin has.
+    TooPrecise,
+}
+
+impl fmt::Display for AmountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a decimal amount such as 12 or 12.5",
+            Self::TooLarge => "the amount is 10^36 base units or more",
+            Self::TooPrecise => "more digits behind the point than the coin has",
+        })
+    }
+}
+
+impl std::error::Error for AmountError {}
+
+impl<'a> Amount<'a> {
+    /// Reads an amount.
+    ///
+    /// # Errors
+    /// [`AmountError::Malformed`] or [`AmountError::TooLarge`].
+    pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, AmountError> {
+        let text = text.into();
+        let (whole, fraction) = match text.split_once('.') {
+            Some((_, "")) => return Err(AmountError::Malformed),
+            Some((whole, fraction)) => (whole, fraction),
+            None => (text.as_ref(), ""),
+        };
+        if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) {
+            return Err(AmountError::Malformed);
+        }
+        let mut mantissa: i128 = 0;
+        for digit in whole.bytes().chain(fraction.bytes()) {
+            if !digit.is_ascii_digit() {
+                return Err(AmountError::Malformed);
+            }
+            mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(digit - b'0'));
+        }
+        if fraction.len() > MAX_DIGITS || mantissa >= power_of_ten(MAX_DIGITS) {
+            return Err(AmountError::TooLarge);
+        }
+        let scale = fraction.len() as u8; // at most 36
+        Ok(Self { text, mantissa, scale })
+    }
+
+    /// The text as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The amount in base units of a coin with so many decimals.
+    ///
+    /// # Errors
+    /// [`AmountError::TooPrecise`] when the text has more digits behind the point than the coin (nothing is ever
+    /// rounded), [`AmountError::TooLarge`] at 10^36 base units.
+    pub fn units(&self, decimals: u8) -> Result<Units, AmountError> {
+        let missing = decimals.checked_sub(self.scale).ok_or(AmountError::TooPrecise)?;
+        let factor =
+            if usize::from(missing) <= MAX_DIGITS { power_of_ten(missing.into()) } else { i128::MAX };
+        match self.mantissa.checked_mul(factor) {
+            Some(units) if units < power_of_ten(MAX_DIGITS) => Ok(Units(units)),
+            _ => Err(AmountError::TooLarge),
+        }
+    }
+
+    /// Whether nothing would move.
+    pub fn is_zero(&self) -> bool {
+        self.mantissa == 0
+    }
+
+    /// The same with a text of its own.
+    pub fn into_owned(self) -> Amount<'static> {
+        Amount { text: Cow::Owned(self.text.into_owned()), mantissa: self.mantissa, scale: self.scale }
+    }
+}
+
+/// 10^exponent for exponents up to 36.
+fn power_of_ten(exponent: usize) -> i128 {
+    10_i128.pow(exponent.min(MAX_DIGITS) as u32)
+}
+
+impl FromStr for Amount<'static> {
+    type Err = AmountError;
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        Self::parse(text.to_owned())
+    }
+}
+
+impl PartialEq for Amount<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Amount<'_> {}
+
+impl PartialOrd for Amount<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Amount<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Whole parts first: bringing both to one scale could overflow.
+        let (one, two) = (power_of_ten(self.scale.into()), power_of_ten(other.scale.into()));
+        (self.mantissa / one).cmp(&(other.mantissa / two)).then_with(|| {
+            let aligned = |rest: i128, scale: u8| rest * power_of_ten(MAX_DIGITS - usize::from(scale));
+            aligned(self.mantissa % one, self.scale).cmp(&aligned(other.mantissa % two, other.scale))
+        })
+    }
+}
+
+impl fmt::Debug for Amount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Amount({})", self.text)
+    }
+}
+
+impl fmt::Display for Amount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An exact number of base units of one coin. Signed, so that entries can be summed; overflow is never silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Units(i128);
+
+impl Units {
+    /// Nothing.
+    pub const ZERO: Units = Units(0);
+
+    /// So many base units.
+    pub const fn new(units: i128) -> Self {
+        Self(units)
+    }
+
+    /// The number.
+    pub const fn get(self) -> i128 {
+        self.0
+    }
+
+    /// The sum, unless it leaves `i128`.
+    pub fn checked_add(self, other: Units) -> Option<Units> {
+        self.0.checked_add(other.0).map(Units)
+    }
+
+    /// The difference, unless it leaves `i128`.
+    pub fn checked_sub(self, other: Units) -> Option<Units> {
+        self.0.checked_sub(other.0).map(Units)
+    }
+
+    /// The same with the other sign. Units below 10^36 have one.
+    pub fn negated(self) -> Units {
+        Units(self.0.saturating_neg())
+    }
+
+    /// `parts` millionths of this, rounded up to a whole base unit (R23: a fee is rounded up, once).
+    pub fn millionths_rounded_up(self, parts: u32) -> Units {
+        const MILLION: i128 = 1_000_000;
+        let parts = i128::from(parts);
+        let (whole, rest) = (self.0 / MILLION, self.0 % MILLION);
+        // 10^30 millionths by 10^6 parts stays far below i128's end; `rest * parts` is below 10^12.
+        Units(whole * parts + (rest * parts + MILLION - 1) / MILLION)
+    }
+
+    /// As a decimal text of a coin with so many decimals, without trailing zeros: `1500000` of 6 is `1.5`.
+    pub fn to_amount(self, decimals: u8) -> Amount<'static> {
+        let digits = format!("{:0>width$}", self.0.unsigned_abs(), width = usize::from(decimals) + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - usize::from(decimals));
+        let fraction = fraction.trim_end_matches('0');
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let text =
+            if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") };
+        let scale = fraction.len() as u8; // at most `decimals`
+        let mantissa = self.0 / 10_i128.pow(u32::from(decimals - scale));
+        Amount { text: Cow::Owned(text), mantissa, scale }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r12_only_plain_decimals_are_amounts() {
+        for good in ["0", "1", "10", "0.1", "1.4600", "0.000000000000000000000000000000000001"] {
+            assert_eq!(Amount::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "", ".", "1.", ".5", "01", "00", "-1", "+1", "1e3", "1,5", " 1", "1 ", "1.5.1", "１", "0x1",
+            "NaN",
+        ] {
+            assert_eq!(Amount::parse(bad), Err(AmountError::Malformed), "{bad}");
+        }
+        let largest = "9".repeat(36);
+        assert!(Amount::parse(largest.as_str()).is_ok());
+        assert_eq!(Amount::parse(format!("1{}", "0".repeat(36))), Err(AmountError::TooLarge));
+        assert_eq!(Amount::parse("9".repeat(5000)), Err(AmountError::TooLarge));
+    }
+
+    #[test]
+    fn r12_units_are_exact_or_refused() {
+        let units =
+            |text: &str, decimals| Amount::parse(text.to_owned()).unwrap().units(decimals).map(Units::get);
+        assert_eq!(units("1.5", 6), Ok(1_500_000));
+        assert_eq!(units("0.000001", 6), Ok(1));
+        assert_eq!(units("0.0000001", 6), Err(AmountError::TooPrecise));
+        assert_eq!(units("1.0", 0), Err(AmountError::TooPrecise));
+        assert_eq!(units("1000000000000000000", 18), Err(AmountError::TooLarge));
+        assert_eq!(units("999999999999999999", 18), Ok(999_999_999_999_999_999 * 10_i128.pow(18)));
+    }
+
+    #[test]
+    fn amounts_compare_by_value() {
+        let amount = |text: &str| Amount::parse(text.to_owned()).unwrap();
+        assert_eq!(amount("1.46"), amount("1.4600"));
+        assert!(amount("0.9") < amount("1"));
+        assert!(amount("9".repeat(36).as_str()) > amount("0.1"));
+    }
+
+    #[test]
+    fn units_round_up_once_and_print_without_trailing_zeros() {
+        assert_eq!(Units(1).millionths_rounded_up(1).get(), 1);
+        assert_eq!(Units(1_000_000).millionths_rounded_up(1).get(), 1);
+        assert_eq!(Units(1_000_001).millionths_rounded_up(1).get(), 2);
+        assert_eq!(Units(10_i128.pow(36) - 1).millionths_rounded_up(1_000_000).get(), 10_i128.pow(36) - 1);
+        assert_eq!(Units(1_500_000).to_amount(6).as_str(), "1.5");
+        assert_eq!(Units(0).to_amount(6).as_str(), "0");
+        assert_eq!(Units(-1).to_amount(6).as_str(), "-0.000001");
+        assert_eq!(Units(5).to_amount(0).as_str(), "5");
+    }
+}

@@ -1,0 +1,320 @@
+//! Request bodies: read from urlencoded, multipart, JSON or nothing into one slot a field (R10), and written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::endpoint::{Fault, FaultKind};
+use crate::{EndpointMeta, FaultsMeta, FieldMeta, form, multipart};
+
+/// The text of one field.
+#[derive(Debug, Clone)]
+pub struct Value<'a> {
+    /// The text, decoded once.
+    pub text: Cow<'a, str>,
+    /// Whether it stood as a number in JSON.
+    pub number: bool,
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self { text, number: false }
+    }
+}
+
+/// One slot for each field of a declaration, filled by one pass over the body.
+pub struct Slots<'a, const N: usize> {
+    values: [Option<Value<'a>>; N],
+    fields: &'static [FieldMeta],
+    faults: &'static FaultsMeta,
+}
+
+impl<'a, const N: usize> Slots<'a, N> {
+    /// Reads `body` by its content type. `index` finds a field by the name on the wire.
+    pub(crate) fn read(
+        meta: &'static EndpointMeta,
+        index: fn(&[u8]) -> Option<usize>,
+        content_type: Option<&str>,
+        body: &'a [u8],
+    ) -> Result<Self, Fault> {
+        let mut slots = Self { values: [const { None }; N], fields: meta.request, faults: &meta.faults };
+        if body.is_empty() {
+            return Ok(slots);
+        }
+        let unreadable = || Fault::new(FaultKind::Body, Some("body"), meta.faults.body);
+        let (essence, parameters) = match content_type {
+            Some(text) => text.split_once(';').unwrap_or((text, "")),
+            None => return Err(unreadable()),
+        };
+        let essence = essence.trim();
+        if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            slots.read_form(index, body)?;
+        } else if essence.eq_ignore_ascii_case("application/json") {
+            let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
+            slots.read_json(index, text, unreadable)?;
+        } else if essence.eq_ignore_ascii_case("multipart/form-data") {
+            let boundary = multipart::boundary(parameters).ok_or_else(unreadable)?;
+            multipart::parts(body, boundary, |name, content| {
+                let Some(at) = index(name.as_bytes()) else { return Ok(()) };
+                match std::str::from_utf8(content) {
+                    Ok(text) => slots.put(at, Cow::Borrowed(text).into()),
+                    Err(_) => Err(slots.fault(at, FaultKind::NotUtf8)),
+                }
+            })
+            .ok_or_else(unreadable)??;
+        } else {
+            return Err(unreadable());
+        }
+        Ok(slots)
+    }
+
+    /// Slots that hold a callback's form body.
+    pub(crate) fn read_callback(
+        fields: &'static [FieldMeta],
+        faults: &'static FaultsMeta,
+        index: fn(&[u8]) -> Option<usize>,
+        body: &'a [u8],
+    ) -> Result<Self, Fault> {
+        let mut slots = Self { values: [const { None }; N], fields, faults };
+        slots.read_form(index, body)?;
+        Ok(slots)
+    }
+
+    fn read_form(&mut self, index: fn(&[u8]) -> Option<usize>, body: &'a [u8]) -> Result<(), Fault> {
+        for (name, value) in form::pairs(body) {
+            // Names are plain in practice; a name that is encoded is decoded before it is looked up.
+            let at = match index(name) {
+                Some(at) => Some(at),
+                None if memchr::memchr2(b'%', b'+', name).is_some() => {
+                    form::decode(name).ok().and_then(|name| index(name.as_bytes()))
+                }
+                None => None,
+            };
+            let Some(at) = at else { continue };
+            match form::decode(value) {
+                Ok(text) => self.put(at, text.into())?,
+                Err(form::FormError::NotUtf8) => return Err(self.fault(at, FaultKind::NotUtf8)),
+                Err(_) => return Err(self.fault(at, FaultKind::Malformed)),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_json(
+        &mut self,
+        index: fn(&[u8]) -> Option<usize>,
+        text: &'a str,
+        unreadable: impl Fn() -> Fault,
+    ) -> Result<(), Fault> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let filled = json.deserialize_map(Members { slots: self, index }).map_err(|_| unreadable())?;
+        json.end().map_err(|_| unreadable())?;
+        filled
+    }
+
+    pub(crate) fn put(&mut self, at: usize, value: Value<'a>) -> Result<(), Fault> {
+        match &self.values[at] {
+            Some(before) if before.text != value.text => Err(self.fault(at, FaultKind::Repeated)),
+            _ => {
+                self.values[at] = Some(value);
+                Ok(())
+            }
+        }
+    }
+
+    fn fault(&self, at: usize, kind: FaultKind) -> Fault {
+        Fault::new(kind, Some(self.fields[at].name), self.faults.field)
+    }
+
+    /// Checks what holds for every field: there, not empty, not too long, of its fixed value.
+    pub(crate) fn check(&mut self) -> Result<(), Fault> {
+        for (at, field) in self.fields.iter().enumerate() {
+            let Some(value) = &self.values[at] else {
+                if field.required {
+                    return Err(self.fault(at, FaultKind::Missing));
+                }
+                continue;
+            };
+            if value.text.is_empty() {
+                if field.required {
+                    return Err(self.fault(at, FaultKind::Empty));
+                }
+                self.values[at] = None;
+                continue;
+            }
+            if let Some(max) = field.max {
+                let max = max as usize;
+                // Bytes are at least as many as characters, so counting is rarely needed.
+                if value.text.len() > max && value.text.chars().count() > max {
+                    return Err(self.fault(at, FaultKind::TooLong));
+                }
+            }
+            if let Some(fixed) = field.fixed
+                && value.text != fixed
+            {
+                let refusal = field.otherwise.unwrap_or(self.faults.field);
+                return Err(Fault::new(FaultKind::WrongValue, Some(field.name), refusal));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a slot, for signatures and discriminators.
+    pub fn text(&self, at: usize) -> Option<&Cow<'a, str>> {
+        self.values[at].as_ref().map(|value| &value.text)
+    }
+
+    /// Takes a required field.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field.
+    pub fn required<T: crate::Field<'a>>(&mut self, at: usize) -> Result<T, Fault> {
+        let value = self.values[at].take().ok_or_else(|| self.fault(at, FaultKind::Missing))?;
+        T::read(value).map_err(|_| self.fault(at, FaultKind::Malformed))
+    }
+
+    /// Takes an optional field.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field.
+    pub fn optional<T: crate::Field<'a>>(&mut self, at: usize) -> Result<Option<T>, Fault> {
+        let Some(value) = self.values[at].take() else { return Ok(None) };
+        T::read(value).map(Some).map_err(|_| self.fault(at, FaultKind::Malformed))
+    }
+}
+
+struct Members<'s, 'a, const N: usize> {
+    slots: &'s mut Slots<'a, N>,
+    index: fn(&[u8]) -> Option<usize>,
+}
+
+/// A JSON string, borrowed where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a, const N: usize> Visitor<'a> for Members<'_, 'a, N> {
+    /// JSON that does not parse is the visitor's error; a fault in a field is its value.
+    type Value = Result<(), Fault>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the request's fields")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut result = Ok(());
+        while let Some(name) = map.next_key::<JsonText<'a>>()? {
+            let raw: &'a RawValue = map.next_value()?;
+            let Some(at) = (self.index)(name.0.as_bytes()) else { continue };
+            if result.is_err() {
+                continue;
+            }
+            let raw = raw.get();
+            result = match raw.as_bytes() {
+                [b'"', ..] => match serde_json::from_str::<JsonText<'a>>(raw) {
+                    Ok(text) => self.slots.put(at, text.0.into()),
+                    Err(_) => Err(self.slots.fault(at, FaultKind::NotUtf8)), // a lone surrogate
+                },
+                b"null" => Ok(()),
+                [b'0'..=b'9' | b'-', ..] => {
+                    self.slots.put(at, Value { text: Cow::Borrowed(raw), number: true })
+                }
+                _ => Err(self.slots.fault(at, FaultKind::Malformed)),
+            };
+        }
+        Ok(result)
+    }
+}
+
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyFormat {
+    /// `application/x-www-form-urlencoded`.
+    #[default]
+    Form,
+    /// `application/json`, every value a string.
+    Json,
+    /// `multipart/form-data`.
+    Multipart,
+}
+
+/// Writes fields into a buffer, one after the other.
+pub struct FieldWriter<'o> {
+    out: &'o mut Vec<u8>,
+    format: BodyFormat,
+    start: usize,
+    boundary: u32,
+    clash: bool,
+}
+
+impl<'o> FieldWriter<'o> {
+    /// A writer that appends to `out` as a form.
+    pub fn form(out: &'o mut Vec<u8>) -> Self {
+        Self { start: out.len(), out, format: BodyFormat::Form, boundary: 0, clash: false }
+    }
+
+    /// Appends one field.
+    pub fn field(&mut self, name: &str, value: &str) {
+        match self.format {
+            BodyFormat::Form => {
+                if self.out.len() > self.start {
+                    self.out.push(b'&');
+                }
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.push(b'=');
+                form::encode_into(value, self.out);
+            }
+            BodyFormat::Json => {
+                self.out.push(if self.out.len() > self.start { b',' } else { b'{' });
+                // Writing JSON text into a Vec cannot fail.
+                let _ = serde_json::to_writer(&mut *self.out, name);
+                self.out.push(b':');
+                let _ = serde_json::to_writer(&mut *self.out, value);
+            }
+            BodyFormat::Multipart => {
+                let boundary = boundary_text(self.boundary);
+                self.clash |= value.contains(&boundary);
+                let part = format!(
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                );
+                self.out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+
+    /// The fields that `write` puts, as a complete body with its content type.
+    pub(crate) fn body(format: BodyFormat, mut write: impl FnMut(&mut FieldWriter<'_>)) -> (Vec<u8>, String) {
+        let mut out = Vec::with_capacity(512);
+        let mut boundary = 0;
+        loop {
+            out.clear();
+            let mut writer = FieldWriter { out: &mut out, format, start: 0, boundary, clash: false };
+            write(&mut writer);
+            if !writer.clash {
+                break;
+            }
+            boundary += 1; // a value contains the boundary: another one
+        }
+        let content_type = match format {
+            BodyFormat::Form => "application/x-www-form-urlencoded".to_owned(),
+            BodyFormat::Json => {
+                if out.is_empty() {
+                    out.push(b'{');
+                }
+                out.push(b'}');
+                "application/json".to_owned()
+            }
+            BodyFormat::Multipart => {
+                out.extend_from_slice(format!("--{}--\r\n", boundary_text(boundary)).as_bytes());
+                format!("multipart/form-data; boundary={}", boundary_text(boundary))
+            }
+        };
+        (out, content_type)
+    }
+}
+
+fn boundary_text(number: u32) -> String {
+    format!("wallop-part-{number}")
+}

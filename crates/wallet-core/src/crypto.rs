@@ -1,0 +1,52 @@
+//! What this project needs of cryptography, as traits. `wallet-crypto` implements them; they are passed in as values,
+//! so that the core has no crypto library and a test can count or replace each call.
+
+/// SHA-1, for signatures that the documents prescribe (R8).
+pub trait Sha1: Send + Sync {
+    /// The digest of everything that `text` feeds, in order. Nothing is allocated.
+    fn sha1(&self, text: &mut dyn FnMut(&mut dyn FnMut(&[u8]))) -> [u8; 20];
+}
+
+/// SHA-256, HMAC and HKDF with it.
+pub trait Sha256: Send + Sync {
+    /// The digest of `data`.
+    fn sha256(&self, data: &[u8]) -> [u8; 32];
+    /// HMAC-SHA256 of the parts, joined.
+    fn hmac(&self, key: &[u8], parts: &[&[u8]]) -> [u8; 32];
+    /// HKDF-SHA256 without salt: 32 bytes for `info`.
+    fn hkdf(&self, secret: &[u8], info: &[u8]) -> [u8; 32];
+}
+
+/// AES-256-GCM, for secrets that must be readable again (R80).
+pub trait Aead: Send + Sync {
+    /// Seals `plain` under `key`; `context` is authenticated with it. The nonce must never repeat under a key.
+    fn seal(&self, key: &[u8; 32], nonce: [u8; 12], context: &[u8], plain: &[u8]) -> Vec<u8>;
+    /// Opens what [`Aead::seal`] made; `None` when key, nonce, context or text are not the same.
+    fn open(&self, key: &[u8; 32], nonce: [u8; 12], context: &[u8], sealed: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// A source of random bytes that nobody can guess.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// All of it in one value.
+pub trait Crypto: Sha1 + Sha256 + Aead + Entropy {}
+impl<T: Sha1 + Sha256 + Aead + Entropy + ?Sized> Crypto for T {}
+
+/// Whether two byte strings are equal, in a time that depends on their lengths only.
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    use subtle::ConstantTimeEq;
+    a.ct_eq(b).into()
+}
+
+/// Writes bytes as lower-case hexadecimal into `out`, which is twice as long.
+pub fn hex_lower<'o>(bytes: &[u8], out: &'o mut [u8]) -> &'o str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    std::str::from_utf8(out).unwrap_or_default()
+}

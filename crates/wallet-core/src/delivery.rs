@@ -1,0 +1,162 @@
+//! The state machine of a callback's delivery. It alone computes when the next attempt is due.
+
+use std::time::Duration;
+
+use crate::UnixTime;
+
+/// When attempts are made and what ends them; spec data (R3, R4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The stretches, one after the other.
+    pub stretches: &'static [Stretch],
+    /// The HTTP status that acknowledges a delivery; every other is a failure.
+    pub acknowledged_by: u16,
+}
+
+/// So many attempts, each after such a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// How many attempts.
+    pub times: u32,
+    /// How long after the end of the attempt before, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Schedule {
+    /// How many attempts there are in all.
+    pub const fn attempts(&self) -> u32 {
+        let (mut sum, mut at) = (0, 0);
+        while at < self.stretches.len() {
+            sum += self.stretches[at].times;
+            at += 1;
+        }
+        sum
+    }
+
+    /// The wait before an attempt, counted from 0; `None` when there are no more.
+    pub fn wait_before(&self, attempt: u32) -> Option<Duration> {
+        let mut end = 0;
+        self.stretches.iter().find_map(|stretch| {
+            end += stretch.times;
+            (attempt < end).then(|| Duration::from_millis(stretch.wait_ms))
+        })
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// An attempt is due at [`Snapshot::next_at`].
+    Waiting,
+    /// The receiver acknowledged it.
+    Acknowledged,
+    /// Every attempt failed.
+    Exhausted,
+}
+
+/// All that is kept of a delivery: exactly what a store writes into its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts that have ended.
+    pub attempts: u32,
+    /// When the next attempt is due (meaningful while waiting).
+    pub next_at: UnixTime,
+}
+
+/// What happened to the attempt under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The receiver answered with this HTTP status.
+    Reply(u16),
+    /// It did not answer within the deadline.
+    Timeout,
+    /// No exchange took place: no connection, no address, a broken reply.
+    Failed,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Make an attempt now, then call [`Delivery::handle_input`].
+    Transmit,
+    /// Nothing until then; call [`Delivery::poll_output`] again at that time.
+    Timeout(UnixTime),
+    /// An attempt is under way; call [`Delivery::handle_input`] when it has ended.
+    Awaiting,
+    /// Nothing, ever again.
+    Finished,
+}
+
+/// A callback under delivery.
+///
+/// ```
+/// use wallet_core::{Delivery, Input, Output, Schedule, Stretch, UnixTime};
+/// use std::time::Duration;
+///
+/// const SCHEDULE: Schedule = Schedule { stretches: &[Stretch { times: 2, wait_ms: 1000 }], acknowledged_by: 200 };
+/// let t0 = UnixTime::from_secs(1_574_510_444);
+/// let mut delivery = Delivery::new(SCHEDULE, t0);
+/// let due = t0 + Duration::from_secs(1);
+/// assert_eq!(delivery.poll_output(t0), Output::Timeout(due));
+/// assert_eq!(delivery.poll_output(due), Output::Transmit);
+/// delivery.handle_input(Input::Reply(204), due); // not 200: a failure
+/// assert_eq!(delivery.poll_output(due), Output::Timeout(due + Duration::from_secs(1)));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    schedule: Schedule,
+    snapshot: Snapshot,
+    awaiting: bool,
+}
+
+impl Delivery {
+    /// A delivery whose first wait begins now.
+    pub fn new(schedule: Schedule, now: UnixTime) -> Self {
+        let first = schedule.wait_before(0);
+        let state = if first.is_some() { DeliveryState::Waiting } else { DeliveryState::Exhausted };
+        let snapshot = Snapshot { state, attempts: 0, next_at: now + first.unwrap_or_default() };
+        Self { schedule, snapshot, awaiting: false }
+    }
+
+    /// A delivery as it was stored. An attempt that was under way then counts as not made.
+    pub fn restore(schedule: Schedule, snapshot: Snapshot) -> Self {
+        Self { schedule, snapshot, awaiting: false }
+    }
+
+    /// What to store.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot
+    }
+
+    /// What to do now. After [`Output::Transmit`] it answers [`Output::Awaiting`] until the attempt has ended.
+    pub fn poll_output(&mut self, now: UnixTime) -> Output {
+        match self.snapshot.state {
+            DeliveryState::Acknowledged | DeliveryState::Exhausted => Output::Finished,
+            DeliveryState::Waiting if self.awaiting => Output::Awaiting,
+            DeliveryState::Waiting if now < self.snapshot.next_at => Output::Timeout(self.snapshot.next_at),
+            DeliveryState::Waiting => {
+                self.awaiting = true;
+                Output::Transmit
+            }
+        }
+    }
+
+    /// Takes the end of an attempt. Without an attempt under way this is a no-op: late and repeated input is harmless.
+    pub fn handle_input(&mut self, input: Input, now: UnixTime) {
+        if !std::mem::take(&mut self.awaiting) {
+            return;
+        }
+        self.snapshot.attempts += 1;
+        if input == Input::Reply(self.schedule.acknowledged_by) {
+            self.snapshot.state = DeliveryState::Acknowledged;
+            return;
+        }
+        // Counted from the end of this attempt: after a long stop there is no burst.
+        match self.schedule.wait_before(self.snapshot.attempts) {
+            Some(wait) => self.snapshot.next_at = now + wait,
+            None => self.snapshot.state = DeliveryState::Exhausted,
+        }
+    }
+}

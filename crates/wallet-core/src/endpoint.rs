@@ -1,0 +1,354 @@
+//! Endpoints in both directions: what generated types implement, and the parts of it that are the same for all.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+
+use crate::body::{BodyFormat, FieldWriter, Slots};
+use crate::reply::{FromCode, Reply, ResponseError, read_reply};
+use crate::sign::{Signature, Signer};
+use crate::types::SecretText;
+use crate::{Auth, CallbackMeta, EndpointMeta, FaultsMeta, PlatformMeta, RefusalMeta, form};
+
+/// A platform: a marker type that carries its whole table.
+pub trait Platform: 'static {
+    /// What its spec says.
+    const META: &'static PlatformMeta;
+}
+
+/// An endpoint: a marker type, one each (`pre_pay::Endpoint`).
+pub trait Endpoint: 'static {
+    /// What the spec says of it.
+    const META: &'static EndpointMeta;
+    /// Its request.
+    type Request<'a>;
+    /// What decoding yields: the request within what must be checked first, for example
+    /// `Bearer<'a, Unverified<'a, Request<'a>>>`.
+    type Decoded<'a>;
+    /// The `data` of its reply.
+    type Response: Reply;
+    /// Its platform's status codes.
+    type Error: FromCode;
+
+    /// Reads a request of this endpoint, borrowing from it.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what could not be read and how to answer it.
+    fn decode<'a, B: AsRef<[u8]>>(request: &'a http::Request<B>) -> Result<Self::Decoded<'a>, Fault>;
+}
+
+/// A request on its way out; implemented by each `Request<'_>`.
+pub trait OutgoingRequest {
+    /// Its endpoint.
+    type Endpoint: Endpoint;
+
+    /// Hands every field to `writer`, in the document's order. `signature` is there when the endpoint is signed.
+    fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
+
+    /// Hands the text of one field to `put`, for the signature.
+    fn write_field(&self, name: &str, put: &mut dyn FnMut(&str));
+
+    /// The whole HTTP request.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the context lacks what the endpoint needs.
+    fn encode(&self, cx: &EncodeCx<'_>) -> Result<http::Request<Vec<u8>>, EncodeError> {
+        write_request(
+            <Self::Endpoint as Endpoint>::META,
+            cx,
+            |name, put| self.write_field(name, put),
+            |signature, writer| {
+                self.write_fields(signature, writer);
+            },
+        )
+    }
+
+    /// Appends the form body alone to `out`, for callers who make the HTTP request themselves. Nothing is allocated but
+    /// `out`'s own growth.
+    ///
+    /// # Errors
+    /// [`EncodeError::NoSigner`] when the endpoint is signed and there is no signer.
+    fn encode_form(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let signature =
+            sign(<Self::Endpoint as Endpoint>::META, signer, |name, put| self.write_field(name, put))?;
+        self.write_fields(signature.as_ref(), &mut FieldWriter::form(out));
+        Ok(())
+    }
+
+    /// Reads the reply.
+    ///
+    /// # Errors
+    /// [`ResponseError`]: the platform refused, or the reply is not one of this platform.
+    fn decode_response(
+        response: &http::Response<impl AsRef<[u8]>>,
+    ) -> Result<<Self::Endpoint as Endpoint>::Response, ResponseError<<Self::Endpoint as Endpoint>::Error>>
+    {
+        read_reply::<Self::Endpoint>(response.status().as_u16(), response.body().as_ref())
+    }
+}
+
+/// What encoding needs beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodeCx<'a> {
+    /// The platform's base URL, ending with a slash: `http://127.0.0.1:7070/fomo/`.
+    pub base_url: &'a str,
+    /// How the body is written.
+    pub format: BodyFormat,
+    /// The access token, for endpoints with bearer authentication.
+    pub bearer: Option<&'a str>,
+    /// What to sign with, for endpoints that are signed.
+    pub signer: Option<Signer<'a>>,
+}
+
+/// Why a request cannot be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The endpoint is signed, and there is no signer.
+    NoSigner,
+    /// The endpoint wants an access token, and there is none or it is none that a header can carry.
+    NoBearer,
+    /// The base URL and the endpoint's path do not make a URL.
+    BadUrl,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSigner => "this endpoint is signed: give the client_secret and the time",
+            Self::NoBearer => "this endpoint needs an access token",
+            Self::BadUrl => "the base URL is not an absolute http or https URL that ends with a slash",
+        })
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+fn sign(
+    meta: &'static EndpointMeta,
+    signer: Option<&Signer<'_>>,
+    field: impl Fn(&str, &mut dyn FnMut(&str)),
+) -> Result<Option<Signature>, EncodeError> {
+    match (meta.signing, signer) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(EncodeError::NoSigner),
+        (Some(rule), Some(signer)) => Ok(Some(Signature::new(signer, rule, field))),
+    }
+}
+
+/// Makes the HTTP request of an endpoint out of its fields.
+///
+/// # Errors
+/// [`EncodeError`] when the context lacks what the endpoint needs.
+pub fn write_request(
+    meta: &'static EndpointMeta,
+    cx: &EncodeCx<'_>,
+    field: impl Fn(&str, &mut dyn FnMut(&str)),
+    fields: impl Fn(Option<&Signature>, &mut FieldWriter<'_>),
+) -> Result<http::Request<Vec<u8>>, EncodeError> {
+    let signature = sign(meta, cx.signer.as_ref(), field)?;
+    let mut request = http::Request::builder()
+        .method(meta.methods.last().copied().unwrap_or("POST"))
+        .uri(format!("{}{}", cx.base_url, meta.path))
+        .header(ACCEPT, "application/json");
+    if meta.auth == Auth::Bearer {
+        let token = cx.bearer.ok_or(EncodeError::NoBearer)?;
+        let mut value =
+            http::HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| EncodeError::NoBearer)?;
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
+    }
+    let (body, content_type) = if meta.request.is_empty() {
+        (Vec::new(), None)
+    } else {
+        let (body, content_type) = FieldWriter::body(cx.format, |writer| fields(signature.as_ref(), writer));
+        (body, Some(content_type))
+    };
+    if let Some(content_type) = content_type {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    request.body(body).map_err(|_| EncodeError::BadUrl)
+}
+
+/// What came with an access token. The token is a claim until the platform has looked it up.
+#[derive(Debug)]
+pub struct Bearer<'a, T> {
+    /// The access token.
+    pub token: SecretText<'a>,
+    /// What came with it.
+    pub inner: T,
+}
+
+/// What is wrong with a request that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A field is not there.
+    Missing,
+    /// A field is there and empty.
+    Empty,
+    /// A field has more characters than it may.
+    TooLong,
+    /// A field's text is not of its type.
+    Malformed,
+    /// A field's bytes are not UTF-8.
+    NotUtf8,
+    /// A field is there more than once, with different values.
+    Repeated,
+    /// A field has another value than the only one it may have.
+    WrongValue,
+    /// The body is of an unknown content type or does not decode.
+    Body,
+    /// There is no bearer token.
+    NoBearer,
+}
+
+/// A request that cannot be read, and how to answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// With which field.
+    pub field: Option<&'static str>,
+    /// How it is answered.
+    pub refusal: &'static RefusalMeta,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: FaultKind, field: Option<&'static str>, refusal: &'static RefusalMeta) -> Self {
+        Self { kind, field, refusal }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            FaultKind::Missing => "is missing",
+            FaultKind::Empty => "is empty",
+            FaultKind::TooLong => "is too long",
+            FaultKind::Malformed => "is malformed",
+            FaultKind::NotUtf8 => "is not UTF-8",
+            FaultKind::Repeated => "is repeated with different values",
+            FaultKind::WrongValue => "has another value than the one it must have",
+            FaultKind::Body => "cannot be decoded",
+            FaultKind::NoBearer => "has no bearer token",
+        };
+        write!(f, "{} {what}", self.field.unwrap_or("the request"))
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A request that no endpoint could read. The shape of the reply depends on the endpoint, so it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeError {
+    /// No endpoint has this path.
+    NoRoute,
+    /// Endpoints have this path with other methods.
+    WrongMethod {
+        /// The methods that it has, for the `Allow` header.
+        allow: &'static str,
+    },
+    /// The endpoint is known, the request cannot be read.
+    Bad {
+        /// The endpoint.
+        endpoint: &'static EndpointMeta,
+        /// What is wrong.
+        fault: Fault,
+    },
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The credentials of an `Authorization` header of this scheme.
+fn credentials<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    let (scheme, rest) = header(headers, &AUTHORIZATION)?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case(wanted)).then(|| rest.trim()).filter(|rest| !rest.is_empty())
+}
+
+/// The bearer token of a request.
+///
+/// # Errors
+/// The endpoint's fault for a request without one.
+pub fn bearer<'a, B>(meta: &'static EndpointMeta, request: &'a http::Request<B>) -> Result<&'a str, Fault> {
+    credentials(request.headers(), "bearer")
+        .ok_or_else(|| Fault::new(FaultKind::NoBearer, None, meta.faults.bearer))
+}
+
+/// Reads all fields of a request into slots and checks what holds for every field.
+///
+/// # Errors
+/// A [`Fault`] that names the first field that is wrong.
+pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
+    meta: &'static EndpointMeta,
+    index: fn(&[u8]) -> Option<usize>,
+    request: &'a http::Request<B>,
+) -> Result<Slots<'a, N>, Fault> {
+    let content_type = header(request.headers(), &CONTENT_TYPE);
+    let mut slots = Slots::read(meta, index, content_type, request.body().as_ref())?;
+    if meta.auth == Auth::Client
+        && let Some(basic) = credentials(request.headers(), "basic")
+    {
+        // RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+        let broken = || Fault::new(FaultKind::Malformed, Some("authorization"), meta.faults.field);
+        let pair = STANDARD.decode(basic).map_err(|_| broken())?;
+        let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(broken)?;
+        for (name, half) in [("client_id", &pair[..colon]), ("client_secret", &pair[colon + 1..])] {
+            let text = form::decode(half).map_err(|_| broken())?.into_owned();
+            if let Some(at) = index(name.as_bytes()) {
+                slots.put(at, Cow::<str>::Owned(text).into())?;
+            }
+        }
+    }
+    slots.check()?;
+    Ok(slots)
+}
+
+/// The text of one field, read ahead of decoding, to tell endpoints at the same path apart.
+pub fn peek<const N: usize, B: AsRef<[u8]>>(
+    meta: &'static EndpointMeta,
+    index: fn(&[u8]) -> Option<usize>,
+    request: &http::Request<B>,
+    at: usize,
+) -> Option<String> {
+    let content_type = header(request.headers(), &CONTENT_TYPE);
+    let slots = Slots::<N>::read(meta, index, content_type, request.body().as_ref()).ok()?;
+    slots.text(at).map(|text| text.to_string())
+}
+
+/// A callback: a marker type, one each (`payment_result::Callback`).
+pub trait Callback: 'static {
+    /// What the spec says of it.
+    const META: &'static CallbackMeta;
+    /// What it carries.
+    type Payload<'a>;
+
+    /// Reads a callback's form body. Whether it may be believed is for [`webhook::verify`](crate::webhook::verify) to say.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the first field that is wrong.
+    fn decode(body: &[u8]) -> Result<Self::Payload<'_>, Fault>;
+
+    /// Appends the form body to `out`.
+    fn encode(payload: &Self::Payload<'_>, out: &mut Vec<u8>);
+}
+
+/// Reads the fields of a callback and checks what holds for every field.
+///
+/// # Errors
+/// A [`Fault`] that names the first field that is wrong.
+pub fn decode_callback<'a, const N: usize>(
+    meta: &'static CallbackMeta,
+    faults: &'static FaultsMeta,
+    index: fn(&[u8]) -> Option<usize>,
+    body: &'a [u8],
+) -> Result<Slots<'a, N>, Fault> {
+    let mut slots = Slots::read_callback(meta.fields, faults, index, body)?;
+    slots.check()?;
+    Ok(slots)
+}

@@ -1,0 +1,104 @@
+//! How a Rust type stands in a request or callback field.
+
+use std::borrow::Cow;
+
+use crate::body::Value;
+use crate::{Amount, UnixTime};
+
+/// A field's text is not of its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// A type that one field of a request or callback carries.
+pub trait Field<'a>: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the text is not of this type.
+    fn read(value: Value<'a>) -> Result<Self, Malformed>;
+
+    /// Hands its text on the wire to `put`, without allocating.
+    fn write(&self, put: &mut dyn FnMut(&str));
+}
+
+impl<'a> Field<'a> for Cow<'a, str> {
+    fn read(value: Value<'a>) -> Result<Self, Malformed> {
+        Ok(value.text)
+    }
+    fn write(&self, put: &mut dyn FnMut(&str)) {
+        put(self);
+    }
+}
+
+impl<'a> Field<'a> for u64 {
+    fn read(value: Value<'a>) -> Result<Self, Malformed> {
+        whole_number(&value.text).ok_or(Malformed)
+    }
+    fn write(&self, put: &mut dyn FnMut(&str)) {
+        put(decimal(*self, &mut [0; 20]));
+    }
+}
+
+impl<'a> Field<'a> for Amount<'a> {
+    fn read(value: Value<'a>) -> Result<Self, Malformed> {
+        if value.number {
+            return Err(Malformed); // R12: a JSON number is refused
+        }
+        Amount::parse(value.text).map_err(|_| Malformed)
+    }
+    fn write(&self, put: &mut dyn FnMut(&str)) {
+        put(self.as_str());
+    }
+}
+
+impl<'a> Field<'a> for UnixTime {
+    fn read(value: Value<'a>) -> Result<Self, Malformed> {
+        let secs = whole_number(&value.text).ok_or(Malformed)?;
+        i64::try_from(secs).map(UnixTime::from_secs).map_err(|_| Malformed)
+    }
+    fn write(&self, put: &mut dyn FnMut(&str)) {
+        put(decimal(self.secs().unsigned_abs(), &mut [0; 20]));
+    }
+}
+
+/// A number in its one form: digits, no leading zero, below 2^63.
+pub(crate) fn whole_number(text: &str) -> Option<u64> {
+    let plain = text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain || (text.len() > 1 && text.starts_with('0')) {
+        return None;
+    }
+    text.parse().ok().filter(|number| *number <= i64::MAX as u64)
+}
+
+/// The decimal text of a number, in a buffer on the stack.
+pub(crate) fn decimal(mut number: u64, buffer: &mut [u8; 20]) -> &str {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return std::str::from_utf8(&buffer[at..]).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_form() {
+        for (text, number) in [("0", Some(0)), ("7", Some(7)), ("9223372036854775807", Some(i64::MAX as u64))]
+        {
+            assert_eq!(whole_number(text), number);
+        }
+        for text in
+            ["", "00", "01", "+1", "-1", " 1", "9223372036854775808", "18446744073709551616", "１", "1e3"]
+        {
+            assert_eq!(whole_number(text), None, "{text}");
+        }
+        assert_eq!(decimal(u64::MAX, &mut [0; 20]), "18446744073709551615");
+        assert_eq!(decimal(0, &mut [0; 20]), "0");
+    }
+}

@@ -1,0 +1,127 @@
+//! `application/x-www-form-urlencoded`, borrowing on the way in and writing into the caller's buffer on the way out.
+//!
+//! ```
+//! use wallet_core::form;
+//!
+//! let mut out = Vec::new();
+//! form::encode_into("a+b 回", &mut out);
+//! assert_eq!(out, b"a%2Bb+%E5%9B%9E");
+//! assert_eq!(form::decode(&out).unwrap(), "a+b 回");
+//! ```
+
+use std::borrow::Cow;
+
+/// Bytes that stand for themselves in a value: letters, digits and `*-._`.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        plain[byte] = b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    plain
+};
+
+/// Appends `text`, encoded.
+pub fn encode_into(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    loop {
+        let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..run]);
+        let Some((&byte, after)) = rest[run..].split_first() else { return };
+        if byte == b' ' {
+            out.push(b'+');
+        } else {
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        rest = after;
+    }
+}
+
+/// Why a text is not form-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// `%` without two hexadecimal digits.
+    Escape,
+    /// The decoded bytes are not UTF-8.
+    NotUtf8,
+}
+
+/// Decodes one name or value, once. Borrows when nothing is encoded.
+///
+/// # Errors
+/// [`FormError`] when an escape is broken or the result is not UTF-8.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
+    let Some(first) = bytes.iter().position(|byte| matches!(byte, b'%' | b'+')) else {
+        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
+    };
+    let mut decoded = Vec::with_capacity(bytes.len());
+    decoded.extend_from_slice(&bytes[..first]);
+    let mut rest = &bytes[first..];
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => decoded.push(b' '),
+            b'%' => {
+                let [high, low, after @ ..] = rest else { return Err(FormError::Escape) };
+                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+                    return Err(FormError::Escape);
+                };
+                decoded.push(high << 4 | low);
+                rest = after;
+            }
+            other => decoded.push(other),
+        }
+    }
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// The pairs of a form body, not yet decoded; empty pairs are passed over.
+pub fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        loop {
+            let body = rest?;
+            let end = memchr::memchr(b'&', body);
+            let pair = &body[..end.unwrap_or(body.len())];
+            rest = end.map(|end| &body[end + 1..]);
+            if pair.is_empty() {
+                continue;
+            }
+            return Some(match memchr::memchr(b'=', pair) {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &pair[pair.len()..]),
+            });
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_split_once_and_broken_escapes_refused() {
+        let body = b"a=1&&b==2&c&=d&";
+        let found: Vec<_> = pairs(body).collect();
+        assert_eq!(found, [(&b"a"[..], &b"1"[..]), (b"b", b"=2"), (b"c", b""), (b"", b"d")]);
+        assert_eq!(decode(b"%"), Err(FormError::Escape));
+        assert_eq!(decode(b"%4"), Err(FormError::Escape));
+        assert_eq!(decode(b"%zz"), Err(FormError::Escape));
+        assert_eq!(decode(b"%80"), Err(FormError::NotUtf8));
+        assert_eq!(decode(b"\xff"), Err(FormError::NotUtf8));
+        assert!(matches!(decode(b"plain"), Ok(Cow::Borrowed("plain"))));
+    }
+}

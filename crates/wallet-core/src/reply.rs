@@ -1,0 +1,273 @@
+//! Replies in the platform's envelope, in both directions (R1, R11, R17).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{Endpoint, EndpointMeta, EnvelopeMeta, Fault, FieldMeta, Lang, RefusalMeta};
+
+/// The `data` of a reply.
+pub trait Reply: Serialize + DeserializeOwned {
+    /// Writes those members that also stand at the reply's top level.
+    ///
+    /// # Errors
+    /// The serializer's.
+    fn top<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let _ = map;
+        Ok(())
+    }
+}
+
+/// A platform's enum of status codes.
+pub trait FromCode: Copy + fmt::Debug + fmt::Display + 'static {
+    /// The variant of a number; numbers that the spec does not know keep their number.
+    fn from_code(code: u32) -> Self;
+}
+
+struct Success<'a, T> {
+    envelope: &'a EnvelopeMeta,
+    lang: Lang,
+    data: &'a T,
+}
+
+impl<T: Reply> Serialize for Success<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.envelope.success, &true)?;
+        map.serialize_entry(self.envelope.status, &self.envelope.ok.code)?;
+        map.serialize_entry(self.envelope.message, self.envelope.ok.text.in_lang(self.lang))?;
+        map.serialize_entry(self.envelope.data, self.data)?;
+        self.data.top(&mut map)?;
+        map.end()
+    }
+}
+
+/// The JSON body of a reply that succeeds.
+pub fn success_body<E: Endpoint>(lang: Lang, data: &E::Response) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    // Generated types hold text and numbers only: writing them into a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut out, &Success { envelope: E::META.envelope, lang, data });
+    out
+}
+
+/// What a refusal's body is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalBody<'a, D = ()> {
+    /// Which refusal.
+    pub refusal: &'static RefusalMeta,
+    /// The field that is wrong.
+    pub field: Option<&'a str>,
+    /// How long to wait before another try makes sense.
+    pub wait: Option<Duration>,
+    /// What goes into `data`.
+    pub data: Option<D>,
+}
+
+impl From<Fault> for RefusalBody<'_> {
+    fn from(fault: Fault) -> Self {
+        Self { refusal: fault.refusal, field: fault.field, wait: None, data: None }
+    }
+}
+
+/// The message of a refusal: the code's text, then the field or the wait.
+pub fn message(refusal: &RefusalMeta, field: Option<&str>, wait: Option<Duration>, lang: Lang) -> String {
+    let mut text = refusal.code.text.in_lang(lang).to_owned();
+    if let Some(field) = field {
+        text = format!("{text}: {field}");
+    }
+    if let Some(wait) = wait {
+        let seconds = wait.as_millis().div_ceil(1000);
+        text = match lang {
+            Lang::Zh => format!("{text}，请 {seconds} 秒后再试"),
+            Lang::En => format!("{text}; try again in {seconds} s"),
+        };
+    }
+    text
+}
+
+struct Refusing<'a, D> {
+    envelope: &'a EnvelopeMeta,
+    lang: Lang,
+    body: &'a RefusalBody<'a, D>,
+}
+
+impl<D: Serialize> Serialize for Refusing<'_, D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let RefusalBody { refusal, field, wait, data } = self.body;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.envelope.success, &false)?;
+        map.serialize_entry(self.envelope.status, &refusal.code.code)?;
+        map.serialize_entry(self.envelope.message, &message(refusal, *field, *wait, self.lang))?;
+        map.serialize_entry(self.envelope.data, data)?;
+        if let Some(error) = refusal.oauth {
+            map.serialize_entry("error", error)?;
+        }
+        map.end()
+    }
+}
+
+/// The JSON body of a refusal.
+pub fn refusal_body<D: Serialize>(envelope: &EnvelopeMeta, lang: Lang, body: &RefusalBody<'_, D>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    // As above: text and numbers only.
+    let _ = serde_json::to_writer(&mut out, &Refusing { envelope, lang, body });
+    out
+}
+
+/// What came in the `data` of a refusal.
+#[derive(Clone, Default)]
+pub struct Data(Value);
+
+impl Data {
+    /// Reads it as one of the platform's objects; `None` when it is something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(&self.0).ok()
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Data") // may hold what a log must not
+    }
+}
+
+/// The platform said no.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Refused<C> {
+    /// Its status code.
+    pub code: C,
+    /// Its message, for people.
+    pub message: String,
+    /// The HTTP status.
+    pub http: u16,
+    /// RFC 6749's `error`, where there is one.
+    pub oauth_error: Option<String>,
+    /// What came in `data`.
+    pub data: Data,
+}
+
+/// A reply that is not a success.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ResponseError<C> {
+    /// The platform refused.
+    Refused(Refused<C>),
+    /// The reply is none of this platform.
+    NotUnderstood {
+        /// Its HTTP status.
+        http: u16,
+        /// What was expected and not found.
+        reason: String,
+        /// The beginning of the body. It may hold secrets: it is not in Debug or Display.
+        body: crate::Secret<String>,
+    },
+}
+
+impl<C> ResponseError<C> {
+    /// The status code, when the platform refused.
+    pub fn code(&self) -> Option<&C> {
+        match self {
+            Self::Refused(refused) => Some(&refused.code),
+            Self::NotUnderstood { .. } => None,
+        }
+    }
+}
+
+impl<C: fmt::Display> fmt::Display for ResponseError<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => {
+                write!(f, "the platform refused with {}: {}", refused.code, refused.message)
+            }
+            Self::NotUnderstood { http, reason, .. } => {
+                write!(f, "the reply (HTTP {http}) is none of this platform: {reason}")
+            }
+        }
+    }
+}
+
+impl<C: fmt::Display + fmt::Debug> std::error::Error for ResponseError<C> {}
+
+fn status_number(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn text_of<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    map.get(name).and_then(Value::as_str)
+}
+
+/// Reads a reply: a whole envelope, or (on token addresses) the bare object of RFC 6749.
+///
+/// # Errors
+/// [`ResponseError`].
+pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, ResponseError<E::Error>> {
+    let meta = E::META;
+    let envelope = meta.envelope;
+    let not_understood = |reason: String| ResponseError::NotUnderstood {
+        http,
+        reason,
+        body: crate::Secret::new(String::from_utf8_lossy(&body[..body.len().min(1024)]).into_owned()),
+    };
+    let Ok(Value::Object(mut reply)) = serde_json::from_slice(body) else {
+        return Err(not_understood("it is not a JSON object".to_owned()));
+    };
+    let oauth_error = text_of(&reply, "error").map(str::to_owned);
+    let status = reply.get(envelope.status).and_then(status_number);
+    let bare = status.is_none() && meta.response.iter().any(|field| field.top);
+    let success = std::iter::once(&envelope.success)
+        .chain(envelope.read_also)
+        .find_map(|name| reply.get(*name))
+        .map_or(true, |value| !matches!(value, Value::Bool(false)) && value.as_str() != Some("false"));
+    let succeeded = match status {
+        Some(status) => status == envelope.ok.code && success,
+        None => bare && oauth_error.is_none() && (200..300).contains(&http),
+    };
+    if !succeeded {
+        let Some(code) = status.or(oauth_error.is_some().then_some(meta.faults.field.code.code)) else {
+            return Err(not_understood(format!("it has no `{}`", envelope.status)));
+        };
+        return Err(ResponseError::Refused(Refused {
+            code: E::Error::from_code(code),
+            message: text_of(&reply, envelope.message)
+                .or(text_of(&reply, "error_description"))
+                .unwrap_or_default()
+                .to_owned(),
+            http,
+            oauth_error,
+            data: Data(reply.remove(envelope.data).unwrap_or_default()),
+        }));
+    }
+    let mut data = match reply.remove(envelope.data) {
+        Some(Value::Object(data)) => data,
+        _ => Map::new(), // R11: null, {}, [] or absent
+    };
+    for field in meta.response.iter().filter(|field| field.top) {
+        move_up(field, &mut reply, &mut data);
+    }
+    serde_json::from_value(Value::Object(data)).map_err(|error| not_understood(error.to_string()))
+}
+
+fn move_up(field: &FieldMeta, from: &mut Map<String, Value>, into: &mut Map<String, Value>) {
+    if !into.contains_key(field.name)
+        && let Some(value) = from.remove(field.name)
+    {
+        into.insert(field.name.to_owned(), value);
+    }
+}
+
+/// The endpoint's refusal body for a request that could not be read.
+impl EndpointMeta {
+    /// The JSON body that answers a fault.
+    pub fn fault_body(&self, lang: Lang, fault: Fault) -> Vec<u8> {
+        refusal_body(self.envelope, lang, &RefusalBody::from(fault))
+    }
+}

@@ -1,0 +1,180 @@
+//! Request signatures: made when a request is encoded, and checked before what was signed is believed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::crypto::{self, Sha1};
+use crate::{Algorithm, SigningMeta, UnixTime};
+
+/// What a client signs with.
+#[derive(Clone, Copy)]
+pub struct Signer<'a> {
+    /// The hash.
+    pub sha1: &'a dyn Sha1,
+    /// The key: for FOMO the client_secret.
+    pub key: &'a str,
+    /// The time of signing.
+    pub now: UnixTime,
+}
+
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// A signature ready to be written, with the time that it covers.
+#[derive(Debug, Clone, Copy)]
+pub struct Signature {
+    timestamp: [u8; 20],
+    timestamp_len: u8,
+    hex: [u8; 40],
+}
+
+impl Signature {
+    /// Signs. `field` hands over the text of a signed field other than the key and the timestamp.
+    pub fn new(signer: &Signer<'_>, rule: &SigningMeta, field: impl Fn(&str, &mut dyn FnMut(&str))) -> Self {
+        let mut buffer = [0; 20];
+        let text = crate::field::decimal(signer.now.secs().unsigned_abs(), &mut buffer);
+        let mut timestamp = [0; 20];
+        timestamp[..text.len()].copy_from_slice(text.as_bytes());
+        let timestamp_len = text.len() as u8; // at most 20
+        let digest = signer.sha1.sha1(&mut |put| {
+            for part in rule.canonical {
+                if *part == rule.key {
+                    put(signer.key.as_bytes());
+                } else if rule.window.is_some_and(|(window, _)| window == *part) {
+                    put(text.as_bytes());
+                } else {
+                    field(part, &mut |text| put(text.as_bytes()));
+                }
+            }
+        });
+        let mut hex = [0; 40];
+        crypto::hex_lower(&digest, &mut hex);
+        Self { timestamp, timestamp_len, hex }
+    }
+
+    /// The time of signing, as it is written.
+    pub fn timestamp(&self) -> &str {
+        std::str::from_utf8(&self.timestamp[..usize::from(self.timestamp_len)]).unwrap_or_default()
+    }
+
+    /// The signature, as it is written.
+    pub fn sign(&self) -> &str {
+        std::str::from_utf8(&self.hex).unwrap_or_default()
+    }
+}
+
+/// How many fields a signing rule may cover; `wallet-spec` refuses more.
+pub(crate) const MAX_SIGNED: usize = 8;
+
+/// The texts of a signed request that its rule names, as they were received.
+#[doc(hidden)]
+pub struct Signed<'a> {
+    rule: &'static SigningMeta,
+    key_id: Cow<'a, str>,
+    texts: [Option<Cow<'a, str>>; MAX_SIGNED],
+    given: Cow<'a, str>,
+}
+
+impl<'a> Signed<'a> {
+    /// Keeps what the rule names; `text` gives a field's text as received.
+    pub fn capture(rule: &'static SigningMeta, text: impl Fn(&str) -> Option<Cow<'a, str>>) -> Self {
+        let mut texts = [const { None }; MAX_SIGNED];
+        for (slot, part) in texts.iter_mut().zip(rule.canonical) {
+            *slot = text(part);
+        }
+        let of = |name: &str| text(name).unwrap_or_default();
+        Self { rule, key_id: of(rule.key_id.unwrap_or_default()), texts, given: of(rule.field) }
+    }
+}
+
+/// Something that was signed, not yet checked. Until [`Unverified::verify`] succeeds only the key's id can be read.
+///
+/// What is checked is the canonical text rebuilt from the field texts **as they were received**, never from typed values.
+#[must_use = "what is unverified proves nothing"]
+pub struct Unverified<'a, T> {
+    value: T,
+    signed: Signed<'a>,
+}
+
+/// Why a signature is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureFault {
+    /// It was not made with any of the keys over this text.
+    Invalid,
+    /// It is right, and its time is outside the window.
+    Expired,
+}
+
+impl fmt::Display for SignatureFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "the signature does not fit the text and the key",
+            Self::Expired => "the signature's time is outside its window",
+        })
+    }
+}
+
+impl std::error::Error for SignatureFault {}
+
+impl<'a, T> Unverified<'a, T> {
+    /// What decoding makes.
+    #[doc(hidden)]
+    pub fn new(value: T, signed: Signed<'a>) -> Self {
+        Self { value, signed }
+    }
+
+    /// The id by which the key is found. It is a claim: whoever sent this may have written anything.
+    pub fn key_id(&self) -> &str {
+        &self.signed.key_id
+    }
+
+    /// Checks the signature against each live key (R37) and the time against the window, in this order, so that only
+    /// who has a key learns about the time. The comparison takes constant time.
+    ///
+    /// # Errors
+    /// [`SignatureFault::Invalid`] or [`SignatureFault::Expired`].
+    pub fn verify<'k>(
+        self,
+        sha1: &dyn Sha1,
+        keys: impl IntoIterator<Item = &'k str>,
+        now: UnixTime,
+    ) -> Result<T, SignatureFault> {
+        debug_assert!(self.signed.rule.algorithm == Algorithm::Sha1, "requests are signed with SHA-1");
+        let fits = keys.into_iter().any(|key| {
+            let digest = sha1.sha1(&mut |put| {
+                for (part, text) in self.signed.rule.canonical.iter().zip(&self.signed.texts) {
+                    if *part == self.signed.rule.key {
+                        put(key.as_bytes());
+                    } else {
+                        put(text.as_deref().unwrap_or_default().as_bytes());
+                    }
+                }
+            });
+            let mut hex = [0; 40];
+            crypto::equal(crypto::hex_lower(&digest, &mut hex).as_bytes(), self.signed.given.as_bytes())
+        });
+        if !fits {
+            return Err(SignatureFault::Invalid);
+        }
+        if let Some((field, seconds)) = self.signed.rule.window {
+            let at = self.signed.rule.canonical.iter().position(|part| *part == field);
+            let text = at.and_then(|at| self.signed.texts[at].as_deref()).unwrap_or_default();
+            // Decoding has let through ten digits only.
+            let signed_at: i64 = text.parse().map_err(|_| SignatureFault::Expired)?;
+            if now.secs().abs_diff(signed_at) > seconds {
+                return Err(SignatureFault::Expired);
+            }
+        }
+        Ok(self.value)
+    }
+}
+
+impl<T> fmt::Debug for Unverified<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("key_id", &self.signed.key_id).finish_non_exhaustive()
+    }
+}

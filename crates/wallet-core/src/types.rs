@@ -1,0 +1,499 @@
+//! The building blocks of generated types: newtypes by macro, and how plain types stand in JSON.
+
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serializer};
+
+use crate::{Amount, UnixTime};
+
+/// Reads text that may stand as a string or a whole number in JSON, or be null (R11).
+struct Lenient;
+
+impl Visitor<'_> for Lenient {
+    type Value = String;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a whole number")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+    fn visit_string<E: de::Error>(self, text: String) -> Result<String, E> {
+        Ok(text)
+    }
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<String, E> {
+        Ok(String::new())
+    }
+}
+
+/// Text in replies.
+pub mod text {
+    use super::*;
+
+    /// Reads a string or a whole number.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(Lenient)
+    }
+
+    /// Writes a string.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+}
+
+/// Text in replies that may be absent.
+pub mod optional_text {
+    use super::*;
+
+    /// Reads a string, a whole number or nothing.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        text::deserialize(deserializer).map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// Writes a string or null.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        match text {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// Whole numbers in replies, written as strings.
+pub mod integer {
+    use super::*;
+
+    /// Reads a string or a number.
+    ///
+    /// # Errors
+    /// The deserializer's, or that the text is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        text::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("not a whole number"))
+    }
+
+    /// Writes a string.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+}
+
+/// Whole numbers in replies, written as numbers.
+pub mod number {
+    pub use super::integer::deserialize;
+    use super::*;
+
+    /// Writes a number.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(*number)
+    }
+}
+
+/// Times in replies: Unix seconds, written as strings.
+pub mod time {
+    use super::*;
+
+    /// Reads a string or a number.
+    ///
+    /// # Errors
+    /// The deserializer's, or that the text is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
+        let text = text::deserialize(deserializer)?;
+        text.parse().map(UnixTime::from_secs).map_err(|_| de::Error::custom("not a time in Unix seconds"))
+    }
+
+    /// Writes a string.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(time: &UnixTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&time.secs())
+    }
+}
+
+impl serde::Serialize for Amount<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount<'static> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Amount::parse(text::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// A newtype over text that borrows. `min` and `chars` say what [`well_formed`](#method.well_formed) checks; decoding
+/// does not, since an unknown id has a code of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! text_type {
+    ($(#[$meta:meta])* $name:ident, min: $min:expr, max: $max:expr, chars: $chars:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name<'a>($crate::__private::Cow<'a, str>);
+        $crate::text_type!(@common $name);
+        impl $name<'_> {
+            /// Whether it has the length and the characters that new ones must have.
+            pub fn well_formed(&self) -> bool {
+                $crate::types::well_formed(&self.0, $min, $max, $chars)
+            }
+        }
+        impl ::core::fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+    (@common $name:ident) => {
+        impl<'a> $name<'a> {
+            /// From text.
+            pub fn new(text: impl Into<$crate::__private::Cow<'a, str>>) -> Self {
+                Self(text.into())
+            }
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+            /// The same with a text of its own.
+            pub fn into_owned(self) -> $name<'static> {
+                $name($crate::__private::Cow::Owned(self.0.into_owned()))
+            }
+        }
+        impl<'a> From<&'a str> for $name<'a> {
+            fn from(text: &'a str) -> Self {
+                Self($crate::__private::Cow::Borrowed(text))
+            }
+        }
+        impl From<String> for $name<'_> {
+            fn from(text: String) -> Self {
+                Self($crate::__private::Cow::Owned(text))
+            }
+        }
+        impl<'a> $crate::Field<'a> for $name<'a> {
+            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+                Ok(Self(value.text))
+            }
+            fn write(&self, put: &mut dyn FnMut(&str)) {
+                put(&self.0);
+            }
+        }
+        impl $crate::__private::serde::Serialize for $name<'_> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $name<'static> {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::types::text::deserialize(deserializer).map(Self::from)
+            }
+        }
+    };
+}
+
+/// A newtype over text that `Debug` never shows.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! secret_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name<'a>($crate::__private::Cow<'a, str>);
+        $crate::text_type!(@common $name);
+        impl ::core::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str("[redacted]")
+            }
+        }
+    };
+}
+
+/// A newtype over a decimal id.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! id_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+        impl $name {
+            /// From a number below 2^63.
+            pub const fn new(id: u64) -> Self {
+                Self(id)
+            }
+            /// The number.
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+        }
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&self.0, f)
+            }
+        }
+        impl<'a> $crate::Field<'a> for $name {
+            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+                <u64 as $crate::Field<'a>>::read(value).map(Self)
+            }
+            fn write(&self, put: &mut dyn FnMut(&str)) {
+                <u64 as $crate::Field<'_>>::write(&self.0, put);
+            }
+        }
+        impl $crate::__private::serde::Serialize for $name {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::types::integer::deserialize(deserializer).map(Self)
+            }
+        }
+    };
+}
+
+/// A newtype over an http or https address.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! url_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name<'a>($crate::__private::Cow<'a, str>);
+        impl<'a> $name<'a> {
+            /// From text.
+            ///
+            /// # Errors
+            /// [`Malformed`]($crate::Malformed) when it is not an absolute http or https address without user
+            /// information.
+            pub fn new(text: impl Into<$crate::__private::Cow<'a, str>>) -> Result<Self, $crate::Malformed> {
+                let text = text.into();
+                if $crate::types::is_http_url(&text) { Ok(Self(text)) } else { Err($crate::Malformed) }
+            }
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+            /// The same with a text of its own.
+            pub fn into_owned(self) -> $name<'static> {
+                $name($crate::__private::Cow::Owned(self.0.into_owned()))
+            }
+        }
+        impl<'a> $crate::Field<'a> for $name<'a> {
+            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+                Self::new(value.text)
+            }
+            fn write(&self, put: &mut dyn FnMut(&str)) {
+                put(&self.0);
+            }
+        }
+        impl $crate::__private::serde::Serialize for $name<'_> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $name<'static> {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = $crate::types::text::deserialize(deserializer)?;
+                Self::new(text).map_err(|_| $crate::__private::serde::de::Error::custom("not an http address"))
+            }
+        }
+    };
+}
+
+/// An enum with a fixed set of wire values.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! choice_type {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+        impl $name {
+            /// Every value, in the spec's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $value),+ }
+            }
+            /// The value of a text on the wire.
+            pub fn from_wire(text: &str) -> Option<Self> {
+                match text { $($value => Some(Self::$variant),)+ _ => None }
+            }
+        }
+        impl<'a> $crate::Field<'a> for $name {
+            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+                Self::from_wire(&value.text).ok_or($crate::Malformed)
+            }
+            fn write(&self, put: &mut dyn FnMut(&str)) {
+                put(self.as_str());
+            }
+        }
+        impl $crate::__private::serde::Serialize for $name {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = $crate::types::text::deserialize(deserializer)?;
+                Self::from_wire(&text).ok_or_else(|| $crate::__private::serde::de::Error::custom("not one of its values"))
+            }
+        }
+    };
+}
+
+crate::secret_type! {
+    /// A secret text without a type of its own: `Debug` shows nothing of it.
+    SecretText
+}
+
+crate::secret_type! {
+    /// A request's signature as it stands on the wire.
+    SignatureText
+}
+
+/// The time of signing: exactly ten ASCII digits, nothing else is ever hashed (R8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timestamp(UnixTime);
+
+impl Timestamp {
+    /// As a point in time.
+    pub const fn time(self) -> UnixTime {
+        self.0
+    }
+}
+
+impl<'a> crate::Field<'a> for Timestamp {
+    fn read(value: crate::Value<'a>) -> Result<Self, crate::Malformed> {
+        let text = value.text.as_bytes();
+        if text.len() != 10 || !text.iter().all(u8::is_ascii_digit) {
+            return Err(crate::Malformed);
+        }
+        value.text.parse().map(|secs| Self(UnixTime::from_secs(secs))).map_err(|_| crate::Malformed)
+    }
+    fn write(&self, put: &mut dyn FnMut(&str)) {
+        self.0.write(put);
+    }
+}
+
+/// Whether a text has `min` to `max` characters, all of the class `chars` (`A-Za-z0-9_.-`; empty: any).
+pub fn well_formed(text: &str, min: usize, max: usize, chars: &str) -> bool {
+    let count = text.chars().count();
+    (min..=max).contains(&count) && (chars.is_empty() || text.chars().all(|c| in_class(c, chars)))
+}
+
+fn in_class(wanted: char, class: &str) -> bool {
+    let class: Vec<char> = class.chars().collect();
+    let mut at = 0;
+    while at < class.len() {
+        if at + 2 < class.len() && class[at + 1] == '-' {
+            if (class[at]..=class[at + 2]).contains(&wanted) {
+                return true;
+            }
+            at += 3;
+        } else {
+            if class[at] == wanted {
+                return true;
+            }
+            at += 1;
+        }
+    }
+    false
+}
+
+/// Whether a text is an absolute http or https address with a host and without user information. Checked without
+/// allocating; whoever connects parses it again.
+pub fn is_http_url(text: &str) -> bool {
+    let lower =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let rest = if lower("http://") {
+        &text[7..]
+    } else if lower("https://") {
+        &text[8..]
+    } else {
+        return false;
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let host_end =
+        authority.rfind(':').filter(|at| !authority[*at..].contains(']')).unwrap_or(authority.len());
+    let (host, port) = authority.split_at(host_end);
+    let port_is_fine = port.is_empty() || port[1..].parse::<u16>().is_ok();
+    let plain = text.bytes().all(|byte| {
+        byte.is_ascii_graphic()
+            && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+    });
+    let host_is_fine = !host.is_empty()
+        && if host.starts_with('[') {
+            host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
+        } else {
+            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        };
+    plain && port_is_fine && host_is_fine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_addresses_pass() {
+        for good in
+            ["http://a", "https://a.b/c?d=e#f", "HTTP://127.0.0.1:8080/x", "http://[::1]:80/", "http://a_b/"]
+        {
+            assert!(is_http_url(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a.b/c",
+            "ftp://a",
+            "http://",
+            "http:///x",
+            "http://u@h/",
+            "http://u:p@h/",
+            "http://h:99999/",
+            "http://h:x/",
+            "http://a b/",
+            "http://a\\b/",
+            "http://[::1",
+            "http://[x]/",
+            "http://回/",
+            "javascript:alert(1)",
+            "http://h\n/",
+        ] {
+            assert!(!is_http_url(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn classes_of_characters_are_read_as_ranges_and_singles() {
+        assert!(well_formed("gift2.win", 3, 64, "A-Za-z0-9_.-"));
+        assert!(well_formed("a-b", 3, 64, "A-Za-z0-9_.-"));
+        assert!(!well_formed("ab", 3, 64, "A-Za-z0-9_.-"));
+        assert!(!well_formed("a b", 3, 64, "A-Za-z0-9_.-"));
+        assert!(!well_formed("微信号", 3, 64, "A-Za-z0-9_.-"));
+    }
+}

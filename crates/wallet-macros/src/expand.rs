@@ -1,0 +1,467 @@
+//! The items that a spec becomes.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use wallet_spec::{Auth, Base, Callback, Endpoint, Kind, Quantity, Spec};
+
+use crate::meta::{Meta, method};
+use crate::names::{constant, doc, pascal, snake};
+use crate::wire::Wire;
+
+pub(crate) fn expand(spec: &Spec, platform: &Ident, vis: &syn::Visibility) -> TokenStream {
+    let wire = Wire { spec };
+    let meta = Meta { spec }.module();
+    let types = types(spec);
+    let objects = objects(spec, &wire);
+    let codes = codes(spec);
+    let refusals = refusals(spec);
+    let lifetimes = quantities("lifetimes", "Lifetimes of the platform.", &spec.lifetimes, true);
+    let limits = quantities("limits", "Limits of the platform.", &spec.limits, false);
+    let endpoints = spec.endpoints.iter().map(|endpoint| endpoint_module(spec, endpoint, &wire));
+    let callbacks = spec.callbacks.iter().map(|callback| callback_module(callback, &wire));
+    let router = router(spec, vis);
+    quote! {
+        #meta
+        #types
+        #objects
+        #codes
+        #refusals
+        #lifetimes
+        #limits
+        #(#endpoints)*
+        #(#callbacks)*
+        #router
+        impl ::wallet_core::Platform for #platform {
+            const META: &'static ::wallet_core::PlatformMeta = meta::PLATFORM;
+        }
+    }
+}
+
+fn types(spec: &Spec) -> TokenStream {
+    let types = spec.types.iter().map(|known| {
+        let (doc, name) = (doc(&known.doc, &known.origin), pascal(&known.name));
+        match known.base {
+            Base::Text => {
+                let (min, max) =
+                    (known.min.unwrap_or(1) as usize, known.max.map_or(usize::MAX, |max| max as usize));
+                let chars = known.chars.as_deref().unwrap_or_default();
+                quote!(::wallet_core::text_type! { #doc #name, min: #min, max: #max, chars: #chars })
+            }
+            Base::Secret => quote!(::wallet_core::secret_type! { #doc #name }),
+            Base::Id => quote!(::wallet_core::id_type! { #doc #name }),
+            Base::Url => quote!(::wallet_core::url_type! { #doc #name }),
+        }
+    });
+    let choices = spec.choices.iter().map(|choice| {
+        let (text, name) = (doc(&choice.doc, &choice.origin), pascal(&choice.name));
+        let values = choice.values.iter().map(|value| {
+            let (text, variant, wire) =
+                (doc(&value.doc, &Default::default()), pascal(&value.id), &value.value);
+            quote!(#text #variant = #wire)
+        });
+        quote!(::wallet_core::choice_type! { #text #name { #(#values),* } })
+    });
+    quote!(#(#types)* #(#choices)*)
+}
+
+/// What every reply struct derives.
+fn reply_derives() -> TokenStream {
+    quote! {
+        #[derive(Debug, Clone, PartialEq, Eq, ::wallet_core::__private::serde::Serialize, ::wallet_core::__private::serde::Deserialize)]
+        #[serde(crate = "::wallet_core::__private::serde")]
+    }
+}
+
+fn objects(spec: &Spec, wire: &Wire<'_>) -> TokenStream {
+    let objects = spec.objects.iter().map(|object| {
+        let (doc, name, derives) = (doc(&object.doc, &object.origin), pascal(&object.name), reply_derives());
+        let members = wire.reply_members(&object.fields, &TokenStream::new());
+        quote!(#doc #derives pub struct #name { #members } impl ::wallet_core::Reply for #name {})
+    });
+    quote!(#(#objects)*)
+}
+
+fn codes(spec: &Spec) -> TokenStream {
+    let codes: Vec<_> = spec.codes.iter().filter(|code| code.code != spec.envelope.ok).collect();
+    let variants = codes.iter().map(|code| {
+        let (doc, name) = (doc(&code.text, &code.origin), pascal(&code.id));
+        quote!(#doc #name)
+    });
+    let names: Vec<_> = codes.iter().map(|code| pascal(&code.id)).collect();
+    let numbers: Vec<_> = codes.iter().map(|code| code.code).collect();
+    quote! {
+        /// The platform's status codes other than success; codes that the spec does not know keep their number.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            #(#variants,)*
+            /// A code that the spec does not know.
+            Unknown(u32),
+        }
+        impl ErrorCode {
+            /// The number on the wire.
+            pub const fn code(self) -> u32 {
+                match self { #(Self::#names => #numbers,)* Self::Unknown(code) => code }
+            }
+        }
+        impl ::wallet_core::FromCode for ErrorCode {
+            fn from_code(code: u32) -> Self {
+                match code { #(#numbers => Self::#names,)* code => Self::Unknown(code) }
+            }
+        }
+        impl ::core::fmt::Display for ErrorCode {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                write!(f, "code {} ({self:?})", self.code())
+            }
+        }
+    }
+}
+
+fn refusals(spec: &Spec) -> TokenStream {
+    let variants = spec.refusals.iter().map(|refusal| {
+        let (doc, name) = (doc(&refusal.doc, &refusal.origin), pascal(&refusal.id));
+        quote!(#doc #name)
+    });
+    let names: Vec<_> = spec.refusals.iter().map(|refusal| pascal(&refusal.id)).collect();
+    let constants = spec.refusals.iter().map(|refusal| constant("REFUSAL_", &refusal.id));
+    quote! {
+        /// The situations in which the platform says no.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Refusal { #(#variants),* }
+        impl Refusal {
+            /// Every refusal, in the spec's order.
+            pub const ALL: &'static [Self] = &[#(Self::#names),*];
+            /// Its code, HTTP status and text.
+            pub const fn meta(self) -> &'static ::wallet_core::RefusalMeta {
+                match self { #(Self::#names => meta::#constants,)* }
+            }
+        }
+    }
+}
+
+fn quantities(module: &str, about: &str, list: &[Quantity], durations: bool) -> TokenStream {
+    if list.is_empty() {
+        return TokenStream::new();
+    }
+    let module = snake(module);
+    let items = list.iter().map(|quantity| {
+        let (doc, name, value) = (doc(&quantity.doc, &quantity.origin), constant("", &quantity.id), quantity.value);
+        match durations {
+            true => quote!(#doc pub const #name: ::std::time::Duration = ::std::time::Duration::from_secs(#value);),
+            false => quote!(#doc pub const #name: u64 = #value;),
+        }
+    });
+    quote!(#[doc = #about] pub mod #module { #(#items)* })
+}
+
+fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenStream {
+    let (about, module) = (doc(&endpoint.doc, &endpoint.origin), snake(&endpoint.id));
+    let meta = constant("ENDPOINT_", &endpoint.id);
+    let fields = &endpoint.request;
+    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
+    let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
+    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
+    let (read, write, write_one, into_owned, index) = (
+        Wire::read(fields),
+        Wire::write(fields),
+        Wire::write_one(fields),
+        wire.into_owned(fields),
+        Wire::index(fields),
+    );
+    let index = if fields.is_empty() {
+        quote!(
+            pub(super) fn index(_: &[u8]) -> ::core::option::Option<usize> {
+                ::core::option::Option::None
+            }
+        )
+    } else {
+        index
+    };
+
+    // What must be checked before the request may be believed, outermost last.
+    let mut decoded = quote!(Request #generics);
+    let mut value = quote!(request);
+    let mut capture = TokenStream::new();
+    if let Some(signing) = &endpoint.signing {
+        let rule = match spec.signings.iter().any(|known| known.id.text == signing.text) {
+            true => constant("SIGNING_", signing),
+            false => constant("SIGNING_", "fallback"),
+        };
+        capture = quote! {
+            let signed = ::wallet_core::Signed::capture(super::meta::#rule, |name| {
+                index(name.as_bytes()).and_then(|at| slots.text(at).cloned())
+            });
+        };
+        decoded = quote!(::wallet_core::Unverified<'a, #decoded>);
+        value = quote!(::wallet_core::Unverified::new(#value, signed));
+    }
+    let mut bearer = TokenStream::new();
+    if endpoint.auth == Auth::Bearer {
+        bearer = quote!(let token = ::wallet_core::bearer(Self::META, request)?.into(););
+        decoded = quote!(::wallet_core::Bearer<'a, #decoded>);
+        value = quote!(::wallet_core::Bearer { token, inner: #value });
+    }
+    // Checked here although they are not in the type: a malformed time is refused before anything is hashed (R8).
+    let checks = fields.iter().enumerate().filter_map(|(at, field)| match field.kind {
+        Kind::Timestamp => Some(quote!(let _: ::wallet_core::types::Timestamp = slots.required(#at)?;)),
+        Kind::Signature => {
+            Some(quote!(let _: ::wallet_core::types::SignatureText<'_> = slots.required(#at)?;))
+        }
+        _ => None,
+    });
+
+    let response = match &endpoint.response_object {
+        Some(object) if spec.objects.iter().any(|known| known.name.text == object.text) => {
+            let object = pascal(object);
+            quote! {
+                /// What the reply's `data` is.
+                pub type Response = super::#object;
+            }
+        }
+        _ => {
+            let members = wire.reply_members(&endpoint.response, &quote!(super::));
+            let derives = reply_derives();
+            let top = endpoint.response.iter().filter(|field| field.top).map(|field| {
+                let (name, wire) = (snake(&field.name), &field.name.text);
+                match field.required {
+                    true => quote!(map.serialize_entry(#wire, &self.#name)?;),
+                    false => quote!(if let Some(value) = &self.#name { map.serialize_entry(#wire, value)?; }),
+                }
+            });
+            let top = endpoint.response.iter().any(|field| field.top).then(|| {
+                quote! {
+                    fn top<M: ::wallet_core::__private::serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                        #(#top)*
+                        Ok(())
+                    }
+                }
+            });
+            quote! {
+                /// What the reply's `data` holds.
+                #derives
+                pub struct Response { #members }
+                impl ::wallet_core::Reply for Response { #top }
+            }
+        }
+    };
+    let unused_slots = fields.is_empty().then(|| quote!(let _ = &mut slots;));
+    quote! {
+        #about
+        pub mod #module {
+            /// The endpoint.
+            #[derive(Debug, Clone, Copy)]
+            pub struct Endpoint;
+
+            #about
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct Request #generics { #members }
+
+            impl #generics Request #generics {
+                /// The same with texts of its own.
+                pub fn into_owned(self) -> Request #owned {
+                    Request { #into_owned }
+                }
+            }
+
+            #response
+
+            #index
+
+            impl ::wallet_core::Endpoint for Endpoint {
+                const META: &'static ::wallet_core::EndpointMeta = super::meta::#meta;
+                type Request<'a> = Request #generics;
+                type Decoded<'a> = #decoded;
+                type Response = Response;
+                type Error = super::ErrorCode;
+
+                fn decode<'a, B: AsRef<[u8]>>(
+                    request: &'a ::wallet_core::__private::http::Request<B>,
+                ) -> Result<Self::Decoded<'a>, ::wallet_core::Fault> {
+                    #bearer
+                    let mut slots = ::wallet_core::decode_fields::<#count, B>(Self::META, index, request)?;
+                    #unused_slots
+                    #capture
+                    #(#checks)*
+                    let request = Request { #read };
+                    Ok(#value)
+                }
+            }
+
+            impl ::wallet_core::OutgoingRequest for Request #elided {
+                type Endpoint = Endpoint;
+                #[allow(unused_variables)]
+                fn write_fields(
+                    &self,
+                    signature: Option<&::wallet_core::Signature>,
+                    writer: &mut ::wallet_core::FieldWriter<'_>,
+                ) {
+                    #write
+                }
+                #[allow(unused_variables, clippy::match_single_binding)]
+                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
+                    match name { #write_one _ => {} }
+                }
+            }
+        }
+    }
+}
+
+fn callback_module(callback: &Callback, wire: &Wire<'_>) -> TokenStream {
+    let (about, module) = (doc(&callback.doc, &callback.origin), snake(&callback.id));
+    let meta = constant("CALLBACK_", &callback.id);
+    let fields = &callback.fields;
+    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
+    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
+    let (read, write, into_owned, index) =
+        (Wire::read(fields), Wire::write(fields), wire.into_owned(fields), Wire::index(fields));
+    quote! {
+        #about
+        pub mod #module {
+            /// The callback.
+            #[derive(Debug, Clone, Copy)]
+            pub struct Callback;
+
+            #about
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct Payload #generics { #members }
+
+            impl #generics Payload #generics {
+                /// The same with texts of its own.
+                pub fn into_owned(self) -> Payload #owned {
+                    Payload { #into_owned }
+                }
+
+                fn write(&self, writer: &mut ::wallet_core::FieldWriter<'_>) {
+                    #write
+                }
+            }
+
+            #index
+
+            impl ::wallet_core::Callback for Callback {
+                const META: &'static ::wallet_core::CallbackMeta = super::meta::#meta;
+                type Payload<'a> = Payload #generics;
+
+                fn decode(body: &[u8]) -> Result<Self::Payload<'_>, ::wallet_core::Fault> {
+                    let mut slots = ::wallet_core::decode_callback::<#count>(Self::META, super::meta::FAULTS, index, body)?;
+                    Ok(Payload { #read })
+                }
+
+                fn encode(payload: &Self::Payload<'_>, out: &mut ::std::vec::Vec<u8>) {
+                    payload.write(&mut ::wallet_core::FieldWriter::form(out));
+                }
+            }
+        }
+    }
+}
+
+/// `AnyRequest`: one variant an endpoint, routed and decoded in one step.
+fn router(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
+    let variants = spec.endpoints.iter().map(|endpoint| {
+        let (doc, name, module) =
+            (doc(&endpoint.doc, &endpoint.origin), pascal(&endpoint.id), snake(&endpoint.id));
+        quote!(#doc #name(<#module::Endpoint as ::wallet_core::Endpoint>::Decoded<'a>))
+    });
+    let metas = spec.endpoints.iter().map(|endpoint| {
+        let (name, module) = (pascal(&endpoint.id), snake(&endpoint.id));
+        quote!(Self::#name(_) => <#module::Endpoint as ::wallet_core::Endpoint>::META)
+    });
+    let mut paths: Vec<&str> = Vec::new();
+    for endpoint in &spec.endpoints {
+        for path in std::iter::once(&endpoint.path).chain(&endpoint.also_at) {
+            if !paths.contains(&path.text.as_str()) {
+                paths.push(&path.text);
+            }
+        }
+    }
+    let arms = paths.iter().map(|path| {
+        let here: Vec<&Endpoint> = spec
+            .endpoints
+            .iter()
+            .filter(|endpoint| {
+                std::iter::once(&endpoint.path).chain(&endpoint.also_at).any(|p| p.text == **path)
+            })
+            .collect();
+        let mut methods: Vec<&str> = here.iter().flat_map(|e| e.methods.iter().map(|m| method(*m))).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let allow = methods.join(", ");
+        let by_method = methods.iter().map(|name| {
+            let here: Vec<&Endpoint> =
+                here.iter().copied().filter(|e| e.methods.iter().any(|m| method(*m) == *name)).collect();
+            let decode = one_of(&here);
+            quote!(#name => #decode,)
+        });
+        quote! {
+            #path => match request.method().as_str() {
+                #(#by_method)*
+                _ => Err(::wallet_core::DecodeError::WrongMethod { allow: #allow }),
+            },
+        }
+    });
+    let (base, lifetime) = (&spec.base_path, (!spec.endpoints.is_empty()).then(|| quote!(<'a>)));
+    quote! {
+        /// A request of any endpoint of this platform.
+        #[derive(Debug)]
+        #vis enum AnyRequest #lifetime { #(#variants),* }
+
+        impl #lifetime AnyRequest #lifetime {
+            /// Routes and decodes a request.
+            ///
+            /// # Errors
+            /// [`DecodeError`](::wallet_core::DecodeError): no such path, another method, or a fault of the endpoint.
+            #[allow(unused_variables)]
+            pub fn decode<B: AsRef<[u8]>>(
+                request: &'a ::wallet_core::__private::http::Request<B>,
+            ) -> Result<Self, ::wallet_core::DecodeError> {
+                let Some(path) = request.uri().path().strip_prefix(#base) else {
+                    return Err(::wallet_core::DecodeError::NoRoute);
+                };
+                match path {
+                    #(#arms)*
+                    _ => Err(::wallet_core::DecodeError::NoRoute),
+                }
+            }
+
+            /// What the spec says of its endpoint.
+            pub fn meta(&self) -> &'static ::wallet_core::EndpointMeta {
+                match self { #(#metas),* }
+            }
+        }
+
+        fn decode_as<'a, E: ::wallet_core::Endpoint, B: AsRef<[u8]>>(
+            request: &'a ::wallet_core::__private::http::Request<B>,
+        ) -> Result<E::Decoded<'a>, ::wallet_core::DecodeError> {
+            E::decode(request).map_err(|fault| ::wallet_core::DecodeError::Bad { endpoint: E::META, fault })
+        }
+    }
+}
+
+/// Decodes as the one endpoint, or as that whose fixed field fits; the first reports what fits none.
+fn one_of(here: &[&Endpoint]) -> TokenStream {
+    let Some((first, others)) = here.split_first() else {
+        return quote!(Err(::wallet_core::DecodeError::NoRoute));
+    };
+    let decode = |endpoint: &Endpoint| {
+        let (name, module) = (pascal(&endpoint.id), snake(&endpoint.id));
+        quote!(decode_as::<#module::Endpoint, B>(request).map(Self::#name))
+    };
+    let mut all = decode(first);
+    let module = snake(&first.id);
+    let count = first.request.len();
+    for other in others.iter().rev() {
+        let Some(field) = first.discriminator(other) else { continue };
+        let at = first.request.iter().position(|known| known.name.text == field.name.text);
+        let wanted = other
+            .request
+            .iter()
+            .find(|known| known.name.text == field.name.text)
+            .and_then(|f| f.fixed.as_ref());
+        let decode = decode(other);
+        all = quote! {
+            if ::wallet_core::peek::<#count, B>(<#module::Endpoint as ::wallet_core::Endpoint>::META, #module::index, request, #at)
+                .as_deref() == Some(#wanted) { #decode } else { #all }
+        };
+    }
+    all
+}
