@@ -1,1 +1,65 @@
+//! The platform itself, as a pure state machine: every decision of the server stands here and nothing else does.
+//!
+//! A [`Command`] decides on [`Rows`] that somebody else has loaded, at a time and with entropy that somebody else hands in
+//! ([`Context`]), and says what changes ([`Changes`]). A [`Query`] reads. Neither knows a database, a clock, a socket or a
+//! random source, so the whole platform runs in a test under simulated time.
+//!
+//! A command that asks for a row which has not been loaded stops with [`Stop::Missing`]; whoever runs it loads what
+//! [`Rows::take_wanted`] names and runs it again from the start. [`Rows::want`] asks ahead, so that rows are loaded
+//! together; it is never a matter of correctness.
+//!
+//! ```text
+//! loop {
+//!     match command.apply(&rows, &cx, &mut changes) {
+//!         Err(Stop::Missing) => load rows.take_wanted(), discard changes, again
+//!         Err(Stop::Refused(r)) => absorb changes (a refusal may count a failure), answer r
+//!         Ok(outcome)        => absorb changes, answer outcome after the commit
+//!     }
+//! }
+//! ```
 
+mod apps;
+mod coins;
+mod column;
+mod deliveries;
+mod entities;
+mod machine;
+mod money;
+mod oauth;
+mod passwords;
+mod payments;
+mod rows;
+mod users;
+mod vault;
+pub mod wire;
+
+pub use apps::{
+    AppKeys, CreateApp, CreatedApp, EnrolDeveloper, FindApp, ProvenClient, RotateSecret, RotatedSecret,
+    SetFees,
+};
+pub use coins::{ActiveCoins, PutCoin};
+pub use column::{Cell, CellSource, Column, ColumnKind};
+pub use deliveries::{
+    AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries,
+    NextDue, ReleaseLeases,
+};
+pub use entities::*;
+pub use machine::{Command, Context, Ids, Query, Refused, RefusedData, Stop};
+pub use money::{Deposit, FEES, ISSUER};
+pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
+pub use passwords::{
+    Challenge, FailPassword, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword,
+    Who,
+};
+pub use payments::{
+    AppEvents, ConfirmPay, ConfirmedPay, PayUser, Pending, PrePay, TradeOf, TransferDetail, TransferView,
+    trade_state,
+};
+pub use rows::{
+    AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Slot, Table, TableMeta, Wanted, Writer,
+};
+pub use users::{
+    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, Login, Records, RecordsPage,
+    SessionUser, SetWalletPwd, check_login_name,
+};
+pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

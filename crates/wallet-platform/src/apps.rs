@@ -1,0 +1,266 @@
+//! Third-party apps and their secrets (R27, R34, R37).
+
+use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
+use wallet_core::crypto::equal;
+use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
+
+use crate::entities::{App, AppId, ClientName, Rows, User};
+use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::rows::Changes;
+use crate::vault::{Seed, Vault};
+
+/// Every scope of the platform, separated by spaces.
+pub(crate) fn all_scopes() -> String {
+    Fomo::META.scopes.iter().map(|scope| scope.id).collect::<Vec<_>>().join(" ")
+}
+
+fn seal_context(app: AppId, version: u32) -> String {
+    format!("client_secret {} {version}", app.0)
+}
+
+/// Lets a user register apps.
+#[derive(Debug)]
+pub struct EnrolDeveloper(pub UserId);
+
+impl Command for EnrolDeveloper {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = rows.find::<User>(&(self.0,))?.ok_or(Refusal::UserUnknown)?;
+        out.put(User { developer: true, ..user.clone() });
+        Ok(())
+    }
+}
+
+/// Registers an app. Malformed 80, taken 81.
+#[derive(Debug)]
+pub struct CreateApp {
+    /// Whose app it is: this account receives and pays.
+    pub owner: UserId,
+    /// The id that its developer chose.
+    pub client_id: String,
+    /// Its name.
+    pub name: String,
+    /// Where its front end goes on.
+    pub redirect_uri: String,
+    /// For the secret.
+    pub seed: Seed,
+}
+
+/// A registered app and its first secret.
+#[derive(Debug)]
+pub struct CreatedApp {
+    /// Its row number.
+    pub app: AppId,
+    /// Its client_secret.
+    pub client_secret: Secret<String>,
+}
+
+impl Command for CreateApp {
+    type Outcome = CreatedApp;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<CreatedApp, Stop> {
+        let key = (self.client_id.clone(),);
+        rows.want::<ClientName>(&key);
+        let owner = rows.find::<User>(&(self.owner,))?.ok_or(Refusal::UserUnknown)?;
+        if !owner.developer {
+            return Err(Refusal::NoPermission.into());
+        }
+        if !ClientId::from(self.client_id.as_str()).well_formed() {
+            return Err(Refusal::ClientIdMalformed.into());
+        }
+        if rows.find::<ClientName>(&key)?.is_some() {
+            return Err(Refusal::ClientIdTaken.into());
+        }
+        let app = AppId(cx.ids.next());
+        let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
+        out.put(ClientName { client_id: self.client_id.clone(), app });
+        out.put(App {
+            id: app,
+            client_id: self.client_id.clone(),
+            owner: self.owner,
+            name: self.name.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            scopes: all_scopes(),
+            secret: cx.vault.seal(&self.seed, &seal_context(app, 1), client_secret.expose().as_bytes()),
+            secret_version: 1,
+            old_secret: None,
+            old_secret_until: UnixTime::default(),
+            fee_user_to_app: 0,
+            fee_app_to_user: 0,
+            created_at: cx.now,
+        });
+        Ok(CreatedApp { app, client_secret })
+    }
+}
+
+/// Gives an app a new secret; the old one verifies for another day (R37).
+#[derive(Debug)]
+pub struct RotateSecret {
+    /// Whose.
+    pub app: AppId,
+    /// For the secret.
+    pub seed: Seed,
+}
+
+/// The new secret of an app.
+#[derive(Debug)]
+pub struct RotatedSecret {
+    /// The new client_secret.
+    pub client_secret: Secret<String>,
+    /// Until when the old one verifies.
+    pub old_until: UnixTime,
+}
+
+impl Command for RotateSecret {
+    type Outcome = RotatedSecret;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<RotatedSecret, Stop> {
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        let version = app.secret_version + 1;
+        let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
+        let old_until = cx.now + lifetimes::OLD_CLIENT_SECRET;
+        out.put(App {
+            secret: cx.vault.seal(
+                &self.seed,
+                &seal_context(app.id, version),
+                client_secret.expose().as_bytes(),
+            ),
+            secret_version: version,
+            old_secret: Some(app.secret.clone()),
+            old_secret_until: old_until,
+            ..app.clone()
+        });
+        Ok(RotatedSecret { client_secret, old_until })
+    }
+}
+
+/// Sets an app's fees, in millionths of the amount (R23).
+#[derive(Debug)]
+pub struct SetFees {
+    /// Whose.
+    pub app: AppId,
+    /// Of direction 1.
+    pub user_to_app: u32,
+    /// Of direction 2.
+    pub app_to_user: u32,
+}
+
+impl Command for SetFees {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        const ALL: u32 = 1_000_000;
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        if self.user_to_app > ALL || self.app_to_user > ALL {
+            return Err(Refused::field("fee").into());
+        }
+        out.put(App { fee_user_to_app: self.user_to_app, fee_app_to_user: self.app_to_user, ..app.clone() });
+        Ok(())
+    }
+}
+
+/// An app with its live secrets, for checking what it sent.
+#[derive(Debug, Clone)]
+pub struct AppKeys {
+    /// The app.
+    pub app: App,
+    secrets: Vec<(u32, Secret<String>)>,
+}
+
+/// That somebody has shown a secret of an app, at this version of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProvenClient {
+    app: AppId,
+    version: u32,
+}
+
+impl ProvenClient {
+    /// Which app.
+    pub fn app(self) -> AppId {
+        self.app
+    }
+
+    /// The app, if the secret that was shown still counts.
+    pub(crate) fn check<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r App, Stop> {
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::UnknownClient)?;
+        if app.accepts(self.version, now) { Ok(app) } else { Err(Refusal::InvalidClient.into()) }
+    }
+}
+
+impl AppKeys {
+    /// Opens an app's live secrets.
+    ///
+    /// # Errors
+    /// A fault of the platform when one does not open.
+    pub fn open(app: &App, now: UnixTime, vault: &Vault) -> Result<Self, Stop> {
+        let open = |version: u32, sealed: &[u8]| {
+            // A secret that does not open means another master key or a damaged row: a fault of the platform.
+            let secret = vault.open_text(&seal_context(app.id, version), sealed).ok_or(Refusal::Internal)?;
+            Ok::<_, Stop>((version, secret))
+        };
+        let mut secrets = vec![open(app.secret_version, &app.secret)?];
+        if let Some(old) = &app.old_secret
+            && now <= app.old_secret_until
+        {
+            secrets.push(open(app.secret_version - 1, old)?);
+        }
+        Ok(Self { app: app.clone(), secrets })
+    }
+
+    /// The live secrets, the newest first.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(|(_, secret)| secret.expose().as_str())
+    }
+
+    /// Checks a client_secret: 54 and `invalid_client` when it is none of the live ones.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidClient`].
+    pub fn check_secret(&self, given: &str) -> Result<ProvenClient, Refused> {
+        let mut proven = None;
+        for (version, secret) in &self.secrets {
+            if equal(secret.expose().as_bytes(), given.as_bytes()) {
+                proven = Some(ProvenClient { app: self.app.id, version: *version });
+            }
+        }
+        proven.ok_or(Refused::new(Refusal::InvalidClient))
+    }
+
+    /// Checks a signed request against the live secrets (R8, R37): wrong 7, outside its window 8.
+    ///
+    /// # Errors
+    /// [`Refusal::SignInvalid`] or [`Refusal::SignExpired`].
+    pub fn verify<T>(&self, signed: Unverified<'_, T>, vault: &Vault, now: UnixTime) -> Result<T, Refused> {
+        signed.verify(vault.crypto(), self.secrets(), now).map_err(|fault| {
+            Refused::new(match fault {
+                SignatureFault::Expired => Refusal::SignExpired,
+                _ => Refusal::SignInvalid,
+            })
+        })
+    }
+}
+
+/// Finds an app by its client_id, with its live secrets: 82 when there is none.
+#[derive(Debug)]
+pub struct FindApp {
+    client_id: String,
+    unknown: Refusal,
+}
+
+impl FindApp {
+    /// For a request that is signed or names its app.
+    pub fn new(client_id: &str) -> Self {
+        Self { client_id: client_id.to_owned(), unknown: Refusal::ClientIdUnknown }
+    }
+
+    /// For a token address, where an unknown app is `invalid_client` (R29).
+    pub fn for_token(client_id: &str) -> Self {
+        Self { client_id: client_id.to_owned(), unknown: Refusal::UnknownClient }
+    }
+}
+
+impl Query for FindApp {
+    type Answer = AppKeys;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<AppKeys, Stop> {
+        let name = rows.find::<ClientName>(&(self.client_id.clone(),))?.ok_or(self.unknown)?;
+        let app = rows.find::<App>(&(name.app,))?.ok_or(self.unknown)?;
+        AppKeys::open(app, cx.now, cx.vault)
+    }
+}

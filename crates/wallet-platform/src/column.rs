@@ -1,0 +1,166 @@
+//! Column values between rows and a store.
+
+use wallet_api::fomo::{CoinId, Direction, UserId};
+use wallet_core::{DeliveryState, Secret, Units, UnixTime};
+
+use crate::vault::{Digest, TokenKind};
+
+/// A value as a store keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Nothing.
+    Null,
+    /// A 64-bit integer.
+    Int(i64),
+    /// A 128-bit integer; stores keep its order.
+    Wide(i128),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Blob(&'a [u8]),
+}
+
+/// What kind of value a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A 64-bit integer.
+    Int,
+    /// A 128-bit integer.
+    Wide,
+    /// Text.
+    Text,
+    /// Bytes.
+    Blob,
+}
+
+/// A row under reading.
+pub trait CellSource {
+    /// The value of a column; `None` when it is not of this kind.
+    fn cell(&self, at: usize, kind: ColumnKind) -> Option<Cell<'_>>;
+}
+
+/// A type that stands in a column.
+pub trait Column: Sized {
+    /// What it is stored as.
+    const KIND: ColumnKind;
+    /// Whether it may be null.
+    const NULLABLE: bool = false;
+    /// As a store keeps it.
+    fn cell(&self) -> Cell<'_>;
+    /// Back from the store; `None` when it cannot be one.
+    fn from_cell(cell: Cell<'_>) -> Option<Self>;
+}
+
+macro_rules! int_columns {
+    ($($type:ty: |$value:ident| $to:expr, |$int:ident| $from:expr;)+) => { $(
+        impl Column for $type {
+            const KIND: ColumnKind = ColumnKind::Int;
+            fn cell(&self) -> Cell<'_> {
+                let $value = self;
+                Cell::Int($to)
+            }
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                let Cell::Int($int) = cell else { return None };
+                $from
+            }
+        }
+    )+ };
+}
+
+int_columns! {
+    // Numbers stay below 2^63: they come from one counter.
+    u64: |value| value.cast_signed(), |int| u64::try_from(int).ok();
+    u32: |value| i64::from(*value), |int| u32::try_from(int).ok();
+    u16: |value| i64::from(*value), |int| u16::try_from(int).ok();
+    u8: |value| i64::from(*value), |int| u8::try_from(int).ok();
+    i64: |value| *value, |int| Some(int);
+    bool: |value| i64::from(*value), |int| match int { 0 => Some(false), 1 => Some(true), _ => None };
+    UnixTime: |value| value.millis(), |int| Some(UnixTime::from_millis(int));
+    UserId: |value| value.get().cast_signed(), |int| u64::try_from(int).ok().map(UserId::new);
+    CoinId: |value| value.get().cast_signed(), |int| u64::try_from(int).ok().map(CoinId::new);
+    Direction: |value| match value { Direction::UserToApp => 1, Direction::AppToUser => 2 },
+        |int| match int { 1 => Some(Direction::UserToApp), 2 => Some(Direction::AppToUser), _ => None };
+    DeliveryState: |value| match value {
+            DeliveryState::Waiting => 0, DeliveryState::Acknowledged => 1, DeliveryState::Exhausted => 2 },
+        |int| match int {
+            0 => Some(DeliveryState::Waiting), 1 => Some(DeliveryState::Acknowledged),
+            2 => Some(DeliveryState::Exhausted), _ => None };
+    TokenKind: |value| match value { TokenKind::Access => 1, TokenKind::Refresh => 2 },
+        |int| match int { 1 => Some(TokenKind::Access), 2 => Some(TokenKind::Refresh), _ => None };
+}
+
+impl Column for Units {
+    const KIND: ColumnKind = ColumnKind::Wide;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Wide(self.get())
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Wide(units) => Some(Units::new(units)),
+            _ => None,
+        }
+    }
+}
+
+impl Column for String {
+    const KIND: ColumnKind = ColumnKind::Text;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self)
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(text) => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Secret<String> {
+    const KIND: ColumnKind = ColumnKind::Text;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self.expose())
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        String::from_cell(cell).map(Secret::new)
+    }
+}
+
+impl Column for Vec<u8> {
+    const KIND: ColumnKind = ColumnKind::Blob;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Blob(self)
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Blob(bytes) => Some(bytes.to_vec()),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Digest {
+    const KIND: ColumnKind = ColumnKind::Blob;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Blob(self.as_bytes())
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Blob(bytes) => bytes.try_into().ok().map(Digest::from_bytes),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const KIND: ColumnKind = T::KIND;
+    const NULLABLE: bool = true;
+    fn cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::Null, Column::cell)
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Null => Some(None),
+            cell => T::from_cell(cell).map(Some),
+        }
+    }
+}

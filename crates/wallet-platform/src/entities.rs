@@ -1,0 +1,626 @@
+//! Every table of the platform, declared once. Stores take their columns from here.
+
+use wallet_api::fomo::{CoinId, Direction, TransferStatus, UserId, lifetimes};
+use wallet_core::{DeliveryState, Secret, Snapshot, Units, UnixTime};
+
+use crate::column::{Cell, CellSource, Column, ColumnKind};
+use crate::rows::{Asked, ColumnMeta, Entity, Has, Loader, Table, TableMeta, Writer};
+use crate::vault::{Digest, TokenKind};
+
+macro_rules! row_ids {
+    ($($(#[$doc:meta])* $name:ident;)+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+        impl Column for $name {
+            const KIND: ColumnKind = ColumnKind::Int;
+            fn cell(&self) -> Cell<'_> {
+                Cell::Int(self.0.cast_signed())
+            }
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                u64::from_cell(cell).map(Self)
+            }
+        }
+    )+ };
+}
+
+row_ids! {
+    /// The row number of an app.
+    AppId;
+    /// The row number of a transfer; on the wire it is a [`TransferId`](wallet_api::fomo::TransferId) (R30).
+    TransferSeq;
+    /// The row number of a token family.
+    FamilyId;
+    /// The row number of a delivery.
+    DeliveryId;
+    /// The row number of an entry.
+    EntryId;
+}
+
+macro_rules! entities {
+    ($(
+        $(#[$doc:meta])*
+        $table:ident: $Entity:ident {
+            key { $($(#[$kdoc:meta])* $k:ident: $K:ty,)+ }
+            $($(#[$cdoc:meta])* $c:ident: $C:ty,)*
+        }
+    )+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Entity {
+                $($(#[$kdoc])* pub $k: $K,)+
+                $($(#[$cdoc])* pub $c: $C,)*
+            }
+
+            impl Entity for $Entity {
+                type Key = ($($K,)+);
+                const TABLE: &'static TableMeta = &TableMeta {
+                    name: stringify!($table),
+                    columns: &[
+                        $(ColumnMeta::of::<$K>(stringify!($k), true),)+
+                        $(ColumnMeta::of::<$C>(stringify!($c), false),)*
+                    ],
+                };
+                fn key(&self) -> Self::Key {
+                    ($(self.$k.clone(),)+)
+                }
+                fn cells(&self, put: &mut dyn FnMut(Cell<'_>)) {
+                    $(put(self.$k.cell());)+
+                    $(put(self.$c.cell());)*
+                }
+                fn key_cells(key: &Self::Key, put: &mut dyn FnMut(Cell<'_>)) {
+                    let ($($k,)+) = key;
+                    $(put($k.cell());)+
+                }
+                fn read(cells: &dyn CellSource) -> Option<Self> {
+                    let mut at = 0..;
+                    $(let $k = <$K>::from_cell(cells.cell(at.next()?, <$K as Column>::KIND)?)?;)+
+                    $(let $c = <$C>::from_cell(cells.cell(at.next()?, <$C as Column>::KIND)?)?;)*
+                    Some(Self { $($k,)+ $($c,)* })
+                }
+                fn of(any: &AnyRow) -> Option<&Self> {
+                    match any {
+                        AnyRow::$Entity(row) => Some(row),
+                        _ => None,
+                    }
+                }
+                fn any_key(key: &Self::Key) -> AnyKey {
+                    AnyKey::$Entity(key.clone())
+                }
+            }
+
+            impl From<$Entity> for AnyRow {
+                fn from(row: $Entity) -> Self {
+                    Self::$Entity(row)
+                }
+            }
+
+            impl Has<$Entity> for Rows {
+                fn table(&self) -> &Table<$Entity> {
+                    &self.$table
+                }
+                fn table_mut(&mut self) -> &mut Table<$Entity> {
+                    &mut self.$table
+                }
+            }
+        )+
+
+        /// A row of any table.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant)]
+        pub enum AnyRow { $(#[doc = stringify!($table)] $Entity($Entity),)+ }
+
+        /// A key of any table.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum AnyKey { $(#[doc = stringify!($table)] $Entity(<$Entity as Entity>::Key),)+ }
+
+        /// The working set of a batch: rows as they were loaded and as commands have left them.
+        #[derive(Debug, Default)]
+        pub struct Rows {
+            pub(crate) asked: Asked,
+            $($table: Table<$Entity>,)+
+        }
+
+        impl Rows {
+            /// Loads one row.
+            ///
+            /// # Errors
+            /// The loader's.
+            pub fn load<L: Loader>(&mut self, key: &AnyKey, loader: &mut L) -> Result<(), L::Error> {
+                match key {
+                    $(AnyKey::$Entity(key) => {
+                        let row = loader.load::<$Entity>(key)?;
+                        self.$table.loaded(key.clone(), row);
+                    })+
+                }
+                Ok(())
+            }
+
+            /// Takes in what a command changed, in order.
+            pub fn absorb(&mut self, changes: &mut crate::rows::Changes) {
+                for change in changes.0.drain(..) {
+                    match change {
+                        $(
+                            crate::rows::AnyChange::Put(AnyRow::$Entity(row)) => self.$table.absorb(row.key(), Some(row)),
+                            crate::rows::AnyChange::Delete(AnyKey::$Entity(key)) => self.$table.absorb(key, None),
+                        )+
+                    }
+                }
+            }
+
+            /// Writes every row that has changed, table by table, in the order in which they were touched.
+            ///
+            /// # Errors
+            /// The writer's.
+            pub fn write<W: Writer>(&self, writer: &mut W) -> Result<(), W::Error> {
+                $(self.$table.write_all(writer)?;)+
+                Ok(())
+            }
+
+            /// Forgets everything, keeping the memory.
+            pub fn clear(&mut self) {
+                self.forget_asked();
+                $(self.$table.clear();)+
+            }
+        }
+
+        /// Every table.
+        pub const TABLES: &[&TableMeta] = &[$(<$Entity as Entity>::TABLE,)+];
+
+        /// Reads a row of the table of this name.
+        pub fn read_row(table: &TableMeta, cells: &dyn CellSource) -> Option<AnyRow> {
+            match table.name {
+                $(stringify!($table) => <$Entity as Entity>::read(cells).map(AnyRow::$Entity),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+entities! {
+    /// A person with a wallet. An app's owner is one too (R34).
+    user: User {
+        key {
+            /// The id on the wire.
+            id: UserId,
+        }
+        /// What the user signs in with.
+        login_name: String,
+        /// The public handle.
+        fomo_id: String,
+        /// The name the user shows.
+        name: String,
+        /// The address of a portrait, or empty.
+        portrait: String,
+        /// The login password's PHC text.
+        pwd: Secret<String>,
+        /// Counts changes of the login password.
+        pwd_version: u32,
+        /// The payment password's PHC text.
+        wallet_pwd: Option<Secret<String>>,
+        /// Counts changes of the payment password.
+        wallet_pwd_version: u32,
+        /// Whether the user may register apps.
+        developer: bool,
+        /// When the user was registered.
+        created_at: UnixTime,
+    }
+
+    /// Makes login names unique.
+    login: LoginName {
+        key {
+            /// The name.
+            login_name: String,
+        }
+        /// Whose it is.
+        user: UserId,
+    }
+
+    /// A registration that waits for its verification code (R36).
+    registration: Registration {
+        key {
+            /// Names it on the wire.
+            verify_id: String,
+        }
+        /// The second name that the wire wants.
+        tmp_user_id: String,
+        /// The wished login name.
+        login_name: String,
+        /// The PHC text of the wished password.
+        pwd: Secret<String>,
+        /// The verification code.
+        code: Digest,
+        /// Wrong codes so far.
+        tries: u32,
+        /// When the code expires.
+        expires_at: UnixTime,
+    }
+
+    /// A user's session in the wallet.
+    session: Session {
+        key {
+            /// The keyed hash of the session_key.
+            hash: Digest,
+        }
+        /// Whose it is.
+        user: UserId,
+        /// The end of its life, moved by each use (R30).
+        expires_at: UnixTime,
+    }
+
+    /// A third-party app.
+    app: App {
+        key {
+            /// Its row number.
+            id: AppId,
+        }
+        /// Its id on the wire.
+        client_id: String,
+        /// The user whose account receives and pays (R34).
+        owner: UserId,
+        /// Its name.
+        name: String,
+        /// The registered redirect_uri (R7).
+        redirect_uri: String,
+        /// Its scopes, separated by spaces.
+        scopes: String,
+        /// The client_secret, sealed (R80).
+        secret: Vec<u8>,
+        /// Counts rotations.
+        secret_version: u32,
+        /// The client_secret before the last rotation, sealed.
+        old_secret: Option<Vec<u8>>,
+        /// Until when the old one verifies (R37).
+        old_secret_until: UnixTime,
+        /// The fee of direction 1, in millionths (R23).
+        fee_user_to_app: u32,
+        /// The fee of direction 2, in millionths.
+        fee_app_to_user: u32,
+        /// When it was registered.
+        created_at: UnixTime,
+    }
+
+    /// Makes client_ids unique.
+    client: ClientName {
+        key {
+            /// The client_id.
+            client_id: String,
+        }
+        /// Whose it is.
+        app: AppId,
+    }
+
+    /// A coin.
+    coin: Coin {
+        key {
+            /// The id on the wire.
+            id: CoinId,
+        }
+        /// The id of its chain.
+        chain_id: String,
+        /// Its kind.
+        coin_type: String,
+        /// Its price, a decimal text.
+        price: String,
+        /// Its name.
+        name: String,
+        /// A short description.
+        description: String,
+        /// Its block explorer.
+        explorer: String,
+        /// The address of its contract.
+        contract: String,
+        /// Digits behind the point.
+        decimals: u8,
+        /// From which amount deposits are gathered.
+        min_amount: String,
+        /// Where the next scan for deposits starts.
+        next_start: String,
+        /// Whether it can be used.
+        is_active: bool,
+        /// Its weight in lists.
+        sort_id: u32,
+    }
+
+    /// What somebody has of one coin.
+    account: Account {
+        key {
+            /// Whose.
+            owner: UserId,
+            /// Of which coin.
+            coin: CoinId,
+        }
+        /// How much. Only a system account's may be negative.
+        balance: Units,
+        /// How many entries it has.
+        entries: u64,
+    }
+
+    /// An authorization code.
+    code: Code {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// For which app.
+        app: AppId,
+        /// Who granted it.
+        user: UserId,
+        /// The redirect_uri it was asked with.
+        redirect_uri: String,
+        /// What was granted.
+        scopes: String,
+        /// The PKCE challenge, with its method before a colon.
+        challenge: Option<String>,
+        /// The family that came of it; a code that has one is used.
+        family: Option<FamilyId>,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+
+    /// What came of one grant: all its tokens point here, so that revoking is one write.
+    family: Family {
+        key {
+            /// Its row number.
+            id: FamilyId,
+        }
+        /// For which app.
+        app: AppId,
+        /// Of which user.
+        user: UserId,
+        /// Whether its tokens work no more.
+        revoked: bool,
+    }
+
+    /// An access or refresh token.
+    token: Token {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// Which of the two.
+        kind: TokenKind,
+        /// Its family.
+        family: FamilyId,
+        /// What it allows.
+        scopes: String,
+        /// When a refresh token was exchanged.
+        used_at: Option<UnixTime>,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+
+    /// A payment, in either direction.
+    transfer: Transfer {
+        key {
+            /// Its row number.
+            id: TransferSeq,
+        }
+        /// Which app.
+        app: AppId,
+        /// Which way money moves.
+        direction: Direction,
+        /// Who pays.
+        payer: UserId,
+        /// Who receives.
+        payee: UserId,
+        /// Which coin.
+        coin: CoinId,
+        /// How much.
+        amount: Units,
+        /// The amount as it was given.
+        amount_text: String,
+        /// The fee, which the receiver pays.
+        cut: Units,
+        /// The app's own id.
+        trade_id: String,
+        /// The app's state, returned unchanged.
+        state: String,
+        /// Where the callback goes.
+        server_uri: String,
+        /// Where the front end goes.
+        redirect_uri: String,
+        /// Whether money has moved.
+        done: bool,
+        /// When it was made.
+        created_at: UnixTime,
+        /// When money moved; until then when it was made.
+        updated_at: UnixTime,
+    }
+
+    /// Makes trade_ids unique for each app (R21).
+    trade: TradeName {
+        key {
+            /// Which app.
+            app: AppId,
+            /// Its own id.
+            trade_id: String,
+        }
+        /// The transfer.
+        transfer: TransferSeq,
+    }
+
+    /// One side of a movement of money. Never changed.
+    entry: Entry {
+        key {
+            /// Its row number.
+            id: EntryId,
+        }
+        /// Whose account.
+        owner: UserId,
+        /// Which coin.
+        coin: CoinId,
+        /// How much; negative where it leaves.
+        amount: Units,
+        /// What it belongs to; none for a deposit.
+        transfer: Option<TransferSeq>,
+        /// When.
+        created_at: UnixTime,
+    }
+
+    /// A callback under delivery.
+    delivery: DeliveryRow {
+        key {
+            /// Its row number.
+            id: DeliveryId,
+        }
+        /// What it tells.
+        transfer: TransferSeq,
+        /// Whom it tells.
+        app: AppId,
+        /// Where it stands.
+        state: DeliveryState,
+        /// Attempts that have ended.
+        attempts: u32,
+        /// When the next attempt is due.
+        next_at: UnixTime,
+        /// Until when an attempt may be under way.
+        leased_until: UnixTime,
+    }
+
+    /// One attempt of a delivery.
+    attempt: Attempt {
+        key {
+            /// Which delivery.
+            delivery: DeliveryId,
+            /// Which attempt, from 1.
+            n: u32,
+        }
+        /// When it was begun.
+        started_at: UnixTime,
+        /// When it ended.
+        ended_at: UnixTime,
+        /// The receiver's HTTP status.
+        http_status: Option<u16>,
+        /// Why it failed, in words.
+        failure: Option<String>,
+    }
+
+    /// Counts an app's events.
+    feed: Feed {
+        key {
+            /// Whose.
+            app: AppId,
+        }
+        /// The number of the last event.
+        last: u64,
+    }
+
+    /// Something an app may want to know.
+    event: Event {
+        key {
+            /// Whose.
+            app: AppId,
+            /// Its number, from 1 without gaps: the cursor.
+            n: u64,
+        }
+        /// What happened.
+        kind: EventKind,
+        /// To which transfer.
+        transfer: TransferSeq,
+        /// When.
+        at: UnixTime,
+    }
+
+    /// Wrong passwords of a user (R22).
+    attempt_limit: AttemptLimit {
+        key {
+            /// Whose.
+            user: UserId,
+            /// Of which password.
+            kind: crate::passwords::PasswordKind,
+        }
+        /// Proven failures since the last success.
+        failures: u32,
+        /// Until when no attempt is taken.
+        locked_until: UnixTime,
+        /// Attempts reserved and not yet decided.
+        pending: u32,
+        /// When reservations that nobody decided lapse.
+        pending_until: UnixTime,
+    }
+
+    /// A key of the platform itself, sealed.
+    sealed_key: SealedKey {
+        key {
+            /// Which.
+            name: String,
+        }
+        /// Nonce and sealed text.
+        sealed: Vec<u8>,
+    }
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A payment waits for its user. It may expire; then nothing more is told (R20).
+    Created,
+    /// Money has moved.
+    Paid,
+    /// Every attempt of the callback failed.
+    CallbackExhausted,
+}
+
+impl Column for EventKind {
+    const KIND: ColumnKind = ColumnKind::Int;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Int(match self {
+            Self::Created => 1,
+            Self::Paid => 2,
+            Self::CallbackExhausted => 3,
+        })
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Int(1) => Some(Self::Created),
+            Cell::Int(2) => Some(Self::Paid),
+            Cell::Int(3) => Some(Self::CallbackExhausted),
+            _ => None,
+        }
+    }
+}
+
+impl Transfer {
+    /// The last moment at which it can be confirmed.
+    pub fn expires_at(&self) -> UnixTime {
+        self.created_at + lifetimes::UNCONFIRMED_PAYMENT
+    }
+
+    /// Its state at a time: expiry is judged when read, exact to every reader (R20).
+    pub fn status(&self, now: UnixTime) -> TransferStatus {
+        if self.done {
+            TransferStatus::Done
+        } else if now > self.expires_at() {
+            TransferStatus::Expired
+        } else {
+            TransferStatus::Waiting
+        }
+    }
+
+    /// The user, in both directions: the one who is not the app's owner (R35).
+    pub fn user(&self) -> UserId {
+        match self.direction {
+            Direction::UserToApp => self.payer,
+            Direction::AppToUser => self.payee,
+        }
+    }
+}
+
+impl DeliveryRow {
+    /// What the delivery's state machine keeps.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { state: self.state, attempts: self.attempts, next_at: self.next_at }
+    }
+}
+
+impl App {
+    /// Whether a secret of this version still counts.
+    pub fn accepts(&self, version: u32, now: UnixTime) -> bool {
+        version == self.secret_version
+            || (version.checked_add(1) == Some(self.secret_version)
+                && self.old_secret.is_some()
+                && now <= self.old_secret_until)
+    }
+}

@@ -1,0 +1,102 @@
+//! Double entry. The one place where balances change.
+
+use wallet_api::fomo::{CoinId, Refusal, UserId};
+use wallet_core::{Amount, Units};
+
+use crate::coins;
+use crate::entities::{Account, Coin, Entry, EntryId, Rows, TransferSeq, User};
+use crate::machine::{Command, Context, Refused, Stop};
+use crate::rows::Changes;
+
+/// The system account that money comes from when it is deposited; the only one that goes below zero.
+pub const ISSUER: UserId = UserId::new(1);
+/// The system account that fees go to (R23).
+pub const FEES: UserId = UserId::new(2);
+
+/// A movement of money between two accounts, with a fee that the receiver pays.
+pub(crate) struct Movement {
+    pub(crate) from: UserId,
+    pub(crate) to: UserId,
+    pub(crate) coin: CoinId,
+    pub(crate) amount: Units,
+    pub(crate) cut: Units,
+    pub(crate) transfer: Option<TransferSeq>,
+}
+
+/// The exact number of base units of an amount that is to move, or 0 with the field's name (R12).
+pub(crate) fn moving_units(amount: &Amount<'_>, coin: &Coin) -> Result<Units, Stop> {
+    match amount.units(coin.decimals) {
+        Ok(units) if units > Units::ZERO => Ok(units),
+        _ => Err(Refused::field("amount").into()),
+    }
+}
+
+impl Movement {
+    /// Asks for the accounts ahead.
+    pub(crate) fn want(&self, rows: &Rows) {
+        rows.want::<Account>(&(self.from, self.coin));
+        rows.want::<Account>(&(self.to, self.coin));
+        if self.cut > Units::ZERO {
+            rows.want::<Account>(&(FEES, self.coin));
+        }
+    }
+
+    /// Writes balanced entries and the new balances. The entries of a movement sum to zero:
+    /// `−amount + (amount − cut) + cut`.
+    pub(crate) fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let arrives = self.amount.checked_sub(self.cut).filter(|units| *units >= Units::ZERO);
+        let arrives = arrives.ok_or(Refusal::Internal)?;
+        let mut legs = vec![(self.from, self.amount.negated()), (self.to, arrives)];
+        if self.cut > Units::ZERO {
+            legs.push((FEES, self.cut));
+        }
+        assert!(self.from != self.to && self.amount > Units::ZERO, "money moves between two accounts");
+        assert!(
+            legs.iter().map(|(_, units)| units.get()).sum::<i128>() == 0,
+            "the entries of a movement sum to zero"
+        );
+        self.want(rows);
+        for (owner, units) in legs {
+            let account = rows.find::<Account>(&(owner, self.coin))?;
+            let (balance, entries) =
+                account.map_or((Units::ZERO, 0), |account| (account.balance, account.entries));
+            let balance = balance.checked_add(units).ok_or(Refusal::Internal)?;
+            if balance < Units::ZERO && owner != ISSUER {
+                return Err(Refusal::InsufficientBalance.into());
+            }
+            out.put(Account { owner, coin: self.coin, balance, entries: entries + 1 });
+            out.put(Entry {
+                id: EntryId(cx.ids.next()),
+                owner,
+                coin: self.coin,
+                amount: units,
+                transfer: self.transfer,
+                created_at: cx.now,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Gives a user money from the issuer: what a chain's deposit will do, and what a sandbox starts with.
+#[derive(Debug)]
+pub struct Deposit {
+    /// Who gets it.
+    pub user: UserId,
+    /// Which coin.
+    pub coin: CoinId,
+    /// How much.
+    pub amount: Amount<'static>,
+}
+
+impl Command for Deposit {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        rows.want::<User>(&(self.user,));
+        let coin = coins::usable(rows, self.coin)?;
+        rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
+        let amount = moving_units(&self.amount, coin)?;
+        Movement { from: ISSUER, to: self.user, coin: self.coin, amount, cut: Units::ZERO, transfer: None }
+            .apply(rows, cx, out)
+    }
+}

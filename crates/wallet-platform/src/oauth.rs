@@ -1,0 +1,287 @@
+//! Grants, codes and tokens (R15, R16, R24, R25, R29, R31).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use wallet_api::fomo::{Refusal, lifetimes};
+use wallet_core::crypto::equal;
+use wallet_core::{Secret, UnixTime};
+
+use crate::apps::ProvenClient;
+use crate::entities::{App, ClientName, Code, Family, FamilyId, Rows, Token, User};
+use crate::machine::{Command, Context, Query, Refused, RefusedData, Stop};
+use crate::rows::Changes;
+use crate::users::signed_in;
+use crate::vault::{Digest, Minted, Seed, TokenKind, Vault};
+
+/// A user's answer to an app's wish for access.
+#[derive(Debug)]
+pub struct Authorize {
+    /// Who answers.
+    pub session: Digest,
+    /// The app.
+    pub client_id: String,
+    /// Where the code goes; must be the registered one.
+    pub redirect_uri: String,
+    /// Returned unchanged.
+    pub state: String,
+    /// Exactly `yes` grants (R24).
+    pub authorized: String,
+    /// PKCE: challenge and method (R25).
+    pub challenge: Option<(String, Option<String>)>,
+    /// For the code.
+    pub seed: Seed,
+}
+
+impl Command for Authorize {
+    type Outcome = Minted;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Minted, Stop> {
+        let client = (self.client_id.clone(),);
+        rows.want::<ClientName>(&client);
+        let user = signed_in(rows, cx, out, self.session)?;
+        let name = rows.find::<ClientName>(&client)?.ok_or(Refusal::ClientIdUnknown)?;
+        let app = rows.find::<App>(&(name.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        if app.redirect_uri != self.redirect_uri {
+            return Err(Refusal::NoPermission.into());
+        }
+        let challenge = match &self.challenge {
+            None => None,
+            Some((text, method)) => match method.as_deref() {
+                None | Some("plain") => Some(format!("plain:{text}")),
+                Some("S256") => Some(format!("S256:{text}")),
+                Some(_) => return Err(Refused::field("code_challenge_method").into()),
+            },
+        };
+        if self.authorized != "yes" {
+            let data = Some(RefusedData::Denied { state: self.state.clone() });
+            return Err(Refused { data, ..Refused::new(Refusal::AccessDenied) }.into());
+        }
+        let code = cx.vault.mint(&self.seed, "code");
+        out.put(Code {
+            hash: code.hash,
+            app: app.id,
+            user: user.id,
+            redirect_uri: self.redirect_uri.clone(),
+            scopes: app.scopes.clone(),
+            challenge,
+            family: None,
+            expires_at: cx.now + lifetimes::AUTHORIZATION_CODE,
+        });
+        Ok(code)
+    }
+}
+
+/// A PKCE verifier in the two forms that it is compared in.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    plain: Secret<String>,
+    s256: String,
+}
+
+impl Verifier {
+    /// From its text.
+    pub fn new(vault: &Vault, text: &str) -> Self {
+        Self { plain: text.into(), s256: URL_SAFE_NO_PAD.encode(vault.crypto().sha256(text.as_bytes())) }
+    }
+
+    fn fits(&self, challenge: &str) -> bool {
+        match challenge.split_once(':') {
+            Some(("S256", wanted)) => equal(self.s256.as_bytes(), wanted.as_bytes()),
+            Some(("plain", wanted)) => equal(self.plain.expose().as_bytes(), wanted.as_bytes()),
+            _ => false,
+        }
+    }
+}
+
+/// An access token and a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenPair {
+    /// The access token.
+    pub access: Secret<String>,
+    /// The refresh token.
+    pub refresh: Secret<String>,
+    /// What they allow, separated by spaces.
+    pub scopes: String,
+}
+
+/// A code for tokens, once (R15).
+#[derive(Debug)]
+pub struct ExchangeCode {
+    /// Who asks, proven.
+    pub client: ProvenClient,
+    /// The code.
+    pub code: Digest,
+    /// As the code was asked with.
+    pub redirect_uri: String,
+    /// PKCE.
+    pub verifier: Option<Verifier>,
+    /// For the tokens.
+    pub seed: Seed,
+}
+
+fn put_pair(
+    out: &mut Changes,
+    now: UnixTime,
+    family: FamilyId,
+    scopes: &str,
+    access: Digest,
+    refresh: Digest,
+) {
+    let token = |hash, kind, life| Token {
+        hash,
+        kind,
+        family,
+        scopes: scopes.to_owned(),
+        used_at: None,
+        expires_at: now + life,
+    };
+    out.put(token(access, TokenKind::Access, lifetimes::ACCESS_TOKEN));
+    out.put(token(refresh, TokenKind::Refresh, lifetimes::REFRESH_TOKEN));
+}
+
+fn revoke(rows: &Rows, out: &mut Changes, family: FamilyId) -> Result<(), Stop> {
+    if let Some(family) = rows.find::<Family>(&(family,))? {
+        out.put(Family { revoked: true, ..family.clone() });
+    }
+    Ok(())
+}
+
+impl Command for ExchangeCode {
+    type Outcome = TokenPair;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TokenPair, Stop> {
+        rows.want::<Code>(&(self.code,));
+        let app = self.client.check(rows, cx.now)?;
+        let code = rows.find::<Code>(&(self.code,))?.ok_or(Refusal::InvalidGrant)?;
+        // Another app's code tells it nothing and harms nobody.
+        if code.app != app.id {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        if let Some(family) = code.family {
+            // Two have had this code: what came of it is no longer trusted.
+            revoke(rows, out, family)?;
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let verified = match (&code.challenge, &self.verifier) {
+            (None, None) => true,
+            (Some(challenge), Some(verifier)) => verifier.fits(challenge),
+            // A verifier without a challenge hints at an attack on PKCE itself (RFC 9700 §4.8.2).
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if cx.now > code.expires_at || code.redirect_uri != self.redirect_uri || !verified {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let family = FamilyId(cx.ids.next());
+        out.put(Family { id: family, app: app.id, user: code.user, revoked: false });
+        out.put(Code { family: Some(family), ..code.clone() });
+        let (access, refresh) = (cx.vault.mint(&self.seed, "access"), cx.vault.mint(&self.seed, "refresh"));
+        put_pair(out, cx.now, family, &code.scopes, access.hash, refresh.hash);
+        Ok(TokenPair { access: access.text, refresh: refresh.text, scopes: code.scopes.clone() })
+    }
+}
+
+/// A refresh token for a new pair (R16).
+#[derive(Debug)]
+pub struct Refresh {
+    client: ProvenClient,
+    presented: Digest,
+    access: Minted,
+    refresh: Minted,
+    scope: Option<String>,
+}
+
+impl Refresh {
+    /// `presented` is the refresh token's text; `scope` may narrow what was granted.
+    pub fn new(vault: &Vault, client: ProvenClient, presented: &str, scope: Option<&str>) -> Self {
+        Self {
+            client,
+            presented: vault.hash(presented),
+            access: vault.successor(TokenKind::Access, presented),
+            refresh: vault.successor(TokenKind::Refresh, presented),
+            scope: scope.map(str::to_owned),
+        }
+    }
+
+    fn pair(&self, scopes: &str) -> TokenPair {
+        TokenPair {
+            access: self.access.text.clone(),
+            refresh: self.refresh.text.clone(),
+            scopes: scopes.to_owned(),
+        }
+    }
+}
+
+/// What remains of a grant when an app asks for less; wider is refused.
+fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, Refusal> {
+    let asked: Vec<&str> = asked.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
+    if asked.is_empty() {
+        return Ok(granted.to_owned());
+    }
+    if asked.iter().any(|scope| !granted.split(' ').any(|known| known == *scope)) {
+        return Err(Refusal::InvalidScope);
+    }
+    Ok(granted.split(' ').filter(|scope| asked.contains(scope)).collect::<Vec<_>>().join(" "))
+}
+
+impl Command for Refresh {
+    type Outcome = TokenPair;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TokenPair, Stop> {
+        rows.want::<Token>(&(self.presented,));
+        let app = self.client.check(rows, cx.now)?;
+        let token = rows.find::<Token>(&(self.presented,))?.filter(|token| token.kind == TokenKind::Refresh);
+        let token = token.ok_or(Refusal::InvalidGrant)?;
+        let family = rows.find::<Family>(&(token.family,))?.ok_or(Refusal::InvalidGrant)?;
+        if family.app != app.id || family.revoked || cx.now > token.expires_at {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        if let Some(used_at) = token.used_at {
+            if cx.now <= used_at + lifetimes::REFRESH_REPLAY {
+                // The reply was lost on its way: the very same again.
+                let access = rows.find::<Token>(&(self.access.hash,))?.ok_or(Refusal::InvalidGrant)?;
+                return Ok(self.pair(&access.scopes));
+            }
+            revoke(rows, out, token.family)?;
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let scopes = narrowed(&token.scopes, self.scope.as_deref())?;
+        out.put(Token { used_at: Some(cx.now), ..token.clone() });
+        put_pair(out, cx.now, token.family, &scopes, self.access.hash, self.refresh.hash);
+        Ok(self.pair(&scopes))
+    }
+}
+
+/// What an access token stands for: unknown, expired and revoked are all 2; a lacking scope is 54 with HTTP 403 (R29).
+pub(crate) fn bearer<'r>(
+    rows: &'r Rows,
+    now: UnixTime,
+    token: Digest,
+    scope: &str,
+) -> Result<&'r Family, Stop> {
+    let token = rows
+        .find::<Token>(&(token,))?
+        .filter(|token| token.kind == TokenKind::Access && now <= token.expires_at);
+    let token = token.ok_or(Refusal::NotLoggedIn)?;
+    let family = rows
+        .find::<Family>(&(token.family,))?
+        .filter(|family| !family.revoked)
+        .ok_or(Refusal::NotLoggedIn)?;
+    if !token.scopes.split(' ').any(|known| known == scope) {
+        return Err(Refusal::ScopeLacking.into());
+    }
+    Ok(family)
+}
+
+/// The user of an access token, if it has the scope.
+#[derive(Debug)]
+pub struct BearerOf {
+    /// The access token.
+    pub token: Digest,
+    /// The scope it must have.
+    pub scope: &'static str,
+}
+
+impl Query for BearerOf {
+    type Answer = User;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<User, Stop> {
+        let family = bearer(rows, cx.now, self.token, self.scope)?;
+        rows.find::<User>(&(family.user,))?.cloned().ok_or(Refusal::NotLoggedIn.into())
+    }
+}

@@ -1,0 +1,273 @@
+//! Passwords and their limits (R22). A password itself never comes here: an attempt is reserved, its hash checked
+//! elsewhere, and the decision brings a proof.
+
+use std::time::Duration;
+
+use wallet_api::fomo::{Refusal, UserId, lifetimes, limits};
+use wallet_core::{Secret, UnixTime};
+
+use crate::column::{Cell, Column, ColumnKind};
+use crate::entities::{App, AppId, AttemptLimit, LoginName, Rows, User};
+use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::rows::Changes;
+use crate::users;
+use crate::vault::Digest;
+
+/// Which of a user's two passwords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PasswordKind {
+    /// For signing in; a wrong one is 12.
+    Login,
+    /// For payments; a wrong one is 26.
+    Wallet,
+}
+
+impl Column for PasswordKind {
+    const KIND: ColumnKind = ColumnKind::Int;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Int(match self {
+            Self::Login => 1,
+            Self::Wallet => 2,
+        })
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Int(1) => Some(Self::Login),
+            Cell::Int(2) => Some(Self::Wallet),
+            _ => None,
+        }
+    }
+}
+
+impl PasswordKind {
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Login => Refusal::PwdWrong,
+            Self::Wallet => Refusal::WalletPwdWrong,
+        }
+    }
+
+    fn of(self, user: &User) -> (Option<&Secret<String>>, u32) {
+        match self {
+            Self::Login => (Some(&user.pwd), user.pwd_version),
+            Self::Wallet => (user.wallet_pwd.as_ref(), user.wallet_pwd_version),
+        }
+    }
+}
+
+/// Whose password it is said to be.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// The user of a session.
+    Session(Digest),
+    /// The owner of an app.
+    Owner(AppId),
+    /// The user of a login name.
+    Login(String),
+}
+
+impl Who {
+    fn user<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r User, Stop> {
+        let id = match self {
+            Self::Session(hash) => users::session(rows, *hash, now)?.user,
+            Self::Owner(app) => rows.find::<App>(&(*app,))?.ok_or(Refusal::ClientIdUnknown)?.owner,
+            Self::Login(name) => rows.find::<LoginName>(&(name.clone(),))?.ok_or(Refusal::PwdWrong)?.user,
+        };
+        rows.find::<User>(&(id,))?.ok_or(Refusal::UserUnknown.into())
+    }
+}
+
+/// What is asked of whoever claims to know a password.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    user: UserId,
+    kind: PasswordKind,
+    version: u32,
+    phc: Secret<String>,
+}
+
+impl Challenge {
+    /// The hash to check the password against.
+    pub fn phc(&self) -> &str {
+        self.phc.expose()
+    }
+
+    /// The password was right.
+    pub fn proven(self) -> Proof {
+        Proof { user: self.user, kind: self.kind, version: self.version, reserved: true }
+    }
+
+    /// The password was wrong.
+    pub fn failed(self) -> FailPassword {
+        FailPassword(self)
+    }
+}
+
+/// That somebody has shown a user's password, at this version of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    user: UserId,
+    kind: PasswordKind,
+    version: u32,
+    reserved: bool,
+}
+
+/// What an answer to a reservation is.
+#[derive(Debug, Clone)]
+pub enum Reservation {
+    /// Check the password.
+    Challenge(Challenge),
+    /// Too many attempts are under way: try again in a moment. Nobody is told (R84).
+    Busy,
+}
+
+fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result<AttemptLimit, Stop> {
+    let mut limit = rows.find::<AttemptLimit>(&(user, kind))?.cloned().unwrap_or(AttemptLimit {
+        user,
+        kind,
+        failures: 0,
+        locked_until: UnixTime::default(),
+        pending: 0,
+        pending_until: UnixTime::default(),
+    });
+    if now > limit.pending_until {
+        limit.pending = 0; // whoever reserved has died
+    }
+    Ok(limit)
+}
+
+fn refuse_locked(limit: &AttemptLimit, now: UnixTime) -> Result<(), Stop> {
+    if now < limit.locked_until {
+        let wait = Some(limit.locked_until.since(now));
+        return Err(Refused { wait, ..Refused::new(limit.kind.refusal()) }.into());
+    }
+    Ok(())
+}
+
+/// How long a reservation is kept for whoever checks the hash.
+const RESERVED_FOR: Duration = Duration::from_secs(30);
+
+/// Reserves one attempt, in a commit of its own, so that parallel guesses cannot share a try.
+#[derive(Debug)]
+pub struct ReservePassword {
+    /// Whose.
+    pub who: Who,
+    /// Which.
+    pub kind: PasswordKind,
+}
+
+impl Command for ReservePassword {
+    type Outcome = Reservation;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Reservation, Stop> {
+        let user = self.who.user(rows, cx.now)?;
+        let (phc, version) = self.kind.of(user);
+        let phc = phc.ok_or(Refusal::WalletPwdUnset)?.clone();
+        let mut limit = limit(rows, user.id, self.kind, cx.now)?;
+        refuse_locked(&limit, cx.now)?;
+        // As many guesses may be under way as may still fail; after a lock, one.
+        let free = (limits::WRONG_PASSWORDS as u32).saturating_sub(limit.failures).max(1);
+        if limit.pending >= free {
+            return Ok(Reservation::Busy);
+        }
+        limit.pending += 1;
+        limit.pending_until = cx.now + RESERVED_FOR;
+        out.put(limit);
+        Ok(Reservation::Challenge(Challenge { user: user.id, kind: self.kind, version, phc }))
+    }
+}
+
+/// Counts a proven failure, and locks from the fifth on.
+#[derive(Debug)]
+pub struct FailPassword(Challenge);
+
+impl Command for FailPassword {
+    type Outcome = std::convert::Infallible;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let Challenge { user, kind, .. } = self.0;
+        let mut limit = limit(rows, user, kind, cx.now)?;
+        limit.pending = limit.pending.saturating_sub(1);
+        limit.failures = limit.failures.saturating_add(1);
+        let beyond = limit.failures.checked_sub(limits::WRONG_PASSWORDS as u32);
+        let wait = beyond.map(|doublings| {
+            let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
+            lifetimes::FIRST_LOCK.saturating_mul(factor).min(lifetimes::LONGEST_LOCK)
+        });
+        if let Some(wait) = wait {
+            limit.locked_until = cx.now + wait;
+        }
+        out.put(limit);
+        Err(Refused { wait, ..Refused::new(kind.refusal()) }.into())
+    }
+}
+
+impl Proof {
+    /// A password that this process has seen proven before, at this version of it.
+    pub fn remembered(state: &PasswordState, kind: PasswordKind) -> Self {
+        Self { user: state.user, kind, version: state.version, reserved: false }
+    }
+
+    /// Checks the proof against the user whom it must be of, and takes note of the success.
+    pub(crate) fn check(
+        &self,
+        rows: &Rows,
+        cx: &Context<'_>,
+        out: &mut Changes,
+        user: &User,
+    ) -> Result<(), Stop> {
+        let mut limit = limit(rows, self.user, self.kind, cx.now)?;
+        let (phc, version) = self.kind.of(user);
+        if phc.is_none() {
+            return Err(Refusal::WalletPwdUnset.into());
+        }
+        if self.reserved {
+            limit.pending = limit.pending.saturating_sub(1);
+        }
+        if self.user != user.id || self.version != version {
+            out.put(limit);
+            return Err(self.kind.refusal().into());
+        }
+        if !self.reserved {
+            refuse_locked(&limit, cx.now)?;
+        }
+        // Success resets. A row that says nothing is not kept.
+        limit.failures = 0;
+        limit.locked_until = UnixTime::default();
+        if limit.pending == 0 {
+            if rows.find::<AttemptLimit>(&(self.user, self.kind))?.is_some() {
+                out.delete::<AttemptLimit>(&(self.user, self.kind));
+            }
+        } else {
+            out.put(limit);
+        }
+        Ok(())
+    }
+}
+
+/// What must be known before a remembered password may be used.
+#[derive(Debug, Clone)]
+pub struct PasswordState {
+    /// Whose password it is.
+    pub user: UserId,
+    /// The version of it.
+    pub version: u32,
+}
+
+/// Asks for a [`PasswordState`]: 25 when unset, locked with the wait.
+#[derive(Debug)]
+pub struct FindPassword {
+    /// Whose.
+    pub who: Who,
+    /// Which.
+    pub kind: PasswordKind,
+}
+
+impl Query for FindPassword {
+    type Answer = PasswordState;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<PasswordState, Stop> {
+        let user = self.who.user(rows, cx.now)?;
+        let (phc, version) = self.kind.of(user);
+        phc.ok_or(Refusal::WalletPwdUnset)?;
+        refuse_locked(&limit(rows, user.id, self.kind, cx.now)?, cx.now)?;
+        Ok(PasswordState { user: user.id, version })
+    }
+}

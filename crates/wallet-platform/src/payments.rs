@@ -1,0 +1,389 @@
+//! Payments in both directions (R18 to R21, R23, R28, R33 to R35, R38).
+
+use wallet_api::fomo::{
+    CoinId, Direction, Refusal, ServerUri, Trade, TransferStatus, UserId, payment_result,
+};
+use wallet_core::{Amount, Callback, Delivery, Units, UnixTime};
+
+use crate::coins;
+use crate::entities::{
+    App, AppId, Coin, DeliveryId, DeliveryRow, Event, EventKind, Feed, Rows, TradeName, Transfer,
+    TransferSeq, User,
+};
+use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::money::{Movement, moving_units};
+use crate::oauth::bearer;
+use crate::passwords::Proof;
+use crate::rows::{Changes, List};
+use crate::users::signed_in;
+use crate::vault::{Digest, Vault};
+
+/// Tells an app's feed something.
+pub(crate) fn tell(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    app: AppId,
+    kind: EventKind,
+    transfer: TransferSeq,
+) -> Result<(), Stop> {
+    let n = rows.find::<Feed>(&(app,))?.map_or(0, |feed| feed.last) + 1;
+    out.put(Feed { app, last: n });
+    out.put(Event { app, n, kind, transfer, at: cx.now });
+    Ok(())
+}
+
+/// 211 with the first transfer and its state, when a trade_id has been used before (R21).
+fn fresh_trade(rows: &Rows, app: AppId, trade_id: &str) -> Result<(), Stop> {
+    let Some(trade) = rows.find::<TradeName>(&(app, trade_id.to_owned()))? else { return Ok(()) };
+    let first = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::Internal)?;
+    Err(Refused::transfer(Refusal::TradeIdTaken, first).into())
+}
+
+fn fee(app: &App, direction: Direction, amount: Units) -> Units {
+    amount.millionths_rounded_up(match direction {
+        Direction::UserToApp => app.fee_user_to_app,
+        Direction::AppToUser => app.fee_app_to_user,
+    })
+}
+
+/// Moves a transfer's money and writes its callback in the same commit.
+fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer) -> Result<(), Stop> {
+    rows.want::<Feed>(&(transfer.app,));
+    let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
+    let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
+    Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
+    let first = Delivery::new(payment_result::Callback::META.schedule, cx.now).snapshot();
+    out.put(DeliveryRow {
+        id: DeliveryId(cx.ids.next()),
+        transfer: transfer.id,
+        app: transfer.app,
+        state: first.state,
+        attempts: first.attempts,
+        next_at: first.next_at,
+        leased_until: UnixTime::default(),
+    });
+    tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)
+}
+
+/// An app asks its user for a payment. The signature has been checked.
+#[derive(Debug)]
+pub struct PrePay {
+    /// The user's access token.
+    pub token: Digest,
+    /// Must be the token's app.
+    pub client_id: String,
+    /// The app's own id.
+    pub trade_id: String,
+    /// How much.
+    pub amount: Amount<'static>,
+    /// Which coin.
+    pub coin: CoinId,
+    /// Where the callback goes.
+    pub server_uri: ServerUri<'static>,
+    /// Must be the registered one.
+    pub redirect_uri: String,
+    /// Returned unchanged.
+    pub state: String,
+}
+
+impl Command for PrePay {
+    type Outcome = TransferSeq;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TransferSeq, Stop> {
+        rows.want::<Coin>(&(self.coin,));
+        let family = bearer(rows, cx.now, self.token, "paytoken")?;
+        rows.want::<TradeName>(&(family.app, self.trade_id.clone()));
+        rows.want::<Feed>(&(family.app,));
+        let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::NoPermission)?;
+        // A payment from somebody to themselves moves nothing and is refused like a foreign app's.
+        if app.client_id != self.client_id
+            || app.redirect_uri != self.redirect_uri
+            || app.owner == family.user
+        {
+            return Err(Refusal::NoPermission.into());
+        }
+        let coin = coins::usable(rows, self.coin)?;
+        let amount = moving_units(&self.amount, coin)?;
+        fresh_trade(rows, app.id, &self.trade_id)?;
+        let id = TransferSeq(cx.ids.next());
+        out.put(TradeName { app: app.id, trade_id: self.trade_id.clone(), transfer: id });
+        out.put(Transfer {
+            id,
+            app: app.id,
+            direction: Direction::UserToApp,
+            payer: family.user,
+            payee: app.owner,
+            coin: coin.id,
+            amount,
+            amount_text: self.amount.as_str().to_owned(),
+            cut: fee(app, Direction::UserToApp, amount),
+            trade_id: self.trade_id.clone(),
+            state: self.state.clone(),
+            server_uri: self.server_uri.as_str().to_owned(),
+            redirect_uri: self.redirect_uri.clone(),
+            done: false,
+            created_at: cx.now,
+            updated_at: cx.now,
+        });
+        tell(rows, cx, out, app.id, EventKind::Created, id)?;
+        Ok(id)
+    }
+}
+
+/// A transfer that both ids name: 212 unless both fit (R18).
+fn both_ids<'r>(rows: &'r Rows, id: Option<TransferSeq>, trade_id: &str) -> Result<&'r Transfer, Stop> {
+    let id = id.ok_or(Refusal::TransferUnknown)?;
+    let transfer = rows.find::<Transfer>(&(id,))?.filter(|transfer| transfer.trade_id == trade_id);
+    transfer.ok_or(Refusal::TransferUnknown.into())
+}
+
+/// Refuses what no longer waits: done 214, expired 213, both with the transfer.
+fn still_waiting(transfer: &Transfer, now: UnixTime) -> Result<(), Stop> {
+    match transfer.status(now) {
+        TransferStatus::Waiting => Ok(()),
+        TransferStatus::Done => Err(Refused::transfer(Refusal::TransferDone, transfer).into()),
+        TransferStatus::Expired => Err(Refused::transfer(Refusal::TransferExpired, transfer).into()),
+    }
+}
+
+/// The user confirms a payment, the payment password being proven.
+#[derive(Debug)]
+pub struct ConfirmPay {
+    /// Who confirms.
+    pub session: Digest,
+    /// The transfer; none when the id on the wire was none of ours.
+    pub transfer: Option<TransferSeq>,
+    /// Must be the transfer's.
+    pub trade_id: String,
+    /// That the payment password is known.
+    pub proof: Proof,
+}
+
+/// A payment that was confirmed.
+#[derive(Debug)]
+pub struct ConfirmedPay(pub Transfer);
+
+impl Command for ConfirmPay {
+    type Outcome = ConfirmedPay;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ConfirmedPay, Stop> {
+        if let Some(id) = self.transfer {
+            rows.want::<Transfer>(&(id,));
+        }
+        let user = signed_in(rows, cx, out, self.session)?;
+        self.proof.check(rows, cx, out, user)?;
+        let transfer = both_ids(rows, self.transfer, &self.trade_id)?;
+        if transfer.payer != user.id {
+            return Err(Refusal::NoPermission.into());
+        }
+        still_waiting(transfer, cx.now)?;
+        coins::usable(rows, transfer.coin)?;
+        let done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
+        // Decided before anything is written: what a refusal leaves in `out` would be kept.
+        let before = out.mark();
+        if let Err(stop) = settle(rows, cx, out, &done) {
+            out.back_to(before);
+            return Err(stop);
+        }
+        out.put(done.clone());
+        Ok(ConfirmedPay(done))
+    }
+}
+
+/// An app pays a user from its owner's account, the owner's payment password being proven. The signature has been checked.
+#[derive(Debug)]
+pub struct PayUser {
+    /// Which app.
+    pub app: AppId,
+    /// The app's own id.
+    pub trade_id: String,
+    /// How much.
+    pub amount: Amount<'static>,
+    /// Which coin.
+    pub coin: CoinId,
+    /// Who receives.
+    pub user: UserId,
+    /// Where the callback goes.
+    pub server_uri: ServerUri<'static>,
+    /// Returned unchanged.
+    pub state: String,
+    /// That the owner's payment password is known.
+    pub proof: Proof,
+}
+
+impl Command for PayUser {
+    type Outcome = Transfer;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Transfer, Stop> {
+        rows.want::<Coin>(&(self.coin,));
+        rows.want::<User>(&(self.user,));
+        rows.want::<TradeName>(&(self.app, self.trade_id.clone()));
+        rows.want::<Feed>(&(self.app,));
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        let owner = rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?;
+        self.proof.check(rows, cx, out, owner)?;
+        rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
+        if self.user == app.owner {
+            return Err(Refusal::NoPermission.into());
+        }
+        let coin = coins::usable(rows, self.coin)?;
+        let amount = moving_units(&self.amount, coin)?;
+        fresh_trade(rows, app.id, &self.trade_id)?;
+        let transfer = Transfer {
+            id: TransferSeq(cx.ids.next()),
+            app: app.id,
+            direction: Direction::AppToUser,
+            payer: app.owner,
+            payee: self.user,
+            coin: coin.id,
+            amount,
+            amount_text: self.amount.as_str().to_owned(),
+            cut: fee(app, Direction::AppToUser, amount),
+            trade_id: self.trade_id.clone(),
+            state: self.state.clone(),
+            server_uri: self.server_uri.as_str().to_owned(),
+            redirect_uri: app.redirect_uri.clone(),
+            done: true,
+            created_at: cx.now,
+            updated_at: cx.now,
+        };
+        let before = out.mark();
+        if let Err(stop) = settle(rows, cx, out, &transfer) {
+            out.back_to(before);
+            return Err(stop);
+        }
+        out.put(TradeName { app: app.id, trade_id: self.trade_id.clone(), transfer: transfer.id });
+        out.put(transfer.clone());
+        Ok(transfer)
+    }
+}
+
+/// What the wallet shows before the user confirms (R33).
+#[derive(Debug)]
+pub struct Pending {
+    /// Who looks.
+    pub session: Digest,
+    /// The transfer.
+    pub transfer: Option<TransferSeq>,
+    /// Must be the transfer's.
+    pub trade_id: String,
+}
+
+impl Command for Pending {
+    type Outcome = (Transfer, App, Coin);
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let user = signed_in(rows, cx, out, self.session)?;
+        let transfer = both_ids(rows, self.transfer, &self.trade_id)?;
+        if transfer.payer != user.id {
+            return Err(Refusal::NoPermission.into());
+        }
+        still_waiting(transfer, cx.now)?;
+        rows.want::<App>(&(transfer.app,));
+        let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        let app = rows.find::<App>(&(transfer.app,))?.ok_or(Refusal::Internal)?;
+        Ok((transfer.clone(), app.clone(), coin.clone()))
+    }
+}
+
+/// A transfer with everything that belongs to it.
+#[derive(Debug)]
+pub struct TransferView {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// Who pays.
+    pub from: User,
+    /// Who receives.
+    pub to: User,
+    /// The coin.
+    pub coin: Coin,
+}
+
+/// A transfer as a party of it sees it through its app (R28).
+#[derive(Debug)]
+pub struct TransferDetail {
+    /// The access token.
+    pub token: Digest,
+    /// The transfer.
+    pub transfer: Option<TransferSeq>,
+}
+
+impl Query for TransferDetail {
+    type Answer = TransferView;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<TransferView, Stop> {
+        let family = bearer(rows, cx.now, self.token, "paytoken")?;
+        let id = self.transfer.ok_or(Refusal::TransferUnknown)?;
+        let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::TransferUnknown)?;
+        if transfer.app != family.app || ![transfer.payer, transfer.payee].contains(&family.user) {
+            return Err(Refusal::NoPermission.into());
+        }
+        rows.want::<User>(&(transfer.payer,));
+        rows.want::<User>(&(transfer.payee,));
+        let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        let user = |id| rows.find::<User>(&(id,))?.cloned().ok_or(Stop::from(Refusal::UserUnknown));
+        let (from, to) = (user(transfer.payer)?, user(transfer.payee)?);
+        Ok(TransferView { transfer: transfer.clone(), from, to, coin: coin.clone() })
+    }
+}
+
+/// A transfer by the app's own id (R38, R83). The signature has been checked.
+#[derive(Debug)]
+pub struct TradeOf {
+    /// Which app.
+    pub app: AppId,
+    /// Its own id.
+    pub trade_id: String,
+}
+
+impl Query for TradeOf {
+    type Answer = (Transfer, Coin);
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let trade =
+            rows.find::<TradeName>(&(self.app, self.trade_id.clone()))?.ok_or(Refusal::TransferUnknown)?;
+        let transfer = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::TransferUnknown)?;
+        let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        Ok((transfer.clone(), coin.clone()))
+    }
+}
+
+/// A transfer and its state, as get_trade and the data of 211, 213 and 214 tell it.
+pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTime) -> Trade {
+    Trade {
+        transfer_id: vault.transfer_id(transfer.id),
+        trade_id: transfer.trade_id.clone().into(),
+        status: transfer.status(now),
+        direction: transfer.direction,
+        user_id: transfer.user(),
+        coin_id: transfer.coin,
+        amount: crate::wire::amount(&transfer.amount_text),
+        cut_amount: transfer.cut.to_amount(decimals),
+        create_time: transfer.created_at,
+        update_time: transfer.updated_at,
+    }
+}
+
+/// The events of an app after a cursor, each with its transfer.
+#[derive(Debug)]
+pub struct AppEvents {
+    /// Whose.
+    pub app: AppId,
+    /// The number of the last event already seen; 0 for all.
+    pub after: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for AppEvents {
+    type Answer = Vec<(Event, Transfer)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let events =
+            rows.list::<Event>(List::Events { app: self.app, after: self.after, limit: self.limit })?;
+        for event in &events {
+            rows.want::<Transfer>(&(event.transfer,));
+        }
+        let mut told = Vec::new();
+        for event in events {
+            if let Some(transfer) = rows.find::<Transfer>(&(event.transfer,))? {
+                told.push((event.clone(), transfer.clone()));
+            }
+        }
+        Ok(told)
+    }
+}

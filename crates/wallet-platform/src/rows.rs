@@ -1,0 +1,328 @@
+//! The working set: rows that were loaded, what became of them, and what is still wanted.
+
+use std::cell::RefCell;
+use std::hash::Hash;
+
+use foldhash::fast::FixedState;
+use indexmap::IndexMap;
+use wallet_api::fomo::{CoinId, UserId};
+use wallet_core::UnixTime;
+
+use crate::column::{Cell, CellSource, Column, ColumnKind};
+use crate::entities::{AnyKey, AnyRow, AppId, DeliveryId, Rows as AllRows};
+use crate::machine::Stop;
+
+/// A keyed row of one table.
+pub trait Entity: Clone + Sized {
+    /// Its key.
+    type Key: Clone + Eq + Hash;
+    /// Its table.
+    const TABLE: &'static TableMeta;
+    /// The key of this row.
+    fn key(&self) -> Self::Key;
+    /// Hands over the value of each column, keys first.
+    fn cells(&self, put: &mut dyn FnMut(Cell<'_>));
+    /// Hands over the value of each key column.
+    fn key_cells(key: &Self::Key, put: &mut dyn FnMut(Cell<'_>));
+    /// Reads a row; `None` when a column holds what it cannot.
+    fn read(cells: &dyn CellSource) -> Option<Self>;
+    /// This entity out of any row.
+    fn of(any: &AnyRow) -> Option<&Self>;
+    /// As any key.
+    fn any_key(key: &Self::Key) -> AnyKey;
+}
+
+/// A table, as stores need it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TableMeta {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns, keys first.
+    pub columns: &'static [ColumnMeta],
+}
+
+/// A column.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ColumnMeta {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Whether it is part of the key.
+    pub key: bool,
+}
+
+impl ColumnMeta {
+    pub(crate) const fn of<C: Column>(name: &'static str, key: bool) -> Self {
+        Self { name, kind: C::KIND, nullable: C::NULLABLE, key }
+    }
+}
+
+/// What is known of one key: the row as it now stands, and whether a store has to be told.
+#[derive(Debug, Clone)]
+pub struct Slot<E> {
+    row: Option<E>,
+    stored: bool,
+    dirty: bool,
+}
+
+/// The rows of one table, in the order in which they were first touched.
+#[derive(Debug)]
+pub struct Table<E: Entity>(IndexMap<E::Key, Slot<E>, FixedState>);
+
+impl<E: Entity> Default for Table<E> {
+    fn default() -> Self {
+        Self(IndexMap::with_hasher(FixedState::default()))
+    }
+}
+
+impl<E: Entity> Table<E> {
+    /// Takes note of what the store has.
+    pub fn loaded(&mut self, key: E::Key, row: Option<E>) {
+        let stored = row.is_some();
+        self.0.entry(key).or_insert(Slot { row, stored, dirty: false });
+    }
+
+    fn put(&mut self, key: E::Key, row: Option<E>) {
+        // What was never loaded is not there: `apply` has looked.
+        let slot = self.0.entry(key).or_insert(Slot { row: None, stored: false, dirty: false });
+        slot.row = row;
+        slot.dirty = true;
+    }
+
+    fn write<W: Writer>(&self, writer: &mut W) -> Result<(), W::Error> {
+        for (key, slot) in self.0.iter().filter(|(_, slot)| slot.dirty) {
+            match (&slot.row, slot.stored) {
+                (Some(row), false) => writer.insert(row)?,
+                (Some(row), true) => writer.update(row)?,
+                (None, true) => writer.delete::<E>(key)?,
+                (None, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn write_all<W: Writer>(&self, writer: &mut W) -> Result<(), W::Error> {
+        self.write(writer)
+    }
+
+    pub(crate) fn absorb(&mut self, key: E::Key, row: Option<E>) {
+        self.put(key, row);
+    }
+}
+
+/// A set of tables that has one of `E`.
+pub trait Has<E: Entity> {
+    /// The table.
+    fn table(&self) -> &Table<E>;
+    /// The table.
+    fn table_mut(&mut self) -> &mut Table<E>;
+}
+
+/// Loads rows from a store.
+pub trait Loader {
+    /// What can go wrong.
+    type Error;
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// The store's.
+    fn load<E: Entity>(&mut self, key: &E::Key) -> Result<Option<E>, Self::Error>;
+}
+
+/// Writes rows to a store.
+pub trait Writer {
+    /// What can go wrong.
+    type Error;
+    /// A row that is new.
+    ///
+    /// # Errors
+    /// The store's.
+    fn insert<E: Entity>(&mut self, row: &E) -> Result<(), Self::Error>;
+    /// A row that has changed.
+    ///
+    /// # Errors
+    /// The store's.
+    fn update<E: Entity>(&mut self, row: &E) -> Result<(), Self::Error>;
+    /// A row that is gone.
+    ///
+    /// # Errors
+    /// The store's.
+    fn delete<E: Entity>(&mut self, key: &E::Key) -> Result<(), Self::Error>;
+}
+
+/// A list of rows that only queries ask for. The store answers it from what is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum List {
+    /// Every coin, by sort_id, then id.
+    Coins,
+    /// The entries of an account, newest first.
+    Entries {
+        /// Whose account.
+        owner: UserId,
+        /// In which coin.
+        coin: CoinId,
+        /// How many to pass over.
+        skip: u64,
+        /// How many at most.
+        limit: u64,
+    },
+    /// Deliveries that wait, are due by then and not leased, earliest first.
+    Due {
+        /// By when.
+        by: UnixTime,
+        /// How many at most.
+        limit: u64,
+    },
+    /// Deliveries that are leased.
+    Leased,
+    /// The attempts of a delivery, in order.
+    Attempts(DeliveryId),
+    /// The events of an app after a number, in order.
+    Events {
+        /// Whose events.
+        app: AppId,
+        /// After which number.
+        after: u64,
+        /// How many at most.
+        limit: u64,
+    },
+}
+
+/// What a command or query asked for and did not find loaded.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Rows.
+    pub keys: Vec<AnyKey>,
+    /// Lists.
+    pub lists: Vec<List>,
+}
+
+/// The part of [`Rows`] that is the same for all tables.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    wanted: RefCell<Wanted>,
+    lists: IndexMap<List, Vec<AnyRow>, FixedState>,
+}
+
+impl AllRows {
+    /// Asks for a row ahead of need, so that it is loaded together with others.
+    pub fn want<E: Entity>(&self, key: &E::Key)
+    where
+        Self: Has<E>,
+    {
+        if !self.table().0.contains_key(key) {
+            self.asked.wanted.borrow_mut().keys.push(E::any_key(key));
+        }
+    }
+
+    /// The row of a key, if there is one.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] when it has not been loaded.
+    pub fn find<E: Entity>(&self, key: &E::Key) -> Result<Option<&E>, Stop>
+    where
+        Self: Has<E>,
+    {
+        match self.table().0.get(key) {
+            Some(slot) => Ok(slot.row.as_ref()),
+            None => {
+                self.want::<E>(key);
+                Err(Stop::Missing)
+            }
+        }
+    }
+
+    /// The rows of a list.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] when it has not been loaded.
+    pub fn list<E: Entity>(&self, list: List) -> Result<Vec<&E>, Stop> {
+        match self.asked.lists.get(&list) {
+            Some(rows) => Ok(rows.iter().filter_map(E::of).collect()),
+            None => {
+                self.asked.wanted.borrow_mut().lists.push(list);
+                Err(Stop::Missing)
+            }
+        }
+    }
+
+    /// Takes note of the rows of a list.
+    pub fn listed(&mut self, list: List, rows: Vec<AnyRow>) {
+        self.asked.lists.insert(list, rows);
+    }
+
+    /// What has been asked for since, to be loaded.
+    pub fn take_wanted(&self) -> Wanted {
+        self.asked.wanted.take()
+    }
+
+    pub(crate) fn forget_asked(&mut self) {
+        self.asked.wanted.take();
+        self.asked.lists.clear();
+    }
+
+    /// Whether any row waits to be written.
+    pub fn is_dirty(&self) -> bool {
+        struct Any;
+        impl Writer for Any {
+            type Error = ();
+            fn insert<E: Entity>(&mut self, _: &E) -> Result<(), ()> {
+                Err(())
+            }
+            fn update<E: Entity>(&mut self, _: &E) -> Result<(), ()> {
+                Err(())
+            }
+            fn delete<E: Entity>(&mut self, _: &E::Key) -> Result<(), ()> {
+                Err(())
+            }
+        }
+        self.write(&mut Any).is_err()
+    }
+}
+
+/// One change of a row.
+#[derive(Debug, Clone)]
+pub enum AnyChange {
+    /// The row now stands like this.
+    Put(AnyRow),
+    /// The row is gone.
+    Delete(AnyKey),
+}
+
+/// What a command changes. Written to the rows only when it has run to its end.
+#[derive(Debug, Default)]
+pub struct Changes(pub(crate) Vec<AnyChange>);
+
+impl Changes {
+    /// The row now stands like this.
+    pub fn put(&mut self, row: impl Into<AnyRow>) {
+        self.0.push(AnyChange::Put(row.into()));
+    }
+
+    /// The row is gone.
+    pub fn delete<E: Entity>(&mut self, key: &E::Key) {
+        self.0.push(AnyChange::Delete(E::any_key(key)));
+    }
+
+    /// How much has been put so far.
+    pub(crate) fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was put since a mark.
+    pub(crate) fn back_to(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,310 @@
+//! Users, their sessions and what they see of their accounts (R26, R36).
+
+use wallet_api::fomo::{CoinId, LoginName as Name, Refusal, UserId, lifetimes, limits};
+use wallet_core::{Secret, Units, UnixTime};
+
+use crate::entities::{Account, Coin, Entry, LoginName, Registration, Rows, Session, Transfer, User};
+use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::passwords::{PasswordKind, Proof};
+use crate::rows::{Changes, List};
+use crate::vault::{Digest, Minted, Seed};
+
+/// The session of a hash: unknown and expired are both 3 (R29).
+pub(crate) fn session(rows: &Rows, hash: Digest, now: UnixTime) -> Result<&Session, Stop> {
+    let session = rows.find::<Session>(&(hash,))?.filter(|session| now <= session.expires_at);
+    session.ok_or(Refusal::SessionUnknown.into())
+}
+
+/// The user of a session, whose life this use prolongs (R30).
+pub(crate) fn signed_in<'r>(
+    rows: &'r Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    hash: Digest,
+) -> Result<&'r User, Stop> {
+    let session = session(rows, hash, cx.now)?;
+    let user = rows.find::<User>(&(session.user,))?.ok_or(Refusal::SessionUnknown)?;
+    let expires_at = cx.now + lifetimes::SESSION;
+    if expires_at != session.expires_at {
+        out.put(Session { expires_at, ..session.clone() });
+    }
+    Ok(user)
+}
+
+/// 11 for a name that no user can have (R29).
+fn login_name(name: &str) -> Result<String, Stop> {
+    if Name::from(name).well_formed() { Ok(name.to_owned()) } else { Err(Refusal::LoginNameInvalid.into()) }
+}
+
+fn new_user(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    login_name: &str,
+    name: &str,
+    pwd: &Secret<String>,
+) -> Result<User, Stop> {
+    if rows.find::<LoginName>(&(login_name.to_owned(),))?.is_some() {
+        return Err(Refusal::LoginNameInvalid.into());
+    }
+    let id = UserId::new(cx.ids.next());
+    let user = User {
+        id,
+        login_name: login_name.to_owned(),
+        fomo_id: format!("fomo_{id}"),
+        name: name.to_owned(),
+        portrait: String::new(),
+        pwd: pwd.clone(),
+        pwd_version: 1,
+        wallet_pwd: None,
+        wallet_pwd_version: 0,
+        developer: false,
+        created_at: cx.now,
+    };
+    out.put(LoginName { login_name: login_name.to_owned(), user: id });
+    Ok(user)
+}
+
+/// Makes a user at once, without a verification code: for an operator and for the sandbox.
+#[derive(Debug)]
+pub struct CreateUser {
+    /// What the user signs in with.
+    pub login_name: String,
+    /// The name the user shows.
+    pub name: String,
+    /// The login password's PHC text.
+    pub pwd: Secret<String>,
+    /// The payment password's PHC text.
+    pub wallet_pwd: Option<Secret<String>>,
+    /// Whether the user may register apps.
+    pub developer: bool,
+}
+
+impl Command for CreateUser {
+    type Outcome = UserId;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<UserId, Stop> {
+        let login_name = login_name(&self.login_name)?;
+        let mut user = new_user(rows, cx, out, &login_name, &self.name, &self.pwd)?;
+        user.wallet_pwd.clone_from(&self.wallet_pwd);
+        user.wallet_pwd_version = u32::from(self.wallet_pwd.is_some());
+        user.developer = self.developer;
+        let id = user.id;
+        out.put(user);
+        Ok(id)
+    }
+}
+
+/// Begins a registration. Whether the name is free is told only to who proves to own it, when it is completed.
+#[derive(Debug)]
+pub struct BeginRegister {
+    /// The wished login name.
+    pub login_name: String,
+    /// The PHC text of the wished password.
+    pub pwd: Secret<String>,
+    /// For the ids and the code.
+    pub seed: Seed,
+}
+
+/// A registration that was begun, and the code to send.
+#[derive(Debug)]
+pub struct BegunRegister {
+    /// Names the registration.
+    pub verify_id: String,
+    /// Names the user until it is completed.
+    pub tmp_user_id: String,
+    /// What goes to the user by another way.
+    pub verify_code: Secret<String>,
+}
+
+impl Command for BeginRegister {
+    type Outcome = BegunRegister;
+    fn apply(&self, _: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<BegunRegister, Stop> {
+        let login_name = login_name(&self.login_name)?;
+        let mint = |label| cx.vault.mint(&self.seed, label).text;
+        let (verify_id, tmp_user_id) =
+            (mint("verify_id").expose().clone(), mint("tmp_user_id").expose().clone());
+        // Six digits of 160 random bits: five tries in ten minutes leave a guesser one chance in 200,000.
+        let digits =
+            u64::from_str_radix(&mint("verify_code").expose()[..15], 16).unwrap_or_default() % 1_000_000;
+        let verify_code = Secret::new(format!("{digits:06}"));
+        out.put(Registration {
+            verify_id: verify_id.clone(),
+            tmp_user_id: tmp_user_id.clone(),
+            login_name,
+            pwd: self.pwd.clone(),
+            code: cx.vault.hash(&format!("{verify_id}:{}", verify_code.expose())),
+            tries: 0,
+            expires_at: cx.now + lifetimes::VERIFICATION,
+        });
+        Ok(BegunRegister { verify_id, tmp_user_id, verify_code })
+    }
+}
+
+/// Completes a registration with its code.
+#[derive(Debug)]
+pub struct CompleteRegister {
+    /// As it was returned.
+    pub verify_id: String,
+    /// As it was returned.
+    pub tmp_user_id: String,
+    /// What the user received.
+    pub verify_code: Secret<String>,
+}
+
+impl Command for CompleteRegister {
+    type Outcome = User;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
+        let key = (self.verify_id.clone(),);
+        let begun = rows.find::<Registration>(&key)?.ok_or(Refusal::NoPermission)?;
+        let tries_left = u64::from(begun.tries) < limits::WRONG_VERIFY_CODES;
+        if begun.tmp_user_id != self.tmp_user_id || cx.now > begun.expires_at || !tries_left {
+            return Err(Refusal::NoPermission.into());
+        }
+        if cx.vault.hash(&format!("{}:{}", self.verify_id, self.verify_code.expose())) != begun.code {
+            out.put(Registration { tries: begun.tries + 1, ..begun.clone() });
+            return Err(Refusal::NoPermission.into());
+        }
+        out.delete::<Registration>(&key);
+        let user = new_user(rows, cx, out, &begun.login_name, &begun.login_name, &begun.pwd)?;
+        out.put(user.clone());
+        Ok(user)
+    }
+}
+
+/// Signs a user in, the login password being proven.
+#[derive(Debug)]
+pub struct Login {
+    /// The name.
+    pub login_name: String,
+    /// That the password is known.
+    pub proof: Proof,
+    /// For the session_key.
+    pub seed: Seed,
+}
+
+impl Command for Login {
+    type Outcome = (Minted, User);
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(Minted, User), Stop> {
+        let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Refusal::PwdWrong)?;
+        let user = rows.find::<User>(&(name.user,))?.ok_or(Refusal::PwdWrong)?;
+        self.proof.check(rows, cx, out, user)?;
+        let key = cx.vault.mint(&self.seed, "session_key");
+        out.put(Session { hash: key.hash, user: user.id, expires_at: cx.now + lifetimes::SESSION });
+        Ok((key, user.clone()))
+    }
+}
+
+/// Checks that a login name is one that a user could have, before any work is spent on it.
+pub fn check_login_name(name: &str) -> Result<(), Refused> {
+    match Name::from(name).well_formed() {
+        true => Ok(()),
+        false => Err(Refused::new(Refusal::LoginNameInvalid)),
+    }
+}
+
+/// Who is signed in.
+#[derive(Debug)]
+pub struct SessionUser(pub Digest);
+
+impl Command for SessionUser {
+    type Outcome = User;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
+        signed_in(rows, cx, out, self.0).cloned()
+    }
+}
+
+/// Sets the payment password, the login password being proven. It clears the payment lock.
+#[derive(Debug)]
+pub struct SetWalletPwd {
+    /// Whose.
+    pub session: Digest,
+    /// That the login password is known.
+    pub proof: Proof,
+    /// The PHC text of the new payment password.
+    pub wallet_pwd: Secret<String>,
+}
+
+impl Command for SetWalletPwd {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session)?;
+        self.proof.check(rows, cx, out, user)?;
+        let limit = (user.id, PasswordKind::Wallet);
+        if rows.find::<crate::entities::AttemptLimit>(&limit)?.is_some() {
+            out.delete::<crate::entities::AttemptLimit>(&limit);
+        }
+        let wallet_pwd_version = user.wallet_pwd_version + 1;
+        out.put(User { wallet_pwd: Some(self.wallet_pwd.clone()), wallet_pwd_version, ..user.clone() });
+        Ok(())
+    }
+}
+
+/// What a user has of each active coin.
+#[derive(Debug)]
+pub struct Balances(pub UserId);
+
+impl Query for Balances {
+    type Answer = Vec<(Coin, Units)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let coins = rows.list::<Coin>(List::Coins)?;
+        for coin in &coins {
+            rows.want::<Account>(&(self.0, coin.id));
+        }
+        let mut balances = Vec::new();
+        for coin in coins.into_iter().filter(|coin| coin.is_active) {
+            let balance =
+                rows.find::<Account>(&(self.0, coin.id))?.map_or(Units::ZERO, |account| account.balance);
+            balances.push((coin.clone(), balance));
+        }
+        Ok(balances)
+    }
+}
+
+/// One page of the entries of a user's account, newest first.
+#[derive(Debug)]
+pub struct Records {
+    /// Whose.
+    pub user: UserId,
+    /// In which coin.
+    pub coin: CoinId,
+    /// Which page, from 1.
+    pub page: u64,
+}
+
+/// A page of [`Records`].
+#[derive(Debug)]
+pub struct RecordsPage {
+    /// The coin.
+    pub coin: Coin,
+    /// Entries in all.
+    pub total: u64,
+    /// The entries, each with its transfer.
+    pub records: Vec<(Entry, Option<Transfer>)>,
+}
+
+impl Query for Records {
+    type Answer = RecordsPage;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<RecordsPage, Stop> {
+        rows.want::<Account>(&(self.user, self.coin));
+        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Refusal::CoinUnknown)?.clone();
+        let total = rows.find::<Account>(&(self.user, self.coin))?.map_or(0, |account| account.entries);
+        let limit = limits::RECORDS_PER_PAGE;
+        let skip = self.page.checked_sub(1).ok_or_else(|| Refused::field("page"))?.saturating_mul(limit);
+        let mut records = Vec::new();
+        if skip < total {
+            let entries =
+                rows.list::<Entry>(List::Entries { owner: self.user, coin: self.coin, skip, limit })?;
+            for transfer in entries.iter().filter_map(|entry| entry.transfer) {
+                rows.want::<Transfer>(&(transfer,));
+            }
+            for entry in entries {
+                let transfer = match entry.transfer {
+                    Some(transfer) => rows.find::<Transfer>(&(transfer,))?.cloned(),
+                    None => None,
+                };
+                records.push((entry.clone(), transfer));
+            }
+        }
+        Ok(RecordsPage { coin, total, records })
+    }
+}

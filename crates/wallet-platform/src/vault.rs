@@ -1,0 +1,189 @@
+//! Secrets of the platform: keyed hashes, sealed texts, fresh tokens, and the permutation behind transfer ids.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wallet_api::fomo::TransferId;
+use wallet_core::Secret;
+use wallet_core::crypto::{self, Crypto};
+
+use crate::entities::TransferSeq;
+
+/// A keyed hash: all that is stored of a code, a token or a session_key (R80).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 20]);
+
+impl Digest {
+    /// From its bytes.
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+/// Random bytes that a command brings along, drawn when it was submitted.
+#[derive(Clone)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// From 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed([redacted])")
+    }
+}
+
+/// Access or refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// For calls.
+    Access,
+    /// For new tokens.
+    Refresh,
+}
+
+/// A fresh secret: its text, for whoever it is for, and its hash, for the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// 40 lower-case hex characters: 160 bits (R27).
+    pub text: Secret<String>,
+    /// What is stored.
+    pub hash: Digest,
+}
+
+/// The platform's keys, all derived from one master key.
+#[derive(Clone)]
+pub struct Vault {
+    crypto: Arc<dyn Crypto>,
+    hash_key: [u8; 32],
+    mint_key: [u8; 32],
+    seal_key: [u8; 32],
+    permutation: [u8; 32],
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault([redacted])")
+    }
+}
+
+/// The name of the row that keeps the permutation's key.
+pub const PERMUTATION_KEY: &str = "transfer_id";
+
+impl Vault {
+    /// Keys derived from a master key. `permutation` is the key behind transfer ids, made once for each database.
+    pub fn new(crypto: Arc<dyn Crypto>, master: &Secret<[u8; 32]>, permutation: [u8; 32]) -> Self {
+        let derive = |info: &str| crypto.hkdf(master.expose(), info.as_bytes());
+        let (hash_key, mint_key, seal_key) =
+            (derive("wallop token hash v1"), derive("wallop token mint v1"), derive("wallop seal v1"));
+        Self { crypto, hash_key, mint_key, seal_key, permutation }
+    }
+
+    /// The crypto that this vault uses.
+    pub fn crypto(&self) -> &dyn Crypto {
+        &*self.crypto
+    }
+
+    /// A fresh seed for a command.
+    pub fn seed(&self) -> Seed {
+        let mut bytes = [0; 32];
+        self.crypto.fill(&mut bytes);
+        Seed(bytes)
+    }
+
+    /// The keyed hash of a presented secret.
+    pub fn hash(&self, text: &str) -> Digest {
+        Digest(first_20(&self.crypto.hmac(&self.hash_key, &[text.as_bytes()])))
+    }
+
+    fn minted(&self, parts: &[&[u8]]) -> Minted {
+        let mut text = [0; 40];
+        let text =
+            crypto::hex_lower(&first_20(&self.crypto.hmac(&self.mint_key, parts)), &mut text).to_owned();
+        Minted { hash: self.hash(&text), text: Secret::new(text) }
+    }
+
+    /// A fresh secret of a seed; different labels give different secrets.
+    pub fn mint(&self, seed: &Seed, label: &str) -> Minted {
+        self.minted(&[b"seed", label.as_bytes(), &[0], &seed.0])
+    }
+
+    /// What a refresh token is exchanged for: the same each time, so that a lost reply can be given again (R16).
+    pub fn successor(&self, kind: TokenKind, presented: &str) -> Minted {
+        let label: &[u8] = match kind {
+            TokenKind::Access => b"successor access",
+            TokenKind::Refresh => b"successor refresh",
+        };
+        self.minted(&[label, &[0], presented.as_bytes()])
+    }
+
+    /// Seals a text that must be readable again. The nonce comes from a seed that is used once.
+    pub fn seal(&self, seed: &Seed, context: &str, plain: &[u8]) -> Vec<u8> {
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(
+            &self.crypto.hmac(&self.mint_key, &[b"nonce", context.as_bytes(), &[0], &seed.0])[..12],
+        );
+        let mut out = nonce.to_vec();
+        out.extend(self.crypto.seal(&self.seal_key, nonce, context.as_bytes(), plain));
+        out
+    }
+
+    /// Opens a sealed text; `None` when it was sealed under another key or for another purpose.
+    pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
+        self.crypto.open(&self.seal_key, *nonce, context.as_bytes(), sealed).map(Secret::new)
+    }
+
+    /// Opens a sealed text that is UTF-8.
+    pub fn open_text(&self, context: &str, sealed: &[u8]) -> Option<Secret<String>> {
+        let plain = self.open(context, sealed)?;
+        String::from_utf8(plain.expose().clone()).ok().map(Secret::new)
+    }
+
+    /// The id of a transfer on the wire: its row number under a keyed permutation of 62 bits, so that it can be neither
+    /// guessed nor counted, and still fits a bigint (R30).
+    pub fn transfer_id(&self, seq: TransferSeq) -> TransferId {
+        let (mut left, mut right) = (seq.0 >> 31 & MASK, seq.0 & MASK);
+        for round in 0..ROUNDS {
+            (left, right) = (right, left ^ self.round(round, right));
+        }
+        TransferId::new(left << 31 | right)
+    }
+
+    /// The row number of a transfer id; `None` when it is outside the 62 bits.
+    pub fn transfer_seq(&self, id: TransferId) -> Option<TransferSeq> {
+        if id.get() >> 62 != 0 {
+            return None;
+        }
+        let (mut left, mut right) = (id.get() >> 31 & MASK, id.get() & MASK);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ self.round(round, left), left);
+        }
+        Some(TransferSeq(left << 31 | right))
+    }
+
+    fn round(&self, round: u8, half: u64) -> u64 {
+        let mac = self.crypto.hmac(&self.permutation, &[&[round], &half.to_be_bytes()]);
+        u64::from(u32::from_be_bytes([mac[0], mac[1], mac[2], mac[3]])) & MASK
+    }
+}
+
+/// A Feistel network over two halves of 31 bits. With a pseudo-random round function four rounds make a strong
+/// pseudo-random permutation (Luby and Rackoff); with halves this small more rounds are prudent.
+const ROUNDS: u8 = 8;
+const MASK: u64 = (1 << 31) - 1;
+
+fn first_20(bytes: &[u8; 32]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(&bytes[..20]);
+    out
+}
