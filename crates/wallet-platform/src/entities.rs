@@ -55,6 +55,7 @@ macro_rules! entities {
 
             impl Entity for $Entity {
                 type Key = ($($K,)+);
+                const AT: usize = Position::$Entity as usize;
                 const TABLE: &'static TableMeta = &TableMeta {
                     name: stringify!($table),
                     columns: &[
@@ -78,6 +79,9 @@ macro_rules! entities {
                     $(let $k = <$K>::from_cell(cells.cell(at.next()?, <$K as Column>::KIND)?)?;)+
                     $(let $c = <$C>::from_cell(cells.cell(at.next()?, <$C as Column>::KIND)?)?;)*
                     Some(Self { $($k,)+ $($c,)* })
+                }
+                fn into_any(self) -> AnyRow {
+                    AnyRow::$Entity(self)
                 }
                 fn of(any: &AnyRow) -> Option<&Self> {
                     match any {
@@ -105,6 +109,10 @@ macro_rules! entities {
                 }
             }
         )+
+
+        /// Where each table stands in [`TABLES`].
+        #[derive(Clone, Copy)]
+        enum Position { $($Entity,)+ }
 
         /// A row of any table.
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +175,20 @@ macro_rules! entities {
 
         /// Every table.
         pub const TABLES: &[&TableMeta] = &[$(<$Entity as Entity>::TABLE,)+];
+
+        impl AnyRow {
+            /// Its key.
+            pub fn key(&self) -> AnyKey {
+                match self { $(Self::$Entity(row) => AnyKey::$Entity(row.key()),)+ }
+            }
+        }
+
+        impl AnyKey {
+            /// Where its table stands in [`TABLES`].
+            pub fn table(&self) -> usize {
+                match self { $(Self::$Entity(_) => Position::$Entity as usize,)+ }
+            }
+        }
 
         /// Reads a row of the table of this name.
         pub fn read_row(table: &TableMeta, cells: &dyn CellSource) -> Option<AnyRow> {

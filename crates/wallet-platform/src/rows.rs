@@ -14,8 +14,12 @@ use crate::machine::Stop;
 
 /// A keyed row of one table.
 pub trait Entity: Clone + Sized {
+    /// As any row.
+    fn into_any(self) -> AnyRow;
     /// Its key.
     type Key: Clone + Eq + Hash;
+    /// Where its table stands in [`TABLES`](crate::TABLES).
+    const AT: usize;
     /// Its table.
     const TABLE: &'static TableMeta;
     /// The key of this row.
@@ -173,14 +177,14 @@ pub enum List {
         /// How many at most.
         limit: u64,
     },
-    /// Deliveries that wait, are due by then and not leased, earliest first.
+    /// Deliveries that wait, are due by then and have no lease (a lease that lapsed is released first), earliest first.
     Due {
         /// By when.
         by: UnixTime,
         /// How many at most.
         limit: u64,
     },
-    /// Deliveries that are leased.
+    /// Deliveries that have a lease.
     Leased,
     /// The attempts of a delivery, in order.
     Attempts(DeliveryId),

@@ -1,0 +1,291 @@
+//! Batches of commands on a backend.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_channel::oneshot;
+use wallet_core::UnixTime;
+use wallet_platform::{Changes, Command, Context, Ids, Query, Refused, Rows, Stop, Vault};
+
+use crate::backend::Backend;
+
+/// What can go wrong beside the platform saying no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The queue is full: try again later.
+    Overloaded,
+    /// The store has stopped.
+    Stopped,
+    /// The database refused; nothing was written.
+    Database(String),
+    /// The decision itself failed, which is a fault of this program; nothing was written.
+    Panicked(String),
+    /// The disk failed in a commit. What is on it is not known until the store is opened again, so this store stops.
+    Broken(String),
+}
+
+impl StoreError {
+    /// Whether the same may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded => f.write_str("the store's queue is full; try again in a moment"),
+            Self::Stopped => f.write_str("the store has stopped"),
+            Self::Database(why) => write!(f, "the database refused, nothing was written: {why}"),
+            Self::Panicked(why) => write!(f, "a decision failed, nothing was written: {why}"),
+            Self::Broken(why) => write!(f, "the disk failed in a commit, the store stops: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The platform says no.
+    Refused(Box<Refused>),
+    /// The store could not.
+    Store(StoreError),
+}
+
+impl Failure {
+    /// The refusal, if it is one.
+    pub fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Refused(refused) => Some(refused),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => write!(f, "refused: {:?}", refused.refusal),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A command on its way, with whoever waits for its outcome.
+pub trait Job: Send {
+    /// Decides; false when rows are missing.
+    fn run(&mut self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> bool;
+    /// Answers with what was decided, or with why it was not.
+    fn answer(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+struct Task<C: Command> {
+    command: C,
+    decided: Option<Result<C::Outcome, Box<Refused>>>,
+    reply: oneshot::Sender<Result<C::Outcome, Failure>>,
+}
+
+impl<C: Command> Job for Task<C> {
+    fn run(&mut self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> bool {
+        self.decided = match self.command.apply(rows, cx, out) {
+            Ok(outcome) => Some(Ok(outcome)),
+            Err(Stop::Refused(refused)) => Some(Err(refused)),
+            Err(Stop::Missing) => None,
+        };
+        self.decided.is_some()
+    }
+
+    fn answer(self: Box<Self>, result: Result<(), StoreError>) {
+        let answer = match (result, self.decided) {
+            (Err(error), _) => Err(Failure::Store(error)),
+            (Ok(()), Some(Ok(outcome))) => Ok(outcome),
+            (Ok(()), Some(Err(refused))) => Err(Failure::Refused(refused)),
+            (Ok(()), None) => Err(Failure::Store(StoreError::Stopped)),
+        };
+        // Whoever asked may have gone; the decision stands.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// A command as a job, and where its outcome will come.
+pub fn job<C: Command>(command: C) -> (Box<dyn Job>, oneshot::Receiver<Result<C::Outcome, Failure>>) {
+    let (reply, receiver) = oneshot::channel();
+    (Box::new(Task { command, decided: None, reply }), receiver)
+}
+
+/// Runs batches on a backend, on the caller's thread. [`Store`](crate::Store) runs one on a thread of its own; a
+/// simulation runs one by hand.
+#[derive(Debug)]
+pub struct Engine<B> {
+    backend: B,
+    vault: Vault,
+    ids: Ids,
+    rows: Rows,
+    changes: Changes,
+}
+
+impl<B: Backend> Engine<B> {
+    /// An engine that goes on with row number `next_id`.
+    pub fn new(backend: B, vault: Vault, next_id: u64) -> Self {
+        Self {
+            backend,
+            vault,
+            ids: Ids::starting_at(next_id),
+            rows: Rows::default(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// The backend.
+    pub fn backend(&mut self) -> &mut B {
+        &mut self.backend
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Runs a batch: decides each job in order on one working set, commits once, then answers all.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when the store must not go on. Everything else is the jobs' own answer.
+    pub fn batch(&mut self, now: UnixTime, mut jobs: Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+        let before = self.ids.peek();
+        let mut failures: Vec<Option<StoreError>> = vec![None; jobs.len()];
+        match self.commit(now, &mut jobs, &mut failures) {
+            Ok(()) => {
+                for (job, failure) in jobs.into_iter().zip(failures) {
+                    job.answer(failure.map_or(Ok(()), Err));
+                }
+                Ok(())
+            }
+            Err(error @ StoreError::Broken(_)) => {
+                for job in jobs {
+                    job.answer(Err(error.clone()));
+                }
+                Err(error)
+            }
+            Err(error) if jobs.len() == 1 => {
+                self.ids.reset(before);
+                for job in jobs {
+                    job.answer(Err(error.clone()));
+                }
+                Ok(())
+            }
+            Err(_) => {
+                // Something in the batch is refused by the database: singly, so that only the culprit hears of it.
+                self.ids.reset(before);
+                jobs.into_iter().try_for_each(|job| self.batch(now, vec![job]))
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        now: UnixTime,
+        jobs: &mut [Box<dyn Job>],
+        failures: &mut [Option<StoreError>],
+    ) -> Result<(), StoreError> {
+        self.rows.clear();
+        self.backend.begin()?;
+        let done = (|| {
+            for (job, failure) in jobs.iter_mut().zip(failures) {
+                *failure = self.decide(now, job.as_mut())?;
+            }
+            if self.rows.is_dirty() {
+                self.rows.write(&mut self.backend)?;
+                return self.backend.commit(self.ids.peek());
+            }
+            self.backend.rollback();
+            Ok(())
+        })();
+        if done.is_err() {
+            self.backend.rollback();
+        }
+        done
+    }
+
+    /// Runs one job to its end, loading what it asks for. A panic is that job's failure alone: nothing of it is kept.
+    fn decide(&mut self, now: UnixTime, job: &mut dyn Job) -> Result<Option<StoreError>, StoreError> {
+        let first_id = self.ids.peek();
+        loop {
+            self.changes.clear();
+            self.ids.reset(first_id);
+            let cx = Context { now, ids: &self.ids, vault: &self.vault };
+            let (rows, changes) = (&self.rows, &mut self.changes);
+            match catch_unwind(AssertUnwindSafe(|| job.run(rows, &cx, changes))) {
+                Ok(true) => {
+                    self.rows.absorb(&mut self.changes);
+                    return Ok(None);
+                }
+                Ok(false) => {}
+                Err(panic) => {
+                    self.changes.clear();
+                    self.ids.reset(first_id);
+                    let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
+                    let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                    tracing::error!(why, "a decision panicked; nothing of it was kept");
+                    return Ok(Some(StoreError::Panicked(why)));
+                }
+            }
+            load_wanted(&mut self.rows, &mut self.backend)?;
+        }
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn read<Q: Query>(&mut self, now: UnixTime, query: &Q) -> Result<Q::Answer, Failure> {
+        self.rows.clear();
+        self.backend.begin()?;
+        let answer = loop {
+            let cx = Context { now, ids: &self.ids, vault: &self.vault };
+            match query.read(&self.rows, &cx) {
+                Ok(answer) => break Ok(answer),
+                Err(Stop::Refused(refused)) => break Err(Failure::Refused(refused)),
+                Err(Stop::Missing) => {
+                    if let Err(error) = load_wanted(&mut self.rows, &mut self.backend) {
+                        break Err(error.into());
+                    }
+                }
+            }
+        };
+        self.backend.rollback();
+        answer
+    }
+}
+
+fn load_wanted<B: Backend>(rows: &mut Rows, backend: &mut B) -> Result<(), StoreError> {
+    let wanted = rows.take_wanted();
+    // A command that stops without asking for anything would stop for ever.
+    if wanted.keys.is_empty() && wanted.lists.is_empty() {
+        return Err(StoreError::Database("a decision stopped and asked for no row".to_owned()));
+    }
+    for key in &wanted.keys {
+        rows.load(key, backend)?;
+    }
+    for list in wanted.lists {
+        let found = backend.list(&list)?;
+        rows.listed(list, found);
+    }
+    Ok(())
+}
