@@ -6,7 +6,7 @@ use std::time::Duration;
 use wallet_api::fomo::Refusal;
 use wallet_core::UnixTime;
 
-use crate::entities::{Rows, Transfer};
+use crate::entities::{Coin, Rows, Transfer};
 use crate::rows::Changes;
 use crate::vault::Vault;
 
@@ -36,7 +36,12 @@ pub struct Refused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusedData {
     /// The transfer that is in the way (R21, R38).
-    Transfer(Box<Transfer>),
+    Transfer {
+        /// The transfer.
+        transfer: Box<Transfer>,
+        /// Its coin's decimals.
+        decimals: u8,
+    },
     /// The user refused (R31).
     Denied {
         /// Returned unchanged.
@@ -54,8 +59,15 @@ impl Refused {
         Self { field: Some(field), ..Self::new(Refusal::MissingParameter) }
     }
 
-    pub(crate) fn transfer(refusal: Refusal, transfer: &Transfer) -> Self {
-        Self { data: Some(RefusedData::Transfer(Box::new(transfer.clone()))), ..Self::new(refusal) }
+    /// A refusal that tells the transfer in the way.
+    pub(crate) fn transfer(rows: &Rows, refusal: Refusal, transfer: &Transfer) -> Stop {
+        let coin = match rows.find::<Coin>(&(transfer.coin,)) {
+            Ok(coin) => coin,
+            Err(missing) => return missing,
+        };
+        let decimals = coin.map_or(0, |coin| coin.decimals);
+        let data = Some(RefusedData::Transfer { transfer: Box::new(transfer.clone()), decimals });
+        Self { data, ..Self::new(refusal) }.into()
     }
 }
 

@@ -66,14 +66,38 @@ pub enum Who {
     Login(String),
 }
 
+/// Whose password is asked for, and what it is checked against.
+struct Subject {
+    user: UserId,
+    /// None when unset; empty when there is no such user.
+    phc: Option<Secret<String>>,
+    version: u32,
+}
+
 impl Who {
-    fn user<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r User, Stop> {
+    fn subject(&self, rows: &Rows, cx: &Context<'_>, kind: PasswordKind) -> Result<Subject, Stop> {
         let id = match self {
-            Self::Session(hash) => users::session(rows, *hash, now)?.user,
+            Self::Session(hash) => users::session(rows, *hash, cx.now)?.user,
             Self::Owner(app) => rows.find::<App>(&(*app,))?.ok_or(Refusal::ClientIdUnknown)?.owner,
-            Self::Login(name) => rows.find::<LoginName>(&(name.clone(),))?.ok_or(Refusal::PwdWrong)?.user,
+            Self::Login(name) => match rows.find::<LoginName>(&(name.clone(),))? {
+                Some(name) => name.user,
+                None => return Ok(Subject::nobody(cx, name)),
+            },
         };
-        rows.find::<User>(&(id,))?.ok_or(Refusal::UserUnknown.into())
+        let user = rows.find::<User>(&(id,))?.ok_or(Refusal::UserUnknown)?;
+        let (phc, version) = kind.of(user);
+        Ok(Subject { user: user.id, phc: phc.cloned(), version })
+    }
+}
+
+impl Subject {
+    /// A login name that nobody has gets a lock of its own, so that it cannot be told from one that somebody has (R29).
+    fn nobody(cx: &Context<'_>, name: &str) -> Self {
+        const NOBODY: u64 = 1 << 62; // far above any row number
+        let hash = cx.vault.hash(&format!("nobody {name}"));
+        let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
+        let id = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
+        Self { user: UserId::new(NOBODY | id), phc: Some(Secret::default()), version: 0 }
     }
 }
 
@@ -87,7 +111,8 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// The hash to check the password against.
+    /// The hash to check the password against; empty when there is no such user. Then the same work must be done on
+    /// any other hash, and the answer is that it failed.
     pub fn phc(&self) -> &str {
         self.phc.expose()
     }
@@ -159,10 +184,9 @@ pub struct ReservePassword {
 impl Command for ReservePassword {
     type Outcome = Reservation;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Reservation, Stop> {
-        let user = self.who.user(rows, cx.now)?;
-        let (phc, version) = self.kind.of(user);
-        let phc = phc.ok_or(Refusal::WalletPwdUnset)?.clone();
-        let mut limit = limit(rows, user.id, self.kind, cx.now)?;
+        let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;
+        let phc = phc.ok_or(Refusal::WalletPwdUnset)?;
+        let mut limit = limit(rows, user, self.kind, cx.now)?;
         refuse_locked(&limit, cx.now)?;
         // As many guesses may be under way as may still fail; after a lock, one.
         let free = (limits::WRONG_PASSWORDS as u32).saturating_sub(limit.failures).max(1);
@@ -172,7 +196,7 @@ impl Command for ReservePassword {
         limit.pending += 1;
         limit.pending_until = cx.now + RESERVED_FOR;
         out.put(limit);
-        Ok(Reservation::Challenge(Challenge { user: user.id, kind: self.kind, version, phc }))
+        Ok(Reservation::Challenge(Challenge { user, kind: self.kind, version, phc }))
     }
 }
 
@@ -264,10 +288,9 @@ pub struct FindPassword {
 impl Query for FindPassword {
     type Answer = PasswordState;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<PasswordState, Stop> {
-        let user = self.who.user(rows, cx.now)?;
-        let (phc, version) = self.kind.of(user);
+        let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;
         phc.ok_or(Refusal::WalletPwdUnset)?;
-        refuse_locked(&limit(rows, user.id, self.kind, cx.now)?, cx.now)?;
-        Ok(PasswordState { user: user.id, version })
+        refuse_locked(&limit(rows, user, self.kind, cx.now)?, cx.now)?;
+        Ok(PasswordState { user, version })
     }
 }

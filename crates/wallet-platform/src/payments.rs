@@ -37,7 +37,7 @@ pub(crate) fn tell(
 fn fresh_trade(rows: &Rows, app: AppId, trade_id: &str) -> Result<(), Stop> {
     let Some(trade) = rows.find::<TradeName>(&(app, trade_id.to_owned()))? else { return Ok(()) };
     let first = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::Internal)?;
-    Err(Refused::transfer(Refusal::TradeIdTaken, first).into())
+    Err(Refused::transfer(rows, Refusal::TradeIdTaken, first))
 }
 
 fn fee(app: &App, direction: Direction, amount: Units) -> Units {
@@ -138,11 +138,11 @@ fn both_ids<'r>(rows: &'r Rows, id: Option<TransferSeq>, trade_id: &str) -> Resu
 }
 
 /// Refuses what no longer waits: done 214, expired 213, both with the transfer.
-fn still_waiting(transfer: &Transfer, now: UnixTime) -> Result<(), Stop> {
+fn still_waiting(rows: &Rows, transfer: &Transfer, now: UnixTime) -> Result<(), Stop> {
     match transfer.status(now) {
         TransferStatus::Waiting => Ok(()),
-        TransferStatus::Done => Err(Refused::transfer(Refusal::TransferDone, transfer).into()),
-        TransferStatus::Expired => Err(Refused::transfer(Refusal::TransferExpired, transfer).into()),
+        TransferStatus::Done => Err(Refused::transfer(rows, Refusal::TransferDone, transfer)),
+        TransferStatus::Expired => Err(Refused::transfer(rows, Refusal::TransferExpired, transfer)),
     }
 }
 
@@ -175,7 +175,7 @@ impl Command for ConfirmPay {
         if transfer.payer != user.id {
             return Err(Refusal::NoPermission.into());
         }
-        still_waiting(transfer, cx.now)?;
+        still_waiting(rows, transfer, cx.now)?;
         coins::usable(rows, transfer.coin)?;
         let done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // Decided before anything is written: what a refusal leaves in `out` would be kept.
@@ -275,7 +275,7 @@ impl Command for Pending {
         if transfer.payer != user.id {
             return Err(Refusal::NoPermission.into());
         }
-        still_waiting(transfer, cx.now)?;
+        still_waiting(rows, transfer, cx.now)?;
         rows.want::<App>(&(transfer.app,));
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
         let app = rows.find::<App>(&(transfer.app,))?.ok_or(Refusal::Internal)?;

@@ -1,1 +1,22 @@
+//! The platform over HTTP: a thin shell around `wallet-platform` and `wallet-store`.
+//!
+//! [`Server`] holds what handlers share; [`Server::router`] has the documents' own paths and `/healthz`, `/readyz`,
+//! `/metrics`; [`serve`] accepts connections until it is told to stop and then finishes what is in flight;
+//! [`Callbacks`] delivers callbacks. Decisions are not made here.
 
+mod body;
+mod callbacks;
+mod fomo;
+mod guard;
+mod listen;
+mod metrics;
+mod notify;
+mod passwords;
+mod reply;
+mod server;
+
+pub use callbacks::{Callbacks, Settled};
+pub use guard::{Addresses, GuardedConnector, is_public};
+pub use listen::serve;
+pub use notify::{Notification, Notifier, Silent};
+pub use server::{Server, Settings};

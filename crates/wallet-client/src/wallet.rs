@@ -1,0 +1,202 @@
+//! The wallet's side.
+
+use wallet_api::fomo::{
+    ClientId, CoinId, ErrorCode, SessionKey, TradeId, TransferId, User, UserCoin, authorize, coins_record,
+    complete_register, confirm_pay, get_customer_info, get_pending, get_user_coins, login, register,
+    set_wallet_pwd,
+};
+use wallet_core::{Endpoint, OutgoingRequest, Transport};
+
+use crate::call::{CallError, base, call};
+
+type Result<T, R> = std::result::Result<R, CallError<<T as Transport>::Error>>;
+
+/// The calls that the wallet app makes for its user.
+#[derive(Debug, Clone)]
+pub struct FomoWallet<T> {
+    transport: T,
+    base_url: String,
+}
+
+impl<T: Transport> FomoWallet<T> {
+    /// A wallet that speaks to the platform at this base URL.
+    pub fn new(transport: T, base_url: &str) -> Self {
+        Self { transport, base_url: base(base_url) }
+    }
+
+    async fn call<R>(&self, request: R) -> Result<T, <R::Endpoint as Endpoint>::Response>
+    where
+        R: OutgoingRequest,
+        R::Endpoint: Endpoint<Error = ErrorCode>,
+    {
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// Begins a registration; the verification code goes to the user by another way.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn register(&self, user_name: &str, pwd: &str) -> Result<T, register::Response> {
+        self.call(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await
+    }
+
+    /// Completes a registration with its verification code.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn complete_register(
+        &self,
+        begun: &register::Response,
+        verify_code: &str,
+    ) -> Result<T, complete_register::Response> {
+        self.call(complete_register::Request {
+            verify_code: verify_code.into(),
+            verify_id: begun.verify_id.as_str().into(),
+            tmp_user_id: begun.tmp_user_id.as_str().into(),
+        })
+        .await
+    }
+
+    /// Signs a user in.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn login(&self, login_name: &str, pwd: &str) -> Result<T, login::Response> {
+        self.call(login::Request { login_name: login_name.into(), pwd: pwd.into() }).await
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn user_info(&self, session: &SessionKey<'_>) -> Result<T, User> {
+        self.call(get_customer_info::Request { session_key: session.clone() }).await
+    }
+
+    /// Sets the payment password; `pwd` is the login password.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn set_wallet_pwd(
+        &self,
+        session: &SessionKey<'_>,
+        pwd: &str,
+        wallet_pwd: &str,
+    ) -> Result<T, set_wallet_pwd::Response> {
+        let request = set_wallet_pwd::Request {
+            session_key: session.clone(),
+            pwd: pwd.into(),
+            wallet_pwd: wallet_pwd.into(),
+        };
+        self.call(request).await
+    }
+
+    /// The user grants an app access; the reply's code goes to the app.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn authorize(
+        &self,
+        session: &SessionKey<'_>,
+        client_id: &str,
+        redirect_uri: &str,
+        state: &str,
+    ) -> Result<T, authorize::Response> {
+        self.answer(session, client_id, redirect_uri, state, "yes").await
+    }
+
+    /// The user refuses an app access. The platform answers with its refusal, code 54.
+    ///
+    /// # Errors
+    /// [`CallError`], always.
+    pub async fn deny(
+        &self,
+        session: &SessionKey<'_>,
+        client_id: &str,
+        redirect_uri: &str,
+        state: &str,
+    ) -> Result<T, authorize::Response> {
+        self.answer(session, client_id, redirect_uri, state, "no").await
+    }
+
+    async fn answer(
+        &self,
+        session: &SessionKey<'_>,
+        client_id: &str,
+        redirect_uri: &str,
+        state: &str,
+        authorized: &str,
+    ) -> Result<T, authorize::Response> {
+        self.call(authorize::Request {
+            client_id: ClientId::from(client_id),
+            redirect_uri: redirect_uri.into(),
+            state: state.into(),
+            authorized: authorized.into(),
+            session_key: session.clone(),
+            code_challenge: None,
+            code_challenge_method: None,
+        })
+        .await
+    }
+
+    /// What is shown before the user confirms a payment.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn pending(
+        &self,
+        session: &SessionKey<'_>,
+        transfer_id: TransferId,
+        trade_id: &TradeId<'_>,
+    ) -> Result<T, get_pending::Response> {
+        self.call(get_pending::Request {
+            session_key: session.clone(),
+            transfer_id,
+            trade_id: trade_id.clone(),
+        })
+        .await
+    }
+
+    /// The user confirms a payment.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn confirm_pay(
+        &self,
+        session: &SessionKey<'_>,
+        transfer_id: TransferId,
+        trade_id: &TradeId<'_>,
+        wallet_pwd: &str,
+    ) -> Result<T, confirm_pay::Response> {
+        self.call(confirm_pay::Request {
+            trade_id: trade_id.clone(),
+            transfer_id,
+            wallet_pwd: wallet_pwd.into(),
+            session_key: session.clone(),
+        })
+        .await
+    }
+
+    /// What the user has.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn coins(&self, session: &SessionKey<'_>) -> Result<T, Vec<UserCoin>> {
+        self.call(get_user_coins::Request { session_key: session.clone() })
+            .await
+            .map(|reply| reply.user_coins)
+    }
+
+    /// One page of the movements on one coin, newest first; pages begin with 1.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn records(
+        &self,
+        session: &SessionKey<'_>,
+        coin_id: CoinId,
+        page: u64,
+    ) -> Result<T, coins_record::Response> {
+        self.call(coins_record::Request { session_key: session.clone(), coin_id, page }).await
+    }
+}

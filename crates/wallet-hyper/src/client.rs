@@ -1,0 +1,170 @@
+//! The client's side.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::rt::Timer;
+use hyper_util::client::legacy::Client;
+use wallet_core::Transport;
+
+/// A connector that hyper's pooling client can use.
+pub trait Connect: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static {}
+impl<C: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static> Connect for C {}
+
+/// An executor of connection tasks.
+pub trait Exec:
+    hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + Send + Sync + 'static
+{
+}
+impl<E: hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + Send + Sync + 'static> Exec
+    for E
+{
+}
+
+/// Bounds of one exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the first byte of the connection to the last of the reply.
+    pub deadline: Duration,
+    /// Bytes of the reply's body.
+    pub max_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(30), max_body: 4 << 20 }
+    }
+}
+
+/// Sends requests with hyper's pooling client.
+#[derive(Clone)]
+pub struct HyperTransport<C> {
+    client: Client<C, Full<Bytes>>,
+    timer: Arc<dyn Timer + Send + Sync>,
+    limits: Limits,
+}
+
+impl<C> fmt::Debug for HyperTransport<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl<C: Connect> HyperTransport<C> {
+    /// A transport over `connector`, whose connections run on `executor`.
+    pub fn new(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
+        Self {
+            client: Client::builder(executor).build(connector),
+            timer: Arc::new(timer),
+            limits: Limits::default(),
+        }
+    }
+
+    /// A transport that makes a connection for each request: whatever the connector checks, it checks each time.
+    pub fn unpooled(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
+        let client = Client::builder(executor).pool_max_idle_per_host(0).build(connector);
+        Self { client, timer: Arc::new(timer), limits: Limits::default() }
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// Why an exchange did not take place.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// It took longer than its deadline. Whether the request was carried out is not known.
+    Timeout(Duration),
+    /// The reply's body is larger than allowed.
+    TooLarge(usize),
+    /// No connection could be made: the request was not sent.
+    Connect(hyper_util::client::legacy::Error),
+    /// The connection broke. Whether the request was carried out is not known.
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TransportError {
+    /// Whether the request was certainly not carried out.
+    pub fn was_not_sent(&self) -> bool {
+        matches!(self, Self::Connect(_))
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout(deadline) => write!(f, "no complete reply within {} ms", deadline.as_millis()),
+            Self::TooLarge(limit) => write!(f, "the reply is larger than {limit} bytes"),
+            Self::Connect(_) => f.write_str("cannot connect"),
+            Self::Broken(_) => f.write_str("the connection broke"),
+        }
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            Self::Broken(error) => Some(&**error),
+            Self::Timeout(_) | Self::TooLarge(_) => None,
+        }
+    }
+}
+
+impl<C: Connect> Transport for HyperTransport<C> {
+    type Error = TransportError;
+
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, TransportError> {
+        let limits = self.limits;
+        let exchange = async {
+            let request = request.map(|body| Full::new(Bytes::from(body)));
+            let response = self.client.request(request).await.map_err(|error| match error.is_connect() {
+                true => TransportError::Connect(error),
+                false => TransportError::Broken(Box::new(error)),
+            })?;
+            let (parts, body) = response.into_parts();
+            let body =
+                Limited::new(body, limits.max_body).collect().await.map_err(|error| match error
+                    .is::<LengthLimitError>(
+                ) {
+                    true => TransportError::TooLarge(limits.max_body),
+                    false => TransportError::Broken(error),
+                })?;
+            Ok(http::Response::from_parts(parts, body.to_bytes().to_vec()))
+        };
+        let mut exchange = pin!(exchange);
+        let mut deadline = self.timer.sleep(limits.deadline);
+        poll_fn(|cx| match exchange.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => {
+                deadline.as_mut().poll(cx).map(|()| Err(TransportError::Timeout(limits.deadline)))
+            }
+        })
+        .await
+    }
+}
+
+/// A connector that speaks TLS for https (rustls, the web's public roots) over `inner`, whatever its runtime.
+#[cfg(feature = "tls")]
+pub fn https<C>(inner: C) -> HttpsConnector<C> {
+    hyper_rustls::HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(inner)
+}
+
+/// What [`https`] makes.
+#[cfg(feature = "tls")]
+pub type HttpsConnector<C> = hyper_rustls::HttpsConnector<C>;

@@ -1,0 +1,50 @@
+//! Request bodies, bounded in size and time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+/// Why there is no body.
+pub(crate) enum BodyError {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It did not come in time, or broke off.
+    Incomplete,
+}
+
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How much of a body that is too large is still read, so that its sender gets to read the answer.
+const DRAINED: usize = 8 << 20;
+
+/// Reads a whole body of at most `limit` bytes.
+pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+    let whole = async {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return Err(BodyError::Incomplete) };
+            let Ok(data) = frame.into_data() else { continue };
+            length += data.len();
+            if length > DRAINED {
+                return Err(BodyError::TooLarge);
+            }
+            if length > limit {
+                continue;
+            }
+            // Small bodies come in one piece: they are not copied.
+            match first.take() {
+                None if rest.is_empty() => first = Some(data),
+                None => rest.extend_from_slice(&data),
+                Some(before) => {
+                    rest.extend_from_slice(&before);
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+        if length > limit { Err(BodyError::TooLarge) } else { Ok(first.unwrap_or_else(|| rest.freeze())) }
+    };
+    tokio::time::timeout(DEADLINE, whole).await.unwrap_or(Err(BodyError::Incomplete))
+}

@@ -1,0 +1,297 @@
+//! Delivers callbacks. It makes attempts and reports how they ended; when the next one is due is the platform's to say.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::Instant;
+use wallet_api::fomo::payment_result;
+use wallet_core::{Callback, Transport, UnixTime};
+use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
+use wallet_platform::{AttemptResult, Claim, Claimed, DueDeliveries, FinishAttempt, NextDue, TransferSeq};
+use wallet_store::{Failure, Store};
+
+use crate::guard::{Addresses, GuardedConnector};
+use crate::metrics::Metrics;
+
+/// Attempts under way to one host.
+const PER_HOST: usize = 8;
+/// Attempts under way in all.
+const AT_ONCE: usize = 256;
+/// Deliveries claimed in one go.
+const CLAIMED: u64 = 256;
+/// Deliveries claimed and not finished: those of a slow host wait here and hold up no other's.
+const WAITING: usize = 4096;
+/// Longer than an attempt takes with all its waiting. A process that dies leaves its leases to the next one's start.
+const LEASE: Duration = Duration::from_secs(3600);
+/// The longest sleep: a clock that is set is noticed by then.
+const NAP: Duration = Duration::from_secs(30);
+
+/// The worker that delivers callbacks. Clones share it.
+#[derive(Clone)]
+pub struct Callbacks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    metrics: Arc<Metrics>,
+    transport: HyperTransport<HttpsConnector<GuardedConnector>>,
+    all: Semaphore,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    in_flight: AtomicUsize,
+    attempts: AtomicU64,
+    wake: Notify,
+    ended: Notify,
+    claiming: tokio::sync::Mutex<()>,
+    waiters: Mutex<HashMap<TransferSeq, oneshot::Sender<u16>>>,
+}
+
+impl std::fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callbacks").finish_non_exhaustive()
+    }
+}
+
+/// What [`Callbacks::settle`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing is due and nothing is under way.
+    Quiet,
+    /// The time was up before.
+    TimeUp,
+}
+
+impl Callbacks {
+    pub(crate) fn new(store: Store, metrics: Arc<Metrics>, addresses: Addresses) -> Self {
+        let meta = payment_result::Callback::META;
+        let limits = Limits {
+            deadline: Duration::from_millis(meta.deadline_ms),
+            max_body: usize::try_from(meta.max_reply_bytes).unwrap_or(usize::MAX),
+        };
+        let connector = https(GuardedConnector::new(addresses));
+        let transport =
+            HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new()).with_limits(limits);
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                metrics,
+                transport,
+                all: Semaphore::new(AT_ONCE),
+                hosts: Mutex::default(),
+                in_flight: AtomicUsize::new(0),
+                attempts: AtomicU64::new(0),
+                wake: Notify::new(),
+                ended: Notify::new(),
+                claiming: tokio::sync::Mutex::new(()),
+                waiters: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Says that something may be due: a payment was made, or the clock was set.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    /// Attempts that have ended so far.
+    pub fn attempts(&self) -> u64 {
+        self.inner.attempts.load(Ordering::Relaxed)
+    }
+
+    /// The HTTP status of the next attempt for a transfer, when it comes in time (R5; wall time). Ask before it is due.
+    pub(crate) fn first_status(
+        &self,
+        transfer: TransferSeq,
+        wait: Duration,
+    ) -> impl Future<Output = u16> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let inner = self.inner.clone();
+        inner.waiters().insert(transfer, sender);
+        async move {
+            let status = tokio::time::timeout(wait, receiver).await;
+            inner.waiters().remove(&transfer);
+            status.ok().and_then(Result::ok).unwrap_or(0)
+        }
+    }
+
+    /// Runs until `stop` resolves, then waits for attempts under way.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let pause = match self.dispatch().await {
+                Ok(0) => self.until_next().await,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for callbacks that are due");
+                    Duration::from_secs(1)
+                }
+            };
+            if pause.is_zero() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = tokio::time::sleep(pause) => {}
+                () = self.inner.wake.notified() => {}
+            }
+        }
+        let end = Instant::now()
+            + Duration::from_millis(payment_result::Callback::META.deadline_ms)
+            + Duration::from_secs(1);
+        while self.inner.in_flight.load(Ordering::Acquire) > 0 && Instant::now() < end {
+            let _ = tokio::time::timeout_at(end, self.inner.ended.notified()).await;
+        }
+    }
+
+    async fn until_next(&self) -> Duration {
+        match self.inner.store.view(NextDue).await {
+            Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
+            _ => NAP,
+        }
+    }
+
+    /// Begins an attempt for everything that is due; says how many.
+    async fn dispatch(&self) -> Result<usize, Failure> {
+        let _one_at_a_time = self.inner.claiming.lock().await;
+        let store = &self.inner.store;
+        if self.inner.in_flight.load(Ordering::Acquire) >= WAITING {
+            return Ok(0);
+        }
+        let due = store.view(DueDeliveries { by: store.now(), limit: CLAIMED }).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let claimed = store.submit(Claim { deliveries: due, lease: LEASE }).await?;
+        let count = claimed.len();
+        self.inner.in_flight.fetch_add(count, Ordering::AcqRel);
+        for one in claimed {
+            let inner = self.inner.clone();
+            tokio::spawn(async move {
+                inner.attempt(one).await;
+                inner.in_flight.fetch_sub(1, Ordering::AcqRel);
+                inner.ended.notify_waiters();
+            });
+        }
+        Ok(count)
+    }
+
+    /// Makes every attempt that is due now and waits for its end: for a clock that stands while time is moved.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settle(&self, until: Instant) -> Result<Settled, Failure> {
+        loop {
+            let ended = self.inner.ended.notified();
+            let begun = self.dispatch().await?;
+            if begun == 0 && self.inner.in_flight.load(Ordering::Acquire) == 0 {
+                return Ok(Settled::Quiet);
+            }
+            if begun > 0 {
+                continue;
+            }
+            let nap = Duration::from_millis(5); // an end between the look and the wait is seen here
+            tokio::select! {
+                () = ended => {}
+                () = tokio::time::sleep(nap) => {}
+            }
+            if Instant::now() >= until {
+                return Ok(Settled::TimeUp);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<TransferSeq, oneshot::Sender<u16>>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
+        let host =
+            uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() > 10_000 {
+            hosts.retain(|_, permits| permits.available_permits() < PER_HOST);
+        }
+        hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))).clone()
+    }
+
+    async fn attempt(&self, claimed: Claimed) {
+        let transfer = claimed.transfer.id;
+        let (started_at, result) = self.exchange(&claimed).await;
+        let (outcome, status) = match &result {
+            AttemptResult::Reply(200) => ("acknowledged", 200),
+            AttemptResult::Reply(status) => ("refused", *status),
+            AttemptResult::Timeout => ("timeout", 0),
+            AttemptResult::Failed(_) => ("failed", 0),
+        };
+        self.metrics.callback(outcome);
+        tracing::debug!(
+            delivery = claimed.delivery.0,
+            attempt = claimed.attempt,
+            outcome,
+            "callback attempt"
+        );
+        // What happened must be written down, however long the store is busy.
+        loop {
+            let finish = FinishAttempt {
+                delivery: claimed.delivery,
+                attempt: claimed.attempt,
+                started_at,
+                result: result.clone(),
+            };
+            match self.store.submit(finish).await {
+                Ok(_) => break,
+                Err(Failure::Store(error)) if error.is_retryable() => {
+                    tokio::time::sleep(Duration::from_millis(50)).await
+                }
+                Err(error) => {
+                    tracing::error!(delivery = claimed.delivery.0, %error, "the end of an attempt is lost; it will be repeated");
+                    break;
+                }
+            }
+        }
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        if let Some(waiter) = self.waiters().remove(&transfer) {
+            let _ = waiter.send(status);
+        }
+    }
+
+    async fn exchange(&self, claimed: &Claimed) -> (UnixTime, AttemptResult) {
+        let uri: Option<http::Uri> = claimed.transfer.server_uri.parse().ok();
+        let host = self.host(&uri.unwrap_or_default());
+        let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
+            return (self.store.now(), AttemptResult::Failed("the server stops".to_owned()));
+        };
+        let started_at = self.store.now();
+        let Ok(request) = claimed.request(self.store.vault(), started_at) else {
+            return (
+                started_at,
+                AttemptResult::Failed("the callback cannot be made: see the server's log".to_owned()),
+            );
+        };
+        let result = match self.transport.send(request).await {
+            Ok(response) => AttemptResult::Reply(response.status().as_u16()),
+            Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
+            Err(error) => AttemptResult::Failed(in_words(&error)),
+        };
+        (started_at, result)
+    }
+}
+
+/// An error with its causes, for the delivery log.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words.truncate(words.char_indices().nth(300).map_or(words.len(), |(at, _)| at));
+    words
+}

@@ -1,0 +1,481 @@
+//! The FOMO endpoints: one exhaustive match. An endpoint that the spec declares and nobody handles does not compile.
+
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::ACCEPT_LANGUAGE;
+use wallet_api::fomo::*;
+use wallet_core::{Bearer, DecodeError, Endpoint, EndpointMeta, Lang, Platform, Secret, Unverified};
+use wallet_platform::{
+    ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
+    ConfirmPay, ConfirmedPay, ExchangeCode, FindApp, Login as LoginCommand, PasswordKind, PayUser, Pending,
+    PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair, TradeOf,
+    TransferDetail, Verifier, Who, check_login_name, trade_state, wire as rows,
+};
+use wallet_store::{Failure, Store};
+
+use crate::body::{self, BodyError};
+use crate::notify::Notification;
+use crate::passwords::Place;
+use crate::reply;
+use crate::server::{Inner, Server};
+
+type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
+
+/// Every request that is not a page.
+pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
+    let began = Instant::now();
+    let inner = &*server.inner;
+    let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
+    let (parts, body) = request.into_parts();
+    let (name, response) = match body::read(body, limits::BODY_BYTES as usize).await {
+        Ok(body) => inner.answer(&http::Request::from_parts(parts, body), lang).await,
+        Err(error) => match (at_path(parts.uri.path()), error) {
+            (None, _) => ("none", not_found()),
+            (Some(meta), BodyError::TooLarge) => {
+                (meta.id, reply::plain(meta, lang, meta.faults.body_too_large))
+            }
+            (Some(meta), BodyError::Incomplete) => (
+                meta.id,
+                reply::text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n"),
+            ),
+        },
+    };
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    inner.metrics.request(name, status, took);
+    tracing::debug!(endpoint = name, status, micros = took.as_micros() as u64, "request");
+    response
+}
+
+fn at_path(path: &str) -> Option<&'static EndpointMeta> {
+    let path = path.strip_prefix(Fomo::META.base_path)?;
+    Fomo::META.endpoints.iter().copied().find(|meta| meta.path == path)
+}
+
+fn not_found() -> Response {
+    reply::text(
+        StatusCode::NOT_FOUND,
+        format!(
+            "there is nothing at this address; the platform's endpoints are below {}\n",
+            Fomo::META.base_path
+        ),
+    )
+}
+
+impl Inner {
+    async fn answer(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
+        let decoded = match AnyRequest::decode(request) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::NoRoute) => return ("none", not_found()),
+            Err(DecodeError::WrongMethod { allow }) => return ("none", reply::wrong_method(allow)),
+            Err(DecodeError::Bad { endpoint, fault }) => {
+                return (endpoint.id, reply::fault(endpoint, lang, fault));
+            }
+        };
+        let name = decoded.meta().id;
+        let response = match decoded {
+            AnyRequest::Authorize(request) => {
+                self.reply::<authorize::Endpoint>(lang, self.authorize(request).await)
+            }
+            AnyRequest::Token(request) => self.reply::<token::Endpoint>(lang, self.token(request).await),
+            AnyRequest::RefreshToken(request) => {
+                self.reply::<refresh_token::Endpoint>(lang, self.refresh(request).await)
+            }
+            AnyRequest::GetUserInfo(request) => {
+                self.reply::<get_user_info::Endpoint>(lang, self.user_info(request).await)
+            }
+            AnyRequest::PrePay(request) => self.reply::<pre_pay::Endpoint>(lang, self.pre_pay(request).await),
+            AnyRequest::ConfirmPay(request) => {
+                self.reply::<confirm_pay::Endpoint>(lang, self.confirm_pay(request).await)
+            }
+            AnyRequest::PayUser(request) => {
+                self.reply::<pay_user::Endpoint>(lang, self.pay_user(request).await)
+            }
+            AnyRequest::GetTransferDetail(request) => {
+                self.reply::<get_transfer_detail::Endpoint>(lang, self.transfer_detail(request).await)
+            }
+            AnyRequest::GetActiveCoins(_) => {
+                self.reply::<get_active_coins::Endpoint>(lang, self.active_coins().await)
+            }
+            AnyRequest::Register(request) => {
+                self.reply::<register::Endpoint>(lang, self.register(request).await)
+            }
+            AnyRequest::CompleteRegister(request) => {
+                self.reply::<complete_register::Endpoint>(lang, self.complete_register(request).await)
+            }
+            AnyRequest::Login(request) => self.reply::<login::Endpoint>(lang, self.login(request).await),
+            AnyRequest::GetCustomerInfo(request) => {
+                self.reply::<get_customer_info::Endpoint>(lang, self.customer_info(request).await)
+            }
+            AnyRequest::SetWalletPwd(request) => {
+                self.reply::<set_wallet_pwd::Endpoint>(lang, self.set_wallet_pwd(request).await)
+            }
+            AnyRequest::GetUserCoins(request) => {
+                self.reply::<get_user_coins::Endpoint>(lang, self.user_coins(request).await)
+            }
+            AnyRequest::CoinsRecord(request) => {
+                self.reply::<coins_record::Endpoint>(lang, self.coins_record(request).await)
+            }
+            AnyRequest::GetPending(request) => {
+                self.reply::<get_pending::Endpoint>(lang, self.pending(request).await)
+            }
+            AnyRequest::GetTrade(request) => {
+                self.reply::<get_trade::Endpoint>(lang, self.trade(request).await)
+            }
+        };
+        (name, response)
+    }
+
+    fn reply<E: Endpoint>(&self, lang: Lang, handled: Handled<E>) -> Response {
+        match handled {
+            Ok(data) => reply::success::<E>(lang, &data),
+            Err(failure) => reply::failure(E::META, lang, &self.store, &failure),
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ OAuth2
+
+    async fn authorize(&self, request: authorize::Request<'_>) -> Handled<authorize::Endpoint> {
+        let vault = self.store.vault();
+        let challenge = request.code_challenge.map(|challenge| {
+            (challenge.into_owned(), request.code_challenge_method.map(|method| method.into_owned()))
+        });
+        let command = AuthorizeCommand {
+            session: vault.hash(request.session_key.as_str()),
+            client_id: request.client_id.as_str().to_owned(),
+            redirect_uri: request.redirect_uri.as_str().to_owned(),
+            state: request.state.as_str().to_owned(),
+            authorized: request.authorized.into_owned(),
+            challenge,
+            seed: vault.seed(),
+        };
+        let code = self.store.submit(command).await?;
+        Ok(authorize::Response { code: code.text.expose().clone().into(), state: request.state.into_owned() })
+    }
+
+    async fn client(&self, id: &ClientId<'_>, secret: &ClientSecret<'_>) -> Result<ProvenClient, Failure> {
+        let keys = self.store.view(FindApp::for_token(id.as_str())).await?;
+        Ok(keys.check_secret(secret.as_str())?)
+    }
+
+    async fn token(&self, request: token::Request<'_>) -> Handled<token::Endpoint> {
+        let client = self.client(&request.client_id, &request.client_secret).await?;
+        let vault = self.store.vault();
+        let command = ExchangeCode {
+            client,
+            code: vault.hash(request.code.as_str()),
+            redirect_uri: request.redirect_uri.as_str().to_owned(),
+            verifier: request.code_verifier.map(|verifier| Verifier::new(vault, verifier.as_str())),
+            seed: vault.seed(),
+        };
+        let TokenPair { access, refresh, scopes } = self.store.submit(command).await?;
+        Ok(token::Response {
+            access_token: access.expose().clone().into(),
+            token_type: "Bearer".to_owned(),
+            expires_in: lifetimes::ACCESS_TOKEN.as_secs(),
+            refresh_token: refresh.expose().clone().into(),
+            scope: scopes,
+        })
+    }
+
+    async fn refresh(&self, request: refresh_token::Request<'_>) -> Handled<refresh_token::Endpoint> {
+        let client = self.client(&request.client_id, &request.client_secret).await?;
+        let (presented, scope) = (request.refresh_token.as_str(), request.scope.as_deref());
+        let command = Refresh::new(self.store.vault(), client, presented, scope);
+        let TokenPair { access, refresh, scopes } = self.store.submit(command).await?;
+        Ok(refresh_token::Response {
+            access_token: access.expose().clone().into(),
+            token_type: "Bearer".to_owned(),
+            expires_in: lifetimes::ACCESS_TOKEN.as_secs(),
+            refresh_token: Some(refresh.expose().clone().into()),
+            scope: Some(scopes),
+        })
+    }
+
+    async fn user_info(
+        &self,
+        request: Bearer<'_, get_user_info::Request>,
+    ) -> Handled<get_user_info::Endpoint> {
+        let token = self.store.vault().hash(request.token.as_str());
+        let user = self.store.view(BearerOf { token, scope: scope_of::<get_user_info::Endpoint>() }).await?;
+        Ok(rows::user(&user))
+    }
+
+    // ------------------------------------------------------------------------------------------ payments
+
+    /// Finds the key of a signed request and checks the signature (R8, R37).
+    async fn verified<T>(&self, signed: Unverified<'_, T>) -> Result<(T, AppKeys), Failure> {
+        let keys = self.store.view(FindApp::new(signed.key_id())).await?;
+        let request = keys.verify(signed, self.store.vault(), self.store.now())?;
+        Ok((request, keys))
+    }
+
+    async fn pre_pay(
+        &self,
+        request: Bearer<'_, Unverified<'_, pre_pay::Request<'_>>>,
+    ) -> Handled<pre_pay::Endpoint> {
+        let vault = self.store.vault();
+        let token = vault.hash(request.token.as_str());
+        // Who has no token learns nothing about signatures.
+        self.store.view(BearerOf { token, scope: scope_of::<pre_pay::Endpoint>() }).await?;
+        let (request, _) = self.verified(request.inner).await?;
+        let request = request.into_owned();
+        let command = PrePay {
+            token,
+            client_id: request.client_id.as_str().to_owned(),
+            trade_id: request.trade_id.as_str().to_owned(),
+            amount: request.amount,
+            coin: request.coin_id,
+            server_uri: request.server_uri,
+            redirect_uri: request.redirect_uri.as_str().to_owned(),
+            state: request.state.as_str().to_owned(),
+        };
+        let transfer = self.store.submit(command).await?;
+        Ok(pre_pay::Response { transfer_id: vault.transfer_id(transfer) })
+    }
+
+    async fn confirm_pay(&self, request: confirm_pay::Request<'_>) -> Handled<confirm_pay::Endpoint> {
+        let vault = self.store.vault();
+        let session = vault.hash(request.session_key.as_str());
+        let place = [session.as_bytes().as_slice()];
+        let proof = self
+            .prover
+            .prove(
+                Who::Session(session),
+                PasswordKind::Wallet,
+                Place::Here(&place),
+                request.wallet_pwd.as_str(),
+            )
+            .await?;
+        let command = ConfirmPay {
+            session,
+            transfer: vault.transfer_seq(request.transfer_id),
+            trade_id: request.trade_id.as_str().to_owned(),
+            proof,
+        };
+        let ConfirmedPay(transfer) = self.store.submit(command).await?;
+        self.callbacks.wake();
+        Ok(confirm_pay::Response {
+            transfer_id: request.transfer_id,
+            trade_id: request.trade_id.into_owned(),
+            redirect_uri: transfer.redirect_uri.clone().into(),
+            state: transfer.state.clone().into(),
+            status: transfer.status(self.store.now()),
+        })
+    }
+
+    async fn pay_user(&self, signed: Unverified<'_, pay_user::Request<'_>>) -> Handled<pay_user::Endpoint> {
+        let (request, keys) = self.verified(signed).await?;
+        let request = request.into_owned();
+        let (app, version) = (keys.app.id, keys.app.secret_version);
+        let place = [&app.0.to_be_bytes()[..], &version.to_be_bytes()[..]];
+        let proof = self
+            .prover
+            .prove(Who::Owner(app), PasswordKind::Wallet, Place::Here(&place), request.wallet_pwd.as_str())
+            .await?;
+        let command = PayUser {
+            app,
+            trade_id: request.trade_id.as_str().to_owned(),
+            amount: request.amount,
+            coin: request.coin_id,
+            user: request.user_id,
+            server_uri: request.server_uri,
+            state: request.state.as_str().to_owned(),
+            proof,
+        };
+        let transfer = self.store.submit(command).await?;
+        let first = self.callbacks.first_status(transfer.id, lifetimes::HTTPCODE_WAIT);
+        self.callbacks.wake();
+        Ok(pay_user::Response {
+            transfer_id: self.store.vault().transfer_id(transfer.id),
+            trade_id: request.trade_id,
+            httpcode: u64::from(first.await),
+        })
+    }
+
+    async fn transfer_detail(
+        &self,
+        request: Bearer<'_, get_transfer_detail::Request>,
+    ) -> Handled<get_transfer_detail::Endpoint> {
+        let vault = self.store.vault();
+        let transfer = vault.transfer_seq(request.inner.transfer_id);
+        let view =
+            self.store.view(TransferDetail { token: vault.hash(request.token.as_str()), transfer }).await?;
+        Ok(get_transfer_detail::Response {
+            from_user: rows::user(&view.from),
+            to_user: rows::user(&view.to),
+            coin_info: rows::coin(&view.coin),
+            transfer_log: rows::transfer_log(vault, &view.transfer, self.store.now()),
+        })
+    }
+
+    async fn pending(&self, request: get_pending::Request<'_>) -> Handled<get_pending::Endpoint> {
+        let vault = self.store.vault();
+        let command = Pending {
+            session: vault.hash(request.session_key.as_str()),
+            transfer: vault.transfer_seq(request.transfer_id),
+            trade_id: request.trade_id.as_str().to_owned(),
+        };
+        let (transfer, app, coin) = self.store.submit(command).await?;
+        let log = rows::transfer_log(vault, &transfer, self.store.now());
+        Ok(get_pending::Response {
+            transfer_id: request.transfer_id,
+            trade_id: request.trade_id.into_owned(),
+            client_id: app.client_id.into(),
+            app_name: app.name,
+            amount: log.amount,
+            cut_amount: transfer.cut.to_amount(coin.decimals),
+            coin_id: coin.id,
+            coin_name: coin.name,
+            expire_time: transfer.expires_at(),
+        })
+    }
+
+    async fn trade(&self, signed: Unverified<'_, get_trade::Request<'_>>) -> Handled<get_trade::Endpoint> {
+        let (request, keys) = self.verified(signed).await?;
+        let trade_id = request.trade_id.as_str().to_owned();
+        let (transfer, coin) = self.store.view(TradeOf { app: keys.app.id, trade_id }).await?;
+        Ok(trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now()))
+    }
+
+    async fn active_coins(&self) -> Handled<get_active_coins::Endpoint> {
+        let coins = self.store.view(ActiveCoins).await?;
+        Ok(get_active_coins::Response { active_coins: coins.iter().map(rows::coin).collect() })
+    }
+
+    // ------------------------------------------------------------------------------------------ the wallet
+
+    async fn register(&self, request: register::Request<'_>) -> Handled<register::Endpoint> {
+        check_login_name(&request.user_name)?;
+        let pwd = Secret::new(self.prover.hash(request.pwd.as_str()).await?);
+        let login_name = request.user_name.into_owned();
+        let seed = self.store.vault().seed();
+        let begun = self.store.submit(BeginRegister { login_name: login_name.clone(), pwd, seed }).await?;
+        let (verify_id, verify_code) = (begun.verify_id.clone(), begun.verify_code);
+        self.notifier.notify(Notification { login_name, verify_id, verify_code });
+        Ok(register::Response { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id })
+    }
+
+    async fn complete_register(
+        &self,
+        request: complete_register::Request<'_>,
+    ) -> Handled<complete_register::Endpoint> {
+        let command = CompleteRegister {
+            verify_id: request.verify_id.into_owned(),
+            tmp_user_id: request.tmp_user_id.into_owned(),
+            verify_code: request.verify_code.as_str().into(),
+        };
+        let user = self.store.submit(command).await?;
+        Ok(complete_register::Response { user_id: user.id, fomo_id: user.fomo_id })
+    }
+
+    async fn login(&self, request: login::Request<'_>) -> Handled<login::Endpoint> {
+        check_login_name(&request.login_name)?;
+        let login_name = request.login_name.into_owned();
+        let who = Who::Login(login_name.clone());
+        let proof = self.prover.prove(who, PasswordKind::Login, Place::Nowhere, request.pwd.as_str()).await?;
+        let seed = self.store.vault().seed();
+        let (key, user) = self.store.submit(LoginCommand { login_name, proof, seed }).await?;
+        Ok(login::Response { session_key: key.text.expose().clone().into(), user_info: rows::user(&user) })
+    }
+
+    async fn customer_info(
+        &self,
+        request: get_customer_info::Request<'_>,
+    ) -> Handled<get_customer_info::Endpoint> {
+        Ok(rows::user(&self.signed_in(&request.session_key).await?))
+    }
+
+    async fn signed_in(&self, session: &SessionKey<'_>) -> Result<wallet_platform::User, Failure> {
+        let session = self.store.vault().hash(session.as_str());
+        self.store.submit(SessionUser(session)).await
+    }
+
+    async fn set_wallet_pwd(
+        &self,
+        request: set_wallet_pwd::Request<'_>,
+    ) -> Handled<set_wallet_pwd::Endpoint> {
+        let session = self.store.vault().hash(request.session_key.as_str());
+        let place = [session.as_bytes().as_slice()];
+        let proof = self
+            .prover
+            .prove(Who::Session(session), PasswordKind::Login, Place::Here(&place), request.pwd.as_str())
+            .await?;
+        let wallet_pwd = Secret::new(self.prover.hash(request.wallet_pwd.as_str()).await?);
+        self.store.submit(SetWalletPwd { session, proof, wallet_pwd }).await?;
+        Ok(set_wallet_pwd::Response {})
+    }
+
+    async fn user_coins(&self, request: get_user_coins::Request<'_>) -> Handled<get_user_coins::Endpoint> {
+        let user = self.signed_in(&request.session_key).await?;
+        let balances = self.store.view(Balances(user.id)).await?;
+        let user_coins = balances.into_iter().map(|(coin, units)| {
+            let balance = units.to_amount(coin.decimals);
+            UserCoin {
+                coin_id: coin.id,
+                chain_id: coin.chain_id,
+                coin_name: coin.name,
+                logo: String::new(),
+                price: coin.price,
+                available: balance.clone(),
+                balance,
+                frozen: wallet_core::Units::ZERO.to_amount(coin.decimals),
+            }
+        });
+        Ok(get_user_coins::Response { user_coins: user_coins.collect() })
+    }
+
+    async fn coins_record(&self, request: coins_record::Request<'_>) -> Handled<coins_record::Endpoint> {
+        let user = self.signed_in(&request.session_key).await?;
+        let query = Records { user: user.id, coin: request.coin_id, page: request.page };
+        let RecordsPage { coin, total, records } = self.store.view(query).await?;
+        let records =
+            records.into_iter().map(|(entry, transfer)| record(&self.store, &coin, entry, transfer));
+        Ok(coins_record::Response {
+            page: request.page,
+            each_page_count: limits::RECORDS_PER_PAGE,
+            total,
+            records: records.collect(),
+        })
+    }
+}
+
+/// The scope that the spec asks of an endpoint's bearer.
+fn scope_of<E: Endpoint>() -> &'static str {
+    E::META.scope.unwrap_or_default()
+}
+
+fn record(
+    store: &Store,
+    coin: &wallet_platform::Coin,
+    entry: wallet_platform::Entry,
+    transfer: Option<wallet_platform::Transfer>,
+) -> Record {
+    let out = entry.amount < wallet_core::Units::ZERO;
+    let size = if out { entry.amount.negated() } else { entry.amount };
+    let (tx_scene, target_id) = match &transfer {
+        None => ("deposit", String::new()),
+        Some(transfer) => (
+            match transfer.direction {
+                Direction::UserToApp => "pre_pay",
+                Direction::AppToUser => "pay_user",
+            },
+            store.vault().transfer_id(transfer.id).to_string(),
+        ),
+    };
+    Record {
+        id: entry.id.0,
+        user_id: entry.owner,
+        coin_id: entry.coin,
+        amount: size.to_amount(coin.decimals),
+        in_out: if out { InOut::Out } else { InOut::In },
+        tx_scene: tx_scene.to_owned(),
+        target_id,
+        create_time: entry.created_at,
+        status: TransferStatus::Done,
+    }
+}

@@ -1,0 +1,158 @@
+//! Where callbacks may go (R81): the address is checked after the name was resolved, when the connection is made, at each
+//! attempt. So neither a name that resolves to a private address nor one that changes its mind gets through.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, lookup_host};
+
+/// Which addresses callbacks may go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addresses {
+    /// The public internet only.
+    Public,
+    /// This machine too: for the sandbox and for tests.
+    PublicAndLoopback,
+}
+
+impl Addresses {
+    fn allow(self, ip: IpAddr) -> bool {
+        is_public(ip) || (self == Self::PublicAndLoopback && ip.to_canonical().is_loopback())
+    }
+}
+
+/// Whether an address belongs to the public internet: not this machine, a private or shared network, a link, a
+/// multicast group, documentation, or a tunnel into one of those.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let special = ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || ip.is_broadcast()
+        || ip.is_documentation()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b)) // RFC 6598, carriers' NAT
+        || (a == 192 && b == 0 && c == 0) // RFC 6890
+        || (a == 192 && b == 88 && c == 99) // RFC 7526, 6to4 relays
+        || (a == 198 && (18..20).contains(&b)); // RFC 2544, benchmarks
+    !special
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let segments = ip.segments();
+    // 2000::/3 is all that has been given out; within it some ranges are special.
+    let global = segments[0] & 0xe000 == 0x2000;
+    let documentation = (segments[0] == 0x2001 && segments[1] == 0x0db8) || segments[0] == 0x3fff;
+    let protocol = segments[0] == 0x2001 && segments[1] < 0x0200; // RFC 2928, Teredo among them
+    let six_to_four = segments[0] == 0x2002; // carries an IPv4 address of anybody's choice
+    global && !documentation && !protocol && !six_to_four
+}
+
+/// Resolves, checks, connects.
+#[derive(Debug, Clone)]
+pub struct GuardedConnector {
+    addresses: Addresses,
+}
+
+impl GuardedConnector {
+    /// A connector to these addresses only.
+    pub fn new(addresses: Addresses) -> Self {
+        Self { addresses }
+    }
+}
+
+async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream>> {
+    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
+    let host = uri.host().ok_or_else(|| invalid("the address has no host"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let resolved: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    let allowed: Vec<SocketAddr> =
+        resolved.iter().copied().filter(|address| addresses.allow(address.ip())).collect();
+    if allowed.is_empty() {
+        let why = "the address is not on the public internet, and callbacks go nowhere else";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    let stream = TcpStream::connect(&allowed[..]).await?;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(stream))
+}
+
+impl tower_service::Service<Uri> for GuardedConnector {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<TcpStream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(connect(uri, self.addresses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r81_only_public_addresses_pass() {
+        for public in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "2a00:1450:4001::1"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for private in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "2002:7f00:1::",
+            "100::1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+        let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        assert!(Addresses::PublicAndLoopback.allow(mapped));
+        assert!(!Addresses::PublicAndLoopback.allow("192.168.1.1".parse().unwrap()));
+    }
+}

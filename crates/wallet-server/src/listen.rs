@@ -1,0 +1,80 @@
+//! Accepting connections.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+use wallet_hyper::serve_connection;
+
+/// How many connections are served at once.
+const CONNECTIONS: usize = 4096;
+/// How long connections have to finish what is in flight after a stop.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Serves `router` until `stop` resolves; then takes no more connections, finishes what is in flight, and returns.
+///
+/// # Errors
+/// The listener's, when it breaks for good.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let (stopping, stopped) = watch::channel(false);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let (stream, permit) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // A connection that broke at once, or no file descriptors left: neither ends the server.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let service = router.clone().map_request(|request: http::Request<Incoming>| request.map(Body::new));
+        let mut stopped = stopped.clone();
+        tokio::spawn(async move {
+            let stop = async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            };
+            let served = serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(service),
+                TokioTimer::new(),
+                stop,
+            );
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let _ = stopping.send(true);
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(GRACE, permits.acquire_many(all)).await.is_err() {
+        tracing::warn!("some connections did not finish in time and are cut off");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, permit))
+}

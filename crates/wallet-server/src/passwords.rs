@@ -1,0 +1,141 @@
+//! Passwords on their way to a proof (R22). Hashing runs in a small pool of its own; a password that was proven is
+//! remembered as a keyed hash, never as itself.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use indexmap::IndexSet;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use wallet_crypto::Passwords;
+use wallet_platform::{
+    FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault, Who,
+};
+use wallet_store::{Failure, Store, StoreError};
+
+/// How many hashes are computed at once; each takes 19 MiB and a core.
+const AT_ONCE: usize = 2;
+/// How many proven passwords are remembered.
+const REMEMBERED: usize = 10_000;
+/// How long an attempt waits for others of the same user.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Prover {
+    store: Store,
+    passwords: Passwords,
+    pool: Semaphore,
+    /// The key of the remembered hashes; it lives as long as this process.
+    key: [u8; 32],
+    remembered: Mutex<IndexSet<[u8; 32]>>,
+    /// The hash that unknown names are checked against, so that they cost the same.
+    nobody: OnceLock<String>,
+}
+
+/// Where a password was shown: a proven one is remembered for this place only.
+pub(crate) enum Place<'a> {
+    /// Nowhere: not remembered.
+    Nowhere,
+    /// In this session, or by this app at this version of its secret.
+    Here(&'a [&'a [u8]]),
+}
+
+impl Prover {
+    pub(crate) fn new(store: Store, passwords: Passwords) -> Self {
+        let mut key = [0; 32];
+        store.vault().crypto().fill(&mut key);
+        let pool = Semaphore::new(AT_ONCE);
+        Self { store, passwords, pool, key, remembered: Mutex::default(), nobody: OnceLock::new() }
+    }
+
+    fn vault(&self) -> &Vault {
+        self.store.vault()
+    }
+
+    /// The PHC text of a new password.
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, Failure> {
+        let (passwords, password, store) = (self.passwords.clone(), password.to_owned(), self.store.clone());
+        self.in_pool(move || passwords.hash(store.vault().crypto(), &password)).await
+    }
+
+    async fn in_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let _permit = self.pool.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| StoreError::Panicked(error.to_string()).into())
+    }
+
+    fn memory(&self, place: &[&[u8]], state: &PasswordState, kind: PasswordKind, password: &str) -> [u8; 32] {
+        let kind: &[u8] = match kind {
+            PasswordKind::Login => b"login",
+            PasswordKind::Wallet => b"wallet",
+        };
+        let (user, version) = (state.user.get().to_be_bytes(), state.version.to_be_bytes());
+        // Lengths first, so that no two places read the same.
+        let lengths: Vec<u8> = place.iter().flat_map(|part| (part.len() as u64).to_be_bytes()).collect();
+        let mut parts: Vec<&[u8]> = vec![kind, &user, &version, &lengths];
+        parts.extend_from_slice(place);
+        parts.push(password.as_bytes());
+        self.vault().crypto().hmac(&self.key, &parts)
+    }
+
+    fn remember(&self, memory: [u8; 32]) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED {
+            remembered.shift_remove_index(0);
+        }
+        remembered.insert(memory);
+    }
+
+    /// A proof that `password` is right, or the platform's refusal.
+    pub(crate) async fn prove(
+        &self,
+        who: Who,
+        kind: PasswordKind,
+        place: Place<'_>,
+        password: &str,
+    ) -> Result<Proof, Failure> {
+        let state = self.store.view(FindPassword { who: who.clone(), kind }).await?;
+        let memory = match place {
+            Place::Nowhere => None,
+            Place::Here(parts) => Some(self.memory(parts, &state, kind, password)),
+        };
+        let known = |memory| self.remembered.lock().unwrap_or_else(PoisonError::into_inner).contains(memory);
+        if memory.as_ref().is_some_and(known) {
+            return Ok(Proof::remembered(&state, kind));
+        }
+        let give_up = Instant::now() + PATIENCE;
+        let challenge = loop {
+            match self.store.submit(ReservePassword { who: who.clone(), kind }).await? {
+                Reservation::Challenge(challenge) => break challenge,
+                Reservation::Busy if Instant::now() < give_up => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
+                Reservation::Busy => return Err(StoreError::Overloaded.into()),
+            }
+        };
+        let (passwords, given, phc) =
+            (self.passwords.clone(), password.to_owned(), challenge.phc().to_owned());
+        let right = if phc.is_empty() {
+            let nobody = match self.nobody.get() {
+                Some(nobody) => nobody.clone(),
+                None => {
+                    let hash = self.hash("").await?;
+                    self.nobody.get_or_init(|| hash).clone()
+                }
+            };
+            self.in_pool(move || passwords.verify(&nobody, &given)).await?;
+            false
+        } else {
+            self.in_pool(move || passwords.verify(&phc, &given)).await?
+        };
+        if !right {
+            return self.store.submit(challenge.failed()).await.map(|never| match never {});
+        }
+        if let Some(memory) = memory {
+            self.remember(memory);
+        }
+        Ok(challenge.proven())
+    }
+}

@@ -1,0 +1,109 @@
+//! Replies in the platform's envelope, as HTTP.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use wallet_api::fomo::{Denied, Refusal};
+use wallet_core::{
+    Auth, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body, success_body,
+};
+use wallet_platform::{Refused, RefusedData, trade_state};
+use wallet_store::{Failure, Store, StoreError};
+
+fn json(status: u16, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    // Replies hold tokens and balances (R17; RFC 6749 §5.1).
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A success.
+pub(crate) fn success<E: Endpoint>(lang: Lang, data: &E::Response) -> Response {
+    json(200, success_body::<E>(lang, data))
+}
+
+/// A refusal's HTTP status and the headers that go with it.
+fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Response {
+    let mut response = json(refusal.http, body);
+    let headers = response.headers_mut();
+    match refusal.http {
+        401 => {
+            let scheme =
+                if meta.auth == Auth::Client { "Basic realm=\"wallop\"" } else { "Bearer realm=\"wallop\"" };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        }
+        413 => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        503 => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The answer to a request that could not be read.
+pub(crate) fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
+    refusing(meta, fault.refusal, meta.fault_body(lang, fault))
+}
+
+/// A refusal without particulars.
+pub(crate) fn plain(meta: &EndpointMeta, lang: Lang, refusal: &'static RefusalMeta) -> Response {
+    let body = RefusalBody::<()> { refusal, field: None, wait: None, data: None };
+    refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
+}
+
+fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) -> Response {
+    // A field that a decision finds wrong is answered like one that decoding finds wrong.
+    let refusal = match refused.refusal {
+        Refusal::MissingParameter => meta.faults.field,
+        other => other.meta(),
+    };
+    let Refused { field, wait, .. } = *refused;
+    let body = match &refused.data {
+        None => refusal_body(meta.envelope, lang, &RefusalBody::<()> { refusal, field, wait, data: None }),
+        Some(RefusedData::Transfer { transfer, decimals }) => {
+            let data = Some(trade_state(store.vault(), transfer, *decimals, store.now()));
+            refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
+        }
+        Some(RefusedData::Denied { state }) => {
+            let data = Some(Denied { error: refusal.id.to_owned(), state: state.clone().into() });
+            refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
+        }
+    };
+    refusing(meta, refusal, body)
+}
+
+/// The answer to a command or query that has no outcome.
+pub(crate) fn failure(meta: &EndpointMeta, lang: Lang, store: &Store, failure: &Failure) -> Response {
+    match failure {
+        Failure::Refused(no) => refused(meta, lang, store, no),
+        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
+            plain(meta, lang, Refusal::Overloaded.meta())
+        }
+        Failure::Store(error) => {
+            tracing::error!(endpoint = meta.id, %error, "a request failed inside");
+            plain(meta, lang, Refusal::Internal.meta())
+        }
+    }
+}
+
+/// Plain text, for what is outside the platform's own replies.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
+    let mut response = Response::new(Body::from(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// 405 with the methods that there are.
+pub(crate) fn wrong_method(allow: &'static str) -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address takes {allow}\n"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}

@@ -1,0 +1,116 @@
+//! What handlers share, and the routes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use http::StatusCode;
+use wallet_crypto::{PasswordCost, Passwords};
+use wallet_platform::NextDue;
+use wallet_store::Store;
+
+use crate::callbacks::Callbacks;
+use crate::fomo;
+use crate::guard::Addresses;
+use crate::metrics::Metrics;
+use crate::notify::Notifier;
+use crate::passwords::Prover;
+use crate::reply::text;
+
+/// What a server is set up with.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where callbacks may go.
+    pub callback_addresses: Addresses,
+    /// The work of one password hash.
+    pub password_cost: PasswordCost,
+    /// How verification codes reach their users.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("callback_addresses", &self.callback_addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server on a store. Clones share it.
+#[derive(Clone)]
+pub struct Server {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) prover: Prover,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server; its callback worker is to be run by whoever owns it.
+    pub fn new(store: Store, settings: Settings) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        Self {
+            inner: Arc::new(Inner {
+                prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
+                callbacks: Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses),
+                notifier: settings.notifier,
+                metrics,
+                store,
+            }),
+        }
+    }
+
+    /// The callback worker.
+    pub fn callbacks(&self) -> &Callbacks {
+        &self.inner.callbacks
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Every route: the documents' own paths, and `/healthz`, `/readyz`, `/metrics`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .fallback(fomo::wire)
+            .with_state(self.clone())
+    }
+}
+
+async fn ready(State(server): State<Server>) -> Response {
+    let broken = server.inner.store.broken().map(|error| error.to_string());
+    let failed = match broken {
+        Some(broken) => Some(broken),
+        None => server.inner.store.view(NextDue).await.err().map(|failure| failure.to_string()),
+    };
+    match failed {
+        None => text(StatusCode::OK, "ready\n"),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    let body = server.inner.metrics.text(server.inner.store.batch_sizes());
+    let mut response = text(StatusCode::OK, body);
+    let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
+}
