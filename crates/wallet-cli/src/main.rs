@@ -1,1 +1,193 @@
-fn main() {}
+//! The program `wallop`: the sandbox and the demos.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use wallet_core::Lang;
+use wallet_sandbox::{Described, Sandbox, SandboxOptions, demo};
+
+/// Wallet open platforms: a sandbox, demos and tools.
+#[derive(Parser)]
+#[command(name = "wallop", version)]
+struct Arguments {
+    /// How logs are written to stderr; what is logged is set by WALLOP_LOG (for example `debug`).
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the sandbox: demo users, coins and an app, offline, on 127.0.0.1.
+    Dev(DevArguments),
+    /// Play a whole payment against a sandbox and print every step.
+    Demo {
+        #[command(subcommand)]
+        platform: DemoPlatform,
+    },
+}
+
+#[derive(clap::Args)]
+struct DevArguments {
+    /// The port on 127.0.0.1; 0 takes any.
+    #[arg(long, default_value_t = 7070)]
+    port: u16,
+    /// Keep the data in this directory instead of a temporary one.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Print one line of JSON once ready, and nothing else on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum DemoPlatform {
+    /// FOMO: sign in, authorize, pay, get paid back, refresh.
+    Fomo {
+        /// A running sandbox; without it the demo starts its own.
+        #[arg(long)]
+        url: Option<String>,
+        /// The language of what is printed.
+        #[arg(long, value_enum, default_value_t = DemoLang::En)]
+        lang: DemoLang,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DemoLang {
+    Zh,
+    En,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("WALLOP_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log {
+        LogFormat::Text => logs.with_ansi(false).init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("wallop cannot start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    // Without a command: the sandbox, so that `cargo run --release` shows something.
+    let dev = DevArguments { port: 7070, data: None, json: false };
+    let done = runtime.block_on(async {
+        match arguments.command.unwrap_or(Command::Dev(dev)) {
+            Command::Dev(arguments) => run_dev(arguments).await,
+            Command::Demo { platform: DemoPlatform::Fomo { url, lang } } => run_demo(url, lang).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wallop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_dev(arguments: DevArguments) -> Result<(), Failure> {
+    // Before anything is told: whoever reads the line may stop the sandbox at once.
+    let stop = stop_signal()?;
+    let options = SandboxOptions { data: arguments.data.clone(), port: arguments.port, ..Default::default() };
+    let sandbox = Sandbox::start(options).await?;
+    let text = match arguments.json {
+        true => serde_json::to_string(sandbox.described())?,
+        false => greeting(sandbox.described(), arguments.data.as_deref()),
+    };
+    // A reader that has gone away is no reason to stop.
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    drop(stdout);
+    stop.await;
+    tracing::info!("stopping: finishing what is in flight");
+    sandbox.stop().await;
+    Ok(())
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        let interrupt = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt => {}
+        }
+        #[cfg(not(unix))]
+        let _ = interrupt.await;
+    })
+}
+
+fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
+    let fomo = &sandbox.fomo;
+    let mut text = format!(
+        "wallop sandbox is running at {url}\n\n\
+         FOMO\n  base_url       {base}\n  client_id      {id}\n  client_secret  {secret}\n  redirect_uri   {redirect}\n  \
+         owner          user {owner}, wallet_pwd {owner_pwd}\n\nUsers\n",
+        url = sandbox.url,
+        base = fomo.base_url,
+        id = fomo.client_id,
+        secret = fomo.client_secret,
+        redirect = fomo.redirect_uri,
+        owner = fomo.owner_user_id,
+        owner_pwd = fomo.owner_wallet_pwd,
+    );
+    for user in &sandbox.users {
+        let usdt = user.balances.get("5").map_or("0", String::as_str);
+        text.push_str(&format!(
+            "  {:<8} user {}  pwd {}  wallet_pwd {}  {usdt} usdt\n",
+            user.login_name, user.user_id, user.pwd, user.wallet_pwd
+        ));
+    }
+    let kept = match data {
+        Some(data) => format!("The data is kept in {}.", data.display()),
+        None => "The data goes away when it stops; keep it by --data DIR.".to_owned(),
+    };
+    text.push_str(&format!(
+        "\nTry it\n  see a whole payment    wallop demo fomo --url {url}\n  \
+         move the clock         curl -d advance=60 {clock}\n  the coins              curl {base}wallet/get_active_coins\n\n\
+         {kept} Stop it with Ctrl-C.",
+        url = sandbox.url,
+        clock = sandbox.clock_url,
+        base = fomo.base_url,
+    ));
+    text
+}
+
+async fn run_demo(url: Option<String>, lang: DemoLang) -> Result<(), Failure> {
+    let lang = match lang {
+        DemoLang::Zh => Lang::Zh,
+        DemoLang::En => Lang::En,
+    };
+    match url {
+        Some(url) => Ok(demo::fomo(&demo::describe(&url).await?, lang, &mut std::io::stdout()).await?),
+        None => {
+            let sandbox = Sandbox::start(SandboxOptions::default()).await?;
+            let shown = demo::fomo(sandbox.described(), lang, &mut std::io::stdout()).await;
+            sandbox.stop().await;
+            Ok(shown?)
+        }
+    }
+}

@@ -59,7 +59,7 @@ pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Slot, Table, TableMeta, Wanted, Writer,
 };
 pub use users::{
-    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, Login, Records, RecordsPage,
-    SessionUser, SetWalletPwd, check_login_name,
+    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, FindUser, Login, Records,
+    RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

@@ -308,3 +308,17 @@ impl Query for Records {
         Ok(RecordsPage { coin, total, records })
     }
 }
+
+/// Finds a user by login name, for an operator and for the sandbox.
+#[derive(Debug)]
+pub struct FindUser(pub String);
+
+impl Query for FindUser {
+    type Answer = Option<User>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        match rows.find::<LoginName>(&(self.0.clone(),))? {
+            Some(name) => Ok(rows.find::<User>(&(name.user,))?.cloned()),
+            None => Ok(None),
+        }
+    }
+}

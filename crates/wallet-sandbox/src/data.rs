@@ -1,0 +1,194 @@
+//! The demo data: who is there, what they have, and what the sandbox tells about itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wallet_api::fomo::{CoinId, UserId};
+use wallet_core::Secret;
+use wallet_crypto::Passwords;
+use wallet_platform::{
+    ActiveCoins, Balances, Coin, CreateApp, CreateUser, Deposit, EnrolDeveloper, FindApp, FindUser, PutCoin,
+};
+use wallet_store::{Failure, Store};
+
+/// What a sandbox tells about itself: `wallop dev --json` prints it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Described {
+    /// Where it is.
+    pub url: String,
+    /// The FOMO platform.
+    pub fomo: DescribedFomo,
+    /// The users; the app's owner is none of them.
+    pub users: Vec<DescribedUser>,
+    /// POST `advance=SECONDS` moves the clock.
+    pub clock_url: String,
+}
+
+/// The FOMO platform and its demo app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DescribedFomo {
+    /// What an integrator configures.
+    pub base_url: String,
+    /// The app's id.
+    pub client_id: String,
+    /// The app's secret.
+    pub client_secret: String,
+    /// The app's registered redirect_uri.
+    pub redirect_uri: String,
+    /// The user whose account receives and pays.
+    pub owner_user_id: String,
+    /// That user's payment password, for pay_user.
+    pub owner_wallet_pwd: String,
+}
+
+/// A demo user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DescribedUser {
+    /// The id on the wire.
+    pub user_id: String,
+    /// What the user signs in with.
+    pub login_name: String,
+    /// The login password.
+    pub pwd: String,
+    /// The payment password.
+    pub wallet_pwd: String,
+    /// What the user has, by coin id.
+    pub balances: BTreeMap<String, String>,
+}
+
+struct DemoUser {
+    login_name: &'static str,
+    name: &'static str,
+    pwd: &'static str,
+    wallet_pwd: &'static str,
+}
+
+/// The app's owner first.
+const USERS: [DemoUser; 3] = [
+    DemoUser { login_name: "owner", name: "Demo shop", pwd: "owner-password", wallet_pwd: "300300" },
+    DemoUser { login_name: "alice", name: "Alice", pwd: "alice-password", wallet_pwd: "100100" },
+    DemoUser { login_name: "bob", name: "Bob", pwd: "bob-password", wallet_pwd: "200200" },
+];
+const CLIENT_ID: &str = "demo_app";
+const REDIRECT_URI: &str = "https://shop.example/back";
+/// How much of each coin a demo user begins with.
+const BEGINS_WITH: &str = "1000";
+
+/// The coins of the document's second appendix.
+fn coins() -> [Coin; 4] {
+    let coin =
+        |id, chain_id: &str, price: &str, name: &str, contract: &str, decimals, next_start: &str| Coin {
+            id: CoinId::new(id),
+            chain_id: chain_id.to_owned(),
+            coin_type: "0".to_owned(),
+            price: price.to_owned(),
+            name: name.to_owned(),
+            description: String::new(),
+            explorer: String::new(),
+            contract: contract.to_owned(),
+            decimals,
+            min_amount: "1".to_owned(),
+            next_start: next_start.to_owned(),
+            is_active: true,
+            sort_id: 0,
+        };
+    [
+        coin(1, "3", "0.1", "vnt", "", 8, "0"),
+        coin(3, "3", "188.93", "eth", "", 18, "6739398"),
+        coin(5, "3", "0.9993", "usdt", "0x3551206D38A1D76C3616b8cf2A239Bc3893E4119", 6, "6739398"),
+        Coin {
+            description: "bitcoin".to_owned(),
+            explorer: "bitcoin.org".to_owned(),
+            ..coin(8, "1", "9027.06", "btc", "", 18, "0")
+        },
+    ]
+}
+
+async fn create_user(
+    store: &Store,
+    passwords: &Passwords,
+    user: &'static DemoUser,
+) -> Result<UserId, Failure> {
+    if let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? {
+        return Ok(known.id);
+    }
+    // Two hashes of tens of milliseconds each, beside those of the other users.
+    let (hashing, vault) = (passwords.clone(), store.vault().clone());
+    let hashes = tokio::task::spawn_blocking(move || {
+        [user.pwd, user.wallet_pwd].map(|password| Secret::new(hashing.hash(vault.crypto(), password)))
+    });
+    let [pwd, wallet_pwd] =
+        hashes.await.map_err(|error| wallet_store::StoreError::Panicked(error.to_string()))?;
+    let id = store
+        .submit(CreateUser {
+            login_name: user.login_name.to_owned(),
+            name: user.name.to_owned(),
+            pwd,
+            wallet_pwd: Some(wallet_pwd),
+            developer: false,
+        })
+        .await?;
+    for coin in store.view(ActiveCoins).await? {
+        if let Ok(amount) = BEGINS_WITH.parse() {
+            store.submit(Deposit { user: id, coin: coin.id, amount }).await?;
+        }
+    }
+    Ok(id)
+}
+
+/// Makes the demo data where it is not there yet. What was changed since stays.
+pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Failure> {
+    if store.view(ActiveCoins).await?.is_empty() {
+        for coin in coins() {
+            store.submit(PutCoin(coin)).await?;
+        }
+    }
+    let [owner, alice, bob] = &USERS;
+    let (owner, ..) = tokio::try_join!(
+        create_user(store, passwords, owner),
+        create_user(store, passwords, alice),
+        create_user(store, passwords, bob),
+    )?;
+    if store.view(FindApp::new(CLIENT_ID)).await.is_err() {
+        store.submit(EnrolDeveloper(owner)).await?;
+        let seed = store.vault().seed();
+        let (client_id, name) = (CLIENT_ID.to_owned(), "Demo shop".to_owned());
+        store
+            .submit(CreateApp { owner, client_id, name, redirect_uri: REDIRECT_URI.to_owned(), seed })
+            .await?;
+    }
+    Ok(())
+}
+
+/// What the sandbox at `url` tells about itself.
+pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Failure> {
+    let app = store.view(FindApp::new(CLIENT_ID)).await?;
+    let mut users = Vec::new();
+    for user in USERS.iter().skip(1) {
+        let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? else { continue };
+        let balances = store.view(Balances(known.id)).await?;
+        let balances = balances
+            .into_iter()
+            .map(|(coin, units)| (coin.id.to_string(), units.to_amount(coin.decimals).to_string()));
+        users.push(DescribedUser {
+            user_id: known.id.to_string(),
+            login_name: user.login_name.to_owned(),
+            pwd: user.pwd.to_owned(),
+            wallet_pwd: user.wallet_pwd.to_owned(),
+            balances: balances.collect(),
+        });
+    }
+    Ok(Described {
+        url: url.to_owned(),
+        fomo: DescribedFomo {
+            base_url: format!("{url}{}", <wallet_api::fomo::Fomo as wallet_core::Platform>::META.base_path),
+            client_id: app.app.client_id.clone(),
+            client_secret: app.secrets().next().unwrap_or_default().to_owned(),
+            redirect_uri: app.app.redirect_uri.clone(),
+            owner_user_id: app.app.owner.to_string(),
+            owner_wallet_pwd: USERS[0].wallet_pwd.to_owned(),
+        },
+        users,
+        clock_url: format!("{url}/clock"),
+    })
+}

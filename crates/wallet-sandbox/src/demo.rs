@@ -1,0 +1,372 @@
+//! The demos: each plays the integrator and the wallet against a sandbox over real HTTP, prints what happens, and fails on
+//! any difference.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use wallet_api::fomo::{
+    AccessToken, CoinId, ServerUri, SessionKey, TradeId, TransferStatus, UserId, payment_result,
+};
+use wallet_client::{CallbackReceiver, FomoApp, FomoWallet, Payment, Payout, system_time};
+use wallet_core::{Amount, Lang, Transport, UnixTime};
+use wallet_crypto::Portable;
+use wallet_hyper::{HyperTransport, serve_connection};
+
+use crate::data::{Described, DescribedUser};
+
+/// Why a demo has failed.
+#[derive(Debug)]
+pub struct DemoError(String);
+
+impl fmt::Display for DemoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DemoError {}
+
+fn failed(what: &str) -> impl FnOnce(Box<dyn std::error::Error>) -> DemoError {
+    move |error| {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        DemoError(text)
+    }
+}
+
+/// Runs a call and says which one failed.
+macro_rules! call {
+    ($what:expr, $call:expr) => {
+        $call.await.map_err(|error| failed($what)(Box::new(error)))?
+    };
+}
+
+type HyperTokio = HyperTransport<HttpConnector>;
+
+fn transport() -> HyperTokio {
+    HyperTransport::new(HttpConnector::new(), TokioExecutor::new(), TokioTimer::new())
+}
+
+/// What the sandbox at this address tells about itself.
+///
+/// # Errors
+/// [`DemoError`] when there is none.
+pub async fn describe(url: &str) -> Result<Described, DemoError> {
+    let url = url.trim_end_matches('/');
+    let body = get(url, "/sandbox").await?;
+    serde_json::from_slice(&body)
+        .map_err(|error| DemoError(format!("{url} is not a sandbox of this version: {error}")))
+}
+
+async fn get(url: &str, path: &str) -> Result<Vec<u8>, DemoError> {
+    let request = http::Request::get(format!("{url}{path}"))
+        .body(Vec::new())
+        .map_err(|_| DemoError(format!("{url} is no address; give one such as http://127.0.0.1:7070")))?;
+    let response = transport().send(request).await.map_err(|error| {
+        failed(&format!("no sandbox answers at {url}; start one by `wallop dev`"))(Box::new(error))
+    })?;
+    Ok(response.into_body())
+}
+
+/// Prints steps, each with what was sent and what came of it.
+struct Telling<'o> {
+    out: &'o mut dyn Write,
+    lang: Lang,
+    step: u32,
+}
+
+impl Telling<'_> {
+    fn say(&mut self, text: &str) {
+        // A reader who goes away is no reason to leave payments half way.
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn step(&mut self, zh: &str, en: &str, endpoint: &str) {
+        self.step += 1;
+        let title = match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        let number = self.step;
+        self.say(&format!("\n{number:>2}. {title}"));
+        if !endpoint.is_empty() {
+            self.say(&format!("    {endpoint}"));
+        }
+    }
+
+    fn fact(&mut self, zh: &str, en: &str, value: impl fmt::Display) {
+        let name = match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        self.say(&format!("    → {name}: {value}"));
+    }
+}
+
+/// A merchant's callback address on loopback: believes only what verifies.
+struct Merchant {
+    address: ServerUri<'static>,
+    heard: mpsc::UnboundedReceiver<Result<payment_result::Payload<'static>, String>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Merchant {
+    async fn open(
+        client_secret: &str,
+        now: impl Fn() -> UnixTime + Send + Sync + 'static,
+    ) -> Result<Self, DemoError> {
+        let no_listener = |error: std::io::Error| DemoError(format!("cannot listen for callbacks: {error}"));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(no_listener)?;
+        let address = listener.local_addr().map_err(no_listener)?;
+        let receiver = CallbackReceiver::new(Arc::new(Portable::new()), client_secret);
+        let (tell, heard) = mpsc::unbounded_channel();
+        let now = Arc::new(now);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (receiver, tell, now) = (receiver.clone(), tell.clone(), now.clone());
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let (receiver, tell, now) = (receiver.clone(), tell.clone(), now.clone());
+                    async move {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await?.to_bytes();
+                        let request = http::Request::from_parts(parts, body);
+                        let response = match receiver.receive(&request, now()) {
+                            Ok(payload) => {
+                                let _ = tell.send(Ok(payload.into_owned()));
+                                CallbackReceiver::acknowledgement()
+                            }
+                            Err(error) => {
+                                let _ = tell.send(Err(error.to_string()));
+                                CallbackReceiver::rejection(error)
+                            }
+                        };
+                        Ok::<_, hyper::Error>(response.map(|body| Full::new(bytes::Bytes::from(body))))
+                    }
+                });
+                tokio::spawn(serve_connection(
+                    TokioIo::new(stream),
+                    service,
+                    TokioTimer::new(),
+                    std::future::pending(),
+                ));
+            }
+        });
+        let address = ServerUri::new(format!("http://{address}/callback"))
+            .map_err(|_| DemoError("the merchant's address is none".to_owned()))?;
+        Ok(Self { address, heard, task })
+    }
+
+    async fn next(&mut self) -> Result<payment_result::Payload<'static>, DemoError> {
+        match tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await {
+            Ok(Some(Ok(payload))) => Ok(payload),
+            Ok(Some(Err(why))) => Err(DemoError(format!("a callback came and is not believed: {why}"))),
+            Ok(None) | Err(_) => Err(DemoError("no callback came within 20 s".to_owned())),
+        }
+    }
+}
+
+impl Drop for Merchant {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Compares, and fails with both values.
+fn same<T: PartialEq + fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), DemoError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(DemoError(format!("{what} is {found:?}, and should be {wanted:?}")))
+}
+
+async fn balance(
+    wallet: &FomoWallet<HyperTokio>,
+    session: &SessionKey<'_>,
+    coin: CoinId,
+) -> Result<Amount<'static>, DemoError> {
+    let coins = call!("get_user_coins", wallet.coins(session));
+    let found = coins.into_iter().find(|found| found.coin_id == coin);
+    found.map(|coin| coin.balance).ok_or_else(|| DemoError(format!("the user has no coin {coin}")))
+}
+
+/// `a − b`, exact, in the coin's base units.
+fn difference(a: &Amount<'_>, b: &Amount<'_>, decimals: u8) -> Result<i128, DemoError> {
+    let units =
+        |amount: &Amount<'_>| amount.units(decimals).map_err(|error| failed("a balance")(Box::new(error)));
+    Ok(units(a)?.get() - units(b)?.get())
+}
+
+/// Plays a login and a payment in both directions against the FOMO platform of a sandbox.
+///
+/// # Errors
+/// [`DemoError`]: something failed, or something differs from what it should be.
+pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Result<(), DemoError> {
+    let mut tell = Telling { out, lang, step: 0 };
+    let offset = clock_offset(sandbox).await?;
+    let now = move || system_time() + offset;
+    let credentials = &sandbox.fomo;
+    let user: &DescribedUser =
+        sandbox.users.first().ok_or_else(|| DemoError("the sandbox has no users".to_owned()))?;
+    let app = FomoApp::new(transport(), &credentials.base_url, Arc::new(Portable::new()), now)
+        .with_credentials(&credentials.client_id, &credentials.client_secret, &credentials.redirect_uri);
+    let wallet = FomoWallet::new(transport(), &credentials.base_url);
+    let mut merchant = Merchant::open(&credentials.client_secret, now).await?;
+    let run = now().millis();
+    tell.say(match lang {
+        Lang::Zh => "FOMO：登录与支付，全部经过真实的 HTTP。",
+        Lang::En => "FOMO: a login and payments, all over real HTTP.",
+    });
+    tell.say(&format!("{}  client_id={}", credentials.base_url, credentials.client_id));
+
+    tell.step("用户登录钱包", "The user signs in to the wallet", "POST customer/login");
+    let login = call!("customer/login", wallet.login(&user.login_name, &user.pwd));
+    tell.fact("用户", "user", format!("{} ({})", login.user_info.name, login.user_info.user_id));
+    let session = login.session_key;
+
+    tell.step("可用币种", "The coins that can be used", "POST wallet/get_active_coins");
+    let coins = call!("wallet/get_active_coins", app.coins());
+    let coin = coins
+        .iter()
+        .find(|coin| coin.id == CoinId::new(5))
+        .ok_or_else(|| DemoError("there is no coin 5".to_owned()))?;
+    let decimals: u8 =
+        coin.decimals.parse().map_err(|_| DemoError("decimals of coin 5 is no number".to_owned()))?;
+    tell.fact("币种", "coins", coins.iter().map(|coin| coin.name.as_str()).collect::<Vec<_>>().join(", "));
+    let before = balance(&wallet, &session, coin.id).await?;
+    tell.fact("支付前余额", "balance before", format!("{before} {}", coin.name));
+
+    tell.step("用户授权应用", "The user grants the app access", "POST oauth2/authorize");
+    let state = format!("state-{run}");
+    let grant = call!(
+        "oauth2/authorize",
+        wallet.authorize(&session, &credentials.client_id, &credentials.redirect_uri, &state)
+    );
+    same("the state of the grant", &grant.state.as_str(), &state.as_str())?;
+    tell.fact("code", "code", "40 hex characters, once, within 60 s");
+
+    tell.step("应用用 code 换取令牌", "The app exchanges the code for tokens", "POST oauth2/authorize/token");
+    let tokens = call!("oauth2/authorize/token", app.exchange_code(grant.code.as_str()));
+    tell.fact("范围", "scope", &tokens.scope);
+    tell.fact("有效期（秒）", "expires_in", tokens.expires_in);
+    let token: AccessToken<'_> = tokens.access_token.clone();
+
+    tell.step("应用读取用户信息", "The app reads who the user is", "POST oauth2/resource/get_user_info");
+    let info = call!("get_user_info", app.user_info(&token));
+    same("the user's id", &info.user_id.to_string(), &user.user_id)?;
+    tell.fact("用户", "user", format!("{} ({})", info.name, info.fomo_id));
+
+    let amount: Amount<'static> = "12.50".parse().map_err(|_| DemoError("12.50 is no amount".to_owned()))?;
+    let trade_id = TradeId::new(format!("demo-{run}-in"));
+    tell.step("应用请求支付", "The app asks for a payment", "POST oauth2/resource/pre_pay");
+    let transfer_id = call!(
+        "pre_pay",
+        app.pre_pay(
+            &token,
+            Payment {
+                trade_id: trade_id.clone(),
+                amount: amount.clone(),
+                coin: coin.id,
+                server_uri: merchant.address.clone(),
+                state: state.clone().into(),
+            }
+        )
+    );
+    tell.fact("交易", "transfer_id", transfer_id);
+
+    tell.step("钱包显示待确认的支付", "The wallet shows what waits", "POST oauth2/authorize/get_pending");
+    let pending = call!("get_pending", wallet.pending(&session, transfer_id, &trade_id));
+    same("the pending amount", &pending.amount, &amount)?;
+    tell.fact("金额", "amount", format!("{} {} → {}", pending.amount, pending.coin_name, pending.app_name));
+
+    tell.step("用户确认支付", "The user confirms", "POST oauth2/authorize/confirm_pay");
+    let confirmed =
+        call!("confirm_pay", wallet.confirm_pay(&session, transfer_id, &trade_id, &user.wallet_pwd));
+    same("the transfer's state", &confirmed.status, &TransferStatus::Done)?;
+    tell.fact(
+        "返回应用",
+        "back to the app",
+        format!(
+            "{}?state={}&trade_id={}&transfer_id={transfer_id}&status={}",
+            confirmed.redirect_uri,
+            confirmed.state,
+            confirmed.trade_id,
+            confirmed.status.as_str()
+        ),
+    );
+
+    tell.step("回调到达并通过验签", "The callback comes and verifies", "POST server_uri");
+    let callback = merchant.next().await?;
+    same("the callback's transfer", &callback.transfer_id, &transfer_id)?;
+    same("the callback's amount", &callback.amount, &amount)?;
+    same("the callback's user", &callback.user_id.to_string(), &user.user_id)?;
+    let cut = callback.cut_amount.clone();
+    tell.fact("金额 / 手续费", "amount / cut_amount", format!("{} / {cut}", callback.amount));
+
+    tell.step("交易详情", "The transfer's detail", "POST oauth2/resource/get_transfer_detail");
+    let detail = call!("get_transfer_detail", app.transfer_detail(&token, transfer_id));
+    same("the detail's state", &detail.transfer_log.status, &TransferStatus::Done)?;
+    tell.fact("从 → 到", "from → to", format!("{} → {}", detail.from_user.name, detail.to_user.name));
+
+    let back: Amount<'static> = "2.25".parse().map_err(|_| DemoError("2.25 is no amount".to_owned()))?;
+    let payout_id = TradeId::new(format!("demo-{run}-out"));
+    tell.step("应用付款给用户", "The app pays the user back", "POST oauth2/authorize/pay_user");
+    let user_id: u64 =
+        user.user_id.parse().map_err(|_| DemoError("the user's id is no number".to_owned()))?;
+    let payout = Payout {
+        trade_id: payout_id.clone(),
+        amount: back.clone(),
+        coin: coin.id,
+        user: UserId::new(user_id),
+        server_uri: merchant.address.clone(),
+        state: state.into(),
+    };
+    let paid = call!("pay_user", app.pay_user(payout, &credentials.owner_wallet_pwd));
+    same("httpcode, the first callback's status,", &paid.httpcode, &200)?;
+    tell.fact("第一次回调的状态", "httpcode", paid.httpcode);
+    let callback = merchant.next().await?;
+    same("the second callback's trade", &callback.trade_id, &payout_id)?;
+    let trade = call!("get_trade", app.trade(&payout_id));
+    same("the payout's state", &trade.status, &TransferStatus::Done)?;
+
+    tell.step("刷新令牌", "The app refreshes its tokens", "POST oauth2/RefreshToken");
+    let fresh = call!("RefreshToken", app.refresh(&tokens.refresh_token));
+    call!("get_user_info with the fresh token", app.user_info(&fresh.access_token));
+    tell.fact("新令牌可用", "the new token works, until", format!("{} s", fresh.expires_in));
+
+    tell.step("支付后余额", "The balance afterwards", "POST wallet/get_user_coins");
+    let after = balance(&wallet, &session, coin.id).await?;
+    let moved = difference(&after, &before, decimals)?;
+    let arrived = difference(&back, &callback.cut_amount, decimals)?;
+    let wanted = arrived - difference(&amount, &wallet_core::Units::ZERO.to_amount(0), decimals)?;
+    same("the change of the user's balance, in base units,", &moved, &wanted)?;
+    tell.fact("支付前 → 支付后", "before → after", format!("{before} → {after} {}", coin.name));
+    tell.say(match lang {
+        Lang::Zh => "\n一切相符。",
+        Lang::En => "\nEverything is as it should be.",
+    });
+    Ok(())
+}
+
+/// How far the sandbox's clock is ahead.
+async fn clock_offset(sandbox: &Described) -> Result<Duration, DemoError> {
+    #[derive(serde::Deserialize)]
+    struct Clock {
+        now_ms: i64,
+    }
+    let body = get(&sandbox.url, "/clock").await?;
+    let clock: Clock = serde_json::from_slice(&body)
+        .map_err(|error| DemoError(format!("the sandbox's clock does not tell the time: {error}")))?;
+    Ok(UnixTime::from_millis(clock.now_ms).since(system_time()))
+}

@@ -1,0 +1,177 @@
+//! The sandbox's own addresses: `/sandbox` tells what is there, `/clock` moves time, `/sandbox/codes` shows verification
+//! codes. They answer only to a loopback `Host`, so that no web page elsewhere reads them by a name of its own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Form, Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::HOST;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use wallet_platform::NextDue;
+use wallet_server::{Callbacks, Notification, Notifier, Settled};
+use wallet_store::{Clock, Failure, Store};
+
+use crate::clock::SandboxClock;
+use crate::data::describe;
+
+/// The wall time that one move of the clock may take.
+const LONGEST_MOVE: Duration = Duration::from_secs(25);
+/// A hundred years: beyond it times would not print.
+const FARTHEST: u64 = 100 * 365 * 86_400;
+
+/// Verification codes, shown instead of sent.
+#[derive(Debug, Default)]
+pub(crate) struct Codes(Mutex<VecDeque<Notification>>);
+
+impl Notifier for Codes {
+    fn notify(&self, notification: Notification) {
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.truncate(99);
+        codes.push_front(notification);
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) url: Arc<str>,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<SandboxClock>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) codes: Arc<Codes>,
+    /// One move at a time.
+    pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
+}
+
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/sandbox", get(sandbox))
+        .route("/sandbox/codes", get(codes))
+        .route("/clock", get(clock).post(advance))
+        .layer(from_fn(loopback_only))
+        .with_state(shared)
+}
+
+async fn loopback_only(request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    };
+    if ["127.0.0.1", "localhost", "[::1]"].contains(&name) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "the sandbox answers on 127.0.0.1 and localhost only\n").into_response()
+}
+
+fn failed(failure: &Failure) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("the sandbox cannot answer: {failure}\n")).into_response()
+}
+
+async fn sandbox(State(shared): State<Shared>) -> Response {
+    match describe(&shared.store, &shared.url).await {
+        Ok(described) => Json(described).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+#[derive(Serialize)]
+struct Code {
+    login_name: String,
+    verify_id: String,
+    verify_code: String,
+}
+
+async fn codes(State(shared): State<Shared>) -> Response {
+    let codes = shared.codes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let codes: Vec<Code> = codes
+        .iter()
+        .map(|sent| Code {
+            login_name: sent.login_name.clone(),
+            verify_id: sent.verify_id.clone(),
+            verify_code: sent.verify_code.expose().clone(),
+        })
+        .collect();
+    Json(codes).into_response()
+}
+
+#[derive(Serialize)]
+struct Now {
+    /// Unix milliseconds.
+    now_ms: i64,
+    /// How far ahead of the system's clock.
+    offset_seconds: u64,
+}
+
+async fn clock(State(shared): State<Shared>) -> Json<Now> {
+    Json(Now { now_ms: shared.clock.now().millis(), offset_seconds: shared.clock.offset().as_secs() })
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance: u64,
+}
+
+#[derive(Serialize)]
+struct Advanced {
+    now_ms: i64,
+    /// Callback attempts that were made, each at its own time.
+    attempted: u64,
+    /// Whether attempts that fell into this stretch of time are still to be made, because the wall time was up. They
+    /// are overdue now and follow at once.
+    not_attempted: bool,
+}
+
+/// Moves the clock event by event: it stands at each time at which an attempt is due until that attempt has ended.
+async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<Advance>) -> Response {
+    if advance > FARTHEST {
+        return (StatusCode::BAD_REQUEST, format!("advance is at most {FARTHEST} seconds\n")).into_response();
+    }
+    // In a task of its own: a client that goes away must not leave the clock standing.
+    let moved = tokio::spawn(async move {
+        let _one_at_a_time = shared.moving.lock().await;
+        let until = Instant::now() + LONGEST_MOVE;
+        let before = shared.callbacks.attempts();
+        let target = shared.clock.stop() + Duration::from_secs(advance);
+        let result = move_to(&shared, target, until).await;
+        shared.clock.run_on_from(target);
+        shared.callbacks.wake();
+        result.map(|quiet| Advanced {
+            now_ms: shared.clock.now().millis(),
+            attempted: shared.callbacks.attempts() - before,
+            not_attempted: quiet == Settled::TimeUp,
+        })
+    });
+    match moved.await {
+        Ok(Ok(advanced)) => Json(advanced).into_response(),
+        Ok(Err(failure)) => failed(&failure),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the clock could not be moved: {error}\n"))
+            .into_response(),
+    }
+}
+
+async fn move_to(shared: &Shared, target: wallet_core::UnixTime, until: Instant) -> Result<Settled, Failure> {
+    loop {
+        if shared.callbacks.settle(until).await? == Settled::TimeUp {
+            return Ok(Settled::TimeUp);
+        }
+        match shared.store.view(NextDue).await? {
+            Some(next) if next <= target => {
+                if Instant::now() >= until {
+                    return Ok(Settled::TimeUp);
+                }
+                shared.clock.stand_at(next);
+            }
+            _ => {
+                shared.clock.stand_at(target);
+                return Ok(Settled::Quiet);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Starting and stopping a sandbox.
+
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use wallet_core::Secret;
+use wallet_core::crypto::{Entropy as _, hex_lower};
+use wallet_crypto::{PasswordCost, Passwords, Portable};
+use wallet_server::{Addresses, Server, Settings, serve};
+use wallet_store::{Options, Store};
+
+use crate::clock::SandboxClock;
+use crate::data::{Described, describe, seed};
+use crate::routes::{Codes, Shared, router};
+
+/// How a sandbox is started.
+#[derive(Debug, Clone, Default)]
+pub struct SandboxOptions {
+    /// Where its data is kept; without it a temporary directory that goes away with it.
+    pub data: Option<PathBuf>,
+    /// The loopback port; 0 takes any.
+    pub port: u16,
+    /// The work of one password hash.
+    pub password_cost: PasswordCost,
+}
+
+/// Why a sandbox does not start. The text says what happened and what to do.
+#[derive(Debug)]
+pub struct SandboxError(String);
+
+impl fmt::Display for SandboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SandboxError {}
+
+/// A running sandbox.
+pub struct Sandbox {
+    described: Described,
+    server: Server,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    clock: Arc<SandboxClock>,
+    _temporary: Option<TempDir>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("url", &self.described.url).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts a sandbox and its demo data.
+    ///
+    /// # Errors
+    /// [`SandboxError`], in words.
+    pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let temporary = match &options.data {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("wallop-").tempdir().map_err(|error| {
+                SandboxError(format!("cannot make a temporary directory: {error}; give one by --data"))
+            })?),
+        };
+        let directory = match (&options.data, &temporary) {
+            (Some(given), _) => given.clone(),
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => PathBuf::from("."),
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            SandboxError(format!(
+                "cannot listen on {address}: {error}. Choose another port by --port, or 0 for any"
+            ))
+        })?;
+        let bound = listener.local_addr().map_err(|error| SandboxError(format!("cannot listen: {error}")))?;
+        let url = format!("http://{bound}");
+
+        let crypto = Arc::new(Portable::new());
+        let master = master_key(&directory, &crypto)?;
+        let clock = Arc::new(SandboxClock::default());
+        let store = Store::open(&directory.join("wallop.db"), Options::new(clock.clone(), crypto, master))
+            .map_err(|error| SandboxError(error.to_string()))?;
+        let failed =
+            |failure: wallet_store::Failure| SandboxError(format!("cannot make the demo data: {failure}"));
+        seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
+        let described = describe(&store, &url).await.map_err(failed)?;
+
+        let codes = Arc::new(Codes::default());
+        let server = Server::new(
+            store.clone(),
+            Settings {
+                callback_addresses: Addresses::PublicAndLoopback,
+                password_cost: options.password_cost,
+                notifier: codes.clone(),
+            },
+        );
+        let shared = Shared {
+            url: url.as_str().into(),
+            store,
+            clock: clock.clone(),
+            callbacks: server.callbacks().clone(),
+            codes,
+            moving: Arc::default(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let until_stopped = || {
+            let mut stopped = stopped.clone();
+            async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            }
+        };
+        let routes = router(shared).merge(server.router());
+        let serving = {
+            let stop = until_stopped();
+            tokio::spawn(async move {
+                if let Err(error) = serve(listener, routes, stop).await {
+                    tracing::error!(%error, "the server has stopped");
+                }
+            })
+        };
+        let delivering = tokio::spawn(server.callbacks().clone().run(until_stopped()));
+        Ok(Self { described, server, stop, tasks: vec![serving, delivering], clock, _temporary: temporary })
+    }
+
+    /// What is there, as it was at the start.
+    pub fn described(&self) -> &Described {
+        &self.described
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &SandboxClock {
+        &self.clock
+    }
+
+    /// Takes no more connections, finishes what is in flight, closes the database.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// The key that everything secret hangs on: made once, in a file that only its owner reads.
+fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, SandboxError> {
+    let failed = |what: &str, error: &dyn fmt::Display| {
+        SandboxError(format!(
+            "cannot {what} in {}: {error}. Does it exist, and may this user write to it?",
+            directory.display()
+        ))
+    };
+    std::fs::create_dir_all(directory).map_err(|error| failed("make the directory", &error))?;
+    let path = directory.join("master.key");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let bytes = from_hex(text.trim()).ok_or_else(|| {
+                SandboxError(format!(
+                    "{} is not 64 hexadecimal characters: restore it, or use an empty directory",
+                    path.display()
+                ))
+            })?;
+            Ok(Secret::new(bytes))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if directory.join("wallop.db").exists() {
+                return Err(SandboxError(format!(
+                    "{} is missing, and the database beside it cannot be read without it: restore it, or use an empty directory",
+                    path.display()
+                )));
+            }
+            let mut key = [0; 32];
+            crypto.fill(&mut key);
+            let mut options = std::fs::File::options();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&path).map_err(|error| failed("make the master key", &error))?;
+            let mut hex = [0; 64];
+            let written = file.write_all(hex_lower(&key, &mut hex).as_bytes()).and_then(|()| file.sync_all());
+            written.map_err(|error| failed("write the master key", &error))?;
+            Ok(Secret::new(key))
+        }
+        Err(error) => Err(failed("read the master key", &error)),
+    }
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in key.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(key)
+}
