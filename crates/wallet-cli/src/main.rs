@@ -118,10 +118,13 @@ async fn run_dev(arguments: DevArguments) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     drop(stdout);
-    stop.await;
+    let broken = tokio::select! {
+        () = stop => None,
+        error = sandbox.broken() => Some(error),
+    };
     tracing::info!("stopping: finishing what is in flight");
     sandbox.stop().await;
-    Ok(())
+    broken.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

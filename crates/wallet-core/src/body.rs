@@ -130,6 +130,16 @@ impl<'a, const N: usize> Slots<'a, N> {
 
     /// Checks what holds for every field: there, not empty, not too long, of its fixed value.
     pub(crate) fn check(&mut self) -> Result<(), Fault> {
+        // A value that has a refusal of its own says more than what is missing beside it.
+        for (at, field) in self.fields.iter().enumerate() {
+            if let (Some(refusal), Some(fixed), Some(value)) =
+                (field.otherwise, field.fixed, &self.values[at])
+                && !value.text.is_empty()
+                && value.text != fixed
+            {
+                return Err(Fault::new(FaultKind::WrongValue, Some(self.fields[at].name), refusal));
+            }
+        }
         for (at, field) in self.fields.iter().enumerate() {
             let Some(value) = &self.values[at] else {
                 if field.required {
@@ -154,8 +164,7 @@ impl<'a, const N: usize> Slots<'a, N> {
             if let Some(fixed) = field.fixed
                 && value.text != fixed
             {
-                let refusal = field.otherwise.unwrap_or(self.faults.field);
-                return Err(Fault::new(FaultKind::WrongValue, Some(field.name), refusal));
+                return Err(self.fault(at, FaultKind::WrongValue));
             }
         }
         Ok(())

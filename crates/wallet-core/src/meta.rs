@@ -214,6 +214,10 @@ pub struct FaultsMeta {
     pub body_too_large: &'static RefusalMeta,
     /// There is no bearer token.
     pub bearer: &'static RefusalMeta,
+    /// The platform itself has failed.
+    pub internal: &'static RefusalMeta,
+    /// The platform is overloaded.
+    pub overloaded: &'static RefusalMeta,
 }
 
 /// How a digest is computed.

@@ -125,7 +125,9 @@ pub struct Data(Value);
 impl Data {
     /// Reads it as one of the platform's objects; `None` when it is something else.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        T::deserialize(&self.0).ok()
+        let mut value = self.0.clone();
+        numbers_as_text(&mut value);
+        serde_json::from_value(value).ok()
     }
 }
 
@@ -253,7 +255,19 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
     for field in meta.response.iter().filter(|field| field.top) {
         move_up(field, &mut reply, &mut data);
     }
-    serde_json::from_value(Value::Object(data)).map_err(|error| not_understood(error.to_string()))
+    let mut data = Value::Object(data);
+    numbers_as_text(&mut data);
+    serde_json::from_value(data).map_err(|error| not_understood(error.to_string()))
+}
+
+/// R11: numbers are read like strings, digit by digit: nothing here goes through a float.
+fn numbers_as_text(value: &mut Value) {
+    match value {
+        Value::Number(number) => *value = Value::String(number.to_string()),
+        Value::Array(list) => list.iter_mut().for_each(numbers_as_text),
+        Value::Object(map) => map.values_mut().for_each(numbers_as_text),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 fn move_up(field: &FieldMeta, from: &mut Map<String, Value>, into: &mut Map<String, Value>) {

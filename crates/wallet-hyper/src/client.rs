@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -122,34 +122,70 @@ impl std::error::Error for TransportError {
     }
 }
 
+impl<C: Connect> HyperTransport<C> {
+    async fn within<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        let mut exchange = pin!(exchange);
+        let mut deadline = self.timer.sleep(self.limits.deadline);
+        poll_fn(|cx| match exchange.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => {
+                deadline.as_mut().poll(cx).map(|()| Err(TransportError::Timeout(self.limits.deadline)))
+            }
+        })
+        .await
+    }
+
+    async fn head(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<hyper::body::Incoming>, TransportError> {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        self.client.request(request).await.map_err(|error| match error.is_connect() {
+            true => TransportError::Connect(error),
+            false => TransportError::Broken(Box::new(error)),
+        })
+    }
+
+    /// Sends a request of whose reply only the status counts. The rest of the reply is read within the limits, so that
+    /// its sender comes to its end, and whatever becomes of it changes nothing.
+    ///
+    /// # Errors
+    /// [`TransportError`], when no status came within the deadline.
+    pub async fn status(&self, request: http::Request<Vec<u8>>) -> Result<http::StatusCode, TransportError> {
+        let (sent, status) = (self.head(request), std::sync::Mutex::new(None));
+        let exchange = async {
+            let response = sent.await?;
+            *status.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.status());
+            let _ = Limited::new(response.into_body(), self.limits.max_body).collect().await;
+            Ok(())
+        };
+        let ended = self.within(exchange).await;
+        let status = *status.lock().unwrap_or_else(PoisonError::into_inner);
+        match (status, ended) {
+            (Some(status), _) => Ok(status),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(TransportError::Timeout(self.limits.deadline)),
+        }
+    }
+}
+
 impl<C: Connect> Transport for HyperTransport<C> {
     type Error = TransportError;
 
     async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, TransportError> {
-        let limits = self.limits;
-        let exchange = async {
-            let request = request.map(|body| Full::new(Bytes::from(body)));
-            let response = self.client.request(request).await.map_err(|error| match error.is_connect() {
-                true => TransportError::Connect(error),
-                false => TransportError::Broken(Box::new(error)),
-            })?;
-            let (parts, body) = response.into_parts();
-            let body =
-                Limited::new(body, limits.max_body).collect().await.map_err(|error| match error
-                    .is::<LengthLimitError>(
-                ) {
-                    true => TransportError::TooLarge(limits.max_body),
+        let limit = self.limits.max_body;
+        self.within(async {
+            let (parts, body) = self.head(request).await?.into_parts();
+            let body = Limited::new(body, limit).collect().await.map_err(|error| {
+                match error.is::<LengthLimitError>() {
+                    true => TransportError::TooLarge(limit),
                     false => TransportError::Broken(error),
-                })?;
+                }
+            })?;
             Ok(http::Response::from_parts(parts, body.to_bytes().to_vec()))
-        };
-        let mut exchange = pin!(exchange);
-        let mut deadline = self.timer.sleep(limits.deadline);
-        poll_fn(|cx| match exchange.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(done),
-            Poll::Pending => {
-                deadline.as_mut().poll(cx).map(|()| Err(TransportError::Timeout(limits.deadline)))
-            }
         })
         .await
     }

@@ -133,7 +133,12 @@ impl Meta<'_> {
         let body = pick(&own.body, &all.body);
         let body_too_large = pick(&own.body_too_large, &all.body_too_large);
         let bearer = pick(&own.bearer, &all.bearer);
-        quote!(::wallet_core::FaultsMeta { field: #field, body: #body, body_too_large: #body_too_large, bearer: #bearer })
+        let internal = pick(&own.internal, &all.internal);
+        let overloaded = pick(&own.overloaded, &all.overloaded);
+        quote!(::wallet_core::FaultsMeta {
+            field: #field, body: #body, body_too_large: #body_too_large, bearer: #bearer,
+            internal: #internal, overloaded: #overloaded,
+        })
     }
 
     fn endpoint(&self, endpoint: &Endpoint) -> TokenStream {

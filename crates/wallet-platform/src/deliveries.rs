@@ -74,13 +74,24 @@ impl Command for Claim {
         for id in &self.deliveries {
             rows.want::<DeliveryRow>(&(*id,));
         }
-        let mut claimed = Vec::new();
+        let mut due = Vec::new();
         for id in &self.deliveries {
             let Some(row) = rows.find::<DeliveryRow>(&(*id,))? else { continue };
-            if row.leased_until > cx.now || restore(row).poll_output(cx.now) != Output::Transmit {
-                continue;
+            if row.leased_until <= cx.now && restore(row).poll_output(cx.now) == Output::Transmit {
+                due.push(row);
             }
+        }
+        // All at once, so that a long list is not run through once a row.
+        for row in &due {
             rows.want::<App>(&(row.app,));
+            rows.want::<Transfer>(&(row.transfer,));
+        }
+        for row in &due {
+            let transfer = rows.find::<Transfer>(&(row.transfer,))?.ok_or(Refusal::Internal)?;
+            rows.want::<Coin>(&(transfer.coin,));
+        }
+        let mut claimed = Vec::new();
+        for row in due {
             let transfer = rows.find::<Transfer>(&(row.transfer,))?.ok_or(Refusal::Internal)?;
             let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::Internal)?;
             let app = rows.find::<App>(&(row.app,))?.ok_or(Refusal::Internal)?;

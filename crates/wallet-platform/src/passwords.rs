@@ -20,6 +20,9 @@ pub enum PasswordKind {
     Login,
     /// For payments; a wrong one is 26.
     Wallet,
+    /// No password but the verification codes sent for one login name, so that many registrations of a name give no
+    /// more guesses than one.
+    Verification,
 }
 
 impl Column for PasswordKind {
@@ -28,12 +31,14 @@ impl Column for PasswordKind {
         Cell::Int(match self {
             Self::Login => 1,
             Self::Wallet => 2,
+            Self::Verification => 3,
         })
     }
     fn from_cell(cell: Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Int(1) => Some(Self::Login),
             Cell::Int(2) => Some(Self::Wallet),
+            Cell::Int(3) => Some(Self::Verification),
             _ => None,
         }
     }
@@ -44,6 +49,7 @@ impl PasswordKind {
         match self {
             Self::Login => Refusal::PwdWrong,
             Self::Wallet => Refusal::WalletPwdWrong,
+            Self::Verification => Refusal::NoPermission,
         }
     }
 
@@ -51,6 +57,7 @@ impl PasswordKind {
         match self {
             Self::Login => (Some(&user.pwd), user.pwd_version),
             Self::Wallet => (user.wallet_pwd.as_ref(), user.wallet_pwd_version),
+            Self::Verification => (None, 0),
         }
     }
 }
@@ -93,12 +100,34 @@ impl Who {
 impl Subject {
     /// A login name that nobody has gets a lock of its own, so that it cannot be told from one that somebody has (R29).
     fn nobody(cx: &Context<'_>, name: &str) -> Self {
-        const NOBODY: u64 = 1 << 62; // far above any row number
-        let hash = cx.vault.hash(&format!("nobody {name}"));
-        let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
-        let id = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
-        Self { user: UserId::new(NOBODY | id), phc: Some(Secret::default()), version: 0 }
+        Self { user: nobody(cx, name), phc: Some(Secret::default()), version: 0 }
     }
+}
+
+/// Stands in limits for a login name that is nobody's yet.
+fn nobody(cx: &Context<'_>, name: &str) -> UserId {
+    const NOBODY: u64 = 1 << 62; // far above any row number
+    let hash = cx.vault.hash(&format!("nobody {name}"));
+    let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
+    UserId::new(NOBODY | u64::from_be_bytes([0, a, b, c, d, e, f, g]))
+}
+
+/// Refuses while too many wrong verification codes were entered for a name.
+pub(crate) fn may_verify(rows: &Rows, cx: &Context<'_>, name: &str) -> Result<(), Stop> {
+    refuse_locked(&limit(rows, nobody(cx, name), PasswordKind::Verification, cx.now)?, cx.now)
+}
+
+/// Counts a wrong verification code for a name.
+pub(crate) fn wrong_verify_code(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    name: &str,
+) -> Result<(), Stop> {
+    let mut limit = limit(rows, nobody(cx, name), PasswordKind::Verification, cx.now)?;
+    limit.count_failure(cx.now);
+    out.put(limit);
+    Ok(())
 }
 
 /// What is asked of whoever claims to know a password.
@@ -108,6 +137,7 @@ pub struct Challenge {
     kind: PasswordKind,
     version: u32,
     phc: Secret<String>,
+    lapses_at: UnixTime,
 }
 
 impl Challenge {
@@ -119,7 +149,8 @@ impl Challenge {
 
     /// The password was right.
     pub fn proven(self) -> Proof {
-        Proof { user: self.user, kind: self.kind, version: self.version, reserved: true }
+        let Self { user, kind, version, lapses_at, .. } = self;
+        Proof { user, kind, version, reserved_until: Some(lapses_at) }
     }
 
     /// The password was wrong.
@@ -134,7 +165,8 @@ pub struct Proof {
     user: UserId,
     kind: PasswordKind,
     version: u32,
-    reserved: bool,
+    /// Until when its attempt is reserved; none for a remembered password.
+    reserved_until: Option<UnixTime>,
 }
 
 /// What an answer to a reservation is.
@@ -196,7 +228,13 @@ impl Command for ReservePassword {
         limit.pending += 1;
         limit.pending_until = cx.now + RESERVED_FOR;
         out.put(limit);
-        Ok(Reservation::Challenge(Challenge { user, kind: self.kind, version, phc }))
+        Ok(Reservation::Challenge(Challenge {
+            user,
+            kind: self.kind,
+            version,
+            phc,
+            lapses_at: cx.now + RESERVED_FOR,
+        }))
     }
 }
 
@@ -210,24 +248,28 @@ impl Command for FailPassword {
         let Challenge { user, kind, .. } = self.0;
         let mut limit = limit(rows, user, kind, cx.now)?;
         limit.pending = limit.pending.saturating_sub(1);
-        limit.failures = limit.failures.saturating_add(1);
-        let beyond = limit.failures.checked_sub(limits::WRONG_PASSWORDS as u32);
-        let wait = beyond.map(|doublings| {
-            let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
-            lifetimes::FIRST_LOCK.saturating_mul(factor).min(lifetimes::LONGEST_LOCK)
-        });
-        if let Some(wait) = wait {
-            limit.locked_until = cx.now + wait;
-        }
+        let wait = limit.count_failure(cx.now);
         out.put(limit);
         Err(Refused { wait, ..Refused::new(kind.refusal()) }.into())
+    }
+}
+
+impl AttemptLimit {
+    /// One more proven failure; says for how long it locks.
+    fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
+        self.failures = self.failures.saturating_add(1);
+        let doublings = self.failures.checked_sub(limits::WRONG_PASSWORDS as u32)?;
+        let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
+        let wait = lifetimes::FIRST_LOCK.saturating_mul(factor).min(lifetimes::LONGEST_LOCK);
+        self.locked_until = now + wait;
+        Some(wait)
     }
 }
 
 impl Proof {
     /// A password that this process has seen proven before, at this version of it.
     pub fn remembered(state: &PasswordState, kind: PasswordKind) -> Self {
-        Self { user: state.user, kind, version: state.version, reserved: false }
+        Self { user: state.user, kind, version: state.version, reserved_until: None }
     }
 
     /// Checks the proof against the user whom it must be of, and takes note of the success.
@@ -243,14 +285,17 @@ impl Proof {
         if phc.is_none() {
             return Err(Refusal::WalletPwdUnset.into());
         }
-        if self.reserved {
-            limit.pending = limit.pending.saturating_sub(1);
+        match self.reserved_until {
+            // Another may have been let in for it since: this one has to try again.
+            Some(lapsed) if cx.now > lapsed => return Err(Refusal::Overloaded.into()),
+            Some(_) => limit.pending = limit.pending.saturating_sub(1),
+            None => {}
         }
         if self.user != user.id || self.version != version {
             out.put(limit);
             return Err(self.kind.refusal().into());
         }
-        if !self.reserved {
+        if self.reserved_until.is_none() {
             refuse_locked(&limit, cx.now)?;
         }
         // Success resets. A row that says nothing is not kept.

@@ -177,7 +177,7 @@ pub enum List {
         /// How many at most.
         limit: u64,
     },
-    /// Deliveries that wait, are due by then and have no lease (a lease that lapsed is released first), earliest first.
+    /// Deliveries that wait, are due by then and have no lease (the leases of a process that died are freed when the store is opened), earliest first.
     Due {
         /// By when.
         by: UnixTime,

@@ -5,7 +5,7 @@ use wallet_core::{Secret, Units, UnixTime};
 
 use crate::entities::{Account, Coin, Entry, LoginName, Registration, Rows, Session, Transfer, User};
 use crate::machine::{Command, Context, Query, Refused, Stop};
-use crate::passwords::{PasswordKind, Proof};
+use crate::passwords::{PasswordKind, Proof, may_verify, wrong_verify_code};
 use crate::rows::{Changes, List};
 use crate::vault::{Digest, Minted, Seed};
 
@@ -123,7 +123,7 @@ impl Command for BeginRegister {
         let mint = |label| cx.vault.mint(&self.seed, label).text;
         let (verify_id, tmp_user_id) =
             (mint("verify_id").expose().clone(), mint("tmp_user_id").expose().clone());
-        // Six digits of 160 random bits: five tries in ten minutes leave a guesser one chance in 200,000.
+        // Six digits: five tries for a code, and a lock for the name that doubles with each further wrong one.
         let digits =
             u64::from_str_radix(&mint("verify_code").expose()[..15], 16).unwrap_or_default() % 1_000_000;
         let verify_code = Secret::new(format!("{digits:06}"));
@@ -156,11 +156,13 @@ impl Command for CompleteRegister {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
         let key = (self.verify_id.clone(),);
         let begun = rows.find::<Registration>(&key)?.ok_or(Refusal::NoPermission)?;
+        may_verify(rows, cx, &begun.login_name)?;
         let tries_left = u64::from(begun.tries) < limits::WRONG_VERIFY_CODES;
         if begun.tmp_user_id != self.tmp_user_id || cx.now > begun.expires_at || !tries_left {
             return Err(Refusal::NoPermission.into());
         }
         if cx.vault.hash(&format!("{}:{}", self.verify_id, self.verify_code.expose())) != begun.code {
+            wrong_verify_code(rows, cx, out, &begun.login_name)?;
             out.put(Registration { tries: begun.tries + 1, ..begun.clone() });
             return Err(Refusal::NoPermission.into());
         }

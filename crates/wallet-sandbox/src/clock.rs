@@ -1,14 +1,13 @@
 //! The sandbox's clock: the system's plus an offset (R82). While time is moved it stands.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use wallet_core::UnixTime;
 use wallet_store::{Clock, SystemClock};
 
 #[derive(Debug, Default)]
 struct State {
-    offset: Duration,
+    /// Milliseconds ahead of the system's clock; behind it after a short move that took long.
+    offset: i64,
     stands_at: Option<UnixTime>,
 }
 
@@ -40,19 +39,24 @@ impl SandboxClock {
     pub fn run_on_from(&self, at: UnixTime) {
         let mut state = self.state();
         let at = state.stands_at.take().map_or(at, |before| before.max(at));
-        let system = SystemClock.now();
-        state.offset = state.offset.max(at.since(system));
+        state.offset = at.millis() - SystemClock.now().millis();
     }
 
-    /// How far it is ahead of the system's clock.
-    pub fn offset(&self) -> Duration {
+    /// How many milliseconds it is ahead of the system's clock.
+    pub fn offset_ms(&self) -> i64 {
         self.state().offset
+    }
+
+    /// A clock that is so many milliseconds ahead of the system's.
+    pub fn ahead_by(offset_ms: i64) -> Self {
+        Self { state: Mutex::new(State { offset: offset_ms, stands_at: None }) }
     }
 }
 
 impl Clock for SandboxClock {
     fn now(&self) -> UnixTime {
         let state = self.state();
-        state.stands_at.unwrap_or_else(|| SystemClock.now() + state.offset)
+        let running = || UnixTime::from_millis(SystemClock.now().millis().saturating_add(state.offset));
+        state.stands_at.unwrap_or_else(running)
     }
 }

@@ -8,8 +8,9 @@ use wallet_core::Secret;
 use wallet_crypto::Passwords;
 use wallet_platform::{
     ActiveCoins, Balances, Coin, CreateApp, CreateUser, Deposit, EnrolDeveloper, FindApp, FindUser, PutCoin,
+    Records,
 };
-use wallet_store::{Failure, Store};
+use wallet_store::{Failure, Store, StoreError};
 
 /// What a sandbox tells about itself: `wallop dev --json` prints it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,27 +110,26 @@ async fn create_user(
     passwords: &Passwords,
     user: &'static DemoUser,
 ) -> Result<UserId, Failure> {
-    if let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? {
-        return Ok(known.id);
-    }
-    // Two hashes of tens of milliseconds each, beside those of the other users.
-    let (hashing, vault) = (passwords.clone(), store.vault().clone());
-    let hashes = tokio::task::spawn_blocking(move || {
-        [user.pwd, user.wallet_pwd].map(|password| Secret::new(hashing.hash(vault.crypto(), password)))
-    });
-    let [pwd, wallet_pwd] =
-        hashes.await.map_err(|error| wallet_store::StoreError::Panicked(error.to_string()))?;
-    let id = store
-        .submit(CreateUser {
-            login_name: user.login_name.to_owned(),
-            name: user.name.to_owned(),
-            pwd,
-            wallet_pwd: Some(wallet_pwd),
-            developer: false,
-        })
-        .await?;
-    for coin in store.view(ActiveCoins).await? {
-        if let Ok(amount) = BEGINS_WITH.parse() {
+    let id = match store.view(FindUser(user.login_name.to_owned())).await? {
+        Some(known) => known.id,
+        None => {
+            // Two hashes of tens of milliseconds each, beside those of the other users.
+            let (hashing, vault) = (passwords.clone(), store.vault().clone());
+            let hashes = tokio::task::spawn_blocking(move || {
+                [user.pwd, user.wallet_pwd]
+                    .map(|password| Secret::new(hashing.hash(vault.crypto(), password)))
+            });
+            let [pwd, wallet_pwd] = hashes.await.map_err(|error| StoreError::Panicked(error.to_string()))?;
+            let (login_name, name) = (user.login_name.to_owned(), user.name.to_owned());
+            let user = CreateUser { login_name, name, pwd, wallet_pwd: Some(wallet_pwd), developer: false };
+            store.submit(user).await?
+        }
+    };
+    // Each step by itself, so that a start that was cut off is completed by the next one.
+    for coin in coins() {
+        if store.view(Records { user: id, coin: coin.id, page: 1 }).await?.total == 0
+            && let Ok(amount) = BEGINS_WITH.parse()
+        {
             store.submit(Deposit { user: id, coin: coin.id, amount }).await?;
         }
     }
@@ -138,8 +138,9 @@ async fn create_user(
 
 /// Makes the demo data where it is not there yet. What was changed since stays.
 pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Failure> {
-    if store.view(ActiveCoins).await?.is_empty() {
-        for coin in coins() {
+    let known = store.view(ActiveCoins).await?;
+    for coin in coins() {
+        if !known.iter().any(|known| known.id == coin.id) {
             store.submit(PutCoin(coin)).await?;
         }
     }

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<SandboxClock>,
     pub(crate) callbacks: Callbacks,
     pub(crate) codes: Arc<Codes>,
+    /// Where the clock's offset is kept.
+    pub(crate) offset_file: Arc<std::path::Path>,
     /// One move at a time.
     pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
 }
@@ -105,12 +107,12 @@ async fn codes(State(shared): State<Shared>) -> Response {
 struct Now {
     /// Unix milliseconds.
     now_ms: i64,
-    /// How far ahead of the system's clock.
-    offset_seconds: u64,
+    /// How far ahead of the system's clock, in milliseconds.
+    offset_ms: i64,
 }
 
 async fn clock(State(shared): State<Shared>) -> Json<Now> {
-    Json(Now { now_ms: shared.clock.now().millis(), offset_seconds: shared.clock.offset().as_secs() })
+    Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() })
 }
 
 #[derive(Deserialize)]
@@ -141,6 +143,9 @@ async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<A
         let target = shared.clock.stop() + Duration::from_secs(advance);
         let result = move_to(&shared, target, until).await;
         shared.clock.run_on_from(target);
+        if let Err(error) = std::fs::write(&*shared.offset_file, shared.clock.offset_ms().to_string()) {
+            tracing::warn!(%error, "the clock's offset is not kept: after a restart it will be back at the system's time");
+        }
         shared.callbacks.wake();
         result.map(|quiet| Advanced {
             now_ms: shared.clock.now().millis(),

@@ -87,7 +87,9 @@ impl Sandbox {
 
         let crypto = Arc::new(Portable::new());
         let master = master_key(&directory, &crypto)?;
-        let clock = Arc::new(SandboxClock::default());
+        let offset_file = directory.join("clock.offset");
+        let offset = std::fs::read_to_string(&offset_file).ok().and_then(|text| text.trim().parse().ok());
+        let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
         let store = Store::open(&directory.join("wallop.db"), Options::new(clock.clone(), crypto, master))
             .map_err(|error| SandboxError(error.to_string()))?;
         let failed =
@@ -110,6 +112,7 @@ impl Sandbox {
             clock: clock.clone(),
             callbacks: server.callbacks().clone(),
             codes,
+            offset_file: offset_file.into(),
             moving: Arc::default(),
         };
         let (stop, stopped) = watch::channel(false);
@@ -145,6 +148,16 @@ impl Sandbox {
     /// The clock.
     pub fn clock(&self) -> &SandboxClock {
         &self.clock
+    }
+
+    /// Resolves when the store has stopped by itself, with the reason: then the process should stop too.
+    pub async fn broken(&self) -> wallet_store::StoreError {
+        loop {
+            if let Some(error) = self.server.store().broken() {
+                return error;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
     }
 
     /// Takes no more connections, finishes what is in flight, closes the database.
@@ -185,13 +198,17 @@ fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, S
             }
             let mut key = [0; 32];
             crypto.fill(&mut key);
+            // Written beside and renamed: a start that is cut off leaves no half of a key.
+            let unfinished = directory.join("master.key.new");
             let mut options = std::fs::File::options();
-            options.write(true).create_new(true);
+            options.write(true).create(true).truncate(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&path).map_err(|error| failed("make the master key", &error))?;
+            let mut file =
+                options.open(&unfinished).map_err(|error| failed("make the master key", &error))?;
             let mut hex = [0; 64];
             let written = file.write_all(hex_lower(&key, &mut hex).as_bytes()).and_then(|()| file.sync_all());
+            let written = written.and_then(|()| std::fs::rename(&unfinished, &path));
             written.map_err(|error| failed("write the master key", &error))?;
             Ok(Secret::new(key))
         }

@@ -9,10 +9,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use wallet_api::fomo::payment_result;
-use wallet_core::{Callback, Transport, UnixTime};
+use wallet_core::{Callback, UnixTime};
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{AttemptResult, Claim, Claimed, DueDeliveries, FinishAttempt, NextDue, TransferSeq};
-use wallet_store::{Failure, Store};
+use wallet_store::{Failure, Store, StoreError};
 
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
@@ -23,9 +23,9 @@ const PER_HOST: usize = 8;
 const AT_ONCE: usize = 256;
 /// Deliveries claimed in one go.
 const CLAIMED: u64 = 256;
-/// Deliveries claimed and not finished: those of a slow host wait here and hold up no other's.
+/// Deliveries claimed and not finished: those of a slow host wait here.
 const WAITING: usize = 4096;
-/// Longer than an attempt takes with all its waiting. A process that dies leaves its leases to the next one's start.
+/// Longer than an attempt takes with all its waiting. The leases of a process that died are freed by the next start.
 const LEASE: Duration = Duration::from_secs(3600);
 /// The longest sleep: a clock that is set is noticed by then.
 const NAP: Duration = Duration::from_secs(30);
@@ -212,8 +212,8 @@ impl Inner {
     }
 
     fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
-        let host =
-            uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
+        // Without the port: many ports of one machine are one machine.
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() > 10_000 {
             hosts.retain(|_, permits| permits.available_permits() < PER_HOST);
@@ -247,12 +247,11 @@ impl Inner {
             };
             match self.store.submit(finish).await {
                 Ok(_) => break,
-                Err(Failure::Store(error)) if error.is_retryable() => {
-                    tokio::time::sleep(Duration::from_millis(50)).await
-                }
+                // The next start frees the lease and makes the attempt again.
+                Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break,
                 Err(error) => {
-                    tracing::error!(delivery = claimed.delivery.0, %error, "the end of an attempt is lost; it will be repeated");
-                    break;
+                    tracing::warn!(delivery = claimed.delivery.0, %error, "the end of an attempt is not written down yet");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
@@ -275,8 +274,8 @@ impl Inner {
                 AttemptResult::Failed("the callback cannot be made: see the server's log".to_owned()),
             );
         };
-        let result = match self.transport.send(request).await {
-            Ok(response) => AttemptResult::Reply(response.status().as_u16()),
+        let result = match self.transport.status(request).await {
+            Ok(status) => AttemptResult::Reply(status.as_u16()),
             Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
             Err(error) => AttemptResult::Failed(in_words(&error)),
         };

@@ -19,7 +19,7 @@ use wallet_store::{Failure, Store};
 
 use crate::body::{self, BodyError};
 use crate::notify::Notification;
-use crate::passwords::Place;
+use crate::passwords::{Place, Proven};
 use crate::reply;
 use crate::server::{Inner, Server};
 
@@ -33,7 +33,16 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
     let (name, response) = match body::read(body, limits::BODY_BYTES as usize).await {
-        Ok(body) => inner.answer(&http::Request::from_parts(parts, body), lang).await,
+        Ok(body) => {
+            // In a task of its own: a client that goes away must not leave a payment without its callback being woken
+            // for, or a password's attempt reserved.
+            let (server, request) = (server.clone(), http::Request::from_parts(parts, body));
+            let answered = tokio::spawn(async move { server.inner.answer(&request, lang).await });
+            answered.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a handler failed");
+                ("none", reply::text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log\n"))
+            })
+        }
         Err(error) => match (at_path(parts.uri.path()), error) {
             (None, _) => ("none", not_found()),
             (Some(meta), BodyError::TooLarge) => {
@@ -242,7 +251,7 @@ impl Inner {
         let vault = self.store.vault();
         let session = vault.hash(request.session_key.as_str());
         let place = [session.as_bytes().as_slice()];
-        let proof = self
+        let Proven { proof, memory } = self
             .prover
             .prove(
                 Who::Session(session),
@@ -258,6 +267,7 @@ impl Inner {
             proof,
         };
         let ConfirmedPay(transfer) = self.store.submit(command).await?;
+        self.prover.remember(memory);
         self.callbacks.wake();
         Ok(confirm_pay::Response {
             transfer_id: request.transfer_id,
@@ -273,7 +283,7 @@ impl Inner {
         let request = request.into_owned();
         let (app, version) = (keys.app.id, keys.app.secret_version);
         let place = [&app.0.to_be_bytes()[..], &version.to_be_bytes()[..]];
-        let proof = self
+        let Proven { proof, memory } = self
             .prover
             .prove(Who::Owner(app), PasswordKind::Wallet, Place::Here(&place), request.wallet_pwd.as_str())
             .await?;
@@ -288,6 +298,7 @@ impl Inner {
             proof,
         };
         let transfer = self.store.submit(command).await?;
+        self.prover.remember(memory);
         let first = self.callbacks.first_status(transfer.id, lifetimes::HTTPCODE_WAIT);
         self.callbacks.wake();
         Ok(pay_user::Response {
@@ -377,7 +388,8 @@ impl Inner {
         check_login_name(&request.login_name)?;
         let login_name = request.login_name.into_owned();
         let who = Who::Login(login_name.clone());
-        let proof = self.prover.prove(who, PasswordKind::Login, Place::Nowhere, request.pwd.as_str()).await?;
+        let Proven { proof, .. } =
+            self.prover.prove(who, PasswordKind::Login, Place::Nowhere, request.pwd.as_str()).await?;
         let seed = self.store.vault().seed();
         let (key, user) = self.store.submit(LoginCommand { login_name, proof, seed }).await?;
         Ok(login::Response { session_key: key.text.expose().clone().into(), user_info: rows::user(&user) })
@@ -401,12 +413,13 @@ impl Inner {
     ) -> Handled<set_wallet_pwd::Endpoint> {
         let session = self.store.vault().hash(request.session_key.as_str());
         let place = [session.as_bytes().as_slice()];
-        let proof = self
+        let Proven { proof, memory } = self
             .prover
             .prove(Who::Session(session), PasswordKind::Login, Place::Here(&place), request.pwd.as_str())
             .await?;
         let wallet_pwd = Secret::new(self.prover.hash(request.wallet_pwd.as_str()).await?);
         self.store.submit(SetWalletPwd { session, proof, wallet_pwd }).await?;
+        self.prover.remember(memory);
         Ok(set_wallet_pwd::Response {})
     }
 

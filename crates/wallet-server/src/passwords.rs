@@ -1,7 +1,8 @@
 //! Passwords on their way to a proof (R22). Hashing runs in a small pool of its own; a password that was proven is
 //! remembered as a keyed hash, never as itself.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -15,15 +16,24 @@ use wallet_store::{Failure, Store, StoreError};
 
 /// How many hashes are computed at once; each takes 19 MiB and a core.
 const AT_ONCE: usize = 2;
+/// How many may wait for one; beyond it 503.
+const WAITING: usize = 128;
 /// How many proven passwords are remembered.
 const REMEMBERED: usize = 10_000;
 /// How long an attempt waits for others of the same user.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A proof, and what to remember of it.
+pub(crate) struct Proven {
+    pub(crate) proof: Proof,
+    pub(crate) memory: Option<[u8; 32]>,
+}
+
 pub(crate) struct Prover {
     store: Store,
     passwords: Passwords,
-    pool: Semaphore,
+    pool: Arc<Semaphore>,
+    waiting: AtomicUsize,
     /// The key of the remembered hashes; it lives as long as this process.
     key: [u8; 32],
     remembered: Mutex<IndexSet<[u8; 32]>>,
@@ -43,8 +53,8 @@ impl Prover {
     pub(crate) fn new(store: Store, passwords: Passwords) -> Self {
         let mut key = [0; 32];
         store.vault().crypto().fill(&mut key);
-        let pool = Semaphore::new(AT_ONCE);
-        Self { store, passwords, pool, key, remembered: Mutex::default(), nobody: OnceLock::new() }
+        let (pool, waiting) = (Arc::new(Semaphore::new(AT_ONCE)), AtomicUsize::new(0));
+        Self { store, passwords, pool, waiting, key, remembered: Mutex::default(), nobody: OnceLock::new() }
     }
 
     fn vault(&self) -> &Vault {
@@ -61,15 +71,27 @@ impl Prover {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let _permit = self.pool.acquire().await.map_err(|_| StoreError::Stopped)?;
-        let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| StoreError::Panicked(error.to_string()).into())
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(StoreError::Overloaded.into());
+        }
+        let permit = self.pool.clone().acquire_owned().await;
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        let permit = permit.map_err(|_| StoreError::Stopped)?;
+        // The permit goes along: a hash that is under way counts, whether or not anybody still waits for it.
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        done.await.map_err(|error| StoreError::Panicked(error.to_string()).into())
     }
 
     fn memory(&self, place: &[&[u8]], state: &PasswordState, kind: PasswordKind, password: &str) -> [u8; 32] {
         let kind: &[u8] = match kind {
             PasswordKind::Login => b"login",
             PasswordKind::Wallet => b"wallet",
+            PasswordKind::Verification => b"verification",
         };
         let (user, version) = (state.user.get().to_be_bytes(), state.version.to_be_bytes());
         // Lengths first, so that no two places read the same.
@@ -80,7 +102,9 @@ impl Prover {
         self.vault().crypto().hmac(&self.key, &parts)
     }
 
-    fn remember(&self, memory: [u8; 32]) {
+    /// Remembers what was proven, once the decision that needed it has been committed.
+    pub(crate) fn remember(&self, memory: Option<[u8; 32]>) {
+        let Some(memory) = memory else { return };
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED {
             remembered.shift_remove_index(0);
@@ -95,7 +119,7 @@ impl Prover {
         kind: PasswordKind,
         place: Place<'_>,
         password: &str,
-    ) -> Result<Proof, Failure> {
+    ) -> Result<Proven, Failure> {
         let state = self.store.view(FindPassword { who: who.clone(), kind }).await?;
         let memory = match place {
             Place::Nowhere => None,
@@ -103,7 +127,7 @@ impl Prover {
         };
         let known = |memory| self.remembered.lock().unwrap_or_else(PoisonError::into_inner).contains(memory);
         if memory.as_ref().is_some_and(known) {
-            return Ok(Proof::remembered(&state, kind));
+            return Ok(Proven { proof: Proof::remembered(&state, kind), memory });
         }
         let give_up = Instant::now() + PATIENCE;
         let challenge = loop {
@@ -131,11 +155,17 @@ impl Prover {
             self.in_pool(move || passwords.verify(&phc, &given)).await?
         };
         if !right {
-            return self.store.submit(challenge.failed()).await.map(|never| match never {});
+            // A guess that was wrong counts, however busy the store is.
+            loop {
+                match self.store.submit(challenge.clone().failed()).await {
+                    Ok(never) => match never {},
+                    Err(Failure::Store(error)) if error.is_retryable() => {
+                        tokio::time::sleep(Duration::from_millis(20)).await
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
         }
-        if let Some(memory) = memory {
-            self.remember(memory);
-        }
-        Ok(challenge.proven())
+        Ok(Proven { proof: challenge.proven(), memory })
     }
 }

@@ -62,6 +62,8 @@ fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) ->
     // A field that a decision finds wrong is answered like one that decoding finds wrong.
     let refusal = match refused.refusal {
         Refusal::MissingParameter => meta.faults.field,
+        Refusal::Internal => meta.faults.internal,
+        Refusal::Overloaded => meta.faults.overloaded,
         other => other.meta(),
     };
     let Refused { field, wait, .. } = *refused;
@@ -84,11 +86,11 @@ pub(crate) fn failure(meta: &EndpointMeta, lang: Lang, store: &Store, failure: &
     match failure {
         Failure::Refused(no) => refused(meta, lang, store, no),
         Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
-            plain(meta, lang, Refusal::Overloaded.meta())
+            plain(meta, lang, meta.faults.overloaded)
         }
         Failure::Store(error) => {
             tracing::error!(endpoint = meta.id, %error, "a request failed inside");
-            plain(meta, lang, Refusal::Internal.meta())
+            plain(meta, lang, meta.faults.internal)
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
         ("body", &spec.faults.body),
         ("body_too_large", &spec.faults.body_too_large),
         ("bearer", &spec.faults.bearer),
+        ("internal", &spec.faults.internal),
+        ("overloaded", &spec.faults.overloaded),
     ] {
         if given.is_none() {
             faults.report(0..0, format!("[faults] lacks `{name}`"), Some("the id of a refusal".to_owned()));
@@ -139,7 +141,14 @@ impl<'a> Check<'a> {
     }
 
     fn faults_refer(&self, faults: &Faults) {
-        for name in [&faults.field, &faults.body, &faults.body_too_large, &faults.bearer] {
+        for name in [
+            &faults.field,
+            &faults.body,
+            &faults.body_too_large,
+            &faults.bearer,
+            &faults.internal,
+            &faults.overloaded,
+        ] {
             self.refusal(name.as_ref());
         }
     }

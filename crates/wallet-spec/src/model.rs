@@ -94,6 +94,10 @@ pub struct Faults {
     pub body_too_large: Option<Name>,
     /// There is no bearer token.
     pub bearer: Option<Name>,
+    /// The platform itself has failed.
+    pub internal: Option<Name>,
+    /// The platform is overloaded.
+    pub overloaded: Option<Name>,
 }
 
 /// What a type's values look like on the wire.

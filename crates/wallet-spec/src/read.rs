@@ -336,6 +336,8 @@ fn faults(table: &Table<'_>) -> Faults {
         body: table.text("body"),
         body_too_large: table.text("body_too_large"),
         bearer: table.text("bearer"),
+        internal: table.text("internal"),
+        overloaded: table.text("overloaded"),
     }
 }
 

@@ -1,0 +1,328 @@
+//! Every endpoint, in every encoding and in every outcome that the spec names.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use wallet_api::fomo::Fomo;
+use wallet_core::{EndpointMeta, Platform};
+use wallet_platform::{Coin, CreateApp, CreateUser, EnrolDeveloper, FindApp, PutCoin};
+use wallet_tests::{Call, Format, Reply, World, fast_passwords, sign};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r10_every_endpoint_takes_exactly_the_documents_parameters_in_every_encoding() {
+    let world = World::start().await;
+    for meta in Fomo::META.endpoints {
+        for format in Format::ALL {
+            let call = world.valid(meta.id).await;
+            // Exactly the parameters that the document lists, no more and no less.
+            let sent: Vec<&str> = call.fields.iter().map(|(name, _)| name.as_str()).collect();
+            for field in meta.request {
+                assert_eq!(
+                    sent.contains(&field.name),
+                    field.required || field.name == "scope",
+                    "{}.{}",
+                    meta.id,
+                    field.name
+                );
+            }
+            assert!(
+                sent.iter().all(|name| meta.request.iter().any(|field| field.name == *name)),
+                "{}",
+                meta.id
+            );
+            world.call_as(&call, format).await.ok();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r39_methods_are_the_documents_own() {
+    let world = World::start().await;
+    for meta in Fomo::META.endpoints {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let mut call = world.valid(meta.id).await;
+            call.method = method;
+            let reply = world.call(&call).await;
+            match meta.methods.contains(&method) {
+                true => drop(reply.ok()),
+                false => {
+                    assert_eq!(reply.http, 405, "{method} {}", meta.path);
+                    assert_eq!(reply.headers["allow"], meta.methods.join(", "));
+                }
+            }
+        }
+    }
+    assert_eq!(world.call(&Call::post("no/such/path")).await.http, 404);
+    assert_eq!(world.get("/elsewhere").await.http, 404);
+}
+
+/// Changes a call that would succeed so that it meets with this refusal.
+async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
+    let id = meta.id;
+    let call = match (id, refusal) {
+        // Made from the ground up below.
+        ("confirm_pay" | "get_pending", "transfer_expired" | "transfer_done") => Call::post(meta.path),
+        _ => world.valid(id).await,
+    };
+    let first = meta.request.first().map_or("", |field| field.name);
+    match (id, refusal) {
+        (_, "missing_parameter" | "invalid_request") => call.without(first),
+        (_, "not_logged_in") => call.bearer("0000000000000000000000000000000000000000"),
+        (_, "scope_lacking") => {
+            let other = if meta.scope == Some("userinfo") { "paytoken" } else { "userinfo" };
+            let narrow = world.refresh("alice").await.with("scope", other);
+            let token = world.call(&narrow).await.ok().data("access_token").to_owned();
+            call.bearer(&token)
+        }
+        (_, "session_unknown") => call.with("session_key", "0000000000000000000000000000000000000000"),
+        (_, "client_id_unknown" | "unknown_client") => call.with("client_id", "nobody"),
+        (_, "invalid_client") => call.with("client_secret", "wrong"),
+        (_, "access_denied") => call.with("authorized", "no"),
+        (_, "unsupported_grant_type") => call.with("grant_type", "password"),
+        ("token", "invalid_grant") => call.with("code", "0000"),
+        ("refresh_token", "invalid_grant") => call.with("refresh_token", "0000"),
+        (_, "invalid_scope") => call.with("scope", "userinfo everything"),
+        (_, "sign_invalid") => call.with("sign", "0000000000000000000000000000000000000000"),
+        (_, "sign_expired") => {
+            let then = (world.timestamp().parse::<i64>().unwrap() - 601).to_string();
+            let sign = sign(&world.told().fomo.client_secret, &then);
+            call.with("timestamp", &then).with("sign", &sign)
+        }
+        ("authorize" | "pre_pay", "no_permission") => call.with("redirect_uri", "https://shop.example/other"),
+        ("get_pending", "no_permission") => call.with("session_key", &world.session("bob").await),
+        ("confirm_pay", "no_permission") => call
+            .with("session_key", &world.session("bob").await)
+            .with("wallet_pwd", &world.user("bob").wallet_pwd),
+        ("pay_user", "no_permission") => call.with("user_id", &world.told().fomo.owner_user_id),
+        ("get_transfer_detail", "no_permission") => call.bearer(&world.tokens("bob").await.0),
+        ("complete_register", "no_permission") => call.with("verify_code", "not it"),
+        (_, "coin_unknown") => call.with("coin_id", "999"),
+        ("confirm_pay", "coin_inactive") => {
+            let pre_pay = world.pre_pay("alice").await.with("coin_id", "77");
+            put_coin(world, 77, true).await;
+            let confirm = world.confirm_of("alice", &pre_pay).await;
+            put_coin(world, 77, false).await;
+            confirm
+        }
+        (_, "coin_inactive") => {
+            put_coin(world, 78, false).await;
+            call.with("coin_id", "78")
+        }
+        (_, "user_unknown") => call.with("user_id", "999"),
+        (_, "trade_id_taken") => {
+            world.call(&call).await.ok();
+            call
+        }
+        (_, "transfer_unknown") if id == "get_trade" => world.get_trade("never"),
+        (_, "transfer_unknown") => call.with("transfer_id", "12345"),
+        (_, "transfer_done") => {
+            let confirm = world.confirm_pay("alice").await;
+            world.call(&confirm).await.ok();
+            if id == "confirm_pay" {
+                confirm
+            } else {
+                Call { path: meta.path.to_owned(), ..confirm.without("wallet_pwd") }
+            }
+        }
+        (_, "transfer_expired") => {
+            let confirm = world.confirm_pay("alice").await;
+            world.jump(std::time::Duration::from_secs(181));
+            if id == "confirm_pay" {
+                confirm
+            } else {
+                Call { path: meta.path.to_owned(), ..confirm.without("wallet_pwd") }
+            }
+        }
+        ("confirm_pay", "wallet_pwd_unset") => {
+            let complete = world.complete_register(&world.fresh("bare")).await;
+            world.call(&complete).await.ok();
+            // Any session of a user without a payment password: that is seen before the transfer is.
+            let name = world.get("/sandbox/codes").await.json[0]["login_name"].as_str().unwrap().to_owned();
+            let login = Call::post("customer/login").with("login_name", &name).with("pwd", "a new password");
+            let session = world.call(&login).await.ok().data("session_key").to_owned();
+            call.with("session_key", &session)
+        }
+        ("pay_user", "wallet_pwd_unset") => {
+            let store = world.store();
+            let pwd = wallet_core::Secret::new(fast_passwords().hash(&wallet_crypto::Portable::new(), "x"));
+            let name = world.fresh("owner");
+            let user = CreateUser {
+                login_name: name.clone(),
+                name: name.clone(),
+                pwd,
+                wallet_pwd: None,
+                developer: true,
+            };
+            let owner = store.submit(user).await.unwrap();
+            store.submit(EnrolDeveloper(owner)).await.unwrap();
+            let seed = store.vault().seed();
+            let app = CreateApp {
+                owner,
+                client_id: name.clone(),
+                name: name.clone(),
+                redirect_uri: "x".into(),
+                seed,
+            };
+            store.submit(app).await.unwrap();
+            let keys = store.view(FindApp::new(&name)).await.unwrap();
+            let sign = sign(keys.secrets().next().unwrap(), call.field("timestamp"));
+            call.with("client_id", &name).with("sign", &sign)
+        }
+        (_, "wallet_pwd_wrong") => call.with("wallet_pwd", "wrong"),
+        (_, "insufficient_balance") if id == "confirm_pay" => {
+            let pre_pay = world.pre_pay("alice").await.with("amount", "1000000");
+            world.confirm_of("alice", &pre_pay).await
+        }
+        (_, "insufficient_balance") => call.with("amount", "1000000"),
+        ("complete_register", "login_name_invalid") => world.complete_register("alice").await,
+        ("register", "login_name_invalid") => call.with("user_name", "a b"),
+        ("login", "login_name_invalid") => call.with("login_name", "a b"),
+        (_, "pwd_wrong") => call.with("pwd", "wrong"),
+        (id, refusal) => panic!("nobody knows how to provoke {refusal} of {id}: add it"),
+    }
+}
+
+async fn put_coin(world: &World, id: u64, is_active: bool) {
+    let text = String::new;
+    let coin = Coin {
+        id: wallet_api::fomo::CoinId::new(id),
+        chain_id: text(),
+        coin_type: text(),
+        price: text(),
+        name: format!("coin {id}"),
+        description: text(),
+        explorer: text(),
+        contract: text(),
+        decimals: 6,
+        min_amount: text(),
+        next_start: text(),
+        is_active,
+        sort_id: 9,
+    };
+    world.store().submit(PutCoin(coin)).await.unwrap();
+}
+
+/// What is different at every run, by a name.
+fn normal(world: &World, value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), normal(world, value))).collect(),
+        Value::Array(list) => list.iter().map(|value| normal(world, value)).collect(),
+        Value::String(text) => {
+            let told = world.told();
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let named = if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                "<40 hex>"
+            } else if digits && text.len() == 10 && text.starts_with('1') {
+                "<time>"
+            } else if digits && text.len() >= 15 {
+                "<transfer_id>"
+            } else if *text == world.user("alice").user_id {
+                "<alice>"
+            } else if *text == world.user("bob").user_id {
+                "<bob>"
+            } else if *text == told.fomo.owner_user_id {
+                "<owner>"
+            } else if digits && text.len() == 6 && text.starts_with("100") && text != "100100" {
+                "<id>"
+            } else if text.starts_with("trade-") || text.starts_with("payout-") {
+                "<trade_id>"
+            } else if text.starts_with("fomo_") {
+                "<fomo_id>"
+            } else {
+                return value.clone();
+            };
+            json!(named)
+        }
+        other => other.clone(),
+    }
+}
+
+fn shown(world: &World, reply: &Reply) -> Value {
+    let mut headers = serde_json::Map::new();
+    for name in ["content-type", "cache-control", "www-authenticate", "retry-after"] {
+        if let Some(value) = reply.headers.get(name) {
+            headers.insert(name.to_owned(), json!(value.to_str().unwrap()));
+        }
+    }
+    json!({ "http": reply.http, "headers": headers, "body": normal(world, &reply.json) })
+}
+
+/// One file an endpoint: its success and each refusal that the spec lists for it. WALLOP_BLESS=1 writes them anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
+    let world = World::start().await;
+    let mut outcomes = 0;
+    for meta in Fomo::META.endpoints {
+        let mut replies: BTreeMap<String, Value> = BTreeMap::new();
+        let reply = world.call(&world.valid(meta.id).await).await.ok();
+        replies.insert("success".to_owned(), shown(&world, &reply));
+        for refusal in meta.errors {
+            let reply = world.call(&provoke(&world, meta, refusal.id).await).await;
+            let (id, name) = (meta.id, refusal.id);
+            assert_eq!(reply.status(), i64::from(refusal.code.code), "{id}: {name}: {}", reply.text);
+            assert_eq!(reply.http, refusal.http, "{id}: {name}: {}", reply.text);
+            assert_eq!(reply.json["success"], false, "{id}: {name}");
+            assert_eq!(reply.json.get("error").and_then(Value::as_str), refusal.oauth, "{id}: {name}");
+            replies.insert(refusal.id.to_owned(), shown(&world, &reply));
+        }
+        outcomes += replies.len();
+        let path: PathBuf =
+            [env!("CARGO_MANIFEST_DIR"), "it", "golden", &format!("{}.json", meta.id)].iter().collect();
+        let text = serde_json::to_string_pretty(&replies).unwrap() + "\n";
+        if std::env::var_os("WALLOP_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            text,
+            golden,
+            "{} differs from what was kept; look at it, then WALLOP_BLESS=1",
+            path.display()
+        );
+    }
+    println!("{outcomes} outcomes of {} endpoints", Fomo::META.endpoints.len());
+    assert_eq!(outcomes, 18 + Fomo::META.endpoints.iter().map(|meta| meta.errors.len()).sum::<usize>());
+}
+
+/// The reply of the second appendix, member by member and in its order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r13_active_coins_are_member_by_member_as_the_document_prints_them() {
+    let world = World::start().await;
+    let reply = world.call(&Call { headers: vec![], ..Call::post("wallet/get_active_coins") }).await.ok();
+    let data = &reply.text[reply.text.find("\"data\"").unwrap()..];
+    let coin = |id: &str,
+                chain: &str,
+                price: &str,
+                name: &str,
+                description: &str,
+                explorer: &str,
+                contract: &str,
+                decimals: &str,
+                next: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"chain_id\":\"{chain}\",\"coin_type\":\"0\",\"price\":\"{price}\",\"name\":\"{name}\",\
+             \"description\":\"{description}\",\"bc_expolorer\":\"{explorer}\",\"contract\":\"{contract}\",\
+             \"decimals\":\"{decimals}\",\"min_amount\":\"1\",\"next_start\":\"{next}\",\"is_active\":\"1\",\"sort_id\":\"0\"}}"
+        )
+    };
+    let coins = [
+        coin("1", "3", "0.1", "vnt", "", "", "", "8", "0"),
+        coin("3", "3", "188.93", "eth", "", "", "", "18", "6739398"),
+        coin(
+            "5",
+            "3",
+            "0.9993",
+            "usdt",
+            "",
+            "",
+            "0x3551206D38A1D76C3616b8cf2A239Bc3893E4119",
+            "6",
+            "6739398",
+        ),
+        coin("8", "1", "9027.06", "btc", "bitcoin", "bitcoin.org", "", "18", "0"),
+    ];
+    assert_eq!(data, format!("\"data\":{{\"active_coins\":[{}]}}}}", coins.join(",")));
+    assert!(reply.text.starts_with("{\"success\":true,\"status\":1,\"msg\":"));
+}

@@ -1,0 +1,19 @@
+//! What the tests share: a sandbox in this process, raw HTTP, a merchant that answers as it is told, and stores with a
+//! clock that is moved by hand.
+
+mod merchant;
+mod model;
+mod stores;
+mod wallop;
+mod world;
+
+pub use merchant::Merchant;
+pub use model::{Account, Ledger, ledger_of};
+pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
+pub use wallop::{Wallop, wallop_path};
+pub use world::{Call, Format, Reply, World, sign};
+
+/// How many trials a race or crash test makes: fewer by default, more when WALLOP_LONG is set.
+pub fn trials(usual: u32, long: u32) -> u32 {
+    if std::env::var_os("WALLOP_LONG").is_some() { long } else { usual }
+}

@@ -1,0 +1,93 @@
+//! A merchant's callback address on loopback that answers as it is told and keeps what it heard.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use wallet_hyper::serve_connection;
+
+type Heard = Arc<Mutex<Vec<http::Request<Bytes>>>>;
+
+/// A merchant.
+pub struct Merchant {
+    /// Its callback address.
+    pub url: String,
+    heard: Heard,
+    answers: Arc<Mutex<VecDeque<u16>>>,
+    news: Arc<Notify>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Merchant {
+    /// Opens one that answers 200.
+    pub async fn open() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/callback", listener.local_addr().unwrap());
+        let heard: Heard = Heard::default();
+        let answers: Arc<Mutex<VecDeque<u16>>> = Arc::default();
+        let news = Arc::new(Notify::new());
+        let (keep, given, tell) = (heard.clone(), answers.clone(), news.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (keep, given, tell) = (keep.clone(), given.clone(), tell.clone());
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let (keep, given, tell) = (keep.clone(), given.clone(), tell.clone());
+                    async move {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await?.to_bytes();
+                        keep.lock().unwrap().push(http::Request::from_parts(parts, body));
+                        let mut given = given.lock().unwrap();
+                        let status = if given.len() > 1 { given.pop_front() } else { given.front().copied() };
+                        tell.notify_waiters();
+                        let response = http::Response::builder().status(status.unwrap_or(200));
+                        Ok::<_, hyper::Error>(response.body(Full::new(Bytes::from_static(b"heard"))).unwrap())
+                    }
+                });
+                tokio::spawn(serve_connection(
+                    TokioIo::new(stream),
+                    service,
+                    TokioTimer::new(),
+                    std::future::pending(),
+                ));
+            }
+        });
+        Self { url, heard, answers, news, task }
+    }
+
+    /// What it answers from now on: these in order, the last one for ever.
+    pub fn answer(&self, statuses: &[u16]) {
+        *self.answers.lock().unwrap() = statuses.iter().copied().collect();
+    }
+
+    /// What it heard so far.
+    pub fn heard(&self) -> Vec<http::Request<Bytes>> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until it has heard so many.
+    pub async fn wait_for(&self, count: usize) -> Vec<http::Request<Bytes>> {
+        let wait = async {
+            loop {
+                let news = self.news.notified();
+                if self.heard.lock().unwrap().len() >= count {
+                    return self.heard();
+                }
+                news.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), wait)
+            .await
+            .unwrap_or_else(|_| panic!("the merchant heard {} callbacks, not {count}", self.heard().len()))
+    }
+}
+
+impl Drop for Merchant {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,194 @@
+//! Stores under a clock that is moved by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use wallet_api::fomo::{CoinId, ServerUri, UserId};
+use wallet_core::{Secret, UnixTime};
+use wallet_crypto::{PasswordCost, Passwords, Portable};
+use wallet_platform::{
+    Authorize, Coin, CreateApp, CreateUser, CreatedApp, Deposit, Digest, EnrolDeveloper, ExchangeCode,
+    FindApp, Login, PasswordKind, PrePay, Proof, PutCoin, Reservation, ReservePassword, TokenPair,
+    TransferSeq, Vault, Who,
+};
+use wallet_store::{Clock, Failure, Options, Store};
+
+/// A clock that stands until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// One that stands at a usual time.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_574_510_444_000)))
+    }
+
+    /// Moves it.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(span.as_millis() as i64, Ordering::SeqCst);
+    }
+
+    /// Sets it.
+    pub fn set(&self, at: UnixTime) {
+        self.0.store(at.millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Options with a known master key.
+pub fn options(clock: Arc<dyn Clock>) -> Options {
+    Options::new(clock, Arc::new(Portable::new()), Secret::new([7; 32]))
+}
+
+/// A vault with known keys.
+pub fn test_vault() -> Vault {
+    Vault::new(Arc::new(Portable::new()), &Secret::new([7; 32]), [9; 32])
+}
+
+/// Passwords whose hashing costs next to nothing.
+pub fn fast_passwords() -> Passwords {
+    Passwords::new(PasswordCost { memory_kib: 8, passes: 1 })
+}
+
+/// A store with an owner, an app, users with money and sessions.
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// The app.
+    pub app: CreatedApp,
+    /// Its owner.
+    pub owner: UserId,
+    /// Users with their sessions.
+    pub users: Vec<(UserId, Digest)>,
+}
+
+/// The app's redirect_uri.
+pub const REDIRECT: &str = "shop.example/back";
+
+impl TestStore {
+    /// On SQLite at `path`, with so many users of 1,000,000 usdt each.
+    pub async fn sqlite(path: &Path, users: usize) -> Self {
+        let clock = ManualClock::new();
+        Self::fill(Store::open(path, options(clock.clone())).unwrap(), clock, users).await
+    }
+
+    /// In memory.
+    pub async fn memory(users: usize) -> Self {
+        let clock = ManualClock::new();
+        Self::fill(Store::memory(options(clock.clone())).unwrap().0, clock, users).await
+    }
+
+    async fn fill(store: Store, clock: Arc<ManualClock>, count: usize) -> Self {
+        let coin = Coin {
+            id: CoinId::new(5),
+            chain_id: "3".into(),
+            coin_type: "0".into(),
+            price: "1".into(),
+            name: "usdt".into(),
+            description: String::new(),
+            explorer: String::new(),
+            contract: String::new(),
+            decimals: 6,
+            min_amount: "1".into(),
+            next_start: "0".into(),
+            is_active: true,
+            sort_id: 0,
+        };
+        store.submit(PutCoin(coin)).await.unwrap();
+        let phc = Secret::new(fast_passwords().hash(&Portable::new(), "secret"));
+        let mut ids = Vec::new();
+        for number in 0..=count {
+            let user = CreateUser {
+                login_name: format!("user{number}"),
+                name: format!("User {number}"),
+                pwd: phc.clone(),
+                wallet_pwd: Some(phc.clone()),
+                developer: false,
+            };
+            let id = store.submit(user).await.unwrap();
+            let amount = "1000000".parse().unwrap();
+            store.submit(Deposit { user: id, coin: CoinId::new(5), amount }).await.unwrap();
+            ids.push(id);
+        }
+        let owner = ids.remove(0);
+        store.submit(EnrolDeveloper(owner)).await.unwrap();
+        let seed = store.vault().seed();
+        let (client_id, name, redirect_uri) = ("shop".to_owned(), "Shop".to_owned(), REDIRECT.to_owned());
+        let app = store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await.unwrap();
+        let mut this = Self { store, clock, app, owner, users: Vec::new() };
+        for (number, id) in ids.into_iter().enumerate() {
+            let login_name = format!("user{}", number + 1);
+            let proof = this.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
+            let seed = this.store.vault().seed();
+            let (session, _) = this.store.submit(Login { login_name, proof, seed }).await.unwrap();
+            this.users.push((id, session.hash));
+        }
+        this
+    }
+
+    /// A proof of a password that is taken as right.
+    pub async fn proof(&self, who: Who, kind: PasswordKind) -> Proof {
+        loop {
+            match self.store.submit(ReservePassword { who: who.clone(), kind }).await.unwrap() {
+                Reservation::Challenge(challenge) => return challenge.proven(),
+                Reservation::Busy => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// A fresh code that a user granted.
+    pub async fn code(&self, user: usize) -> Result<Digest, Failure> {
+        let command = Authorize {
+            session: self.users[user].1,
+            client_id: "shop".into(),
+            redirect_uri: REDIRECT.into(),
+            state: "s".into(),
+            authorized: "yes".into(),
+            challenge: None,
+            seed: self.store.vault().seed(),
+        };
+        self.store.submit(command).await.map(|code| code.hash)
+    }
+
+    /// The exchange of a code.
+    pub async fn exchange(&self, code: Digest) -> ExchangeCode {
+        let keys = self.store.view(FindApp::new("shop")).await.unwrap();
+        let client = keys.check_secret(self.app.client_secret.expose()).unwrap();
+        let seed = self.store.vault().seed();
+        ExchangeCode { client, code, redirect_uri: REDIRECT.into(), verifier: None, seed }
+    }
+
+    /// Fresh tokens of a user.
+    pub async fn tokens(&self, user: usize) -> TokenPair {
+        let code = self.code(user).await.unwrap();
+        self.store.submit(self.exchange(code).await).await.unwrap()
+    }
+
+    /// A payment that a token asks for.
+    pub fn pre_pay(&self, tokens: &TokenPair, trade_id: &str, amount: &str) -> PrePay {
+        PrePay {
+            token: self.store.vault().hash(tokens.access.expose()),
+            client_id: "shop".into(),
+            trade_id: trade_id.into(),
+            amount: amount.parse().unwrap(),
+            coin: CoinId::new(5),
+            server_uri: ServerUri::new("http://127.0.0.1:9/callback").unwrap(),
+            redirect_uri: REDIRECT.into(),
+            state: "s".into(),
+        }
+    }
+
+    /// A payment that waits for its user.
+    pub async fn waiting(&self, tokens: &TokenPair, trade_id: &str, amount: &str) -> TransferSeq {
+        self.store.submit(self.pre_pay(tokens, trade_id, amount)).await.unwrap()
+    }
+}

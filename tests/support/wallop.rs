@@ -1,0 +1,76 @@
+//! The program itself, as a process.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use wallet_sandbox::Described;
+
+/// The program, built in the profile of these tests.
+pub fn wallop_path() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "wallet-cli"]);
+        if directory.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the program does not build");
+        directory.join("wallop")
+    })
+}
+
+/// A running `wallop dev --json`.
+pub struct Wallop {
+    /// What it told.
+    pub told: Described,
+    /// How long it took to tell it.
+    pub ready_after: Duration,
+    child: Child,
+}
+
+impl Wallop {
+    /// Starts one on a directory.
+    pub fn start(data: &Path) -> Self {
+        let path = wallop_path();
+        let began = Instant::now();
+        let mut child = Command::new(path)
+            .args(["dev", "--json", "--port", "0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready_after = began.elapsed();
+        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { told, ready_after, child }
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits; the exit status and what it still printed on stdout.
+    pub fn stop(mut self) -> (std::process::ExitStatus, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(self.child.stdout.as_mut().unwrap(), &mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Wallop {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
