@@ -1,1 +1,188 @@
-//! wip
+//! The schedule of callbacks under simulated time: no network, the platform's own decisions on a store.
+
+use std::path::Path;
+use std::time::Duration;
+
+use wallet_core::{DeliveryState, UnixTime};
+use wallet_platform::{
+    AppEvents, AttemptResult, AttemptsOf, Claim, Claimed, ConfirmPay, DueDeliveries, EventKind,
+    FinishAttempt, NextDue, PasswordKind, Who,
+};
+use wallet_store::{Clock, Store};
+use wallet_tests::{ManualClock, TestStore, options};
+
+/// A store with one payment that was just confirmed.
+async fn paid(path: &Path) -> TestStore {
+    let world = TestStore::sqlite(path, 1).await;
+    let tokens = world.tokens(0).await;
+    let transfer = Some(world.waiting(&tokens, "trade", "1").await);
+    let session = world.users[0].1;
+    let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
+    world.store.submit(ConfirmPay { session, transfer, trade_id: "trade".into(), proof }).await.unwrap();
+    world
+}
+
+async fn claim(store: &Store) -> Vec<Claimed> {
+    let due = store.view(DueDeliveries { by: store.now(), limit: 10 }).await.unwrap();
+    store.submit(Claim { deliveries: due, lease: Duration::from_secs(60) }).await.unwrap()
+}
+
+async fn finish(store: &Store, claimed: &Claimed, result: AttemptResult) -> DeliveryState {
+    let (delivery, attempt, started_at) = (claimed.delivery, claimed.attempt, store.now());
+    store.submit(FinishAttempt { delivery, attempt, started_at, result }).await.unwrap().state
+}
+
+/// Makes every attempt as it falls due until there are no more; says when each was made, counted from `begun`.
+async fn run(store: &Store, clock: &ManualClock, begun: UnixTime, takes: Duration) -> Vec<Duration> {
+    let mut times = Vec::new();
+    while let Some(next) = store.view(NextDue).await.unwrap() {
+        // Nothing is due a millisecond before.
+        clock.set(next - Duration::from_millis(1));
+        assert!(claim(store).await.is_empty());
+        clock.set(next);
+        let claimed = claim(store).await;
+        assert_eq!(claimed.len(), 1);
+        times.push(next.since(begun));
+        clock.advance(takes);
+        finish(store, &claimed[0], AttemptResult::Reply(500)).await;
+    }
+    times
+}
+
+/// R3: 1 at +1 s, 4 at +60 s each, 95 at +600 s each.
+fn schedule(takes: Duration) -> Vec<Duration> {
+    let mut at = Duration::ZERO;
+    let waits = std::iter::once(1).chain([60; 4]).chain([600; 95]);
+    waits
+        .map(|wait| {
+            let due = at + Duration::from_secs(wait);
+            at = due + takes;
+            due
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn r03_exactly_a_hundred_attempts_at_their_times() {
+    for takes in [Duration::ZERO, Duration::from_millis(9_700)] {
+        let directory = tempfile::tempdir().unwrap();
+        let world = paid(&directory.path().join("db")).await;
+        let begun = world.store.now();
+        let times = run(&world.store, &world.clock, begun, takes).await;
+        assert_eq!(times, schedule(takes));
+        assert_eq!(times.len(), 100);
+        if takes.is_zero() {
+            assert_eq!(times.last(), Some(&Duration::from_secs(57_241)));
+        }
+        let events = world.store.view(AppEvents { app: world.app.app, after: 0, limit: 9 }).await.unwrap();
+        let kinds: Vec<EventKind> = events.iter().map(|(event, _)| event.kind).collect();
+        assert_eq!(kinds, [EventKind::Created, EventKind::Paid, EventKind::CallbackExhausted]);
+    }
+}
+
+/// Before each attempt the store is closed and opened again, every other time with an attempt under way.
+#[tokio::test]
+async fn r03_a_restart_before_any_attempt_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let TestStore { store, clock, .. } = paid(&path).await;
+    let begun = store.now();
+    let (mut store, mut times) = (Some(store), Vec::new());
+    for number in 0..101 {
+        drop(store.take());
+        let open = Store::open(&path, options(clock.clone())).unwrap();
+        let Some(next) = open.view(NextDue).await.unwrap() else {
+            assert_eq!(number, 100);
+            break;
+        };
+        clock.set(next);
+        let mut claimed = claim(&open).await;
+        let open = if number % 2 == 0 {
+            // Dies while the attempt is under way: it counts as not made.
+            drop(open);
+            let open = Store::open(&path, options(clock.clone())).unwrap();
+            claimed = claim(&open).await;
+            open
+        } else {
+            open
+        };
+        times.push(next.since(begun));
+        finish(&open, &claimed[0], AttemptResult::Timeout).await;
+        store = Some(open);
+    }
+    assert_eq!(times, schedule(Duration::ZERO));
+}
+
+#[tokio::test]
+async fn r04_only_200_ends_it_and_the_log_says_what_came() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = paid(&directory.path().join("db")).await;
+    let results = [
+        AttemptResult::Reply(201),
+        AttemptResult::Reply(204),
+        AttemptResult::Reply(302),
+        AttemptResult::Failed("refused".into()),
+        AttemptResult::Timeout,
+        AttemptResult::Reply(200),
+    ];
+    let mut delivery = None;
+    for result in &results {
+        let next = world.store.view(NextDue).await.unwrap().unwrap();
+        world.clock.set(next);
+        let claimed = claim(&world.store).await;
+        delivery = Some(claimed[0].delivery);
+        let state = finish(&world.store, &claimed[0], result.clone()).await;
+        let ended = *result == AttemptResult::Reply(200);
+        assert_eq!(
+            state,
+            if ended { DeliveryState::Acknowledged } else { DeliveryState::Waiting },
+            "{result:?}"
+        );
+    }
+    assert_eq!(world.store.view(NextDue).await.unwrap(), None, "success ends it");
+    let log = world.store.view(AttemptsOf(delivery.unwrap())).await.unwrap();
+    let told: Vec<(Option<u16>, String)> =
+        log.into_iter().map(|attempt| (attempt.http_status, attempt.failure.unwrap_or_default())).collect();
+    assert_eq!(told[0], (Some(201), "HTTP 201; only 200 acknowledges".to_owned()));
+    assert_eq!(told[3], (None, "refused".to_owned()));
+    assert_eq!(told[5], (Some(200), String::new()));
+}
+
+#[tokio::test]
+async fn r03_after_a_stop_of_a_day_there_is_no_burst() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = paid(&directory.path().join("db")).await;
+    world.clock.advance(Duration::from_secs(86_400));
+    let resumed = world.store.now();
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let next = world.store.view(NextDue).await.unwrap().unwrap();
+        world.clock.set(next.max(world.clock.now()));
+        let claimed = claim(&world.store).await;
+        assert_eq!(claimed.len(), 1);
+        times.push(world.clock.now().since(resumed).as_secs());
+        finish(&world.store, &claimed[0], AttemptResult::Timeout).await;
+        assert!(claim(&world.store).await.is_empty(), "nothing more is due at once");
+    }
+    assert_eq!(times, [0, 60, 120], "counted from the end of the attempt before");
+}
+
+#[tokio::test]
+async fn late_and_repeated_ends_of_an_attempt_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = paid(&directory.path().join("db")).await;
+    world.clock.advance(Duration::from_secs(1));
+    let first = claim(&world.store).await;
+    assert!(claim(&world.store).await.is_empty(), "leased to one");
+    finish(&world.store, &first[0], AttemptResult::Timeout).await;
+    let next = world.store.view(NextDue).await.unwrap();
+    finish(&world.store, &first[0], AttemptResult::Reply(200)).await;
+    assert_eq!(world.store.view(NextDue).await.unwrap(), next);
+    world.clock.advance(Duration::from_secs(60));
+    let second = claim(&world.store).await;
+    finish(&world.store, &first[0], AttemptResult::Reply(200)).await;
+    assert_eq!(
+        finish(&world.store, &second[0], AttemptResult::Reply(200)).await,
+        DeliveryState::Acknowledged
+    );
+}

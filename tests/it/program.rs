@@ -1,1 +1,135 @@
-//! wip
+//! The program as a harness and as a newcomer meet it.
+
+use std::path::Path;
+use std::process::Command;
+
+use wallet_tests::{Wallop, wallop_path};
+
+#[test]
+fn dev_json_tells_what_a_harness_needs_on_a_directory_with_other_files_and_again() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine.txt"), "mine").unwrap();
+    let first = Wallop::start(directory.path());
+    let told = first.told.clone();
+    assert!(told.url.starts_with("http://127.0.0.1:") && told.clock_url.starts_with(&told.url));
+    assert_eq!(told.fomo.base_url, format!("{}/fomo/", told.url));
+    assert_eq!(told.fomo.client_secret.len(), 40);
+    assert!(told.users.len() >= 2);
+    for user in &told.users {
+        assert_ne!(user.user_id, told.fomo.owner_user_id);
+        let usdt: u64 = user.balances["5"].parse().unwrap();
+        assert!(usdt >= 100);
+    }
+    println!("ready after {:?}", first.ready_after);
+    let (status, rest) = first.stop();
+    assert!(status.success(), "SIGTERM stops it cleanly: {status}");
+    assert_eq!(rest, "", "one line on stdout and nothing else");
+    let second = Wallop::start(directory.path());
+    assert_eq!(second.told.fomo.client_secret, told.fomo.client_secret);
+    assert_eq!(second.told.users[0].user_id, told.users[0].user_id);
+    assert_eq!(second.told.users[0].balances, told.users[0].balances);
+    assert_eq!(std::fs::read_to_string(directory.path().join("mine.txt")).unwrap(), "mine");
+    drop(second);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(directory.path().join("master.key")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_demo_passes_in_both_languages_on_its_own_and_on_a_given_sandbox() {
+    let own = Command::new(wallop_path()).args(["demo", "fomo"]).output().unwrap();
+    let text = String::from_utf8_lossy(&own.stdout).into_owned();
+    assert!(own.status.success() && text.contains("Everything is as it should be."), "{text}");
+    let directory = tempfile::tempdir().unwrap();
+    let wallop = Wallop::start(directory.path());
+    let given = Command::new(wallop_path())
+        .args(["demo", "fomo", "--lang", "zh", "--url", &wallop.told.url])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&given.stdout).into_owned();
+    assert!(given.status.success() && text.contains("一切相符"), "{text}");
+    // No sandbox there: it says so and fails.
+    wallop.stop();
+    let nobody =
+        Command::new(wallop_path()).args(["demo", "fomo", "--url", "http://127.0.0.1:9"]).output().unwrap();
+    let text = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(!nobody.status.success() && text.contains("wallop dev"), "{text}");
+}
+
+#[test]
+fn what_cannot_start_says_why_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let wallop = Wallop::start(directory.path());
+    let port = wallop.told.url.rsplit(':').next().unwrap().to_owned();
+    let taken = Command::new(wallop_path()).args(["dev", "--json", "--port", &port]).output().unwrap();
+    assert!(!taken.status.success() && String::from_utf8_lossy(&taken.stderr).contains("--port"));
+    let second = Command::new(wallop_path())
+        .args(["dev", "--json", "--port", "0", "--data"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert!(!second.status.success() && String::from_utf8_lossy(&second.stderr).contains("another process"));
+    drop(wallop);
+    std::fs::remove_file(directory.path().join("master.key")).unwrap();
+    let lost = Command::new(wallop_path())
+        .args(["dev", "--json", "--port", "0", "--data"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert!(!lost.status.success() && String::from_utf8_lossy(&lost.stderr).contains("restore it"));
+}
+
+/// Every command that the README shows, as it is typed there, but the test command itself, which runs this.
+#[test]
+fn the_readmes_commands_run_as_typed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let mut commands = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match line.trim_start() {
+            "```sh" => inside = true,
+            line if line.starts_with("```") => inside = false,
+            line if inside && !line.is_empty() && !line.starts_with('#') => commands.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    assert!(
+        commands.contains(&"cargo run --release".to_owned())
+            && commands.contains(&"cargo xtask test".to_owned())
+    );
+    let mut running = None;
+    for command in commands {
+        match command.as_str() {
+            "cargo xtask test" => {}
+            "cargo run --release" => {
+                // Started, asked once, and stopped at the end.
+                let mut child = Command::new("cargo")
+                    .args(["run", "--release", "--quiet"])
+                    .current_dir(root)
+                    .stdout(std::process::Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                let mut line = String::new();
+                let out = child.stdout.take().unwrap();
+                std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+                assert!(line.contains("running at http://127.0.0.1:7070"), "{line}");
+                running = Some(child);
+            }
+            other => {
+                let done = Command::new("sh").args(["-c", other]).current_dir(root).output().unwrap();
+                assert!(done.status.success(), "{other}: {}", String::from_utf8_lossy(&done.stderr));
+                assert!(!done.stdout.is_empty(), "{other} printed nothing");
+            }
+        }
+    }
+    let mut child = running.expect("README starts the sandbox");
+    // cargo hands the signal on to nobody: the program is ended by its own id.
+    let listening =
+        Command::new("sh").args(["-c", &format!("ps -o pid= --ppid {}", child.id())]).output().unwrap();
+    let id = String::from_utf8_lossy(&listening.stdout).trim().to_owned();
+    let target = if id.is_empty() { child.id().to_string() } else { id };
+    assert!(Command::new("kill").args(["-TERM", &target]).status().unwrap().success());
+    child.wait().unwrap();
+}

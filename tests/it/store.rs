@@ -1,1 +1,166 @@
-//! wip
+//! The store: what it sets, what it refuses, and whom it answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wallet_api::fomo::{Refusal, UserId};
+use wallet_platform::{Account, Changes, Command, Context, Rows, SessionUser, Stop};
+use wallet_store::{Failure, Options, Store, StoreError};
+use wallet_tests::{ManualClock, TestStore, ledger_of, options};
+
+#[tokio::test]
+async fn the_writers_connection_is_wal_and_synchronous_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
+    // Read from SQLite on the writer's own connection when it was opened.
+    let settings = world.store.writer_settings().unwrap();
+    assert_eq!((settings.journal_mode.as_str(), settings.synchronous), ("wal", 2));
+}
+
+#[tokio::test]
+async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let clock = ManualClock::new();
+    let store = Store::open(&path, options(clock.clone())).unwrap();
+    let second = Store::open(&path, options(clock.clone())).unwrap_err().to_string();
+    assert!(second.contains("in use by another process"), "{second}");
+    let id = store.vault().transfer_id(wallet_platform::TransferSeq(1));
+    drop(store);
+    let other = Options { master: wallet_core::Secret::new([8; 32]), ..options(clock.clone()) };
+    let wrong = Store::open(&path, other).unwrap_err().to_string();
+    assert!(wrong.contains("master key"), "{wrong}");
+    let again = Store::open(&path, options(clock.clone())).unwrap();
+    assert_eq!(
+        again.vault().transfer_id(wallet_platform::TransferSeq(1)),
+        id,
+        "the permutation is made once"
+    );
+    drop(again);
+    // A migration that was changed after it had run is noticed.
+    rusqlite::Connection::open(&path).unwrap().execute("UPDATE migration SET checksum = 1", []).unwrap();
+    let changed = Store::open(&path, options(clock)).unwrap_err().to_string();
+    assert!(changed.contains("changed after it had run"), "{changed}");
+}
+
+struct Panics;
+impl Command for Panics {
+    type Outcome = ();
+    fn apply(&self, _: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        out.put(Account {
+            owner: UserId::new(77),
+            coin: wallet_api::fomo::CoinId::new(5),
+            balance: Default::default(),
+            entries: 0,
+        });
+        panic!("on purpose")
+    }
+}
+
+/// Writes what the database refuses: a user account below zero.
+struct BelowZero;
+impl Command for BelowZero {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let coin = wallet_api::fomo::CoinId::new(5);
+        rows.find::<Account>(&(UserId::new(78), coin))?;
+        out.put(Account { owner: UserId::new(78), coin, balance: wallet_core::Units::new(-1), entries: 0 });
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_culprit_of_a_batch_hears_of_its_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let world = Arc::new(TestStore::sqlite(&path, 1).await);
+    let session = world.users[0].1;
+    for _ in 0..20 {
+        let mut set = tokio::task::JoinSet::new();
+        for number in 0..60 {
+            let world = world.clone();
+            set.spawn(async move {
+                match number {
+                    20 => world.store.submit(Panics).await.map_err(|error| (number, error)).map(|()| number),
+                    40 => {
+                        world.store.submit(BelowZero).await.map_err(|error| (number, error)).map(|()| number)
+                    }
+                    _ => {
+                        let done = world.store.submit(SessionUser(session)).await;
+                        done.map(|_| number).map_err(|error| (number, error))
+                    }
+                }
+            });
+        }
+        let failed: Vec<(i32, Failure)> = set.join_all().await.into_iter().filter_map(Result::err).collect();
+        assert_eq!(failed.len(), 2, "{failed:?}");
+        for (number, failure) in failed {
+            match number {
+                20 => assert!(matches!(failure, Failure::Store(StoreError::Panicked(_))), "{failure}"),
+                40 => assert!(matches!(failure, Failure::Store(StoreError::Database(_))), "{failure}"),
+                other => panic!("{other} is innocent: {failure}"),
+            }
+        }
+    }
+    let ledger = ledger_of(&path);
+    ledger.check();
+    assert!(
+        !ledger.balances.contains_key(&(77, 5)) && !ledger.balances.contains_key(&(78, 5)),
+        "nothing of them is kept"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_answered_reads_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
+    let tokens = world.tokens(0).await;
+    for number in 0..300 {
+        let trade_id = format!("read-{number}");
+        let id = world.store.submit(world.pre_pay(&tokens, &trade_id, "1")).await.unwrap();
+        let (transfer, _) =
+            world.store.view(wallet_platform::TradeOf { app: world.app.app, trade_id }).await.unwrap();
+        assert_eq!(transfer.id, id);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_what_it_counted_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let world = TestStore::sqlite(&path, 1).await;
+    let tokens = world.tokens(0).await;
+    let transfer = Some(world.waiting(&tokens, "poor", "999999999").await);
+    let session = world.users[0].1;
+    let proof =
+        world.proof(wallet_platform::Who::Session(session), wallet_platform::PasswordKind::Wallet).await;
+    world.clock.advance(Duration::from_secs(5));
+    let confirm = wallet_platform::ConfirmPay { session, transfer, trade_id: "poor".into(), proof };
+    let refused = world.store.submit(confirm).await.unwrap_err();
+    assert_eq!(refused.refused().unwrap().refusal, Refusal::InsufficientBalance);
+    let ledger = ledger_of(&path);
+    ledger.check();
+    assert!(ledger.done.is_empty());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM delivery"), 0);
+    assert_eq!(count("SELECT count(*) FROM attempt_limit"), 0, "the reservation is settled");
+    let prolonged = "SELECT max(expires_at) FROM session";
+    assert_eq!(count(prolonged), world.store.now().millis() + 2_592_000_000, "and the session was used");
+}
+
+#[tokio::test]
+async fn what_was_submitted_is_finished_before_a_store_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let TestStore { store, clock, users, .. } = TestStore::sqlite(&path, 1).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let (store, session) = (store.clone(), users[0].1);
+        waiting.spawn(async move { store.submit(SessionUser(session)).await.is_ok() });
+    }
+    tokio::task::yield_now().await;
+    drop(store);
+    assert!(waiting.join_all().await.into_iter().all(|done| done));
+    assert!(Store::open(&path, options(clock)).is_ok());
+}

@@ -69,6 +69,7 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
         }
     }
     c.paths();
+    c.rule(&spec.envelope.origin, 0..0);
     for (origin, name) in (spec.types.iter().map(|t| (&t.origin, &t.name)))
         .chain(spec.choices.iter().map(|x| (&x.origin, &x.name)))
         .chain(spec.scopes.iter().map(|x| (&x.origin, &x.id)))

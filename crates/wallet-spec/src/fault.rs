@@ -95,7 +95,8 @@ impl std::error::Error for Fault {}
 
 /// The candidate nearest to `name`, when one is near enough to be what was meant.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(2);
+    let length = name.chars().count();
+    let limit = if length < 4 { 1 } else { (length / 3).max(2) };
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))

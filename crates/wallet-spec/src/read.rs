@@ -403,6 +403,7 @@ fn field(table: &Table<'_>, kinds: &Kinds) -> Option<Field> {
                         .chain(kinds.choices.iter().map(|(name, ..)| name.as_str()))
                         .chain(PLAIN);
                     table.faults.unknown("type", &word, word.span.clone(), valid);
+                    doc = Text { zh: "?".into(), en: "?".into() }; // it may come with the type
                     Kind::Text
                 }
             }
@@ -530,7 +531,8 @@ fn read_callback(table: &Table<'_>, kinds: &Kinds) -> Option<Callback> {
         let wait = duration(stretch, "wait");
         Some(Retry { times: times?, wait_ms: wait? })
     });
-    if retry.iter().map(|stretch| u64::from(stretch.times)).sum::<u64>() == 0 {
+    let attempts: u64 = retry.iter().map(|stretch| u64::from(stretch.times)).sum();
+    if attempts == 0 && (!retry.is_empty() || !table.holds_any("retry")) {
         table.faults.report(table.span_of("retry"), "a callback needs at least one attempt in `retry`", None);
     }
     let deadline_ms = duration(table, "deadline").unwrap_or(10_000);

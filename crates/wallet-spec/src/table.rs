@@ -95,7 +95,15 @@ impl<'t> Table<'t> {
     }
 
     /// Reports that `key` is not there.
+    ///
+    /// A key that is there and misspelt is told once, by [`Table::finish`].
     pub(crate) fn missing(&self, key: &str) {
+        let known = self.known.borrow();
+        let strangers = self.table.iter().map(|(name, _)| name.get_ref().as_ref());
+        if nearest(key, strangers.filter(|name| !known.contains(name) && *name != key)).is_some() {
+            return;
+        }
+        drop(known);
         self.faults.report(self.span.clone(), format!("{} lacks `{key}`", self.what), None);
     }
 
@@ -191,6 +199,11 @@ impl<'t> Table<'t> {
                 None
             }
         }
+    }
+
+    /// Whether a key holds an array with anything in it.
+    pub(crate) fn holds_any(&self, key: &'static str) -> bool {
+        matches!(self.raw(key).map(Spanned::get_ref), Some(DeValue::Array(array)) if !array.is_empty())
     }
 
     /// The tables of an array; `what` names one of them in messages.

@@ -41,8 +41,11 @@ pub struct WriterSettings {
     pub synchronous: i64,
 }
 
-/// Sets up a connection that writes.
-pub(crate) fn prepare_writer(connection: &Connection) -> rusqlite::Result<WriterSettings> {
+/// Sets up a connection that writes: WAL, and a commit that has been synced when it returns.
+///
+/// # Errors
+/// The database's.
+pub fn prepare_for_writing(connection: &Connection) -> rusqlite::Result<WriterSettings> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit has been synced when it returns. What is acknowledged is never lost.
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Failure, Job, StoreError, job};
 use crate::memory::Memory;
 use crate::migrations;
-use crate::sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_reader, prepare_writer};
+use crate::sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_for_writing, prepare_reader};
 
 /// What a store is opened with.
 #[derive(Clone)]
@@ -454,7 +454,7 @@ fn open_writer(path: &Path) -> Result<(Connection, WriterSettings), OpenError> {
     let failed =
         |error: &dyn fmt::Display| OpenError(format!("cannot open the database {}: {error}", path.display()));
     let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
-    let settings = prepare_writer(&connection).map_err(|error| failed(&error))?;
+    let settings = prepare_for_writing(&connection).map_err(|error| failed(&error))?;
     migrations::run(&mut connection).map_err(|error| failed(&error))?;
     Ok((connection, settings))
 }

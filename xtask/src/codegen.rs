@@ -1,0 +1,427 @@
+//! What is derived from the spec: a reference in both languages, and OpenAPI 3.1.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+use wallet_api::fomo::Fomo;
+use wallet_core::{
+    Auth, Basis, Caller, EndpointMeta, FieldMeta, Kind, Lang, Origin, Platform, PlatformMeta, RefusalMeta,
+    Text,
+};
+
+use crate::{Outcome, root};
+
+pub(crate) fn run(check: bool) -> Outcome {
+    let mut stale = Vec::new();
+    let openapi =
+        serde_json::to_string_pretty(&openapi(Fomo::META)).map_err(|error| error.to_string())? + "\n";
+    for (path, text) in [
+        ("docs/reference/fomo.zh.md".to_owned(), reference(Fomo::META, Lang::Zh)),
+        ("docs/reference/fomo.en.md".to_owned(), reference(Fomo::META, Lang::En)),
+        ("docs/openapi/fomo.json".to_owned(), openapi),
+    ] {
+        let file = root().join(&path);
+        if std::fs::read_to_string(&file).is_ok_and(|known| known == text) {
+            continue;
+        }
+        if check {
+            stale.push(path);
+            continue;
+        }
+        let written =
+            file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&file, text));
+        written.map_err(|error| format!("cannot write {path}: {error}"))?;
+        println!("wrote {path}");
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    Err(format!("stale: {}. Run `cargo xtask codegen` and commit what it writes", stale.join(", ")))
+}
+
+/// Text of the reference in one of the languages.
+struct Page {
+    lang: Lang,
+    text: String,
+}
+
+impl Page {
+    fn say(&self, zh: &'static str, en: &'static str) -> &'static str {
+        Text { zh, en }.in_lang(self.lang)
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn origin(&self, origin: Origin) -> String {
+        let mut parts = Vec::new();
+        match (origin.basis, origin.line) {
+            (Basis::Documented, Some(line)) => parts.push(format!("{} {line}", self.say("文档第行", "line"))),
+            (Basis::Documented, None) => {}
+            (Basis::Public, _) => parts.push(self.say("其他公开文档", "other public documents").to_owned()),
+            (Basis::Ours, _) => parts.push(self.say("本项目所定", "ours").to_owned()),
+        }
+        if let Some(rule) = origin.rule {
+            parts.push(format!("[{rule}](#{})", rule.to_lowercase()));
+        }
+        parts.join(", ")
+    }
+
+    fn fields(&mut self, fields: &[FieldMeta]) {
+        if fields.is_empty() {
+            let none = self.say("无。", "None.");
+            return self.line(none);
+        }
+        let head =
+            self.say("| 名称 | 格式 | 必填 | 说明 | 出处 |", "| name | format | required | what | where |");
+        self.line(head);
+        self.line("|---|---|---|---|---|");
+        for field in fields {
+            let required = if field.required { self.say("是", "yes") } else { self.say("否", "no") };
+            let doc = field.doc.in_lang(self.lang).replace('|', "\\|");
+            let (format, origin) = (self.format(field), self.origin(field.origin));
+            let top = if field.top { self.say("；顶层亦有", "; at the top level too") } else { "" };
+            self.line(&format!("| `{}` | {format} | {required} | {doc}{top} | {origin} |", field.name));
+        }
+    }
+
+    fn format(&self, field: &FieldMeta) -> String {
+        if let Some(fixed) = field.fixed {
+            return format!("`{fixed}`");
+        }
+        let mut format = match field.kind {
+            Kind::Text | Kind::Secret => self.say("文本", "text").to_owned(),
+            Kind::Id => self.say("十进制编号", "decimal id").to_owned(),
+            Kind::Url => self.say("http(s) 地址", "http(s) address").to_owned(),
+            Kind::Integer => self.say("非负整数", "whole number").to_owned(),
+            Kind::Number => self.say("JSON 数字", "JSON number").to_owned(),
+            Kind::Amount => self.say("十进制金额", "decimal amount").to_owned(),
+            Kind::Time => self.say("Unix 秒", "Unix seconds").to_owned(),
+            Kind::Timestamp => self.say("10 位数字的 Unix 秒", "Unix seconds, ten digits").to_owned(),
+            Kind::Signature => self.say("40 位小写十六进制", "40 lower-case hex").to_owned(),
+            Kind::Choice(choice) => {
+                let values =
+                    choice.values.iter().map(|(wire, doc)| format!("`{wire}` {}", doc.in_lang(self.lang)));
+                values.collect::<Vec<_>>().join("; ")
+            }
+            Kind::Object(object) => format!("[{0}](#{0})", object.name),
+            Kind::List(object) => format!("{} [{1}](#{1})", self.say("列表：", "list of"), object.name),
+        };
+        if let Some(max) = field.max {
+            let _ = write!(format, "{}{max}", self.say("，最长 ", ", at most "));
+        }
+        format
+    }
+
+    fn endpoint(&mut self, meta: &EndpointMeta) {
+        self.line(&format!("\n### {}\n", meta.id));
+        self.line(&format!(
+            "`{} {}` — {}\n",
+            meta.methods.join("` / `"),
+            meta.path,
+            meta.doc.in_lang(self.lang)
+        ));
+        for also in meta.also_at {
+            let line = format!("{} `{also}`\n", self.say("亦在", "Also at"));
+            self.line(&line);
+        }
+        let caller = match meta.caller {
+            Caller::Wallet => self.say("钱包", "the wallet"),
+            Caller::AppClient => self.say("接入方", "the app"),
+            Caller::AppServer => self.say("接入方服务端", "the app's server"),
+            Caller::Anyone => self.say("任何人", "anyone"),
+        };
+        let auth = match meta.auth {
+            Auth::None => self.say("无", "none"),
+            Auth::Bearer => "`Authorization: Bearer`",
+            Auth::Client => self.say(
+                "client_id 与 client_secret（内容或 HTTP Basic）",
+                "client_id and client_secret, in the body or as HTTP Basic",
+            ),
+            Auth::Session => "`session_key`",
+            Auth::Signature => self.say("签名", "the signature"),
+        };
+        let (by, known) = (self.say("调用方", "Called by"), self.say("认证", "known by"));
+        let origin = self.origin(meta.origin);
+        self.line(&format!("{by}: {caller}; {known}: {auth}. {origin}\n"));
+        let head = self.say("参数：\n", "Parameters:\n");
+        self.line(head);
+        self.fields(meta.request);
+        let head = self.say("\n回复的 `data`：\n", "\n`data` of the reply:\n");
+        self.line(head);
+        self.fields(meta.response);
+        if !meta.errors.is_empty() {
+            let codes: Vec<String> = meta
+                .errors
+                .iter()
+                .map(|refusal| format!("[{} {}](#refusal-{})", refusal.code.code, refusal.id, refusal.id))
+                .collect();
+            let head = self.say("\n拒绝：", "\nRefusals: ");
+            self.line(&format!("{head}{}", codes.join(", ")));
+        }
+    }
+}
+
+fn reference(meta: &PlatformMeta, lang: Lang) -> String {
+    let mut page = Page { lang, text: String::new() };
+    let generated = page.say(
+        "<!-- 由 cargo xtask codegen 从 spec/fomo.toml 生成，请勿手改。 -->",
+        "<!-- Made by cargo xtask codegen from spec/fomo.toml. Do not edit. -->",
+    );
+    page.line(generated);
+    page.line(&format!("\n# {}\n", meta.doc.in_lang(lang)));
+    let note = page.say(
+        "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。",
+        "Where a rule (R…) stands, the original document is ambiguous or contradicts itself; this is the reading. The rules stand at the end.",
+    );
+    page.line(note);
+    let head = page.say("\n## 接口\n", "\n## Endpoints\n");
+    page.line(head);
+    for endpoint in meta.endpoints {
+        page.line(&format!(
+            "- [{}](#{}) `{}` — {}",
+            endpoint.id,
+            endpoint.id,
+            endpoint.path,
+            endpoint.doc.in_lang(lang)
+        ));
+    }
+    for endpoint in meta.endpoints {
+        page.endpoint(endpoint);
+    }
+    let head = page.say("\n## 回调\n", "\n## Callbacks\n");
+    page.line(head);
+    for callback in meta.callbacks {
+        page.line(&format!(
+            "### {}\n\n`{} {}` — {}\n",
+            callback.id,
+            callback.method,
+            callback.target,
+            callback.doc.in_lang(lang)
+        ));
+        page.fields(callback.fields);
+        let waits: Vec<String> = callback
+            .schedule
+            .stretches
+            .iter()
+            .map(|stretch| format!("{} × {} s", stretch.times, stretch.wait_ms / 1000))
+            .collect();
+        let (when, status) = (page.say("\n时间表：", "\nSchedule: "), callback.schedule.acknowledged_by);
+        let ack = page.say("成功：HTTP", "acknowledged by HTTP");
+        page.line(&format!("{when}{}; {ack} {status}.", waits.join(", ")));
+    }
+    let head = page.say("\n## 签名\n", "\n## Signatures\n");
+    page.line(head);
+    for signing in meta.signings {
+        let parts = signing.canonical.join("` `");
+        let line = format!(
+            "- `{}`: {} — `{parts}` → `{}`. {}",
+            signing.id,
+            signing.doc.in_lang(lang),
+            signing.field,
+            page.origin(signing.origin)
+        );
+        page.line(&line);
+    }
+    let head = page.say("\n## 对象\n", "\n## Objects\n");
+    page.line(head);
+    for object in meta.objects {
+        page.line(&format!("### {}\n\n{}\n", object.name, object.doc.in_lang(lang)));
+        page.fields(object.fields);
+        page.line("");
+    }
+    let head = page
+        .say("## 状态码\n\n| 码 | 名称 | 说明 | 出处 |", "## Status codes\n\n| code | name | text | where |");
+    page.line(head);
+    page.line("|---|---|---|---|");
+    for code in meta.codes {
+        let unsent = if code.sent { "" } else { page.say("（从不发送）", " (never sent)") };
+        let origin = page.origin(code.origin);
+        page.line(&format!(
+            "| {} | `{}` | {}{unsent} | {origin} |",
+            code.code,
+            code.id,
+            code.text.in_lang(lang)
+        ));
+    }
+    let head = page.say(
+        "\n## 拒绝\n\n| 名称 | 码 | HTTP | error | 何时 |",
+        "\n## Refusals\n\n| name | code | HTTP | error | when |",
+    );
+    page.line(head);
+    page.line("|---|---|---|---|---|");
+    for refusal in meta.refusals {
+        let RefusalMeta { id, code, http, oauth, doc, .. } = refusal;
+        page.line(&format!(
+            "| <a id=\"refusal-{id}\"></a>`{id}` | {} | {http} | {} | {} |",
+            code.code,
+            oauth.unwrap_or(""),
+            doc.in_lang(lang)
+        ));
+    }
+    let head = page.say(
+        "\n## 有效期与限制\n\n| 名称 | 值 | 说明 | 出处 |",
+        "\n## Lifetimes and limits\n\n| name | value | what | where |",
+    );
+    page.line(head);
+    page.line("|---|---|---|---|");
+    for (quantities, unit) in [(meta.lifetimes, " s"), (meta.limits, "")] {
+        for quantity in quantities {
+            let origin = page.origin(quantity.origin);
+            page.line(&format!(
+                "| `{}` | {}{unit} | {} | {origin} |",
+                quantity.id,
+                quantity.value,
+                quantity.doc.in_lang(lang)
+            ));
+        }
+    }
+    let head = page.say("\n## 规则\n", "\n## Rules\n");
+    page.line(head);
+    let note = page.say(
+        "原文档不明确；这是本实现的解读。\n",
+        "The original document is ambiguous; this is the reading.\n",
+    );
+    page.line(note);
+    for rule in meta.rules {
+        page.line(&format!(
+            "- <a id=\"{}\"></a>**{}** {}: {}",
+            rule.id.to_lowercase(),
+            rule.id,
+            rule.what.in_lang(lang),
+            rule.text.in_lang(lang)
+        ));
+    }
+    page.text
+}
+
+fn schema(field: &FieldMeta) -> Value {
+    let mut schema = match field.kind {
+        Kind::Number => json!({ "type": "integer" }),
+        Kind::Id | Kind::Integer | Kind::Time => json!({ "type": "string", "pattern": "^(0|[1-9][0-9]*)$" }),
+        Kind::Timestamp => json!({ "type": "string", "pattern": "^[0-9]{10}$" }),
+        Kind::Amount => json!({ "type": "string", "pattern": "^(0|[1-9][0-9]*)(\\.[0-9]+)?$" }),
+        Kind::Url => json!({ "type": "string", "format": "uri" }),
+        Kind::Secret => json!({ "type": "string", "format": "password" }),
+        Kind::Text | Kind::Signature => json!({ "type": "string" }),
+        Kind::Choice(choice) => {
+            json!({ "type": "string", "enum": choice.values.iter().map(|(wire, _)| *wire).collect::<Vec<_>>() })
+        }
+        Kind::Object(object) => return json!({ "$ref": format!("#/components/schemas/{}", object.name) }),
+        Kind::List(object) => {
+            json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{}", object.name) } })
+        }
+    };
+    schema["description"] = json!(format!("{} ({})", field.doc.en, field.doc.zh));
+    if let Some(fixed) = field.fixed {
+        schema["const"] = json!(fixed);
+    }
+    if let Some(max) = field.max {
+        schema["maxLength"] = json!(max);
+    }
+    schema
+}
+
+fn object_schema(fields: &[FieldMeta]) -> Value {
+    let properties: Map<String, Value> =
+        fields.iter().map(|field| (field.name.to_owned(), schema(field))).collect();
+    let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn operation(meta: &PlatformMeta, endpoint: &EndpointMeta, method: &str) -> Value {
+    let envelope = meta.envelope;
+    let reply = |success: bool, data: Value| {
+        json!({
+            "type": "object",
+            "required": [envelope.success, envelope.status, envelope.message],
+            "properties": {
+                envelope.success: { "type": "boolean", "const": success },
+                envelope.status: { "type": "integer" },
+                envelope.message: { "type": "string" },
+                envelope.data: data,
+            }
+        })
+    };
+    let json_content = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let mut responses = Map::new();
+    let ok = json!({ "description": envelope.ok.text.en, "content": json_content(reply(true, object_schema(endpoint.response))) });
+    responses.insert("200".to_owned(), ok);
+    for refusal in endpoint.errors.iter().filter(|refusal| refusal.http != 200) {
+        let entry =
+            json!({ "description": refusal.doc.en, "content": json_content(reply(false, json!({}))) });
+        responses.entry(refusal.http.to_string()).or_insert(entry);
+    }
+    let codes: Vec<Value> = endpoint
+        .errors
+        .iter()
+        .map(|r| json!({ "refusal": r.id, "code": r.code.code, "http": r.http }))
+        .collect();
+    let id = if method == "POST" {
+        endpoint.id.to_owned()
+    } else {
+        format!("{}_{}", method.to_lowercase(), endpoint.id)
+    };
+    let mut operation = json!({
+        "operationId": id,
+        "summary": endpoint.doc.en,
+        "description": endpoint.doc.zh,
+        "responses": responses,
+        "x-refusals": codes,
+    });
+    if method == "POST" && !endpoint.request.is_empty() {
+        let schema = object_schema(endpoint.request);
+        operation["requestBody"] = json!({ "content": {
+            "application/x-www-form-urlencoded": { "schema": schema },
+            "multipart/form-data": { "schema": schema },
+            "application/json": { "schema": schema },
+        }});
+    }
+    if endpoint.auth == Auth::Bearer {
+        operation["security"] = json!([{ "bearer": [] }]);
+    }
+    operation
+}
+
+fn openapi(meta: &PlatformMeta) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for endpoint in meta.endpoints {
+        let path = paths.entry(format!("/{}", endpoint.path)).or_insert_with(|| json!({}));
+        for method in endpoint.methods {
+            path[method.to_lowercase()] = operation(meta, endpoint, method);
+        }
+    }
+    let schemas: Map<String, Value> =
+        meta.objects.iter().map(|object| (object.name.to_owned(), object_schema(object.fields))).collect();
+    let webhooks: Map<String, Value> = meta
+        .callbacks
+        .iter()
+        .map(|callback| {
+            let body = json!({ "content": { "application/x-www-form-urlencoded": { "schema": object_schema(callback.fields) } } });
+            let status = callback.schedule.acknowledged_by.to_string();
+            let post = json!({
+                "summary": callback.doc.en,
+                "requestBody": body,
+                "responses": { status: { "description": "acknowledged; anything else is repeated" } },
+            });
+            (callback.id.to_owned(), json!({ callback.method.to_lowercase(): post }))
+        })
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": meta.doc.en, "version": env!("CARGO_PKG_VERSION") },
+        "servers": [{ "url": format!("http://127.0.0.1:7070{}", meta.base_path.trim_end_matches('/')) }],
+        "paths": paths,
+        "webhooks": webhooks,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}

@@ -1,0 +1,42 @@
+//! Chores of the workspace. `cargo xtask` without more says what there is.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod codegen;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Outcome = Result<(), String>;
+
+const USAGE: &str = "\
+cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
+cargo xtask tidy                check what the compiler does not: arrows, floats, docs, unsafe
+cargo xtask test [--long]       everything, installing what is missing; --long for many more trials";
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["codegen"] => codegen::run(false),
+        ["codegen", "--check"] => codegen::run(true),
+        ["tidy"] => tidy::run(),
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything that must hold, in one command.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::{Outcome, root};
+
+/// Programs that the tests use, and the Debian packages that have them.
+const NEEDED: &[(&str, &str)] =
+    &[("cc", "gcc"), ("curl", "curl"), ("ps", "procps"), ("kill", "procps"), ("sh", "dash")];
+
+pub(crate) fn run(long: bool) -> Outcome {
+    install()?;
+    let began = Instant::now();
+    let steps: &[(&str, &[&str])] = &[
+        ("format", &["fmt", "--all", "--check"]),
+        ("lints", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ("tests", &["test", "--quiet", "--workspace"]),
+        ("documentation", &["doc", "--quiet", "--workspace", "--no-deps"]),
+    ];
+    for (number, (name, arguments)) in steps.iter().enumerate() {
+        println!("[{}/{}] {name}: cargo {}", number + 3, steps.len() + 2, arguments.join(" "));
+        if number == 0 {
+            println!("[1/{}] tidy", steps.len() + 2);
+            crate::tidy::run()?;
+            println!("[2/{}] codegen --check", steps.len() + 2);
+            crate::codegen::run(true)?;
+        }
+        let step = Instant::now();
+        let mut command = Command::new("cargo");
+        command.args(*arguments).current_dir(root()).env("RUSTDOCFLAGS", "-D warnings");
+        if long {
+            command.env("WALLOP_LONG", "1");
+        }
+        let done = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !done.success() {
+            return Err(format!("{name} failed; the output above says where"));
+        }
+        println!("      {} s", step.elapsed().as_secs());
+    }
+    println!("all is well, after {} s", began.elapsed().as_secs());
+    Ok(())
+}
+
+fn there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+fn install() -> Outcome {
+    let mut missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let line =
+        format!("apt-get update && apt-get install --yes --no-install-recommends {}", missing.join(" "));
+    let root_user = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !root_user || !Path::new("/usr/bin/apt-get").is_file() {
+        return Err(format!(
+            "the tests need programs that are not there. Type this, then try again:\n  sudo sh -c '{line}'"
+        ));
+    }
+    println!("installing {}", missing.join(" "));
+    let done = Command::new("sh").args(["-c", &line]).status().map_err(|error| error.to_string())?;
+    if done.success() { Ok(()) } else { Err(format!("`{line}` failed")) }
+}

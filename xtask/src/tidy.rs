@@ -1,0 +1,211 @@
+//! What the compiler does not check.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Outcome, root};
+
+/// Which crates a crate of this workspace may depend on: the architecture, as data.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("wallet-spec", &[]),
+    ("wallet-macros", &["wallet-spec"]),
+    ("wallet-core", &[]),
+    ("wallet-api", &["wallet-core", "wallet-macros"]),
+    ("wallet-crypto", &["wallet-core"]),
+    ("wallet-platform", &["wallet-api", "wallet-core"]),
+    ("wallet-store", &["wallet-platform", "wallet-core"]),
+    ("wallet-client", &["wallet-api", "wallet-core"]),
+    ("wallet-hyper", &["wallet-core"]),
+    (
+        "wallet-server",
+        &["wallet-store", "wallet-platform", "wallet-hyper", "wallet-crypto", "wallet-api", "wallet-core"],
+    ),
+    (
+        "wallet-sandbox",
+        &[
+            "wallet-server",
+            "wallet-client",
+            "wallet-store",
+            "wallet-platform",
+            "wallet-hyper",
+            "wallet-crypto",
+            "wallet-api",
+            "wallet-core",
+        ],
+    ),
+    ("wallet-cli", &["wallet-sandbox", "wallet-core"]),
+];
+
+/// These never see a runtime, a database or a crypto library, at any depth.
+const SANS_IO: &[&str] = &["wallet-core", "wallet-api", "wallet-platform"];
+const IO: &[&str] = &[
+    "hyper",
+    "hyper-util",
+    "tokio",
+    "axum",
+    "rusqlite",
+    "ring",
+    "rsa",
+    "sha1",
+    "sha2",
+    "aws-lc-rs",
+    "argon2",
+    "getrandom",
+    "rand",
+];
+
+/// No float in these.
+const MONEY: &[&str] = &["wallet-core", "wallet-api", "wallet-platform", "wallet-store"];
+
+pub(crate) fn run() -> Outcome {
+    let mut faults = Vec::new();
+    arrows(&mut faults)?;
+    sans_io(&mut faults)?;
+    sources(&mut faults)?;
+    if faults.is_empty() {
+        println!("tidy");
+        return Ok(());
+    }
+    Err(faults.join("\n"))
+}
+
+fn output(command: &mut Command) -> Result<String, String> {
+    let done =
+        command.current_dir(root()).output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if !done.status.success() {
+        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&done.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+fn arrows(faults: &mut Vec<String>) -> Outcome {
+    let metadata = output(Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let ours = package["dependencies"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|dependency| dependency["kind"].is_null());
+        let ours = ours
+            .filter_map(|dependency| dependency["name"].as_str())
+            .filter(|name| name.starts_with("wallet-"));
+        let name = package["name"].as_str().unwrap_or_default().to_owned();
+        found.insert(name, ours.map(str::to_owned).collect());
+    }
+    for (name, allowed) in ARROWS {
+        match found.get(*name) {
+            None => faults.push(format!("the crate {name} is not there")),
+            Some(dependencies) => {
+                for dependency in
+                    dependencies.iter().filter(|dependency| !allowed.contains(&dependency.as_str()))
+                {
+                    faults.push(format!(
+                        "{name} depends on {dependency}: that arrow is not in the architecture"
+                    ));
+                }
+            }
+        }
+    }
+    for name in found
+        .keys()
+        .filter(|name| name.starts_with("wallet-") && !name.contains("test") && *name != "wallet-benches")
+    {
+        if !ARROWS.iter().any(|(known, _)| known == name) {
+            faults.push(format!(
+                "the crate {name} has no place in the architecture: give it one in xtask/src/tidy.rs"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn sans_io(faults: &mut Vec<String>) -> Outcome {
+    for name in SANS_IO {
+        let tree = output(Command::new("cargo").args([
+            "tree",
+            "-p",
+            name,
+            "-e",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ]))?;
+        for line in tree.lines() {
+            let dependency = line.split(' ').next().unwrap_or_default();
+            if IO.contains(&dependency) {
+                faults.push(format!("{name} sees {dependency}: it is to be free of input and output"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sources(faults: &mut Vec<String>) -> Outcome {
+    for (name, _) in ARROWS {
+        for path in rust_files(&root().join("crates").join(name).join("src"))? {
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+            if !text.starts_with("//!") {
+                faults.push(format!("{shown}:1: say what this file is, in `//!`"));
+            }
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                let has = |word: &str| {
+                    code.match_indices(word).any(|(at, _)| {
+                        let around = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+                        around(code[..at].chars().next_back())
+                            && around(code[at + word.len()..].chars().next())
+                    })
+                };
+                let mut tell = |what: &str| faults.push(format!("{shown}:{}: {what}", number + 1));
+                if MONEY.contains(name) && (has("f32") || has("f64")) {
+                    tell("a float near money");
+                }
+                if has("unsafe") {
+                    tell("unsafe code in a shipped crate");
+                }
+                if SANS_IO.contains(name) && (has("SystemTime") || has("Instant") || has("thread")) {
+                    tell("a clock or a thread in a crate that has none");
+                }
+            }
+        }
+    }
+    for required in [
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "deny.toml",
+    ] {
+        if !root().join(required).is_file() {
+            faults.push(format!("{required} is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn rust_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    let entries =
+        std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
