@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use wallet_api::fomo::{Fomo, get_trade};
-use wallet_core::crypto::Sha1;
+use wallet_core::crypto::{Feed, Sha1};
 use wallet_core::{Endpoint, OutgoingRequest, Platform, SignatureFault, Signer, UnixTime};
 use wallet_crypto::Portable;
 use wallet_tests::{World, sign};
@@ -12,7 +12,7 @@ use wallet_tests::{World, sign};
 struct Counting(AtomicU32);
 
 impl Sha1 for Counting {
-    fn sha1(&self, text: &mut dyn FnMut(&mut dyn FnMut(&[u8]))) -> [u8; 20] {
+    fn sha1(&self, text: &mut Feed<'_>) -> [u8; 20] {
         self.0.fetch_add(1, Ordering::Relaxed);
         Portable::new().sha1(text)
     }

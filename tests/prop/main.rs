@@ -311,11 +311,15 @@ proptest! {
                 }
                 Op::PrePay { user, trade, amount } => {
                     let command = platform.pre_pay(user, trade, amount);
-                    platform.run(command).map(|id| drop(transfers.insert(trade, id)))
+                    platform.run(command).map(|id| {
+                        transfers.insert(trade, id);
+                    })
                 }
                 Op::Payout { user, trade, amount } => {
                     let command = platform.payout(user, trade, amount);
-                    platform.run(command).map(|transfer| drop(transfers.insert(trade, transfer.id)))
+                    platform.run(command).map(|transfer| {
+                        transfers.insert(trade, transfer.id);
+                    })
                 }
                 Op::Confirm { user, trade } => {
                     let command = platform.confirm(user, trade, transfers.get(&trade).copied());

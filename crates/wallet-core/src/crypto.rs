@@ -1,10 +1,13 @@
 //! What this project needs of cryptography, as traits. `wallet-crypto` implements them; they are passed in as values,
 //! so that the core has no crypto library and a test can count or replace each call.
 
+/// Feeds a text to a hash, piece by piece, through the function it is handed.
+pub type Feed<'a> = dyn FnMut(&mut dyn FnMut(&[u8])) + 'a;
+
 /// SHA-1, for signatures that the documents prescribe (R8).
 pub trait Sha1: Send + Sync {
     /// The digest of everything that `text` feeds, in order. Nothing is allocated.
-    fn sha1(&self, text: &mut dyn FnMut(&mut dyn FnMut(&[u8]))) -> [u8; 20];
+    fn sha1(&self, text: &mut Feed<'_>) -> [u8; 20];
 }
 
 /// SHA-256, HMAC and HKDF with it.

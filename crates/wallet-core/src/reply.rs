@@ -228,7 +228,7 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
     let success = std::iter::once(&envelope.success)
         .chain(envelope.read_also)
         .find_map(|name| reply.get(*name))
-        .map_or(true, |value| !matches!(value, Value::Bool(false)) && value.as_str() != Some("false"));
+        .is_none_or(|value| !matches!(value, Value::Bool(false)) && value.as_str() != Some("false"));
     let succeeded = match status {
         Some(status) => status == envelope.ok.code && success,
         None => bare && oauth_error.is_none() && (200..300).contains(&http),

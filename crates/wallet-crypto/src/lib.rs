@@ -14,7 +14,7 @@ pub use password::{PasswordCost, Passwords};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::SecureRandom;
 use ring::{digest, hkdf, hmac};
-use wallet_core::crypto::{Aead, Entropy, Sha1, Sha256};
+use wallet_core::crypto::{Aead, Entropy, Feed, Sha1, Sha256};
 
 /// The portable backend: ring for SHA-256, HMAC, HKDF, AES-GCM and entropy, `sha1` for SHA-1 (which uses the
 /// processor's SHA instructions where it has them, and ring does not).
@@ -37,7 +37,7 @@ impl Default for Portable {
 }
 
 impl Sha1 for Portable {
-    fn sha1(&self, text: &mut dyn FnMut(&mut dyn FnMut(&[u8]))) -> [u8; 20] {
+    fn sha1(&self, text: &mut Feed<'_>) -> [u8; 20] {
         use sha1::Digest as _;
         let mut hasher = sha1::Sha1::new();
         text(&mut |bytes| hasher.update(bytes));

@@ -165,7 +165,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
         Wire::read(fields),
         Wire::write(fields),
         Wire::write_one(fields),
-        wire.into_owned(fields),
+        wire.owned(fields),
         Wire::index(fields),
     );
     let index = if fields.is_empty() {
@@ -313,7 +313,7 @@ fn callback_module(callback: &Callback, wire: &Wire<'_>) -> TokenStream {
     let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
     let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
     let (read, write, into_owned, index) =
-        (Wire::read(fields), Wire::write(fields), wire.into_owned(fields), Wire::index(fields));
+        (Wire::read(fields), Wire::write(fields), wire.owned(fields), Wire::index(fields));
     quote! {
         #about
         pub mod #module {

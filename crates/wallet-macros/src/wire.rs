@@ -69,7 +69,7 @@ impl Wire<'_> {
     }
 
     /// Fields that stand in the Rust type: not the fixed ones, and not those that signing makes.
-    pub(crate) fn typed<'f>(fields: &'f [Field]) -> impl Iterator<Item = (usize, &'f Field)> {
+    pub(crate) fn typed(fields: &[Field]) -> impl Iterator<Item = (usize, &Field)> {
         fields.iter().enumerate().filter(|(_, field)| {
             field.fixed.is_none() && !matches!(field.kind, Kind::Timestamp | Kind::Signature)
         })
@@ -178,7 +178,7 @@ impl Wire<'_> {
     }
 
     /// `name: name.into_owned(), …`
-    pub(crate) fn into_owned(&self, fields: &[Field]) -> TokenStream {
+    pub(crate) fn owned(&self, fields: &[Field]) -> TokenStream {
         let members = Self::typed(fields).map(|(_, field)| {
             let name = snake(&field.name);
             let owned = |value: TokenStream| match (&field.kind, self.borrows(&field.kind)) {

@@ -124,8 +124,11 @@ impl<C: Command> Job for Task<C> {
     }
 }
 
+/// Where the outcome of a job will come.
+pub type Awaited<T> = oneshot::Receiver<Result<T, Failure>>;
+
 /// A command as a job, and where its outcome will come.
-pub fn job<C: Command>(command: C) -> (Box<dyn Job>, oneshot::Receiver<Result<C::Outcome, Failure>>) {
+pub fn job<C: Command>(command: C) -> (Box<dyn Job>, Awaited<C::Outcome>) {
     let (reply, receiver) = oneshot::channel();
     (Box::new(Task { command, decided: None, reply }), receiver)
 }

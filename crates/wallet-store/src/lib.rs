@@ -15,7 +15,7 @@ mod sqlite;
 mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use engine::{Engine, Failure, Job, StoreError, job};
+pub use engine::{Awaited, Engine, Failure, Job, StoreError, job};
 pub use memory::Memory;
 pub use sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_for_writing};
 pub use store::{BatchSizes, OpenError, Options, Store};
