@@ -28,7 +28,11 @@ struct Owned {
 
 fn main() {
     let crypto = Portable::new();
-    let signer = Signer { sha1: &crypto, key: "d1301e2dac45eaa8cbb2610e0ce51f1665792635", now: UnixTime::from_secs(1_574_510_444) };
+    let signer = Signer {
+        sha1: &crypto,
+        key: "d1301e2dac45eaa8cbb2610e0ce51f1665792635",
+        now: UnixTime::from_secs(1_574_510_444),
+    };
     // Values as apps send them; the addresses are encoded, so that decoding has work to do.
     let request = pre_pay::Request {
         trade_id: "20191123-000017".into(),
@@ -43,7 +47,11 @@ fn main() {
     request.encode_form(Some(&signer), &mut body).expect("signed");
     let text = String::from_utf8(body.clone()).expect("a form is ASCII");
     let owned: Owned = serde_urlencoded::from_str(&text).expect("the same fields");
-    assert_eq!(serde_urlencoded::to_string(&owned).expect("the same form"), text, "both write the same bytes");
+    assert_eq!(
+        serde_urlencoded::to_string(&owned).expect("the same form"),
+        text,
+        "both write the same bytes"
+    );
     let http = http::Request::post("/fomo/oauth2/resource/pre_pay")
         .header("content-type", "application/x-www-form-urlencoded")
         .header("authorization", "Bearer d1301e2dac45eaa8cbb2610e0ce51f1665792635")
@@ -58,14 +66,19 @@ fn main() {
             out.clear();
             request.encode_form(Some(&signer), &mut out).is_ok()
         }),
-        subject("out: serde_urlencoded, the signature being ready", || serde_urlencoded::to_string(&owned).is_ok()),
+        subject("out: serde_urlencoded, the signature being ready", || {
+            serde_urlencoded::to_string(&owned).is_ok()
+        }),
         subject("in: the generated type", || pre_pay::Endpoint::decode(&http).is_ok()),
-        subject("in: serde_urlencoded into an owned struct", || serde_urlencoded::from_bytes::<Owned>(&body).is_ok()),
+        subject("in: serde_urlencoded into an owned struct", || {
+            serde_urlencoded::from_bytes::<Owned>(&body).is_ok()
+        }),
     ]);
     for (name, ours, theirs) in [("out", 0, 1), ("in", 2, 3)] {
         let ratio = |ours: f64, theirs: f64| theirs / ours;
         let (a, b) = (&figures[ours], &figures[theirs]);
-        let mut figure = Figure::of(format!("{name}: how many times faster"), "×", vec![ratio(a.median, b.median)]);
+        let mut figure =
+            Figure::of(format!("{name}: how many times faster"), "×", vec![ratio(a.median, b.median)]);
         (figure.q1, figure.q3) = (ratio(a.q3, b.q1), ratio(a.q1, b.q3));
         figures.push(figure);
     }

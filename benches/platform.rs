@@ -1,1 +1,400 @@
-fn main() {}
+//! Transfers a second through `wallet-store` on SQLite with synchronous=FULL, beside a plain rusqlite loop that makes the
+//! same reads and writes the same rows: one transfer a commit, and 100 a commit. On a fresh file and on one grown to
+//! 300,000 transfers; random accounts and one hot account. Rounds are interleaved.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use rusqlite::{Connection, Statement, params};
+use tokio::runtime::Runtime;
+use wallet_api::fomo::{CoinId, ServerUri, UserId};
+use wallet_benches::{Figure, report};
+use wallet_core::Secret;
+use wallet_crypto::Portable;
+use wallet_platform::{
+    AppId, Coin, CreateApp, CreateUser, Deposit, FindApp, PasswordKind, PasswordState, PayUser, Proof,
+    PutCoin,
+};
+use wallet_store::{Clock as _, Options, Store, SystemClock, prepare_for_writing};
+
+const PEOPLE: usize = 1_000;
+const GROWN: u64 = 300_000;
+const ROUNDS: usize = 7;
+const COIN: CoinId = CoinId::new(5);
+
+/// Everybody owns an app, so that anybody's account may pay.
+#[derive(Clone)]
+struct People {
+    owners: Arc<Vec<(UserId, AppId)>>,
+    server_uri: ServerUri<'static>,
+}
+
+/// A generator of numbers that need only look random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+}
+
+fn open(path: &Path) -> Store {
+    let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
+    Store::open(path, options).expect("the store opens")
+}
+
+async fn populate(store: &Store) -> People {
+    let text = String::new;
+    let coin = Coin {
+        id: COIN,
+        chain_id: text(),
+        coin_type: text(),
+        price: text(),
+        name: "usdt".into(),
+        description: text(),
+        explorer: text(),
+        contract: text(),
+        decimals: 6,
+        min_amount: text(),
+        next_start: text(),
+        is_active: true,
+        sort_id: 0,
+    };
+    store.submit(PutCoin(coin)).await.expect("a coin");
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..PEOPLE {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let phc =
+                || Secret::new("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b".to_owned());
+            let login_name = format!("user{number}");
+            let user = CreateUser {
+                name: login_name.clone(),
+                login_name,
+                pwd: phc(),
+                wallet_pwd: Some(phc()),
+                developer: true,
+            };
+            let owner = store.submit(user).await.expect("a user");
+            store
+                .submit(Deposit { user: owner, coin: COIN, amount: "1000000000".parse().expect("an amount") })
+                .await
+                .expect("money");
+            let (client_id, name, seed) = (format!("app{number}"), "App".to_owned(), store.vault().seed());
+            let app = CreateApp { owner, client_id, name, redirect_uri: "shop.example/back".into(), seed };
+            (number, owner, store.submit(app).await.expect("an app").app)
+        });
+    }
+    let mut owners = tasks.join_all().await;
+    owners.sort_by_key(|(number, ..)| *number);
+    let owners = Arc::new(owners.into_iter().map(|(_, owner, app)| (owner, app)).collect());
+    People { owners, server_uri: ServerUri::new("https://shop.example/fomo/callback").expect("an address") }
+}
+
+async fn people_of(store: &Store) -> People {
+    let mut owners = Vec::new();
+    for number in 0..PEOPLE {
+        let keys = store.view(FindApp::new(&format!("app{number}"))).await.expect("an app");
+        owners.push((keys.app.owner, keys.app.id));
+    }
+    People {
+        owners: Arc::new(owners),
+        server_uri: ServerUri::new("https://shop.example/fomo/callback").expect("an address"),
+    }
+}
+
+/// Payer and payee of a transfer.
+fn pair(random: &mut Random, hot: bool) -> (usize, usize) {
+    let payer = if hot { 0 } else { random.below(PEOPLE) };
+    (payer, (payer + 1 + random.below(PEOPLE - 1)) % PEOPLE)
+}
+
+/// Every trade_id is used once in a process.
+static TRADES: AtomicU64 = AtomicU64::new(0);
+
+fn trade_id() -> String {
+    format!("order-{:012}", TRADES.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn through_the_store(store: &Store, people: &People, submitters: usize, transfers: usize, hot: bool) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..submitters {
+        let (store, people) = (store.clone(), people.clone());
+        let mine = transfers / submitters + usize::from(number < transfers % submitters);
+        tasks.spawn(async move {
+            let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1) << 20);
+            for _ in 0..mine {
+                let (payer, payee) = pair(&mut random, hot);
+                let (owner, app) = people.owners[payer];
+                let command = PayUser {
+                    app,
+                    trade_id: trade_id(),
+                    amount: "0.000001".parse().expect("an amount"),
+                    coin: COIN,
+                    user: people.owners[payee].0,
+                    server_uri: people.server_uri.clone(),
+                    state: "s".into(),
+                    proof: Proof::remembered(
+                        &PasswordState { user: owner, version: 1 },
+                        PasswordKind::Wallet,
+                    ),
+                };
+                store.submit(command).await.expect("paid");
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+/// The plain loop: the statements that a transfer needs, on one connection.
+struct Plain<'c> {
+    reads: [Statement<'c>; 7],
+    account: Statement<'c>,
+    update_account: Statement<'c>,
+    entry: Statement<'c>,
+    transfer: Statement<'c>,
+    trade: Statement<'c>,
+    delivery: Statement<'c>,
+    feed: Statement<'c>,
+    event: Statement<'c>,
+    next_id: i64,
+    sequence: Statement<'c>,
+}
+
+fn all(connection: &Connection, table: &str) -> String {
+    let mut info = connection.prepare(&format!("PRAGMA table_info({table})")).expect("a table");
+    let names: Vec<String> =
+        info.query_map([], |row| row.get(1)).expect("columns").map(|name| name.expect("a name")).collect();
+    names.join(", ")
+}
+
+impl<'c> Plain<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        let sql = |text: &str| connection.prepare(text).expect("a statement");
+        let read = |table: &str, key: &str| {
+            sql(&format!("SELECT {} FROM {table} WHERE {key}", all(connection, table)))
+        };
+        let insert = |table: &str| {
+            let columns = all(connection, table);
+            let places: Vec<String> = (1..=columns.split(',').count()).map(|at| format!("?{at}")).collect();
+            sql(&format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", ")))
+        };
+        let next_id =
+            connection.query_row("SELECT next_id FROM sequence", [], |row| row.get(0)).expect("a number");
+        Self {
+            reads: [
+                read("coin", "id = ?1"),
+                read("user", "id = ?1"),
+                read("trade", "app = ?1 AND trade_id = ?2"),
+                read("feed", "app = ?1"),
+                read("app", "id = ?1"),
+                read("user", "id = ?1"),
+                read("attempt_limit", "user = ?1 AND kind = ?2"),
+            ],
+            account: read("account", "owner = ?1 AND coin = ?2"),
+            update_account: sql(
+                "UPDATE account SET balance = ?3, entries = ?4 WHERE owner = ?1 AND coin = ?2",
+            ),
+            entry: insert("entry"),
+            transfer: insert("transfer"),
+            trade: insert("trade"),
+            delivery: insert("delivery"),
+            feed: sql(
+                "INSERT INTO feed (app, last) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET last = ?2",
+            ),
+            event: insert("event"),
+            next_id,
+            sequence: sql("UPDATE sequence SET next_id = ?1 WHERE id = 1"),
+        }
+    }
+
+    /// Reads a row and looks at every column, as a decision would.
+    fn read(statement: &mut Statement<'_>, key: impl rusqlite::Params) -> Option<i64> {
+        let columns = statement.column_count();
+        let mut rows = statement.query(key).expect("a read");
+        let row = rows.next().expect("a row")?;
+        let mut last = 0;
+        for at in 0..columns {
+            match row.get_ref(at).expect("a column") {
+                rusqlite::types::ValueRef::Integer(number) => last = number,
+                rusqlite::types::ValueRef::Text(text) => {
+                    drop(std::hint::black_box(String::from_utf8_lossy(text).into_owned()))
+                }
+                rusqlite::types::ValueRef::Blob(bytes) => drop(std::hint::black_box(bytes.to_vec())),
+                _ => {}
+            }
+        }
+        Some(last)
+    }
+
+    fn one(&mut self, people: &People, payer: usize, payee: usize) {
+        let ((owner, app), (user, _)) = (people.owners[payer], people.owners[payee]);
+        let (owner, app, user, coin) =
+            (owner.get() as i64, app.0 as i64, user.get() as i64, COIN.get() as i64);
+        let (trade, now) = (trade_id(), SystemClock.now().millis());
+        let [coins, payees, trades, feeds, apps, owners, limits] = &mut self.reads;
+        Self::read(coins, [coin]);
+        Self::read(payees, [user]);
+        assert!(Self::read(trades, params![app, trade]).is_none());
+        let n = Self::read(feeds, [app]).unwrap_or(0) + 1;
+        Self::read(apps, [app]);
+        Self::read(owners, [owner]);
+        Self::read(limits, [owner, 2]);
+        let id = self.next_id;
+        self.next_id += 4;
+        for (at, (whose, sign)) in [(owner, -1_i128), (user, 1)].into_iter().enumerate() {
+            let (balance, entries): (Vec<u8>, i64) = self
+                .account
+                .query_row([whose, coin], |row| Ok((row.get(2)?, row.get(3)?)))
+                .expect("an account");
+            let wide = |number: i128| (number.cast_unsigned() ^ (1 << 127)).to_be_bytes();
+            let balance = (u128::from_be_bytes(balance.try_into().expect("16 bytes")) ^ (1 << 127))
+                .cast_signed()
+                + sign;
+            assert!(balance >= 0);
+            self.update_account.execute(params![whose, coin, wide(balance), entries + 1]).expect("written");
+            self.entry
+                .execute(params![id + 1 + at as i64, whose, coin, wide(sign), id, now])
+                .expect("written");
+        }
+        let amount = (1_u128 | 1 << 127).to_be_bytes();
+        let nothing = (1_u128 << 127).to_be_bytes();
+        self.transfer
+            .execute(params![
+                id,
+                app,
+                2,
+                owner,
+                user,
+                coin,
+                amount,
+                "0.000001",
+                nothing,
+                trade,
+                "s",
+                people.server_uri.as_str(),
+                "shop.example/back",
+                1,
+                now,
+                now
+            ])
+            .expect("written");
+        self.trade.execute(params![app, trade, id]).expect("written");
+        self.delivery.execute(params![id + 3, id, app, 0, 0, now + 1000, 0]).expect("written");
+        self.feed.execute([app, n]).expect("written");
+        self.event.execute(params![app, n, 2, id, now]).expect("written");
+    }
+
+    fn run(&mut self, connection: &Connection, people: &People, transfers: usize, a_commit: usize) {
+        let mut random = Random(0x2545_f491_4f6c_dd1d ^ self.next_id as u64);
+        let mut left = transfers;
+        while left > 0 {
+            let now = left.min(a_commit);
+            connection.execute_batch("BEGIN IMMEDIATE").expect("begun");
+            for _ in 0..now {
+                let (payer, payee) = pair(&mut random, false);
+                self.one(people, payer, payee);
+            }
+            self.sequence.execute([self.next_id]).expect("written");
+            connection.execute_batch("COMMIT").expect("committed");
+            left -= now;
+        }
+    }
+}
+
+fn per_second(transfers: usize, run: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    run();
+    transfers as f64 / began.elapsed().as_secs_f64()
+}
+
+fn measure(runtime: &Runtime, directory: &Path, prepared: &Path, label: &str, figures: &mut Vec<Figure>) {
+    let copy = |name: &str| -> PathBuf {
+        let path = directory.join(format!("{label}-{name}.db"));
+        std::fs::copy(prepared, &path).expect("copied");
+        path
+    };
+    let (ours, plain) = (copy("store"), copy("plain"));
+    let store = open(&ours);
+    let people = runtime.block_on(people_of(&store));
+    let connection = Connection::open(&plain).expect("opened");
+    prepare_for_writing(&connection).expect("set up");
+    let mut one_by_one = Plain::new(&connection);
+
+    let names = [
+        "plain loop, 1 a commit",
+        "plain loop, 100 a commit",
+        "store, 64 submitters",
+        "store, 256 submitters",
+        "store, 256 submitters, one hot account",
+    ];
+    let mut rates: Vec<Vec<f64>> = names.iter().map(|_| Vec::new()).collect();
+    let mut batches = [(0, 0); 2];
+    for round in 0..=ROUNDS {
+        let mut row = [0.0; 5];
+        row[0] = per_second(1_000, || one_by_one.run(&connection, &people, 1_000, 1));
+        row[1] = per_second(8_000, || one_by_one.run(&connection, &people, 8_000, 100));
+        for (at, (submitters, hot)) in [(64, false), (256, false), (256, true)].into_iter().enumerate() {
+            let before = store.batch_sizes();
+            row[at + 2] = per_second(8_000, || {
+                runtime.block_on(through_the_store(&store, &people, submitters, 8_000, hot));
+            });
+            let after = store.batch_sizes();
+            if at < 2 && round > 0 {
+                batches[at].0 += after.commands - before.commands;
+                batches[at].1 += after.batches - before.batches;
+            }
+        }
+        eprintln!("{label}: round {round} of {ROUNDS}: {row:.0?}");
+        if round > 0 {
+            for (rates, rate) in rates.iter_mut().zip(row) {
+                rates.push(rate);
+            }
+        }
+    }
+    let ratio = |name: &str, a: usize, b: usize| {
+        let values = rates[a].iter().zip(&rates[b]).map(|(a, b)| a / b).collect();
+        Figure::of(format!("{label}: {name}"), "×", values)
+    };
+    let ratios = [
+        ratio("256 submitters beside the loop with 1 a commit", 3, 0),
+        ratio("256 submitters beside the loop with 100 a commit", 3, 1),
+        ratio("64 submitters beside the loop with 100 a commit", 2, 1),
+        ratio("one hot account beside random accounts", 4, 3),
+    ];
+    for (at, (name, values)) in names.iter().zip(rates.clone()).enumerate() {
+        let mut figure = Figure::of(format!("{label}: {name}"), "transfers/s", values);
+        if let Some((commands, count)) = at.checked_sub(2).and_then(|at| batches.get(at)) {
+            figure.note = format!("{:.0} a batch", *commands as f64 / *count as f64);
+        }
+        figures.push(figure);
+    }
+    figures.extend(ratios);
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let directory = tempfile::tempdir().expect("a directory");
+    let fresh = directory.path().join("prepared.db");
+    let store = open(&fresh);
+    let people = runtime.block_on(populate(&store));
+    drop(store); // the last connection folds the log into the file
+    let mut figures = Vec::new();
+    measure(&runtime, directory.path(), &fresh, "fresh file", &mut figures);
+
+    let grown = directory.path().join("grown.db");
+    std::fs::copy(&fresh, &grown).expect("copied");
+    let store = open(&grown);
+    for part in 0..10 {
+        runtime.block_on(through_the_store(&store, &people, 256, GROWN as usize / 10, false));
+        eprintln!("growing: {} %", (part + 1) * 10);
+    }
+    drop(store);
+    measure(&runtime, directory.path(), &grown, "300,000 transfers", &mut figures);
+    report("platform", &figures);
+}

@@ -19,7 +19,9 @@ fn main() {
     assert_eq!(made.sign(), "873b0ce5134c4007e61dbd453d1b3f72c79e1d5a");
     let figures = interleaved(vec![
         subject("sign a request (timestamp, SHA-1, hex)", || Signature::new(&signer, rule, |_, _| {})),
-        subject("SHA-1 alone: sha1", || sha1::Sha1::new().chain_update(secret).chain_update(timestamp).finalize()),
+        subject("SHA-1 alone: sha1", || {
+            sha1::Sha1::new().chain_update(secret).chain_update(timestamp).finalize()
+        }),
         subject("SHA-1 alone: ring", || {
             let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
             context.update(secret.as_bytes());

@@ -55,7 +55,15 @@ impl Figure {
     pub fn of(name: impl Into<String>, unit: &'static str, mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |part: usize| values[(values.len() - 1) * part / 4];
-        Self { name: name.into(), unit, q1: at(1), median: at(2), q3: at(3), allocations: None, note: String::new() }
+        Self {
+            name: name.into(),
+            unit,
+            q1: at(1),
+            median: at(2),
+            q3: at(3),
+            allocations: None,
+            note: String::new(),
+        }
     }
 }
 
@@ -106,7 +114,8 @@ pub fn interleaved(mut subjects: Vec<Subject<'_>>) -> Vec<Figure> {
 /// Prints figures, and writes them to `benches/out/NAME.json`.
 pub fn report(name: &str, figures: &[Figure]) {
     for figure in figures {
-        let allocations = figure.allocations.map_or_else(String::new, |count| format!("  {count:.2} allocations"));
+        let allocations =
+            figure.allocations.map_or_else(String::new, |count| format!("  {count:.2} allocations"));
         println!(
             "{:<60} {:>12.1} {} (quartiles {:.1} to {:.1}){allocations}  {}",
             figure.name, figure.median, figure.unit, figure.q1, figure.q3, figure.note
