@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod codegen;
+mod report;
 mod test;
 mod tidy;
 
@@ -14,6 +15,7 @@ type Outcome = Result<(), String>;
 const USAGE: &str = "\
 cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
 cargo xtask tidy                check what the compiler does not: arrows, floats, docs, unsafe
+cargo xtask report [--build]    turn the JSON of `cargo bench` into docs/performance.md; --build times a clean release build
 cargo xtask test [--long]       everything, installing what is missing; --long for many more trials";
 
 /// The workspace's root.
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
+        ["report"] => report::run(false),
+        ["report", "--build"] => report::run(true),
         ["tidy"] => tidy::run(),
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),

@@ -6,23 +6,9 @@ use std::fmt;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::endpoint::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
+use crate::field::Value;
 use crate::{EndpointMeta, FaultsMeta, FieldMeta, form, multipart};
-
-/// The text of one field.
-#[derive(Debug, Clone)]
-pub struct Value<'a> {
-    /// The text, decoded once.
-    pub text: Cow<'a, str>,
-    /// Whether it stood as a number in JSON.
-    pub number: bool,
-}
-
-impl<'a> From<Cow<'a, str>> for Value<'a> {
-    fn from(text: Cow<'a, str>) -> Self {
-        Self { text, number: false }
-    }
-}
 
 /// One slot for each field of a declaration, filled by one pass over the body.
 pub struct Slots<'a, const N: usize> {

@@ -2,8 +2,22 @@
 
 use std::borrow::Cow;
 
-use crate::body::Value;
 use crate::{Amount, UnixTime};
+
+/// The text of one field.
+#[derive(Debug, Clone)]
+pub struct Value<'a> {
+    /// The text, decoded once.
+    pub text: Cow<'a, str>,
+    /// Whether it stood as a number in JSON.
+    pub number: bool,
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self { text, number: false }
+    }
+}
 
 /// A field's text is not of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

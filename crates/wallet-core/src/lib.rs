@@ -20,6 +20,7 @@ mod body;
 pub mod crypto;
 mod delivery;
 mod endpoint;
+mod fault;
 mod field;
 pub mod form;
 mod meta;
@@ -33,13 +34,14 @@ pub mod types;
 pub mod webhook;
 
 pub use amount::{Amount, AmountError, Units};
-pub use body::{BodyFormat, FieldWriter, Slots, Value};
+pub use body::{BodyFormat, FieldWriter, Slots};
 pub use delivery::{Delivery, DeliveryState, Input, Output, Schedule, Snapshot, Stretch};
 pub use endpoint::{
-    Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, Fault, FaultKind, OutgoingRequest,
-    Platform, bearer, decode_callback, decode_fields, peek, write_request,
+    Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, OutgoingRequest, Platform, bearer,
+    decode_callback, decode_fields, peek, write_request,
 };
-pub use field::{Field, Malformed};
+pub use fault::{Fault, FaultKind};
+pub use field::{Field, Malformed, Value};
 pub use meta::*;
 pub use reply::{
     Data, FromCode, RefusalBody, Refused, Reply, ResponseError, message, read_reply, refusal_body,

@@ -53,7 +53,6 @@ pub use passwords::{
 };
 pub use payments::{
     AppEvents, ConfirmPay, ConfirmedPay, PayUser, Pending, PrePay, TradeOf, TransferDetail, TransferView,
-    trade_state,
 };
 pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Slot, Table, TableMeta, Wanted, Writer,

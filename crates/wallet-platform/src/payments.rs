@@ -1,8 +1,6 @@
 //! Payments in both directions (R18 to R21, R23, R28, R33 to R35, R38).
 
-use wallet_api::fomo::{
-    CoinId, Direction, Refusal, ServerUri, Trade, TransferStatus, UserId, payment_result,
-};
+use wallet_api::fomo::{CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, payment_result};
 use wallet_core::{Amount, Callback, Delivery, Units, UnixTime};
 
 use crate::coins;
@@ -16,7 +14,7 @@ use crate::oauth::bearer;
 use crate::passwords::Proof;
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
-use crate::vault::{Digest, Vault};
+use crate::vault::Digest;
 
 /// Tells an app's feed something.
 pub(crate) fn tell(
@@ -340,22 +338,6 @@ impl Query for TradeOf {
         let transfer = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::TransferUnknown)?;
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
         Ok((transfer.clone(), coin.clone()))
-    }
-}
-
-/// A transfer and its state, as get_trade and the data of 211, 213 and 214 tell it.
-pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTime) -> Trade {
-    Trade {
-        transfer_id: vault.transfer_id(transfer.id),
-        trade_id: transfer.trade_id.clone().into(),
-        status: transfer.status(now),
-        direction: transfer.direction,
-        user_id: transfer.user(),
-        coin_id: transfer.coin,
-        amount: crate::wire::amount(&transfer.amount_text),
-        cut_amount: transfer.cut.to_amount(decimals),
-        create_time: transfer.created_at,
-        update_time: transfer.updated_at,
     }
 }
 

@@ -61,6 +61,22 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
     }
 }
 
+/// A transfer and its state, as get_trade and the data of 211, 213 and 214 tell it.
+pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTime) -> fomo::Trade {
+    fomo::Trade {
+        transfer_id: vault.transfer_id(transfer.id),
+        trade_id: transfer.trade_id.clone().into(),
+        status: transfer.status(now),
+        direction: transfer.direction,
+        user_id: transfer.user(),
+        coin_id: transfer.coin,
+        amount: amount(&transfer.amount_text),
+        cut_amount: transfer.cut.to_amount(decimals),
+        create_time: transfer.created_at,
+        update_time: transfer.updated_at,
+    }
+}
+
 impl Claimed {
     /// The callback of this attempt: the documented body (R35), and a signature header for each live secret (R9, R37).
     ///

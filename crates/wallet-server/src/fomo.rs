@@ -13,7 +13,7 @@ use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
     ConfirmPay, ConfirmedPay, ExchangeCode, FindApp, Login as LoginCommand, PasswordKind, PayUser, Pending,
     PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair, TradeOf,
-    TransferDetail, Verifier, Who, check_login_name, trade_state, wire as rows,
+    TransferDetail, Verifier, Who, check_login_name, wire as rows,
 };
 use wallet_store::{Failure, Store};
 
@@ -350,7 +350,7 @@ impl Inner {
         let (request, keys) = self.verified(signed).await?;
         let trade_id = request.trade_id.as_str().to_owned();
         let (transfer, coin) = self.store.view(TradeOf { app: keys.app.id, trade_id }).await?;
-        Ok(trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now()))
+        Ok(rows::trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now()))
     }
 
     async fn active_coins(&self) -> Handled<get_active_coins::Endpoint> {

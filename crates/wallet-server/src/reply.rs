@@ -8,7 +8,7 @@ use wallet_api::fomo::{Denied, Refusal};
 use wallet_core::{
     Auth, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body, success_body,
 };
-use wallet_platform::{Refused, RefusedData, trade_state};
+use wallet_platform::{Refused, RefusedData, wire};
 use wallet_store::{Failure, Store, StoreError};
 
 fn json(status: u16, body: Vec<u8>) -> Response {
@@ -70,7 +70,7 @@ fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) ->
     let body = match &refused.data {
         None => refusal_body(meta.envelope, lang, &RefusalBody::<()> { refusal, field, wait, data: None }),
         Some(RefusedData::Transfer { transfer, decimals }) => {
-            let data = Some(trade_state(store.vault(), transfer, *decimals, store.now()));
+            let data = Some(wire::trade_state(store.vault(), transfer, *decimals, store.now()));
             refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
         }
         Some(RefusedData::Denied { state }) => {

@@ -2,7 +2,7 @@
 
 use wallet_platform::{AnyRow, List, Loader, Writer};
 
-use crate::engine::StoreError;
+use crate::error::StoreError;
 
 /// A database under one engine. Loads within a transaction see what it began with.
 pub trait Backend: Loader<Error = StoreError> + Writer<Error = StoreError> {

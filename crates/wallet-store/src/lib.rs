@@ -9,13 +9,15 @@
 mod backend;
 mod clock;
 mod engine;
+mod error;
 mod memory;
 mod migrations;
 mod sqlite;
 mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use engine::{Awaited, Engine, Failure, Job, StoreError, job};
+pub use engine::{Awaited, Engine, Job, job};
+pub use error::{Failure, StoreError};
 pub use memory::Memory;
 pub use sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_for_writing};
 pub use store::{BatchSizes, OpenError, Options, Store};

@@ -7,7 +7,7 @@ use wallet_core::DeliveryState;
 use wallet_platform::{AnyKey, AnyRow, Entity, List, Loader, Writer};
 
 use crate::backend::Backend;
-use crate::engine::StoreError;
+use crate::error::StoreError;
 
 #[derive(Debug, Default)]
 struct Committed {

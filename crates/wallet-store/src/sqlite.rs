@@ -7,7 +7,7 @@ use wallet_platform::{
 };
 
 use crate::backend::Backend;
-use crate::engine::StoreError;
+use crate::error::StoreError;
 
 /// The first row number of a new database. Below it are the system accounts.
 pub const FIRST_ID: u64 = 100_000;

@@ -19,7 +19,8 @@ use wallet_platform::{
 
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::engine::{Engine, Failure, Job, StoreError, job};
+use crate::engine::{Engine, Job, job};
+use crate::error::{Failure, StoreError};
 use crate::memory::Memory;
 use crate::migrations;
 use crate::sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_for_writing, prepare_reader};
