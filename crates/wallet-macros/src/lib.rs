@@ -1,6 +1,6 @@
 //! `#[derive(WalletApi)]`: one spec file in, Rust items out.
 //!
-//! ```ignore
+//! ```text
 //! /// The FOMO open platform.
 //! #[derive(wallet_macros::WalletApi)]
 //! #[wallet(spec = "spec/fomo.toml", rules = "spec/rules.toml")]
