@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wallet_api::fomo::{Refusal, lifetimes};
 use wallet_core::crypto::equal;
-use wallet_core::{Secret, UnixTime};
+use wallet_core::{Endpoint, Secret, UnixTime};
 
 use crate::apps::ProvenClient;
 use crate::entities::{App, ClientName, Code, Family, FamilyId, Rows, Token, User};
@@ -267,6 +267,11 @@ pub(crate) fn bearer<'r>(
         return Err(Refusal::ScopeLacking.into());
     }
     Ok(family)
+}
+
+/// The scope that the spec asks of an endpoint's bearer.
+pub(crate) fn scope_of<E: Endpoint>() -> &'static str {
+    E::META.scope.unwrap_or_default()
 }
 
 /// The user of an access token, if it has the scope.

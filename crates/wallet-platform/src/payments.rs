@@ -1,6 +1,9 @@
 //! Payments in both directions (R18 to R21, R23, R28, R33 to R35, R38).
 
-use wallet_api::fomo::{CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, payment_result};
+use wallet_api::fomo::{
+    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, payment_result,
+    pre_pay,
+};
 use wallet_core::{Amount, Callback, Delivery, Units, UnixTime};
 
 use crate::coins;
@@ -10,7 +13,7 @@ use crate::entities::{
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::money::{Movement, moving_units};
-use crate::oauth::bearer;
+use crate::oauth::{bearer, scope_of};
 use crate::passwords::Proof;
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
@@ -89,7 +92,7 @@ impl Command for PrePay {
     type Outcome = TransferSeq;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TransferSeq, Stop> {
         rows.want::<Coin>(&(self.coin,));
-        let family = bearer(rows, cx.now, self.token, "paytoken")?;
+        let family = bearer(rows, cx.now, self.token, scope_of::<pre_pay::Endpoint>())?;
         rows.want::<TradeName>(&(family.app, self.trade_id.clone()));
         rows.want::<Feed>(&(family.app,));
         let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::NoPermission)?;
@@ -306,7 +309,7 @@ pub struct TransferDetail {
 impl Query for TransferDetail {
     type Answer = TransferView;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<TransferView, Stop> {
-        let family = bearer(rows, cx.now, self.token, "paytoken")?;
+        let family = bearer(rows, cx.now, self.token, scope_of::<get_transfer_detail::Endpoint>())?;
         let id = self.transfer.ok_or(Refusal::TransferUnknown)?;
         let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::TransferUnknown)?;
         if transfer.app != family.app || ![transfer.payer, transfer.payee].contains(&family.user) {
