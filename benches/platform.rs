@@ -246,8 +246,8 @@ impl<'c> Plain<'c> {
         Self::read(owners, [owner]);
         Self::read(limits, [owner, 2]);
         let id = self.next_id;
-        self.next_id += 4;
-        for (at, (whose, sign)) in [(owner, -1_i128), (user, 1)].into_iter().enumerate() {
+        self.next_id += 2;
+        for (whose, sign) in [(owner, -1_i128), (user, 1)] {
             let (balance, entries): (Vec<u8>, i64) = self
                 .account
                 .query_row([whose, coin], |row| Ok((row.get(2)?, row.get(3)?)))
@@ -258,9 +258,7 @@ impl<'c> Plain<'c> {
                 + sign;
             assert!(balance >= 0);
             self.update_account.execute(params![whose, coin, wide(balance), entries + 1]).expect("written");
-            self.entry
-                .execute(params![id + 1 + at as i64, whose, coin, wide(sign), id, now])
-                .expect("written");
+            self.entry.execute(params![whose, coin, entries + 1, wide(sign), id, now]).expect("written");
         }
         let amount = (1_u128 | 1 << 127).to_be_bytes();
         let nothing = (1_u128 << 127).to_be_bytes();
@@ -285,7 +283,7 @@ impl<'c> Plain<'c> {
             ])
             .expect("written");
         self.trade.execute(params![app, trade, id]).expect("written");
-        self.delivery.execute(params![id + 3, id, app, 0, 0, now + 1000, 0]).expect("written");
+        self.delivery.execute(params![id + 1, id, app, 0, 0, now + 1000, 0]).expect("written");
         self.feed.execute([app, n]).expect("written");
         self.event.execute(params![app, n, 2, id, now]).expect("written");
     }

@@ -1,12 +1,14 @@
 //! The platform from outside: over HTTP, on its stores, as a program.
 
 mod bad_input;
+mod callbacks;
 mod clients;
 mod crash;
 mod deliveries;
 mod endpoints;
 mod fsync;
 mod program;
+mod purge;
 mod races;
 mod rules;
 mod signing;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::fault::{Fault, FaultKind};
 use crate::field::Value;
-use crate::{EndpointMeta, FaultsMeta, FieldMeta, form, multipart};
+use crate::{FaultsMeta, FieldMeta, form, multipart};
 
 /// One slot for each field of a declaration, filled by one pass over the body.
 pub struct Slots<'a, const N: usize> {
@@ -18,74 +18,75 @@ pub struct Slots<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Slots<'a, N> {
+    pub(crate) fn empty(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
+        Self { values: [const { None }; N], fields, faults }
+    }
+
     /// Reads `body` by its content type. `index` finds a field by the name on the wire.
     pub(crate) fn read(
-        meta: &'static EndpointMeta,
+        &mut self,
         index: fn(&[u8]) -> Option<usize>,
         content_type: Option<&str>,
         body: &'a [u8],
-    ) -> Result<Self, Fault> {
-        let mut slots = Self { values: [const { None }; N], fields: meta.request, faults: &meta.faults };
+    ) -> Result<(), Fault> {
         if body.is_empty() {
-            return Ok(slots);
+            return Ok(());
         }
-        let unreadable = || Fault::new(FaultKind::Body, Some("body"), meta.faults.body);
+        let faults = self.faults;
+        let unreadable = || Fault::new(FaultKind::Body, Some("body"), faults.body);
         let (essence, parameters) = match content_type {
             Some(text) => text.split_once(';').unwrap_or((text, "")),
             None => return Err(unreadable()),
         };
         let essence = essence.trim();
         if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            slots.read_form(index, body)?;
+            self.read_form(index, body)?;
         } else if essence.eq_ignore_ascii_case("application/json") {
             let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
-            slots.read_json(index, text, unreadable)?;
+            self.read_json(index, text, unreadable)?;
         } else if essence.eq_ignore_ascii_case("multipart/form-data") {
             let boundary = multipart::boundary(parameters).ok_or_else(unreadable)?;
             multipart::parts(body, boundary, |name, content| {
                 let Some(at) = index(name.as_bytes()) else { return Ok(()) };
                 match std::str::from_utf8(content) {
-                    Ok(text) => slots.put(at, Cow::Borrowed(text).into()),
-                    Err(_) => Err(slots.fault(at, FaultKind::NotUtf8)),
+                    Ok(text) => self.put(at, Cow::Borrowed(text).into()),
+                    Err(_) => Err(self.fault(at, FaultKind::NotUtf8)),
                 }
             })
             .ok_or_else(unreadable)??;
         } else {
             return Err(unreadable());
         }
-        Ok(slots)
+        Ok(())
     }
 
-    /// Slots that hold a callback's form body.
-    pub(crate) fn read_callback(
-        fields: &'static [FieldMeta],
-        faults: &'static FaultsMeta,
+    /// Reads a form body; a callback has no other.
+    pub(crate) fn read_form(
+        &mut self,
         index: fn(&[u8]) -> Option<usize>,
         body: &'a [u8],
-    ) -> Result<Self, Fault> {
-        let mut slots = Self { values: [const { None }; N], fields, faults };
-        slots.read_form(index, body)?;
-        Ok(slots)
-    }
-
-    fn read_form(&mut self, index: fn(&[u8]) -> Option<usize>, body: &'a [u8]) -> Result<(), Fault> {
-        for (name, value) in form::pairs(body) {
-            // Names are plain in practice; a name that is encoded is decoded before it is looked up.
-            let at = match index(name) {
-                Some(at) => Some(at),
-                None if memchr::memchr2(b'%', b'+', name).is_some() => {
-                    form::decode(name).ok().and_then(|name| index(name.as_bytes()))
-                }
-                None => None,
-            };
-            let Some(at) = at else { continue };
-            match form::decode(value) {
+    ) -> Result<(), Fault> {
+        let Ok(text) = std::str::from_utf8(body) else { return self.read_broken_form(index, body) };
+        for (name, value) in form::pairs(text) {
+            let Some(at) = find(index, name) else { continue };
+            match form::decode_text(value) {
                 Ok(text) => self.put(at, text.into())?,
                 Err(form::FormError::NotUtf8) => return Err(self.fault(at, FaultKind::NotUtf8)),
                 Err(_) => return Err(self.fault(at, FaultKind::Malformed)),
             }
         }
         Ok(())
+    }
+
+    /// A form with bytes that are not UTF-8: names the field in which they stand, or the body when it is none of ours.
+    #[cold]
+    fn read_broken_form(&mut self, index: fn(&[u8]) -> Option<usize>, body: &'a [u8]) -> Result<(), Fault> {
+        let broken = body.split(|byte| *byte == b'&').find(|pair| std::str::from_utf8(pair).is_err());
+        let name = broken.and_then(|pair| std::str::from_utf8(pair.split(|byte| *byte == b'=').next()?).ok());
+        Err(match name.and_then(|name| find(index, name)) {
+            Some(at) => self.fault(at, FaultKind::NotUtf8),
+            None => Fault::new(FaultKind::Body, Some("body"), self.faults.body),
+        })
     }
 
     fn read_json(
@@ -180,6 +181,14 @@ impl<'a, const N: usize> Slots<'a, N> {
     }
 }
 
+/// The field of a name in a form. Names are plain in practice; one that is encoded is decoded before it is looked up.
+fn find(index: fn(&[u8]) -> Option<usize>, name: &str) -> Option<usize> {
+    index(name.as_bytes()).or_else(|| match form::decode_text(name) {
+        Ok(Cow::Owned(name)) => index(name.as_bytes()),
+        _ => None,
+    })
+}
+
 struct Members<'s, 'a, const N: usize> {
     slots: &'s mut Slots<'a, N>,
     index: fn(&[u8]) -> Option<usize>,
@@ -254,6 +263,8 @@ impl<'o> FieldWriter<'o> {
     pub fn field(&mut self, name: &str, value: &str) {
         match self.format {
             BodyFormat::Form => {
+                // One growth for what is likely: nothing of the value is escaped.
+                self.out.reserve(name.len() + value.len() + 2);
                 if self.out.len() > self.start {
                     self.out.push(b'&');
                 }

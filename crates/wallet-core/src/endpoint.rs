@@ -231,7 +231,8 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
     request: &'a http::Request<B>,
 ) -> Result<Slots<'a, N>, Fault> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
-    let mut slots = Slots::read(meta, index, content_type, request.body().as_ref())?;
+    let mut slots = Slots::empty(meta.request, &meta.faults);
+    slots.read(index, content_type, request.body().as_ref())?;
     if meta.auth == Auth::Client
         && let Some(basic) = credentials(request.headers(), "basic")
     {
@@ -258,7 +259,8 @@ pub fn peek<const N: usize, B: AsRef<[u8]>>(
     at: usize,
 ) -> Option<String> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
-    let slots = Slots::<N>::read(meta, index, content_type, request.body().as_ref()).ok()?;
+    let mut slots = Slots::<N>::empty(meta.request, &meta.faults);
+    slots.read(index, content_type, request.body().as_ref()).ok()?;
     slots.text(at).map(|text| text.to_string())
 }
 
@@ -289,7 +291,8 @@ pub fn decode_callback<'a, const N: usize>(
     index: fn(&[u8]) -> Option<usize>,
     body: &'a [u8],
 ) -> Result<Slots<'a, N>, Fault> {
-    let mut slots = Slots::read_callback(meta.fields, faults, index, body)?;
+    let mut slots = Slots::empty(meta.fields, faults);
+    slots.read_form(index, body)?;
     slots.check()?;
     Ok(slots)
 }

@@ -55,25 +55,39 @@ pub enum FormError {
 /// # Errors
 /// [`FormError`] when an escape is broken or the result is not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    let Some(first) = bytes.iter().position(|byte| matches!(byte, b'%' | b'+')) else {
-        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
-    };
-    let mut decoded = Vec::with_capacity(bytes.len());
-    decoded.extend_from_slice(&bytes[..first]);
-    let mut rest = &bytes[first..];
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let [high, low, after @ ..] = rest else { return Err(FormError::Escape) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => decode_text(text),
+        Err(_) => Err(FormError::NotUtf8),
+    }
+}
+
+/// [`decode`] for what is known to be UTF-8 as it stands, so that a body is checked once and not pair by pair.
+pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
+    let encoded = |bytes: &[u8]| memchr::memchr2(b'%', b'+', bytes);
+    let Some(first) = encoded(text.as_bytes()) else { return Ok(Cow::Borrowed(text)) };
+    let (plain, mut rest) = text.as_bytes().split_at(first);
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(plain);
+    loop {
+        match rest {
+            [] => break,
+            [b'+', after @ ..] => {
+                decoded.push(b' ');
+                rest = after;
+            }
+            [b'%', high, low, after @ ..] => {
                 let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
                     return Err(FormError::Escape);
                 };
                 decoded.push(high << 4 | low);
                 rest = after;
             }
-            other => decoded.push(other),
+            [b'%', ..] => return Err(FormError::Escape),
+            _ => {
+                let (plain, after) = rest.split_at(encoded(rest).unwrap_or(rest.len()));
+                decoded.extend_from_slice(plain);
+                rest = after;
+            }
         }
     }
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
@@ -89,20 +103,21 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// The pairs of a form body, not yet decoded; empty pairs are passed over.
-pub fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn pairs(body: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = Some(body);
     std::iter::from_fn(move || {
         loop {
             let body = rest?;
-            let end = memchr::memchr(b'&', body);
+            let end = memchr::memchr(b'&', body.as_bytes());
             let pair = &body[..end.unwrap_or(body.len())];
             rest = end.map(|end| &body[end + 1..]);
             if pair.is_empty() {
                 continue;
             }
-            return Some(match memchr::memchr(b'=', pair) {
+            // Names are short: looking at each byte is faster than a search that must be set up.
+            return Some(match pair.bytes().position(|byte| byte == b'=') {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
-                None => (pair, &pair[pair.len()..]),
+                None => (pair, ""),
             });
         }
     })
@@ -114,14 +129,14 @@ mod tests {
 
     #[test]
     fn pairs_are_split_once_and_broken_escapes_refused() {
-        let body = b"a=1&&b==2&c&=d&";
-        let found: Vec<_> = pairs(body).collect();
-        assert_eq!(found, [(&b"a"[..], &b"1"[..]), (b"b", b"=2"), (b"c", b""), (b"", b"d")]);
+        let found: Vec<_> = pairs("a=1&&b==2&c&=d&").collect();
+        assert_eq!(found, [("a", "1"), ("b", "=2"), ("c", ""), ("", "d")]);
         assert_eq!(decode(b"%"), Err(FormError::Escape));
         assert_eq!(decode(b"%4"), Err(FormError::Escape));
         assert_eq!(decode(b"%zz"), Err(FormError::Escape));
         assert_eq!(decode(b"%80"), Err(FormError::NotUtf8));
         assert_eq!(decode(b"\xff"), Err(FormError::NotUtf8));
         assert!(matches!(decode(b"plain"), Ok(Cow::Borrowed("plain"))));
+        assert_eq!(decode(b"%61b+c%2Bd+"), Ok(Cow::Owned("ab c+d ".to_owned())));
     }
 }

@@ -425,34 +425,49 @@ fn in_class(wanted: char, class: &str) -> bool {
     false
 }
 
+/// Bytes that may stand in an address: visible ASCII without those that some readers take for others.
+const IN_URL: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        allowed[byte] = b.is_ascii_graphic()
+            && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}');
+        byte += 1;
+    }
+    allowed
+};
+
 /// Whether a text is an absolute http or https address with a host and without user information. Checked without
 /// allocating; whoever connects parses it again.
 pub fn is_http_url(text: &str) -> bool {
-    let lower =
-        |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    let rest = if lower("http://") {
-        &text[7..]
-    } else if lower("https://") {
-        &text[8..]
-    } else {
+    if !text.bytes().all(|byte| IN_URL[usize::from(byte)]) {
         return false;
+    }
+    let after = |prefix: &str| {
+        let (start, rest) = text.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix).then_some(rest)
     };
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    let host_end =
-        authority.rfind(':').filter(|at| !authority[*at..].contains(']')).unwrap_or(authority.len());
+    let Some(rest) = after("https://").or_else(|| after("http://")) else { return false };
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority = &rest[..end];
+    let host_end = authority
+        .bytes()
+        .rposition(|byte| byte == b':')
+        .filter(|at| !authority[*at..].contains(']'))
+        .unwrap_or(authority.len());
     let (host, port) = authority.split_at(host_end);
-    let port_is_fine = port.is_empty() || port[1..].parse::<u16>().is_ok();
-    let plain = text.bytes().all(|byte| {
-        byte.is_ascii_graphic()
-            && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
-    });
+    let port_is_fine = match port.strip_prefix(':') {
+        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok(),
+        None => true,
+    };
     let host_is_fine = !host.is_empty()
         && if host.starts_with('[') {
             host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
         } else {
             host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
         };
-    plain && port_is_fine && host_is_fine
+    port_is_fine && host_is_fine
 }
 
 #[cfg(test)]
@@ -476,6 +491,8 @@ mod tests {
             "http://u:p@h/",
             "http://h:99999/",
             "http://h:x/",
+            "http://h:+80/",
+            "http://h:/",
             "http://a b/",
             "http://a\\b/",
             "http://[::1",

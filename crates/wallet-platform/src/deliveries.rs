@@ -5,7 +5,7 @@ use std::time::Duration;
 use wallet_api::fomo::{Refusal, payment_result};
 use wallet_core::{Callback, Delivery, DeliveryState, Input, Output, UnixTime};
 
-use crate::entities::{App, Attempt, Coin, DeliveryId, DeliveryRow, EventKind, Rows, Transfer};
+use crate::entities::{App, AppId, Attempt, Coin, DeliveryId, DeliveryRow, EventKind, Rows, Transfer};
 use crate::machine::{Command, Context, Query, Stop};
 use crate::payments::tell;
 use crate::rows::{Changes, List};
@@ -14,32 +14,38 @@ fn restore(row: &DeliveryRow) -> Delivery {
     Delivery::restore(payment_result::Callback::META.schedule, row.snapshot())
 }
 
-/// Deliveries that are due by a time and not leased, the earliest first.
+/// Deliveries that are due by a time and not leased, the earliest first, each with its app.
 #[derive(Debug)]
 pub struct DueDeliveries {
     /// By when.
     pub by: UnixTime,
+    /// Apps to pass over, since as many of their attempts are under way as may be.
+    pub except: Vec<AppId>,
     /// How many at most.
     pub limit: u64,
 }
 
 impl Query for DueDeliveries {
-    type Answer = Vec<DeliveryId>;
+    type Answer = Vec<(DeliveryId, AppId)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let due = rows.list::<DeliveryRow>(List::Due { by: self.by, limit: self.limit })?;
-        Ok(due.into_iter().map(|row| row.id).collect())
+        let list = List::Due { by: self.by, except: self.except.clone(), limit: self.limit };
+        Ok(rows.list::<DeliveryRow>(list)?.into_iter().map(|row| (row.id, row.app)).collect())
     }
 }
 
 /// When the next delivery is due that nobody has leased.
-#[derive(Debug)]
-pub struct NextDue;
+#[derive(Debug, Default)]
+pub struct NextDue {
+    /// Apps to pass over.
+    pub except: Vec<AppId>,
+}
 
 impl Query for NextDue {
     type Answer = Option<UnixTime>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let far = UnixTime::from_millis(i64::MAX);
-        let next = rows.list::<DeliveryRow>(List::Due { by: far, limit: 1 })?;
+        let list = List::Due { by: far, except: self.except.clone(), limit: 1 };
+        let next = rows.list::<DeliveryRow>(list)?;
         Ok(next.first().map(|row| row.next_at))
     }
 }
@@ -220,6 +226,8 @@ pub struct AttemptsOf(pub DeliveryId);
 impl Query for AttemptsOf {
     type Answer = Vec<Attempt>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(rows.list::<Attempt>(List::Attempts(self.0))?.into_iter().cloned().collect())
+        let ended = rows.find::<DeliveryRow>(&(self.0,))?.map_or(0, |row| row.attempts);
+        let attempts = rows.find_all::<Attempt>((1..=ended).map(|n| (self.0, n)))?;
+        Ok(attempts.into_iter().cloned().collect())
     }
 }

@@ -33,8 +33,6 @@ row_ids! {
     FamilyId;
     /// The row number of a delivery.
     DeliveryId;
-    /// The row number of an entry.
-    EntryId;
 }
 
 macro_rules! entities {
@@ -466,13 +464,13 @@ entities! {
     /// One side of a movement of money. Never changed.
     entry: Entry {
         key {
-            /// Its row number.
-            id: EntryId,
+            /// Whose account.
+            owner: UserId,
+            /// Which coin.
+            coin: CoinId,
+            /// Its number within the account, from 1 without gaps.
+            n: u64,
         }
-        /// Whose account.
-        owner: UserId,
-        /// Which coin.
-        coin: CoinId,
         /// How much; negative where it leaves.
         amount: Units,
         /// What it belongs to; none for a deposit.
@@ -561,6 +559,8 @@ entities! {
         pending: u32,
         /// When reservations that nobody decided lapse.
         pending_until: UnixTime,
+        /// When it was last reserved or failed.
+        touched_at: UnixTime,
     }
 
     /// A key of the platform itself, sealed.

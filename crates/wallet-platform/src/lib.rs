@@ -28,6 +28,7 @@ mod money;
 mod oauth;
 mod passwords;
 mod payments;
+mod purge;
 mod rows;
 mod users;
 mod vault;
@@ -48,14 +49,16 @@ pub use machine::{Command, Context, Ids, Query, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
 pub use passwords::{
-    Challenge, FailPassword, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword,
-    Who,
+    Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,
+    ReservePassword, Who,
 };
 pub use payments::{
     AppEvents, ConfirmPay, ConfirmedPay, PayUser, Pending, PrePay, TradeOf, TransferDetail, TransferView,
 };
+pub use purge::{Over, Purge};
 pub use rows::{
-    AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Slot, Table, TableMeta, Wanted, Writer,
+    AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Passing, Slot, Table, TableMeta, Wanted,
+    Writer,
 };
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, FindUser, Login, Records,

@@ -4,7 +4,7 @@ use wallet_api::fomo::{CoinId, Refusal, UserId};
 use wallet_core::{Amount, Units};
 
 use crate::coins;
-use crate::entities::{Account, Coin, Entry, EntryId, Rows, TransferSeq, User};
+use crate::entities::{Account, Coin, Entry, Rows, TransferSeq, User};
 use crate::machine::{Command, Context, Refused, Stop};
 use crate::rows::Changes;
 
@@ -64,11 +64,12 @@ impl Movement {
             if balance < Units::ZERO && owner != ISSUER {
                 return Err(Refusal::InsufficientBalance.into());
             }
-            out.put(Account { owner, coin: self.coin, balance, entries: entries + 1 });
+            let n = entries + 1;
+            out.put(Account { owner, coin: self.coin, balance, entries: n });
             out.put(Entry {
-                id: EntryId(cx.ids.next()),
                 owner,
                 coin: self.coin,
+                n,
                 amount: units,
                 transfer: self.transfer,
                 created_at: cx.now,

@@ -104,9 +104,11 @@ impl Subject {
     }
 }
 
+/// From here on, far above any row number, an attempt limit's `user` stands for a login name that nobody had.
+pub const NOBODY: u64 = 1 << 62;
+
 /// Stands in limits for a login name that is nobody's yet.
 fn nobody(cx: &Context<'_>, name: &str) -> UserId {
-    const NOBODY: u64 = 1 << 62; // far above any row number
     let hash = cx.vault.hash(&format!("nobody {name}"));
     let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
     UserId::new(NOBODY | u64::from_be_bytes([0, a, b, c, d, e, f, g]))
@@ -186,6 +188,7 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
         locked_until: UnixTime::default(),
         pending: 0,
         pending_until: UnixTime::default(),
+        touched_at: now,
     });
     if now > limit.pending_until {
         limit.pending = 0; // whoever reserved has died
@@ -227,6 +230,7 @@ impl Command for ReservePassword {
         }
         limit.pending += 1;
         limit.pending_until = cx.now + RESERVED_FOR;
+        limit.touched_at = cx.now;
         out.put(limit);
         Ok(Reservation::Challenge(Challenge {
             user,
@@ -257,6 +261,7 @@ impl Command for FailPassword {
 impl AttemptLimit {
     /// One more proven failure; says for how long it locks.
     fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
+        self.touched_at = now;
         self.failures = self.failures.saturating_add(1);
         let doublings = self.failures.checked_sub(limits::WRONG_PASSWORDS as u32)?;
         let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);

@@ -15,7 +15,7 @@ use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::money::{Movement, moving_units};
 use crate::oauth::{bearer, scope_of};
 use crate::passwords::Proof;
-use crate::rows::{Changes, List};
+use crate::rows::Changes;
 use crate::users::signed_in;
 use crate::vault::Digest;
 
@@ -358,8 +358,9 @@ pub struct AppEvents {
 impl Query for AppEvents {
     type Answer = Vec<(Event, Transfer)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let events =
-            rows.list::<Event>(List::Events { app: self.app, after: self.after, limit: self.limit })?;
+        let last = rows.find::<Feed>(&(self.app,))?.map_or(0, |feed| feed.last);
+        let until = last.min(self.after.saturating_add(self.limit));
+        let events = rows.find_all::<Event>((self.after.saturating_add(1)..=until).map(|n| (self.app, n)))?;
         for event in &events {
             rows.want::<Transfer>(&(event.transfer,));
         }

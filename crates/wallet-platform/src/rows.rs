@@ -5,11 +5,10 @@ use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
-use wallet_api::fomo::{CoinId, UserId};
 use wallet_core::UnixTime;
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
-use crate::entities::{AnyKey, AnyRow, AppId, DeliveryId, Rows as AllRows};
+use crate::entities::{AnyKey, AnyRow, AppId, Rows as AllRows};
 use crate::machine::Stop;
 
 /// A keyed row of one table.
@@ -162,41 +161,46 @@ pub trait Writer {
 }
 
 /// A list of rows that only queries ask for. The store answers it from what is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum List {
     /// Every coin, by sort_id, then id.
     Coins,
-    /// The entries of an account, newest first.
-    Entries {
-        /// Whose account.
-        owner: UserId,
-        /// In which coin.
-        coin: CoinId,
-        /// How many to pass over.
-        skip: u64,
-        /// How many at most.
-        limit: u64,
-    },
-    /// Deliveries that wait, are due by then and have no lease (the leases of a process that died are freed when the store is opened), earliest first.
+    /// Deliveries that wait, are due by then and have no lease (the leases of a process that died are freed when the
+    /// store is opened), earliest first.
     Due {
         /// By when.
         by: UnixTime,
+        /// Apps whose deliveries are passed over.
+        except: Vec<AppId>,
         /// How many at most.
         limit: u64,
     },
     /// Deliveries that have a lease.
     Leased,
-    /// The attempts of a delivery, in order.
-    Attempts(DeliveryId),
-    /// The events of an app after a number, in order.
-    Events {
-        /// Whose events.
-        app: AppId,
-        /// After which number.
-        after: u64,
+    /// Rows whose time was over by then, the longest first.
+    Over {
+        /// Which rows.
+        what: Passing,
+        /// By when.
+        by: UnixTime,
         /// How many at most.
         limit: u64,
     },
+}
+
+/// Rows whose time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Passing {
+    /// Codes, by `expires_at`.
+    Codes,
+    /// Tokens, by `expires_at`.
+    Tokens,
+    /// Sessions, by `expires_at`.
+    Sessions,
+    /// Registrations, by `expires_at`.
+    Registrations,
+    /// Attempt limits of login names that nobody had ([`NOBODY`](crate::NOBODY)), by `touched_at`.
+    NobodysLimits,
 }
 
 /// What a command or query asked for and did not find loaded.
@@ -241,6 +245,18 @@ impl AllRows {
                 Err(Stop::Missing)
             }
         }
+    }
+
+    /// The rows that there are of these keys, in their order.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] when one has not been loaded.
+    pub fn find_all<E: Entity>(&self, keys: impl Iterator<Item = E::Key> + Clone) -> Result<Vec<&E>, Stop>
+    where
+        Self: Has<E>,
+    {
+        keys.clone().for_each(|key| self.want::<E>(&key));
+        keys.filter_map(|key| self.find(&key).transpose()).collect()
     }
 
     /// The rows of a list.

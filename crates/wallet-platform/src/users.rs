@@ -293,9 +293,9 @@ impl Query for Records {
         let limit = limits::RECORDS_PER_PAGE;
         let skip = self.page.checked_sub(1).ok_or_else(|| Refused::field("page"))?.saturating_mul(limit);
         let mut records = Vec::new();
-        if skip < total {
-            let entries =
-                rows.list::<Entry>(List::Entries { owner: self.user, coin: self.coin, skip, limit })?;
+        if let Some(newest) = total.checked_sub(skip) {
+            let numbers = (1..=newest).rev().take(limit as usize);
+            let entries = rows.find_all::<Entry>(numbers.map(|n| (self.user, self.coin, n)))?;
             for transfer in entries.iter().filter_map(|entry| entry.transfer) {
                 rows.want::<Transfer>(&(transfer,));
             }

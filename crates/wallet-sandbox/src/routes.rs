@@ -166,7 +166,7 @@ async fn move_to(shared: &Shared, target: wallet_core::UnixTime, until: Instant)
         if shared.callbacks.settle(until).await? == Settled::TimeUp {
             return Ok(Settled::TimeUp);
         }
-        match shared.store.view(NextDue).await? {
+        match shared.store.view(NextDue::default()).await? {
             Some(next) if next <= target => {
                 if Instant::now() >= until {
                     return Ok(Settled::TimeUp);

@@ -131,7 +131,7 @@ impl Sandbox {
                 }
             })
         };
-        let delivering = tokio::spawn(server.callbacks().clone().run(until_stopped()));
+        let delivering = tokio::spawn(server.clone().work(until_stopped()));
         Ok(Self { described, server, stop, tasks: vec![serving, delivering], clock, _temporary: temporary })
     }
 

@@ -1,7 +1,7 @@
 //! Delivers callbacks. It makes attempts and reports how they ended; when the next one is due is the platform's to say.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use wallet_api::fomo::payment_result;
 use wallet_core::{Callback, UnixTime};
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
-use wallet_platform::{AttemptResult, Claim, Claimed, DueDeliveries, FinishAttempt, NextDue, TransferSeq};
+use wallet_platform::{
+    AppId, AttemptResult, Claim, Claimed, DueDeliveries, FinishAttempt, NextDue, TransferSeq,
+};
 use wallet_store::{Failure, Store, StoreError};
 
 use crate::guard::{Addresses, GuardedConnector};
@@ -23,10 +25,13 @@ const PER_HOST: usize = 8;
 const AT_ONCE: usize = 256;
 /// Deliveries claimed in one go.
 const CLAIMED: u64 = 256;
-/// Deliveries claimed and not finished: those of a slow host wait here.
-const WAITING: usize = 4096;
+/// Deliveries of one app claimed and not finished. One that never answers keeps no place from the others: its further
+/// deliveries are not even looked at until one of these has ended.
+const PER_APP: usize = 32;
 /// Longer than an attempt takes with all its waiting. The leases of a process that died are freed by the next start.
 const LEASE: Duration = Duration::from_secs(3600);
+/// An end that comes between a look and the wait for it is seen after this.
+const NAP_AT_END: Duration = Duration::from_millis(50);
 /// The longest sleep: a clock that is set is noticed by then.
 const NAP: Duration = Duration::from_secs(30);
 
@@ -42,7 +47,8 @@ struct Inner {
     transport: HyperTransport<HttpsConnector<GuardedConnector>>,
     all: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    in_flight: AtomicUsize,
+    /// Deliveries claimed and not finished, of each app that has any.
+    claimed: Mutex<HashMap<AppId, usize>>,
     attempts: AtomicU64,
     wake: Notify,
     ended: Notify,
@@ -82,7 +88,7 @@ impl Callbacks {
                 transport,
                 all: Semaphore::new(AT_ONCE),
                 hosts: Mutex::default(),
-                in_flight: AtomicUsize::new(0),
+                claimed: Mutex::default(),
                 attempts: AtomicU64::new(0),
                 wake: Notify::new(),
                 ended: Notify::new(),
@@ -119,7 +125,7 @@ impl Callbacks {
     }
 
     /// Runs until `stop` resolves, then waits for attempts under way.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
             let pause = match self.dispatch().await {
@@ -143,13 +149,15 @@ impl Callbacks {
         let end = Instant::now()
             + Duration::from_millis(payment_result::Callback::META.deadline_ms)
             + Duration::from_secs(1);
-        while self.inner.in_flight.load(Ordering::Acquire) > 0 && Instant::now() < end {
-            let _ = tokio::time::timeout_at(end, self.inner.ended.notified()).await;
+        while !self.inner.claimed().is_empty() && Instant::now() < end {
+            let nap = (Instant::now() + NAP_AT_END).min(end);
+            let _ = tokio::time::timeout_at(nap, self.inner.ended.notified()).await;
         }
     }
 
     async fn until_next(&self) -> Duration {
-        match self.inner.store.view(NextDue).await {
+        let except = self.inner.busy_apps();
+        match self.inner.store.view(NextDue { except }).await {
             Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
             _ => NAP,
         }
@@ -159,22 +167,31 @@ impl Callbacks {
     async fn dispatch(&self) -> Result<usize, Failure> {
         let _one_at_a_time = self.inner.claiming.lock().await;
         let store = &self.inner.store;
-        if self.inner.in_flight.load(Ordering::Acquire) >= WAITING {
+        let except = self.inner.busy_apps();
+        let due = store.view(DueDeliveries { by: store.now(), except, limit: CLAIMED }).await?;
+        let mut free: HashMap<AppId, usize> = HashMap::new();
+        let deliveries: Vec<_> = due
+            .into_iter()
+            .filter(|(_, app)| {
+                let free = free.entry(*app).or_insert_with(|| self.inner.free(*app));
+                let take = *free > 0;
+                *free = free.saturating_sub(1);
+                take
+            })
+            .map(|(id, _)| id)
+            .collect();
+        if deliveries.is_empty() {
             return Ok(0);
         }
-        let due = store.view(DueDeliveries { by: store.now(), limit: CLAIMED }).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let claimed = store.submit(Claim { deliveries: due, lease: LEASE }).await?;
+        let claimed = store.submit(Claim { deliveries, lease: LEASE }).await?;
         let count = claimed.len();
-        self.inner.in_flight.fetch_add(count, Ordering::AcqRel);
         for one in claimed {
+            *self.inner.claimed().entry(one.app.id).or_default() += 1;
             let inner = self.inner.clone();
             tokio::spawn(async move {
+                let app = one.app.id;
                 inner.attempt(one).await;
-                inner.in_flight.fetch_sub(1, Ordering::AcqRel);
-                inner.ended.notify_waiters();
+                inner.release(app);
             });
         }
         Ok(count)
@@ -188,7 +205,7 @@ impl Callbacks {
         loop {
             let ended = self.inner.ended.notified();
             let begun = self.dispatch().await?;
-            if begun == 0 && self.inner.in_flight.load(Ordering::Acquire) == 0 {
+            if begun == 0 && self.inner.claimed().is_empty() {
                 return Ok(Settled::Quiet);
             }
             if begun > 0 {
@@ -209,6 +226,38 @@ impl Callbacks {
 impl Inner {
     fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<TransferSeq, oneshot::Sender<u16>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claimed(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, usize>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Apps that have as many claimed as may be.
+    fn busy_apps(&self) -> Vec<AppId> {
+        let claimed = self.claimed();
+        claimed.iter().filter(|(_, count)| **count >= PER_APP).map(|(app, _)| *app).collect()
+    }
+
+    /// How many more of an app may be claimed.
+    fn free(&self, app: AppId) -> usize {
+        PER_APP.saturating_sub(self.claimed().get(&app).copied().unwrap_or(0))
+    }
+
+    /// One of an app has ended.
+    fn release(&self, app: AppId) {
+        let mut claimed = self.claimed();
+        let left = claimed.get(&app).copied().unwrap_or(0);
+        if left <= 1 {
+            claimed.remove(&app);
+        } else {
+            claimed.insert(app, left - 1);
+        }
+        drop(claimed);
+        self.ended.notify_waiters();
+        // Deliveries of an app that was busy may have been passed over.
+        if left >= PER_APP {
+            self.wake.notify_one();
+        }
     }
 
     fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {

@@ -481,7 +481,7 @@ fn record(
         ),
     };
     Record {
-        id: entry.id.0,
+        id: entry.n,
         user_id: entry.owner,
         coin_id: entry.coin,
         amount: size.to_amount(coin.decimals),

@@ -12,6 +12,7 @@ mod listen;
 mod metrics;
 mod notify;
 mod passwords;
+mod purge;
 mod reply;
 mod server;
 

@@ -10,7 +10,7 @@ use axum::routing::get;
 use http::StatusCode;
 use wallet_crypto::{PasswordCost, Passwords};
 use wallet_platform::NextDue;
-use wallet_store::Store;
+use wallet_store::{Failure, Store};
 
 use crate::callbacks::Callbacks;
 use crate::fomo;
@@ -18,6 +18,7 @@ use crate::guard::Addresses;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::passwords::Prover;
+use crate::purge;
 use crate::reply::text;
 
 /// What a server is set up with.
@@ -60,7 +61,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server; its callback worker is to be run by whoever owns it.
+    /// A server; its [`work`](Self::work) is to be run by whoever owns it.
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
         Self {
@@ -72,6 +73,22 @@ impl Server {
                 store,
             }),
         }
+    }
+
+    /// What is done beside answering: callbacks are delivered, and what is over is taken away. Runs until `stop`
+    /// resolves, then waits for attempts under way.
+    pub async fn work(self, stop: impl Future<Output = ()>) {
+        let purging = tokio::spawn(purge::run(self.inner.store.clone()));
+        self.inner.callbacks.clone().run(stop).await;
+        purging.abort();
+    }
+
+    /// Takes away what is over by now, without waiting for [`work`](Self::work) to do so; says how many rows.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn purge(&self) -> Result<usize, Failure> {
+        purge::purge(&self.inner.store).await
     }
 
     /// The callback worker.
@@ -99,7 +116,7 @@ async fn ready(State(server): State<Server>) -> Response {
     let broken = server.inner.store.broken().map(|error| error.to_string());
     let failed = match broken {
         Some(broken) => Some(broken),
-        None => server.inner.store.view(NextDue).await.err().map(|failure| failure.to_string()),
+        None => server.inner.store.view(NextDue::default()).await.err().map(|failure| failure.to_string()),
     };
     match failed {
         None => text(StatusCode::OK, "ready\n"),

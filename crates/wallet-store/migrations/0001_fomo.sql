@@ -147,13 +147,14 @@ CREATE TABLE trade (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE entry (
-    id INTEGER NOT NULL PRIMARY KEY,
     owner INTEGER NOT NULL,
     coin INTEGER NOT NULL,
+    n INTEGER NOT NULL,
     amount BLOB NOT NULL CHECK (length(amount) = 16),
     transfer INTEGER,
-    created_at INTEGER NOT NULL
-) STRICT;
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, coin, n)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivery (
     id INTEGER NOT NULL PRIMARY KEY,
@@ -196,6 +197,7 @@ CREATE TABLE attempt_limit (
     locked_until INTEGER NOT NULL,
     pending INTEGER NOT NULL,
     pending_until INTEGER NOT NULL,
+    touched_at INTEGER NOT NULL,
     PRIMARY KEY (user, kind)
 ) STRICT, WITHOUT ROWID;
 
@@ -205,6 +207,10 @@ CREATE TABLE sealed_key (
     PRIMARY KEY (name)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX entry_of_account ON entry (owner, coin, id);
-CREATE INDEX delivery_due ON delivery (next_at, id) WHERE state = 0 AND leased_until = 0;
+CREATE INDEX delivery_due ON delivery (next_at, id, app) WHERE state = 0 AND leased_until = 0;
+CREATE INDEX code_over ON code (expires_at);
+CREATE INDEX token_over ON token (expires_at);
+CREATE INDEX session_over ON session (expires_at);
+CREATE INDEX registration_over ON registration (expires_at);
+CREATE INDEX attempt_limit_over ON attempt_limit (touched_at) WHERE user >= 4611686018427387904;
 CREATE INDEX delivery_leased ON delivery (leased_until) WHERE leased_until > 0;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wallet_core::DeliveryState;
-use wallet_platform::{AnyKey, AnyRow, Entity, List, Loader, Writer};
+use wallet_platform::{AnyKey, AnyRow, Entity, List, Loader, NOBODY, Passing, Writer};
 
 use crate::backend::Backend;
 use crate::error::StoreError;
@@ -100,7 +100,7 @@ impl Backend for Memory {
 
     fn list(&mut self, list: &List) -> Result<Vec<AnyRow>, StoreError> {
         const ALL: u64 = u64::MAX;
-        Ok(match *list {
+        Ok(match list {
             List::Coins => sorted(
                 self.select(|row| match row {
                     AnyRow::Coin(coin) => Some((coin.sort_id, coin.id)),
@@ -109,21 +109,12 @@ impl Backend for Memory {
                 0,
                 ALL,
             ),
-            List::Entries { owner, coin, skip, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::Entry(entry) if (entry.owner, entry.coin) == (owner, coin) => {
-                        Some(std::cmp::Reverse(entry.id))
-                    }
-                    _ => None,
-                }),
-                skip,
-                limit,
-            ),
-            List::Due { by, limit } => sorted(
+            List::Due { by, except, limit } => sorted(
                 self.select(|row| match row {
                     AnyRow::DeliveryRow(row)
                         if row.state == DeliveryState::Waiting
-                            && row.next_at <= by
+                            && row.next_at <= *by
+                            && !except.contains(&row.app)
                             && row.leased_until.millis() == 0 =>
                     {
                         Some((row.next_at, row.id))
@@ -131,7 +122,7 @@ impl Backend for Memory {
                     _ => None,
                 }),
                 0,
-                limit,
+                *limit,
             ),
             List::Leased => sorted(
                 self.select(|row| match row {
@@ -141,21 +132,22 @@ impl Backend for Memory {
                 0,
                 ALL,
             ),
-            List::Attempts(delivery) => sorted(
-                self.select(|row| match row {
-                    AnyRow::Attempt(attempt) if attempt.delivery == delivery => Some(attempt.n),
-                    _ => None,
+            List::Over { what, by, limit } => sorted(
+                self.select(|row| {
+                    let over = match (what, row) {
+                        (Passing::Codes, AnyRow::Code(row)) => row.expires_at,
+                        (Passing::Tokens, AnyRow::Token(row)) => row.expires_at,
+                        (Passing::Sessions, AnyRow::Session(row)) => row.expires_at,
+                        (Passing::Registrations, AnyRow::Registration(row)) => row.expires_at,
+                        (Passing::NobodysLimits, AnyRow::AttemptLimit(row)) if row.user.get() >= NOBODY => {
+                            row.touched_at
+                        }
+                        _ => return None,
+                    };
+                    Some(over).filter(|over| over < by)
                 }),
                 0,
-                ALL,
-            ),
-            List::Events { app, after, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::Event(event) if event.app == app && event.n > after => Some(event.n),
-                    _ => None,
-                }),
-                0,
-                limit,
+                *limit,
             ),
         })
     }

@@ -1,9 +1,9 @@
 //! SQLite: one connection that writes, some that read.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, Row, Statement};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, ErrorCode, Row, Statement, params_from_iter};
 use wallet_platform::{
-    AnyRow, Cell, CellSource, ColumnKind, Entity, List, Loader, TABLES, TableMeta, Writer, read_row,
+    AnyRow, Cell, CellSource, ColumnKind, Entity, List, Loader, Passing, TABLES, TableMeta, Writer, read_row,
 };
 
 use crate::backend::Backend;
@@ -268,8 +268,7 @@ impl Backend for Sqlite<'_> {
         let columns: Vec<&str> = meta.columns.iter().map(|column| column.name).collect();
         let sql = format!("SELECT {} FROM {table} {rest}", columns.join(", "));
         let mut statement = self.connection.prepare_cached(&sql).map_err(|error| database(&error))?;
-        let mut rows =
-            statement.query(rusqlite::params_from_iter(parameters)).map_err(|error| database(&error))?;
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(|error| database(&error))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|error| database(&error))? {
             found.push(read_row(meta, &Columns(row)).ok_or_else(|| damaged(meta))?);
@@ -279,28 +278,36 @@ impl Backend for Sqlite<'_> {
 }
 
 /// Table, the rest of the statement, and its parameters.
-fn list_sql(list: &List) -> (&'static str, &'static str, Vec<i64>) {
-    let int = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    match *list {
+fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
+    let int = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    match list {
         List::Coins => ("coin", "ORDER BY sort_id, id", vec![]),
-        List::Entries { owner, coin, skip, limit } => (
-            "entry",
-            "WHERE owner = ?1 AND coin = ?2 ORDER BY id DESC LIMIT ?4 OFFSET ?3",
-            vec![int(owner.get()), int(coin.get()), int(skip), int(limit)],
-        ),
         // The conditions are those of the partial index.
-        List::Due { by, limit } => (
-            "delivery",
-            "WHERE state = 0 AND leased_until = 0 AND next_at <= ?1 ORDER BY next_at, id LIMIT ?2",
-            vec![by.millis(), int(limit)],
-        ),
+        List::Due { by, except, limit } => {
+            let except: Vec<String> = except.iter().map(|app| app.0.to_string()).collect();
+            (
+                "delivery",
+                "WHERE state = 0 AND leased_until = 0 AND next_at <= ?1
+                 AND app NOT IN (SELECT value FROM json_each(?2)) ORDER BY next_at, id LIMIT ?3",
+                vec![by.millis().into(), format!("[{}]", except.join(",")).into(), int(*limit)],
+            )
+        }
         List::Leased => ("delivery", "WHERE leased_until > 0 ORDER BY id", vec![]),
-        List::Attempts(delivery) => ("attempt", "WHERE delivery = ?1 ORDER BY n", vec![int(delivery.0)]),
-        List::Events { app, after, limit } => (
-            "event",
-            "WHERE app = ?1 AND n > ?2 ORDER BY n LIMIT ?3",
-            vec![int(app.0), int(after), int(limit)],
-        ),
+        List::Over { what, by, limit } => {
+            let by_expiry = "WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2";
+            let (table, rest) = match what {
+                Passing::Codes => ("code", by_expiry),
+                Passing::Tokens => ("token", by_expiry),
+                Passing::Sessions => ("session", by_expiry),
+                Passing::Registrations => ("registration", by_expiry),
+                // The condition on users is that of the partial index: NOBODY.
+                Passing::NobodysLimits => (
+                    "attempt_limit",
+                    "WHERE user >= 4611686018427387904 AND touched_at < ?1 ORDER BY touched_at LIMIT ?2",
+                ),
+            };
+            (table, rest, vec![by.millis().into(), int(*limit)])
+        }
     }
 }
 

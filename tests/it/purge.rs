@@ -1,0 +1,86 @@
+//! What is over is taken away, and nothing else is.
+
+use std::time::Duration;
+
+use wallet_api::fomo::Refusal;
+use wallet_platform::{
+    FindApp, Over, PasswordKind, Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
+};
+use wallet_store::Failure;
+use wallet_tests::TestStore;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn fail(world: &TestStore, name: &str) {
+    let reserve = ReservePassword { who: Who::Login(name.to_owned()), kind: PasswordKind::Login };
+    let Reservation::Challenge(challenge) = world.store.submit(reserve).await.unwrap() else {
+        panic!("nothing else is under way")
+    };
+    let Err(Failure::Refused(_)) = world.store.submit(challenge.failed()).await else { panic!("counted") };
+}
+
+/// Takes away what is over, in steps of one row of each kind.
+async fn purge(world: &TestStore) -> usize {
+    let mut gone = 0;
+    loop {
+        let over = world.store.view(Over { limit: 1 }).await.unwrap();
+        if over.is_empty() {
+            return gone;
+        }
+        gone += world.store.submit(over).await.unwrap();
+    }
+}
+
+async fn refresh(world: &TestStore, tokens: &TokenPair) -> Refresh {
+    let keys = world.store.view(FindApp::new("shop")).await.unwrap();
+    let client = keys.check_secret(world.app.client_secret.expose()).unwrap();
+    Refresh::new(world.store.vault(), client, tokens.refresh.expose(), None)
+}
+
+async fn what_is_over_goes(world: TestStore) {
+    let first = world.tokens(0).await;
+    fail(&world, "nobody").await;
+    fail(&world, "user1").await;
+    assert_eq!(purge(&world).await, 0, "nothing is over");
+    world.clock.advance(Duration::from_secs(3601));
+    assert_eq!(purge(&world).await, 1, "the access token");
+
+    // Found as over, and then used: it stays.
+    world.clock.advance(29 * DAY);
+    let second = world.tokens(0).await;
+    world.clock.advance(DAY + Duration::from_secs(3600));
+    let over = world.store.view(Over { limit: 9 }).await.unwrap();
+    let (session, used) = (world.users[0].1, world.users[1].1);
+    world.store.submit(SessionUser(session)).await.expect("used when it authorized, 30 days from then");
+    let gone = world.store.submit(over).await.unwrap();
+    // The first refresh token and code, the second access token, the session that was not used, nobody's limit.
+    assert_eq!(gone, 5);
+    let Err(Failure::Refused(refused)) = world.store.submit(SessionUser(used)).await else { panic!("gone") };
+    assert_eq!(refused.refusal, Refusal::SessionUnknown);
+
+    // What is left works, what is gone is refused as it was when it was over.
+    world.store.submit(refresh(&world, &second).await).await.expect("fourteen days");
+    let refused = world.store.submit(refresh(&world, &first).await).await;
+    let Err(Failure::Refused(refused)) = refused else { panic!("over") };
+    assert_eq!(refused.refusal, Refusal::InvalidGrant);
+
+    world.clock.advance(400 * DAY);
+    purge(&world).await;
+    for _ in 0..4 {
+        fail(&world, "user1").await;
+    }
+    let reserve = ReservePassword { who: Who::Login("user1".to_owned()), kind: PasswordKind::Login };
+    let Err(Failure::Refused(locked)) = world.store.submit(reserve).await else { panic!("five in all") };
+    assert!(locked.wait.is_some(), "a user's own failures are never forgotten");
+}
+
+#[tokio::test]
+async fn what_is_over_goes_from_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    what_is_over_goes(TestStore::sqlite(&directory.path().join("db"), 2).await).await;
+}
+
+#[tokio::test]
+async fn what_is_over_goes_from_memory() {
+    what_is_over_goes(TestStore::memory(2).await).await;
+}
