@@ -67,8 +67,19 @@ impl<'a, const N: usize> Slots<'a, N> {
         body: &'a [u8],
     ) -> Result<(), Fault> {
         let Ok(text) = std::str::from_utf8(body) else { return self.read_broken_form(index, body) };
-        for (name, value) in form::pairs(text) {
-            let Some(at) = find(index, name) else { continue };
+        // Fields mostly come in the document's order: then a comparison with the next name finds the field.
+        let mut next = 0;
+        for pair in form::pairs(text) {
+            let expected = self.fields.get(next).and_then(|field| pair.strip_prefix(field.name));
+            let (at, value) = match expected.and_then(|rest| rest.strip_prefix('=')) {
+                Some(value) => (next, value),
+                None => {
+                    let (name, value) = form::split(pair);
+                    let Some(at) = find(index, name) else { continue };
+                    (at, value)
+                }
+            };
+            next = at + 1;
             match form::decode_text(value) {
                 Ok(text) => self.put(at, text.into())?,
                 Err(form::FormError::NotUtf8) => return Err(self.fault(at, FaultKind::NotUtf8)),
@@ -101,11 +112,13 @@ impl<'a, const N: usize> Slots<'a, N> {
         filled
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, at: usize, value: Value<'a>) -> Result<(), Fault> {
-        match &self.values[at] {
+        match &mut self.values[at] {
             Some(before) if before.text != value.text => Err(self.fault(at, FaultKind::Repeated)),
-            _ => {
-                self.values[at] = Some(value);
+            Some(_) => Ok(()),
+            empty => {
+                *empty = Some(value);
                 Ok(())
             }
         }

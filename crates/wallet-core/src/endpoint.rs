@@ -203,13 +203,15 @@ pub enum DecodeError {
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    // UTF-8 is checked faster than HeaderValue::to_str looks for visible ASCII, and what is not expected fits nothing.
+    headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
 }
 
 /// The credentials of an `Authorization` header of this scheme.
 fn credentials<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
-    let (scheme, rest) = header(headers, &AUTHORIZATION)?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case(wanted)).then(|| rest.trim()).filter(|rest| !rest.is_empty())
+    let (scheme, rest) = header(headers, &AUTHORIZATION)?.split_at_checked(wanted.len())?;
+    let rest = rest.strip_prefix(' ')?.trim_ascii();
+    (scheme.eq_ignore_ascii_case(wanted) && !rest.is_empty()).then_some(rest)
 }
 
 /// The bearer token of a request.

@@ -27,7 +27,7 @@ const PLAIN: [bool; 256] = {
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
-        let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+        let run = plain_run(rest);
         out.extend_from_slice(&rest[..run]);
         let Some((&byte, after)) = rest[run..].split_first() else { return };
         if byte == b' ' {
@@ -38,6 +38,15 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
         }
         rest = after;
     }
+}
+
+/// How many bytes stand for themselves, up to the first that does not. Eight at a time: one branch for all of them.
+fn plain_run(bytes: &[u8]) -> usize {
+    let plain = |byte: &u8| PLAIN[usize::from(*byte)];
+    let (eights, _) = bytes.as_chunks::<8>();
+    let skipped =
+        8 * eights.iter().take_while(|eight| eight.iter().fold(true, |all, byte| all & plain(byte))).count();
+    skipped + bytes[skipped..].iter().take_while(|byte| plain(byte)).count()
 }
 
 /// Why a text is not form-encoded.
@@ -102,8 +111,8 @@ fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// The pairs of a form body, not yet decoded; empty pairs are passed over.
-pub fn pairs(body: &str) -> impl Iterator<Item = (&str, &str)> {
+/// The pairs of a form body, `name=value` each and not yet decoded; empty ones are passed over.
+pub fn pairs(body: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(body);
     std::iter::from_fn(move || {
         loop {
@@ -111,16 +120,16 @@ pub fn pairs(body: &str) -> impl Iterator<Item = (&str, &str)> {
             let end = memchr::memchr(b'&', body.as_bytes());
             let pair = &body[..end.unwrap_or(body.len())];
             rest = end.map(|end| &body[end + 1..]);
-            if pair.is_empty() {
-                continue;
+            if !pair.is_empty() {
+                return Some(pair);
             }
-            // Names are short: looking at each byte is faster than a search that must be set up.
-            return Some(match pair.bytes().position(|byte| byte == b'=') {
-                Some(at) => (&pair[..at], &pair[at + 1..]),
-                None => (pair, ""),
-            });
         }
     })
+}
+
+/// Name and value of a pair; one without `=` is a name with an empty value.
+pub fn split(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
 }
 
 #[cfg(test)]
@@ -129,8 +138,14 @@ mod tests {
 
     #[test]
     fn pairs_are_split_once_and_broken_escapes_refused() {
-        let found: Vec<_> = pairs("a=1&&b==2&c&=d&").collect();
+        let found: Vec<_> = pairs("a=1&&b==2&c&=d&").map(split).collect();
         assert_eq!(found, [("a", "1"), ("b", "=2"), ("c", ""), ("", "d")]);
+        for length in 0..40 {
+            let text = format!("{}+{}", "a".repeat(length), "b".repeat(39 - length));
+            let mut out = Vec::new();
+            encode_into(&text, &mut out);
+            assert_eq!(out, text.replace('+', "%2B").as_bytes(), "wherever it stands");
+        }
         assert_eq!(decode(b"%"), Err(FormError::Escape));
         assert_eq!(decode(b"%4"), Err(FormError::Escape));
         assert_eq!(decode(b"%zz"), Err(FormError::Escape));

@@ -79,14 +79,20 @@ pub struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// Keeps what the rule names; `text` gives a field's text as received.
-    pub fn capture(rule: &'static SigningMeta, text: impl Fn(&str) -> Option<Cow<'a, str>>) -> Self {
+    /// Keeps the texts of the fields that the rule's `canonical` names, in its order, beside the key's id and the
+    /// signature.
+    pub fn new<const N: usize>(
+        rule: &'static SigningMeta,
+        key_id: Option<Cow<'a, str>>,
+        signed: [Option<Cow<'a, str>>; N],
+        given: Option<Cow<'a, str>>,
+    ) -> Self {
+        const { assert!(N <= MAX_SIGNED, "wallet-spec refuses rules over more fields") };
         let mut texts = [const { None }; MAX_SIGNED];
-        for (slot, part) in texts.iter_mut().zip(rule.canonical) {
-            *slot = text(part);
+        for (slot, text) in texts.iter_mut().zip(signed) {
+            *slot = text;
         }
-        let of = |name: &str| text(name).unwrap_or_default();
-        Self { rule, key_id: of(rule.key_id.unwrap_or_default()), texts, given: of(rule.field) }
+        Self { rule, key_id: key_id.unwrap_or_default(), texts, given: given.unwrap_or_default() }
     }
 }
 

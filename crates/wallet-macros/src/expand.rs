@@ -183,14 +183,18 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
     let mut value = quote!(request);
     let mut capture = TokenStream::new();
     if let Some(signing) = &endpoint.signing {
-        let rule = match spec.signings.iter().any(|known| known.id.text == signing.text) {
-            true => constant("SIGNING_", signing),
-            false => constant("SIGNING_", "fallback"),
+        let known = spec.signings.iter().find(|known| known.id.text == signing.text);
+        let rule = constant("SIGNING_", known.map_or("fallback", |_| signing));
+        // Where each text that the rule names stands among the fields; the key stands in none.
+        let text = |name: &str| match fields.iter().position(|field| field.name.text == name) {
+            Some(at) => quote!(slots.text(#at).cloned()),
+            None => quote!(::core::option::Option::None),
         };
+        let texts = known.iter().flat_map(|rule| &rule.canonical).map(|part| text(part));
+        let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
+        let given = text(known.map_or("", |rule| &rule.field));
         capture = quote! {
-            let signed = ::wallet_core::Signed::capture(super::meta::#rule, |name| {
-                index(name.as_bytes()).and_then(|at| slots.text(at).cloned())
-            });
+            let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given);
         };
         decoded = quote!(::wallet_core::Unverified<'a, #decoded>);
         value = quote!(::wallet_core::Unverified::new(#value, signed));

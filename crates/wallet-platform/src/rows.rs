@@ -96,15 +96,16 @@ impl<E: Entity> Table<E> {
     }
 
     fn write<W: Writer>(&self, writer: &mut W) -> Result<(), W::Error> {
+        let mut new = Vec::new();
         for (key, slot) in self.0.iter().filter(|(_, slot)| slot.dirty) {
             match (&slot.row, slot.stored) {
-                (Some(row), false) => writer.insert(row)?,
+                (Some(row), false) => new.push(row),
                 (Some(row), true) => writer.update(row)?,
                 (None, true) => writer.delete::<E>(key)?,
                 (None, false) => {}
             }
         }
-        Ok(())
+        writer.insert(&new)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -143,11 +144,11 @@ pub trait Loader {
 pub trait Writer {
     /// What can go wrong.
     type Error;
-    /// A row that is new.
+    /// Rows that are new.
     ///
     /// # Errors
     /// The store's.
-    fn insert<E: Entity>(&mut self, row: &E) -> Result<(), Self::Error>;
+    fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), Self::Error>;
     /// A row that has changed.
     ///
     /// # Errors
@@ -293,8 +294,8 @@ impl AllRows {
         struct Any;
         impl Writer for Any {
             type Error = ();
-            fn insert<E: Entity>(&mut self, _: &E) -> Result<(), ()> {
-                Err(())
+            fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), ()> {
+                if rows.is_empty() { Ok(()) } else { Err(()) }
             }
             fn update<E: Entity>(&mut self, _: &E) -> Result<(), ()> {
                 Err(())

@@ -57,12 +57,14 @@ impl Loader for Memory {
 
 impl Writer for Memory {
     type Error = StoreError;
-    fn insert<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {
-        let key = E::any_key(&row.key());
-        if self.committed().rows.contains_key(&key) {
-            return Err(StoreError::Database(format!("{} {key:?} is there already", E::TABLE.name)));
+    fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+        for row in rows {
+            let key = E::any_key(&row.key());
+            if self.committed().rows.contains_key(&key) {
+                return Err(StoreError::Database(format!("{} {key:?} is there already", E::TABLE.name)));
+            }
+            self.staged.push((key, Some((*row).clone().into_any())));
         }
-        self.staged.push((key, Some(row.clone().into_any())));
         Ok(())
     }
     fn update<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {

@@ -64,9 +64,13 @@ pub(crate) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -16_384)
 }
 
+/// Rows of a table that one statement inserts, where a batch has so many: most of an insert's time is the statement's.
+const AT_ONCE: usize = 16;
+
 struct TableStatements<'c> {
     load: Statement<'c>,
     insert: Statement<'c>,
+    insert_many: Statement<'c>,
     update: Statement<'c>,
     delete: Statement<'c>,
 }
@@ -81,11 +85,13 @@ impl<'c> TableStatements<'c> {
         };
         let (name, list, by_key, set) =
             (table.name, columns.join(", "), equal(true).join(" AND "), equal(false).join(", "));
-        let places: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        let row = format!("({})", vec!["?"; columns.len()].join(", "));
+        let insert =
+            |rows: usize| format!("INSERT INTO {name} ({list}) VALUES {}", vec![&*row; rows].join(", "));
         Ok(Self {
             load: connection.prepare(&format!("SELECT {list} FROM {name} WHERE {by_key}"))?,
-            insert: connection
-                .prepare(&format!("INSERT INTO {name} ({list}) VALUES ({})", places.join(", ")))?,
+            insert: connection.prepare(&insert(1))?,
+            insert_many: connection.prepare(&insert(AT_ONCE))?,
             update: connection.prepare(&format!("UPDATE {name} SET {set} WHERE {by_key}"))?,
             delete: connection.prepare(&format!("DELETE FROM {name} WHERE {by_key}"))?,
         })
@@ -210,11 +216,12 @@ impl Loader for Sqlite<'_> {
 
 fn execute(
     statement: &mut Statement<'_>,
+    rows: usize,
     cells: impl FnOnce(&mut dyn FnMut(Cell<'_>)),
 ) -> Result<(), StoreError> {
     match bind(statement, cells).and_then(|()| statement.raw_execute()) {
-        Ok(1) => Ok(()),
-        Ok(rows) => Err(StoreError::Database(format!("a write of one row changed {rows}"))),
+        Ok(changed) if changed == rows => Ok(()),
+        Ok(changed) => Err(StoreError::Database(format!("a write of {rows} rows changed {changed}"))),
         Err(error) => Err(database(&error)),
     }
 }
@@ -222,16 +229,24 @@ fn execute(
 impl Writer for Sqlite<'_> {
     type Error = StoreError;
 
-    fn insert<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {
-        execute(&mut self.table::<E>().insert, |put| row.cells(put))
+    fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+        let statements = self.table::<E>();
+        let (many, few) = rows.as_chunks::<AT_ONCE>();
+        for rows in many {
+            execute(&mut statements.insert_many, AT_ONCE, |put| rows.iter().for_each(|row| row.cells(put)))?;
+        }
+        for row in few {
+            execute(&mut statements.insert, 1, |put| row.cells(put))?;
+        }
+        Ok(())
     }
 
     fn update<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {
-        execute(&mut self.table::<E>().update, |put| row.cells(put))
+        execute(&mut self.table::<E>().update, 1, |put| row.cells(put))
     }
 
     fn delete<E: Entity>(&mut self, key: &E::Key) -> Result<(), StoreError> {
-        execute(&mut self.table::<E>().delete, |put| E::key_cells(key, put))
+        execute(&mut self.table::<E>().delete, 1, |put| E::key_cells(key, put))
     }
 }
 

@@ -205,7 +205,7 @@ fn permutation(backend: &mut impl Backend, options: &Options, next_id: u64) -> R
     options.crypto.fill(&mut seed);
     let sealed = vault.seal(&Seed::new(seed), PERMUTATION_KEY, &key);
     backend.begin().map_err(failed)?;
-    backend.insert(&SealedKey { name: name.0, sealed }).map_err(failed)?;
+    backend.insert(&[&SealedKey { name: name.0, sealed }]).map_err(failed)?;
     backend.commit(next_id).map_err(failed)?;
     Ok(key)
 }
