@@ -15,7 +15,9 @@ pub fn wallop_path() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "wallet-cli"]);
+        // With the tests beside it, so that it has their dependencies' features: `cargo test --workspace` has built all
+        // but the program then, and nothing is built twice.
+        build.args(["build", "--quiet", "--workspace", "--tests", "--bin", "wallop"]);
         if directory.ends_with("release") {
             build.arg("--release");
         }
