@@ -154,16 +154,25 @@ async fn on_the_store_expiry_against_confirm_has_one_outcome() {
         world.clock.advance(Duration::from_secs(180));
         let results = at_once(|number| {
             let (world, trade_id) = (world.clone(), trade_id.clone());
-            async move {
-                if number == usize::try_from(round).unwrap() % PARALLEL {
-                    world.clock.advance(Duration::from_millis(1));
+            // One of them lets the last millisecond pass: before its own attempt, in the middle of it, or after it.
+            let passes = |moment: u32| {
+                let mine = number == usize::try_from(round).unwrap() % PARALLEL && round % 3 == moment;
+                let clock = world.clock.clone();
+                move || {
+                    if mine {
+                        clock.advance(Duration::from_millis(1));
+                    }
                 }
+            };
+            let (before, amid, after) = (passes(0), passes(1), passes(2));
+            async move {
+                before();
                 let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
-                world
-                    .store
-                    .submit(ConfirmPay { session, transfer: Some(transfer), trade_id, proof })
-                    .await
-                    .map(|_| ())
+                amid();
+                let confirm = ConfirmPay { session, transfer: Some(transfer), trade_id, proof };
+                let confirmed = world.store.submit(confirm).await.map(|_| ());
+                after();
+                confirmed
             }
         })
         .await;

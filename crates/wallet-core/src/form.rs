@@ -11,8 +11,10 @@
 
 use std::borrow::Cow;
 
+use crate::scan::{self, Plain};
+
 /// Bytes that stand for themselves in a value: letters, digits and `*-._`.
-const PLAIN: [bool; 256] = {
+const PLAIN: Plain = {
     let mut plain = [false; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -27,26 +29,16 @@ const PLAIN: [bool; 256] = {
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
-        let run = plain_run(rest);
+        let run = scan::run(&PLAIN, rest);
         out.extend_from_slice(&rest[..run]);
         let Some((&byte, after)) = rest[run..].split_first() else { return };
         if byte == b' ' {
             out.push(b'+');
         } else {
-            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-            out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            scan::percent(byte, out);
         }
         rest = after;
     }
-}
-
-/// How many bytes stand for themselves, up to the first that does not. Eight at a time: one branch for all of them.
-fn plain_run(bytes: &[u8]) -> usize {
-    let plain = |byte: &u8| PLAIN[usize::from(*byte)];
-    let (eights, _) = bytes.as_chunks::<8>();
-    let skipped =
-        8 * eights.iter().take_while(|eight| eight.iter().fold(true, |all, byte| all & plain(byte))).count();
-    skipped + bytes[skipped..].iter().take_while(|byte| plain(byte)).count()
 }
 
 /// Why a text is not form-encoded.
@@ -85,7 +77,7 @@ pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
                 rest = after;
             }
             [b'%', high, low, after @ ..] => {
-                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+                let (Some(high), Some(low)) = (scan::digit(*high), scan::digit(*low)) else {
                     return Err(FormError::Escape);
                 };
                 decoded.push(high << 4 | low);
@@ -100,15 +92,6 @@ pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
         }
     }
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// The pairs of a form body, `name=value` each and not yet decoded; empty ones are passed over.

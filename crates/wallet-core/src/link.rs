@@ -1,0 +1,215 @@
+//! Deep links: `scheme://` and a JSON object, percent-encoded for apps and raw in QR codes (R40, R41).
+//!
+//! No URL parser ever touches a link; URL parsers reject them.
+//!
+//! ```
+//! use wallet_core::link;
+//!
+//! let mut out = Vec::new();
+//! link::encode_into(r#"{"type":"login","uuid":"1+2#3'"}"#, &mut out);
+//! assert_eq!(out, b"%7B%22type%22:%22login%22,%22uuid%22:%221%2B2%233%27%22%7D");
+//!
+//! let payload = link::payload("vaswallet://%7B%22type%22:%22login%22%7D")?;
+//! assert_eq!((payload.scheme, &*payload.json), ("vaswallet", r#"{"type":"login"}"#));
+//! # Ok::<(), link::LinkError>(())
+//! ```
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::Fault;
+use crate::json::{JsonError, Warning, Warnings};
+use crate::scan::{self, Plain};
+
+/// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
+/// decoders turn `+` into a space and cut at `#` (R40).
+const KEPT: Plain = {
+    let mut kept = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        kept[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b';' | b',' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'$')
+            || matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'(' | b')');
+        byte += 1;
+    }
+    kept
+};
+
+/// Appends a link's JSON text, percent-encoded.
+pub fn encode_into(json: &str, out: &mut Vec<u8>) {
+    let mut rest = json.as_bytes();
+    loop {
+        let run = scan::run(&KEPT, rest);
+        out.extend_from_slice(&rest[..run]);
+        let Some((&byte, after)) = rest[run..].split_first() else { return };
+        scan::percent(byte, out);
+        rest = after;
+    }
+}
+
+/// Why a text is no link of this platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// There is no `scheme://`, or nothing after it.
+    NoPayload,
+    /// The scheme is none of the platform's.
+    UnknownScheme,
+    /// A percent sign without two hexadecimal digits after it.
+    Escape,
+    /// What is encoded is not UTF-8.
+    NotUtf8,
+    /// What is encoded is not a JSON object.
+    Json(JsonError),
+    /// No link has this `type`.
+    UnknownType,
+    /// A member is missing or not of its type.
+    Member(Fault),
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPayload => {
+                f.write_str("a link is `scheme://` and then JSON, and something of it is missing")
+            }
+            Self::UnknownScheme => f.write_str("the scheme is none of the wallet's"),
+            Self::Escape => f.write_str("a `%` is not followed by two hexadecimal digits"),
+            Self::NotUtf8 => f.write_str("the percent-encoded bytes are not UTF-8"),
+            Self::Json(error) => error.fmt(f),
+            Self::UnknownType => f.write_str("`type` is none that the wallet knows"),
+            Self::Member(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+impl From<JsonError> for LinkError {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<Fault> for LinkError {
+    fn from(fault: Fault) -> Self {
+        Self::Member(fault)
+    }
+}
+
+/// A link taken apart: its scheme, and its JSON text decoded.
+#[derive(Debug, Clone)]
+pub struct Payload<'a> {
+    /// What stands before `://`.
+    pub scheme: &'a str,
+    /// The JSON text.
+    pub json: Cow<'a, str>,
+    /// What was unusual so far.
+    pub warnings: Warnings,
+}
+
+/// Takes a link apart: what follows `scheme://` is JSON as it stands when it begins with `{`, else it is
+/// percent-decoded once (R40, R63).
+///
+/// # Errors
+/// [`LinkError`].
+pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
+    let (scheme, rest) = link.split_once("://").ok_or(LinkError::NoPayload)?;
+    if scheme.is_empty() || rest.is_empty() {
+        return Err(LinkError::NoPayload);
+    }
+    let mut warnings = Warnings::default();
+    let json = if rest.starts_with('{') {
+        warnings.add(Warning::Raw);
+        Cow::Borrowed(rest)
+    } else {
+        decode(rest)?
+    };
+    Ok(Payload { scheme, json, warnings })
+}
+
+/// Percent-decodes once; `+` stays what it is.
+fn decode(text: &str) -> Result<Cow<'_, str>, LinkError> {
+    let percent = |bytes: &[u8]| memchr::memchr(b'%', bytes);
+    let Some(first) = percent(text.as_bytes()) else { return Ok(Cow::Borrowed(text)) };
+    let (plain, mut rest) = text.as_bytes().split_at(first);
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(plain);
+    while let [b'%', after @ ..] = rest {
+        let [high, low, after @ ..] = after else { return Err(LinkError::Escape) };
+        let (Some(high), Some(low)) = (scan::digit(*high), scan::digit(*low)) else {
+            return Err(LinkError::Escape);
+        };
+        decoded.push(high << 4 | low);
+        let (plain, next) = after.split_at(percent(after).unwrap_or(after.len()));
+        decoded.extend_from_slice(plain);
+        rest = next;
+    }
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| LinkError::NotUtf8)
+}
+
+/// Appends parameters to an address, form-encoded, after its own query and before its fragment (R45).
+pub fn append_query(address: &str, parameters: &str) -> String {
+    let (before, fragment) = match address.find('#') {
+        Some(at) => address.split_at(at),
+        None => (address, ""),
+    };
+    let separator = match before.find('?') {
+        None => "?",
+        Some(_) if before.ends_with(['?', '&']) => "",
+        Some(_) => "&",
+    };
+    format!("{before}{separator}{parameters}{fragment}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_survives() {
+        let text: String = (0..0x500).chain([0x20ac, 0x1f600]).filter_map(char::from_u32).collect();
+        let mut out = b"x://".to_vec();
+        encode_into(&text, &mut out);
+        let link = String::from_utf8(out).unwrap();
+        assert!(link.is_ascii() && !link.contains(['+', '#', '\'', ' ', '"']));
+        assert_eq!(payload(&link).unwrap().json, text);
+    }
+
+    #[test]
+    fn broken_links_are_refused() {
+        for (link, error) in [
+            ("", LinkError::NoPayload),
+            ("vaswallet", LinkError::NoPayload),
+            ("vaswallet:", LinkError::NoPayload),
+            ("vaswallet:/{}", LinkError::NoPayload),
+            ("vaswallet://", LinkError::NoPayload),
+            ("://{}", LinkError::NoPayload),
+            ("x://%", LinkError::Escape),
+            ("x://%7", LinkError::Escape),
+            ("x://%7B%zz", LinkError::Escape),
+            ("x://%ff", LinkError::NotUtf8),
+        ] {
+            assert_eq!(payload(link).unwrap_err(), error, "{link}");
+        }
+        // Once: what was encoded twice stays encoded once, and `+` is no space.
+        assert_eq!(payload("x://%257B+").unwrap().json, "%7B+");
+        assert_eq!(payload("x://{\"a\":\"%41\"}").unwrap().json, "{\"a\":\"%41\"}");
+    }
+
+    #[test]
+    fn r45_parameters_go_before_the_fragment() {
+        for (address, expected) in [
+            ("https://a/b", "https://a/b?p=1"),
+            ("https://a/b?", "https://a/b?p=1"),
+            ("https://a/b?c=d", "https://a/b?c=d&p=1"),
+            ("https://a/b?c=d&", "https://a/b?c=d&p=1"),
+            ("https://a/b#f", "https://a/b?p=1#f"),
+            ("https://a/b?c#f?g", "https://a/b?c&p=1#f?g"),
+            ("app://x", "app://x?p=1"),
+        ] {
+            assert_eq!(append_query(address, "p=1"), expected);
+        }
+    }
+}
