@@ -28,7 +28,7 @@ struct Owned {
 
 fn main() {
     let crypto = Portable::new();
-    let signer = Signer {
+    let signer = Signer::Sha1 {
         sha1: &crypto,
         key: "d1301e2dac45eaa8cbb2610e0ce51f1665792635",
         now: UnixTime::from_secs(1_574_510_444),

@@ -14,8 +14,8 @@ fn main() {
     let (secret, timestamp) = ("d1301e2dac45eaa8cbb2610e0ce51f1665792635", "1574510444");
     let rule = Fomo::META.signings[0];
     let crypto = Portable::new();
-    let signer = Signer { sha1: &crypto, key: secret, now: UnixTime::from_secs(1_574_510_444) };
-    let made = Signature::new(&signer, rule, |_, _| {});
+    let signer = Signer::Sha1 { sha1: &crypto, key: secret, now: UnixTime::from_secs(1_574_510_444) };
+    let made = Signature::new(&signer, rule, |_, _| {}).expect("signed");
     assert_eq!(made.sign(), "873b0ce5134c4007e61dbd453d1b3f72c79e1d5a");
     let figures = interleaved(vec![
         subject("sign a request (timestamp, SHA-1, hex)", || Signature::new(&signer, rule, |_, _| {})),

@@ -42,7 +42,7 @@ fn r08_published_samples_sign_and_verify() {
     assert_eq!(cases.len(), 2);
     for (secret, timestamp, expected) in cases {
         let now = UnixTime::from_secs(timestamp);
-        let signer = Signer { sha1: &Portable::new(), key: &secret, now };
+        let signer = Signer::Sha1 { sha1: &Portable::new(), key: &secret, now };
         let mut body = Vec::new();
         let outgoing = get_trade::Request { client_id: "a".into(), trade_id: "t".into() };
         outgoing.encode_form(Some(&signer), &mut body).unwrap();

@@ -106,7 +106,7 @@ fn request() -> buy::Request<'static> {
 fn a_third_platform_encodes_routes_decodes_and_verifies() {
     let now = UnixTime::from_secs(1_600_000_000);
     for format in [BodyFormat::Form, BodyFormat::Json, BodyFormat::Multipart] {
-        let signer = Some(Signer { sha1: &Portable::new(), key: "k", now });
+        let signer = Some(Signer::Sha1 { sha1: &Portable::new(), key: "k", now });
         let cx = EncodeCx { base_url: "http://x/toy/v1/", format, bearer: None, signer };
         let http = request().encode(&cx).unwrap();
         let Ok(AnyRequest::Buy(unverified)) = AnyRequest::decode(&http) else { panic!("{http:?}") };
@@ -114,7 +114,7 @@ fn a_third_platform_encodes_routes_decodes_and_verifies() {
         assert_eq!(unverified.verify(&Portable::new(), ["k"], now).unwrap(), request());
     }
     // Every signed field is covered.
-    let signer = Signer { sha1: &Portable::new(), key: "k", now };
+    let signer = Signer::Sha1 { sha1: &Portable::new(), key: "k", now };
     let mut body = Vec::new();
     request().encode_form(Some(&signer), &mut body).unwrap();
     for (from, to) in [("sum=1.50", "sum=1.5"), ("shop=a", "shop=b"), ("at=1600000000", "at=1600000001")] {
@@ -145,7 +145,8 @@ fn a_third_platforms_replies_and_callbacks_are_its_own() {
     let reply = http::Response::builder().body(reply).unwrap();
     assert_eq!(buy::Request::decode_response(&reply).unwrap().n, 7);
     let mut body = Vec::new();
-    bought::Callback::encode(&bought::Payload { shop: "s".into(), r#type: Colour::Red }, &mut body);
+    let payload = bought::Payload { shop: "s".into(), r#type: Colour::Red };
+    bought::Callback::encode(&payload, None, &mut body).unwrap();
     assert_eq!(body, b"shop=s&type=R");
     assert_eq!(bought::Callback::decode(&body).unwrap().r#type, Colour::Red);
     assert!(bought::Callback::decode(b"shop=s&type=X").is_err());

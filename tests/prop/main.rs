@@ -434,7 +434,7 @@ proptest! {
             state: state.as_str().into(),
         };
         for format in [BodyFormat::Form, BodyFormat::Json, BodyFormat::Multipart] {
-            let signer = Some(Signer { sha1: &crypto, key: "secret", now });
+            let signer = Some(Signer::Sha1 { sha1: &crypto, key: "secret", now });
             let cx = EncodeCx { base_url: "http://x/fomo/", format, bearer: Some("t"), signer };
             let http = request.encode(&cx).unwrap();
             let Ok(AnyRequest::PrePay(bearer)) = AnyRequest::decode(&http) else { panic!("{http:?}") };

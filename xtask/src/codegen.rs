@@ -4,22 +4,24 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use wallet_api::fomo::Fomo;
+use wallet_api::vas::Vas;
 use wallet_core::{
-    Auth, Basis, Caller, EndpointMeta, FieldMeta, Kind, Lang, Origin, Platform, PlatformMeta, RefusalMeta,
-    Text,
+    Acknowledgement, Auth, Basis, Caller, EndpointMeta, FieldMeta, Kind, Lang, Origin, Platform,
+    PlatformMeta, RefusalMeta, Text,
 };
 
 use crate::{Outcome, root};
 
 pub(crate) fn run(check: bool) -> Outcome {
     let mut stale = Vec::new();
-    let openapi =
-        serde_json::to_string_pretty(&openapi(Fomo::META)).map_err(|error| error.to_string())? + "\n";
-    for (path, text) in [
-        ("docs/reference/fomo.zh.md".to_owned(), reference(Fomo::META, Lang::Zh)),
-        ("docs/reference/fomo.en.md".to_owned(), reference(Fomo::META, Lang::En)),
-        ("docs/openapi/fomo.json".to_owned(), openapi),
-    ] {
+    let mut files = Vec::new();
+    for meta in [Fomo::META, Vas::META] {
+        let openapi = serde_json::to_string_pretty(&openapi(meta)).map_err(|error| error.to_string())?;
+        files.push((format!("docs/reference/{}.zh.md", meta.id), reference(meta, Lang::Zh)));
+        files.push((format!("docs/reference/{}.en.md", meta.id), reference(meta, Lang::En)));
+        files.push((format!("docs/openapi/{}.json", meta.id), openapi + "\n"));
+    }
+    for (path, text) in files {
         let file = root().join(&path);
         if std::fs::read_to_string(&file).is_ok_and(|known| known == text) {
             continue;
@@ -100,7 +102,7 @@ impl Page {
             Kind::Amount => self.say("十进制金额", "decimal amount").to_owned(),
             Kind::Time => self.say("Unix 秒", "Unix seconds").to_owned(),
             Kind::Timestamp => self.say("10 位数字的 Unix 秒", "Unix seconds, ten digits").to_owned(),
-            Kind::Signature => self.say("40 位小写十六进制", "40 lower-case hex").to_owned(),
+            Kind::Signature => self.say("签名", "a signature").to_owned(),
             Kind::Choice(choice) => {
                 let values =
                     choice.values.iter().map(|(wire, doc)| format!("`{wire}` {}", doc.in_lang(self.lang)));
@@ -142,21 +144,38 @@ impl Page {
             ),
             Auth::Session => "`session_key`",
             Auth::Signature => self.say("签名", "the signature"),
+            Auth::AccessToken => "`accessToken`",
         };
         let (by, known) = (self.say("调用方", "Called by"), self.say("认证", "known by"));
         let origin = self.origin(meta.origin);
         self.line(&format!("{by}: {caller}; {known}: {auth}. {origin}\n"));
-        let head = self.say("参数：\n", "Parameters:\n");
+        let head = match meta.in_query {
+            true => self.say("参数（在查询中）：\n", "Parameters, in the query:\n"),
+            false => self.say("参数：\n", "Parameters:\n"),
+        };
         self.line(head);
         self.fields(meta.request);
-        let head = self.say("\n回复的 `data`：\n", "\n`data` of the reply:\n");
-        self.line(head);
-        self.fields(meta.response);
+        let data = meta.envelope.data;
+        match meta.response_value {
+            Some(value) => {
+                let head = self.say("本身即为：", " of the reply is the value itself:");
+                let (format, doc) = (self.format(value), value.doc.in_lang(self.lang));
+                self.line(&format!("\n`{data}`{head} {format}. {doc}"));
+            }
+            None => {
+                let head = self.say("（回复）：", " of the reply:");
+                self.line(&format!("\n`{data}`{head}\n"));
+                self.fields(meta.response);
+            }
+        }
         if !meta.errors.is_empty() {
             let codes: Vec<String> = meta
                 .errors
                 .iter()
-                .map(|refusal| format!("[{} {}](#refusal-{})", refusal.code.code, refusal.id, refusal.id))
+                .map(|refusal| {
+                    let code = meta.envelope.code_text(refusal.code.code);
+                    format!("[{code} {0}](#refusal-{0})", refusal.id)
+                })
                 .collect();
             let head = self.say("\n拒绝：", "\nRefusals: ");
             self.line(&format!("{head}{}", codes.join(", ")));
@@ -166,17 +185,17 @@ impl Page {
 
 fn reference(meta: &PlatformMeta, lang: Lang) -> String {
     let mut page = Page { lang, text: String::new() };
-    let generated = page.say(
-        "<!-- 由 cargo xtask codegen 从 spec/fomo.toml 生成，请勿手改。 -->",
-        "<!-- Made by cargo xtask codegen from spec/fomo.toml. Do not edit. -->",
-    );
-    page.line(generated);
+    page.line(&match lang {
+        Lang::Zh => format!("<!-- 由 cargo xtask codegen 从 spec/{}.toml 生成，请勿手改。 -->", meta.id),
+        Lang::En => format!("<!-- Made by cargo xtask codegen from spec/{}.toml. Do not edit. -->", meta.id),
+    });
     page.line(&format!("\n# {}\n", meta.doc.in_lang(lang)));
     let note = page.say(
         "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。",
         "Where a rule (R…) stands, the original document is ambiguous or contradicts itself; this is the reading. The rules stand at the end.",
     );
     page.line(note);
+    links(&mut page, meta);
     let head = page.say("\n## 接口\n", "\n## Endpoints\n");
     page.line(head);
     for endpoint in meta.endpoints {
@@ -208,9 +227,9 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
             .iter()
             .map(|stretch| format!("{} × {} s", stretch.times, stretch.wait_ms / 1000))
             .collect();
-        let (when, status) = (page.say("\n时间表：", "\nSchedule: "), callback.schedule.acknowledged_by);
-        let ack = page.say("成功：HTTP", "acknowledged by HTTP");
-        page.line(&format!("{when}{}; {ack} {status}.", waits.join(", ")));
+        let (when, by) = (page.say("\n时间表：", "\nSchedule: "), callback.schedule.acknowledged_by);
+        let ack = page.say("成功：", "acknowledged by");
+        page.line(&format!("{when}{}; {ack} {by}.", waits.join(", ")));
     }
     let head = page.say("\n## 签名\n", "\n## Signatures\n");
     page.line(head);
@@ -241,7 +260,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         let origin = page.origin(code.origin);
         page.line(&format!(
             "| {} | `{}` | {}{unsent} | {origin} |",
-            code.code,
+            meta.envelope.code_text(code.code),
             code.id,
             code.text.in_lang(lang)
         ));
@@ -256,7 +275,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         let RefusalMeta { id, code, http, oauth, doc, .. } = refusal;
         page.line(&format!(
             "| <a id=\"refusal-{id}\"></a>`{id}` | {} | {http} | {} | {} |",
-            code.code,
+            meta.envelope.code_text(code.code),
             oauth.unwrap_or(""),
             doc.in_lang(lang)
         ));
@@ -295,6 +314,34 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         ));
     }
     page.text
+}
+
+fn links(page: &mut Page, meta: &PlatformMeta) {
+    if meta.links.is_empty() {
+        return;
+    }
+    let lang = page.lang;
+    let head = page.say("\n## 链接\n", "\n## Links\n");
+    page.line(head);
+    for profile in meta.profiles {
+        let values: Vec<String> =
+            profile.values.iter().map(|(name, value)| format!("{name} `{value}`")).collect();
+        page.line(&format!(
+            "- {}: `{}://`, {}. {}",
+            profile.doc.in_lang(lang),
+            profile.scheme,
+            values.join(", "),
+            page.origin(profile.origin)
+        ));
+    }
+    for link in meta.links {
+        let schemes: Vec<String> =
+            meta.profiles.iter().map(|profile| format!("`{}://`", profile.scheme)).collect();
+        let (app, qr) = (page.say("应用链接", "App link"), page.say("二维码", "QR code"));
+        page.line(&format!("\n### {}\n\n{}\n", link.id, link.doc.in_lang(lang)));
+        page.line(&format!("{app}: {}; {qr}: `{}://`.\n", schemes.join(" / "), link.qr_scheme));
+        page.fields(link.fields);
+    }
 }
 
 fn schema(field: &FieldMeta) -> Value {
@@ -343,7 +390,7 @@ fn operation(meta: &PlatformMeta, endpoint: &EndpointMeta, method: &str) -> Valu
             "required": [envelope.success, envelope.status, envelope.message],
             "properties": {
                 envelope.success: { "type": "boolean", "const": success },
-                envelope.status: { "type": "integer" },
+                envelope.status: { "type": if envelope.digits.is_some() { "string" } else { "integer" } },
                 envelope.message: { "type": "string" },
                 envelope.data: data,
             }
@@ -351,7 +398,9 @@ fn operation(meta: &PlatformMeta, endpoint: &EndpointMeta, method: &str) -> Valu
     };
     let json_content = |schema: Value| json!({ "application/json": { "schema": schema } });
     let mut responses = Map::new();
-    let ok = json!({ "description": envelope.ok.text.en, "content": json_content(reply(true, object_schema(endpoint.response))) });
+    let data = endpoint.response_value.map_or_else(|| object_schema(endpoint.response), schema);
+    let success = envelope.ok.map_or("Success", |ok| ok.text.en);
+    let ok = json!({ "description": success, "content": json_content(reply(true, data)) });
     responses.insert("200".to_owned(), ok);
     for refusal in endpoint.errors.iter().filter(|refusal| refusal.http != 200) {
         let entry =
@@ -361,7 +410,10 @@ fn operation(meta: &PlatformMeta, endpoint: &EndpointMeta, method: &str) -> Valu
     let codes: Vec<Value> = endpoint
         .errors
         .iter()
-        .map(|r| json!({ "refusal": r.id, "code": r.code.code, "http": r.http }))
+        .map(|r| match envelope.digits {
+            Some(_) => json!({ "refusal": r.id, "code": envelope.code_text(r.code.code), "http": r.http }),
+            None => json!({ "refusal": r.id, "code": r.code.code, "http": r.http }),
+        })
         .collect();
     let id = if method == "POST" {
         endpoint.id.to_owned()
@@ -375,7 +427,12 @@ fn operation(meta: &PlatformMeta, endpoint: &EndpointMeta, method: &str) -> Valu
         "responses": responses,
         "x-refusals": codes,
     });
-    if method == "POST" && !endpoint.request.is_empty() {
+    if endpoint.in_query {
+        let parameters = endpoint.request.iter().map(|field| {
+            json!({ "name": field.name, "in": "query", "required": field.required, "schema": schema(field) })
+        });
+        operation["parameters"] = parameters.collect();
+    } else if method == "POST" && !endpoint.request.is_empty() {
         let schema = object_schema(endpoint.request);
         operation["requestBody"] = json!({ "content": {
             "application/x-www-form-urlencoded": { "schema": schema },
@@ -403,14 +460,26 @@ fn openapi(meta: &PlatformMeta) -> Value {
         .callbacks
         .iter()
         .map(|callback| {
-            let body = json!({ "content": { "application/x-www-form-urlencoded": { "schema": object_schema(callback.fields) } } });
-            let status = callback.schedule.acknowledged_by.to_string();
-            let post = json!({
+            let status = match callback.schedule.acknowledged_by {
+                Acknowledgement::Status(status) => status.to_string(),
+                Acknowledgement::Json(_) => "2XX".to_owned(),
+            };
+            let by = callback.schedule.acknowledged_by.to_string();
+            let mut request = json!({
                 "summary": callback.doc.en,
-                "requestBody": body,
-                "responses": { status: { "description": "acknowledged; anything else is repeated" } },
+                "responses": { status: { "description": format!("acknowledged by {by}; anything else is repeated") } },
             });
-            (callback.id.to_owned(), json!({ callback.method.to_lowercase(): post }))
+            if callback.method == "GET" {
+                let parameters = callback.fields.iter().map(|field| {
+                    json!({ "name": field.name, "in": "query", "required": field.required, "schema": schema(field) })
+                });
+                request["parameters"] = parameters.collect();
+            } else {
+                request["requestBody"] = json!({ "content": {
+                    "application/x-www-form-urlencoded": { "schema": object_schema(callback.fields) },
+                }});
+            }
+            (callback.id.to_owned(), json!({ callback.method.to_lowercase(): request }))
         })
         .collect();
     json!({

@@ -164,11 +164,11 @@ fn plot(figures: &[Value]) -> String {
         })
         .collect();
     let most = rates.iter().map(|(.., q3)| *q3).fold(1.0, f64::max);
-    let (left, wide, row) = (330.0, 420.0, 26.0);
+    let (left, wide, row) = (400.0, 420.0, 26.0);
     let height = rates.len() as f64 * row + 46.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 {height}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n\
-         <rect width=\"860\" height=\"{height}\" fill=\"#ffffff\"/>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 930 {height}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n\
+         <rect width=\"930\" height=\"{height}\" fill=\"#ffffff\"/>\n\
          <text x=\"12\" y=\"22\" font-weight=\"600\">Transfers a second, SQLite with synchronous=FULL (median, quartiles as whiskers)</text>\n"
     );
     for (at, (name, q1, median, q3)) in rates.iter().enumerate() {

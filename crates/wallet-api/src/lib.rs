@@ -14,3 +14,4 @@
 //! ```
 
 pub mod fomo;
+pub mod vas;

@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::fault::{Fault, FaultKind};
 use crate::field::Value;
+use crate::json::{self, Member, Warnings};
+use crate::link::{self, LinkError};
 use crate::{FaultsMeta, FieldMeta, form, multipart};
 
 /// One slot for each field of a declaration, filled by one pass over the body.
@@ -15,11 +17,17 @@ pub struct Slots<'a, const N: usize> {
     values: [Option<Value<'a>>; N],
     fields: &'static [FieldMeta],
     faults: &'static FaultsMeta,
+    last_wins: bool,
 }
 
 impl<'a, const N: usize> Slots<'a, N> {
+    /// Of a field that comes twice the last one counts, and it is no fault that they differ.
+    pub(crate) fn last_wins(&mut self) {
+        self.last_wins = true;
+    }
+
     pub(crate) fn empty(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
-        Self { values: [const { None }; N], fields, faults }
+        Self { values: [const { None }; N], fields, faults, last_wins: false }
     }
 
     /// Reads `body` by its content type. `index` finds a field by the name on the wire.
@@ -100,6 +108,23 @@ impl<'a, const N: usize> Slots<'a, N> {
         })
     }
 
+    /// Reads the JSON of a link.
+    pub(crate) fn read_object(
+        &mut self,
+        index: fn(&[u8]) -> Option<usize>,
+        text: &'a str,
+        warnings: &mut Warnings,
+    ) -> Result<(), LinkError> {
+        json::read_object::<LinkError>(text, warnings, |name, member| {
+            let Some(at) = index(name.as_bytes()) else { return Ok(()) };
+            match member {
+                Member::Value(value) => Ok(self.put(at, value)?),
+                Member::Null => Ok(()),
+                Member::Nested => Err(self.fault(at, FaultKind::Malformed).into()),
+            }
+        })
+    }
+
     fn read_json(
         &mut self,
         index: fn(&[u8]) -> Option<usize>,
@@ -115,8 +140,12 @@ impl<'a, const N: usize> Slots<'a, N> {
     #[inline]
     pub(crate) fn put(&mut self, at: usize, value: Value<'a>) -> Result<(), Fault> {
         match &mut self.values[at] {
-            Some(before) if before.text != value.text => Err(self.fault(at, FaultKind::Repeated)),
-            Some(_) => Ok(()),
+            Some(before) if before.text == value.text => Ok(()),
+            Some(before) if self.last_wins => {
+                *before = value;
+                Ok(())
+            }
+            Some(_) => Err(self.fault(at, FaultKind::Repeated)),
             empty => {
                 *empty = Some(value);
                 Ok(())
@@ -257,10 +286,20 @@ pub enum BodyFormat {
     Multipart,
 }
 
+/// What a [`FieldWriter`] writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Form,
+    Json,
+    /// JSON, percent-encoded for a link.
+    Link,
+    Multipart,
+}
+
 /// Writes fields into a buffer, one after the other.
 pub struct FieldWriter<'o> {
     out: &'o mut Vec<u8>,
-    format: BodyFormat,
+    format: Written,
     start: usize,
     boundary: u32,
     clash: bool,
@@ -269,13 +308,37 @@ pub struct FieldWriter<'o> {
 impl<'o> FieldWriter<'o> {
     /// A writer that appends to `out` as a form.
     pub fn form(out: &'o mut Vec<u8>) -> Self {
-        Self { start: out.len(), out, format: BodyFormat::Form, boundary: 0, clash: false }
+        Self::new(out, Written::Form)
+    }
+
+    /// A writer that appends to `out` as compact JSON.
+    pub(crate) fn json(out: &'o mut Vec<u8>) -> Self {
+        Self::new(out, Written::Json)
+    }
+
+    /// A writer that appends to `out` as compact JSON, percent-encoded for a link.
+    pub(crate) fn link(out: &'o mut Vec<u8>) -> Self {
+        Self::new(out, Written::Link)
+    }
+
+    fn new(out: &'o mut Vec<u8>, format: Written) -> Self {
+        Self { start: out.len(), out, format, boundary: 0, clash: false }
+    }
+
+    /// Ends what was begun.
+    pub(crate) fn end(self) {
+        let empty = self.out.len() == self.start;
+        match self.format {
+            Written::Form | Written::Multipart => {}
+            Written::Json => self.out.extend_from_slice(if empty { b"{}" } else { b"}" }),
+            Written::Link => self.out.extend_from_slice(if empty { b"%7B%7D" } else { b"%7D" }),
+        }
     }
 
     /// Appends one field.
     pub fn field(&mut self, name: &str, value: &str) {
         match self.format {
-            BodyFormat::Form => {
+            Written::Form => {
                 // One growth for what is likely: nothing of the value is escaped.
                 self.out.reserve(name.len() + value.len() + 2);
                 if self.out.len() > self.start {
@@ -285,14 +348,21 @@ impl<'o> FieldWriter<'o> {
                 self.out.push(b'=');
                 form::encode_into(value, self.out);
             }
-            BodyFormat::Json => {
+            Written::Json => {
+                self.out.reserve(name.len() + value.len() + 6);
                 self.out.push(if self.out.len() > self.start { b',' } else { b'{' });
-                // Writing JSON text into a Vec cannot fail.
-                let _ = serde_json::to_writer(&mut *self.out, name);
+                json::write_string(name, self.out);
                 self.out.push(b':');
-                let _ = serde_json::to_writer(&mut *self.out, value);
+                json::write_string(value, self.out);
             }
-            BodyFormat::Multipart => {
+            Written::Link => {
+                self.out.reserve(name.len() + value.len() + 16);
+                self.out.extend_from_slice(if self.out.len() > self.start { b"," } else { b"%7B" });
+                link::write_string(name, self.out);
+                self.out.push(b':');
+                link::write_string(value, self.out);
+            }
+            Written::Multipart => {
                 let boundary = boundary_text(self.boundary);
                 self.clash |= value.contains(&boundary);
                 let part = format!(
@@ -307,24 +377,24 @@ impl<'o> FieldWriter<'o> {
     pub(crate) fn body(format: BodyFormat, mut write: impl FnMut(&mut FieldWriter<'_>)) -> (Vec<u8>, String) {
         let mut out = Vec::with_capacity(512);
         let mut boundary = 0;
+        let written = match format {
+            BodyFormat::Form => Written::Form,
+            BodyFormat::Json => Written::Json,
+            BodyFormat::Multipart => Written::Multipart,
+        };
         loop {
             out.clear();
-            let mut writer = FieldWriter { out: &mut out, format, start: 0, boundary, clash: false };
+            let mut writer = FieldWriter { boundary, ..FieldWriter::new(&mut out, written) };
             write(&mut writer);
             if !writer.clash {
+                writer.end();
                 break;
             }
             boundary += 1; // a value contains the boundary: another one
         }
         let content_type = match format {
             BodyFormat::Form => "application/x-www-form-urlencoded".to_owned(),
-            BodyFormat::Json => {
-                if out.is_empty() {
-                    out.push(b'{');
-                }
-                out.push(b'}');
-                "application/json".to_owned()
-            }
+            BodyFormat::Json => "application/json".to_owned(),
             BodyFormat::Multipart => {
                 out.extend_from_slice(format!("--{}--\r\n", boundary_text(boundary)).as_bytes());
                 format!("multipart/form-data; boundary={}", boundary_text(boundary))

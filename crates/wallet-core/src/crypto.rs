@@ -10,6 +10,33 @@ pub trait Sha1: Send + Sync {
     fn sha1(&self, text: &mut Feed<'_>) -> [u8; 20];
 }
 
+/// A key of RSA that signs with SHA-1 and PKCS#1 v1.5, as the documents prescribe (R44).
+pub trait RsaSigner: Send + Sync {
+    /// The signature over `message`, as long as the modulus.
+    ///
+    /// # Errors
+    /// [`SigningFailed`]: the key is broken, or the backend has no randomness for blinding.
+    fn sign_sha1(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed>;
+}
+
+/// A key of RSA that checks such signatures.
+pub trait RsaVerifier: Send + Sync {
+    /// Whether `signature` is one over `message`.
+    fn verify_sha1(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// A signature could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SigningFailed;
+
+impl std::fmt::Display for SigningFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the RSA key cannot sign: it is damaged, or there is no randomness")
+    }
+}
+
+impl std::error::Error for SigningFailed {}
+
 /// SHA-256, HMAC and HKDF with it.
 pub trait Sha256: Send + Sync {
     /// The digest of `data`.

@@ -9,8 +9,43 @@ use crate::UnixTime;
 pub struct Schedule {
     /// The stretches, one after the other.
     pub stretches: &'static [Stretch],
-    /// The HTTP status that acknowledges a delivery; every other is a failure.
-    pub acknowledged_by: u16,
+    /// What acknowledges a delivery; every other answer is a failure.
+    pub acknowledged_by: Acknowledgement,
+}
+
+/// What a receiver must answer for a callback to be done with; spec data (R4, R52).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// Exactly this HTTP status, whatever the body says.
+    Status(u16),
+    /// Any 2xx, and a JSON object in which this member is `true` or `"true"`.
+    Json(&'static str),
+}
+
+impl Acknowledgement {
+    /// Whether an answer is one.
+    pub fn accepts(self, status: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Status(wanted) => status == wanted,
+            Self::Json(member) => {
+                let body: Option<serde_json::Map<String, serde_json::Value>> =
+                    serde_json::from_slice(body).ok();
+                let value = body.as_ref().and_then(|body| body.get(member));
+                (200..300).contains(&status)
+                    && value
+                        .is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Acknowledgement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "HTTP {status}"),
+            Self::Json(member) => write!(f, "HTTP 2xx with JSON whose `{member}` is true"),
+        }
+    }
 }
 
 /// So many attempts, each after such a wait.
@@ -68,8 +103,10 @@ pub struct Snapshot {
 /// What happened to the attempt under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// The receiver answered with this HTTP status.
-    Reply(u16),
+    /// The receiver acknowledged it: [`Acknowledgement::accepts`].
+    Acknowledged,
+    /// The receiver answered something else.
+    Refused,
     /// It did not answer within the deadline.
     Timeout,
     /// No exchange took place: no connection, no address, a broken reply.
@@ -92,16 +129,20 @@ pub enum Output {
 /// A callback under delivery.
 ///
 /// ```
-/// use wallet_core::{Delivery, Input, Output, Schedule, Stretch, UnixTime};
+/// use wallet_core::{Acknowledgement, Delivery, Input, Output, Schedule, Stretch, UnixTime};
 /// use std::time::Duration;
 ///
-/// const SCHEDULE: Schedule = Schedule { stretches: &[Stretch { times: 2, wait_ms: 1000 }], acknowledged_by: 200 };
+/// const SCHEDULE: Schedule = Schedule {
+///     stretches: &[Stretch { times: 2, wait_ms: 1000 }],
+///     acknowledged_by: Acknowledgement::Status(200),
+/// };
 /// let t0 = UnixTime::from_secs(1_574_510_444);
 /// let mut delivery = Delivery::new(SCHEDULE, t0);
 /// let due = t0 + Duration::from_secs(1);
 /// assert_eq!(delivery.poll_output(t0), Output::Timeout(due));
 /// assert_eq!(delivery.poll_output(due), Output::Transmit);
-/// delivery.handle_input(Input::Reply(204), due); // not 200: a failure
+/// assert!(!SCHEDULE.acknowledged_by.accepts(204, b""));
+/// delivery.handle_input(Input::Refused, due);
 /// assert_eq!(delivery.poll_output(due), Output::Timeout(due + Duration::from_secs(1)));
 /// ```
 #[derive(Debug, Clone)]
@@ -149,7 +190,7 @@ impl Delivery {
             return;
         }
         self.snapshot.attempts += 1;
-        if input == Input::Reply(self.schedule.acknowledged_by) {
+        if input == Input::Acknowledged {
             self.snapshot.state = DeliveryState::Acknowledged;
             return;
         }

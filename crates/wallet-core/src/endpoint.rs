@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::reply::{FromCode, Reply, ResponseError, read_reply};
 use crate::sign::{Signature, Signer};
 use crate::types::SecretText;
-use crate::{Auth, CallbackMeta, EndpointMeta, FaultsMeta, PlatformMeta, form};
+use crate::{Auth, CallbackMeta, EndpointMeta, FaultsMeta, PlatformMeta, SigningMeta, form, link};
 
 /// A platform: a marker type that carries its whole table.
 pub trait Platform: 'static {
@@ -73,8 +73,9 @@ pub trait OutgoingRequest {
     /// # Errors
     /// [`EncodeError::NoSigner`] when the endpoint is signed and there is no signer.
     fn encode_form(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let signature =
-            sign(<Self::Endpoint as Endpoint>::META, signer, |name, put| self.write_field(name, put))?;
+        let signature = sign(<Self::Endpoint as Endpoint>::META.signing, signer, |name, put| {
+            self.write_field(name, put)
+        })?;
         self.write_fields(signature.as_ref(), &mut FieldWriter::form(out));
         Ok(())
     }
@@ -114,29 +115,37 @@ pub enum EncodeError {
     NoBearer,
     /// The base URL and the endpoint's path do not make a URL.
     BadUrl,
+    /// The key could not sign.
+    Signing,
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSigner => "this endpoint is signed: give the client_secret and the time",
+            Self::NoSigner => "this is signed, and there is no key of the right kind to sign with",
             Self::NoBearer => "this endpoint needs an access token",
             Self::BadUrl => "the base URL is not an absolute http or https URL that ends with a slash",
+            Self::Signing => "the key could not sign: it is damaged, or there is no randomness",
         })
     }
 }
 
 impl std::error::Error for EncodeError {}
 
-fn sign(
-    meta: &'static EndpointMeta,
+/// Signs by a rule, where there is one.
+///
+/// # Errors
+/// [`EncodeError`] when there is no signer of the right kind, or it fails.
+#[doc(hidden)]
+pub fn sign(
+    rule: Option<&'static SigningMeta>,
     signer: Option<&Signer<'_>>,
     field: impl Fn(&str, &mut dyn FnMut(&str)),
 ) -> Result<Option<Signature>, EncodeError> {
-    match (meta.signing, signer) {
+    match (rule, signer) {
         (None, _) => Ok(None),
         (Some(_), None) => Err(EncodeError::NoSigner),
-        (Some(rule), Some(signer)) => Ok(Some(Signature::new(signer, rule, field))),
+        (Some(rule), Some(signer)) => Signature::new(signer, rule, field).map(Some),
     }
 }
 
@@ -150,10 +159,15 @@ pub fn write_request(
     field: impl Fn(&str, &mut dyn FnMut(&str)),
     fields: impl Fn(Option<&Signature>, &mut FieldWriter<'_>),
 ) -> Result<http::Request<Vec<u8>>, EncodeError> {
-    let signature = sign(meta, cx.signer.as_ref(), field)?;
+    let signature = sign(meta.signing, cx.signer.as_ref(), field)?;
+    let mut uri = format!("{}{}", cx.base_url, meta.path);
+    if meta.in_query {
+        let (query, _) = FieldWriter::body(BodyFormat::Form, |writer| fields(signature.as_ref(), writer));
+        uri = link::append_query(&uri, std::str::from_utf8(&query).unwrap_or_default()); // a form is ASCII
+    }
     let mut request = http::Request::builder()
         .method(meta.methods.last().copied().unwrap_or("POST"))
-        .uri(format!("{}{}", cx.base_url, meta.path))
+        .uri(uri)
         .header(ACCEPT, "application/json");
     if meta.auth == Auth::Bearer {
         let token = cx.bearer.ok_or(EncodeError::NoBearer)?;
@@ -162,7 +176,7 @@ pub fn write_request(
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let (body, content_type) = if meta.request.is_empty() {
+    let (body, content_type) = if meta.request.is_empty() || meta.in_query {
         (Vec::new(), None)
     } else {
         let (body, content_type) = FieldWriter::body(cx.format, |writer| fields(signature.as_ref(), writer));
@@ -234,6 +248,9 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
 ) -> Result<Slots<'a, N>, Fault> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
     let mut slots = Slots::empty(meta.request, &meta.faults);
+    if meta.in_query {
+        slots.read_form(index, request.uri().query().unwrap_or_default().as_bytes())?;
+    }
     slots.read(index, content_type, request.body().as_ref())?;
     if meta.auth == Auth::Client
         && let Some(basic) = credentials(request.headers(), "basic")
@@ -272,15 +289,25 @@ pub trait Callback: 'static {
     const META: &'static CallbackMeta;
     /// What it carries.
     type Payload<'a>;
+    /// What decoding yields: the payload, within [`Unverified`](crate::Unverified) when its fields are signed.
+    type Decoded<'a>;
 
-    /// Reads a callback's form body. Whether it may be believed is for [`webhook::verify`](crate::webhook::verify) to say.
+    /// Reads a callback's form: the body of a POST, the query of a GET. Whether a payload whose fields are not signed
+    /// may be believed is for [`webhook::verify`](crate::webhook::verify) to say.
     ///
     /// # Errors
     /// A [`Fault`] that names the first field that is wrong.
-    fn decode(body: &[u8]) -> Result<Self::Payload<'_>, Fault>;
+    fn decode(form: &[u8]) -> Result<Self::Decoded<'_>, Fault>;
 
-    /// Appends the form body to `out`.
-    fn encode(payload: &Self::Payload<'_>, out: &mut Vec<u8>);
+    /// Appends the form to `out`.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the fields are signed and the signer is none or fails.
+    fn encode(
+        payload: &Self::Payload<'_>,
+        signer: Option<&Signer<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError>;
 }
 
 /// Reads the fields of a callback and checks what holds for every field.
@@ -294,6 +321,9 @@ pub fn decode_callback<'a, const N: usize>(
     body: &'a [u8],
 ) -> Result<Slots<'a, N>, Fault> {
     let mut slots = Slots::empty(meta.fields, faults);
+    if meta.method == "GET" {
+        slots.last_wins(); // R45: the address may have had a query of its own
+    }
     slots.read_form(index, body)?;
     slots.check()?;
     Ok(slots)

@@ -17,7 +17,7 @@ use crate::scan::{self, Plain};
 
 /// Bytes that stand for themselves in a string: all but `"`, `\` and control characters. `/`, DEL and everything beyond
 /// ASCII are not escaped.
-const PLAIN: Plain = {
+pub(crate) const PLAIN: Plain = {
     let mut plain = [true; 256];
     let mut byte = 0;
     while byte < 0x20 {
@@ -30,7 +30,7 @@ const PLAIN: Plain = {
 };
 
 /// How one byte that is not plain is written: `\b \t \n \f \r \" \\` short, other control characters `\u00xx`.
-fn escape(byte: u8) -> ([u8; 6], usize) {
+pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let short = match byte {
         0x08 => b'b',
@@ -64,16 +64,35 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
 
 /// Appends an object of strings, compact, in the order in which they come.
 pub fn write_object<'t>(members: impl IntoIterator<Item = (&'t str, &'t str)>, out: &mut Vec<u8>) {
-    out.push(b'{');
-    for (at, (name, value)) in members.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_string(name, out);
-        out.push(b':');
-        write_string(value, out);
+    let mut writer = ObjectWriter::begin(out);
+    members.into_iter().for_each(|(name, value)| writer.member(name, value));
+    writer.end();
+}
+
+/// Writes an object of strings, member by member.
+pub(crate) struct ObjectWriter<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+impl<'o> ObjectWriter<'o> {
+    pub(crate) fn begin(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
     }
-    out.push(b'}');
+
+    pub(crate) fn member(&mut self, name: &str, value: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        write_string(name, self.out);
+        self.out.push(b':');
+        write_string(value, self.out);
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push(b'}');
+    }
 }
 
 /// What is unusual about a text and was read all the same (R41).

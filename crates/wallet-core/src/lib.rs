@@ -38,10 +38,10 @@ pub mod webhook;
 
 pub use amount::{Amount, AmountError, Units};
 pub use body::{BodyFormat, FieldWriter, Slots};
-pub use delivery::{Delivery, DeliveryState, Input, Output, Schedule, Snapshot, Stretch};
+pub use delivery::{Acknowledgement, Delivery, DeliveryState, Input, Output, Schedule, Snapshot, Stretch};
 pub use endpoint::{
     Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, OutgoingRequest, Platform, bearer,
-    decode_callback, decode_fields, peek, write_request,
+    decode_callback, decode_fields, peek, sign, write_request,
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Field, Malformed, Value};

@@ -17,9 +17,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::Fault;
-use crate::json::{JsonError, Warning, Warnings};
+use crate::body::{FieldWriter, Slots};
+use crate::endpoint::sign;
+use crate::json::{self, JsonError, Member, Warning, Warnings};
 use crate::scan::{self, Plain};
+use crate::sign::{Signature, Signer};
+use crate::{EncodeError, Fault, FaultsMeta, LinkMeta};
 
 /// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
 /// decoders turn `+` into a space and cut at `#` (R40).
@@ -46,6 +49,38 @@ pub fn encode_into(json: &str, out: &mut Vec<u8>) {
         scan::percent(byte, out);
         rest = after;
     }
+}
+
+/// Bytes that stand for themselves in a JSON string of an encoded link.
+const KEPT_IN_STRING: Plain = {
+    let mut kept = KEPT;
+    let mut byte = 0;
+    while byte < 256 {
+        kept[byte] &= json::PLAIN[byte];
+        byte += 1;
+    }
+    kept
+};
+
+/// Appends a JSON string with its quotes, percent-encoded, in one pass.
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"%22");
+    let mut rest = text.as_bytes();
+    loop {
+        let run = scan::run(&KEPT_IN_STRING, rest);
+        out.extend_from_slice(&rest[..run]);
+        let Some((&byte, after)) = rest[run..].split_first() else { break };
+        if json::PLAIN[usize::from(byte)] {
+            scan::percent(byte, out);
+        } else {
+            let (escaped, length) = json::escape(byte);
+            for byte in &escaped[..length] {
+                if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::percent(*byte, out) }
+            }
+        }
+        rest = after;
+    }
+    out.extend_from_slice(b"%22");
 }
 
 /// Why a text is no link of this platform.
@@ -147,6 +182,103 @@ fn decode(text: &str) -> Result<Cow<'_, str>, LinkError> {
         rest = next;
     }
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| LinkError::NotUtf8)
+}
+
+/// The text of one member, read ahead, to tell links apart.
+///
+/// # Errors
+/// [`JsonError`].
+pub fn peek(json: &str, wanted: &str) -> Result<Option<String>, JsonError> {
+    let mut found = None;
+    json::read_object::<JsonError>(json, &mut Warnings::default(), |name, value| {
+        if let (true, Member::Value(value)) = (name == wanted, value) {
+            found = Some(value.text.into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A link on its way out; implemented by each `Link<'_>`.
+pub trait OutgoingLink {
+    /// What the spec says of it.
+    const META: &'static LinkMeta;
+
+    /// Hands every member to `writer`, in the document's order. `signature` is there when the link is signed.
+    fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
+
+    /// Hands the text of one member to `put`, for the signature.
+    fn write_field(&self, name: &str, put: &mut dyn FnMut(&str));
+
+    /// Appends the link for an app: `scheme` is the profile's, and the JSON is percent-encoded.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the link is signed and the signer is none or fails.
+    fn app_into(
+        &self,
+        scheme: &str,
+        signer: Option<&Signer<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let signature = sign(Self::META.signing, signer, |name, put| self.write_field(name, put))?;
+        out.extend_from_slice(scheme.as_bytes());
+        out.extend_from_slice(b"://");
+        let mut writer = FieldWriter::link(out);
+        self.write_fields(signature.as_ref(), &mut writer);
+        writer.end();
+        Ok(())
+    }
+
+    /// Appends the text of the QR code: compact JSON as it stands (R41).
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the link is signed and the signer is none or fails.
+    fn qr_into(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let signature = sign(Self::META.signing, signer, |name, put| self.write_field(name, put))?;
+        out.extend_from_slice(Self::META.qr_scheme.as_bytes());
+        out.extend_from_slice(b"://");
+        let mut writer = FieldWriter::json(out);
+        self.write_fields(signature.as_ref(), &mut writer);
+        writer.end();
+        Ok(())
+    }
+
+    /// The link for an app, as text.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    fn app(&self, scheme: &str, signer: Option<&Signer<'_>>) -> Result<String, EncodeError> {
+        let mut out = Vec::with_capacity(512);
+        self.app_into(scheme, signer, &mut out)?;
+        Ok(String::from_utf8(out).unwrap_or_default()) // percent-encoded: ASCII
+    }
+
+    /// The text of the QR code.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    fn qr(&self, signer: Option<&Signer<'_>>) -> Result<String, EncodeError> {
+        let mut out = Vec::with_capacity(512);
+        self.qr_into(signer, &mut out)?;
+        Ok(String::from_utf8(out).unwrap_or_default()) // made of strings
+    }
+}
+
+/// Reads the members of a link into slots and checks what holds for every one.
+///
+/// # Errors
+/// [`LinkError`].
+pub fn decode_fields<'a, const N: usize>(
+    meta: &'static LinkMeta,
+    faults: &'static FaultsMeta,
+    index: fn(&[u8]) -> Option<usize>,
+    json: &'a str,
+    warnings: &mut Warnings,
+) -> Result<Slots<'a, N>, LinkError> {
+    let mut slots = Slots::empty(meta.fields, faults);
+    slots.read_object(index, json, warnings)?;
+    slots.check()?;
+    Ok(slots)
 }
 
 /// Appends parameters to an address, form-encoded, after its own query and before its fragment (R45).

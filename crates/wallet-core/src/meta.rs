@@ -227,6 +227,17 @@ pub enum Algorithm {
     Sha1,
     /// HMAC-SHA256 over the canonical text.
     HmacSha256,
+    /// RSA PKCS#1 v1.5 with SHA-1 over the canonical text.
+    RsaSha1,
+}
+
+/// How the texts that a signature covers are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One after the other.
+    Concat,
+    /// As a compact JSON object of strings, each under its name (R44).
+    Json,
 }
 
 /// A signing rule.
@@ -238,6 +249,8 @@ pub struct SigningMeta {
     pub algorithm: Algorithm,
     /// What is joined; the part called `key` stands for the key itself.
     pub canonical: &'static [&'static str],
+    /// How it is joined.
+    pub form: Form,
     /// The key's name within `canonical`.
     pub key: &'static str,
     /// HKDF info by which the signing key is derived.
@@ -271,6 +284,8 @@ pub enum Auth {
     Session,
     /// The request's signature.
     Signature,
+    /// An access token of the app, as a field.
+    AccessToken,
 }
 
 /// Who calls an endpoint.
@@ -311,10 +326,14 @@ pub struct EndpointMeta {
     pub faults: FaultsMeta,
     /// The object that `data` of a refusal may hold.
     pub refusal_data: Option<&'static ObjectMeta>,
+    /// Whether its request fields stand in the query, and not in a body.
+    pub in_query: bool,
     /// Its request fields, in the document's order.
     pub request: &'static [FieldMeta],
-    /// Its reply members.
+    /// The members of its reply's data.
     pub response: &'static [FieldMeta],
+    /// The one value that its reply's data is, where it has no members.
+    pub response_value: Option<&'static FieldMeta>,
     /// The reply envelope.
     pub envelope: &'static EnvelopeMeta,
     /// What it is.
@@ -334,10 +353,56 @@ pub struct EnvelopeMeta {
     pub message: &'static str,
     /// The member with the data.
     pub data: &'static str,
-    /// The status code of success.
-    pub ok: &'static CodeMeta,
+    /// The status code of success; none where success has an empty one.
+    pub ok: Option<&'static CodeMeta>,
+    /// How many digits a status code has; then it is text on the wire. Without it, it is a number.
+    pub digits: Option<u8>,
     /// Other spellings of `success` that are read.
     pub read_also: &'static [&'static str],
+}
+
+impl EnvelopeMeta {
+    /// A status code as it is written.
+    pub fn code_text(&self, code: u32) -> String {
+        let digits = self.digits.map_or(0, usize::from);
+        format!("{code:0digits$}")
+    }
+}
+
+/// A deep link.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LinkMeta {
+    /// Its name, the Rust module.
+    pub id: &'static str,
+    /// The scheme of its QR code. An app link has the profile's.
+    pub qr_scheme: &'static str,
+    /// Its signing rule.
+    pub signing: Option<&'static SigningMeta>,
+    /// What it may be refused with.
+    pub errors: &'static [&'static RefusalMeta],
+    /// Its members, in the document's order.
+    pub fields: &'static [FieldMeta],
+    /// What it is.
+    pub doc: Text,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// One of several platforms that speak the same protocol.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProfileMeta {
+    /// Its name.
+    pub id: &'static str,
+    /// The scheme of its app links.
+    pub scheme: &'static str,
+    /// Other schemes that are read.
+    pub read_also: &'static [&'static str],
+    /// What is different about it: names and texts.
+    pub values: &'static [(&'static str, &'static str)],
+    /// What it is.
+    pub doc: Text,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// A callback.
@@ -402,6 +467,10 @@ pub struct PlatformMeta {
     pub endpoints: &'static [&'static EndpointMeta],
     /// Callbacks.
     pub callbacks: &'static [&'static CallbackMeta],
+    /// Deep links.
+    pub links: &'static [&'static LinkMeta],
+    /// Platforms that speak this protocol.
+    pub profiles: &'static [&'static ProfileMeta],
     /// Signing rules.
     pub signings: &'static [&'static SigningMeta],
     /// Status codes.

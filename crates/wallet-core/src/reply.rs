@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{Endpoint, EndpointMeta, EnvelopeMeta, Fault, FieldMeta, Lang, RefusalMeta};
+use crate::{CodeMeta, Endpoint, EndpointMeta, EnvelopeMeta, Fault, FieldMeta, Lang, RefusalMeta};
 
 /// The `data` of a reply.
 pub trait Reply: Serialize + DeserializeOwned {
@@ -28,6 +28,17 @@ pub trait FromCode: Copy + fmt::Debug + fmt::Display + 'static {
     fn from_code(code: u32) -> Self;
 }
 
+fn write_code<M: SerializeMap>(
+    map: &mut M,
+    envelope: &EnvelopeMeta,
+    code: &CodeMeta,
+) -> Result<(), M::Error> {
+    match envelope.digits {
+        Some(_) => map.serialize_entry(envelope.status, &envelope.code_text(code.code)),
+        None => map.serialize_entry(envelope.status, &code.code),
+    }
+}
+
 struct Success<'a, T> {
     envelope: &'a EnvelopeMeta,
     lang: Lang,
@@ -38,8 +49,12 @@ impl<T: Reply> Serialize for Success<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(self.envelope.success, &true)?;
-        map.serialize_entry(self.envelope.status, &self.envelope.ok.code)?;
-        map.serialize_entry(self.envelope.message, self.envelope.ok.text.in_lang(self.lang))?;
+        match self.envelope.ok {
+            Some(ok) => write_code(&mut map, self.envelope, ok)?,
+            None => map.serialize_entry(self.envelope.status, "")?,
+        }
+        let message = self.envelope.ok.map_or("", |ok| ok.text.in_lang(self.lang));
+        map.serialize_entry(self.envelope.message, message)?;
         map.serialize_entry(self.envelope.data, self.data)?;
         self.data.top(&mut map)?;
         map.end()
@@ -100,7 +115,7 @@ impl<D: Serialize> Serialize for Refusing<'_, D> {
         let RefusalBody { refusal, field, wait, data } = self.body;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(self.envelope.success, &false)?;
-        map.serialize_entry(self.envelope.status, &refusal.code.code)?;
+        write_code(&mut map, self.envelope, refusal.code)?;
         map.serialize_entry(self.envelope.message, &message(refusal, *field, *wait, self.lang))?;
         map.serialize_entry(self.envelope.data, data)?;
         if let Some(error) = refusal.oauth {
@@ -230,7 +245,8 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
         .find_map(|name| reply.get(*name))
         .is_none_or(|value| !matches!(value, Value::Bool(false)) && value.as_str() != Some("false"));
     let succeeded = match status {
-        Some(status) => status == envelope.ok.code && success,
+        Some(status) => Some(status) == envelope.ok.map(|ok| ok.code) && success,
+        None if envelope.ok.is_none() => success && reply.contains_key(envelope.success),
         None => bare && oauth_error.is_none() && (200..300).contains(&http),
     };
     if !succeeded {
@@ -247,6 +263,12 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
             oauth_error,
             data: Data(reply.remove(envelope.data).unwrap_or_default()),
         }));
+    }
+    if let Some(field) = meta.response_value {
+        let mut value = reply.remove(envelope.data).unwrap_or_default();
+        numbers_as_text(&mut value);
+        return serde_json::from_value(value)
+            .map_err(|error| not_understood(format!("`{}` is no {}: {error}", envelope.data, field.name)));
     }
     let mut data = match reply.remove(envelope.data) {
         Some(Value::Object(data)) => data,

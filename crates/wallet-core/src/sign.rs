@@ -3,46 +3,97 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::crypto::{self, Sha1};
-use crate::{Algorithm, SigningMeta, UnixTime};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::crypto::{self, RsaSigner, RsaVerifier, Sha1};
+use crate::json::ObjectWriter;
+use crate::{Algorithm, EncodeError, SigningMeta, UnixTime};
 
 /// What a client signs with.
 #[derive(Clone, Copy)]
-pub struct Signer<'a> {
-    /// The hash.
-    pub sha1: &'a dyn Sha1,
-    /// The key: for FOMO the client_secret.
-    pub key: &'a str,
-    /// The time of signing.
-    pub now: UnixTime,
+pub enum Signer<'a> {
+    /// A secret that is hashed together with the time.
+    Sha1 {
+        /// The hash.
+        sha1: &'a dyn Sha1,
+        /// The key: for FOMO the client_secret.
+        key: &'a str,
+        /// The time of signing.
+        now: UnixTime,
+    },
+    /// A private key of RSA.
+    Rsa(&'a dyn RsaSigner),
 }
 
 impl fmt::Debug for Signer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("now", &self.now).finish_non_exhaustive()
+        match self {
+            Self::Sha1 { now, .. } => f.debug_struct("Sha1").field("now", now).finish_non_exhaustive(),
+            Self::Rsa(_) => f.debug_struct("Rsa").finish_non_exhaustive(),
+        }
     }
 }
 
-/// A signature ready to be written, with the time that it covers.
-#[derive(Debug, Clone, Copy)]
+/// A signature ready to be written, with the time that it covers where it covers one.
+#[derive(Debug, Clone)]
 pub struct Signature {
     timestamp: [u8; 20],
     timestamp_len: u8,
-    hex: [u8; 40],
+    sign: Written,
+}
+
+#[derive(Debug, Clone)]
+enum Written {
+    Hex([u8; 40]),
+    Base64(String),
 }
 
 impl Signature {
     /// Signs. `field` hands over the text of a signed field other than the key and the timestamp.
-    pub fn new(signer: &Signer<'_>, rule: &SigningMeta, field: impl Fn(&str, &mut dyn FnMut(&str))) -> Self {
+    ///
+    /// # Errors
+    /// [`EncodeError::NoSigner`] when the signer is not of the rule's kind, [`EncodeError::Signing`] when it fails.
+    pub fn new(
+        signer: &Signer<'_>,
+        rule: &SigningMeta,
+        field: impl Fn(&str, &mut dyn FnMut(&str)),
+    ) -> Result<Self, EncodeError> {
+        match (rule.algorithm, signer) {
+            (Algorithm::Sha1, Signer::Sha1 { sha1, key, now }) => {
+                Ok(Self::hashed(*sha1, key, *now, rule, field))
+            }
+            (Algorithm::RsaSha1, Signer::Rsa(key)) => {
+                let mut text = Vec::with_capacity(256);
+                let mut write = ObjectWriter::begin(&mut text);
+                for part in rule.canonical {
+                    field(part, &mut |value| write.member(part, value));
+                }
+                write.end();
+                let signature = key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?;
+                let sign = Written::Base64(STANDARD.encode(signature));
+                Ok(Self { timestamp: [0; 20], timestamp_len: 0, sign })
+            }
+            _ => Err(EncodeError::NoSigner),
+        }
+    }
+
+    fn hashed(
+        sha1: &dyn Sha1,
+        key: &str,
+        now: UnixTime,
+        rule: &SigningMeta,
+        field: impl Fn(&str, &mut dyn FnMut(&str)),
+    ) -> Self {
         let mut buffer = [0; 20];
-        let text = crate::field::decimal(signer.now.secs().unsigned_abs(), &mut buffer);
+        let text = crate::field::decimal(now.secs().unsigned_abs(), &mut buffer);
         let mut timestamp = [0; 20];
         timestamp[..text.len()].copy_from_slice(text.as_bytes());
         let timestamp_len = text.len() as u8; // at most 20
-        let digest = signer.sha1.sha1(&mut |put| {
+        let digest = sha1.sha1(&mut |put| {
             for part in rule.canonical {
                 if *part == rule.key {
-                    put(signer.key.as_bytes());
+                    put(key.as_bytes());
                 } else if rule.window.is_some_and(|(window, _)| window == *part) {
                     put(text.as_bytes());
                 } else {
@@ -52,7 +103,7 @@ impl Signature {
         });
         let mut hex = [0; 40];
         crypto::hex_lower(&digest, &mut hex);
-        Self { timestamp, timestamp_len, hex }
+        Self { timestamp, timestamp_len, sign: Written::Hex(hex) }
     }
 
     /// The time of signing, as it is written.
@@ -62,7 +113,10 @@ impl Signature {
 
     /// The signature, as it is written.
     pub fn sign(&self) -> &str {
-        std::str::from_utf8(&self.hex).unwrap_or_default()
+        match &self.sign {
+            Written::Hex(hex) => std::str::from_utf8(hex).unwrap_or_default(),
+            Written::Base64(text) => text,
+        }
     }
 }
 
@@ -149,7 +203,9 @@ impl<'a, T> Unverified<'a, T> {
         keys: impl IntoIterator<Item = &'k str>,
         now: UnixTime,
     ) -> Result<T, SignatureFault> {
-        debug_assert!(self.signed.rule.algorithm == Algorithm::Sha1, "requests are signed with SHA-1");
+        if self.signed.rule.algorithm != Algorithm::Sha1 {
+            return Err(SignatureFault::Invalid); // signed another way
+        }
         let fits = keys.into_iter().any(|key| {
             let digest = sha1.sha1(&mut |put| {
                 for (part, text) in self.signed.rule.canonical.iter().zip(&self.signed.texts) {
@@ -176,6 +232,28 @@ impl<'a, T> Unverified<'a, T> {
             }
         }
         Ok(self.value)
+    }
+
+    /// Checks the signature against a public key of RSA.
+    ///
+    /// # Errors
+    /// [`SignatureFault::Invalid`].
+    pub fn verify_rsa(self, key: &dyn RsaVerifier) -> Result<T, SignatureFault> {
+        let rule = self.signed.rule;
+        let mut text = Vec::with_capacity(256);
+        let mut write = ObjectWriter::begin(&mut text);
+        for (part, value) in rule.canonical.iter().zip(&self.signed.texts) {
+            write.member(part, value.as_deref().unwrap_or_default());
+        }
+        write.end();
+        // R46: a `+` that was not encoded has become a space on its way through a query.
+        let given = match self.signed.given.contains(' ') {
+            true => Cow::Owned(self.signed.given.replace(' ', "+")),
+            false => Cow::Borrowed(&*self.signed.given),
+        };
+        let fits = rule.algorithm == Algorithm::RsaSha1
+            && STANDARD.decode(&*given).is_ok_and(|signature| key.verify_sha1(&text, &signature));
+        if fits { Ok(self.value) } else { Err(SignatureFault::Invalid) }
     }
 }
 

@@ -7,9 +7,16 @@
 //! assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
 //! ```
 
+#[cfg(feature = "aws-lc")]
+#[allow(unsafe_code)]
+mod aws_lc;
 mod password;
+mod rsa;
 
+#[cfg(feature = "aws-lc")]
+pub use aws_lc::{AwsLcSign, AwsLcVerify};
 pub use password::{PasswordCost, Passwords};
+pub use rsa::{DEFAULT_BITS, KeyError, LEAST_BITS, MOST_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::SecureRandom;

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use wallet_spec::{Auth, Base, Callback, Endpoint, Kind, Quantity, Spec};
+use wallet_spec::{Auth, Base, Callback, Endpoint, Field, Kind, Link, Name, Quantity, Spec};
 
 use crate::meta::{Meta, method};
 use crate::names::{constant, doc, pascal, snake};
@@ -18,7 +18,9 @@ pub(crate) fn expand(spec: &Spec, platform: &Ident, vis: &syn::Visibility) -> To
     let lifetimes = quantities("lifetimes", "Lifetimes of the platform.", &spec.lifetimes, true);
     let limits = quantities("limits", "Limits of the platform.", &spec.limits, false);
     let endpoints = spec.endpoints.iter().map(|endpoint| endpoint_module(spec, endpoint, &wire));
-    let callbacks = spec.callbacks.iter().map(|callback| callback_module(callback, &wire));
+    let callbacks = spec.callbacks.iter().map(|callback| callback_module(spec, callback, &wire));
+    let links = spec.links.iter().map(|link| link_module(spec, link, &wire));
+    let (any_link, profiles) = (any_link(spec, vis), profiles(spec));
     let router = router(spec, vis);
     quote! {
         #meta
@@ -30,6 +32,9 @@ pub(crate) fn expand(spec: &Spec, platform: &Ident, vis: &syn::Visibility) -> To
         #limits
         #(#endpoints)*
         #(#callbacks)*
+        #(#links)*
+        #any_link
+        #profiles
         #router
         impl ::wallet_core::Platform for #platform {
             const META: &'static ::wallet_core::PlatformMeta = meta::PLATFORM;
@@ -82,7 +87,7 @@ fn objects(spec: &Spec, wire: &Wire<'_>) -> TokenStream {
 }
 
 fn codes(spec: &Spec) -> TokenStream {
-    let codes: Vec<_> = spec.codes.iter().filter(|code| code.code != spec.envelope.ok).collect();
+    let codes: Vec<_> = spec.codes.iter().filter(|code| Some(code.code) != spec.envelope.ok).collect();
     let variants = codes.iter().map(|code| {
         let (doc, name) = (doc(&code.text, &code.origin), pascal(&code.id));
         quote!(#doc #name)
@@ -183,19 +188,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
     let mut value = quote!(request);
     let mut capture = TokenStream::new();
     if let Some(signing) = &endpoint.signing {
-        let known = spec.signings.iter().find(|known| known.id.text == signing.text);
-        let rule = constant("SIGNING_", known.map_or("fallback", |_| signing));
-        // Where each text that the rule names stands among the fields; the key stands in none.
-        let text = |name: &str| match fields.iter().position(|field| field.name.text == name) {
-            Some(at) => quote!(slots.text(#at).cloned()),
-            None => quote!(::core::option::Option::None),
-        };
-        let texts = known.iter().flat_map(|rule| &rule.canonical).map(|part| text(part));
-        let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
-        let given = text(known.map_or("", |rule| &rule.field));
-        capture = quote! {
-            let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given);
-        };
+        capture = self::capture(spec, signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, #decoded>);
         value = quote!(::wallet_core::Unverified::new(#value, signed));
     }
@@ -205,14 +198,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
         decoded = quote!(::wallet_core::Bearer<'a, #decoded>);
         value = quote!(::wallet_core::Bearer { token, inner: #value });
     }
-    // Checked here although they are not in the type: a malformed time is refused before anything is hashed (R8).
-    let checks = fields.iter().enumerate().filter_map(|(at, field)| match field.kind {
-        Kind::Timestamp => Some(quote!(let _: ::wallet_core::types::Timestamp = slots.required(#at)?;)),
-        Kind::Signature => {
-            Some(quote!(let _: ::wallet_core::types::SignatureText<'_> = slots.required(#at)?;))
-        }
-        _ => None,
-    });
+    let checks = checks(fields);
 
     let response = match &endpoint.response_object {
         Some(object) if spec.objects.iter().any(|known| known.name.text == object.text) => {
@@ -220,6 +206,17 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
             quote! {
                 /// What the reply's `data` is.
                 pub type Response = super::#object;
+            }
+        }
+        _ if endpoint.response_value.is_some() => {
+            let value = endpoint.response_value.as_slice();
+            let (members, derives) = (wire.reply_members(value, &quote!(super::)), reply_derives());
+            quote! {
+                /// What the reply's `data` is.
+                #derives
+                #[serde(transparent)]
+                pub struct Response { #members }
+                impl ::wallet_core::Reply for Response {}
             }
         }
         _ => {
@@ -285,7 +282,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                     let mut slots = ::wallet_core::decode_fields::<#count, B>(Self::META, index, request)?;
                     #unused_slots
                     #capture
-                    #(#checks)*
+                    #checks
                     let request = Request { #read };
                     Ok(#value)
                 }
@@ -310,14 +307,250 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
     }
 }
 
-fn callback_module(callback: &Callback, wire: &Wire<'_>) -> TokenStream {
+/// Keeps the texts of what is signed as they were received.
+fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
+    let known = spec.signings.iter().find(|known| known.id.text == signing.text);
+    let rule = constant("SIGNING_", known.map_or("fallback", |_| signing));
+    // Where each text that the rule names stands among the fields; the key stands in none.
+    let text = |name: &str| match fields.iter().position(|field| field.name.text == name) {
+        Some(at) => quote!(slots.text(#at).cloned()),
+        None => quote!(::core::option::Option::None),
+    };
+    let texts = known.iter().flat_map(|rule| &rule.canonical).map(|part| text(part));
+    let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
+    let given = text(known.map_or("", |rule| &rule.field));
+    quote! {
+        let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given);
+    }
+}
+
+/// Fields that are checked although they are not in the type: a malformed time is refused before anything is hashed (R8).
+fn checks(fields: &[Field]) -> TokenStream {
+    let checks = fields.iter().enumerate().filter_map(|(at, field)| match field.kind {
+        Kind::Timestamp => Some(quote!(let _: ::wallet_core::types::Timestamp = slots.required(#at)?;)),
+        Kind::Signature => {
+            Some(quote!(let _: ::wallet_core::types::SignatureText<'_> = slots.required(#at)?;))
+        }
+        _ => None,
+    });
+    quote!(#(#checks)*)
+}
+
+/// What is signed in its own fields.
+fn signed_in_fields<'s>(signing: Option<&'s Name>, fields: &[Field]) -> Option<&'s Name> {
+    signing.filter(|_| fields.iter().any(|field| field.kind == Kind::Signature))
+}
+
+fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
+    let (about, module) = (doc(&link.doc, &link.origin), snake(&link.id));
+    let meta = constant("LINK_", &link.id);
+    let fields = &link.fields;
+    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
+    let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
+    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
+    let (read, write, write_one, into_owned, index) = (
+        Wire::read(fields),
+        Wire::write(fields),
+        Wire::write_one(fields),
+        wire.owned(fields),
+        Wire::index(fields),
+    );
+    let (mut decoded, mut value, mut capture) = (quote!(Link #generics), quote!(link), TokenStream::new());
+    if let Some(signing) = signed_in_fields(link.signing.as_ref(), fields) {
+        capture = self::capture(spec, signing, fields);
+        decoded = quote!(::wallet_core::Unverified<'a, Link #generics>);
+        value = quote!(::wallet_core::Unverified::new(link, signed));
+    }
+    let checks = checks(fields);
+    quote! {
+        #about
+        pub mod #module {
+            #about
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct Link #generics { #members }
+
+            impl #generics Link #generics {
+                /// The same with texts of its own.
+                pub fn into_owned(self) -> Link #owned {
+                    Link { #into_owned }
+                }
+            }
+
+            #index
+
+            /// What reading yields: the link within what must be checked first.
+            pub type Decoded<'a> = #decoded;
+
+            /// Reads the JSON text of a link.
+            ///
+            /// # Errors
+            /// [`LinkError`](::wallet_core::link::LinkError).
+            pub fn decode<'a>(
+                json: &'a str,
+                warnings: &mut ::wallet_core::json::Warnings,
+            ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
+                let mut slots = ::wallet_core::link::decode_fields::<#count>(
+                    super::meta::#meta, super::meta::FAULTS, index, json, warnings,
+                )?;
+                #capture
+                #checks
+                let link = Link { #read };
+                Ok(#value)
+            }
+
+            impl ::wallet_core::link::OutgoingLink for Link #elided {
+                const META: &'static ::wallet_core::LinkMeta = super::meta::#meta;
+                #[allow(unused_variables)]
+                fn write_fields(
+                    &self,
+                    signature: Option<&::wallet_core::Signature>,
+                    writer: &mut ::wallet_core::FieldWriter<'_>,
+                ) {
+                    #write
+                }
+                #[allow(unused_variables, clippy::match_single_binding)]
+                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
+                    match name { #write_one _ => {} }
+                }
+            }
+        }
+    }
+}
+
+/// `AnyLink`: one variant a link, told apart by a member with a fixed value.
+fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
+    let Some(first) = spec.links.first() else { return TokenStream::new() };
+    let fixed = |link: &Link, name: &str| {
+        link.fields.iter().find(|field| field.name.text == name).and_then(|field| field.fixed.clone())
+    };
+    let by = first.fields.iter().find(|field| {
+        let mut values: Vec<_> = spec.links.iter().filter_map(|link| fixed(link, &field.name)).collect();
+        values.sort_unstable();
+        values.dedup();
+        values.len() == spec.links.len()
+    });
+    let by = by.map_or("", |field| &field.name.text);
+    let variants = spec.links.iter().map(|link| {
+        let (doc, name, module) = (doc(&link.doc, &link.origin), pascal(&link.id), snake(&link.id));
+        quote!(#doc #name(#module::Decoded<'a>))
+    });
+    let arms = spec.links.iter().map(|link| {
+        let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
+        quote!(::core::option::Option::Some(#value) => #module::decode(json, &mut warnings).map(Self::#name)?)
+    });
+    let schemes =
+        (spec.profiles.iter().flat_map(|profile| [&profile.scheme].into_iter().chain(&profile.read_also)))
+            .chain(spec.links.iter().map(|link| &link.qr_scheme));
+    quote! {
+        /// A link of any kind of this platform.
+        #[derive(Debug)]
+        #vis enum AnyLink<'a> { #(#variants),* }
+
+        impl<'a> AnyLink<'a> {
+            /// Reads a link that [`payload`](::wallet_core::link::payload) has taken apart, with what was unusual
+            /// about it.
+            ///
+            /// # Errors
+            /// [`LinkError`](::wallet_core::link::LinkError).
+            pub fn read(
+                payload: &'a ::wallet_core::link::Payload<'_>,
+            ) -> Result<(Self, ::wallet_core::json::Warnings), ::wallet_core::link::LinkError> {
+                const SCHEMES: &[&str] = &[#(#schemes),*];
+                if !SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(payload.scheme)) {
+                    return Err(::wallet_core::link::LinkError::UnknownScheme);
+                }
+                let (json, mut warnings) = (&*payload.json, payload.warnings);
+                let link = match ::wallet_core::link::peek(json, #by)?.as_deref() {
+                    #(#arms,)*
+                    _ => return Err(::wallet_core::link::LinkError::UnknownType),
+                };
+                Ok((link, warnings))
+            }
+        }
+    }
+}
+
+/// `Profile`: the platforms that speak this protocol.
+fn profiles(spec: &Spec) -> TokenStream {
+    if spec.profiles.is_empty() {
+        return TokenStream::new();
+    }
+    let variants = spec.profiles.iter().map(|profile| {
+        let (doc, name) = (doc(&profile.doc, &profile.origin), pascal(&profile.id));
+        quote!(#doc #name)
+    });
+    let names: Vec<_> = spec.profiles.iter().map(|profile| pascal(&profile.id)).collect();
+    let constants = spec.profiles.iter().map(|profile| constant("PROFILE_", &profile.id));
+    let mut keys: Vec<&str> = spec
+        .profiles
+        .iter()
+        .flat_map(|profile| &profile.values)
+        .map(|(name, _)| name.text.as_str())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let values = keys.into_iter().map(|key| {
+        let (about, method) = (format!("Its {}.", key.replace('_', " ")), snake(key));
+        let arms = spec.profiles.iter().map(|profile| {
+            let value =
+                profile.values.iter().find(|(name, _)| name.text == key).map_or("", |(_, value)| value);
+            let name = pascal(&profile.id);
+            quote!(Self::#name => #value)
+        });
+        quote! {
+            #[doc = #about]
+            pub const fn #method(self) -> &'static str {
+                match self { #(#arms),* }
+            }
+        }
+    });
+    quote! {
+        /// A platform that speaks this protocol.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Profile { #(#variants),* }
+
+        impl Profile {
+            /// Every profile, in the spec's order.
+            pub const ALL: &'static [Self] = &[#(Self::#names),*];
+
+            /// What the spec says of it.
+            pub const fn meta(self) -> &'static ::wallet_core::ProfileMeta {
+                match self { #(Self::#names => meta::#constants,)* }
+            }
+
+            /// The scheme of its app links.
+            pub const fn scheme(self) -> &'static str {
+                self.meta().scheme
+            }
+
+            #(#values)*
+        }
+    }
+}
+
+fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenStream {
     let (about, module) = (doc(&callback.doc, &callback.origin), snake(&callback.id));
     let meta = constant("CALLBACK_", &callback.id);
     let fields = &callback.fields;
     let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
     let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
-    let (read, write, into_owned, index) =
-        (Wire::read(fields), Wire::write(fields), wire.owned(fields), Wire::index(fields));
+    let (read, write, write_one, into_owned, index) = (
+        Wire::read(fields),
+        Wire::write(fields),
+        Wire::write_one(fields),
+        wire.owned(fields),
+        Wire::index(fields),
+    );
+    let (mut decoded, mut value, mut capture) =
+        (quote!(Payload #generics), quote!(payload), TokenStream::new());
+    let mut rule = quote!(::core::option::Option::None);
+    if let Some(signing) = signed_in_fields(callback.signing.as_ref(), fields) {
+        capture = self::capture(spec, signing, fields);
+        decoded = quote!(::wallet_core::Unverified<'a, Payload #generics>);
+        value = quote!(::wallet_core::Unverified::new(payload, signed));
+        rule = quote!(super::meta::#meta.signing);
+    }
+    let checks = checks(fields);
     quote! {
         #about
         pub mod #module {
@@ -335,8 +568,18 @@ fn callback_module(callback: &Callback, wire: &Wire<'_>) -> TokenStream {
                     Payload { #into_owned }
                 }
 
-                fn write(&self, writer: &mut ::wallet_core::FieldWriter<'_>) {
+                #[allow(unused_variables)]
+                fn write(
+                    &self,
+                    signature: Option<&::wallet_core::Signature>,
+                    writer: &mut ::wallet_core::FieldWriter<'_>,
+                ) {
                     #write
+                }
+
+                #[allow(unused_variables, clippy::match_single_binding)]
+                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
+                    match name { #write_one _ => {} }
                 }
             }
 
@@ -345,14 +588,25 @@ fn callback_module(callback: &Callback, wire: &Wire<'_>) -> TokenStream {
             impl ::wallet_core::Callback for Callback {
                 const META: &'static ::wallet_core::CallbackMeta = super::meta::#meta;
                 type Payload<'a> = Payload #generics;
+                type Decoded<'a> = #decoded;
 
-                fn decode(body: &[u8]) -> Result<Self::Payload<'_>, ::wallet_core::Fault> {
-                    let mut slots = ::wallet_core::decode_callback::<#count>(Self::META, super::meta::FAULTS, index, body)?;
-                    Ok(Payload { #read })
+                fn decode(form: &[u8]) -> Result<Self::Decoded<'_>, ::wallet_core::Fault> {
+                    let mut slots = ::wallet_core::decode_callback::<#count>(Self::META, super::meta::FAULTS, index, form)?;
+                    #capture
+                    #checks
+                    let payload = Payload { #read };
+                    Ok(#value)
                 }
 
-                fn encode(payload: &Self::Payload<'_>, out: &mut ::std::vec::Vec<u8>) {
-                    payload.write(&mut ::wallet_core::FieldWriter::form(out));
+                fn encode(
+                    payload: &Self::Payload<'_>,
+                    signer: Option<&::wallet_core::Signer<'_>>,
+                    out: &mut ::std::vec::Vec<u8>,
+                ) -> Result<(), ::wallet_core::EncodeError> {
+                    let signature =
+                        ::wallet_core::sign(#rule, signer, |name, put| payload.write_field(name, put))?;
+                    payload.write(signature.as_ref(), &mut ::wallet_core::FieldWriter::form(out));
+                    Ok(())
                 }
             }
         }

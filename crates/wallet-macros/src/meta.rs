@@ -3,7 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use wallet_spec::{
-    Algorithm, Auth, Basis, Caller, Endpoint, Faults, Field, Kind, Method, Name, Origin, Quantity, Spec, Text,
+    Acknowledgement, Algorithm, Auth, Basis, Caller, Endpoint, Faults, Field, Form, Kind, Method, Name,
+    Origin, Quantity, Spec, Text,
 };
 
 use crate::names::constant;
@@ -46,6 +47,14 @@ fn algorithm(algorithm: Algorithm) -> TokenStream {
     match algorithm {
         Algorithm::Sha1 => quote!(::wallet_core::Algorithm::Sha1),
         Algorithm::HmacSha256 => quote!(::wallet_core::Algorithm::HmacSha256),
+        Algorithm::RsaSha1 => quote!(::wallet_core::Algorithm::RsaSha1),
+    }
+}
+
+fn form(form: Form) -> TokenStream {
+    match form {
+        Form::Concat => quote!(::wallet_core::Form::Concat),
+        Form::Json => quote!(::wallet_core::Form::Json),
     }
 }
 
@@ -132,7 +141,8 @@ impl Meta<'_> {
         let field = pick(&own.field, &all.field);
         let body = pick(&own.body, &all.body);
         let body_too_large = pick(&own.body_too_large, &all.body_too_large);
-        let bearer = pick(&own.bearer, &all.bearer);
+        // Without bearer tokens nobody can lack one.
+        let bearer = pick(&own.bearer, if all.bearer.is_some() { &all.bearer } else { &all.field });
         let internal = pick(&own.internal, &all.internal);
         let overloaded = pick(&own.overloaded, &all.overloaded);
         quote!(::wallet_core::FaultsMeta {
@@ -158,6 +168,7 @@ impl Meta<'_> {
             Auth::Client => quote!(Client),
             Auth::Session => quote!(Session),
             Auth::Signature => quote!(Signature),
+            Auth::AccessToken => quote!(AccessToken),
         };
         let scope = option(endpoint.scope.as_ref().map(|scope| &scope.text));
         let signing = option(endpoint.signing.as_ref().map(|name| self.signing(name)));
@@ -169,13 +180,19 @@ impl Meta<'_> {
             Some(object) => quote!(#object.fields),
             None => self.fields(&endpoint.response),
         };
+        let in_query = endpoint.in_query;
+        let response_value = option(endpoint.response_value.as_ref().map(|field| {
+            let field = self.field(field);
+            quote!(&#field)
+        }));
         let (doc, origin) = (text(&endpoint.doc), origin(&endpoint.origin));
         quote! {
             pub const #constant: &::wallet_core::EndpointMeta = &::wallet_core::EndpointMeta {
                 id: #id, methods: &[#(#methods),*], path: #path, also_at: &[#(#also_at),*],
                 caller: ::wallet_core::Caller::#caller, auth: ::wallet_core::Auth::#auth, scope: #scope,
                 signing: #signing, errors: &[#(#errors),*], faults: #faults, refusal_data: #refusal_data,
-                request: #request, response: #response, envelope: ENVELOPE, doc: #doc, origin: #origin,
+                in_query: #in_query, request: #request, response: #response, response_value: #response_value,
+                envelope: ENVELOPE, doc: #doc, origin: #origin,
             };
         }
     }
@@ -219,7 +236,7 @@ impl Meta<'_> {
         let signings = spec.signings.iter().map(|signing| {
             let constant = constant("SIGNING_", &signing.id);
             let (id, algorithm) = (&signing.id.text, algorithm(signing.algorithm));
-            let canonical = signing.canonical.iter().map(|part| &part.text);
+            let (canonical, form) = (signing.canonical.iter().map(|part| &part.text), form(signing.form));
             let (key, derive) = (&signing.key.text, option(signing.derive.as_ref()));
             let (key_id, field) = (option(signing.key_id.as_ref().map(|id| &id.text)), &signing.field.text);
             let window = option(signing.window.as_ref().map(|(field, seconds)| {
@@ -231,7 +248,8 @@ impl Meta<'_> {
             let (doc, origin) = (text(&signing.doc), origin(&signing.origin));
             quote! {
                 pub const #constant: &::wallet_core::SigningMeta = &::wallet_core::SigningMeta {
-                    id: #id, algorithm: #algorithm, canonical: &[#(#canonical),*], key: #key, derive: #derive,
+                    id: #id, algorithm: #algorithm, canonical: &[#(#canonical),*], form: #form,
+                    key: #key, derive: #derive,
                     key_id: #key_id, field: #field, window: #window, invalid: #invalid, expired: #expired,
                     doc: #doc, origin: #origin,
                 };
@@ -268,14 +286,45 @@ impl Meta<'_> {
                 let (times, wait_ms) = (stretch.times, stretch.wait_ms);
                 quote!(::wallet_core::Stretch { times: #times, wait_ms: #wait_ms })
             });
-            let (acknowledged_by, deadline_ms, max_reply_bytes) =
-                (callback.acknowledged_by, callback.deadline_ms, callback.max_reply_bytes);
+            let (deadline_ms, max_reply_bytes) = (callback.deadline_ms, callback.max_reply_bytes);
+            let acknowledged_by = match &callback.acknowledged_by {
+                Acknowledgement::Status(status) => quote!(::wallet_core::Acknowledgement::Status(#status)),
+                Acknowledgement::Json(member) => quote!(::wallet_core::Acknowledgement::Json(#member)),
+            };
             let (fields, doc, origin) = (self.fields(&callback.fields), text(&callback.doc), origin(&callback.origin));
             quote! {
                 pub const #constant: &::wallet_core::CallbackMeta = &::wallet_core::CallbackMeta {
                     id: #id, method: #method, target: #target, signing: #signing,
                     schedule: ::wallet_core::Schedule { stretches: &[#(#stretches),*], acknowledged_by: #acknowledged_by },
                     deadline_ms: #deadline_ms, max_reply_bytes: #max_reply_bytes, fields: #fields, doc: #doc, origin: #origin,
+                };
+            }
+        });
+        let links = spec.links.iter().map(|link| {
+            let constant = constant("LINK_", &link.id);
+            let (id, qr_scheme) = (&link.id.text, &link.qr_scheme);
+            let signing = option(link.signing.as_ref().map(|name| self.signing(name)));
+            let errors = link.errors.iter().map(|name| self.refusal(Some(name)));
+            let (fields, doc, origin) = (self.fields(&link.fields), text(&link.doc), origin(&link.origin));
+            quote! {
+                pub const #constant: &::wallet_core::LinkMeta = &::wallet_core::LinkMeta {
+                    id: #id, qr_scheme: #qr_scheme, signing: #signing, errors: &[#(#errors),*], fields: #fields,
+                    doc: #doc, origin: #origin,
+                };
+            }
+        });
+        let profiles = spec.profiles.iter().map(|profile| {
+            let constant = constant("PROFILE_", &profile.id);
+            let (id, scheme, read_also) = (&profile.id.text, &profile.scheme, &profile.read_also);
+            let values = profile.values.iter().map(|(name, value)| {
+                let name = &name.text;
+                quote!((#name, #value))
+            });
+            let (doc, origin) = (text(&profile.doc), origin(&profile.origin));
+            quote! {
+                pub const #constant: &::wallet_core::ProfileMeta = &::wallet_core::ProfileMeta {
+                    id: #id, scheme: #scheme, read_also: &[#(#read_also),*], values: &[#(#values),*], doc: #doc,
+                    origin: #origin,
                 };
             }
         });
@@ -295,16 +344,20 @@ impl Meta<'_> {
         };
         let all_endpoints = list("ENDPOINT_", spec.endpoints.iter().map(|x| &x.id).collect());
         let all_callbacks = list("CALLBACK_", spec.callbacks.iter().map(|x| &x.id).collect());
+        let all_links = list("LINK_", spec.links.iter().map(|x| &x.id).collect());
+        let all_profiles = list("PROFILE_", spec.profiles.iter().map(|x| &x.id).collect());
         let all_signings = list("SIGNING_", spec.signings.iter().map(|x| &x.id).collect());
         let all_codes = list("CODE_", spec.codes.iter().map(|x| &x.id).collect());
         let all_refusals = list("REFUSAL_", spec.refusals.iter().map(|x| &x.id).collect());
         let all_objects = list("OBJECT_", spec.objects.iter().map(|x| &x.name).collect());
         let all_lifetimes = list("LIFETIME_", spec.lifetimes.iter().map(|x| &x.id).collect());
         let all_limits = list("LIMIT_", spec.limits.iter().map(|x| &x.id).collect());
-        let ok =
-            spec.codes.iter().find(|code| code.code == spec.envelope.ok).map(|code| code.id.text.as_str());
-        let ok = self.code(ok.unwrap_or_default());
         let envelope = &spec.envelope;
+        let ok = option(envelope.ok.map(|ok| {
+            let code = spec.codes.iter().find(|code| code.code == ok);
+            self.code(code.map_or("", |code| &code.id.text))
+        }));
+        let digits = option(envelope.digits);
         let (success, status, message, data, read_also) =
             (&envelope.success, &envelope.status, &envelope.message, &envelope.data, &envelope.read_also);
         let (id, base_path, doc) = (&spec.id, &spec.base_path, text(&spec.doc));
@@ -320,7 +373,8 @@ impl Meta<'_> {
                     id: "", code: CODE_FALLBACK, http: 500, oauth: ::core::option::Option::None, doc: #none, origin: #nowhere,
                 };
                 pub const SIGNING_FALLBACK: &::wallet_core::SigningMeta = &::wallet_core::SigningMeta {
-                    id: "", algorithm: ::wallet_core::Algorithm::Sha1, canonical: &[], key: "",
+                    id: "", algorithm: ::wallet_core::Algorithm::Sha1, canonical: &[],
+                    form: ::wallet_core::Form::Concat, key: "",
                     derive: ::core::option::Option::None, key_id: ::core::option::Option::None, field: "",
                     window: ::core::option::Option::None, invalid: ::core::option::Option::None,
                     expired: ::core::option::Option::None, doc: #none, origin: #nowhere,
@@ -333,15 +387,17 @@ impl Meta<'_> {
                 #lifetimes
                 #limits
                 pub const ENVELOPE: &::wallet_core::EnvelopeMeta = &::wallet_core::EnvelopeMeta {
-                    success: #success, status: #status, message: #message, data: #data, ok: #ok,
+                    success: #success, status: #status, message: #message, data: #data, ok: #ok, digits: #digits,
                     read_also: &[#(#read_also),*],
                 };
                 pub const FAULTS: &::wallet_core::FaultsMeta = &#faults;
                 #(#endpoints)*
                 #(#callbacks)*
+                #(#links)*
+                #(#profiles)*
                 pub const PLATFORM: &::wallet_core::PlatformMeta = &::wallet_core::PlatformMeta {
                     id: #id, base_path: #base_path, doc: #doc, envelope: ENVELOPE, endpoints: #all_endpoints,
-                    callbacks: #all_callbacks, signings: #all_signings, codes: #all_codes, refusals: #all_refusals,
+                    callbacks: #all_callbacks, links: #all_links, profiles: #all_profiles, signings: #all_signings, codes: #all_codes, refusals: #all_refusals,
                     objects: #all_objects, scopes: &[#(#scopes),*], lifetimes: #all_lifetimes, limits: #all_limits,
                     rules: &[#(#rules),*],
                 };

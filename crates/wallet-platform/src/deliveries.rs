@@ -151,8 +151,15 @@ impl Command for FinishAttempt {
         if row.attempts + 1 != self.attempt || delivery.poll_output(cx.now) != Output::Transmit {
             return Ok(Finished { state: row.state, next_at: row.next_at });
         }
+        let wanted = payment_result::Callback::META.schedule.acknowledged_by;
         let (input, http_status, failure) = match &self.result {
-            AttemptResult::Reply(status) => (Input::Reply(*status), Some(*status), None),
+            AttemptResult::Reply(status) if wanted.accepts(*status, b"") => {
+                (Input::Acknowledged, Some(*status), None)
+            }
+            // R4: other statuses than 200 are failures, and the log says so.
+            AttemptResult::Reply(status) => {
+                (Input::Refused, Some(*status), Some(format!("HTTP {status}; only {wanted} acknowledges")))
+            }
             AttemptResult::Timeout => {
                 (Input::Timeout, None, Some("no answer within the deadline".to_owned()))
             }
@@ -160,13 +167,6 @@ impl Command for FinishAttempt {
         };
         delivery.handle_input(input, cx.now);
         let after = delivery.snapshot();
-        // R4: other statuses than 200 are failures, and the log says so.
-        let failure = failure.or_else(|| {
-            let wanted = payment_result::Callback::META.schedule.acknowledged_by;
-            http_status
-                .filter(|status| *status != wanted)
-                .map(|status| format!("HTTP {status}; only {wanted} acknowledges"))
-        });
         if after.state == DeliveryState::Exhausted {
             tell(rows, cx, out, row.app, EventKind::CallbackExhausted, row.transfer)?;
         }

@@ -96,7 +96,8 @@ impl Claimed {
             status: CallbackStatus::Paid,
         };
         let mut body = Vec::with_capacity(256);
-        payment_result::Callback::encode(&payload, &mut body);
+        // Its signature stands in headers, not in a field.
+        payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| fomo::Refusal::Internal)?;
         let mut request = http::Request::builder()
             .method(meta.method)
             .uri(self.transfer.server_uri.as_str())

@@ -26,8 +26,10 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
     c.unique("refusal", spec.refusals.iter().map(|refusal| &refusal.id));
     c.unique("signing", spec.signings.iter().map(|signing| &signing.id));
     c.unique(
-        "endpoint or callback",
-        spec.endpoints.iter().map(|e| &e.id).chain(spec.callbacks.iter().map(|c| &c.id)),
+        "endpoint, callback or link",
+        (spec.endpoints.iter().map(|e| &e.id))
+            .chain(spec.callbacks.iter().map(|c| &c.id))
+            .chain(spec.links.iter().map(|link| &link.id)),
     );
     c.codes();
     c.faults_refer(&spec.faults);
@@ -39,7 +41,9 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
         ("internal", &spec.faults.internal),
         ("overloaded", &spec.faults.overloaded),
     ] {
-        if given.is_none() {
+        // Without bearer tokens nobody can lack one.
+        let needed = name != "bearer" || spec.endpoints.iter().any(|e| e.auth == Auth::Bearer);
+        if needed && given.is_none() {
             faults.report(0..0, format!("[faults] lacks `{name}`"), Some("the id of a refusal".to_owned()));
         }
     }
@@ -55,15 +59,28 @@ pub(crate) fn check(spec: &Spec, with_rules: bool, faults: &FaultList<'_>) {
     for endpoint in &spec.endpoints {
         c.endpoint(endpoint);
     }
+    for link in &spec.links {
+        c.fields(&link.fields, link.id.span.clone());
+        c.signed(&link.id, link.signing.as_ref(), &link.fields);
+        c.rule(&link.origin, link.id.span.clone());
+        link.errors.iter().for_each(|error| c.refusal(Some(error)));
+    }
+    c.unique("profile", spec.profiles.iter().map(|profile| &profile.id));
+    if let (Some(link), true) = (spec.links.first(), spec.profiles.is_empty()) {
+        let help = Some("an app link has the scheme of a profile".to_owned());
+        faults.report(link.id.span.clone(), "there is a link and no `[[profile]]`", help);
+    }
     for callback in &spec.callbacks {
         c.fields(&callback.fields, callback.id.span.clone());
         c.refers("signing", callback.signing.as_ref(), spec.signings.iter().map(|s| &s.id));
         c.rule(&callback.origin, callback.id.span.clone());
-        if !spec.endpoints.iter().any(|e| e.request.iter().any(|f| f.name.text == callback.target.text)) {
-            let help = Some("name the request field that carries the callback's address".to_owned());
+        let mut lists =
+            spec.endpoints.iter().map(|e| &e.request).chain(spec.links.iter().map(|link| &link.fields));
+        if !lists.any(|fields| fields.iter().any(|field| field.name.text == callback.target.text)) {
+            let help = Some("name the field that carries the callback's address".to_owned());
             faults.report(
                 callback.target.span.clone(),
-                format!("no endpoint has a field `{}`", callback.target.text),
+                format!("no endpoint and no link has a field `{}`", callback.target.text),
                 help,
             );
         }
@@ -132,8 +149,11 @@ impl<'a> Check<'a> {
                 self.faults.report(code.id.span.clone(), message, help);
             }
         }
-        if !self.spec.codes.is_empty() && !seen.contains_key(&self.spec.envelope.ok) {
-            let message = format!("no code has the number {} of success", self.spec.envelope.ok);
+        if let Some(ok) = self.spec.envelope.ok
+            && !self.spec.codes.is_empty()
+            && !seen.contains_key(&ok)
+        {
+            let message = format!("no code has the number {ok} of success");
             self.faults.report(0..0, message, None);
         }
         for refusal in &self.spec.refusals {
@@ -197,7 +217,6 @@ impl<'a> Check<'a> {
         self.fields(&endpoint.request, endpoint.id.span.clone());
         self.fields(&endpoint.response, endpoint.id.span.clone());
         self.refers("scope", endpoint.scope.as_ref(), spec.scopes.iter().map(|scope| &scope.id));
-        self.refers("signing", endpoint.signing.as_ref(), spec.signings.iter().map(|signing| &signing.id));
         for error in &endpoint.errors {
             self.refusal(Some(error));
         }
@@ -213,31 +232,7 @@ impl<'a> Check<'a> {
             self.faults.report(part.name.span.clone(), message, None);
         }
         let has = |name: &str| endpoint.request.iter().any(|field| field.name.text == name);
-        let signing =
-            endpoint.signing.as_ref().and_then(|id| spec.signings.iter().find(|s| s.id.text == id.text));
-        if let Some(signing) = signing {
-            let needed = (signing.canonical.iter().filter(|part| part.text != signing.key.text))
-                .chain([&signing.field])
-                .chain(signing.key_id.as_ref());
-            for part in needed.filter(|part| !has(part)) {
-                let message = format!(
-                    "endpoint `{}` is signed by `{}` and lacks its field `{}`",
-                    endpoint.id.text, signing.id.text, part.text
-                );
-                self.faults.report(endpoint.id.span.clone(), message, None);
-            }
-        }
-        if endpoint.signing.is_none() {
-            for field in
-                endpoint.request.iter().filter(|f| matches!(f.kind, Kind::Signature | Kind::Timestamp))
-            {
-                let message = format!(
-                    "`{}` belongs to a signature, and endpoint `{}` has no `signing`",
-                    field.name.text, endpoint.id.text
-                );
-                self.faults.report(field.name.span.clone(), message, None);
-            }
-        }
+        self.signed(&endpoint.id, endpoint.signing.as_ref(), &endpoint.request);
         let needs = |fields: &[&str], what: &str| {
             for field in fields.iter().filter(|field| !has(field)) {
                 let message = format!(
@@ -255,11 +250,38 @@ impl<'a> Check<'a> {
                     format!("endpoint `{}` is known by its signature and has no `signing`", endpoint.id.text);
                 self.faults.report(endpoint.id.span.clone(), message, None);
             }
+            Auth::AccessToken => needs(&["accessToken"], "access_token"),
             Auth::Signature | Auth::Bearer | Auth::None => {}
         }
         if endpoint.scope.is_some() && endpoint.auth != Auth::Bearer {
             let message = format!("endpoint `{}` has a scope and no bearer token", endpoint.id.text);
             self.faults.report(endpoint.id.span.clone(), message, None);
+        }
+    }
+
+    /// What is signed has the fields that its rule names; what is not has none of a signature.
+    fn signed(&self, id: &Name, signing: Option<&Name>, fields: &'a [Field]) {
+        let has = |name: &str| fields.iter().any(|field| field.name.text == name);
+        let Some(signing) = signing else {
+            for field in fields.iter().filter(|f| matches!(f.kind, Kind::Signature | Kind::Timestamp)) {
+                let message = format!(
+                    "`{}` belongs to a signature, and `{}` has no `signing`",
+                    field.name.text, id.text
+                );
+                self.faults.report(field.name.span.clone(), message, None);
+            }
+            return;
+        };
+        let Some(rule) = self.spec.signings.iter().find(|rule| rule.id.text == signing.text) else {
+            return self.refers("signing", Some(signing), self.spec.signings.iter().map(|rule| &rule.id));
+        };
+        let needed = (rule.canonical.iter().filter(|part| part.text != rule.key.text))
+            .chain([&rule.field])
+            .chain(rule.key_id.as_ref());
+        for part in needed.filter(|part| !has(part)) {
+            let message =
+                format!("`{}` is signed by `{}` and lacks its field `{}`", id.text, rule.id.text, part.text);
+            self.faults.report(id.span.clone(), message, None);
         }
     }
 

@@ -58,6 +58,8 @@ impl std::ops::Deref for Name {
 pub struct Rule {
     /// `R7`.
     pub id: Name,
+    /// The platform that it is about; all when there is none.
+    pub of: Option<String>,
     /// What it is about.
     pub what: Text,
     /// The reading.
@@ -75,8 +77,10 @@ pub struct Envelope {
     pub message: String,
     /// The member with the data.
     pub data: String,
-    /// The status code of success.
-    pub ok: u32,
+    /// The status code of success; none where success has an empty one.
+    pub ok: Option<u32>,
+    /// How many digits a status code has; then it is text on the wire. Without it, it is a number.
+    pub digits: Option<u8>,
     /// Other spellings of `success` that are read.
     pub read_also: Vec<String>,
     /// Where it stands.
@@ -219,6 +223,8 @@ pub enum Algorithm {
     Sha1,
     /// HMAC with SHA-256.
     HmacSha256,
+    /// RSA PKCS#1 v1.5 with SHA-1.
+    RsaSha1,
 }
 
 /// How a digest is written.
@@ -230,6 +236,16 @@ pub enum Encoding {
     Base64,
 }
 
+/// How the texts that a signature covers are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// One after the other.
+    #[default]
+    Concat,
+    /// As a compact JSON object of strings, each under its name.
+    Json,
+}
+
 /// A signing rule.
 #[derive(Debug, Clone)]
 pub struct Signing {
@@ -239,7 +255,9 @@ pub struct Signing {
     pub algorithm: Algorithm,
     /// The texts that are joined: the key's name, a field's name, or (for callbacks) a header, `.` or `body`.
     pub canonical: Vec<Name>,
-    /// The name of the key within `canonical`.
+    /// How they are joined.
+    pub form: Form,
+    /// The name of the key; where it is hashed too, its place in `canonical`.
     pub key: Name,
     /// HKDF info by which the signing key is derived from the key.
     pub derive: Option<String>,
@@ -343,6 +361,8 @@ pub enum Auth {
     Session,
     /// The request's signature.
     Signature,
+    /// An access token of the app, as a field.
+    AccessToken,
 }
 
 /// Who calls an endpoint.
@@ -392,10 +412,14 @@ pub struct Endpoint {
     pub faults: Faults,
     /// The object that `data` of a refusal may hold.
     pub refusal_data: Option<Name>,
+    /// Whether request fields stand in the query, and not in a body.
+    pub in_query: bool,
     /// Request fields, in the document's order.
     pub request: Vec<Field>,
-    /// Reply members; empty when `response_object` is set.
+    /// Reply members; empty when `response_object` or `response_value` is set.
     pub response: Vec<Field>,
+    /// The one value that the reply's data is.
+    pub response_value: Option<Field>,
     /// The object that the reply's data is.
     pub response_object: Option<Name>,
     /// What it is.
@@ -413,6 +437,51 @@ pub struct Retry {
     pub wait_ms: u64,
 }
 
+/// What a receiver must answer for a callback to be done with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// This HTTP status.
+    Status(u16),
+    /// Any 2xx, and a JSON object in which this member is `true` or `"true"`.
+    Json(String),
+}
+
+/// A deep link: `scheme://` and a JSON object.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Its name, snake_case: the Rust module.
+    pub id: Name,
+    /// The scheme of its QR code. An app link has the profile's.
+    pub qr_scheme: String,
+    /// Its signing rule.
+    pub signing: Option<Name>,
+    /// What it may be refused with: refusal ids.
+    pub errors: Vec<Name>,
+    /// Its members, in the document's order.
+    pub fields: Vec<Field>,
+    /// What it is.
+    pub doc: Text,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// One of several platforms that speak the same protocol.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Its name, snake_case.
+    pub id: Name,
+    /// The scheme of its app links.
+    pub scheme: String,
+    /// Other schemes that are read.
+    pub read_also: Vec<String>,
+    /// What is different about it: names and texts.
+    pub values: Vec<(Name, String)>,
+    /// What it is.
+    pub doc: Text,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// A callback: a request that the platform sends to an app.
 #[derive(Debug, Clone)]
 pub struct Callback {
@@ -424,8 +493,8 @@ pub struct Callback {
     pub target: Name,
     /// Its signing rule.
     pub signing: Option<Name>,
-    /// The HTTP status that acknowledges it.
-    pub acknowledged_by: u16,
+    /// What acknowledges it.
+    pub acknowledged_by: Acknowledgement,
     /// When it is sent.
     pub retry: Vec<Retry>,
     /// The wall time that one attempt may take, in milliseconds.
@@ -475,6 +544,10 @@ pub struct Spec {
     pub endpoints: Vec<Endpoint>,
     /// Callbacks.
     pub callbacks: Vec<Callback>,
+    /// Deep links.
+    pub links: Vec<Link>,
+    /// Platforms that speak this protocol.
+    pub profiles: Vec<Profile>,
     /// The rules.
     pub rules: Vec<Rule>,
 }

@@ -21,6 +21,7 @@ impl Spec {
         let list = FaultList::new(source);
         let mut spec = with_root(source, &list, read_spec);
         spec.rules = rule_list.unwrap_or_default();
+        spec.rules.retain(|rule| rule.of.as_ref().is_none_or(|of| *of == spec.id));
         check::check(&spec, rules.is_some(), &list);
         faults.extend(list.into_sorted());
         spec.keep_first_of_each_name();
@@ -46,12 +47,15 @@ impl Spec {
         once(&mut self.signings, |item| &item.id);
         once(&mut self.endpoints, |item| &item.id);
         once(&mut self.callbacks, |item| &item.id);
+        once(&mut self.links, |item| &item.id);
+        once(&mut self.profiles, |item| &item.id);
         for choice in &mut self.choices {
             once(&mut choice.values, |item| &item.id);
         }
         let lists = (self.objects.iter_mut().map(|object| &mut object.fields))
             .chain(self.endpoints.iter_mut().flat_map(|e| [&mut e.request, &mut e.response]))
-            .chain(self.callbacks.iter_mut().map(|callback| &mut callback.fields));
+            .chain(self.callbacks.iter_mut().map(|callback| &mut callback.fields))
+            .chain(self.links.iter_mut().map(|link| &mut link.fields));
         for fields in lists {
             once(fields, |item| &item.name);
         }
@@ -73,6 +77,7 @@ fn read_rules(root: &Table<'_>) -> Vec<Rule> {
     each(root, "rule", |table| {
         Some(Rule {
             id: table.required_text("id")?,
+            of: table.text("of").map(|name| name.text),
             what: table.both("what", true),
             text: Text {
                 zh: table.required_text("zh").map(|name| name.text).unwrap_or_default(),
@@ -118,7 +123,8 @@ fn read_spec(root: &Table<'_>) -> Spec {
                 status: member("status"),
                 message: member("message"),
                 data: member("data"),
-                ok: table.required("ok").unwrap_or_default(),
+                ok: table.small("ok"),
+                digits: table.small("digits"),
                 read_also: table.texts("read_also").into_iter().map(|name| name.text).collect(),
                 origin: origin(&table),
             };
@@ -140,7 +146,7 @@ fn read_spec(root: &Table<'_>) -> Spec {
     spec.codes = each(root, "code", read_code);
     spec.refusals = each(root, "refusal", read_refusal);
     // Each code that is sent is a refusal of its own name, unless one is declared.
-    for code in spec.codes.iter().filter(|code| code.sent && code.code != spec.envelope.ok) {
+    for code in spec.codes.iter().filter(|code| code.sent && Some(code.code) != spec.envelope.ok) {
         if !spec.refusals.iter().any(|refusal| refusal.id.text == code.id.text) {
             spec.refusals.push(Refusal {
                 id: code.id.clone(),
@@ -175,6 +181,8 @@ fn read_spec(root: &Table<'_>) -> Spec {
     });
     spec.endpoints = each(root, "endpoint", |table| read_endpoint(table, &kinds));
     spec.callbacks = each(root, "callback", |table| read_callback(table, &kinds));
+    spec.links = each(root, "link", |table| read_link(table, &kinds));
+    spec.profiles = each(root, "profile", read_profile);
     spec
 }
 
@@ -284,7 +292,9 @@ fn read_refusal(table: &Table<'_>) -> Option<Refusal> {
     Some(Refusal { id: id?, code: code?, http, oauth, doc, origin })
 }
 
-const ALGORITHMS: &[(&str, Algorithm)] = &[("sha1", Algorithm::Sha1), ("hmac_sha256", Algorithm::HmacSha256)];
+const ALGORITHMS: &[(&str, Algorithm)] =
+    &[("sha1", Algorithm::Sha1), ("hmac_sha256", Algorithm::HmacSha256), ("rsa_sha1", Algorithm::RsaSha1)];
+const FORMS: &[(&str, Form)] = &[("concat", Form::Concat), ("json", Form::Json)];
 const ENCODINGS: &[(&str, Encoding)] = &[("hex_lower", Encoding::HexLower), ("base64", Encoding::Base64)];
 
 fn read_signing(table: &Table<'_>) -> Option<Signing> {
@@ -300,6 +310,7 @@ fn read_signing(table: &Table<'_>) -> Option<Signing> {
     if canonical.is_empty() {
         table.faults.report(table.span_of("canonical"), "a signing rule needs `canonical`", None);
     }
+    let form = table.word("form", FORMS).unwrap_or_default();
     let window = table.table("window").and_then(|window| {
         let field = window.required_text("field");
         let seconds = window.required("seconds");
@@ -317,6 +328,7 @@ fn read_signing(table: &Table<'_>) -> Option<Signing> {
         id: id?,
         algorithm,
         canonical,
+        form,
         key,
         derive,
         key_id,
@@ -449,7 +461,9 @@ const AUTHS: &[(&str, Auth)] = &[
     ("client", Auth::Client),
     ("session", Auth::Session),
     ("signature", Auth::Signature),
+    ("access_token", Auth::AccessToken),
 ];
+const PLACES: &[(&str, bool)] = &[("body", false), ("query", true)];
 const METHODS: &[(&str, Method)] = &[("GET", Method::Get), ("POST", Method::Post)];
 
 fn read_endpoint(table: &Table<'_>, kinds: &Kinds) -> Option<Endpoint> {
@@ -502,8 +516,14 @@ fn read_endpoint(table: &Table<'_>, kinds: &Kinds) -> Option<Endpoint> {
             })
             .unwrap_or_default(),
         refusal_data: table.text("refusal_data"),
+        in_query: table.word("parameters", PLACES).unwrap_or(false),
         request: fields(table, "request", kinds),
         response: fields(table, "response", kinds),
+        response_value: table.table("response_value").and_then(|value| {
+            let read = field(&value, kinds);
+            value.finish();
+            read
+        }),
         response_object: table.text("response_object"),
         doc: table.both("doc", true),
         origin: origin(table),
@@ -517,13 +537,16 @@ fn read_callback(table: &Table<'_>, kinds: &Kinds) -> Option<Callback> {
     let target = table.required_text("target");
     let acknowledged_by = match table.table("acknowledged_by") {
         Some(by) => {
-            let status = by.required("http_status").unwrap_or(200);
+            let acknowledgement = match by.text("json") {
+                Some(member) => Acknowledgement::Json(member.text),
+                None => Acknowledgement::Status(by.required("http_status").unwrap_or(200)),
+            };
             by.finish();
-            status
+            acknowledgement
         }
         None => {
             table.missing("acknowledged_by");
-            200
+            Acknowledgement::Status(200)
         }
     };
     let retry: Vec<Retry> = each(table, "retry", |stretch| {
@@ -554,6 +577,36 @@ fn read_callback(table: &Table<'_>, kinds: &Kinds) -> Option<Callback> {
         doc,
         origin,
     })
+}
+
+fn read_link(table: &Table<'_>, kinds: &Kinds) -> Option<Link> {
+    let id = identifier(table, "id");
+    let qr_scheme = scheme(table, "qr_scheme");
+    let (signing, errors) = (table.text("signing"), table.texts("errors"));
+    let fields = fields(table, "fields", kinds);
+    let (doc, origin) = (table.both("doc", true), origin(table));
+    Some(Link { id: id?, qr_scheme: qr_scheme?, signing, errors, fields, doc, origin })
+}
+
+fn read_profile(table: &Table<'_>) -> Option<Profile> {
+    let id = identifier(table, "id");
+    let scheme = scheme(table, "scheme");
+    let read_also = table.texts("read_also").into_iter().map(|name| name.text).collect();
+    let values = table.pairs("values");
+    let (doc, origin) = (table.both("doc", true), origin(table));
+    Some(Profile { id: id?, scheme: scheme?, read_also, values, doc, origin })
+}
+
+fn scheme(table: &Table<'_>, key: &'static str) -> Option<String> {
+    let name = table.required_text(key)?;
+    let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !well_formed {
+        let help = Some("lower-case letters and digits, without `://`".to_owned());
+        table.faults.report(name.span.clone(), format!("`{}` is no scheme", name.text), help);
+        return None;
+    }
+    Some(name.text)
 }
 
 /// `"600s"` or `"50ms"`, in milliseconds.

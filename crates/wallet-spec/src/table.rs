@@ -206,6 +206,28 @@ impl<'t> Table<'t> {
         matches!(self.raw(key).map(Spanned::get_ref), Some(DeValue::Array(array)) if !array.is_empty())
     }
 
+    /// The names and strings of a table whose names are free.
+    pub(crate) fn pairs(&self, key: &'static str) -> Vec<(Name, String)> {
+        let Some(value) = self.raw(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.mismatch(key, value, "a table of strings");
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table.iter() {
+            match value.get_ref() {
+                DeValue::String(text) => {
+                    pairs.push((
+                        Name { text: name.get_ref().to_string(), span: name.span() },
+                        text.to_string(),
+                    ));
+                }
+                _ => self.mismatch(key, value, "a table of strings"),
+            }
+        }
+        pairs
+    }
+
     /// The tables of an array; `what` names one of them in messages.
     pub(crate) fn tables(&self, key: &'static str) -> Vec<Table<'t>> {
         let Some(value) = self.raw(key) else { return Vec::new() };

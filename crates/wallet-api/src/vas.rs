@@ -1,0 +1,27 @@
+//! The VAS and Lafi wallets: login and payment by link and QR code, an RSA signature, a callback, a price.
+//!
+//! ```
+//! use wallet_api::vas::{AnyLink, Platform, Profile, login};
+//! use wallet_core::link::{self, OutgoingLink as _};
+//!
+//! let login = login::Link {
+//!     platform: Some(Platform::Web),
+//!     callback_url: "https://www.shop.example/login".into(),
+//!     uuid: "123-123-123".into(),
+//!     callback_type: None,
+//!     open_call_back_type: None,
+//!     web_token: Some("SSFJIEKALSM".into()),
+//! };
+//! let link = login.app(Profile::Vas.scheme(), None)?;
+//! assert!(link.starts_with("vaswallet://%7B%22type%22:%22login%22,%22platform%22:%22web%22"));
+//! let payload = link::payload(&link)?;
+//! let (AnyLink::Login(read), warnings) = AnyLink::read(&payload)? else { panic!("a login") };
+//! assert_eq!(read, login);
+//! assert!(warnings.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+/// The VAS and Lafi wallets, as `spec/vas.toml` declares them.
+#[derive(wallet_macros::WalletApi, Debug, Clone, Copy)]
+#[wallet(spec = "spec/vas.toml", rules = "spec/rules.toml")]
+pub struct Vas;

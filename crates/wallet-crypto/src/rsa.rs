@@ -1,0 +1,314 @@
+//! Keys of RSA: read in every form that Java, OpenSSL and PHP hand out, normalised to PKCS#1 DER in one place, made, and
+//! written. And the portable backend: `rsa` signs, always blinded (RUSTSEC-2023-0071), ring verifies.
+//!
+//! ```
+//! use wallet_core::crypto::{RsaSigner as _, RsaVerifier as _};
+//! use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
+//!
+//! # let pem = include_str!("../../../tests/vectors/rsa-1024.pem");
+//! let key = PrivateKey::load(pem)?;
+//! let signature = RsaSign::new(&key)?.sign_sha1(b"text")?;
+//! assert!(RsaVerify::new(&key.public()).verify_sha1(b"text", &signature));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+
+use ::rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
+use ::rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
+use ::rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, ObjectIdentifier, PrivateKeyInfo};
+use ::rsa::rand_core::{CryptoRng, Error as RandError, RngCore};
+use ::rsa::traits::PublicKeyParts as _;
+use ::rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use ring::rand::SecureRandom as _;
+use sha1::Digest as _;
+use wallet_core::Secret;
+use wallet_core::crypto::{RsaSigner, RsaVerifier, SigningFailed};
+
+/// The modulus that new keys have, in bits.
+pub const DEFAULT_BITS: usize = 2048;
+/// The smallest modulus that is read. Below [`DEFAULT_BITS`] a key is [weak](PublicKey::is_weak).
+pub const LEAST_BITS: usize = 1024;
+/// The largest modulus that is read.
+pub const MOST_BITS: usize = 4096;
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+/// Why a text is no key that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// It is not PKCS#8, PKCS#1 or SPKI, as PEM, base64 or DER.
+    NotAKey,
+    /// It is encrypted.
+    Encrypted,
+    /// It is a key of another algorithm.
+    NotRsa,
+    /// Its modulus has so many bits.
+    Size(usize),
+    /// Its numbers do not belong together.
+    Damaged,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAKey => f.write_str(
+                "this is no RSA key: give PKCS#8, PKCS#1 or (public) SPKI, as PEM, as base64 in one or more lines, or as DER",
+            ),
+            Self::Encrypted => {
+                f.write_str("the key is encrypted: decrypt it first, for example with `openssl pkey -in key.pem`")
+            }
+            Self::NotRsa => f.write_str("this is a key of another algorithm than RSA"),
+            Self::Size(bits) => {
+                write!(f, "the key has {bits} bits; {LEAST_BITS} to {MOST_BITS} are supported")
+            }
+            Self::Damaged => f.write_str("the key's numbers do not belong together: it is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// A private key, as PKCS#1 DER.
+#[derive(Clone)]
+pub struct PrivateKey {
+    pkcs1: Secret<Vec<u8>>,
+    public: PublicKey,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").field("bits", &self.public.bits).finish_non_exhaustive()
+    }
+}
+
+/// A public key, as PKCS#1 DER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    pkcs1: Vec<u8>,
+    bits: usize,
+}
+
+/// Base64 with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The DER within a text: PEM, base64 with or without line ends (real ones, or `\n` as two characters), or DER itself.
+fn der(text: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
+    // DER begins with 0x30, and its base64 with `M`.
+    if text.first() == Some(&0x30) {
+        return Ok(Secret::new(text.to_vec()));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| KeyError::NotAKey)?;
+    let body = match text.split_once("-----BEGIN ") {
+        Some((_, rest)) => {
+            let (label, rest) = rest.split_once("-----").ok_or(KeyError::NotAKey)?;
+            let (body, _) = rest.split_once("-----END ").ok_or(KeyError::NotAKey)?;
+            if label.contains("ENCRYPTED") || body.contains("ENCRYPTED") {
+                return Err(KeyError::Encrypted);
+            }
+            body
+        }
+        None => text,
+    };
+    let base64 = Secret::new(
+        body.replace("\\r", "").replace("\\n", "").chars().filter(|c| !c.is_whitespace()).collect::<String>(),
+    );
+    BASE64.decode(base64.expose()).map(Secret::new).map_err(|_| KeyError::NotAKey)
+}
+
+fn size(bits: usize) -> Result<usize, KeyError> {
+    if (LEAST_BITS..=MOST_BITS).contains(&bits) { Ok(bits) } else { Err(KeyError::Size(bits)) }
+}
+
+impl PrivateKey {
+    /// Reads PKCS#8 or PKCS#1.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let der = der(text.as_ref())?;
+        let pkcs1 = match PrivateKeyInfo::try_from(der.expose().as_slice()) {
+            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => return Err(KeyError::NotRsa),
+            Ok(info) => Secret::new(info.private_key.to_vec()),
+            Err(_) => der,
+        };
+        let key = RsaPrivateKey::from_pkcs1_der(pkcs1.expose()).map_err(|_| {
+            // Well-formed and wrong, or not a key at all.
+            match ::rsa::pkcs1::RsaPrivateKey::try_from(pkcs1.expose().as_slice()) {
+                Ok(_) => KeyError::Damaged,
+                Err(_) => KeyError::NotAKey,
+            }
+        })?;
+        Self::of(&key)
+    }
+
+    fn of(key: &RsaPrivateKey) -> Result<Self, KeyError> {
+        size(key.n().bits())?;
+        key.validate().map_err(|_| KeyError::Damaged)?;
+        let pkcs1 = key.to_pkcs1_der().map_err(|_| KeyError::Damaged)?;
+        let public = PublicKey::of(&key.to_public_key())?;
+        Ok(Self { pkcs1: Secret::new(pkcs1.as_bytes().to_vec()), public })
+    }
+
+    /// Makes one. It takes a second or so for 2048 bits: do it outside of anything that others wait for.
+    ///
+    /// # Errors
+    /// [`KeyError::Size`].
+    pub fn generate(bits: usize) -> Result<Self, KeyError> {
+        size(bits)?;
+        let key = RsaPrivateKey::new(&mut System, bits).map_err(|_| KeyError::Damaged)?;
+        Self::of(&key)
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> PublicKey {
+        self.public.clone()
+    }
+
+    /// As PKCS#1 DER.
+    pub fn pkcs1(&self) -> &Secret<Vec<u8>> {
+        &self.pkcs1
+    }
+
+    /// As PKCS#8 in base64, in one line: what the platform hands out as `rsaPrivate`.
+    pub fn to_base64(&self) -> Secret<String> {
+        let der =
+            RsaPrivateKey::from_pkcs1_der(self.pkcs1.expose()).ok().and_then(|key| key.to_pkcs8_der().ok());
+        Secret::new(der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default()) // it was read before
+    }
+}
+
+impl PublicKey {
+    /// Reads SPKI or PKCS#1.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let der = der(text.as_ref())?;
+        let pkcs1 = match SubjectPublicKeyInfoRef::try_from(der.expose().as_slice()) {
+            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => return Err(KeyError::NotRsa),
+            Ok(info) => info.subject_public_key.as_bytes().ok_or(KeyError::NotAKey)?,
+            Err(_) => der.expose().as_slice(),
+        };
+        let parts = ::rsa::pkcs1::RsaPublicKey::try_from(pkcs1).map_err(|_| KeyError::NotAKey)?;
+        let number = |bytes| BigUint::from_bytes_be(bytes);
+        let (n, e) = (number(parts.modulus.as_bytes()), number(parts.public_exponent.as_bytes()));
+        size(n.bits())?;
+        Self::of(&RsaPublicKey::new(n, e).map_err(|_| KeyError::Damaged)?)
+    }
+
+    fn of(key: &RsaPublicKey) -> Result<Self, KeyError> {
+        let pkcs1 = key.to_pkcs1_der().map_err(|_| KeyError::Damaged)?;
+        Ok(Self { pkcs1: pkcs1.as_bytes().to_vec(), bits: key.n().bits() })
+    }
+
+    /// As PKCS#1 DER.
+    pub fn pkcs1(&self) -> &[u8] {
+        &self.pkcs1
+    }
+
+    /// As SPKI in base64, in one line: what the platform hands out as `rsaPublic`.
+    pub fn to_base64(&self) -> String {
+        use ::rsa::pkcs1::DecodeRsaPublicKey as _;
+        let der = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok().and_then(|key| key.to_public_key_der().ok());
+        der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default() // it was read before
+    }
+
+    /// Its modulus, in bits.
+    pub fn bits(&self) -> usize {
+        self.bits
+    }
+
+    /// Whether it is shorter than anybody should still use.
+    pub fn is_weak(&self) -> bool {
+        self.bits < DEFAULT_BITS
+    }
+}
+
+/// The operating system's randomness, for making keys and for blinding.
+struct System;
+
+impl RngCore for System {
+    fn next_u32(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill_bytes(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill_bytes(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        // Without entropy no key may be made and nothing be blinded: going on would be worse than stopping.
+        assert!(
+            ring::rand::SystemRandom::new().fill(bytes).is_ok(),
+            "the operating system gives no random bytes"
+        );
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), RandError> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoRng for System {}
+
+/// The DER of `DigestInfo` before a SHA-1 digest.
+const DIGEST_INFO: [u8; 15] =
+    [0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14];
+
+/// Signs with `rsa`, blinded. About five times slower than OpenSSL.
+pub struct RsaSign(RsaPrivateKey);
+
+impl fmt::Debug for RsaSign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RsaSign").finish_non_exhaustive()
+    }
+}
+
+impl RsaSign {
+    /// Takes a key; parsed once, kept.
+    ///
+    /// # Errors
+    /// [`KeyError::Damaged`].
+    pub fn new(key: &PrivateKey) -> Result<Self, KeyError> {
+        let mut key = RsaPrivateKey::from_pkcs1_der(key.pkcs1.expose()).map_err(|_| KeyError::Damaged)?;
+        key.precompute().map_err(|_| KeyError::Damaged)?;
+        Ok(Self(key))
+    }
+}
+
+impl RsaSigner for RsaSign {
+    fn sign_sha1(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+        let digest = sha1::Sha1::digest(message);
+        let scheme = Pkcs1v15Sign { hash_len: Some(20), prefix: Box::new(DIGEST_INFO) };
+        self.0.sign_with_rng(&mut System, scheme, &digest).map_err(|_| SigningFailed)
+    }
+}
+
+/// Verifies with ring.
+#[derive(Debug, Clone)]
+pub struct RsaVerify(PublicKey);
+
+impl RsaVerify {
+    /// Takes a key.
+    pub fn new(key: &PublicKey) -> Self {
+        Self(key.clone())
+    }
+}
+
+impl RsaVerifier for RsaVerify {
+    fn verify_sha1(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm = &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY;
+        ring::signature::UnparsedPublicKey::new(algorithm, &self.0.pkcs1).verify(message, signature).is_ok()
+    }
+}
