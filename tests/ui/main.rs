@@ -49,6 +49,18 @@ const CASES: &[(&str, &str, &str)] = &[
     ("bad_base_path", "base_path = \"/toy/\"", "base_path = \"toy\""),
     ("line_of_no_document", "basis = \"ours\"", "basis = \"ours\"\nline = 3"),
     ("no_http_status", "http = 400", "http = 4000"),
+    ("no_scheme", "qr_scheme = \"toyqr\"", "qr_scheme = \"toyqr://\""),
+    (
+        "link_signed_by_nothing",
+        "fields = [{ name = \"type\"",
+        "fields = [{ name = \"mac\", type = \"signature\" }, { name = \"type\"",
+    ),
+    ("value_of_a_profile_no_text", "colour = \"red\"", "colour = 3"),
+    (
+        "links_without_a_profile",
+        "[[profile]]\nid = \"plain\"\nscheme = \"toyapp\"\nvalues = { colour = \"red\" }\ndoc = { zh = \"素\", en = \"Plain\" }\n",
+        "",
+    ),
 ];
 
 fn rules() -> Source {

@@ -57,9 +57,9 @@ const IO: &[&str] = &[
     "rand",
 ];
 
-/// No float in these.
 /// The one module that may have `unsafe` code: it calls a C library.
 const FFI: &str = "wallet-crypto/src/aws_lc.rs";
+/// No float in these.
 const MONEY: &[&str] = &["wallet-core", "wallet-api", "wallet-platform", "wallet-store"];
 
 pub(crate) fn run() -> Outcome {

@@ -132,6 +132,18 @@ deadline = "1s"
 max_reply_bytes = 10
 doc = { zh = "已买", en = "Bought" }
 fields = [{ name = "shop" }]
+
+[[profile]]
+id = "plain"
+scheme = "toyapp"
+values = { colour = "red" }
+doc = { zh = "素", en = "Plain" }
+
+[[link]]
+id = "visit"
+qr_scheme = "toyqr"
+doc = { zh = "访", en = "Visit" }
+fields = [{ name = "type", fixed = "visit" }, { name = "shop" }]
 "#)]
     pub struct Toy;
 }
@@ -139,4 +151,5 @@ fields = [{ name = "shop" }]
 fn main() {
     let _ = toy::buy::Request { shop: "s".into(), sum: "1".parse().unwrap() };
     let _ = toy::ErrorCode::Bad.code();
+    let _ = (toy::visit::Link { shop: "s".into() }, toy::Profile::Plain.colour(), toy::Profile::Plain.scheme());
 }
