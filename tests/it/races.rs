@@ -15,7 +15,7 @@ use wallet_tests::{Call, Reply, TestStore, World, ledger_of, trials};
 const PARALLEL: usize = 16;
 
 /// Runs the same thing sixteen times at once.
-async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     make: impl Fn(usize) -> F,
 ) -> Vec<T> {
     let barrier = Arc::new(Barrier::new(PARALLEL));
@@ -30,7 +30,7 @@ async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     set.join_all().await
 }
 
-fn count(path: &Path, sql: &str) -> i64 {
+pub(crate) fn count(path: &Path, sql: &str) -> i64 {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
     connection.query_row(sql, [], |row| row.get(0)).unwrap()

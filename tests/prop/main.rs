@@ -327,7 +327,7 @@ proptest! {
                 }
             };
             let found = found.map_err(|failure| failure.refused().map(|refused| refused.refusal));
-            prop_assert_eq!(found, expected.map_err(Some), "{:?}", op);
+            prop_assert_eq!(found, expected.map_err(|refusal| Some(refusal.into())), "{:?}", op);
         }
         let balances = platform.balances();
         for (number, user) in platform.users.iter().enumerate() {

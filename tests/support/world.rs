@@ -215,6 +215,11 @@ impl World {
         clock.run_on_from(target);
     }
 
+    /// What its requests go over.
+    pub fn transport(&self) -> &HyperTransport<HttpConnector> {
+        &self.transport
+    }
+
     /// A text that was not used before.
     pub fn fresh(&self, what: &str) -> String {
         format!("{what}-{}", self.counter.fetch_add(1, Ordering::Relaxed))

@@ -9,16 +9,16 @@ use wallet_core::{
     Transport, UnixTime,
 };
 
-/// Why a call has no answer.
+/// Why a call has no answer. `C` is the platform's enum of status codes.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum CallError<E> {
+pub enum CallError<E, C = ErrorCode> {
     /// The request cannot be made.
     Encode(EncodeError),
     /// It did not get through, or the reply did not come back.
     Transport(E),
     /// The platform refused.
-    Refused(Refused<ErrorCode>),
+    Refused(Refused<C>),
     /// The reply is none of this platform.
     NotUnderstood {
         /// Its HTTP status.
@@ -30,9 +30,9 @@ pub enum CallError<E> {
     },
 }
 
-impl<E> CallError<E> {
+impl<E, C: Copy> CallError<E, C> {
     /// The status code, when the platform refused.
-    pub fn code(&self) -> Option<ErrorCode> {
+    pub fn code(&self) -> Option<C> {
         match self {
             Self::Refused(refused) => Some(refused.code),
             _ => None,
@@ -50,7 +50,7 @@ impl<E> CallError<E> {
     }
 }
 
-impl<E> fmt::Display for CallError<E> {
+impl<E, C: fmt::Display> fmt::Display for CallError<E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(_) => f.write_str("the request cannot be made"),
@@ -68,7 +68,11 @@ impl<E> fmt::Display for CallError<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
+impl<E, C> std::error::Error for CallError<E, C>
+where
+    E: std::error::Error + 'static,
+    C: fmt::Display + fmt::Debug,
+{
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Encode(error) => Some(error),
@@ -84,6 +88,12 @@ pub fn system_time() -> UnixTime {
     UnixTime::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// What a call of `R` over `T` comes to.
+pub(crate) type Called<T, R> = Result<
+    <<R as OutgoingRequest>::Endpoint as Endpoint>::Response,
+    CallError<<T as Transport>::Error, <<R as OutgoingRequest>::Endpoint as Endpoint>::Error>,
+>;
+
 /// Sends one request and reads its reply.
 pub(crate) async fn call<T, R>(
     transport: &T,
@@ -91,11 +101,10 @@ pub(crate) async fn call<T, R>(
     bearer: Option<&str>,
     signer: Option<Signer<'_>>,
     request: R,
-) -> Result<<R::Endpoint as Endpoint>::Response, CallError<T::Error>>
+) -> Called<T, R>
 where
     T: Transport,
     R: OutgoingRequest,
-    R::Endpoint: Endpoint<Error = ErrorCode>,
 {
     let cx = EncodeCx { base_url, format: BodyFormat::Form, bearer, signer };
     let request = request.encode(&cx).map_err(CallError::Encode)?;

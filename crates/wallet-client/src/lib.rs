@@ -1,8 +1,8 @@
-//! The integrator's client for the FOMO platform, over any [`Transport`](wallet_core::Transport).
+//! The integrator's client, over any [`Transport`](wallet_core::Transport).
 //!
 //! [`FomoApp`] is a third-party app: it exchanges codes, asks for payments, pays users, looks trades up.
 //! [`FomoWallet`] is the wallet's side: it signs users in and confirms payments. [`CallbackReceiver`] checks a callback
-//! before it yields a value. Signatures, fixed fields and encodings are made here and cannot be got wrong.
+//! before it yields a value. [`VasClient`] and [`PaymentCallback`] are the same for the VAS and Lafi wallets. Signatures, fixed fields and encodings are made here and cannot be got wrong.
 //!
 //! ```no_run
 //! # async fn example(transport: impl wallet_core::Transport, crypto: std::sync::Arc<dyn wallet_core::crypto::Crypto>) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,9 +29,11 @@
 mod app;
 mod call;
 mod receiver;
+mod vas;
 mod wallet;
 
 pub use app::{FomoApp, Payment, Payout};
 pub use call::{CallError, system_time};
 pub use receiver::{CallbackError, CallbackReceiver};
+pub use vas::{Kind, PaymentCallback, PaymentError, VasClient};
 pub use wallet::FomoWallet;

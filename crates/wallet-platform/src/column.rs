@@ -1,8 +1,10 @@
 //! Column values between rows and a store.
 
 use wallet_api::fomo::{CoinId, Direction, UserId};
+use wallet_api::vas::{Currency, Profile};
 use wallet_core::{DeliveryState, Secret, Units, UnixTime};
 
+use crate::vas::ReviewState;
 use crate::vault::{Digest, TokenKind};
 
 /// A value as a store keeps it.
@@ -85,6 +87,19 @@ int_columns! {
         |int| match int {
             0 => Some(DeliveryState::Waiting), 1 => Some(DeliveryState::Acknowledged),
             2 => Some(DeliveryState::Exhausted), _ => None };
+    Profile: |value| match value { Profile::Vas => 1, Profile::Lafi => 2 },
+        |int| match int { 1 => Some(Profile::Vas), 2 => Some(Profile::Lafi), _ => None };
+    Currency: |value| match value {
+            Currency::Cny => 1, Currency::Usd => 2, Currency::Eur => 3, Currency::Gbp => 4, Currency::Jpy => 5,
+            Currency::Krw => 6 },
+        |int| match int {
+            1 => Some(Currency::Cny), 2 => Some(Currency::Usd), 3 => Some(Currency::Eur), 4 => Some(Currency::Gbp),
+            5 => Some(Currency::Jpy), 6 => Some(Currency::Krw), _ => None };
+    ReviewState: |value| match value {
+            ReviewState::Pending => 0, ReviewState::Approved => 1, ReviewState::Rejected => 2 },
+        |int| match int {
+            0 => Some(ReviewState::Pending), 1 => Some(ReviewState::Approved),
+            2 => Some(ReviewState::Rejected), _ => None };
     TokenKind: |value| match value { TokenKind::Access => 1, TokenKind::Refresh => 2 },
         |int| match int { 1 => Some(TokenKind::Access), 2 => Some(TokenKind::Refresh), _ => None };
 }

@@ -1,10 +1,12 @@
 //! Every table of the platform, declared once. Stores take their columns from here.
 
 use wallet_api::fomo::{CoinId, Direction, TransferStatus, UserId, lifetimes};
+use wallet_api::vas::{Currency, Profile};
 use wallet_core::{DeliveryState, Secret, Snapshot, Units, UnixTime};
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
 use crate::rows::{Asked, ColumnMeta, Entity, Has, Loader, Table, TableMeta, Writer};
+use crate::vas::ReviewState;
 use crate::vault::{Digest, TokenKind};
 
 macro_rules! row_ids {
@@ -33,6 +35,8 @@ row_ids! {
     FamilyId;
     /// The row number of a delivery.
     DeliveryId;
+    /// The row number of an app of the VAS and Lafi wallets.
+    VasAppId;
 }
 
 macro_rules! entities {
@@ -561,6 +565,100 @@ entities! {
         pending_until: UnixTime,
         /// When it was last reserved or failed.
         touched_at: UnixTime,
+    }
+
+    /// An app of the VAS and Lafi wallets, from its application on.
+    vas_app: VasApp {
+        key {
+            /// Its row number.
+            id: VasAppId,
+        }
+        /// Who applied: who sees its credentials.
+        owner: UserId,
+        /// Of which wallet.
+        profile: Profile,
+        /// Its name.
+        name: String,
+        /// Its web host, ASCII and lower case; empty when it has none (R49).
+        safe_domain: String,
+        /// Its own scheme, lower case; empty when it has none (R67).
+        scheme: String,
+        /// Where its review stands.
+        state: ReviewState,
+        /// Why it was turned down.
+        reason: String,
+        /// Its uuid; empty until it is approved.
+        uuid: String,
+        /// Its accessToken, sealed.
+        access_token: Option<Vec<u8>>,
+        /// Its rsaPrivate, sealed (R54).
+        rsa_private: Option<Vec<u8>>,
+        /// Its rsaPublic, PKCS#1 DER; empty until it is approved.
+        rsa_public: Vec<u8>,
+        /// When it applied.
+        created_at: UnixTime,
+    }
+
+    /// Finds an app by its uuid.
+    vas_app_name: VasAppName {
+        key {
+            /// The uuid.
+            uuid: String,
+        }
+        /// The app.
+        app: VasAppId,
+    }
+
+    /// Finds an app by its accessToken.
+    vas_token: VasToken {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// The app.
+        app: VasAppId,
+    }
+
+    /// A login that its app has not asked about yet (R50). Redeeming takes the row away.
+    open_code: OpenCode {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// For which app.
+        app: VasAppId,
+        /// Who consented.
+        user: UserId,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+
+    /// What a market says a coin is worth (R57).
+    quote: Quote {
+        key {
+            /// Which coin.
+            profile: Profile,
+            /// In which currency.
+            currency: Currency,
+            /// Which market.
+            market: u32,
+        }
+        /// Its price, in units of 10^-8.
+        price: Units,
+        /// Its volume, in units of 10^-8: the weight of the price.
+        volume: Units,
+        /// Until when it counts.
+        fresh_until: UnixTime,
+    }
+
+    /// When an app last asked for a price (R57).
+    price_window: PriceWindow {
+        key {
+            /// Which app.
+            app: VasAppId,
+        }
+        /// The times, 8 bytes each.
+        times: Vec<u8>,
     }
 
     /// A key of the platform itself, sealed.

@@ -28,9 +28,12 @@ mod money;
 mod oauth;
 mod passwords;
 mod payments;
+mod prices;
 mod purge;
+mod returns;
 mod rows;
 mod users;
+mod vas;
 mod vault;
 pub mod wire;
 
@@ -45,7 +48,7 @@ pub use deliveries::{
     NextDue, ReleaseLeases,
 };
 pub use entities::*;
-pub use machine::{Command, Context, Ids, Query, Refused, RefusedData, Stop};
+pub use machine::{Command, Context, Ids, Query, Reason, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
 pub use passwords::{
@@ -55,7 +58,9 @@ pub use passwords::{
 pub use payments::{
     AppEvents, ConfirmPay, ConfirmedPay, PayUser, Pending, PrePay, TradeOf, TransferDetail, TransferView,
 };
+pub use prices::{AskPrice, MARKETS, PRICE_DECIMALS, PutQuote};
 pub use purge::{Over, Purge};
+pub use returns::{How, Registered, Return, Target, after_login, host_name, target};
 pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Passing, Slot, Table, TableMeta, Wanted,
     Writer,
@@ -63,5 +68,9 @@ pub use rows::{
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, FindUser, Login, Records,
     RecordsPage, SessionUser, SetWalletPwd, check_login_name,
+};
+pub use vas::{
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, FindVasApp, RedeemOpenCode,
+    ReviewState, ReviewVas, Verdict, aid,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

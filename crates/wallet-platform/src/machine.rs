@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use wallet_api::fomo::Refusal;
+use wallet_api::vas;
 use wallet_core::UnixTime;
 
 use crate::entities::{Coin, Rows, Transfer};
@@ -19,11 +20,44 @@ pub enum Stop {
     Refused(Box<Refused>),
 }
 
+/// A refusal of one of the platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Of FOMO.
+    Fomo(Refusal),
+    /// Of the VAS and Lafi wallets.
+    Vas(vas::Refusal),
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        Self::Fomo(refusal)
+    }
+}
+
+impl From<vas::Refusal> for Reason {
+    fn from(refusal: vas::Refusal) -> Self {
+        Self::Vas(refusal)
+    }
+}
+
+impl PartialEq<Refusal> for Reason {
+    fn eq(&self, other: &Refusal) -> bool {
+        *self == Self::Fomo(*other)
+    }
+}
+
+impl PartialEq<vas::Refusal> for Reason {
+    fn eq(&self, other: &vas::Refusal) -> bool {
+        *self == Self::Vas(*other)
+    }
+}
+
 /// The platform says no, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Which refusal.
-    pub refusal: Refusal,
+    pub refusal: Reason,
     /// The field that is wrong.
     pub field: Option<&'static str>,
     /// How long to wait before another try makes sense.
@@ -51,8 +85,8 @@ pub enum RefusedData {
 
 impl Refused {
     /// A refusal without particulars.
-    pub fn new(refusal: Refusal) -> Self {
-        Self { refusal, field: None, wait: None, data: None }
+    pub fn new(refusal: impl Into<Reason>) -> Self {
+        Self { refusal: refusal.into(), field: None, wait: None, data: None }
     }
 
     pub(crate) fn field(field: &'static str) -> Self {
@@ -79,6 +113,12 @@ impl From<Refused> for Stop {
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
+        Refused::new(refusal).into()
+    }
+}
+
+impl From<vas::Refusal> for Stop {
+    fn from(refusal: vas::Refusal) -> Self {
         Refused::new(refusal).into()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wallet_core::UnixTime;
 
-use crate::entities::{AttemptLimit, Code, Registration, Rows, Session, Token};
+use crate::entities::{AttemptLimit, Code, OpenCode, Registration, Rows, Session, Token};
 use crate::machine::{Command, Context, Query, Stop};
 use crate::rows::{Changes, Entity, Has, List, Passing};
 
@@ -36,6 +36,7 @@ passes! {
     Token: Tokens { fn over(&self) -> UnixTime { self.expires_at } }
     Session: Sessions { fn over(&self) -> UnixTime { self.expires_at } }
     Registration: Registrations { fn over(&self) -> UnixTime { self.expires_at } }
+    OpenCode: OpenCodes { fn over(&self) -> UnixTime { self.expires_at } }
     AttemptLimit: NobodysLimits {
         const KEPT: Duration = KEPT;
         fn over(&self) -> UnixTime { self.touched_at }
@@ -64,6 +65,7 @@ impl Query for Over {
             tokens: self.of::<Token>(rows, cx.now)?,
             sessions: self.of::<Session>(rows, cx.now)?,
             registrations: self.of::<Registration>(rows, cx.now)?,
+            open_codes: self.of::<OpenCode>(rows, cx.now)?,
             limits: self.of::<AttemptLimit>(rows, cx.now)?,
         })
     }
@@ -76,15 +78,17 @@ pub struct Purge {
     tokens: Vec<<Token as Entity>::Key>,
     sessions: Vec<<Session as Entity>::Key>,
     registrations: Vec<<Registration as Entity>::Key>,
+    open_codes: Vec<<OpenCode as Entity>::Key>,
     limits: Vec<<AttemptLimit as Entity>::Key>,
 }
 
 impl Purge {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { codes, tokens, sessions, registrations, limits } = self;
-        let rest = [tokens.is_empty(), sessions.is_empty(), registrations.is_empty(), limits.is_empty()];
-        codes.is_empty() && rest == [true; 4]
+        let Self { codes, tokens, sessions, registrations, open_codes, limits } = self;
+        [codes, tokens, sessions, open_codes].iter().all(|keys| keys.is_empty())
+            && registrations.is_empty()
+            && limits.is_empty()
     }
 }
 
@@ -110,6 +114,7 @@ impl Command for Purge {
             + take_away::<Token>(&self.tokens, rows, cx, out)?
             + take_away::<Session>(&self.sessions, rows, cx, out)?
             + take_away::<Registration>(&self.registrations, rows, cx, out)?
+            + take_away::<OpenCode>(&self.open_codes, rows, cx, out)?
             + take_away::<AttemptLimit>(&self.limits, rows, cx, out)?)
     }
 }

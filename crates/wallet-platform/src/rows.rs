@@ -200,6 +200,8 @@ pub enum Passing {
     Sessions,
     /// Registrations, by `expires_at`.
     Registrations,
+    /// openCodes, by `expires_at`.
+    OpenCodes,
     /// Attempt limits of login names that nobody had ([`NOBODY`](crate::NOBODY)), by `touched_at`.
     NobodysLimits,
 }

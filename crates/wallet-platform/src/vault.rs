@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wallet_api::fomo::TransferId;
+use wallet_api::fomo::{TransferId, UserId};
 use wallet_core::Secret;
 use wallet_core::crypto::{self, Crypto};
 
@@ -147,6 +147,16 @@ impl Vault {
     pub fn open_text(&self, context: &str, sealed: &[u8]) -> Option<Secret<String>> {
         let plain = self.open(context, sealed)?;
         String::from_utf8(plain.expose().clone()).ok().map(Secret::new)
+    }
+
+    /// A user's address on the chain: base58check of 160 bits under version 71, so that it begins with `V`.
+    pub fn address(&self, user: UserId) -> String {
+        let hash = self.hash(&format!("address {user}"));
+        let mut bytes = vec![71];
+        bytes.extend_from_slice(hash.as_bytes());
+        let check = self.crypto.sha256(&self.crypto.sha256(&bytes));
+        bytes.extend_from_slice(&check[..4]);
+        bs58::encode(bytes).into_string()
     }
 
     /// The id of a transfer on the wire: its row number under a keyed permutation of 62 bits, so that it can be neither

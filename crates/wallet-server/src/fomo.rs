@@ -1,14 +1,9 @@
 //! The FOMO endpoints: one exhaustive match. An endpoint that the spec declares and nobody handles does not compile.
 
-use std::time::Instant;
-
-use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::ACCEPT_LANGUAGE;
 use wallet_api::fomo::*;
-use wallet_core::{Bearer, DecodeError, Endpoint, EndpointMeta, Lang, Platform, Secret, Unverified};
+use wallet_core::{Bearer, DecodeError, Endpoint, Lang, Secret, Unverified};
 use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
     ConfirmPay, ConfirmedPay, ExchangeCode, FindApp, Login as LoginCommand, PasswordKind, PayUser, Pending,
@@ -17,69 +12,19 @@ use wallet_platform::{
 };
 use wallet_store::{Failure, Store};
 
-use crate::body::{self, BodyError};
 use crate::notify::Notification;
 use crate::passwords::{Place, Proven};
 use crate::reply;
-use crate::server::{Inner, Server};
+use crate::server::Inner;
 
 type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
 
-/// Every request that is not a page.
-pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
-    let began = Instant::now();
-    let inner = &*server.inner;
-    let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
-    let (parts, body) = request.into_parts();
-    let (name, response) = match body::read(body, limits::BODY_BYTES as usize).await {
-        Ok(body) => {
-            // In a task of its own: a client that goes away must not leave a payment without its callback being woken
-            // for, or a password's attempt reserved.
-            let (server, request) = (server.clone(), http::Request::from_parts(parts, body));
-            let answered = tokio::spawn(async move { server.inner.answer(&request, lang).await });
-            answered.await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a handler failed");
-                ("none", reply::text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log\n"))
-            })
-        }
-        Err(error) => match (at_path(parts.uri.path()), error) {
-            (None, _) => ("none", not_found()),
-            (Some(meta), BodyError::TooLarge) => {
-                (meta.id, reply::plain(meta, lang, meta.faults.body_too_large))
-            }
-            (Some(meta), BodyError::Incomplete) => (
-                meta.id,
-                reply::text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n"),
-            ),
-        },
-    };
-    let (status, took) = (response.status().as_u16(), began.elapsed());
-    inner.metrics.request(name, status, took);
-    tracing::debug!(endpoint = name, status, micros = took.as_micros() as u64, "request");
-    response
-}
-
-fn at_path(path: &str) -> Option<&'static EndpointMeta> {
-    let path = path.strip_prefix(Fomo::META.base_path)?;
-    Fomo::META.endpoints.iter().copied().find(|meta| meta.path == path)
-}
-
-fn not_found() -> Response {
-    reply::text(
-        StatusCode::NOT_FOUND,
-        format!(
-            "there is nothing at this address; the platform's endpoints are below {}\n",
-            Fomo::META.base_path
-        ),
-    )
-}
-
 impl Inner {
-    async fn answer(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
+    /// Answers a request below FOMO's base path.
+    pub(crate) async fn fomo(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
-            Err(DecodeError::NoRoute) => return ("none", not_found()),
+            Err(DecodeError::NoRoute) => return ("none", reply::not_found()),
             Err(DecodeError::WrongMethod { allow }) => return ("none", reply::wrong_method(allow)),
             Err(DecodeError::Bad { endpoint, fault }) => {
                 return (endpoint.id, reply::fault(endpoint, lang, fault));
@@ -139,7 +84,7 @@ impl Inner {
         (name, response)
     }
 
-    fn reply<E: Endpoint>(&self, lang: Lang, handled: Handled<E>) -> Response {
+    pub(crate) fn reply<E: Endpoint>(&self, lang: Lang, handled: Handled<E>) -> Response {
         match handled {
             Ok(data) => reply::success::<E>(lang, &data),
             Err(failure) => reply::failure(E::META, lang, &self.store, &failure),

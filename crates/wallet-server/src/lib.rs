@@ -15,6 +15,8 @@ mod passwords;
 mod purge;
 mod reply;
 mod server;
+mod vas;
+mod wire;
 
 pub use callbacks::{Callbacks, Settled};
 pub use guard::{Addresses, GuardedConnector, is_public};

@@ -5,10 +5,11 @@ use axum::response::Response;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use wallet_api::fomo::{Denied, Refusal};
+use wallet_api::vas;
 use wallet_core::{
     Auth, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body, success_body,
 };
-use wallet_platform::{Refused, RefusedData, wire};
+use wallet_platform::{Reason, Refused, RefusedData, wire};
 use wallet_store::{Failure, Store, StoreError};
 
 fn json(status: u16, body: Vec<u8>) -> Response {
@@ -61,10 +62,13 @@ pub(crate) fn plain(meta: &EndpointMeta, lang: Lang, refusal: &'static RefusalMe
 fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) -> Response {
     // A field that a decision finds wrong is answered like one that decoding finds wrong.
     let refusal = match refused.refusal {
-        Refusal::MissingParameter => meta.faults.field,
-        Refusal::Internal => meta.faults.internal,
-        Refusal::Overloaded => meta.faults.overloaded,
-        other => other.meta(),
+        Reason::Fomo(Refusal::MissingParameter) | Reason::Vas(vas::Refusal::UnknownError) => {
+            meta.faults.field
+        }
+        Reason::Fomo(Refusal::Internal) | Reason::Vas(vas::Refusal::Internal) => meta.faults.internal,
+        Reason::Fomo(Refusal::Overloaded) | Reason::Vas(vas::Refusal::Overloaded) => meta.faults.overloaded,
+        Reason::Fomo(other) => other.meta(),
+        Reason::Vas(other) => other.meta(),
     };
     let Refused { field, wait, .. } = *refused;
     let body = match &refused.data {
@@ -101,6 +105,16 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+/// 404 for what is below no platform.
+pub(crate) fn not_found() -> Response {
+    let bases: Vec<&str> = crate::wire::PLATFORMS.iter().map(|platform| platform.base_path).collect();
+    let text = format!(
+        "there is nothing at this address; the platforms' endpoints are below {}\n",
+        bases.join(" and ")
+    );
+    self::text(StatusCode::NOT_FOUND, text)
 }
 
 /// 405 with the methods that there are.

@@ -13,13 +13,13 @@ use wallet_platform::NextDue;
 use wallet_store::{Failure, Store};
 
 use crate::callbacks::Callbacks;
-use crate::fomo;
 use crate::guard::Addresses;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::passwords::Prover;
 use crate::purge;
 use crate::reply::text;
+use crate::wire;
 
 /// What a server is set up with.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ impl Server {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
-            .fallback(fomo::wire)
+            .fallback(wire::wire)
             .with_state(self.clone())
     }
 }

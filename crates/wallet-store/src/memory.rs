@@ -141,6 +141,7 @@ impl Backend for Memory {
                         (Passing::Tokens, AnyRow::Token(row)) => row.expires_at,
                         (Passing::Sessions, AnyRow::Session(row)) => row.expires_at,
                         (Passing::Registrations, AnyRow::Registration(row)) => row.expires_at,
+                        (Passing::OpenCodes, AnyRow::OpenCode(row)) => row.expires_at,
                         (Passing::NobodysLimits, AnyRow::AttemptLimit(row)) if row.user.get() >= NOBODY => {
                             row.touched_at
                         }

@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-const MIGRATIONS: &[(&str, &str)] = &[("0001_fomo", include_str!("../migrations/0001_fomo.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_fomo", include_str!("../migrations/0001_fomo.sql")),
+    ("0002_vas", include_str!("../migrations/0002_vas.sql")),
+];
 
 /// FNV-1a over the text: it notices an edit, and keeps nobody out.
 fn checksum(text: &str) -> i64 {

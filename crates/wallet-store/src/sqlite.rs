@@ -315,6 +315,7 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
                 Passing::Tokens => ("token", by_expiry),
                 Passing::Sessions => ("session", by_expiry),
                 Passing::Registrations => ("registration", by_expiry),
+                Passing::OpenCodes => ("open_code", by_expiry),
                 // The condition on users is that of the partial index: NOBODY.
                 Passing::NobodysLimits => (
                     "attempt_limit",

@@ -1,0 +1,155 @@
+//! A third-party app of the VAS and Lafi wallets, seen from its own server.
+
+use std::fmt;
+
+use wallet_api::vas::{
+    AccessToken, AppUuid, Currency, ErrorCode, OpenCode, Profile, aid_info, payment, price,
+};
+use wallet_core::crypto::RsaVerifier;
+use wallet_core::{Amount, Callback, Fault, Secret, SignatureFault, Transport};
+
+use crate::call::{CallError, Called, base, call};
+
+/// The calls of an app. Logins and payments begin with links:
+/// [`login::Link`](wallet_api::vas::login::Link), [`pay::Link`](wallet_api::vas::pay::Link).
+#[derive(Clone)]
+pub struct VasClient<T> {
+    transport: T,
+    base_url: String,
+    app_id: AppUuid<'static>,
+    access_token: Secret<String>,
+}
+
+impl<T> fmt::Debug for VasClient<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VasClient")
+            .field("base_url", &self.base_url)
+            .field("app_id", &self.app_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Transport> VasClient<T> {
+    /// An app with what it was given when its application was approved.
+    pub fn new(transport: T, base_url: &str, uuid: &str, access_token: &str) -> Self {
+        let app_id = AppUuid::new(uuid.to_owned());
+        Self { transport, base_url: base(base_url), app_id, access_token: access_token.into() }
+    }
+
+    fn token(&self) -> AccessToken<'_> {
+        AccessToken::new(self.access_token.expose().as_str())
+    }
+
+    /// Who logged in. An openCode works once and for a minute.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn aid_info(&self, open_code: &str) -> Called<T, aid_info::Request<'_>> {
+        let (access_token, app_id) = (self.token(), self.app_id.clone());
+        let request = aid_info::Request { open_code: OpenCode::new(open_code), access_token, app_id };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// What a profile's coin is worth. Ten times a minute, then the platform refuses (R57).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn price(
+        &self,
+        profile: Profile,
+        currency: Currency,
+    ) -> Result<Amount<'static>, CallError<T::Error, ErrorCode>> {
+        let request = price::Request {
+            currency: currency.as_str().into(),
+            coin_type: Some(profile.coin_type().into()),
+            access_token: self.token(),
+        };
+        Ok(call(&self.transport, &self.base_url, None, None, request).await?.price)
+    }
+}
+
+/// What a refusal is about. Two codes say that an accessToken is wrong (R58).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The accessToken or the appId is wrong: 900001, 900013.
+    Credentials,
+    /// The openCode is used, expired or of another app: 900002.
+    OpenCode,
+    /// There is no price, or it was asked for too often: 900014.
+    Price,
+    /// There is no such currency: 900015.
+    Currency,
+    /// Anything else.
+    Other,
+}
+
+impl From<ErrorCode> for Kind {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::AccessTokenWrong | ErrorCode::PriceAccessTokenWrong => Self::Credentials,
+            ErrorCode::OpenCodeUnknown => Self::OpenCode,
+            ErrorCode::PriceUnavailable => Self::Price,
+            ErrorCode::CurrencyUnknown => Self::Currency,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why a callback is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PaymentError {
+    /// It cannot be read.
+    Malformed(Fault),
+    /// It is of another app.
+    OtherApp,
+    /// Its signature does not fit.
+    Signature(SignatureFault),
+}
+
+impl fmt::Display for PaymentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::OtherApp => f.write_str("the callback is of another app"),
+            Self::Signature(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PaymentError {}
+
+/// The callback of a payment, verified. Its signature proves that the platform **or whoever has the app's own key** made
+/// it (R54): compare orderId, toAddr, assetType and amount with the order, and the transaction with the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentCallback<'a>(payment::Payload<'a>);
+
+impl<'a> PaymentCallback<'a> {
+    /// Reads the query of a callback as it was received, and verifies it with the app's public key.
+    ///
+    /// # Errors
+    /// [`PaymentError`]; answer [`PaymentCallback::rejection`].
+    pub fn receive(query: &'a str, uuid: &str, key: &dyn RsaVerifier) -> Result<Self, PaymentError> {
+        let unverified = payment::Callback::decode(query.as_bytes()).map_err(PaymentError::Malformed)?;
+        if unverified.key_id() != uuid {
+            return Err(PaymentError::OtherApp);
+        }
+        unverified.verify_rsa(key).map(Self).map_err(PaymentError::Signature)
+    }
+
+    /// What it tells.
+    pub fn payment(&self) -> &payment::Payload<'a> {
+        &self.0
+    }
+
+    /// The JSON body that ends the delivery, with any 2xx (R52). The same callback may come again: book each order once.
+    pub fn acknowledgement() -> &'static str {
+        r#"{"success":true,"errorCode":"","errorMsg":""}"#
+    }
+
+    /// The JSON body for a callback that is not believed; it will be sent again.
+    pub fn rejection() -> &'static str {
+        r#"{"success":false,"errorCode":"1","errorMsg":"the callback is not believed"}"#
+    }
+}

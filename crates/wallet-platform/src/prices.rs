@@ -1,0 +1,135 @@
+//! The price query (R57, R70): a volume-weighted mean of fresh markets, ten a minute for each app.
+
+use std::time::Duration;
+
+use wallet_api::vas::{Currency, Profile, Refusal, lifetimes, limits};
+use wallet_core::{Amount, Units, UnixTime};
+
+use crate::entities::{PriceWindow, Quote, Rows, VasToken};
+use crate::machine::{Command, Context, Stop};
+use crate::rows::Changes;
+use crate::vault::Digest;
+
+/// Prices and volumes count in units of 10^-8.
+pub const PRICE_DECIMALS: u8 = 8;
+/// Markets that a coin may have in a currency, numbered from 0.
+pub const MARKETS: u32 = 8;
+/// So that a mean stays far from `i128`'s end.
+const LARGEST: Units = Units::new(10_i128.pow(18));
+
+/// Takes note of what a market says.
+#[derive(Debug)]
+pub struct PutQuote {
+    /// Which coin.
+    pub profile: Profile,
+    /// In which currency.
+    pub currency: Currency,
+    /// Which market, below [`MARKETS`].
+    pub market: u32,
+    /// Its price.
+    pub price: Amount<'static>,
+    /// Its volume, the weight of its price.
+    pub volume: Amount<'static>,
+    /// How long this counts.
+    pub max_age: Duration,
+}
+
+impl Command for PutQuote {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        rows.find::<Quote>(&(self.profile, self.currency, self.market))?; // so that it is replaced
+        let units = |amount: &Amount<'_>| match amount.units(PRICE_DECIMALS) {
+            Ok(units) if units > Units::ZERO && units <= LARGEST => Ok(units),
+            _ => Err(Stop::from(Refusal::UnknownError)),
+        };
+        if self.market >= MARKETS {
+            return Err(Refusal::UnknownError.into());
+        }
+        out.put(Quote {
+            profile: self.profile,
+            currency: self.currency,
+            market: self.market,
+            price: units(&self.price)?,
+            volume: units(&self.volume)?,
+            fresh_until: cx.now + self.max_age,
+        });
+        Ok(())
+    }
+}
+
+/// Asks for a price. Each request with a valid accessToken counts, a refused one too, but for those that the limit itself
+/// refuses.
+#[derive(Debug)]
+pub struct AskPrice {
+    /// The accessToken.
+    pub access_token: Digest,
+    /// The currency, as it was given.
+    pub currency: String,
+    /// The coinType, as it was given; the first profile's when there is none.
+    pub coin_type: Option<String>,
+}
+
+/// The times of an app's requests within the window, as a row keeps them: milliseconds, big-endian, the oldest first.
+fn within(window: Option<&PriceWindow>, now: UnixTime) -> Vec<UnixTime> {
+    let times = window.map_or(&[][..], |window| &window.times);
+    let (times, _) = times.as_chunks::<8>();
+    let times = times.iter().map(|bytes| UnixTime::from_millis(i64::from_be_bytes(*bytes)));
+    times.filter(|time| now < *time + lifetimes::PRICE_WINDOW).collect()
+}
+
+impl Command for AskPrice {
+    type Outcome = Amount<'static>;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let token = rows.find::<VasToken>(&(self.access_token,))?.ok_or(Refusal::PriceAccessTokenWrong)?;
+        let app = token.app;
+        let mut times = within(rows.find::<PriceWindow>(&(app,))?, cx.now);
+        if times.len() as u64 >= limits::PRICES_PER_WINDOW {
+            return Err(Refusal::PriceTooOften.into());
+        }
+        times.push(cx.now);
+        let times = times.iter().flat_map(|time| time.millis().to_be_bytes()).collect();
+        // Counted whatever comes of it: what a refusal leaves behind is kept.
+        out.put(PriceWindow { app, times });
+        let currency = Currency::from_wire(&self.currency).ok_or(Refusal::CurrencyUnknown)?;
+        let profile = match &self.coin_type {
+            None => Profile::ALL.first().copied(),
+            Some(wanted) => Profile::ALL.iter().copied().find(|profile| profile.coin_type() == *wanted),
+        };
+        let profile = profile.ok_or(Refusal::PriceUnavailable)?;
+        let quotes = rows.find_all::<Quote>((0..MARKETS).map(|market| (profile, currency, market)))?;
+        let fresh: Vec<&Quote> = quotes.into_iter().filter(|quote| cx.now <= quote.fresh_until).collect();
+        mean(fresh.iter().map(|quote| (quote.price, quote.volume))).ok_or(Refusal::PriceUnavailable.into())
+    }
+}
+
+/// The volume-weighted mean, rounded to the nearest unit.
+fn mean(quotes: impl Iterator<Item = (Units, Units)>) -> Option<Amount<'static>> {
+    let (mut sum, mut weight) = (0_i128, 0_i128);
+    for (price, volume) in quotes {
+        // At most 8 markets of 10^18 units each: below 10^37.
+        sum = sum.checked_add(price.get().checked_mul(volume.get())?)?;
+        weight = weight.checked_add(volume.get())?;
+    }
+    (weight > 0).then(|| Units::new((sum + weight / 2) / weight).to_amount(PRICE_DECIMALS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_goes_by_volume() {
+        let units = |text: &str| text.parse::<Amount<'_>>().unwrap().units(PRICE_DECIMALS).unwrap();
+        let of = |quotes: &[(&str, &str)]| {
+            mean(quotes.iter().map(|(price, volume)| (units(price), units(volume))))
+                .map(|amount| amount.as_str().to_owned())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[("0.5", "100")]).unwrap(), "0.5");
+        assert_eq!(of(&[("1", "3"), ("2", "1")]).unwrap(), "1.25");
+        assert_eq!(of(&[("1", "2"), ("2", "1")]).unwrap(), "1.33333333");
+        let largest = Amount::parse("10000000000").unwrap().units(PRICE_DECIMALS).unwrap();
+        assert_eq!(largest, LARGEST);
+        assert!(mean([(largest, largest); 8].into_iter()).is_some(), "no overflow");
+    }
+}

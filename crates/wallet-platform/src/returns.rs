@@ -1,0 +1,146 @@
+//! Where the wallet goes when a user has consented: the exact final address, and whether it may go there at all.
+
+use std::net::Ipv6Addr;
+
+use wallet_api::vas::{CallbackType, OpenCallbackType, Platform, login};
+use wallet_core::{form, link};
+
+/// Where an address leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a web server, by its host: ASCII, lower case.
+    Http(String),
+    /// To an app, by its scheme: lower case.
+    App(String),
+}
+
+/// Reads where an address leads, strictly: whatever one reader takes for another host than some other reader does is
+/// refused (R49).
+pub fn target(address: &str) -> Option<Target> {
+    // Browsers drop tabs and line ends anywhere; nothing invisible belongs into an address.
+    if address.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
+        return None;
+    }
+    let (scheme, rest) = address.split_once("://")?;
+    let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    if !well_formed || rest.is_empty() {
+        return None;
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme != "http" && scheme != "https" {
+        return Some(Target::App(scheme));
+    }
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // User information, and what some readers end an authority at or decode within it.
+    if authority.contains(['@', '\\', '%']) {
+        return None;
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let port_is_fine = port.is_none_or(|port| {
+        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    });
+    if !port_is_fine {
+        return None;
+    }
+    host_name(host).map(Target::Http)
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A host in its one form: ASCII, lower case, an IDN converted.
+pub fn host_name(host: &str) -> Option<String> {
+    if let Some(inner) = host.strip_prefix('[') {
+        let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+        return Some(format!("[{address}]"));
+    }
+    if host.is_empty() || host.ends_with('.') {
+        return None;
+    }
+    let ascii = match host.is_ascii() {
+        true => host.to_ascii_lowercase(),
+        false => {
+            let ascii = idna::domain_to_ascii_cow(host.as_bytes(), idna::AsciiDenyList::URL).ok()?;
+            // What only looks like ASCII (full-width letters and dots) is another spelling of a host, not an IDN.
+            let labels = host.split('.').zip(ascii.split('.'));
+            let same = host.split('.').count() == ascii.split('.').count();
+            let honest = labels.into_iter().all(|(given, made)| given.is_ascii() || made.starts_with("xn--"));
+            (same && honest).then(|| ascii.into_owned())?
+        }
+    };
+    let well_formed = ascii.split('.').all(|label| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    });
+    (well_formed && ascii.len() <= 253).then_some(ascii)
+}
+
+/// What an app has registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registered<'a> {
+    /// Its safe domain, as [`host_name`] gives it; empty when it has none.
+    pub safe_domain: &'a str,
+    /// Its scheme, lower case; empty when it has none.
+    pub scheme: &'a str,
+}
+
+impl Registered<'_> {
+    /// Whether the wallet may go to an address (R49, R67).
+    pub fn allows(&self, address: &str) -> bool {
+        match target(address) {
+            Some(Target::Http(host)) => !self.safe_domain.is_empty() && host == self.safe_domain,
+            Some(Target::App(scheme)) => !self.scheme.is_empty() && scheme == self.scheme,
+            None => false,
+        }
+    }
+}
+
+/// How the wallet returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It opens the address.
+    Open,
+    /// It sends a GET to the address and minimises.
+    Get,
+}
+
+/// The wallet's return to an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Return {
+    /// The final address. It holds the openCode.
+    pub address: String,
+    /// How.
+    pub how: How,
+}
+
+/// The wallet's return after a login: `None` when the app has not registered where it leads. The check is made on the
+/// **final** address, since `https://www.x.com` with a code glued to it is another host (R47).
+pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>) -> Option<Return> {
+    target(link.callback_url.as_str())?; // R63: nothing after `scheme://` is refused
+    let web_token = link.web_token.as_ref().map(|token| token.as_str());
+    let address = match link.callback_type.unwrap_or(CallbackType::Parameter) {
+        CallbackType::Glued => {
+            format!("{}{open_code}{}", link.callback_url.as_str(), web_token.unwrap_or_default())
+        }
+        CallbackType::Parameter => {
+            let mut parameters = b"openCode=".to_vec();
+            form::encode_into(open_code, &mut parameters);
+            if let Some(token) = web_token {
+                parameters.extend_from_slice(b"&webToken=");
+                form::encode_into(token, &mut parameters);
+            }
+            let parameters = String::from_utf8(parameters).unwrap_or_default(); // a form is ASCII
+            link::append_query(link.callback_url.as_str(), &parameters)
+        }
+    };
+    // R62: the browser is on another device. R48: otherwise only on request.
+    let get =
+        link.platform == Some(Platform::Web) || link.open_call_back_type == Some(OpenCallbackType::Minimise);
+    let how = if get { How::Get } else { How::Open };
+    let reachable = how == How::Open || matches!(target(&address), Some(Target::Http(_)));
+    (reachable && app.allows(&address)).then_some(Return { address, how })
+}

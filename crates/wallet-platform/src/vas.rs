@@ -1,0 +1,322 @@
+//! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
+
+use wallet_api::fomo::UserId;
+use wallet_api::vas::{Profile, Refusal, lifetimes, login};
+use wallet_core::Secret;
+
+use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
+use crate::machine::{Command, Context, Query, Stop};
+use crate::returns::{Registered, Return, after_login, host_name};
+use crate::rows::Changes;
+use crate::users::signed_in;
+use crate::vault::{Digest, Minted, Seed, Vault};
+
+/// Where the review of an application stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReviewState {
+    /// Nobody has decided yet.
+    Pending,
+    /// It has credentials.
+    Approved,
+    /// It was turned down; the reason says why.
+    Rejected,
+}
+
+/// Why an application or its review is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApplicationFault {
+    /// The safe domain is not one whole host name, without scheme, port and path.
+    SafeDomain,
+    /// The scheme is no scheme, or one that is not an app's (`http`, `https`, the wallets' own).
+    Scheme,
+    /// Neither a safe domain nor a scheme: the wallet could return nowhere.
+    Nowhere,
+    /// The name is empty or longer than 64 characters.
+    Name,
+    /// There is no such application.
+    Unknown,
+    /// It has been decided already.
+    Decided,
+}
+
+/// Applies for access to the wallet.
+#[derive(Debug)]
+pub struct ApplyVas {
+    /// Who applies: a user.
+    pub owner: UserId,
+    /// Which wallet.
+    pub profile: Profile,
+    /// The app's name.
+    pub name: String,
+    /// Its web host; empty when it has none.
+    pub safe_domain: String,
+    /// Its own scheme; empty when it has none.
+    pub scheme: String,
+}
+
+/// A scheme that an app may register, in lower case.
+fn own_scheme(scheme: &str) -> Option<String> {
+    let scheme = scheme.to_ascii_lowercase();
+    let well_formed = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.len() <= 64
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let taken = Profile::ALL
+        .iter()
+        .any(|profile| profile.scheme() == scheme || profile.meta().read_also.contains(&&*scheme));
+    // Schemes that browsers and systems give a meaning of their own.
+    let reserved = [
+        "http",
+        "https",
+        "javascript",
+        "data",
+        "file",
+        "intent",
+        "vaslogin",
+        "vaspay",
+        "tel",
+        "sms",
+        "mailto",
+    ];
+    (well_formed && !taken && !reserved.contains(&&*scheme)).then_some(scheme)
+}
+
+impl Command for ApplyVas {
+    type Outcome = Result<VasAppId, ApplicationFault>;
+    fn apply(&self, _: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let safe_domain = match self.safe_domain.as_str() {
+            "" => String::new(),
+            given => match host_name(given) {
+                Some(host) => host,
+                None => return Ok(Err(ApplicationFault::SafeDomain)),
+            },
+        };
+        let scheme = match self.scheme.as_str() {
+            "" => String::new(),
+            given => match own_scheme(given) {
+                Some(scheme) => scheme,
+                None => return Ok(Err(ApplicationFault::Scheme)),
+            },
+        };
+        if safe_domain.is_empty() && scheme.is_empty() {
+            return Ok(Err(ApplicationFault::Nowhere));
+        }
+        if self.name.trim().is_empty() || self.name.chars().count() > 64 {
+            return Ok(Err(ApplicationFault::Name));
+        }
+        let id = VasAppId(cx.ids.next());
+        out.put(VasApp {
+            id,
+            owner: self.owner,
+            profile: self.profile,
+            name: self.name.clone(),
+            safe_domain,
+            scheme,
+            state: ReviewState::Pending,
+            reason: String::new(),
+            uuid: String::new(),
+            access_token: None,
+            rsa_private: None,
+            rsa_public: Vec::new(),
+            created_at: cx.now,
+        });
+        Ok(Ok(id))
+    }
+}
+
+/// What an operator says to an application.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Yes. The key pair is made outside of the store's writer: it takes a second.
+    Approve {
+        /// `rsaPrivate`: PKCS#8 in base64.
+        rsa_private: Secret<String>,
+        /// `rsaPublic`: PKCS#1 DER.
+        rsa_public: Vec<u8>,
+        /// For uuid and accessToken.
+        seed: Seed,
+    },
+    /// No.
+    Reject {
+        /// Why, for whoever applied.
+        reason: String,
+    },
+}
+
+/// Decides on an application.
+#[derive(Debug)]
+pub struct ReviewVas {
+    /// Which.
+    pub app: VasAppId,
+    /// How.
+    pub verdict: Verdict,
+}
+
+fn seal_context(app: VasAppId, what: &str) -> String {
+    format!("vas {what} {}", app.0)
+}
+
+impl Command for ReviewVas {
+    type Outcome = Result<VasApp, ApplicationFault>;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let Some(app) = rows.find::<VasApp>(&(self.app,))? else { return Ok(Err(ApplicationFault::Unknown)) };
+        if app.state != ReviewState::Pending {
+            return Ok(Err(ApplicationFault::Decided));
+        }
+        let mut app = app.clone();
+        match &self.verdict {
+            Verdict::Reject { reason } => {
+                app.state = ReviewState::Rejected;
+                app.reason = reason.clone();
+            }
+            Verdict::Approve { rsa_private, rsa_public, seed } => {
+                app.uuid = uuid(&cx.vault.mint(seed, "vas uuid"));
+                let token = cx.vault.mint(seed, "vas accessToken");
+                let seal = |what: &str, text: &str| {
+                    cx.vault.seal(seed, &seal_context(app.id, what), text.as_bytes())
+                };
+                app.state = ReviewState::Approved;
+                app.access_token = Some(seal("accessToken", token.text.expose()));
+                app.rsa_private = Some(seal("rsaPrivate", rsa_private.expose()));
+                app.rsa_public = rsa_public.clone();
+                out.put(VasAppName { uuid: app.uuid.clone(), app: app.id });
+                out.put(VasToken { hash: token.hash, app: app.id });
+            }
+        }
+        out.put(app.clone());
+        Ok(Ok(app))
+    }
+}
+
+/// `8-4-4-4-12` hexadecimal digits of a minted secret: it is public, and nobody can guess the next one.
+fn uuid(minted: &Minted) -> String {
+    let hex = minted.text.expose();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+}
+
+impl VasApp {
+    /// What the wallet may return to.
+    pub fn registered(&self) -> Registered<'_> {
+        Registered { safe_domain: &self.safe_domain, scheme: &self.scheme }
+    }
+
+    /// What its owner is shown (R61): accessToken and rsaPrivate.
+    ///
+    /// # Errors
+    /// A fault of the platform when they do not open.
+    pub fn credentials(&self, vault: &Vault) -> Result<(Secret<String>, Secret<String>), Stop> {
+        let open = |what: &str, sealed: &Option<Vec<u8>>| {
+            let sealed = sealed.as_ref().ok_or(Refusal::UnknownError)?;
+            vault.open_text(&seal_context(self.id, what), sealed).ok_or(Refusal::Internal)
+        };
+        Ok((open("accessToken", &self.access_token)?, open("rsaPrivate", &self.rsa_private)?))
+    }
+}
+
+/// An approved app by its uuid: 910003 when there is none.
+#[derive(Debug)]
+pub struct FindVasApp(pub String);
+
+fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
+    let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AppUnknown)?;
+    Ok(rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?.clone())
+}
+
+impl Query for FindVasApp {
+    type Answer = VasApp;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasApp, Stop> {
+        by_uuid(rows, &self.0)
+    }
+}
+
+/// The user consents to log in: an openCode for the app, and where the wallet goes with it (R50).
+#[derive(Debug)]
+pub struct ApproveLogin {
+    /// Whose session.
+    pub session: Digest,
+    /// The link as it was scanned or opened.
+    pub link: login::Link<'static>,
+    /// For the code.
+    pub seed: Seed,
+}
+
+/// A login that was consented to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovedLogin {
+    /// The app's name.
+    pub app_name: String,
+    /// Where the wallet goes.
+    pub goes: Return,
+}
+
+impl Command for ApproveLogin {
+    type Outcome = ApprovedLogin;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ApprovedLogin, Stop> {
+        rows.want::<VasAppName>(&(self.link.uuid.as_str().to_owned(),));
+        let user = signed_in(rows, cx, out, self.session).map_err(|stop| match stop {
+            Stop::Refused(_) => Refusal::SessionUnknown.into(),
+            missing => missing,
+        })?;
+        let app = by_uuid(rows, self.link.uuid.as_str())?;
+        let code = cx.vault.mint(&self.seed, "openCode");
+        let goes =
+            after_login(&self.link, code.text.expose(), app.registered()).ok_or(Refusal::NotRegistered)?;
+        out.put(OpenCode {
+            hash: code.hash,
+            app: app.id,
+            user: user.id,
+            expires_at: cx.now + lifetimes::OPEN_CODE,
+        });
+        Ok(ApprovedLogin { app_name: app.name, goes })
+    }
+}
+
+/// Who logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AidInfo {
+    /// The user.
+    pub user: UserId,
+    /// Its aid.
+    pub aid: String,
+    /// Its address on the chain.
+    pub address: String,
+}
+
+/// Exchanges an openCode: once, within its minute, by the app that it was made for. Whoever else comes with it learns
+/// nothing and burns nothing.
+#[derive(Debug)]
+pub struct RedeemOpenCode {
+    /// The code.
+    pub code: Digest,
+    /// The accessToken.
+    pub access_token: Digest,
+    /// The appId.
+    pub uuid: String,
+}
+
+/// The app of an accessToken and an appId that belong together: 900001 otherwise.
+fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<VasAppId, Stop> {
+    rows.want::<VasAppName>(&(uuid.to_owned(),));
+    let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::AccessTokenWrong)?;
+    let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AccessTokenWrong)?;
+    if token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
+}
+
+impl Command for RedeemOpenCode {
+    type Outcome = AidInfo;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AidInfo, Stop> {
+        rows.want::<OpenCode>(&(self.code,));
+        let app = proven(rows, self.access_token, &self.uuid)?;
+        let code = rows
+            .find::<OpenCode>(&(self.code,))?
+            .filter(|code| code.app == app && cx.now <= code.expires_at)
+            .ok_or(Refusal::OpenCodeUnknown)?;
+        out.delete::<OpenCode>(&(self.code,));
+        Ok(AidInfo { user: code.user, aid: aid(code.user), address: cx.vault.address(code.user) })
+    }
+}
+
+/// A user's aid.
+pub fn aid(user: UserId) -> String {
+    format!("aid{user}")
+}

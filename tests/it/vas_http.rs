@@ -1,0 +1,227 @@
+//! The VAS and Lafi endpoints over HTTP: the document's replies, and the typed client.
+
+use wallet_api::vas::{AnyLink, Currency, ErrorCode, Platform, Profile, login};
+use wallet_client::{Kind, PaymentCallback, PaymentError, VasClient};
+use wallet_core::link::{self, OutgoingLink as _};
+use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, Transport as _};
+use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
+use wallet_hyper::HyperTransport;
+use wallet_platform::PutQuote;
+use wallet_tests::{Reply, World};
+
+use crate::rsa::vector;
+use crate::vas::{Approved, approve};
+
+struct Shop {
+    world: World,
+    app: Approved,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let world = World::start().await;
+        let owner = world.told().fomo.owner_user_id.parse().map(wallet_api::fomo::UserId::new).unwrap();
+        let app = approve(world.store(), owner, Profile::Vas).await;
+        let quote = PutQuote {
+            profile: Profile::Vas,
+            currency: Currency::Usd,
+            market: 0,
+            price: "0.0123".parse().unwrap(),
+            volume: "1000".parse().unwrap(),
+            max_age: std::time::Duration::from_secs(3600),
+        };
+        world.store().submit(quote).await.unwrap();
+        Self { world, app }
+    }
+
+    fn base_url(&self) -> String {
+        format!("{}{}", self.world.told().url, wallet_api::vas::Vas::META.base_path)
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &str) -> Reply {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base_url()))
+            .header("accept-language", "en")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.as_bytes().to_vec())
+            .unwrap();
+        let response = self.world.transport().send(request).await.unwrap();
+        let text = String::from_utf8_lossy(response.body()).into_owned();
+        Reply {
+            http: response.status().as_u16(),
+            headers: response.headers().clone(),
+            json: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+
+    /// The user consents in the wallet; where the wallet goes.
+    async fn consent(&self, link: &str) -> Reply {
+        let session = self.world.session("alice").await;
+        let mut body = format!("session_key={session}&link=").into_bytes();
+        wallet_core::form::encode_into(link, &mut body);
+        self.send("POST", "wallet/login/approve", &String::from_utf8(body).unwrap()).await
+    }
+
+    fn login(&self) -> login::Link<'_> {
+        login::Link {
+            platform: Some(Platform::Web),
+            callback_url: "https://www.shop.example/login".into(),
+            uuid: self.app.app.uuid.as_str().into(),
+            callback_type: None,
+            open_call_back_type: None,
+            web_token: Some("browser-1".into()),
+        }
+    }
+
+    async fn open_code(&self) -> String {
+        let reply = self.consent(&self.login().qr(None).unwrap()).await;
+        assert_eq!(reply.json["result"]["app_name"], "Shop", "{}", reply.text);
+        assert_eq!(reply.json["result"]["how"], "get");
+        let address = reply.json["result"]["address"].as_str().unwrap();
+        let code = address.strip_prefix("https://www.shop.example/login?openCode=").unwrap();
+        code.strip_suffix("&webToken=browser-1").unwrap().to_owned()
+    }
+
+    fn aid_info(&self, code: &str, token: &str, app: &str) -> String {
+        format!("oauth/login/aidInfo?openCode={code}&accessToken={token}&appId={app}")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r64_aid_info_answers_as_the_document_prints_it() {
+    let shop = Shop::open().await;
+    let (token, uuid) = (shop.app.access_token.clone(), shop.app.app.uuid.clone());
+    let code = shop.open_code().await;
+    let expect = |reply: &Reply, code: &str, message: &str| {
+        assert_eq!(reply.http, 200, "{}", reply.text);
+        let expected =
+            format!(r#"{{"success":false,"errorCode":"{code}","errorMsg":"{message}","result":null}}"#);
+        assert_eq!(reply.text, expected);
+    };
+    // Wrong credentials burn nothing.
+    let wrong = shop.send("GET", &shop.aid_info(&code, "x", &uuid), "").await;
+    expect(&wrong, "900001", "The accessToken is wrong");
+    let wrong = shop.send("GET", &shop.aid_info(&code, &token, "x"), "").await;
+    expect(&wrong, "900001", "The accessToken is wrong");
+    let missing = shop.send("GET", &format!("oauth/login/aidInfo?openCode={code}&appId={uuid}"), "").await;
+    expect(&missing, "010001", "Unknown error: accessToken");
+    let reply = shop.send("GET", &shop.aid_info(&code, &token, &uuid), "").await;
+    let user = shop.world.user("alice");
+    let address = reply.json["result"]["address"].as_str().unwrap();
+    assert!(address.starts_with('V'));
+    let expected = format!(
+        r#"{{"success":true,"errorCode":"","errorMsg":"","result":{{"aid":"aid{}","address":"{address}"}}}}"#,
+        user.user_id
+    );
+    assert_eq!((reply.http, reply.text.as_str()), (200, expected.as_str()));
+    let again = shop.send("GET", &shop.aid_info(&code, &token, &uuid), "").await;
+    expect(&again, "900002", "The query has timed out, or there is no such AID");
+    assert_eq!(shop.send("POST", &shop.aid_info(&code, &token, &uuid), "").await.http, 405);
+    assert_eq!(shop.send("GET", "oauth/login/other", "").await.http, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r60_a_login_is_consented_to_only_where_the_app_is_registered() {
+    let shop = Shop::open().await;
+    let consent =
+        async |link: String| shop.consent(&link).await.json["errorCode"].as_str().unwrap().to_owned();
+    let elsewhere = login::Link { callback_url: "https://evil.example/".into(), ..shop.login() };
+    assert_eq!(consent(elsewhere.qr(None).unwrap()).await, "910004");
+    let unknown = login::Link { uuid: "x".into(), ..shop.login() };
+    assert_eq!(consent(unknown.qr(None).unwrap()).await, "910003");
+    for bad in ["https://www.shop.example", "vaswallet://", "vaswallet://{", r#"vaspay://{"type":"pay"}"#] {
+        assert_eq!(consent(bad.to_owned()).await, "910002", "{bad}");
+    }
+    let link = shop.login().app("lafiwallet", None).unwrap();
+    assert!(matches!(AnyLink::read(&link::payload(&link).unwrap()).unwrap().0, AnyLink::Login(_)));
+    let mut body = b"session_key=x&link=".to_vec();
+    wallet_core::form::encode_into(&link, &mut body);
+    let reply = shop.send("POST", "wallet/login/approve", &String::from_utf8(body).unwrap()).await;
+    assert_eq!(reply.json["errorCode"], "910001");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_logs_in_and_asks_for_prices() {
+    let shop = Shop::open().await;
+    let client = |token: &str| {
+        let transport: HyperTransport<_> = shop.world.transport().clone();
+        VasClient::new(transport, &shop.base_url(), &shop.app.app.uuid, token)
+    };
+    let app = client(&shop.app.access_token);
+    let info = app.aid_info(&shop.open_code().await).await.unwrap();
+    assert_eq!(info.aid.as_str(), format!("aid{}", shop.world.user("alice").user_id));
+    let used = app.aid_info("0000").await.unwrap_err().code().unwrap();
+    assert_eq!((used, Kind::from(used)), (ErrorCode::OpenCodeUnknown, Kind::OpenCode));
+    assert_eq!(app.price(Profile::Vas, Currency::Usd).await.unwrap().as_str(), "0.0123");
+    assert_eq!(
+        app.price(Profile::Vas, Currency::Eur).await.unwrap_err().code(),
+        Some(ErrorCode::PriceUnavailable)
+    );
+    // R58: two codes, one kind.
+    for error in [
+        client("x").aid_info("0000").await.unwrap_err().code().unwrap(),
+        client("x").price(Profile::Vas, Currency::Usd).await.unwrap_err().code().unwrap(),
+    ] {
+        assert_eq!(Kind::from(error), Kind::Credentials, "{error}");
+    }
+    // R57: a number as text, and beyond ten a minute 429.
+    let path = format!("oauth/pay/price?currency=USD&accessToken={}", shop.app.access_token);
+    for _ in 0..8 {
+        let reply = shop.send("POST", &path, "").await;
+        assert_eq!(reply.text, r#"{"success":true,"errorCode":"","errorMsg":"","result":"0.0123"}"#);
+    }
+    let reply = shop.send("POST", &path, "").await;
+    assert_eq!((reply.http, reply.json["errorCode"].as_str()), (429, Some("900014")));
+    assert!(reply.json["result"].is_null());
+}
+
+#[test]
+fn a_payment_callback_yields_nothing_before_it_is_verified() {
+    let key =
+        PrivateKey::load(vector("vas-rsa-2048.json")["private_pkcs8_base64"].as_str().unwrap()).unwrap();
+    let (signer, verifier) = (RsaSign::new(&key).unwrap(), RsaVerify::new(&key.public()));
+    let payload = wallet_api::vas::payment::Payload {
+        uuid: "u".into(),
+        order_id: "1".into(),
+        from_addr: "Va".into(),
+        to_addr: "Vb".into(),
+        asset_type: "VAS".into(),
+        amount: "1.50".parse().unwrap(),
+        txid: "t".into(),
+        callback_url: "https://www.shop.example/pay".into(),
+    };
+    let mut query = Vec::new();
+    wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::Rsa(&signer)), &mut query).unwrap();
+    let query = String::from_utf8(query).unwrap();
+    let received = PaymentCallback::receive(&query, "u", &verifier).unwrap();
+    assert_eq!(received.payment(), &payload);
+    assert_eq!(PaymentCallback::receive(&query, "other", &verifier), Err(PaymentError::OtherApp));
+    let forged = query.replace("amount=1.50", "amount=1.51");
+    assert!(matches!(PaymentCallback::receive(&forged, "u", &verifier), Err(PaymentError::Signature(_))));
+    assert!(matches!(PaymentCallback::receive("uuid=u", "u", &verifier), Err(PaymentError::Malformed(_))));
+    // R52: what the platform takes for an acknowledgement.
+    let by = wallet_api::vas::payment::Callback::META.schedule.acknowledged_by;
+    assert_eq!(by, Acknowledgement::Json("success"));
+    for (status, body, accepted) in [
+        (200, PaymentCallback::acknowledgement(), true),
+        (204, r#"{"success":"true"}"#, true),
+        (299, r#"{"a":1,"success":true}"#, true),
+        (200, PaymentCallback::rejection(), false),
+        (302, PaymentCallback::acknowledgement(), false),
+        (500, PaymentCallback::acknowledgement(), false),
+        (200, "success", false),
+        (200, "", false),
+        (200, r#"{"success":1}"#, false),
+        (200, r#"[true]"#, false),
+        (200, r#"{"success":"True"}"#, false),
+    ] {
+        assert_eq!(by.accepts(status, body.as_bytes()), accepted, "{status} {body}");
+    }
+    // R51: seven requests, fifteen seconds apart.
+    let schedule = wallet_api::vas::payment::Callback::META.schedule;
+    let waits: Vec<u64> =
+        (0..8).filter_map(|at| schedule.wait_before(at)).map(|wait| wait.as_secs()).collect();
+    assert_eq!(waits, [0, 15, 15, 15, 15, 15, 15]);
+}
