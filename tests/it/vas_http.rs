@@ -225,3 +225,40 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
         (0..8).filter_map(|at| schedule.wait_before(at)).map(|wait| wait.as_secs()).collect();
     assert_eq!(waits, [0, 15, 15, 15, 15, 15, 15]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandboxs_own_apps_work_in_both_wallets() {
+    let world = World::start().await;
+    for (profile, told) in [(Profile::Vas, &world.told().vas), (Profile::Lafi, &world.told().lafi)] {
+        assert_eq!(told.asset, profile.asset());
+        let client =
+            VasClient::new(world.transport().clone(), &told.base_url, &told.uuid, &told.access_token);
+        for currency in Currency::ALL {
+            client.price(profile, *currency).await.unwrap();
+        }
+        let session = world.session("alice").await;
+        let mut body = format!("session_key={session}&link=").into_bytes();
+        let link = login::Link {
+            platform: None,
+            callback_url: format!("https://{}/login", told.safe_domain).into(),
+            uuid: told.uuid.as_str().into(),
+            callback_type: None,
+            open_call_back_type: None,
+            web_token: None,
+        };
+        wallet_core::form::encode_into(&link.app(profile.scheme(), None).unwrap(), &mut body);
+        let request = http::Request::post(format!("{}wallet/login/approve", told.base_url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        let reply: serde_json::Value =
+            serde_json::from_slice(world.transport().send(request).await.unwrap().body()).unwrap();
+        let address = reply["result"]["address"].as_str().unwrap();
+        let code = address.split_once("openCode=").unwrap().1.split('&').next().unwrap();
+        let info = client.aid_info(code).await.unwrap();
+        let alice = world.user("alice");
+        assert_eq!((info.aid.as_str(), info.address.as_str()), (alice.aid.as_str(), alice.address.as_str()));
+        let private = PrivateKey::load(&told.rsa_private_pkcs8).unwrap();
+        assert_eq!(private.public().to_base64(), told.rsa_public_spki);
+    }
+}

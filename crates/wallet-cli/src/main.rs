@@ -30,7 +30,7 @@ enum LogFormat {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the sandbox: demo users, coins and an app, offline, on 127.0.0.1.
+    /// Run the sandbox: demo users, coins and apps of both platforms, offline, on 127.0.0.1.
     Dev(DevArguments),
     /// Play a whole payment against a sandbox and print every step.
     Demo {
@@ -148,7 +148,7 @@ fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
     let mut text = format!(
         "wallop sandbox is running at {url}\n\n\
          FOMO\n  base_url       {base}\n  client_id      {id}\n  client_secret  {secret}\n  redirect_uri   {redirect}\n  \
-         owner          user {owner}, wallet_pwd {owner_pwd}\n\nUsers\n",
+         owner          user {owner}, wallet_pwd {owner_pwd}\n\n",
         url = sandbox.url,
         base = fomo.base_url,
         id = fomo.client_id,
@@ -157,6 +157,14 @@ fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
         owner = fomo.owner_user_id,
         owner_pwd = fomo.owner_wallet_pwd,
     );
+    for (name, vas) in [("VAS", &sandbox.vas), ("Lafi", &sandbox.lafi)] {
+        text.push_str(&format!(
+            "{name}\n  base_url       {}\n  uuid           {}\n  accessToken    {}\n  safe domain    {}, scheme {}\n  \
+             rsaPrivate     see {}/sandbox\n\n",
+            vas.base_url, vas.uuid, vas.access_token, vas.safe_domain, vas.scheme, sandbox.url
+        ));
+    }
+    text.push_str("Users\n");
     for user in &sandbox.users {
         let usdt = user.balances.get("5").map_or("0", String::as_str);
         text.push_str(&format!(
@@ -170,11 +178,14 @@ fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
     };
     text.push_str(&format!(
         "\nTry it\n  see a whole payment    wallop demo fomo --url {url}\n  \
-         move the clock         curl -d advance=60 {clock}\n  the coins              curl {base}wallet/get_active_coins\n\n\
+         move the clock         curl -d advance=60 {clock}\n  the coins              curl {base}wallet/get_active_coins\n  \
+         what a VAS is worth    curl -X POST '{vas}oauth/pay/price?currency=CNY&accessToken={token}'\n\n\
          {kept} Stop it with Ctrl-C.",
         url = sandbox.url,
         clock = sandbox.clock_url,
         base = fomo.base_url,
+        vas = sandbox.vas.base_url,
+        token = sandbox.vas.access_token,
     ));
     text
 }

@@ -71,6 +71,6 @@ pub use users::{
 };
 pub use vas::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, FindVasApp, RedeemOpenCode,
-    ReviewState, ReviewVas, Verdict, aid,
+    ReviewState, ReviewVas, VasApps, Verdict, aid,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

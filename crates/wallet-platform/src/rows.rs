@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
+use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
@@ -166,6 +167,11 @@ pub trait Writer {
 pub enum List {
     /// Every coin, by sort_id, then id.
     Coins,
+    /// Who applied for access to the VAS and Lafi wallets, in this order: the apps of one owner, or of all.
+    VasApps {
+        /// Whose.
+        owner: Option<UserId>,
+    },
     /// Deliveries that wait, are due by then and have no lease (the leases of a process that died are freed when the
     /// store is opened), earliest first.
     Due {

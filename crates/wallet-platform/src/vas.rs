@@ -7,7 +7,7 @@ use wallet_core::Secret;
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Stop};
 use crate::returns::{Registered, Return, after_login, host_name};
-use crate::rows::Changes;
+use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
 
@@ -226,6 +226,20 @@ impl Query for FindVasApp {
     type Answer = VasApp;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasApp, Stop> {
         by_uuid(rows, &self.0)
+    }
+}
+
+/// Applications, in the order in which they came: those of one owner, or all of them for an operator.
+#[derive(Debug)]
+pub struct VasApps {
+    /// Whose.
+    pub owner: Option<UserId>,
+}
+
+impl Query for VasApps {
+    type Answer = Vec<VasApp>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        Ok(rows.list::<VasApp>(List::VasApps { owner: self.owner })?.into_iter().cloned().collect())
     }
 }
 

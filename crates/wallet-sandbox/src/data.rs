@@ -1,14 +1,16 @@
 //! The demo data: who is there, what they have, and what the sandbox tells about itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, UserId};
+use wallet_api::vas::{Currency, Profile};
 use wallet_core::Secret;
-use wallet_crypto::Passwords;
+use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
-    ActiveCoins, Balances, Coin, CreateApp, CreateUser, Deposit, EnrolDeveloper, FindApp, FindUser, PutCoin,
-    Records,
+    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Deposit, EnrolDeveloper, FindApp, FindUser,
+    PutCoin, PutQuote, Records, ReviewState, ReviewVas, VasApp, VasApps, Verdict, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -19,6 +21,10 @@ pub struct Described {
     pub url: String,
     /// The FOMO platform.
     pub fomo: DescribedFomo,
+    /// The VAS wallet.
+    pub vas: DescribedVas,
+    /// The Lafi wallet.
+    pub lafi: DescribedVas,
     /// The users; the app's owner is none of them.
     pub users: Vec<DescribedUser>,
     /// POST `advance=SECONDS` moves the clock.
@@ -42,11 +48,37 @@ pub struct DescribedFomo {
     pub owner_wallet_pwd: String,
 }
 
+/// The VAS or the Lafi wallet and its demo app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DescribedVas {
+    /// What an integrator configures.
+    pub base_url: String,
+    /// The app's id.
+    pub uuid: String,
+    /// The app's access token.
+    #[serde(rename = "accessToken")]
+    pub access_token: String,
+    /// The app's private key, PKCS#8 in base64. The same in every sandbox: it is worth nothing.
+    pub rsa_private_pkcs8: String,
+    /// The app's public key, SPKI in base64.
+    pub rsa_public_spki: String,
+    /// The host that the wallet may return to.
+    pub safe_domain: String,
+    /// The app's own scheme.
+    pub scheme: String,
+    /// The asset that is paid.
+    pub asset: String,
+}
+
 /// A demo user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DescribedUser {
     /// The id on the wire.
     pub user_id: String,
+    /// The id in the VAS and Lafi wallets.
+    pub aid: String,
+    /// The address on the chain.
+    pub address: String,
     /// What the user signs in with.
     pub login_name: String,
     /// The login password.
@@ -158,7 +190,74 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
             .submit(CreateApp { owner, client_id, name, redirect_uri: REDIRECT_URI.to_owned(), seed })
             .await?;
     }
+    seed_vas(store, owner).await
+}
+
+const SAFE_DOMAIN: &str = "www.shop.example";
+const SCHEME: &str = "demoshop";
+
+fn demo_key(profile: Profile) -> Result<PrivateKey, Failure> {
+    let pem = match profile {
+        Profile::Vas => include_str!("../demo/vas.pem"),
+        Profile::Lafi => include_str!("../demo/lafi.pem"),
+    };
+    PrivateKey::load(pem).map_err(|error| StoreError::Panicked(error.to_string()).into())
+}
+
+/// A demo app of each wallet, approved, and a market of each coin in every currency that is always fresh.
+async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
+    let known = store.view(VasApps { owner: Some(owner) }).await?;
+    for profile in Profile::ALL.iter().copied() {
+        let mine = |app: &&VasApp| app.profile == profile && app.state != ReviewState::Rejected;
+        let app = match known.iter().find(mine) {
+            Some(app) if app.state == ReviewState::Approved => continue,
+            Some(app) => Ok(app.id), // a start was cut off
+            None => {
+                let (safe_domain, scheme) = (SAFE_DOMAIN.to_owned(), SCHEME.to_owned());
+                let apply = ApplyVas { owner, profile, name: "Demo shop".to_owned(), safe_domain, scheme };
+                store.submit(apply).await?
+            }
+        };
+        let Ok(app) = app else { continue }; // what is applied for here is well-formed
+        let key = demo_key(profile)?;
+        let (rsa_private, rsa_public) = (key.to_base64(), key.public().pkcs1().to_vec());
+        let verdict = Verdict::Approve { rsa_private, rsa_public, seed: store.vault().seed() };
+        let _decided = store.submit(ReviewVas { app, verdict }).await?;
+        for (currency, price) in
+            Currency::ALL.iter().copied().zip(["0.29", "0.04", "0.037", "0.031", "6.2", "58"])
+        {
+            let (Ok(price), Ok(volume)) = (price.parse(), "1000".parse()) else { continue };
+            let put = PutQuote { profile, currency, market: 0, price, volume, max_age: ALWAYS_FRESH };
+            store.submit(put).await?;
+        }
+    }
     Ok(())
+}
+
+/// Longer than the sandbox's clock can be moved.
+const ALWAYS_FRESH: Duration = Duration::from_secs(1000 * 365 * 86_400);
+
+fn describe_vas(
+    store: &Store,
+    url: &str,
+    apps: &[VasApp],
+    profile: Profile,
+) -> Result<DescribedVas, Failure> {
+    let missing = || Failure::Store(StoreError::Panicked("the demo apps were not made".to_owned()));
+    let approved = |app: &&VasApp| app.profile == profile && app.state == ReviewState::Approved;
+    let app = apps.iter().find(approved).ok_or_else(missing)?;
+    let (access_token, rsa_private) = app.credentials(store.vault()).map_err(|_| missing())?;
+    let public = PublicKey::load(&app.rsa_public).map_err(|_| missing())?;
+    Ok(DescribedVas {
+        base_url: format!("{url}{}", <wallet_api::vas::Vas as wallet_core::Platform>::META.base_path),
+        uuid: app.uuid.clone(),
+        access_token: access_token.expose().clone(),
+        rsa_private_pkcs8: rsa_private.expose().clone(),
+        rsa_public_spki: public.to_base64(),
+        safe_domain: app.safe_domain.clone(),
+        scheme: app.scheme.clone(),
+        asset: profile.asset().to_owned(),
+    })
 }
 
 /// What the sandbox at `url` tells about itself.
@@ -173,14 +272,20 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
             .map(|(coin, units)| (coin.id.to_string(), units.to_amount(coin.decimals).to_string()));
         users.push(DescribedUser {
             user_id: known.id.to_string(),
+            aid: aid(known.id),
+            address: store.vault().address(known.id),
             login_name: user.login_name.to_owned(),
             pwd: user.pwd.to_owned(),
             wallet_pwd: user.wallet_pwd.to_owned(),
             balances: balances.collect(),
         });
     }
+    let apps = store.view(VasApps { owner: Some(app.app.owner) }).await?;
+    let described = |profile| describe_vas(store, url, &apps, profile);
     Ok(Described {
         url: url.to_owned(),
+        vas: described(Profile::Vas)?,
+        lafi: described(Profile::Lafi)?,
         fomo: DescribedFomo {
             base_url: format!("{url}{}", <wallet_api::fomo::Fomo as wallet_core::Platform>::META.base_path),
             client_id: app.app.client_id.clone(),

@@ -51,4 +51,5 @@ CREATE TABLE price_window (
     times BLOB NOT NULL
 ) STRICT;
 
+CREATE INDEX vas_app_of_owner ON vas_app (owner, id);
 CREATE INDEX open_code_over ON open_code (expires_at);

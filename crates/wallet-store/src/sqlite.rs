@@ -297,6 +297,10 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
     let int = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     match list {
         List::Coins => ("coin", "ORDER BY sort_id, id", vec![]),
+        List::VasApps { owner: None } => ("vas_app", "ORDER BY id", vec![]),
+        List::VasApps { owner: Some(owner) } => {
+            ("vas_app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())])
+        }
         // The conditions are those of the partial index.
         List::Due { by, except, limit } => {
             let except: Vec<String> = except.iter().map(|app| app.0.to_string()).collect();
