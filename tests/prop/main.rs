@@ -1,5 +1,7 @@
 //! Properties of the platform: a model against it, batches against single commands, and what always holds of money.
 
+mod links;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
