@@ -150,6 +150,27 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_during_an_attempt_does_not_lose_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = paid(&directory.path().join("db")).await;
+    let due = world.store.view(NextDue::default()).await.unwrap().unwrap();
+    world.clock.set(due);
+    let claimed = claim(&world.store).await;
+    world.clock.set(due - Duration::from_secs(5));
+    let state = finish(&world.store, &claimed[0], AttemptResult::Reply(500)).await;
+    assert_eq!(state, DeliveryState::Waiting);
+    let next = world.store.view(NextDue::default()).await.unwrap().expect("it is not leased for ever");
+    assert_eq!(next, due - Duration::from_secs(5) + Duration::from_secs(60));
+    world.clock.set(next);
+    let claimed = claim(&world.store).await;
+    world.clock.set(next - Duration::from_millis(1));
+    assert_eq!(
+        finish(&world.store, &claimed[0], AttemptResult::Reply(200)).await,
+        DeliveryState::Acknowledged
+    );
+}
+
+#[tokio::test]
 async fn r03_after_a_stop_of_a_day_there_is_no_burst() {
     let directory = tempfile::tempdir().unwrap();
     let world = paid(&directory.path().join("db")).await;

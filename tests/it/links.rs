@@ -301,10 +301,17 @@ fn r45_r46_a_callback_is_read_whatever_became_of_it_on_its_way() {
     parts.reverse();
     assert_eq!(read(&parts.join("&")).unwrap(), payload);
     assert!(read(&format!("{query}&orderId=another")).is_err());
+    // What the address itself brings may be no form at all.
+    assert_eq!(read(&format!("amount=100%&orderId=%ff&{query}")).unwrap(), payload);
+    assert!(
+        payment::Callback::decode(format!("{query}&amount=100%").as_bytes()).is_err(),
+        "the last one counts"
+    );
     // R46: a decoder that knows no `+` sent it bare, and a space arrived.
     assert!(query.contains("%2B"), "the signature has a plus: choose another text if not");
     assert_eq!(read(&query.replace("%2B", "+")).unwrap(), payload);
     assert_eq!(read(&query.replace("%2B", "%20")).unwrap(), payload);
+    assert_eq!(read(&query.replace("%2B", "%0D%0A%2B")).unwrap(), payload, "some encoders break lines");
     // A missing signature is a fault of its own.
     let without: Vec<&str> = query.split('&').filter(|part| !part.starts_with("rsaContent")).collect();
     let fault = payment::Callback::decode(without.join("&").as_bytes()).unwrap_err();

@@ -160,6 +160,19 @@ fn r49_an_idn_is_one_host_in_either_spelling() {
     assert_eq!(host_name("www.商店.example").unwrap(), "www.xn--czrs0t.example");
     let app = Registered { safe_domain: "www.xn--czrs0t.example", scheme: "" };
     assert!(app.allows("https://www.商店.example/x") && app.allows("https://www.xn--czrs0t.example/x"));
+    // Readers convert some IDNs differently: the host that was compared is the host that is written.
+    let sharp = Registered { safe_domain: "xn--strae-oqa.example", scheme: "" };
+    let link = login::Link {
+        platform: None,
+        callback_url: "https://straße.example:8443/login?a=ß".into(),
+        uuid: "u".into(),
+        callback_type: None,
+        open_call_back_type: None,
+        web_token: None,
+    };
+    let returned = after_login(&link, "c0de", sharp).unwrap();
+    assert_eq!(returned.address, "https://xn--strae-oqa.example:8443/login?a=ß&openCode=c0de");
+    assert!(!format!("{returned:?}").contains("c0de"), "Debug shows no code");
     assert!(!app.allows("https://www.商 店.example/x") && !app.allows("https://商店.example/"));
     assert_eq!(target("https://[2001:DB8::1]:8/").unwrap(), Target::Http("[2001:db8::1]".into()));
 }
@@ -274,6 +287,11 @@ fn r45_r47_r48_r62_the_exact_final_address() {
         ("payapp://login", None, None, WEB),
         ("otherapp://login", None, None, None),
         ("payapp://", None, OPEN, None), // R63: nothing after the scheme
+        // Somebody else's code before the user's.
+        ("https://www.shop.example/login?openCode=mine", None, None, WEB),
+        ("https://www.shop.example/login?open%43ode=mine&x=", Some(true), None, None),
+        ("payapp://login?a=b&webToken=mine", None, None, None),
+        ("https://www.shop.example/login?%zz=1", None, None, None),
         ("https://", Some(true), None, None),
     ] {
         assert_eq!(returns(callback_url, glued, open, platform, None), None, "{callback_url}");

@@ -76,7 +76,7 @@ impl<'a, const N: usize> Slots<'a, N> {
     ) -> Result<(), Fault> {
         let Ok(text) = std::str::from_utf8(body) else { return self.read_broken_form(index, body) };
         // Fields mostly come in the document's order: then a comparison with the next name finds the field.
-        let mut next = 0;
+        let (mut next, mut broken) = (0, None);
         for pair in form::pairs(text) {
             let expected = self.fields.get(next).and_then(|field| pair.strip_prefix(field.name));
             let (at, value) = match expected.and_then(|rest| rest.strip_prefix('=')) {
@@ -88,13 +88,21 @@ impl<'a, const N: usize> Slots<'a, N> {
                 }
             };
             next = at + 1;
-            match form::decode_text(value) {
-                Ok(text) => self.put(at, text.into())?,
-                Err(form::FormError::NotUtf8) => return Err(self.fault(at, FaultKind::NotUtf8)),
-                Err(_) => return Err(self.fault(at, FaultKind::Malformed)),
+            let kind = match form::decode_text(value) {
+                Ok(text) => {
+                    self.put(at, text.into())?;
+                    broken = broken.filter(|(known, _)| *known != at);
+                    continue;
+                }
+                Err(form::FormError::NotUtf8) => FaultKind::NotUtf8,
+                Err(_) => FaultKind::Malformed,
+            };
+            if !self.last_wins {
+                return Err(self.fault(at, kind));
             }
+            broken = Some((at, kind)); // unless another one follows that counts
         }
-        Ok(())
+        broken.map_or(Ok(()), |(at, kind)| Err(self.fault(at, kind)))
     }
 
     /// A form with bytes that are not UTF-8: names the field in which they stand, or the body when it is none of ours.

@@ -93,7 +93,7 @@ pub trait OutgoingRequest {
 }
 
 /// What encoding needs beside the request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct EncodeCx<'a> {
     /// The platform's base URL, ending with a slash: `http://127.0.0.1:7070/fomo/`.
     pub base_url: &'a str,
@@ -103,6 +103,12 @@ pub struct EncodeCx<'a> {
     pub bearer: Option<&'a str>,
     /// What to sign with, for endpoints that are signed.
     pub signer: Option<Signer<'a>>,
+}
+
+impl fmt::Debug for EncodeCx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodeCx").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
 }
 
 /// Why a request cannot be encoded.

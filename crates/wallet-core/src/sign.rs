@@ -247,8 +247,9 @@ impl<'a, T> Unverified<'a, T> {
         }
         write.end();
         // R46: a `+` that was not encoded has become a space on its way through a query.
-        let given = match self.signed.given.contains(' ') {
-            true => Cow::Owned(self.signed.given.replace(' ', "+")),
+        // And some encoders break lines.
+        let given = match self.signed.given.contains([' ', '\r', '\n']) {
+            true => Cow::Owned(self.signed.given.replace(['\r', '\n'], "").replace(' ', "+")),
             false => Cow::Borrowed(&*self.signed.given),
         };
         let fits = rule.algorithm == Algorithm::RsaSha1

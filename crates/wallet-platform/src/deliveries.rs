@@ -147,8 +147,10 @@ impl Command for FinishAttempt {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Finished, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?.ok_or(Refusal::Internal)?;
         let mut delivery = restore(row);
-        // Late or repeated: another attempt has been counted since.
-        if row.attempts + 1 != self.attempt || delivery.poll_output(cx.now) != Output::Transmit {
+        // Late or repeated: another attempt has been counted since. That it was due is known, since it was claimed: a
+        // clock that was set back meanwhile must not lose it.
+        let due = delivery.poll_output(cx.now.max(row.next_at)) == Output::Transmit;
+        if row.attempts + 1 != self.attempt || !due {
             return Ok(Finished { state: row.state, next_at: row.next_at });
         }
         let wanted = payment_result::Callback::META.schedule.acknowledged_by;

@@ -49,7 +49,8 @@ pub fn target(address: &str) -> Option<Target> {
     host_name(host).map(Target::Http)
 }
 
-fn is_invisible(c: char) -> bool {
+/// Whether a character shows nothing, or changes how its neighbours show.
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
@@ -77,6 +78,31 @@ pub fn host_name(host: &str) -> Option<String> {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     });
     (well_formed && ascii.len() <= 253).then_some(ascii)
+}
+
+/// The address with its host in ASCII: readers differ in how they convert some IDNs (`ß`, `ς`), so the host that was
+/// compared is the host that is written.
+fn with_ascii_host(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match target(address)? {
+        Target::Http(host) if !authority.is_ascii() => {
+            let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+            Some(format!("{scheme}://{host}{port}{after}"))
+        }
+        _ => Some(address.to_owned()),
+    }
+}
+
+/// Whether an address brings parameters of the names that the wallet will add. An app that took the first of two would
+/// take somebody else's code for its user's.
+fn brings_its_own(address: &str) -> bool {
+    let before = address.split('#').next().unwrap_or_default();
+    let query = before.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    form::pairs(query).any(|pair| match form::decode(form::split(pair).0.as_bytes()) {
+        Ok(name) => name == "openCode" || name == "webToken",
+        Err(_) => true, // who knows what it is for others
+    })
 }
 
 /// What an app has registered.
@@ -109,7 +135,7 @@ pub enum How {
 }
 
 /// The wallet's return to an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Return {
     /// The final address. It holds the openCode.
     pub address: String,
@@ -117,10 +143,19 @@ pub struct Return {
     pub how: How,
 }
 
+impl std::fmt::Debug for Return {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Return").field("how", &self.how).finish_non_exhaustive()
+    }
+}
+
 /// The wallet's return after a login: `None` when the app has not registered where it leads. The check is made on the
 /// **final** address, since `https://www.x.com` with a code glued to it is another host (R47).
 pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>) -> Option<Return> {
     target(link.callback_url.as_str())?; // R63: nothing after `scheme://` is refused
+    if brings_its_own(link.callback_url.as_str()) {
+        return None;
+    }
     let web_token = link.web_token.as_ref().map(|token| token.as_str());
     let address = match link.callback_type.unwrap_or(CallbackType::Parameter) {
         CallbackType::Glued => {
@@ -137,6 +172,7 @@ pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>)
             link::append_query(link.callback_url.as_str(), &parameters)
         }
     };
+    let address = with_ascii_host(&address)?;
     // R62: the browser is on another device. R48: otherwise only on request.
     let get =
         link.platform == Some(Platform::Web) || link.open_call_back_type == Some(OpenCallbackType::Minimise);

@@ -1,12 +1,12 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{Profile, Refusal, lifetimes, login};
-use wallet_core::Secret;
+use wallet_api::vas::{Profile, Refusal, Vas, lifetimes, login};
+use wallet_core::{Platform as _, Secret};
 
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Stop};
-use crate::returns::{Registered, Return, after_login, host_name};
+use crate::returns::{Registered, Return, after_login, host_name, is_invisible};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
@@ -55,6 +55,42 @@ pub struct ApplyVas {
     pub scheme: String,
 }
 
+/// Schemes that browsers and systems give a meaning of their own.
+const RESERVED: &[&str] = &[
+    "about",
+    "android-app",
+    "blob",
+    "content",
+    "data",
+    "facetime",
+    "file",
+    "ftp",
+    "googlechrome",
+    "http",
+    "https",
+    "intent",
+    "itms",
+    "itms-apps",
+    "itms-services",
+    "jar",
+    "javascript",
+    "mailto",
+    "market",
+    "sms",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Whether a host is a whole domain name (全域名): two labels at least, and no number in any of its spellings.
+fn is_whole_name(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    host.contains('.') && !number && !host.starts_with('[')
+}
+
 /// A scheme that an app may register, in lower case.
 fn own_scheme(scheme: &str) -> Option<String> {
     let scheme = scheme.to_ascii_lowercase();
@@ -64,21 +100,8 @@ fn own_scheme(scheme: &str) -> Option<String> {
     let taken = Profile::ALL
         .iter()
         .any(|profile| profile.scheme() == scheme || profile.meta().read_also.contains(&&*scheme));
-    // Schemes that browsers and systems give a meaning of their own.
-    let reserved = [
-        "http",
-        "https",
-        "javascript",
-        "data",
-        "file",
-        "intent",
-        "vaslogin",
-        "vaspay",
-        "tel",
-        "sms",
-        "mailto",
-    ];
-    (well_formed && !taken && !reserved.contains(&&*scheme)).then_some(scheme)
+    let taken = taken || Vas::META.links.iter().any(|link| link.qr_scheme == scheme);
+    (well_formed && !taken && !RESERVED.contains(&&*scheme)).then_some(scheme)
 }
 
 impl Command for ApplyVas {
@@ -87,8 +110,8 @@ impl Command for ApplyVas {
         let safe_domain = match self.safe_domain.as_str() {
             "" => String::new(),
             given => match host_name(given) {
-                Some(host) => host,
-                None => return Ok(Err(ApplicationFault::SafeDomain)),
+                Some(host) if is_whole_name(&host) => host,
+                _ => return Ok(Err(ApplicationFault::SafeDomain)),
             },
         };
         let scheme = match self.scheme.as_str() {
@@ -101,7 +124,9 @@ impl Command for ApplyVas {
         if safe_domain.is_empty() && scheme.is_empty() {
             return Ok(Err(ApplicationFault::Nowhere));
         }
-        if self.name.trim().is_empty() || self.name.chars().count() > 64 {
+        // It is shown to users as whom they log in to.
+        let hides = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
+        if self.name.trim().is_empty() || self.name.chars().count() > 64 || self.name.contains(hides) {
             return Ok(Err(ApplicationFault::Name));
         }
         let id = VasAppId(cx.ids.next());

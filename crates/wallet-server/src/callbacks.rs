@@ -137,8 +137,11 @@ impl Callbacks {
                 }
             };
             if pause.is_zero() {
-                tokio::task::yield_now().await;
-                continue;
+                tokio::select! {
+                    biased;
+                    () = &mut stop => break,
+                    () = tokio::task::yield_now() => continue,
+                }
             }
             tokio::select! {
                 () = &mut stop => break,
@@ -159,7 +162,8 @@ impl Callbacks {
         let except = self.inner.busy_apps();
         match self.inner.store.view(NextDue { except }).await {
             Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
-            _ => NAP,
+            Ok(None) => NAP,
+            Err(_) => Duration::from_secs(1), // the store was busy: look again soon
         }
     }
 
@@ -167,32 +171,35 @@ impl Callbacks {
     async fn dispatch(&self) -> Result<usize, Failure> {
         let _one_at_a_time = self.inner.claiming.lock().await;
         let store = &self.inner.store;
-        let except = self.inner.busy_apps();
-        let due = store.view(DueDeliveries { by: store.now(), except, limit: CLAIMED }).await?;
+        let mut except = self.inner.busy_apps();
         let mut free: HashMap<AppId, usize> = HashMap::new();
-        let deliveries: Vec<_> = due
-            .into_iter()
-            .filter(|(_, app)| {
-                let free = free.entry(*app).or_insert_with(|| self.inner.free(*app));
-                let take = *free > 0;
-                *free = free.saturating_sub(1);
-                take
-            })
-            .map(|(id, _)| id)
-            .collect();
+        let mut deliveries = Vec::new();
+        loop {
+            let due = DueDeliveries { by: store.now(), except: except.clone(), limit: CLAIMED };
+            let due = store.view(due).await?;
+            let (found, before) = (due.len(), deliveries.len());
+            for (id, app) in due {
+                let free = free.entry(app).or_insert_with(|| self.inner.free(app));
+                if *free > 0 {
+                    *free -= 1;
+                    deliveries.push(id);
+                }
+            }
+            // A list that is full of a few apps' backlog may hide the others': look past these apps.
+            let passed_over = deliveries.len() - before < found;
+            if !passed_over || (found as u64) < CLAIMED {
+                break;
+            }
+            except.extend(free.keys().copied().filter(|app| !except.contains(app)).collect::<Vec<_>>());
+        }
         if deliveries.is_empty() {
             return Ok(0);
         }
         let claimed = store.submit(Claim { deliveries, lease: LEASE }).await?;
         let count = claimed.len();
         for one in claimed {
-            *self.inner.claimed().entry(one.app.id).or_default() += 1;
-            let inner = self.inner.clone();
-            tokio::spawn(async move {
-                let app = one.app.id;
-                inner.attempt(one).await;
-                inner.release(app);
-            });
+            let held = Held::new(&self.inner, one.app.id);
+            tokio::spawn(async move { held.inner.attempt(one).await });
         }
         Ok(count)
     }
@@ -220,6 +227,25 @@ impl Callbacks {
                 return Ok(Settled::TimeUp);
             }
         }
+    }
+}
+
+/// One claimed delivery of an app, given back however its attempt ends.
+struct Held {
+    inner: Arc<Inner>,
+    app: AppId,
+}
+
+impl Held {
+    fn new(inner: &Arc<Inner>, app: AppId) -> Self {
+        *inner.claimed().entry(app).or_default() += 1;
+        Self { inner: inner.clone(), app }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.inner.release(self.app);
     }
 }
 

@@ -61,7 +61,7 @@ impl Inner {
     }
 
     async fn approve_login(&self, request: approve_login::Request<'_>) -> Handled<approve_login::Endpoint> {
-        let payload = link::payload(&request.link).map_err(|_| refused(Refusal::LinkRefused))?;
+        let payload = link::payload(request.link.as_str()).map_err(|_| refused(Refusal::LinkRefused))?;
         let link = match AnyLink::read(&payload) {
             Ok((AnyLink::Login(link), _)) => link.into_owned(),
             _ => return Err(refused(Refusal::LinkRefused)),

@@ -275,6 +275,15 @@ impl<'a> Check<'a> {
         let Some(rule) = self.spec.signings.iter().find(|rule| rule.id.text == signing.text) else {
             return self.refers("signing", Some(signing), self.spec.signings.iter().map(|rule| &rule.id));
         };
+        for part in rule.canonical.iter().filter(|_| rule.form == Form::Json) {
+            let optional = fields.iter().find(|field| field.name.text == part.text && !field.required);
+            if let Some(field) = optional {
+                let message =
+                    format!("`{}` is signed by `{}` and must be required", field.name.text, rule.id.text);
+                let help = Some("absent and empty would be signed alike".to_owned());
+                self.faults.report(field.name.span.clone(), message, help);
+            }
+        }
         let needed = (rule.canonical.iter().filter(|part| part.text != rule.key.text))
             .chain([&rule.field])
             .chain(rule.key_id.as_ref());

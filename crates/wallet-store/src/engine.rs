@@ -164,10 +164,7 @@ impl<B: Backend> Engine<B> {
                 Err(panic) => {
                     self.changes.clear();
                     self.ids.reset(first_id);
-                    let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
-                    let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-                    tracing::error!(why, "a decision panicked; nothing of it was kept");
-                    return Ok(Some(StoreError::Panicked(why)));
+                    return Ok(Some(panicked(&*panic)));
                 }
             }
             load_wanted(&mut self.rows, &mut self.backend)?;
@@ -183,10 +180,11 @@ impl<B: Backend> Engine<B> {
         self.backend.begin()?;
         let answer = loop {
             let cx = Context { now, ids: &self.ids, vault: &self.vault };
-            match query.read(&self.rows, &cx) {
-                Ok(answer) => break Ok(answer),
-                Err(Stop::Refused(refused)) => break Err(Failure::Refused(refused)),
-                Err(Stop::Missing) => {
+            match catch_unwind(AssertUnwindSafe(|| query.read(&self.rows, &cx))) {
+                Err(panic) => break Err(panicked(&*panic).into()),
+                Ok(Ok(answer)) => break Ok(answer),
+                Ok(Err(Stop::Refused(refused))) => break Err(Failure::Refused(refused)),
+                Ok(Err(Stop::Missing)) => {
                     if let Err(error) = load_wanted(&mut self.rows, &mut self.backend) {
                         break Err(error.into());
                     }
@@ -196,6 +194,14 @@ impl<B: Backend> Engine<B> {
         self.backend.rollback();
         answer
     }
+}
+
+/// What a decision that panicked is answered with: it is that decision's failure alone.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> StoreError {
+    let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
+    let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(why, "a decision panicked; nothing of it was kept");
+    StoreError::Panicked(why)
 }
 
 fn load_wanted<B: Backend>(rows: &mut Rows, backend: &mut B) -> Result<(), StoreError> {
