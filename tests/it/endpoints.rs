@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use wallet_api::fomo::Fomo;
 use wallet_core::{EndpointMeta, Platform};
-use wallet_platform::{Coin, CreateApp, CreateUser, EnrolDeveloper, FindApp, PutCoin};
+use wallet_platform::{
+    ActiveCoins, Changes, Coin, Command, Context, CreateApp, CreateUser, EnrolDeveloper, FindApp, PutCoin,
+    Query, Rows, SessionUser, Stop,
+};
 use wallet_tests::{Call, Format, Reply, World, fast_passwords, sign};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -325,4 +328,109 @@ async fn r13_active_coins_are_member_by_member_as_the_document_prints_them() {
     ];
     assert_eq!(data, format!("\"data\":{{\"active_coins\":[{}]}}}}", coins.join(",")));
     assert!(reply.text.starts_with("{\"success\":true,\"status\":1,\"msg\":"));
+}
+
+/// Holds whichever thread runs it until it is told to go on.
+struct Hold(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl Hold {
+    fn new(releases: &mut Vec<std::sync::mpsc::Sender<()>>) -> Self {
+        let (release, held) = std::sync::mpsc::channel();
+        releases.push(release);
+        Self(std::sync::Mutex::new(held))
+    }
+
+    fn hold(&self) {
+        let _ = self.0.lock().unwrap().recv();
+    }
+}
+
+impl Command for Hold {
+    type Outcome = ();
+    fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
+        self.hold();
+        Ok(())
+    }
+}
+
+impl Query for Hold {
+    type Answer = ();
+    fn read(&self, _: &Rows, _: &Context<'_>) -> Result<(), Stop> {
+        self.hold();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r29_every_endpoint_answers_an_overload_and_a_fault() {
+    let world = World::start().await;
+    let mut calls = Vec::new();
+    for meta in Fomo::META.endpoints {
+        calls.push((meta.id, world.valid(meta.id).await));
+    }
+    assert_eq!(calls.len(), 18);
+    let store = world.store().clone();
+    let session = store.vault().hash(&world.session("alice").await);
+
+    // The writer and both readers are held, and more wait before each than its queue has room for.
+    let mut releases = Vec::new();
+    let mut held = tokio::task::JoinSet::new();
+    let (writing, command) = (store.clone(), Hold::new(&mut releases));
+    held.spawn(async move { writing.submit(command).await.unwrap() });
+    for _ in 0..2 {
+        let (reading, query) = (store.clone(), Hold::new(&mut releases));
+        held.spawn(async move { reading.view(query).await.unwrap() });
+    }
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..6_000 {
+        let (writing, reading) = (store.clone(), store.clone());
+        waiting.spawn(async move { drop(writing.submit(SessionUser(session)).await) });
+        waiting.spawn(async move { drop(reading.view(ActiveCoins).await) });
+    }
+    let full = |result: Result<bool, tokio::time::error::Elapsed>| result.unwrap_or(false);
+    let a_moment = std::time::Duration::from_millis(50);
+    tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        loop {
+            let written = async { store.submit(SessionUser(session)).await.is_err() };
+            let read = async { store.view(ActiveCoins).await.is_err() };
+            let written = full(tokio::time::timeout(a_moment, written).await);
+            if written && full(tokio::time::timeout(a_moment, read).await) {
+                break;
+            }
+        }
+    })
+    .await
+    .unwrap();
+    for (id, call) in &calls {
+        let reply = world.call(call).await;
+        assert_eq!((reply.http, reply.status()), (503, 5), "{id}: {}", reply.text);
+        assert_eq!(reply.headers["retry-after"], "1", "{id}");
+    }
+    releases.into_iter().for_each(|release| release.send(()).unwrap());
+    held.join_all().await;
+    waiting.join_all().await;
+
+    // A database that has lost its tables.
+    let connection = rusqlite::Connection::open(world.database()).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let tables: Vec<String> = {
+        let mut names = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sequence', 'migration')")
+            .unwrap();
+        names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    for table in &tables {
+        connection.execute_batch(&format!("ALTER TABLE {table} RENAME TO lost_{table}")).unwrap();
+    }
+    for (id, call) in &calls {
+        let reply = world.call(call).await;
+        assert_eq!((reply.http, reply.status()), (500, 5), "{id}: {}", reply.text);
+    }
+    // Nothing of it is for ever.
+    for table in &tables {
+        connection.execute_batch(&format!("ALTER TABLE lost_{table} RENAME TO {table}")).unwrap();
+    }
+    for (_, call) in &calls {
+        world.call(call).await.ok();
+    }
 }
