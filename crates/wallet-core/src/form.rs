@@ -27,18 +27,10 @@ const PLAIN: Plain = {
 
 /// Appends `text`, encoded.
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
-    let mut rest = text.as_bytes();
-    loop {
-        let run = scan::run(&PLAIN, rest);
-        out.extend_from_slice(&rest[..run]);
-        let Some((&byte, after)) = rest[run..].split_first() else { return };
-        if byte == b' ' {
-            out.push(b'+');
-        } else {
-            scan::percent(byte, out);
-        }
-        rest = after;
-    }
+    scan::copy(&PLAIN, text, out, |byte, out| match byte {
+        b' ' => out.push(b'+'),
+        byte => scan::percent(byte, out),
+    });
 }
 
 /// Why a text is not form-encoded.
@@ -64,7 +56,13 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
 
 /// [`decode`] for what is known to be UTF-8 as it stands, so that a body is checked once and not pair by pair.
 pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
-    let encoded = |bytes: &[u8]| memchr::memchr2(b'%', b'+', bytes);
+    decode_escapes(text, b'+')
+}
+
+/// Decodes percent escapes, once. Each `space` is one; `%` stands for none.
+#[inline]
+pub(crate) fn decode_escapes(text: &str, space: u8) -> Result<Cow<'_, str>, FormError> {
+    let encoded = |bytes: &[u8]| memchr::memchr2(b'%', space, bytes);
     let Some(first) = encoded(text.as_bytes()) else { return Ok(Cow::Borrowed(text)) };
     let (plain, mut rest) = text.as_bytes().split_at(first);
     let mut decoded = Vec::with_capacity(text.len());
@@ -72,10 +70,6 @@ pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
     loop {
         match rest {
             [] => break,
-            [b'+', after @ ..] => {
-                decoded.push(b' ');
-                rest = after;
-            }
             [b'%', high, low, after @ ..] => {
                 let (Some(high), Some(low)) = (scan::digit(*high), scan::digit(*low)) else {
                     return Err(FormError::Escape);
@@ -84,6 +78,10 @@ pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
                 rest = after;
             }
             [b'%', ..] => return Err(FormError::Escape),
+            [byte, after @ ..] if *byte == space => {
+                decoded.push(b' ');
+                rest = after;
+            }
             _ => {
                 let (plain, after) = rest.split_at(encoded(rest).unwrap_or(rest.len()));
                 decoded.extend_from_slice(plain);

@@ -50,15 +50,10 @@ pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
 /// Appends a string with its quotes.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let run = scan::run(&PLAIN, rest);
-        out.extend_from_slice(&rest[..run]);
-        let Some((&byte, after)) = rest[run..].split_first() else { break };
+    scan::copy(&PLAIN, text, out, |byte, out| {
         let (escaped, length) = escape(byte);
         out.extend_from_slice(&escaped[..length]);
-        rest = after;
-    }
+    });
     out.push(b'"');
 }
 

@@ -19,6 +19,7 @@ use std::fmt;
 
 use crate::body::{FieldWriter, Slots};
 use crate::endpoint::sign;
+use crate::form::{self, FormError};
 use crate::json::{self, JsonError, Member, Warning, Warnings};
 use crate::scan::{self, Plain};
 use crate::sign::{Signature, Signer};
@@ -41,14 +42,7 @@ const KEPT: Plain = {
 
 /// Appends a link's JSON text, percent-encoded.
 pub fn encode_into(json: &str, out: &mut Vec<u8>) {
-    let mut rest = json.as_bytes();
-    loop {
-        let run = scan::run(&KEPT, rest);
-        out.extend_from_slice(&rest[..run]);
-        let Some((&byte, after)) = rest[run..].split_first() else { return };
-        scan::percent(byte, out);
-        rest = after;
-    }
+    scan::copy(&KEPT, json, out, scan::percent);
 }
 
 /// Bytes that stand for themselves in a JSON string of an encoded link.
@@ -65,21 +59,15 @@ const KEPT_IN_STRING: Plain = {
 /// Appends a JSON string with its quotes, percent-encoded, in one pass.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"%22");
-    let mut rest = text.as_bytes();
-    loop {
-        let run = scan::run(&KEPT_IN_STRING, rest);
-        out.extend_from_slice(&rest[..run]);
-        let Some((&byte, after)) = rest[run..].split_first() else { break };
+    scan::copy(&KEPT_IN_STRING, text, out, |byte, out| {
         if json::PLAIN[usize::from(byte)] {
-            scan::percent(byte, out);
-        } else {
-            let (escaped, length) = json::escape(byte);
-            for byte in &escaped[..length] {
-                if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::percent(*byte, out) }
-            }
+            return scan::percent(byte, out);
         }
-        rest = after;
-    }
+        let (escaped, length) = json::escape(byte);
+        for byte in &escaped[..length] {
+            if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::percent(*byte, out) }
+        }
+    });
     out.extend_from_slice(b"%22");
 }
 
@@ -120,6 +108,15 @@ impl fmt::Display for LinkError {
 }
 
 impl std::error::Error for LinkError {}
+
+impl From<FormError> for LinkError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Escape => Self::Escape,
+            FormError::NotUtf8 => Self::NotUtf8,
+        }
+    }
+}
 
 impl From<JsonError> for LinkError {
     fn from(error: JsonError) -> Self {
@@ -166,29 +163,9 @@ pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
         warnings.add(Warning::Raw);
         Cow::Borrowed(rest)
     } else {
-        decode(rest)?
+        form::decode_escapes(rest, b'%')? // `+` stays what it is
     };
     Ok(Payload { scheme, json, warnings })
-}
-
-/// Percent-decodes once; `+` stays what it is.
-fn decode(text: &str) -> Result<Cow<'_, str>, LinkError> {
-    let percent = |bytes: &[u8]| memchr::memchr(b'%', bytes);
-    let Some(first) = percent(text.as_bytes()) else { return Ok(Cow::Borrowed(text)) };
-    let (plain, mut rest) = text.as_bytes().split_at(first);
-    let mut decoded = Vec::with_capacity(text.len());
-    decoded.extend_from_slice(plain);
-    while let [b'%', after @ ..] = rest {
-        let [high, low, after @ ..] = after else { return Err(LinkError::Escape) };
-        let (Some(high), Some(low)) = (scan::digit(*high), scan::digit(*low)) else {
-            return Err(LinkError::Escape);
-        };
-        decoded.push(high << 4 | low);
-        let (plain, next) = after.split_at(percent(after).unwrap_or(after.len()));
-        decoded.extend_from_slice(plain);
-        rest = next;
-    }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| LinkError::NotUtf8)
 }
 
 /// The text of one member, read ahead, to tell links apart.

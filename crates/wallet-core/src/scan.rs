@@ -12,6 +12,18 @@ pub(crate) fn run(plain: &Plain, bytes: &[u8]) -> usize {
     skipped + bytes[skipped..].iter().take_while(|byte| is_plain(byte)).count()
 }
 
+/// Appends `text`: what is plain as it stands, each other byte as `escape` writes it.
+pub(crate) fn copy(plain: &Plain, text: &str, out: &mut Vec<u8>, mut escape: impl FnMut(u8, &mut Vec<u8>)) {
+    let mut rest = text.as_bytes();
+    loop {
+        let run = run(plain, rest);
+        out.extend_from_slice(&rest[..run]);
+        let Some((&byte, after)) = rest[run..].split_first() else { return };
+        escape(byte, out);
+        rest = after;
+    }
+}
+
 /// Appends `%` and two hexadecimal digits.
 pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";

@@ -1,11 +1,11 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{Profile, Refusal, Vas, lifetimes, login};
-use wallet_core::{Platform as _, Secret};
+use wallet_api::vas::{AnyLink, Profile, Refusal, Vas, lifetimes, login};
+use wallet_core::{Platform as _, Secret, link};
 
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
-use crate::machine::{Command, Context, Query, Stop};
+use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::returns::{Registered, Return, after_login, host_name, is_invisible};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
@@ -286,6 +286,21 @@ pub struct ApprovedLogin {
     pub app_name: String,
     /// Where the wallet goes.
     pub goes: Return,
+}
+
+impl ApproveLogin {
+    /// Reads the link: 910002 when it cannot be read, or is none for a login.
+    ///
+    /// # Errors
+    /// [`Refusal::LinkRefused`].
+    pub fn read(session: Digest, link: &str, seed: Seed) -> Result<Self, Refused> {
+        let refused = || Refused::new(Refusal::LinkRefused);
+        let payload = link::payload(link).map_err(|_| refused())?;
+        match AnyLink::read(&payload) {
+            Ok((AnyLink::Login(link), _)) => Ok(Self { session, link: link.into_owned(), seed }),
+            _ => Err(refused()),
+        }
+    }
 }
 
 impl Command for ApproveLogin {

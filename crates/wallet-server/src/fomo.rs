@@ -3,7 +3,7 @@
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo::*;
-use wallet_core::{Bearer, DecodeError, Endpoint, Lang, Secret, Unverified};
+use wallet_core::{Bearer, Endpoint, Lang, Secret, Unverified};
 use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
     ConfirmPay, ConfirmedPay, ExchangeCode, FindApp, Login as LoginCommand, PasswordKind, PayUser, Pending,
@@ -24,11 +24,7 @@ impl Inner {
     pub(crate) async fn fomo(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
-            Err(DecodeError::NoRoute) => return ("none", reply::not_found()),
-            Err(DecodeError::WrongMethod { allow }) => return ("none", reply::wrong_method(allow)),
-            Err(DecodeError::Bad { endpoint, fault }) => {
-                return (endpoint.id, reply::fault(endpoint, lang, fault));
-            }
+            Err(error) => return reply::undecoded(lang, error),
         };
         let name = decoded.meta().id;
         let response = match decoded {

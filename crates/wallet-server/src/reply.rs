@@ -7,7 +7,8 @@ use http::{HeaderValue, StatusCode};
 use wallet_api::fomo::{Denied, Refusal};
 use wallet_api::vas;
 use wallet_core::{
-    Auth, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body, success_body,
+    Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body,
+    success_body,
 };
 use wallet_platform::{Reason, Refused, RefusedData, wire};
 use wallet_store::{Failure, Store, StoreError};
@@ -49,7 +50,7 @@ fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Respon
 }
 
 /// The answer to a request that could not be read.
-pub(crate) fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
+fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
     refusing(meta, fault.refusal, meta.fault_body(lang, fault))
 }
 
@@ -107,6 +108,15 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     response
 }
 
+/// The answer to a request that no endpoint could read, with the name of the endpoint where one was meant.
+pub(crate) fn undecoded(lang: Lang, error: DecodeError) -> (&'static str, Response) {
+    match error {
+        DecodeError::NoRoute => ("none", not_found()),
+        DecodeError::WrongMethod { allow } => ("none", wrong_method(allow)),
+        DecodeError::Bad { endpoint, fault } => (endpoint.id, self::fault(endpoint, lang, fault)),
+    }
+}
+
 /// 404 for what is below no platform.
 pub(crate) fn not_found() -> Response {
     let bases: Vec<&str> = crate::wire::PLATFORMS.iter().map(|platform| platform.base_path).collect();
@@ -118,7 +128,7 @@ pub(crate) fn not_found() -> Response {
 }
 
 /// 405 with the methods that there are.
-pub(crate) fn wrong_method(allow: &'static str) -> Response {
+fn wrong_method(allow: &'static str) -> Response {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address takes {allow}\n"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response

@@ -3,8 +3,8 @@
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::vas::*;
-use wallet_core::{DecodeError, Endpoint, Lang, link};
-use wallet_platform::{ApproveLogin, AskPrice, How as Going, RedeemOpenCode, Refused};
+use wallet_core::{Endpoint, Lang};
+use wallet_platform::{ApproveLogin, AskPrice, How as Going, RedeemOpenCode};
 use wallet_store::Failure;
 
 use crate::reply;
@@ -12,20 +12,12 @@ use crate::server::Inner;
 
 type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
 
-fn refused(refusal: Refusal) -> Failure {
-    Refused::new(refusal).into()
-}
-
 impl Inner {
     /// Answers a request below the base path of VAS and Lafi.
     pub(crate) async fn vas(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
-            Err(DecodeError::NoRoute) => return ("none", reply::not_found()),
-            Err(DecodeError::WrongMethod { allow }) => return ("none", reply::wrong_method(allow)),
-            Err(DecodeError::Bad { endpoint, fault }) => {
-                return (endpoint.id, reply::fault(endpoint, lang, fault));
-            }
+            Err(error) => return reply::undecoded(lang, error),
         };
         let name = decoded.meta().id;
         let response = match decoded {
@@ -61,14 +53,10 @@ impl Inner {
     }
 
     async fn approve_login(&self, request: approve_login::Request<'_>) -> Handled<approve_login::Endpoint> {
-        let payload = link::payload(request.link.as_str()).map_err(|_| refused(Refusal::LinkRefused))?;
-        let link = match AnyLink::read(&payload) {
-            Ok((AnyLink::Login(link), _)) => link.into_owned(),
-            _ => return Err(refused(Refusal::LinkRefused)),
-        };
         let vault = self.store.vault();
         let session = vault.hash(request.session_key.as_str());
-        let approved = self.store.submit(ApproveLogin { session, link, seed: vault.seed() }).await?;
+        let command = ApproveLogin::read(session, request.link.as_str(), vault.seed())?;
+        let approved = self.store.submit(command).await?;
         let how = match approved.goes.how {
             Going::Open => How::Open,
             Going::Get => How::Get,
