@@ -3,7 +3,7 @@
 use wallet_api::vas::{AnyLink, Currency, ErrorCode, Platform, Profile, login};
 use wallet_client::{Kind, PaymentCallback, PaymentError, VasClient};
 use wallet_core::link::{self, OutgoingLink as _};
-use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, Transport as _};
+use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::PutQuote;
@@ -46,14 +46,7 @@ impl Shop {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.as_bytes().to_vec())
             .unwrap();
-        let response = self.world.transport().send(request).await.unwrap();
-        let text = String::from_utf8_lossy(response.body()).into_owned();
-        Reply {
-            http: response.status().as_u16(),
-            headers: response.headers().clone(),
-            json: serde_json::from_str(&text).unwrap_or_default(),
-            text,
-        }
+        self.world.exchange(request).await
     }
 
     /// The user consents in the wallet; where the wallet goes.
@@ -248,8 +241,7 @@ async fn the_sandboxs_own_apps_work_in_both_wallets() {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body)
             .unwrap();
-        let reply: serde_json::Value =
-            serde_json::from_slice(world.transport().send(request).await.unwrap().body()).unwrap();
+        let reply = world.exchange(request).await.json;
         let address = reply["result"]["address"].as_str().unwrap();
         let code = address.split_once("openCode=").unwrap().1.split('&').next().unwrap();
         let info = client.aid_info(code).await.unwrap();

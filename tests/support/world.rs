@@ -240,7 +240,12 @@ impl World {
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
-        let response = self.transport.send(request.body(body).unwrap()).await.unwrap();
+        self.exchange(request.body(body).unwrap()).await
+    }
+
+    /// Sends any request.
+    pub async fn exchange(&self, request: http::Request<Vec<u8>>) -> Reply {
+        let response = self.transport.send(request).await.unwrap();
         let text = String::from_utf8_lossy(response.body()).into_owned();
         Reply {
             http: response.status().as_u16(),

@@ -163,25 +163,10 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
     let (about, module) = (doc(&endpoint.doc, &endpoint.origin), snake(&endpoint.id));
     let meta = constant("ENDPOINT_", &endpoint.id);
     let fields = &endpoint.request;
-    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
+    let (generics, count, record) =
+        (wire.generics(fields), fields.len(), wire.record("Request", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
-    let (read, write, write_one, into_owned, index) = (
-        Wire::read(fields),
-        Wire::write(fields),
-        Wire::write_one(fields),
-        wire.owned(fields),
-        Wire::index(fields),
-    );
-    let index = if fields.is_empty() {
-        quote!(
-            pub(super) fn index(_: &[u8]) -> ::core::option::Option<usize> {
-                ::core::option::Option::None
-            }
-        )
-    } else {
-        index
-    };
+    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
 
     // What must be checked before the request may be believed, outermost last.
     let mut decoded = quote!(Request #generics);
@@ -253,20 +238,9 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
             #[derive(Debug, Clone, Copy)]
             pub struct Endpoint;
 
-            #about
-            #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct Request #generics { #members }
-
-            impl #generics Request #generics {
-                /// The same with texts of its own.
-                pub fn into_owned(self) -> Request #owned {
-                    Request { #into_owned }
-                }
-            }
+            #record
 
             #response
-
-            #index
 
             impl ::wallet_core::Endpoint for Endpoint {
                 const META: &'static ::wallet_core::EndpointMeta = super::meta::#meta;
@@ -345,16 +319,10 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
     let (about, module) = (doc(&link.doc, &link.origin), snake(&link.id));
     let meta = constant("LINK_", &link.id);
     let fields = &link.fields;
-    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
+    let (generics, count, record) =
+        (wire.generics(fields), fields.len(), wire.record("Link", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
-    let (read, write, write_one, into_owned, index) = (
-        Wire::read(fields),
-        Wire::write(fields),
-        Wire::write_one(fields),
-        wire.owned(fields),
-        Wire::index(fields),
-    );
+    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
     let (mut decoded, mut value, mut capture) = (quote!(Link #generics), quote!(link), TokenStream::new());
     if let Some(signing) = signed_in_fields(link.signing.as_ref(), fields) {
         capture = self::capture(spec, signing, fields);
@@ -365,18 +333,7 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
     quote! {
         #about
         pub mod #module {
-            #about
-            #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct Link #generics { #members }
-
-            impl #generics Link #generics {
-                /// The same with texts of its own.
-                pub fn into_owned(self) -> Link #owned {
-                    Link { #into_owned }
-                }
-            }
-
-            #index
+            #record
 
             /// What reading yields: the link within what must be checked first.
             pub type Decoded<'a> = #decoded;
@@ -532,15 +489,9 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
     let (about, module) = (doc(&callback.doc, &callback.origin), snake(&callback.id));
     let meta = constant("CALLBACK_", &callback.id);
     let fields = &callback.fields;
-    let (generics, members, count) = (wire.generics(fields), wire.members(fields), fields.len());
-    let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
-    let (read, write, write_one, into_owned, index) = (
-        Wire::read(fields),
-        Wire::write(fields),
-        Wire::write_one(fields),
-        wire.owned(fields),
-        Wire::index(fields),
-    );
+    let (generics, count, record) =
+        (wire.generics(fields), fields.len(), wire.record("Payload", &about, fields));
+    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
     let (mut decoded, mut value, mut capture) =
         (quote!(Payload #generics), quote!(payload), TokenStream::new());
     let mut rule = quote!(::core::option::Option::None);
@@ -558,16 +509,9 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
             #[derive(Debug, Clone, Copy)]
             pub struct Callback;
 
-            #about
-            #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct Payload #generics { #members }
+            #record
 
             impl #generics Payload #generics {
-                /// The same with texts of its own.
-                pub fn into_owned(self) -> Payload #owned {
-                    Payload { #into_owned }
-                }
-
                 #[allow(unused_variables)]
                 fn write(
                     &self,
@@ -582,8 +526,6 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
                     match name { #write_one _ => {} }
                 }
             }
-
-            #index
 
             impl ::wallet_core::Callback for Callback {
                 const META: &'static ::wallet_core::CallbackMeta = super::meta::#meta;

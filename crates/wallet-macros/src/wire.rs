@@ -83,8 +83,32 @@ impl Wire<'_> {
         }
     }
 
+    /// What goes over the wire as a struct that borrows: a request, a link, a callback's payload. With it comes the
+    /// function that finds a field by its name.
+    pub(crate) fn record(&self, name: &str, about: &TokenStream, fields: &[Field]) -> TokenStream {
+        let name = pascal(name);
+        let (generics, members, into_owned) =
+            (self.generics(fields), self.members(fields), self.owned(fields));
+        let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
+        let index = Self::index(fields);
+        quote! {
+            #about
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct #name #generics { #members }
+
+            impl #generics #name #generics {
+                /// The same with texts of its own.
+                pub fn into_owned(self) -> #name #owned {
+                    #name { #into_owned }
+                }
+            }
+
+            #index
+        }
+    }
+
     /// The members of a request or callback struct.
-    pub(crate) fn members(&self, fields: &[Field]) -> TokenStream {
+    fn members(&self, fields: &[Field]) -> TokenStream {
         let above = quote!(super::);
         let members = Self::typed(fields).map(|(_, field)| {
             let (doc, name) = (doc(&field.doc, &field.origin), snake(&field.name));
@@ -178,7 +202,7 @@ impl Wire<'_> {
     }
 
     /// `name: name.into_owned(), …`
-    pub(crate) fn owned(&self, fields: &[Field]) -> TokenStream {
+    fn owned(&self, fields: &[Field]) -> TokenStream {
         let members = Self::typed(fields).map(|(_, field)| {
             let name = snake(&field.name);
             let owned = |value: TokenStream| match (&field.kind, self.borrows(&field.kind)) {
@@ -201,7 +225,14 @@ impl Wire<'_> {
     }
 
     /// The function that finds a field by its name on the wire.
-    pub(crate) fn index(fields: &[Field]) -> TokenStream {
+    fn index(fields: &[Field]) -> TokenStream {
+        if fields.is_empty() {
+            return quote! {
+                pub(super) fn index(_: &[u8]) -> ::core::option::Option<usize> {
+                    ::core::option::Option::None
+                }
+            };
+        }
         let arms = fields.iter().enumerate().map(|(at, field)| {
             let names = std::iter::once(&field.name.text)
                 .chain(&field.read_also)
