@@ -17,6 +17,7 @@
 
 mod amount;
 mod body;
+pub mod chain;
 pub mod crypto;
 mod delivery;
 mod endpoint;
@@ -28,6 +29,7 @@ pub mod link;
 mod meta;
 mod multipart;
 mod reply;
+pub mod rpc;
 mod scan;
 mod secret;
 mod sign;

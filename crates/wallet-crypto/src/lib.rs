@@ -18,10 +18,22 @@ pub use aws_lc::{AwsLcSign, AwsLcVerify};
 pub use password::{PasswordCost, Passwords};
 pub use rsa::{DEFAULT_BITS, KeyError, LEAST_BITS, MOST_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
+/// A key that signs, on the fastest backend that is compiled in: the `aws-lc` feature changes nothing else.
+///
+/// # Errors
+/// [`KeyError::Damaged`].
+pub fn rsa_signer(key: &PrivateKey) -> Result<Box<dyn RsaSigner>, KeyError> {
+    #[cfg(feature = "aws-lc")]
+    let signer = AwsLcSign::new(key)?;
+    #[cfg(not(feature = "aws-lc"))]
+    let signer = RsaSign::new(key)?;
+    Ok(Box::new(signer))
+}
+
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::SecureRandom;
 use ring::{digest, hkdf, hmac};
-use wallet_core::crypto::{Aead, Entropy, Feed, Sha1, Sha256};
+use wallet_core::crypto::{Aead, Entropy, Feed, RsaSigner, Sha1, Sha256};
 
 /// The portable backend: ring for SHA-256, HMAC, HKDF, AES-GCM and entropy, `sha1` for SHA-1 (which uses the
 /// processor's SHA instructions where it has them, and ring does not).

@@ -1,9 +1,10 @@
 //! Column values between rows and a store.
 
 use wallet_api::fomo::{CoinId, Direction, UserId};
-use wallet_api::vas::{Currency, Profile};
+use wallet_api::vas::{Currency, OrderFault, OrderState, Profile};
 use wallet_core::{DeliveryState, Secret, Units, UnixTime};
 
+use crate::entities::CallbackKind;
 use crate::vas::ReviewState;
 use crate::vault::{Digest, TokenKind};
 
@@ -100,6 +101,19 @@ int_columns! {
         |int| match int {
             0 => Some(ReviewState::Pending), 1 => Some(ReviewState::Approved),
             2 => Some(ReviewState::Rejected), _ => None };
+    CallbackKind: |value| match value { CallbackKind::PaymentResult => 1, CallbackKind::Payment => 2 },
+        |int| match int { 1 => Some(CallbackKind::PaymentResult), 2 => Some(CallbackKind::Payment), _ => None };
+    OrderState: |value| match value { OrderState::Open => 0, OrderState::Submitted => 1, OrderState::Paid => 2 },
+        |int| match int {
+            0 => Some(OrderState::Open), 1 => Some(OrderState::Submitted), 2 => Some(OrderState::Paid), _ => None };
+    OrderFault: |value| match value {
+            OrderFault::DoubleSpent => 1, OrderFault::WrongOrder => 2, OrderFault::OwnAddress => 3,
+            OrderFault::WrongReceiver => 4, OrderFault::WrongAsset => 5, OrderFault::Underpaid => 6,
+            OrderFault::Overpaid => 7, OrderFault::Missing => 8 },
+        |int| match int {
+            1 => Some(OrderFault::DoubleSpent), 2 => Some(OrderFault::WrongOrder), 3 => Some(OrderFault::OwnAddress),
+            4 => Some(OrderFault::WrongReceiver), 5 => Some(OrderFault::WrongAsset), 6 => Some(OrderFault::Underpaid),
+            7 => Some(OrderFault::Overpaid), 8 => Some(OrderFault::Missing), _ => None };
     TokenKind: |value| match value { TokenKind::Access => 1, TokenKind::Refresh => 2 },
         |int| match int { 1 => Some(TokenKind::Access), 2 => Some(TokenKind::Refresh), _ => None };
 }

@@ -2,16 +2,57 @@
 
 use std::time::Duration;
 
-use wallet_api::fomo::{Refusal, payment_result};
-use wallet_core::{Callback, Delivery, DeliveryState, Input, Output, UnixTime};
+use wallet_api::fomo::Refusal;
+use wallet_api::vas;
+use wallet_core::{Delivery, DeliveryState, Input, Output, UnixTime};
 
-use crate::entities::{App, AppId, Attempt, Coin, DeliveryId, DeliveryRow, EventKind, Rows, Transfer};
+use crate::entities::{
+    App, AppId, Attempt, CallbackKind, Coin, DeliveryId, DeliveryRow, EventKind, ReceiverId, Rows, Subject,
+    Transfer, VasApp, VasCallback, VasOrder,
+};
 use crate::machine::{Command, Context, Query, Stop};
 use crate::payments::tell;
 use crate::rows::{Changes, List};
 
 fn restore(row: &DeliveryRow) -> Delivery {
-    Delivery::restore(payment_result::Callback::META.schedule, row.snapshot())
+    Delivery::restore(row.callback.meta().schedule, row.snapshot())
+}
+
+/// A delivery whose first wait begins now.
+pub(crate) fn begin(
+    cx: &Context<'_>,
+    out: &mut Changes,
+    callback: CallbackKind,
+    subject: u64,
+    app: ReceiverId,
+) -> DeliveryId {
+    let first = Delivery::new(callback.meta().schedule, cx.now).snapshot();
+    let id = DeliveryId(cx.ids.next());
+    out.put(DeliveryRow {
+        id,
+        subject,
+        app,
+        state: first.state,
+        attempts: first.attempts,
+        next_at: first.next_at,
+        leased_until: UnixTime::default(),
+        callback,
+    });
+    id
+}
+
+/// Takes a delivery back, with its attempts: it is as if it had never been. An attempt that is under way ends without a
+/// trace.
+pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(), Stop> {
+    let Some(row) = rows.find::<DeliveryRow>(&(id,))? else { return Ok(()) };
+    for attempt in rows.find_all::<Attempt>((1..=row.attempts).map(|n| (id, n)))? {
+        out.delete::<Attempt>(&(id, attempt.n));
+    }
+    if rows.find::<VasCallback>(&(id,))?.is_some() {
+        out.delete::<VasCallback>(&(id,));
+    }
+    out.delete::<DeliveryRow>(&(id,));
+    Ok(())
 }
 
 /// Deliveries that are due by a time and not leased, the earliest first, each with its app.
@@ -20,13 +61,13 @@ pub struct DueDeliveries {
     /// By when.
     pub by: UnixTime,
     /// Apps to pass over, since as many of their attempts are under way as may be.
-    pub except: Vec<AppId>,
+    pub except: Vec<ReceiverId>,
     /// How many at most.
     pub limit: u64,
 }
 
 impl Query for DueDeliveries {
-    type Answer = Vec<(DeliveryId, AppId)>;
+    type Answer = Vec<(DeliveryId, ReceiverId)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::Due { by: self.by, except: self.except.clone(), limit: self.limit };
         Ok(rows.list::<DeliveryRow>(list)?.into_iter().map(|row| (row.id, row.app)).collect())
@@ -37,7 +78,7 @@ impl Query for DueDeliveries {
 #[derive(Debug, Default)]
 pub struct NextDue {
     /// Apps to pass over.
-    pub except: Vec<AppId>,
+    pub except: Vec<ReceiverId>,
 }
 
 impl Query for NextDue {
@@ -66,12 +107,67 @@ pub struct Claimed {
     pub delivery: DeliveryId,
     /// Which attempt, from 1.
     pub attempt: u32,
-    /// What it tells.
-    pub transfer: Transfer,
-    /// The transfer's coin.
-    pub coin: Coin,
     /// Whom it tells.
-    pub app: App,
+    pub app: ReceiverId,
+    /// What it tells.
+    pub news: News,
+}
+
+/// What a callback tells.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
+pub enum News {
+    /// A transfer of FOMO is done.
+    Transfer {
+        /// Which.
+        transfer: Transfer,
+        /// Its coin.
+        coin: Coin,
+        /// Whose.
+        app: App,
+    },
+    /// An order is paid.
+    Order {
+        /// Which.
+        order: VasOrder,
+        /// Whose.
+        app: VasApp,
+        /// The parameters, once they are signed.
+        signed: Option<String>,
+    },
+}
+
+impl News {
+    fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
+        match row.tells_of() {
+            Subject::Transfer(id) => {
+                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?.clone();
+                let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::Internal)?.clone();
+                let app = rows.find::<App>(&(transfer.app,))?.ok_or(Refusal::Internal)?.clone();
+                Ok(Self::Transfer { transfer, coin, app })
+            }
+            Subject::Order(id) => {
+                let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?.clone();
+                let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?.clone();
+                let signed = rows.find::<VasCallback>(&(row.id,))?.map(|kept| kept.query.clone());
+                Ok(Self::Order { order, app, signed })
+            }
+        }
+    }
+
+    /// Asks for its rows ahead, as far as the delivery names them.
+    fn want(rows: &Rows, row: &DeliveryRow) {
+        match row.tells_of() {
+            Subject::Transfer(id) => {
+                rows.want::<App>(&(AppId(row.app.0),));
+                rows.want::<Transfer>(&(id,));
+            }
+            Subject::Order(id) => {
+                rows.want::<VasOrder>(&(id,));
+                rows.want::<VasCallback>(&(row.id,));
+            }
+        }
+    }
 }
 
 impl Command for Claim {
@@ -89,31 +185,88 @@ impl Command for Claim {
         }
         // All at once, so that a long list is not run through once a row.
         for row in &due {
-            rows.want::<App>(&(row.app,));
-            rows.want::<Transfer>(&(row.transfer,));
+            News::want(rows, row);
         }
         for row in &due {
-            let transfer = rows.find::<Transfer>(&(row.transfer,))?.ok_or(Refusal::Internal)?;
-            rows.want::<Coin>(&(transfer.coin,));
+            if let Subject::Transfer(id) = row.tells_of() {
+                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?;
+                rows.want::<Coin>(&(transfer.coin,));
+            }
         }
         let mut claimed = Vec::new();
         for row in due {
-            let transfer = rows.find::<Transfer>(&(row.transfer,))?.ok_or(Refusal::Internal)?;
-            let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::Internal)?;
-            let app = rows.find::<App>(&(row.app,))?.ok_or(Refusal::Internal)?;
-            let (transfer, coin, app) = (transfer.clone(), coin.clone(), app.clone());
-            claimed.push(Claimed { delivery: row.id, attempt: row.attempts + 1, transfer, coin, app });
+            let news = News::of(rows, row)?;
+            claimed.push(Claimed { delivery: row.id, attempt: row.attempts + 1, app: row.app, news });
             out.put(DeliveryRow { leased_until: cx.now + self.lease, ..row.clone() });
         }
         Ok(claimed)
     }
 }
 
+/// Keeps the parameters of a callback once they are signed: every attempt sends the same.
+#[derive(Debug)]
+pub struct KeepSigned {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// Form-encoded.
+    pub query: String,
+}
+
+impl Command for KeepSigned {
+    /// What is sent: what was kept first.
+    type Outcome = String;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
+        if let Some(kept) = rows.find::<VasCallback>(&(self.delivery,))? {
+            return Ok(kept.query.clone());
+        }
+        // The payment may have been undone meanwhile.
+        if rows.find::<DeliveryRow>(&(self.delivery,))?.is_none() {
+            return Err(vas::Refusal::OrderUnknown.into());
+        }
+        out.put(VasCallback { delivery: self.delivery, query: self.query.clone() });
+        Ok(self.query.clone())
+    }
+}
+
+/// Sends a callback again that was never heard, from the first attempt on: a delivery of its own.
+#[derive(Debug)]
+pub struct SendAgain(pub DeliveryId);
+
+impl Command for SendAgain {
+    /// The new delivery; none when the old one is not [`DeliveryState::Exhausted`], or was sent again before.
+    type Outcome = Option<DeliveryId>;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(None) };
+        if row.state != DeliveryState::Exhausted {
+            return Ok(None);
+        }
+        if let Subject::Order(id) = row.tells_of() {
+            let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
+            if order.delivery != Some(row.id) {
+                return Ok(None);
+            }
+            let signed = rows.find::<VasCallback>(&(row.id,))?;
+            let again = begin(cx, out, row.callback, row.subject, row.app);
+            if let Some(signed) = signed {
+                out.put(VasCallback { delivery: again, query: signed.query.clone() });
+            }
+            out.put(VasOrder { delivery: Some(again), ..order.clone() });
+            return Ok(Some(again));
+        }
+        Ok(Some(begin(cx, out, row.callback, row.subject, row.app)))
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// The receiver answered with this HTTP status.
-    Reply(u16),
+    /// The receiver answered.
+    Reply {
+        /// Its HTTP status.
+        status: u16,
+        /// Its body; empty when only the status counts.
+        body: Vec<u8>,
+    },
     /// It did not answer in time.
     Timeout,
     /// No exchange took place, for this reason.
@@ -145,7 +298,10 @@ pub struct Finished {
 impl Command for FinishAttempt {
     type Outcome = Finished;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Finished, Stop> {
-        let row = rows.find::<DeliveryRow>(&(self.delivery,))?.ok_or(Refusal::Internal)?;
+        // What it tells was undone while it was under way.
+        let Some(row) = rows.find::<DeliveryRow>(&(self.delivery,))? else {
+            return Ok(Finished { state: DeliveryState::Exhausted, next_at: cx.now });
+        };
         let mut delivery = restore(row);
         // Late or repeated: another attempt has been counted since. That it was due is known, since it was claimed: a
         // clock that was set back meanwhile must not lose it.
@@ -153,13 +309,13 @@ impl Command for FinishAttempt {
         if row.attempts + 1 != self.attempt || !due {
             return Ok(Finished { state: row.state, next_at: row.next_at });
         }
-        let wanted = payment_result::Callback::META.schedule.acknowledged_by;
+        let wanted = row.callback.meta().schedule.acknowledged_by;
         let (input, http_status, failure) = match &self.result {
-            AttemptResult::Reply(status) if wanted.accepts(*status, b"") => {
+            AttemptResult::Reply { status, body } if wanted.accepts(*status, body) => {
                 (Input::Acknowledged, Some(*status), None)
             }
-            // R4: other statuses than 200 are failures, and the log says so.
-            AttemptResult::Reply(status) => {
+            // R4, R52: everything else is a failure, and the log says so.
+            AttemptResult::Reply { status, .. } => {
                 (Input::Refused, Some(*status), Some(format!("HTTP {status}; only {wanted} acknowledges")))
             }
             AttemptResult::Timeout => {
@@ -169,8 +325,8 @@ impl Command for FinishAttempt {
         };
         delivery.handle_input(input, cx.now);
         let after = delivery.snapshot();
-        if after.state == DeliveryState::Exhausted {
-            tell(rows, cx, out, row.app, EventKind::CallbackExhausted, row.transfer)?;
+        if let (DeliveryState::Exhausted, Subject::Transfer(transfer)) = (after.state, row.tells_of()) {
+            tell(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, transfer)?;
         }
         out.put(Attempt {
             delivery: row.id,

@@ -1,8 +1,8 @@
 //! Every table of the platform, declared once. Stores take their columns from here.
 
-use wallet_api::fomo::{CoinId, Direction, TransferStatus, UserId, lifetimes};
-use wallet_api::vas::{Currency, Profile};
-use wallet_core::{DeliveryState, Secret, Snapshot, Units, UnixTime};
+use wallet_api::fomo::{CoinId, Direction, TransferStatus, UserId, lifetimes, payment_result};
+use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, payment};
+use wallet_core::{Callback, CallbackMeta, DeliveryState, Secret, Snapshot, Units, UnixTime};
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
 use crate::rows::{Asked, ColumnMeta, Entity, Has, Loader, Table, TableMeta, Writer};
@@ -37,6 +37,22 @@ row_ids! {
     DeliveryId;
     /// The row number of an app of the VAS and Lafi wallets.
     VasAppId;
+    /// The row number of an order of the VAS and Lafi wallets.
+    OrderSeq;
+    /// The row number of whichever app is told something by callbacks: one counter numbers the apps of all platforms.
+    ReceiverId;
+}
+
+impl From<AppId> for ReceiverId {
+    fn from(app: AppId) -> Self {
+        Self(app.0)
+    }
+}
+
+impl From<VasAppId> for ReceiverId {
+    fn from(app: VasAppId) -> Self {
+        Self(app.0)
+    }
 }
 
 macro_rules! entities {
@@ -486,21 +502,23 @@ entities! {
     /// A callback under delivery.
     delivery: DeliveryRow {
         key {
-            /// Its row number.
+            /// Its number.
             id: DeliveryId,
         }
-        /// What it tells.
-        transfer: TransferSeq,
+        /// The row that it tells of: a transfer's or an order's, as [`DeliveryRow::callback`] says.
+        subject: u64,
         /// Whom it tells.
-        app: AppId,
+        app: ReceiverId,
         /// Where it stands.
         state: DeliveryState,
         /// Attempts that have ended.
         attempts: u32,
-        /// When the next attempt is due.
+        /// When the next one is due.
         next_at: UnixTime,
-        /// Until when an attempt may be under way.
+        /// Until when somebody makes an attempt; the epoch when nobody does.
         leased_until: UnixTime,
+        /// Which callback.
+        callback: CallbackKind,
     }
 
     /// One attempt of a delivery.
@@ -661,6 +679,182 @@ entities! {
         times: Vec<u8>,
     }
 
+    /// An order that an app asks to be paid (R65).
+    vas_order: VasOrder {
+        key {
+            /// Its number.
+            id: OrderSeq,
+        }
+        /// Whose order.
+        app: VasAppId,
+        /// The app's own id.
+        order_id: String,
+        /// Who is paid.
+        to_addr: String,
+        /// In which asset.
+        asset: String,
+        /// How much, as it was given.
+        amount: String,
+        /// Where the callback goes.
+        callback_url: String,
+        /// Where it stands.
+        state: OrderState,
+        /// The transaction that was submitted for it last.
+        txid: Option<String>,
+        /// Who has paid.
+        from_addr: String,
+        /// Why the last payment does not count.
+        fault: Option<OrderFault>,
+        /// Whether what becomes of its transaction is still to be watched.
+        watched: bool,
+        /// The callback that tells of it, once it is paid.
+        delivery: Option<DeliveryId>,
+        /// When its last payment was submitted.
+        submitted_at: UnixTime,
+        /// When it was first seen.
+        created_at: UnixTime,
+    }
+
+    /// The order of an app's own id.
+    vas_order_name: VasOrderName {
+        key {
+            /// Whose.
+            app: VasAppId,
+            /// The app's own id.
+            order_id: String,
+        }
+        /// The order.
+        order_seq: OrderSeq,
+    }
+
+    /// The order that a transaction was submitted for: it pays no second one.
+    vas_payment: VasPayment {
+        key {
+            /// The transaction.
+            txid: String,
+        }
+        /// The order.
+        order_seq: OrderSeq,
+    }
+
+    /// The parameters of a callback, signed once (R51).
+    vas_callback: VasCallback {
+        key {
+            /// Of which delivery.
+            delivery: DeliveryId,
+        }
+        /// Form-encoded.
+        query: String,
+    }
+
+    /// The embedded chain: one row.
+    dev_chain: DevChain {
+        key {
+            /// Always 0.
+            id: u8,
+        }
+        /// The number of the newest block.
+        height: u64,
+        /// Its hash.
+        tip: String,
+        /// When the next block is made; none while nothing waits for one.
+        next_block_at: Option<UnixTime>,
+        /// Until this height blocks are made without transactions, for the confirmations of those there are.
+        wanted: u64,
+        /// Transactions that wait for a block, one a line.
+        mempool: String,
+    }
+
+    /// A block of the embedded chain.
+    dev_block: DevBlock {
+        key {
+            /// Its number.
+            height: u64,
+        }
+        /// Its hash.
+        hash: String,
+        /// When it was made.
+        made_at: UnixTime,
+        /// Its transactions, one a line.
+        txids: String,
+    }
+
+    /// The number of a block of the embedded chain.
+    dev_block_name: DevBlockName {
+        key {
+            /// The block's hash.
+            hash: String,
+        }
+        /// Its number.
+        height: u64,
+    }
+
+    /// A transaction of the embedded chain.
+    dev_tx: DevTx {
+        key {
+            /// Its id.
+            txid: String,
+        }
+        /// What it spends and makes, as `getrawtransaction` tells it.
+        raw: String,
+        /// Its block.
+        block: Option<u64>,
+        /// Whether another has spent the same.
+        dead: bool,
+    }
+
+    /// An output of the embedded chain.
+    dev_coin: DevCoin {
+        key {
+            /// The transaction.
+            txid: String,
+            /// Which of its outputs.
+            vout: u32,
+        }
+        /// Whose.
+        address: String,
+        /// Of which asset.
+        asset: String,
+        /// How much.
+        value: Units,
+        /// Its number in the purse.
+        n: u64,
+        /// By which transaction it was spent; its own when that is dead.
+        spent_by: Option<String>,
+    }
+
+    /// What an address of the embedded chain has.
+    dev_purse: DevPurse {
+        key {
+            /// Whose.
+            address: String,
+            /// Of which asset.
+            asset: String,
+        }
+        /// How much.
+        balance: Units,
+        /// Every coin below this one is spent.
+        first: u64,
+        /// The number of the next coin.
+        next: u64,
+    }
+
+    /// The coins of a purse, in the order in which they came.
+    dev_purse_coin: DevPurseCoin {
+        key {
+            /// Whose.
+            address: String,
+            /// Of which asset.
+            asset: String,
+            /// Its number.
+            n: u64,
+        }
+        /// The transaction.
+        txid: String,
+        /// Which of its outputs.
+        vout: u32,
+    }
+
     /// A key of the platform itself, sealed.
     sealed_key: SealedKey {
         key {
@@ -728,7 +922,43 @@ impl Transfer {
     }
 }
 
+/// Which callback a delivery makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallbackKind {
+    /// FOMO's, of a transfer.
+    PaymentResult,
+    /// That of the VAS and Lafi wallets, of an order.
+    Payment,
+}
+
+impl CallbackKind {
+    /// What the spec says of it.
+    pub fn meta(self) -> &'static CallbackMeta {
+        match self {
+            Self::PaymentResult => payment_result::Callback::META,
+            Self::Payment => payment::Callback::META,
+        }
+    }
+}
+
+/// What a delivery tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A transfer.
+    Transfer(TransferSeq),
+    /// An order.
+    Order(OrderSeq),
+}
+
 impl DeliveryRow {
+    /// What it tells of.
+    pub fn tells_of(&self) -> Subject {
+        match self.callback {
+            CallbackKind::PaymentResult => Subject::Transfer(TransferSeq(self.subject)),
+            CallbackKind::Payment => Subject::Order(OrderSeq(self.subject)),
+        }
+    }
+
     /// What the delivery's state machine keeps.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { state: self.state, attempts: self.attempts, next_at: self.next_at }

@@ -22,10 +22,12 @@ mod apps;
 mod coins;
 mod column;
 mod deliveries;
+mod devchain;
 mod entities;
 mod machine;
 mod money;
 mod oauth;
+mod orders;
 mod passwords;
 mod payments;
 mod prices;
@@ -44,13 +46,20 @@ pub use apps::{
 pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use deliveries::{
-    AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries,
-    NextDue, ReleaseLeases,
+    AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, KeepSigned,
+    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain,
+};
+pub use devchain::{
+    BLOCK_EVERY, DECIMALS, DevBalance, DevBlockAt, DevBlockOf, DevIssue, DevMine, DevNewAddress,
+    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction,
 };
 pub use entities::*;
 pub use machine::{Command, Context, Ids, Query, Reason, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
+pub use orders::{
+    FindOrder, ObservePayment, OrderOf, PaidBy, SubmitPay, SubmittedPay, WatchedOrders, read_pay,
+};
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,
     ReservePassword, Who,
@@ -71,6 +80,6 @@ pub use users::{
 };
 pub use vas::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, FindVasApp, RedeemOpenCode,
-    ReviewState, ReviewVas, VasApps, Verdict, aid,
+    ReviewState, ReviewVas, ShowCredentials, VasApps, Verdict, aid,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

@@ -1,15 +1,14 @@
 //! Payments in both directions (R18 to R21, R23, R28, R33 to R35, R38).
 
 use wallet_api::fomo::{
-    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, payment_result,
-    pre_pay,
+    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, pre_pay,
 };
-use wallet_core::{Amount, Callback, Delivery, Units, UnixTime};
+use wallet_core::{Amount, Units, UnixTime};
 
 use crate::coins;
+use crate::deliveries;
 use crate::entities::{
-    App, AppId, Coin, DeliveryId, DeliveryRow, Event, EventKind, Feed, Rows, TradeName, Transfer,
-    TransferSeq, User,
+    App, AppId, CallbackKind, Coin, Event, EventKind, Feed, Rows, TradeName, Transfer, TransferSeq, User,
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::money::{Movement, moving_units};
@@ -54,16 +53,7 @@ fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer)
     let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
     let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
     Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
-    let first = Delivery::new(payment_result::Callback::META.schedule, cx.now).snapshot();
-    out.put(DeliveryRow {
-        id: DeliveryId(cx.ids.next()),
-        transfer: transfer.id,
-        app: transfer.app,
-        state: first.state,
-        attempts: first.attempts,
-        next_at: first.next_at,
-        leased_until: UnixTime::default(),
-    });
+    deliveries::begin(cx, out, CallbackKind::PaymentResult, transfer.id.0, transfer.app.into());
     tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)
 }
 

@@ -105,6 +105,21 @@ fn brings_its_own(address: &str) -> bool {
     })
 }
 
+/// An address as it stands in a request: its host in ASCII, and what cannot stand in one percent-encoded. `None` when it
+/// is no http address.
+pub(crate) fn callable(address: &str) -> Option<String> {
+    let Target::Http(_) = target(address)? else { return None };
+    let address = with_ascii_host(address)?;
+    let mut out = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        match byte {
+            b'!'..=b'~' if !b"\"<>\\^`{|}".contains(&byte) => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out.parse::<http::Uri>().is_ok().then_some(out)
+}
+
 /// What an app has registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registered<'a> {

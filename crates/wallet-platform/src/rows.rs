@@ -9,7 +9,7 @@ use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
-use crate::entities::{AnyKey, AnyRow, AppId, Rows as AllRows};
+use crate::entities::{AnyKey, AnyRow, ReceiverId, Rows as AllRows};
 use crate::machine::Stop;
 
 /// A keyed row of one table.
@@ -87,6 +87,11 @@ impl<E: Entity> Table<E> {
     pub fn loaded(&mut self, key: E::Key, row: Option<E>) {
         let stored = row.is_some();
         self.0.entry(key).or_insert(Slot { row, stored, dirty: false });
+    }
+
+    /// What is known of a key: nothing, that there is no such row, or the row.
+    pub(crate) fn known(&self, key: &E::Key) -> Option<Option<&E>> {
+        self.0.get(key).map(|slot| slot.row.as_ref())
     }
 
     fn put(&mut self, key: E::Key, row: Option<E>) {
@@ -178,12 +183,19 @@ pub enum List {
         /// By when.
         by: UnixTime,
         /// Apps whose deliveries are passed over.
-        except: Vec<AppId>,
+        except: Vec<ReceiverId>,
         /// How many at most.
         limit: u64,
     },
     /// Deliveries that have a lease.
     Leased,
+    /// Orders whose payment is watched, from this number on.
+    WatchedOrders {
+        /// After which.
+        after: u64,
+        /// How many at most.
+        limit: u64,
+    },
     /// Rows whose time was over by then, the longest first.
     Over {
         /// Which rows.

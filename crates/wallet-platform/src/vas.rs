@@ -6,6 +6,7 @@ use wallet_core::{Platform as _, Secret, link};
 
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::passwords::Proof;
 use crate::returns::{Registered, Return, after_login, host_name, is_invisible};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
@@ -238,11 +239,33 @@ impl VasApp {
     }
 }
 
+/// An approved app of a user, for its credentials to be shown (R61): 910014 when the user has none of this number.
+#[derive(Debug)]
+pub struct ShowCredentials {
+    /// Whose session.
+    pub session: Digest,
+    /// That the login password is known.
+    pub proof: Proof,
+    /// Which app.
+    pub app: VasAppId,
+}
+
+impl Command for ShowCredentials {
+    type Outcome = VasApp;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<VasApp, Stop> {
+        let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
+        self.proof.check(rows, cx, out, &user)?;
+        let app = rows.find::<VasApp>(&(self.app,))?;
+        let own = app.filter(|app| app.owner == user.id && app.state == ReviewState::Approved);
+        Ok(own.ok_or(Refusal::ApplicationUnknown)?.clone())
+    }
+}
+
 /// An approved app by its uuid: 910003 when there is none.
 #[derive(Debug)]
 pub struct FindVasApp(pub String);
 
-fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
+pub(crate) fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
     let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AppUnknown)?;
     Ok(rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?.clone())
 }
@@ -303,14 +326,19 @@ impl ApproveLogin {
     }
 }
 
+/// A session that FOMO's wallet does not know is unknown here too, in this platform's words.
+pub(crate) fn session_unknown(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(_) => Refusal::SessionUnknown.into(),
+        Stop::Missing => Stop::Missing,
+    }
+}
+
 impl Command for ApproveLogin {
     type Outcome = ApprovedLogin;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ApprovedLogin, Stop> {
         rows.want::<VasAppName>(&(self.link.uuid.as_str().to_owned(),));
-        let user = signed_in(rows, cx, out, self.session).map_err(|stop| match stop {
-            Stop::Refused(_) => Refusal::SessionUnknown.into(),
-            missing => missing,
-        })?;
+        let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?;
         let app = by_uuid(rows, self.link.uuid.as_str())?;
         let code = cx.vault.mint(&self.seed, "openCode");
         let goes =
@@ -349,7 +377,7 @@ pub struct RedeemOpenCode {
 }
 
 /// The app of an accessToken and an appId that belong together: 900001 otherwise.
-fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<VasAppId, Stop> {
+pub(crate) fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<VasAppId, Stop> {
     rows.want::<VasAppName>(&(uuid.to_owned(),));
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::AccessTokenWrong)?;
     let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AccessTokenWrong)?;

@@ -76,6 +76,9 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// The first byte of an address.
+const ADDRESS_VERSION: u8 = 71;
+
 /// The name of the row that keeps the permutation's key.
 pub const PERMUTATION_KEY: &str = "transfer_id";
 
@@ -151,12 +154,33 @@ impl Vault {
 
     /// A user's address on the chain: base58check of 160 bits under version 71, so that it begins with `V`.
     pub fn address(&self, user: UserId) -> String {
-        let hash = self.hash(&format!("address {user}"));
-        let mut bytes = vec![71];
+        self.address_of(&user.to_string())
+    }
+
+    pub(crate) fn address_of(&self, whose: &str) -> String {
+        let hash = self.hash(&format!("address {whose}"));
+        let mut bytes = vec![ADDRESS_VERSION];
         bytes.extend_from_slice(hash.as_bytes());
-        let check = self.crypto.sha256(&self.crypto.sha256(&bytes));
-        bytes.extend_from_slice(&check[..4]);
+        bytes.extend_from_slice(&self.check(&bytes));
         bs58::encode(bytes).into_string()
+    }
+
+    fn check(&self, bytes: &[u8]) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.crypto.sha256(&self.crypto.sha256(bytes));
+        [a, b, c, d]
+    }
+
+    /// Whether a text is an address of the chain: its version and its check are right.
+    pub fn is_address(&self, text: &str) -> bool {
+        // Longer texts are none, and decoding takes the square of the length.
+        let bytes =
+            if text.len() <= 40 { bs58::decode(text).into_vec().unwrap_or_default() } else { Vec::new() };
+        match bytes.split_last_chunk::<4>() {
+            Some((body, check)) => {
+                body.len() == 21 && body[0] == ADDRESS_VERSION && self.check(body) == *check
+            }
+            None => false,
+        }
     }
 
     /// The id of a transfer on the wire: its row number under a keyed permutation of 62 bits, so that it can be neither

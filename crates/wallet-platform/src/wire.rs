@@ -1,12 +1,15 @@
 //! Between rows and the wire's own types.
 
 use wallet_api::fomo::{self, CallbackStatus, TransferLog, payment_result};
-use wallet_core::{Amount, Callback, UnixTime, webhook};
+use wallet_api::vas::payment;
+use wallet_core::crypto::RsaSigner;
+use wallet_core::{Amount, Callback, EncodeError, Signer, UnixTime, link, webhook};
 
 use crate::apps::AppKeys;
-use crate::deliveries::Claimed;
-use crate::entities::{Coin, Transfer, User};
+use crate::deliveries::{Claimed, News};
+use crate::entities::{App, Coin, Transfer, User, VasApp, VasOrder};
 use crate::machine::Stop;
+use crate::returns::callable;
 use crate::vault::Vault;
 
 /// A stored amount text. It was an amount when it came in; should a row be damaged, nothing is shown rather than a wrong
@@ -78,40 +81,92 @@ pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTi
 }
 
 impl Claimed {
-    /// The callback of this attempt: the documented body (R35), and a signature header for each live secret (R9, R37).
+    /// Where the callback goes.
+    pub fn address(&self) -> &str {
+        match &self.news {
+            News::Transfer { transfer, .. } => &transfer.server_uri,
+            News::Order { order, .. } => &order.callback_url,
+        }
+    }
+
+    /// The callback of this attempt.
     ///
     /// # Errors
-    /// A fault of the platform when the app's secret does not open or the stored address is none.
+    /// A fault of the platform when the app's secret does not open, the stored address is none, or its parameters are not
+    /// signed yet.
     pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Stop> {
-        let meta = payment_result::Callback::META;
-        let transfer_id = vault.transfer_id(self.transfer.id);
-        let payload = payment_result::Payload {
-            transfer_id,
-            user_id: self.transfer.user(),
-            trade_id: self.transfer.trade_id.as_str().into(),
-            coin_id: self.transfer.coin,
-            amount: amount(&self.transfer.amount_text),
-            cut_amount: self.transfer.cut.to_amount(self.coin.decimals),
-            direction: self.transfer.direction,
-            status: CallbackStatus::Paid,
-        };
-        let mut body = Vec::with_capacity(256);
-        // Its signature stands in headers, not in a field.
-        payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| fomo::Refusal::Internal)?;
-        let mut request = http::Request::builder()
-            .method(meta.method)
-            .uri(self.transfer.server_uri.as_str())
-            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(rule) = meta.signing {
-            let keys = AppKeys::open(&self.app, now, vault)?;
-            let id = transfer_id.to_string();
-            let signature =
-                webhook::sign(vault.crypto(), rule, keys.secrets().map(str::as_bytes), &id, now, &body);
-            request = request
-                .header(webhook::ID, id)
-                .header(webhook::TIMESTAMP, now.secs().to_string())
-                .header(webhook::SIGNATURE, signature);
+        match &self.news {
+            News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
+            News::Order { order, signed, .. } => {
+                let query = signed.as_ref().ok_or(fomo::Refusal::Internal)?;
+                let address = callable(&order.callback_url).ok_or(fomo::Refusal::Internal)?;
+                let address = link::append_query(&address, query);
+                // The fragment is for browsers.
+                let address = address.split('#').next().unwrap_or_default();
+                let request = http::Request::builder().method(payment::Callback::META.method).uri(address);
+                request.body(Vec::new()).map_err(|_| fomo::Refusal::Internal.into())
+            }
         }
-        request.body(body).map_err(|_| fomo::Refusal::Internal.into())
     }
+}
+
+/// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: do it outside of
+/// the store's writer.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, EncodeError> {
+    let payload = payment::Payload {
+        uuid: app.uuid.as_str().into(),
+        order_id: order.order_id.as_str().into(),
+        from_addr: order.from_addr.as_str().into(),
+        to_addr: order.to_addr.as_str().into(),
+        asset_type: order.asset.as_str().into(),
+        amount: amount(&order.amount),
+        txid: order.txid.as_deref().unwrap_or_default().into(),
+        callback_url: order.callback_url.as_str().into(),
+    };
+    let mut query = Vec::with_capacity(1024);
+    payment::Callback::encode(&payload, Some(&Signer::Rsa(key)), &mut query)?;
+    Ok(String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+}
+
+/// FOMO's callback: the documented body (R35), and a signature header for each live secret (R9, R37).
+fn payment_result_request(
+    vault: &Vault,
+    transfer: &Transfer,
+    coin: &Coin,
+    app: &App,
+    now: UnixTime,
+) -> Result<http::Request<Vec<u8>>, Stop> {
+    let meta = payment_result::Callback::META;
+    let transfer_id = vault.transfer_id(transfer.id);
+    let payload = payment_result::Payload {
+        transfer_id,
+        user_id: transfer.user(),
+        trade_id: transfer.trade_id.as_str().into(),
+        coin_id: transfer.coin,
+        amount: amount(&transfer.amount_text),
+        cut_amount: transfer.cut.to_amount(coin.decimals),
+        direction: transfer.direction,
+        status: CallbackStatus::Paid,
+    };
+    let mut body = Vec::with_capacity(256);
+    // Its signature stands in headers, not in a field.
+    payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| fomo::Refusal::Internal)?;
+    let mut request = http::Request::builder()
+        .method(meta.method)
+        .uri(transfer.server_uri.as_str())
+        .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    if let Some(rule) = meta.signing {
+        let keys = AppKeys::open(app, now, vault)?;
+        let id = transfer_id.to_string();
+        let signature =
+            webhook::sign(vault.crypto(), rule, keys.secrets().map(str::as_bytes), &id, now, &body);
+        request = request
+            .header(webhook::ID, id)
+            .header(webhook::TIMESTAMP, now.secs().to_string())
+            .header(webhook::SIGNATURE, signature);
+    }
+    request.body(body).map_err(|_| fomo::Refusal::Internal.into())
 }

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, UserId};
-use wallet_api::vas::{Currency, Profile};
+use wallet_api::vas::{Currency, Profile, limits};
 use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
-    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Deposit, EnrolDeveloper, FindApp, FindUser,
-    PutCoin, PutQuote, Records, ReviewState, ReviewVas, VasApp, VasApps, Verdict, aid,
+    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Deposit, DevBalance, DevIssue, DevMine,
+    DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewState, ReviewVas, VasApp,
+    VasApps, Verdict, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
+
+use crate::chain;
 
 /// What a sandbox tells about itself: `wallop dev --json` prints it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +71,21 @@ pub struct DescribedVas {
     pub scheme: String,
     /// The asset that is paid.
     pub asset: String,
+    /// The address that the app is paid at.
+    pub to_addr: String,
+    /// The chain's node.
+    pub chain: DescribedChain,
+}
+
+/// The node of the embedded chain: JSON-RPC over HTTP Basic.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DescribedChain {
+    /// Where it answers.
+    pub rpc_url: String,
+    /// The name.
+    pub rpc_user: String,
+    /// The password.
+    pub rpc_password: String,
 }
 
 /// A demo user.
@@ -87,6 +105,8 @@ pub struct DescribedUser {
     pub wallet_pwd: String,
     /// What the user has, by coin id.
     pub balances: BTreeMap<String, String>,
+    /// What the user has on the chain, by asset.
+    pub assets: BTreeMap<String, String>,
 }
 
 struct DemoUser {
@@ -177,7 +197,7 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         }
     }
     let [owner, alice, bob] = &USERS;
-    let (owner, ..) = tokio::try_join!(
+    let (owner, alice, bob) = tokio::try_join!(
         create_user(store, passwords, owner),
         create_user(store, passwords, alice),
         create_user(store, passwords, bob),
@@ -190,10 +210,30 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
             .submit(CreateApp { owner, client_id, name, redirect_uri: REDIRECT_URI.to_owned(), seed })
             .await?;
     }
+    seed_chain(store, [owner, alice, bob]).await?;
     seed_vas(store, owner).await
 }
 
-const SAFE_DOMAIN: &str = "www.shop.example";
+/// What everybody has on the chain: in blocks that nothing waits for any more.
+async fn seed_chain(store: &Store, users: [UserId; 3]) -> Result<(), Failure> {
+    if store.view(DevTip).await?.height > 0 {
+        return Ok(());
+    }
+    for user in users {
+        for profile in Profile::ALL {
+            let (to, asset) = (store.vault().address(user), profile.asset().to_owned());
+            let has = store.view(DevBalance { address: to.clone(), asset: asset.clone() }).await?;
+            if let (true, Ok(amount)) = (has.is_zero(), BEGINS_WITH.parse()) {
+                store.submit(DevIssue { to, asset, amount }).await?;
+            }
+        }
+    }
+    store.submit(DevMine { blocks: limits::FINAL_CONFIRMATIONS }).await?;
+    Ok(())
+}
+
+/// A name of this machine, so that callbacks reach whoever listens on it.
+const SAFE_DOMAIN: &str = "www.shop.localhost";
 const SCHEME: &str = "demoshop";
 
 fn demo_key(profile: Profile) -> Result<PrivateKey, Failure> {
@@ -257,6 +297,12 @@ fn describe_vas(
         safe_domain: app.safe_domain.clone(),
         scheme: app.scheme.clone(),
         asset: profile.asset().to_owned(),
+        to_addr: store.vault().address(app.owner),
+        chain: DescribedChain {
+            rpc_url: format!("{url}{}", chain::RPC_PATH),
+            rpc_user: chain::RPC_USER.to_owned(),
+            rpc_password: chain::credentials(store.vault()).password.expose().clone(),
+        },
     })
 }
 
@@ -270,6 +316,12 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
         let balances = balances
             .into_iter()
             .map(|(coin, units)| (coin.id.to_string(), units.to_amount(coin.decimals).to_string()));
+        let mut assets = BTreeMap::new();
+        for profile in Profile::ALL {
+            let (address, asset) = (store.vault().address(known.id), profile.asset().to_owned());
+            let has = store.view(DevBalance { address, asset: asset.clone() }).await?;
+            assets.insert(asset, has.to_string());
+        }
         users.push(DescribedUser {
             user_id: known.id.to_string(),
             aid: aid(known.id),
@@ -278,6 +330,7 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
             pwd: user.pwd.to_owned(),
             wallet_pwd: user.wallet_pwd.to_owned(),
             balances: balances.collect(),
+            assets,
         });
     }
     let apps = store.view(VasApps { owner: Some(app.app.owner) }).await?;

@@ -1,5 +1,5 @@
-//! The sandbox's own addresses: `/sandbox` tells what is there, `/clock` moves time, `/sandbox/codes` shows verification
-//! codes. They answer only to a loopback `Host`, so that no web page elsewhere reads them by a name of its own.
+//! The sandbox's own addresses: `/sandbox` tells what is there, `/clock` moves time, `/chain` is the embedded chain,
+//! `/sandbox/codes` shows verification codes, `/sandbox/review` and `/sandbox/send_again` are the operator's. They answer only to a loopback `Host`, so that no web page elsewhere reads them by a name of its own.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,17 +9,17 @@ use axum::Router;
 use axum::extract::{Form, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::HOST;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use wallet_platform::NextDue;
-use wallet_server::{Callbacks, Notification, Notifier, Settled};
-use wallet_store::{Clock, Failure, Store};
+use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
+use wallet_store::{Clock, Store};
 
 use crate::clock::SandboxClock;
 use crate::data::describe;
+use crate::{chain, operator};
 
 /// The wall time that one move of the clock may take.
 const LONGEST_MOVE: Duration = Duration::from_secs(25);
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) url: Arc<str>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<SandboxClock>,
-    pub(crate) callbacks: Callbacks,
+    pub(crate) server: Server,
     pub(crate) codes: Arc<Codes>,
     /// Where the clock's offset is kept.
     pub(crate) offset_file: Arc<std::path::Path>,
@@ -55,7 +55,13 @@ pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/sandbox", get(sandbox))
         .route("/sandbox/codes", get(codes))
+        .route("/sandbox/review", post(operator::review))
+        .route("/sandbox/send_again", post(operator::send_again))
         .route("/clock", get(clock).post(advance))
+        .route("/chain/rpc", post(chain::rpc))
+        .route("/chain/mine", post(chain::mine))
+        .route("/chain/reorg", post(chain::reorg))
+        .route("/chain/pay", post(chain::pay))
         .layer(from_fn(loopback_only))
         .with_state(shared)
 }
@@ -72,7 +78,7 @@ async fn loopback_only(request: Request, next: Next) -> Response {
     (StatusCode::FORBIDDEN, "the sandbox answers on 127.0.0.1 and localhost only\n").into_response()
 }
 
-fn failed(failure: &Failure) -> Response {
+pub(crate) fn failed(failure: &impl std::fmt::Display) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("the sandbox cannot answer: {failure}\n")).into_response()
 }
 
@@ -130,7 +136,7 @@ struct Advanced {
     not_attempted: bool,
 }
 
-/// Moves the clock event by event: it stands at each time at which an attempt is due until that attempt has ended.
+/// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
 async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<Advance>) -> Response {
     if advance > FARTHEST {
         return (StatusCode::BAD_REQUEST, format!("advance is at most {FARTHEST} seconds\n")).into_response();
@@ -139,17 +145,18 @@ async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<A
     let moved = tokio::spawn(async move {
         let _one_at_a_time = shared.moving.lock().await;
         let until = Instant::now() + LONGEST_MOVE;
-        let before = shared.callbacks.attempts();
+        let before = shared.server.callbacks().attempts();
         let target = shared.clock.stop() + Duration::from_secs(advance);
         let result = move_to(&shared, target, until).await;
         shared.clock.run_on_from(target);
         if let Err(error) = std::fs::write(&*shared.offset_file, shared.clock.offset_ms().to_string()) {
             tracing::warn!(%error, "the clock's offset is not kept: after a restart it will be back at the system's time");
         }
-        shared.callbacks.wake();
+        shared.server.callbacks().wake();
+        shared.server.watcher().wake();
         result.map(|quiet| Advanced {
             now_ms: shared.clock.now().millis(),
-            attempted: shared.callbacks.attempts() - before,
+            attempted: shared.server.callbacks().attempts() - before,
             not_attempted: quiet == Settled::TimeUp,
         })
     });
@@ -161,12 +168,16 @@ async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<A
     }
 }
 
-async fn move_to(shared: &Shared, target: wallet_core::UnixTime, until: Instant) -> Result<Settled, Failure> {
+async fn move_to(
+    shared: &Shared,
+    target: wallet_core::UnixTime,
+    until: Instant,
+) -> Result<Settled, ChainError> {
     loop {
-        if shared.callbacks.settle(until).await? == Settled::TimeUp {
+        if shared.server.settle(until).await? == Settled::TimeUp {
             return Ok(Settled::TimeUp);
         }
-        match shared.store.view(NextDue::default()).await? {
+        match shared.server.next_event().await? {
             Some(next) if next <= target => {
                 if Instant::now() >= until {
                     return Ok(Settled::TimeUp);
@@ -175,7 +186,8 @@ async fn move_to(shared: &Shared, target: wallet_core::UnixTime, until: Instant)
             }
             _ => {
                 shared.clock.stand_at(target);
-                return Ok(Settled::Quiet);
+                // What is judged by the time alone, such as a payment that has been missing for long.
+                return shared.server.settle(until).await;
             }
         }
     }

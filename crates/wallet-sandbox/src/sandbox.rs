@@ -10,10 +10,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use wallet_api::vas::limits;
 use wallet_core::Secret;
 use wallet_core::crypto::{Entropy as _, hex_lower};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
-use wallet_server::{Addresses, Server, Settings, serve};
+use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
 use wallet_store::{Options, Store};
 
 use crate::clock::SandboxClock;
@@ -104,13 +105,15 @@ impl Sandbox {
                 callback_addresses: Addresses::PublicAndLoopback,
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
+                chain: Arc::new(EmbeddedChain(store.clone())),
+                confirmations: limits::CONFIRMATIONS,
             },
         );
         let shared = Shared {
             url: url.as_str().into(),
             store,
             clock: clock.clone(),
-            callbacks: server.callbacks().clone(),
+            server: server.clone(),
             codes,
             offset_file: offset_file.into(),
             moving: Arc::default(),

@@ -8,14 +8,17 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
-use wallet_api::fomo::payment_result;
-use wallet_core::{Callback, UnixTime};
+use wallet_core::crypto::RsaSigner;
+use wallet_core::{Transport as _, UnixTime};
+use wallet_crypto::PrivateKey;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
-    AppId, AttemptResult, Claim, Claimed, DueDeliveries, FinishAttempt, NextDue, TransferSeq,
+    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, FinishAttempt, KeepSigned, News,
+    NextDue, ReceiverId, TransferSeq, VasApp, VasAppId, VasOrder, wire,
 };
 use wallet_store::{Failure, Store, StoreError};
 
+use crate::chain::in_words;
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
 
@@ -48,12 +51,28 @@ struct Inner {
     all: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Deliveries claimed and not finished, of each app that has any.
-    claimed: Mutex<HashMap<AppId, usize>>,
+    claimed: Mutex<HashMap<ReceiverId, usize>>,
     attempts: AtomicU64,
     wake: Notify,
     ended: Notify,
     claiming: tokio::sync::Mutex<()>,
     waiters: Mutex<HashMap<TransferSeq, oneshot::Sender<u16>>>,
+    /// Keys that sign callbacks, parsed once.
+    keys: Mutex<HashMap<VasAppId, Arc<dyn RsaSigner>>>,
+}
+
+/// Keys that are kept.
+const KEYS: usize = 1_000;
+
+/// The longest that an attempt of any callback may take, and the most that is read of a reply.
+fn limits() -> Limits {
+    let metas = [CallbackKind::PaymentResult.meta(), CallbackKind::Payment.meta()];
+    let deadline = metas.iter().map(|meta| meta.deadline_ms).max().unwrap_or_default();
+    let max_body = metas.iter().map(|meta| meta.max_reply_bytes).max().unwrap_or_default();
+    Limits {
+        deadline: Duration::from_millis(deadline),
+        max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+    }
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -73,14 +92,9 @@ pub enum Settled {
 
 impl Callbacks {
     pub(crate) fn new(store: Store, metrics: Arc<Metrics>, addresses: Addresses) -> Self {
-        let meta = payment_result::Callback::META;
-        let limits = Limits {
-            deadline: Duration::from_millis(meta.deadline_ms),
-            max_body: usize::try_from(meta.max_reply_bytes).unwrap_or(usize::MAX),
-        };
         let connector = https(GuardedConnector::new(addresses));
-        let transport =
-            HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new()).with_limits(limits);
+        let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new())
+            .with_limits(limits());
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -94,6 +108,7 @@ impl Callbacks {
                 ended: Notify::new(),
                 claiming: tokio::sync::Mutex::new(()),
                 waiters: Mutex::default(),
+                keys: Mutex::default(),
             }),
         }
     }
@@ -149,9 +164,7 @@ impl Callbacks {
                 () = self.inner.wake.notified() => {}
             }
         }
-        let end = Instant::now()
-            + Duration::from_millis(payment_result::Callback::META.deadline_ms)
-            + Duration::from_secs(1);
+        let end = Instant::now() + limits().deadline + Duration::from_secs(1);
         while !self.inner.claimed().is_empty() && Instant::now() < end {
             let nap = (Instant::now() + NAP_AT_END).min(end);
             let _ = tokio::time::timeout_at(nap, self.inner.ended.notified()).await;
@@ -172,7 +185,7 @@ impl Callbacks {
         let _one_at_a_time = self.inner.claiming.lock().await;
         let store = &self.inner.store;
         let mut except = self.inner.busy_apps();
-        let mut free: HashMap<AppId, usize> = HashMap::new();
+        let mut free: HashMap<ReceiverId, usize> = HashMap::new();
         let mut deliveries = Vec::new();
         loop {
             let due = DueDeliveries { by: store.now(), except: except.clone(), limit: CLAIMED };
@@ -198,7 +211,7 @@ impl Callbacks {
         let claimed = store.submit(Claim { deliveries, lease: LEASE }).await?;
         let count = claimed.len();
         for one in claimed {
-            let held = Held::new(&self.inner, one.app.id);
+            let held = Held::new(&self.inner, one.app);
             tokio::spawn(async move { held.inner.attempt(one).await });
         }
         Ok(count)
@@ -233,11 +246,11 @@ impl Callbacks {
 /// One claimed delivery of an app, given back however its attempt ends.
 struct Held {
     inner: Arc<Inner>,
-    app: AppId,
+    app: ReceiverId,
 }
 
 impl Held {
-    fn new(inner: &Arc<Inner>, app: AppId) -> Self {
+    fn new(inner: &Arc<Inner>, app: ReceiverId) -> Self {
         *inner.claimed().entry(app).or_default() += 1;
         Self { inner: inner.clone(), app }
     }
@@ -254,23 +267,23 @@ impl Inner {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claimed(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, usize>> {
+    fn claimed(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiverId, usize>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Apps that have as many claimed as may be.
-    fn busy_apps(&self) -> Vec<AppId> {
+    fn busy_apps(&self) -> Vec<ReceiverId> {
         let claimed = self.claimed();
         claimed.iter().filter(|(_, count)| **count >= PER_APP).map(|(app, _)| *app).collect()
     }
 
     /// How many more of an app may be claimed.
-    fn free(&self, app: AppId) -> usize {
+    fn free(&self, app: ReceiverId) -> usize {
         PER_APP.saturating_sub(self.claimed().get(&app).copied().unwrap_or(0))
     }
 
     /// One of an app has ended.
-    fn release(&self, app: AppId) {
+    fn release(&self, app: ReceiverId) {
         let mut claimed = self.claimed();
         let left = claimed.get(&app).copied().unwrap_or(0);
         if left <= 1 {
@@ -296,12 +309,17 @@ impl Inner {
         hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))).clone()
     }
 
-    async fn attempt(&self, claimed: Claimed) {
-        let transfer = claimed.transfer.id;
-        let (started_at, result) = self.exchange(&claimed).await;
+    async fn attempt(self: &Arc<Self>, mut claimed: Claimed) {
+        let (started_at, result) = self.exchange(&mut claimed).await;
+        let meta = match claimed.news {
+            News::Transfer { .. } => CallbackKind::PaymentResult.meta(),
+            News::Order { .. } => CallbackKind::Payment.meta(),
+        };
         let (outcome, status) = match &result {
-            AttemptResult::Reply(200) => ("acknowledged", 200),
-            AttemptResult::Reply(status) => ("refused", *status),
+            AttemptResult::Reply { status, body } => {
+                let heard = meta.schedule.acknowledged_by.accepts(*status, body);
+                (if heard { "acknowledged" } else { "refused" }, *status)
+            }
             AttemptResult::Timeout => ("timeout", 0),
             AttemptResult::Failed(_) => ("failed", 0),
         };
@@ -331,17 +349,50 @@ impl Inner {
             }
         }
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        if let Some(waiter) = self.waiters().remove(&transfer) {
+        if let News::Transfer { transfer, .. } = &claimed.news
+            && let Some(waiter) = self.waiters().remove(&transfer.id)
+        {
             let _ = waiter.send(status);
         }
     }
 
-    async fn exchange(&self, claimed: &Claimed) -> (UnixTime, AttemptResult) {
-        let uri: Option<http::Uri> = claimed.transfer.server_uri.parse().ok();
+    /// The key that signs an app's callbacks.
+    fn key(&self, app: &VasApp) -> Option<Arc<dyn RsaSigner>> {
+        let keys = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys().get(&app.id) {
+            return Some(key.clone());
+        }
+        let (_, rsa_private) = app.credentials(self.store.vault()).ok()?;
+        let key = PrivateKey::load(rsa_private.expose()).ok()?;
+        let key: Arc<dyn RsaSigner> = wallet_crypto::rsa_signer(&key).ok()?.into();
+        let mut keys = keys();
+        if keys.len() >= KEYS {
+            keys.clear();
+        }
+        keys.insert(app.id, key.clone());
+        Some(key)
+    }
+
+    /// Signs an order's callback once, away from the threads that answer, and keeps it before anything is sent.
+    async fn sign(self: &Arc<Self>, delivery: DeliveryId, order: &VasOrder, app: &VasApp) -> Option<String> {
+        let (inner, order, app) = (self.clone(), order.clone(), app.clone());
+        let signed = tokio::task::spawn_blocking(move || {
+            let key = inner.key(&app)?;
+            wire::signed_payment(&order, &app, &*key).ok()
+        });
+        let query = signed.await.ok()??;
+        self.store.submit(KeepSigned { delivery, query }).await.ok()
+    }
+
+    async fn exchange(self: &Arc<Self>, claimed: &mut Claimed) -> (UnixTime, AttemptResult) {
+        let uri: Option<http::Uri> = claimed.address().parse().ok();
         let host = self.host(&uri.unwrap_or_default());
         let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
             return (self.store.now(), AttemptResult::Failed("the server stops".to_owned()));
         };
+        if let News::Order { order, app, signed: signed @ None } = &mut claimed.news {
+            *signed = self.sign(claimed.delivery, order, app).await;
+        }
         let started_at = self.store.now();
         let Ok(request) = claimed.request(self.store.vault(), started_at) else {
             return (
@@ -349,23 +400,19 @@ impl Inner {
                 AttemptResult::Failed("the callback cannot be made: see the server's log".to_owned()),
             );
         };
-        let result = match self.transport.status(request).await {
-            Ok(status) => AttemptResult::Reply(status.as_u16()),
+        let reply = match claimed.news {
+            // R4: only the status counts.
+            News::Transfer { .. } => self.transport.status(request).await.map(|status| (status, Vec::new())),
+            News::Order { .. } => {
+                let reply = self.transport.send(request).await;
+                reply.map(|reply| (reply.status(), reply.into_body()))
+            }
+        };
+        let result = match reply {
+            Ok((status, body)) => AttemptResult::Reply { status: status.as_u16(), body },
             Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
             Err(error) => AttemptResult::Failed(in_words(&error)),
         };
         (started_at, result)
     }
-}
-
-/// An error with its causes, for the delivery log.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words.truncate(words.char_indices().nth(300).map_or(words.len(), |(at, _)| at));
-    words
 }

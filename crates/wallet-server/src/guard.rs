@@ -75,12 +75,21 @@ impl GuardedConnector {
     }
 }
 
+/// `localhost` and all names below it are this machine (RFC 6761 §6.3), whether or not its resolver knows.
+fn is_local_name(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
 async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream>> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
     let host = uri.host().ok_or_else(|| invalid("the address has no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let resolved: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    let resolved: Vec<SocketAddr> = match is_local_name(host) {
+        true => vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()],
+        false => lookup_host((host, port)).await?.collect(),
+    };
     let allowed: Vec<SocketAddr> =
         resolved.iter().copied().filter(|address| addresses.allow(address.ip())).collect();
     if allowed.is_empty() {
@@ -154,5 +163,7 @@ mod tests {
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
         assert!(Addresses::PublicAndLoopback.allow(mapped));
         assert!(!Addresses::PublicAndLoopback.allow("192.168.1.1".parse().unwrap()));
+        assert!(is_local_name("www.shop.LOCALHOST") && is_local_name("localhost"));
+        assert!(!is_local_name("localhost.example") && !is_local_name("notlocalhost"));
     }
 }

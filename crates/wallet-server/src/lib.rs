@@ -2,10 +2,11 @@
 //!
 //! [`Server`] holds what handlers share; [`Server::router`] has the documents' own paths and `/healthz`, `/readyz`,
 //! `/metrics`; [`serve`] accepts connections until it is told to stop and then finishes what is in flight;
-//! [`Callbacks`] delivers callbacks. Decisions are not made here.
+//! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here.
 
 mod body;
 mod callbacks;
+mod chain;
 mod fomo;
 mod guard;
 mod listen;
@@ -16,10 +17,13 @@ mod purge;
 mod reply;
 mod server;
 mod vas;
+mod watch;
 mod wire;
 
 pub use callbacks::{Callbacks, Settled};
+pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Notification, Notifier, Silent};
 pub use server::{Server, Settings};
+pub use watch::Watcher;

@@ -8,17 +8,21 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
+use tokio::time::Instant;
+use wallet_core::UnixTime;
 use wallet_crypto::{PasswordCost, Passwords};
 use wallet_platform::NextDue;
 use wallet_store::{Failure, Store};
 
-use crate::callbacks::Callbacks;
+use crate::callbacks::{Callbacks, Settled};
+use crate::chain::{Chain, ChainError};
 use crate::guard::Addresses;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::passwords::Prover;
 use crate::purge;
 use crate::reply::text;
+use crate::watch::Watcher;
 use crate::wire;
 
 /// What a server is set up with.
@@ -30,12 +34,17 @@ pub struct Settings {
     pub password_cost: PasswordCost,
     /// How verification codes reach their users.
     pub notifier: Arc<dyn Notifier>,
+    /// The chain that orders are paid on.
+    pub chain: Arc<dyn Chain>,
+    /// How many confirmations make an order paid (R53).
+    pub confirmations: u64,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("callback_addresses", &self.callback_addresses)
+            .field("confirmations", &self.confirmations)
             .finish_non_exhaustive()
     }
 }
@@ -50,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) prover: Prover,
     pub(crate) callbacks: Callbacks,
+    pub(crate) watcher: Watcher,
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -64,10 +74,13 @@ impl Server {
     /// A server; its [`work`](Self::work) is to be run by whoever owns it.
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
+        let callbacks = Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses);
+        let watcher = Watcher::new(store.clone(), settings.chain, callbacks.clone(), settings.confirmations);
         Self {
             inner: Arc::new(Inner {
                 prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
-                callbacks: Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses),
+                callbacks,
+                watcher,
                 notifier: settings.notifier,
                 metrics,
                 store,
@@ -75,12 +88,45 @@ impl Server {
         }
     }
 
-    /// What is done beside answering: callbacks are delivered, and what is over is taken away. Runs until `stop`
-    /// resolves, then waits for attempts under way.
+    /// What is done beside answering: callbacks are delivered, the chain is watched, and what is over is taken away. Runs
+    /// until `stop` resolves, then waits for attempts under way.
     pub async fn work(self, stop: impl Future<Output = ()>) {
         let purging = tokio::spawn(purge::run(self.inner.store.clone()));
+        let watching = tokio::spawn(self.inner.watcher.clone().run());
         self.inner.callbacks.clone().run(stop).await;
+        watching.abort();
         purging.abort();
+    }
+
+    /// Does everything that is due now and waits for its end: for a clock that stands while time is moved.
+    ///
+    /// # Errors
+    /// The store's or the chain's, in words.
+    pub async fn settle(&self, until: Instant) -> Result<Settled, ChainError> {
+        loop {
+            let moved = self.inner.watcher.settle().await?;
+            if self.inner.callbacks.settle(until).await? == Settled::TimeUp {
+                return Ok(Settled::TimeUp);
+            }
+            if !moved {
+                return Ok(Settled::Quiet);
+            }
+        }
+    }
+
+    /// When something is due next: an attempt, or a block.
+    ///
+    /// # Errors
+    /// The store's or the chain's, in words.
+    pub async fn next_event(&self) -> Result<Option<UnixTime>, ChainError> {
+        let (attempt, block) =
+            (self.inner.store.view(NextDue::default()).await?, self.inner.watcher.next().await?);
+        Ok([attempt, block].into_iter().flatten().min())
+    }
+
+    /// The watcher of the chain.
+    pub fn watcher(&self) -> &Watcher {
+        &self.inner.watcher
     }
 
     /// Takes away what is over by now, without waiting for [`work`](Self::work) to do so; says how many rows.

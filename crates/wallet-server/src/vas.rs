@@ -2,11 +2,18 @@
 
 use axum::response::Response;
 use bytes::Bytes;
+use wallet_api::fomo;
 use wallet_api::vas::*;
-use wallet_core::{Endpoint, Lang};
-use wallet_platform::{ApproveLogin, AskPrice, How as Going, RedeemOpenCode};
+use wallet_core::{Endpoint, Lang, link};
+use wallet_crypto::{PublicKey, RsaVerify};
+use wallet_platform::{
+    ApplicationFault, ApplyVas, ApproveLogin, AskPrice, FindVasApp, How as Going, OrderOf, PaidBy,
+    PasswordKind, Reason, RedeemOpenCode, Refused, ReviewState, SessionUser, ShowCredentials, SubmitPay,
+    VasApp, VasAppId, VasApps, Who, read_pay,
+};
 use wallet_store::Failure;
 
+use crate::passwords::{Place, Proven};
 use crate::reply;
 use crate::server::Inner;
 
@@ -27,6 +34,17 @@ impl Inner {
             AnyRequest::Price(request) => self.reply::<price::Endpoint>(lang, self.price(request).await),
             AnyRequest::ApproveLogin(request) => {
                 self.reply::<approve_login::Endpoint>(lang, self.approve_login(request).await)
+            }
+            AnyRequest::SubmitPay(request) => {
+                self.reply::<submit_pay::Endpoint>(lang, self.submit_pay(request).await)
+            }
+            AnyRequest::Order(request) => self.reply::<order::Endpoint>(lang, self.order(request).await),
+            AnyRequest::Apply(request) => self.reply::<apply::Endpoint>(lang, self.apply(request).await),
+            AnyRequest::Applications(request) => {
+                self.reply::<applications::Endpoint>(lang, self.applications(request).await)
+            }
+            AnyRequest::Credentials(request) => {
+                self.reply::<credentials::Endpoint>(lang, self.credentials(request).await)
             }
         };
         (name, response)
@@ -66,5 +84,156 @@ impl Inner {
             address: approved.goes.address.into(),
             how,
         })
+    }
+
+    async fn submit_pay(&self, request: submit_pay::Request<'_>) -> Handled<submit_pay::Endpoint> {
+        let refused = |refusal: Refusal| Failure::from(Refused::new(refusal));
+        let vault = self.store.vault();
+        let session = vault.hash(request.session_key.as_str());
+        let payload = link::payload(request.link.as_str()).map_err(|_| refused(Refusal::LinkRefused))?;
+        let link = read_pay(&payload)?;
+        // Before the password is asked for: whoever made the link must be the app that it names.
+        let app = self.store.view(FindVasApp(link.key_id().to_owned())).await?;
+        let key = PublicKey::load(&app.rsa_public).map_err(|_| refused(Refusal::Internal))?;
+        let link = link.verify_rsa(&RsaVerify::new(&key)).map_err(|_| refused(Refusal::SignatureWrong))?;
+        let order_id = link.order_id.clone().into_owned();
+        let place = [session.as_bytes().as_slice()];
+        let Proven { proof, memory } = self
+            .prover
+            .prove(
+                Who::Session(session),
+                PasswordKind::Wallet,
+                Place::Here(&place),
+                request.wallet_pwd.as_str(),
+            )
+            .await
+            .map_err(in_vas_words)?;
+        let by = match request.txid {
+            Some(txid) => PaidBy::Transaction(txid.as_str().to_owned()),
+            None if self.watcher.chain().is_embedded() => PaidBy::DevChain,
+            // Only whoever has the user's keys can pay on a real chain.
+            None => {
+                let txid = Refused { field: Some("txid"), ..Refused::new(Refusal::NotPayable) };
+                return Err(txid.into());
+            }
+        };
+        let command = SubmitPay { session, proof, link: link.into_owned(), by };
+        let submitted = self.store.submit(command).await.map_err(in_vas_words)?;
+        self.prover.remember(memory);
+        self.watcher.wake();
+        Ok(submit_pay::Response { order_id, txid: submitted.txid.into(), address: submitted.opens })
+    }
+
+    async fn order(&self, request: order::Request<'_>) -> Handled<order::Endpoint> {
+        let query = OrderOf {
+            access_token: self.store.vault().hash(request.access_token.as_str()),
+            uuid: request.app_id.as_str().to_owned(),
+            order_id: request.order_id.as_str().to_owned(),
+        };
+        let order = self.store.view(query).await?;
+        Ok(order::Response {
+            order_id: order.order_id.into(),
+            state: order.state,
+            to_addr: order.to_addr.into(),
+            asset_type: order.asset.into(),
+            amount: wallet_core::Amount::parse(order.amount)
+                .unwrap_or_else(|_| wallet_core::Units::ZERO.to_amount(0)),
+            from_addr: Some(order.from_addr.into()).filter(|_| order.state != OrderState::Open),
+            txid: order.txid.map(Into::into),
+            fault: order.fault,
+        })
+    }
+
+    /// The user of a session.
+    async fn owner(&self, session_key: &SessionKey<'_>) -> Result<fomo::UserId, Failure> {
+        let session = self.store.vault().hash(session_key.as_str());
+        Ok(self.store.submit(SessionUser(session)).await.map_err(in_vas_words)?.id)
+    }
+
+    async fn apply(&self, request: apply::Request<'_>) -> Handled<apply::Endpoint> {
+        let owner = self.owner(&request.session_key).await?;
+        let text = |given: Option<std::borrow::Cow<'_, str>>| given.unwrap_or_default().into_owned();
+        let command = ApplyVas {
+            owner,
+            profile: match request.wallet {
+                Wallet::Vas => Profile::Vas,
+                Wallet::Lafi => Profile::Lafi,
+            },
+            name: request.name.into_owned(),
+            safe_domain: text(request.safe_domain),
+            scheme: text(request.scheme),
+        };
+        let id = self.store.submit(command).await?.map_err(|fault| {
+            let field = match fault {
+                ApplicationFault::SafeDomain | ApplicationFault::Nowhere => "safe_domain",
+                ApplicationFault::Scheme => "scheme",
+                _ => "name",
+            };
+            Refused { field: Some(field), ..Refused::new(Refusal::ApplicationInvalid) }
+        })?;
+        Ok(apply::Response { application_id: ApplicationId::new(id.0) })
+    }
+
+    async fn applications(&self, request: applications::Request<'_>) -> Handled<applications::Endpoint> {
+        let owner = self.owner(&request.session_key).await?;
+        let apps = self.store.view(VasApps { owner: Some(owner) }).await?;
+        Ok(applications::Response { applications: apps.into_iter().map(application).collect() })
+    }
+
+    async fn credentials(&self, request: credentials::Request<'_>) -> Handled<credentials::Endpoint> {
+        let session = self.store.vault().hash(request.session_key.as_str());
+        // R61: a fresh password, each time.
+        let Proven { proof, .. } = self
+            .prover
+            .prove(Who::Session(session), PasswordKind::Login, Place::Nowhere, request.pwd.as_str())
+            .await
+            .map_err(in_vas_words)?;
+        let command = ShowCredentials { session, proof, app: VasAppId(request.application_id.get()) };
+        let app = self.store.submit(command).await.map_err(in_vas_words)?;
+        let internal = || Failure::from(Refused::new(Refusal::Internal));
+        let (access_token, rsa_private) = app.credentials(self.store.vault()).map_err(|_| internal())?;
+        let rsa_public = PublicKey::load(&app.rsa_public).map_err(|_| internal())?.to_base64();
+        Ok(credentials::Response {
+            uuid: app.uuid.into(),
+            access_token: access_token.expose().clone().into(),
+            rsa_private: rsa_private.expose().clone().into(),
+            rsa_public,
+        })
+    }
+}
+
+/// Sessions and passwords are those of FOMO's users, and so are their refusals: in this platform's words.
+fn in_vas_words(failure: Failure) -> Failure {
+    let Failure::Refused(mut no) = failure else { return failure };
+    if let Reason::Fomo(refusal) = no.refusal {
+        no.refusal = Reason::Vas(match refusal {
+            fomo::Refusal::SessionUnknown | fomo::Refusal::UserUnknown => Refusal::SessionUnknown,
+            fomo::Refusal::PwdWrong | fomo::Refusal::WalletPwdWrong | fomo::Refusal::WalletPwdUnset => {
+                Refusal::WalletPwdWrong
+            }
+            fomo::Refusal::Overloaded => Refusal::Overloaded,
+            _ => Refusal::Internal,
+        });
+    }
+    Failure::Refused(no)
+}
+
+fn application(app: VasApp) -> Application {
+    Application {
+        application_id: ApplicationId::new(app.id.0),
+        wallet: match app.profile {
+            Profile::Vas => Wallet::Vas,
+            Profile::Lafi => Wallet::Lafi,
+        },
+        name: app.name,
+        safe_domain: app.safe_domain,
+        scheme: app.scheme,
+        review: match app.state {
+            ReviewState::Pending => Review::Pending,
+            ReviewState::Approved => Review::Approved,
+            ReviewState::Rejected => Review::Rejected,
+        },
+        reason: app.reason,
+        uuid: app.uuid.into(),
     }
 }

@@ -134,6 +134,14 @@ impl Backend for Memory {
                 0,
                 *limit,
             ),
+            List::WatchedOrders { after, limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::VasOrder(order) if order.watched && order.id.0 > *after => Some(order.id),
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
             List::Leased => sorted(
                 self.select(|row| match row {
                     AnyRow::DeliveryRow(row) if row.leased_until.millis() != 0 => Some(row.id),

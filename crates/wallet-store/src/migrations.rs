@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_fomo", include_str!("../migrations/0001_fomo.sql")),
     ("0002_vas", include_str!("../migrations/0002_vas.sql")),
+    ("0003_orders", include_str!("../migrations/0003_orders.sql")),
 ];
 
 /// FNV-1a over the text: it notices an edit, and keeps nobody out.

@@ -311,6 +311,11 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
                 vec![by.millis().into(), format!("[{}]", except.join(",")).into(), int(*limit)],
             )
         }
+        List::WatchedOrders { after, limit } => (
+            "vas_order",
+            "WHERE watched = 1 AND id > ?1 ORDER BY id LIMIT ?2",
+            vec![int(*after), int(*limit)],
+        ),
         List::Leased => ("delivery", "WHERE leased_until > 0 ORDER BY id", vec![]),
         List::Over { what, by, limit } => {
             let by_expiry = "WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2";

@@ -1,0 +1,354 @@
+//! Transactions of a chain that carries payments, as its node tells them, and what they say about an order (R56).
+//!
+//! ```
+//! use wallet_core::Amount;
+//! use wallet_core::chain::{Expected, Transaction, Verdict, judge};
+//!
+//! let told = r#"{"txid":"ab","confirmations":2,"vin":[{"txid":"cd","vout":0,"addresses":["Vpayer"]}],
+//!   "vout":[{"n":0,"value":"1.50","assetType":"VAS","scriptPubKey":{"addresses":["Vshop"]},"data":["6f726465722d31"]}]}"#;
+//! let transaction = Transaction::from_json(&serde_json::from_str(told)?)?;
+//! let amount = Amount::parse("1.5")?;
+//! let order = Expected { order_id: "order-1", to: "Vshop", asset: "VAS", amount: &amount, decimals: 8 };
+//! assert_eq!(judge(&transaction, &order), Verdict::Pays { confirmations: 2 });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Amount, Units};
+
+/// What a transaction spends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The transaction that made the output.
+    pub txid: String,
+    /// Which of its outputs.
+    pub vout: u32,
+    /// Whose it was. Empty when the node does not say: [`Node`](crate::rpc::Node) then looks the output up.
+    pub addresses: Vec<String>,
+}
+
+/// What a transaction makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Who may spend it.
+    pub addresses: Vec<String>,
+    /// Of which asset it is.
+    pub asset: String,
+    /// How much of it; a decimal string (R56).
+    pub value: Amount<'static>,
+    /// What is written beside it.
+    pub data: Vec<Vec<u8>>,
+}
+
+/// A transaction as a node tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its id.
+    pub txid: String,
+    /// What it spends; nothing when it issues money.
+    pub inputs: Vec<Input>,
+    /// What it makes.
+    pub outputs: Vec<Output>,
+    /// How many blocks have it, from its own to the newest; 0 while it waits for one, negative when another transaction
+    /// has spent the same.
+    pub confirmations: i64,
+    /// The hash of its block.
+    pub block: Option<String>,
+}
+
+/// What a node said is no transaction: which member is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what the node said has no usable `{}`", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The asset of an output that names none: the chain's own.
+pub const NATIVE_ASSET: &str = "VAS";
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = vec![0; bytes.len() * 2];
+    crate::crypto::hex_lower(bytes, &mut out).to_owned()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| u8::try_from(digit(high)? << 4 | digit(low)?).ok()).collect()
+}
+
+fn list<'v>(of: &'v Value, name: &'static str) -> Result<&'v [Value], Unreadable> {
+    match of.get(name) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(list)) => Ok(list),
+        Some(_) => Err(Unreadable(name)),
+    }
+}
+
+fn texts(of: &Value, name: &'static str) -> Result<Vec<String>, Unreadable> {
+    let texts = list(of, name)?.iter().map(|text| text.as_str().map(str::to_owned));
+    texts.collect::<Option<_>>().ok_or(Unreadable(name))
+}
+
+fn text<'v>(of: &'v Value, name: &'static str) -> Result<&'v str, Unreadable> {
+    of.get(name).and_then(Value::as_str).ok_or(Unreadable(name))
+}
+
+impl Input {
+    fn from_json(told: &Value) -> Result<Option<Self>, Unreadable> {
+        if told.get("coinbase").is_some() {
+            return Ok(None);
+        }
+        let vout = told.get("vout").and_then(Value::as_u64).and_then(|vout| u32::try_from(vout).ok());
+        Ok(Some(Self {
+            txid: text(told, "txid")?.to_owned(),
+            vout: vout.ok_or(Unreadable("vout"))?,
+            addresses: texts(told, "addresses")?,
+        }))
+    }
+}
+
+impl Output {
+    fn from_json(told: &Value) -> Result<Self, Unreadable> {
+        // R56: text. A JSON number is refused: what it was before it was a number is not known.
+        let value = Amount::parse(text(told, "value")?.to_owned()).map_err(|_| Unreadable("value"))?;
+        let asset = match told.get("assetType") {
+            None | Some(Value::Null) => NATIVE_ASSET.to_owned(),
+            Some(_) => text(told, "assetType")?.to_owned(),
+        };
+        let script = told.get("scriptPubKey").unwrap_or(&Value::Null);
+        // What is beside the money may be of any shape; only hexadecimal text can be an order's id.
+        let data = list(told, "data")?.iter().filter_map(|data| from_hex(data.as_str()?));
+        Ok(Self { addresses: texts(script, "addresses")?, asset, value, data: data.collect() })
+    }
+}
+
+impl Transaction {
+    /// Reads the result of `getrawtransaction "txid" 4`. Members that are not needed are passed over.
+    ///
+    /// # Errors
+    /// [`Unreadable`] names the member.
+    pub fn from_json(told: &Value) -> Result<Self, Unreadable> {
+        let inputs = list(told, "vin")?.iter().filter_map(|input| Input::from_json(input).transpose());
+        let outputs = list(told, "vout")?.iter().map(Output::from_json);
+        let confirmations = match told.get("confirmations") {
+            None | Some(Value::Null) => 0,
+            Some(number) => number.as_i64().ok_or(Unreadable("confirmations"))?,
+        };
+        Ok(Self {
+            txid: text(told, "txid")?.to_owned(),
+            inputs: inputs.collect::<Result<_, _>>()?,
+            outputs: outputs.collect::<Result<_, _>>()?,
+            confirmations,
+            block: told.get("blockhash").and_then(Value::as_str).map(str::to_owned),
+        })
+    }
+
+    /// As a node tells it: the result of `getrawtransaction "txid" 4`.
+    pub fn to_json(&self) -> Value {
+        let input =
+            |input: &Input| json!({"txid": input.txid, "vout": input.vout, "addresses": input.addresses});
+        let output = |(n, output): (usize, &Output)| {
+            json!({
+                "n": n,
+                "value": output.value.as_str(),
+                "assetType": output.asset,
+                "scriptPubKey": {"type": "pubkeyhash", "addresses": output.addresses},
+                "data": output.data.iter().map(|data| hex(data)).collect::<Vec<_>>(),
+            })
+        };
+        let mut told = Map::new();
+        told.insert("txid".to_owned(), self.txid.clone().into());
+        told.insert("vin".to_owned(), self.inputs.iter().map(input).collect());
+        told.insert("vout".to_owned(), self.outputs.iter().enumerate().map(output).collect());
+        told.insert("confirmations".to_owned(), self.confirmations.into());
+        if let Some(block) = &self.block {
+            told.insert("blockhash".to_owned(), block.clone().into());
+        }
+        Value::Object(told)
+    }
+}
+
+/// The payment that an order waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// The order's id: its UTF-8 bytes stand in the data of some output.
+    pub order_id: &'a str,
+    /// Who is to be paid.
+    pub to: &'a str,
+    /// In which asset.
+    pub asset: &'a str,
+    /// How much, exactly.
+    pub amount: &'a Amount<'a>,
+    /// The asset's decimals.
+    pub decimals: u8,
+}
+
+/// What a transaction is for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It pays the order. How many confirmations are enough is for the reader to say.
+    Pays {
+        /// So many blocks have it.
+        confirmations: u64,
+    },
+    /// Another transaction has spent the same money: this one will never count.
+    DoubleSpent,
+    /// No output carries the order's id.
+    WrongOrder,
+    /// The receiver pays itself.
+    OwnAddress,
+    /// Nothing goes to the receiver.
+    WrongReceiver,
+    /// What goes to the receiver is another asset.
+    WrongAsset,
+    /// The receiver gets less.
+    Underpaid {
+        /// So much.
+        received: Units,
+    },
+    /// The receiver gets more.
+    Overpaid {
+        /// So much.
+        received: Units,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pays { confirmations } => {
+                write!(f, "it pays the order, with {confirmations} confirmations")
+            }
+            Self::DoubleSpent => f.write_str("another transaction has spent the same money"),
+            Self::WrongOrder => f.write_str("it does not carry the order's id"),
+            Self::OwnAddress => f.write_str("the receiver pays itself"),
+            Self::WrongReceiver => f.write_str("it pays somebody else"),
+            Self::WrongAsset => f.write_str("it pays in another asset"),
+            Self::Underpaid { .. } => f.write_str("it pays less than the order's amount"),
+            Self::Overpaid { .. } => f.write_str("it pays more than the order's amount"),
+        }
+    }
+}
+
+/// What a transaction is for an order. The money that it gives back to whoever pays goes to other addresses than the
+/// receiver's and does not count; a transaction that spends the receiver's own money pays nobody.
+pub fn judge(transaction: &Transaction, order: &Expected<'_>) -> Verdict {
+    let confirmations = match u64::try_from(transaction.confirmations) {
+        Ok(confirmations) => confirmations,
+        Err(_) => return Verdict::DoubleSpent,
+    };
+    let is_receiver = |addresses: &[String]| addresses.len() == 1 && addresses[0] == order.to;
+    let outputs = &transaction.outputs;
+    if !outputs.iter().flat_map(|output| &output.data).any(|data| data == order.order_id.as_bytes()) {
+        return Verdict::WrongOrder;
+    }
+    if transaction.inputs.iter().any(|input| input.addresses.iter().any(|address| address == order.to)) {
+        return Verdict::OwnAddress;
+    }
+    let mut received = outputs.iter().filter(|output| is_receiver(&output.addresses)).peekable();
+    if received.peek().is_none() {
+        return Verdict::WrongReceiver;
+    }
+    let mut received = received.filter(|output| output.asset == order.asset).peekable();
+    if received.peek().is_none() {
+        return Verdict::WrongAsset;
+    }
+    let sum = received
+        .try_fold(Units::ZERO, |sum, output| sum.checked_add(output.value.units(order.decimals).ok()?));
+    match (sum, order.amount.units(order.decimals)) {
+        (Some(received), Ok(wanted)) if received < wanted => Verdict::Underpaid { received },
+        (Some(received), Ok(wanted)) if received > wanted => Verdict::Overpaid { received },
+        (Some(_), Ok(_)) => Verdict::Pays { confirmations },
+        // More decimals than the asset has: no amount of it.
+        _ => Verdict::Underpaid { received: Units::ZERO },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paying(value: &str) -> Transaction {
+        let output = |to: &str, value: &str, data: &[&str]| Output {
+            addresses: vec![to.to_owned()],
+            asset: "VAS".to_owned(),
+            value: value.parse().unwrap(),
+            data: data.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        };
+        Transaction {
+            txid: "t".to_owned(),
+            inputs: vec![Input { txid: "s".to_owned(), vout: 1, addresses: vec!["payer".to_owned()] }],
+            outputs: vec![output("shop", value, &["o-1"]), output("payer", "7", &[])],
+            confirmations: 3,
+            block: Some("b".to_owned()),
+        }
+    }
+
+    fn verdict(transaction: &Transaction) -> Verdict {
+        let amount = Amount::parse("1.5").unwrap();
+        judge(
+            transaction,
+            &Expected { order_id: "o-1", to: "shop", asset: "VAS", amount: &amount, decimals: 8 },
+        )
+    }
+
+    #[test]
+    fn r56_only_the_exact_payment_pays() {
+        let units = |text: &str| text.parse::<Amount<'_>>().unwrap().units(8).unwrap();
+        assert_eq!(verdict(&paying("1.50")), Verdict::Pays { confirmations: 3 });
+        assert_eq!(verdict(&paying("1.49")), Verdict::Underpaid { received: units("1.49") });
+        assert_eq!(verdict(&paying("1.50000001")), Verdict::Overpaid { received: units("1.50000001") });
+        // Change does not count, wherever it stands; two outputs to the receiver do.
+        let mut turned = paying("1.5");
+        turned.outputs.reverse();
+        assert_eq!(verdict(&turned), Verdict::Pays { confirmations: 3 });
+        let mut split = paying("1");
+        split.outputs.push(Output {
+            value: "0.5".parse().unwrap(),
+            data: vec![],
+            ..split.outputs[0].clone()
+        });
+        assert_eq!(verdict(&split), Verdict::Pays { confirmations: 3 });
+        let mut other = paying("1.5");
+        other.outputs[0].data = vec![b"o-2".to_vec(), b"o-1 ".to_vec()];
+        assert_eq!(verdict(&other), Verdict::WrongOrder);
+        let mut other = paying("1.5");
+        other.outputs[0].asset = "L-F".to_owned();
+        assert_eq!(verdict(&other), Verdict::WrongAsset);
+        let mut other = paying("1.5");
+        other.outputs[0].addresses = vec!["shop2".to_owned()];
+        assert_eq!(verdict(&other), Verdict::WrongReceiver);
+        // Who shares an output with the receiver may take it back.
+        let mut other = paying("1.5");
+        other.outputs[0].addresses.push("payer".to_owned());
+        assert_eq!(verdict(&other), Verdict::WrongReceiver);
+        let mut own = paying("1.5");
+        own.inputs.push(Input { txid: "r".to_owned(), vout: 0, addresses: vec!["shop".to_owned()] });
+        assert_eq!(verdict(&own), Verdict::OwnAddress);
+        let mut gone = paying("1.5");
+        gone.confirmations = -1;
+        assert_eq!(verdict(&gone), Verdict::DoubleSpent);
+        let mut fine = paying("1.500000001");
+        fine.outputs[0].value = "1.500000001".parse().unwrap();
+        assert_eq!(verdict(&fine), Verdict::Underpaid { received: Units::ZERO });
+    }
+
+    #[test]
+    fn a_transaction_survives_out_and_in() {
+        let transaction = paying("1.50");
+        assert_eq!(Transaction::from_json(&transaction.to_json()).unwrap(), transaction);
+        let mut bare = transaction.to_json();
+        bare["vout"][0]["value"] = serde_json::from_str("1.5").unwrap();
+        assert_eq!(Transaction::from_json(&bare), Err(Unreadable("value")), "a number is no amount");
+    }
+}

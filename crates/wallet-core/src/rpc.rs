@@ -1,0 +1,259 @@
+//! JSON-RPC over HTTP, as nodes of chains speak it: requests and replies for both sides, and [`Node`], a node that
+//! answers over any [`Transport`].
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::chain::{Transaction, Unreadable};
+use crate::{Secret, Transport, crypto};
+
+/// No such method.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// The request is none.
+pub const INVALID_REQUEST: i64 = -32600;
+/// The parameters are not the method's.
+pub const INVALID_PARAMETER: i64 = -8;
+/// There is no such transaction or block.
+pub const NOT_FOUND: i64 = -5;
+
+/// A call, as a node receives it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Call {
+    /// Given back with the reply.
+    #[serde(default)]
+    pub id: Value,
+    /// Which method.
+    pub method: String,
+    /// Its parameters, by position.
+    #[serde(default)]
+    pub params: Vec<Value>,
+}
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which error.
+    pub code: i64,
+    /// In words.
+    pub message: String,
+}
+
+/// The body of a node's reply.
+pub fn reply(id: &Value, result: Result<Value, Refusal>) -> Vec<u8> {
+    let reply = match result {
+        Ok(result) => json!({"result": result, "error": null, "id": id}),
+        Err(refusal) => json!({"result": null, "error": refusal, "id": id}),
+    };
+    reply.to_string().into_bytes()
+}
+
+/// Who may ask a node: HTTP Basic.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret<String>,
+}
+
+impl Credentials {
+    /// The `Authorization` header.
+    fn header(&self) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password.expose())))
+    }
+
+    /// Whether a request carries them; compared in constant time.
+    pub fn admit(&self, headers: &http::HeaderMap) -> bool {
+        let given = headers.get(AUTHORIZATION).map_or(&b""[..], http::HeaderValue::as_bytes);
+        crypto::equal(given, self.header().as_bytes())
+    }
+}
+
+/// Why a node's answer is none.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RpcError<E> {
+    /// The node's address or its credentials cannot stand in a request.
+    Request,
+    /// The exchange failed.
+    Transport(E),
+    /// Name or password are wrong.
+    Unauthorized,
+    /// The node refused.
+    Refused(Refusal),
+    /// The answer is not JSON-RPC, or lacks what was asked for.
+    NotUnderstood(&'static str),
+}
+
+impl<E> fmt::Display for RpcError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request => f.write_str("the node's address or credentials cannot be used"),
+            Self::Transport(_) => f.write_str("the exchange with the node failed"),
+            Self::Unauthorized => f.write_str("the node refuses the name or the password"),
+            Self::Refused(refusal) => {
+                write!(f, "the node refused with {}: {}", refusal.code, refusal.message)
+            }
+            Self::NotUnderstood(what) => write!(f, "the node's answer has no usable `{what}`"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for RpcError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Transport(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E> From<Unreadable> for RpcError<E> {
+    fn from(Unreadable(what): Unreadable) -> Self {
+        Self::NotUnderstood(what)
+    }
+}
+
+/// Where a chain ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// The number of its newest block.
+    pub height: u64,
+    /// That block's hash.
+    pub hash: String,
+}
+
+/// A block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its hash.
+    pub hash: String,
+    /// Its number.
+    pub height: u64,
+    /// Its transactions.
+    pub txids: Vec<String>,
+}
+
+/// Inputs of one transaction whose addresses are looked up; a payment has few.
+const MOST_INPUTS: usize = 64;
+
+/// A node of the chain, asked over any transport.
+#[derive(Debug, Clone)]
+pub struct Node<T> {
+    transport: T,
+    url: String,
+    credentials: Credentials,
+}
+
+impl<T: Transport> Node<T> {
+    /// A node at this address.
+    pub fn new(transport: T, url: impl Into<String>, credentials: Credentials) -> Self {
+        Self { transport, url: url.into(), credentials }
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError<T::Error>> {
+        let body = json!({"jsonrpc": "1.0", "id": method, "method": method, "params": params});
+        let mut authorization =
+            http::HeaderValue::try_from(self.credentials.header()).map_err(|_| RpcError::Request)?;
+        authorization.set_sensitive(true);
+        let request = http::Request::post(&self.url)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string().into_bytes())
+            .map_err(|_| RpcError::Request)?;
+        let response = self.transport.send(request).await.map_err(RpcError::Transport)?;
+        if [401, 403].contains(&response.status().as_u16()) {
+            return Err(RpcError::Unauthorized);
+        }
+        // Nodes send HTTP 500 with an error in the body.
+        let mut reply: Value =
+            serde_json::from_slice(response.body()).map_err(|_| RpcError::NotUnderstood("result"))?;
+        match reply.get("error") {
+            None | Some(Value::Null) => {}
+            Some(error) => {
+                let refusal = Refusal::deserialize(error).map_err(|_| RpcError::NotUnderstood("error"))?;
+                return Err(RpcError::Refused(refusal));
+            }
+        }
+        match reply.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => Err(RpcError::NotUnderstood("result")),
+        }
+    }
+
+    /// Where the chain ends: `getblockchaininfo`.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn tip(&self) -> Result<Tip, RpcError<T::Error>> {
+        let info = self.call("getblockchaininfo", json!([])).await?;
+        let height = info["blocks"].as_u64().ok_or(RpcError::NotUnderstood("blocks"))?;
+        let hash = info["bestblockhash"].as_str().ok_or(RpcError::NotUnderstood("bestblockhash"))?;
+        Ok(Tip { height, hash: hash.to_owned() })
+    }
+
+    async fn raw_transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
+        match self.call("getrawtransaction", json!([txid, 4])).await {
+            Ok(told) => Ok(Some(Transaction::from_json(&told)?)),
+            Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A transaction, with the addresses of its inputs: `getrawtransaction "txid" 4`. `None` when the node has none.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
+        let Some(mut transaction) = self.raw_transaction(txid).await? else { return Ok(None) };
+        if transaction.inputs.len() > MOST_INPUTS {
+            return Err(RpcError::NotUnderstood("vin"));
+        }
+        // A node that does not say whose the inputs were is asked for the outputs that they spend.
+        for input in transaction.inputs.iter_mut().filter(|input| input.addresses.is_empty()) {
+            let spent = self.raw_transaction(&input.txid).await?.ok_or(RpcError::NotUnderstood("vin"))?;
+            let output = spent.outputs.into_iter().nth(input.vout as usize);
+            input.addresses = output.ok_or(RpcError::NotUnderstood("vin"))?.addresses;
+        }
+        Ok(Some(transaction))
+    }
+
+    /// A block: `getblock "hash"`. `None` when the node has none.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn block(&self, hash: &str) -> Result<Option<Block>, RpcError<T::Error>> {
+        let told = match self.call("getblock", json!([hash])).await {
+            Ok(told) => told,
+            Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let height = told["height"].as_u64().ok_or(RpcError::NotUnderstood("height"))?;
+        let txids = told["tx"].as_array().ok_or(RpcError::NotUnderstood("tx"))?;
+        let txids = txids.iter().map(|txid| txid.as_str().map(str::to_owned)).collect::<Option<_>>();
+        Ok(Some(Block { hash: hash.to_owned(), height, txids: txids.ok_or(RpcError::NotUnderstood("tx"))? }))
+    }
+
+    /// Whether an address is one of the chain: `validateaddress`.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn is_address(&self, address: &str) -> Result<bool, RpcError<T::Error>> {
+        let told = self.call("validateaddress", json!([address])).await?;
+        told["isvalid"].as_bool().ok_or(RpcError::NotUnderstood("isvalid"))
+    }
+
+    /// A fresh address of the node's wallet: `getnewaddress`.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn new_address(&self) -> Result<String, RpcError<T::Error>> {
+        let told = self.call("getnewaddress", json!([])).await?;
+        told.as_str().map(str::to_owned).ok_or(RpcError::NotUnderstood("result"))
+    }
+}

@@ -1,0 +1,362 @@
+//! Orders of the VAS and Lafi wallets: one payment each, decided when it is submitted, watched on the chain until nothing
+//! can undo it, and told by a callback (R53, R56, R65, R71).
+//!
+//! ```text
+//!            submit                  confirmed
+//!   open ──────────────▶ submitted ─────────────▶ paid ──▶ final, not watched any more
+//!    ▲  double spend, wrong   │  ▲   reorganised   │
+//!    └────────────────────────┘  └─────────────────┘
+//! ```
+
+use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal, lifetimes, limits, pay};
+use wallet_core::chain::{Expected, Transaction, Verdict, judge};
+use wallet_core::link::Payload;
+use wallet_core::{Amount, DeliveryState, Units, Unverified};
+
+use crate::deliveries;
+use crate::devchain::{DECIMALS, DevPay};
+use crate::entities::{
+    CallbackKind, DeliveryRow, OrderSeq, Rows, VasApp, VasAppName, VasOrder, VasOrderName, VasPayment,
+};
+use crate::machine::{Command, Context, Query, Refused, Stop};
+use crate::passwords::Proof;
+use crate::returns::callable;
+use crate::rows::{Changes, List};
+use crate::users::signed_in;
+use crate::vas::{by_uuid, proven, session_unknown};
+use crate::vault::Digest;
+
+/// How an order is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaidBy {
+    /// The platform's wallet pays on the embedded chain, in the same commit.
+    DevChain,
+    /// The wallet has broadcast this transaction itself.
+    Transaction(String),
+}
+
+/// The user pays an order. The link's signature has been checked.
+#[derive(Debug)]
+pub struct SubmitPay {
+    /// Whose session.
+    pub session: Digest,
+    /// That the payment password is known.
+    pub proof: Proof,
+    /// The order.
+    pub link: pay::Link<'static>,
+    /// How.
+    pub by: PaidBy,
+}
+
+/// A payment that was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmittedPay {
+    /// The transaction.
+    pub txid: String,
+    /// What the wallet opens now; without it, it minimises (R48, R68).
+    pub opens: Option<String>,
+}
+
+/// Reads a payment's link, taken apart: 910002 when it is none for a payment.
+///
+/// # Errors
+/// [`Refusal::LinkRefused`].
+pub fn read_pay<'a>(payload: &'a Payload<'_>) -> Result<Unverified<'a, pay::Link<'a>>, Refused> {
+    match AnyLink::read(payload) {
+        Ok((AnyLink::Pay(link), _)) => Ok(link),
+        _ => Err(Refused::new(Refusal::LinkRefused)),
+    }
+}
+
+fn not_payable(field: &'static str) -> Stop {
+    Refused { field: Some(field), ..Refused::new(Refusal::NotPayable) }.into()
+}
+
+/// An amount that is more than nothing and has at most the chain's decimals (R66).
+fn is_payable(amount: &Amount<'_>) -> bool {
+    amount.units(DECIMALS).is_ok_and(|units| units > Units::ZERO)
+}
+
+impl VasApp {
+    /// Whether the platform may call an address: http or https, and its host the safe domain (R49).
+    fn may_be_called_at(&self, address: &str) -> bool {
+        callable(address).is_some() && self.registered().allows(address)
+    }
+
+    /// What the wallet opens after a payment: `Err` when the scheme is not the registered one (R67).
+    fn opens_after(&self, link: &pay::Link<'_>) -> Result<Option<String>, Stop> {
+        let Some(scheme) = link.callback_scheme.as_deref().filter(|scheme| !scheme.is_empty()) else {
+            return Ok(None); // R68
+        };
+        let name = scheme.split_once("://").map_or(scheme, |(name, _)| name);
+        if self.scheme.is_empty() || !name.eq_ignore_ascii_case(&self.scheme) {
+            return Err(Refusal::NotRegistered.into());
+        }
+        if link.open_call_back_type == Some(OpenCallbackType::Minimise) {
+            return Ok(None);
+        }
+        Ok(Some(if scheme.contains("://") { scheme.to_owned() } else { format!("{scheme}://") }))
+    }
+}
+
+impl VasOrder {
+    /// Whether a link asks for this very payment (R65): everything that is signed is the same, as it was given.
+    fn is_of(&self, link: &pay::Link<'_>) -> bool {
+        self.to_addr == link.to_addr.as_str()
+            && self.asset == link.asset_type.as_str()
+            && self.amount == link.amount.as_str()
+            && self.callback_url == link.callback_url.as_str()
+    }
+}
+
+/// The order of an app's own id.
+fn order_of(rows: &Rows, app: &VasApp, order_id: &str) -> Result<Option<VasOrder>, Stop> {
+    let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.to_owned()))? else { return Ok(None) };
+    Ok(Some(rows.find::<VasOrder>(&(name.order_seq,))?.ok_or(Refusal::Internal)?.clone()))
+}
+
+impl Command for SubmitPay {
+    type Outcome = SubmittedPay;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<SubmittedPay, Stop> {
+        let link = &self.link;
+        rows.want::<VasAppName>(&(link.app_uuid.as_str().to_owned(),));
+        let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
+        self.proof.check(rows, cx, out, &user)?;
+        let app = by_uuid(rows, link.app_uuid.as_str())?;
+        if !app.may_be_called_at(link.callback_url.as_str()) {
+            return Err(Refusal::NotRegistered.into());
+        }
+        let opens = app.opens_after(link)?;
+        let from = cx.vault.address(user.id);
+        match () {
+            () if link.asset_type.as_str() != app.profile.asset() => return Err(not_payable("assetType")),
+            () if !is_payable(&link.amount) => return Err(not_payable("amount")),
+            () if !cx.vault.is_address(link.to_addr.as_str()) => return Err(not_payable("toAddr")),
+            // R56: what somebody pays to themselves pays nothing.
+            () if link.to_addr.as_str() == from => return Err(not_payable("toAddr")),
+            () => {}
+        }
+        let order_id = link.order_id.as_str();
+        let order = match order_of(rows, &app, order_id)? {
+            None => VasOrder {
+                id: OrderSeq(cx.ids.next()),
+                app: app.id,
+                order_id: order_id.to_owned(),
+                to_addr: link.to_addr.as_str().to_owned(),
+                asset: link.asset_type.as_str().to_owned(),
+                amount: link.amount.as_str().to_owned(),
+                callback_url: link.callback_url.as_str().to_owned(),
+                state: OrderState::Open,
+                txid: None,
+                from_addr: String::new(),
+                fault: None,
+                watched: false,
+                delivery: None,
+                submitted_at: cx.now,
+                created_at: cx.now,
+            },
+            Some(order) if !order.is_of(link) => return Err(Refusal::OrderDiffers.into()),
+            Some(order) if order.state == OrderState::Open => order,
+            // The reply to the first submission was lost.
+            Some(order) if matches!(&self.by, PaidBy::Transaction(txid) if order.txid.as_ref() == Some(txid)) =>
+            {
+                return Ok(SubmittedPay { txid: order.txid.unwrap_or_default(), opens });
+            }
+            Some(_) => return Err(Refusal::OrderTaken.into()),
+        };
+        let txid = match &self.by {
+            PaidBy::Transaction(txid) => match rows.find::<VasPayment>(&(txid.clone(),))? {
+                Some(payment) if payment.order_seq != order.id => return Err(Refusal::TxidTaken.into()),
+                _ => txid.clone(),
+            },
+            PaidBy::DevChain => {
+                let pay = DevPay {
+                    from: from.clone(),
+                    to: order.to_addr.clone(),
+                    asset: order.asset.clone(),
+                    amount: link.amount.clone(),
+                    data: order.order_id.clone(),
+                };
+                pay.apply(rows, cx, out)?
+            }
+        };
+        out.put(VasOrderName { app: app.id, order_id: order.order_id.clone(), order_seq: order.id });
+        out.put(VasPayment { txid: txid.clone(), order_seq: order.id });
+        out.put(VasOrder {
+            state: OrderState::Submitted,
+            txid: Some(txid.clone()),
+            from_addr: from,
+            fault: None,
+            watched: true,
+            submitted_at: cx.now,
+            ..order
+        });
+        Ok(SubmittedPay { txid, opens })
+    }
+}
+
+/// Orders whose payment is watched: what to look up on the chain.
+#[derive(Debug)]
+pub struct WatchedOrders {
+    /// After this one.
+    pub after: OrderSeq,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for WatchedOrders {
+    type Answer = Vec<(OrderSeq, String)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let orders = rows.list::<VasOrder>(List::WatchedOrders { after: self.after.0, limit: self.limit })?;
+        Ok(orders.into_iter().map(|order| (order.id, order.txid.clone().unwrap_or_default())).collect())
+    }
+}
+
+/// Takes note of what the chain says about an order's transaction.
+#[derive(Debug)]
+pub struct ObservePayment {
+    /// The order.
+    pub order: OrderSeq,
+    /// The transaction that was looked up.
+    pub txid: String,
+    /// What the chain has of it.
+    pub seen: Option<Transaction>,
+    /// How many confirmations make an order paid (R53).
+    pub confirmations: u64,
+}
+
+/// What an observation means for an order.
+enum Meaning {
+    /// It pays, and has confirmations enough.
+    Confirmed {
+        /// Nothing will undo it any more.
+        for_good: bool,
+    },
+    /// It may come to pay.
+    Waits,
+    /// It never will.
+    Fails(OrderFault),
+}
+
+impl ObservePayment {
+    fn meaning(&self, order: &VasOrder, cx: &Context<'_>) -> Result<Meaning, Stop> {
+        let Some(transaction) = &self.seen else {
+            // What was never paid may be paid again. What was paid may come back with its block.
+            let given_up = cx.now > order.submitted_at + lifetimes::MISSING_PAYMENT;
+            return Ok(if given_up { Meaning::Fails(OrderFault::Missing) } else { Meaning::Waits });
+        };
+        let amount = Amount::parse(order.amount.as_str()).map_err(|_| Refusal::Internal)?;
+        let expected = Expected {
+            order_id: &order.order_id,
+            to: &order.to_addr,
+            asset: &order.asset,
+            amount: &amount,
+            decimals: DECIMALS,
+        };
+        Ok(match judge(transaction, &expected) {
+            Verdict::Pays { confirmations } if confirmations >= self.confirmations.max(1) => {
+                Meaning::Confirmed {
+                    for_good: confirmations >= self.confirmations.max(limits::FINAL_CONFIRMATIONS),
+                }
+            }
+            Verdict::Pays { .. } => Meaning::Waits,
+            Verdict::DoubleSpent => Meaning::Fails(OrderFault::DoubleSpent),
+            Verdict::WrongOrder => Meaning::Fails(OrderFault::WrongOrder),
+            Verdict::OwnAddress => Meaning::Fails(OrderFault::OwnAddress),
+            Verdict::WrongAsset => Meaning::Fails(OrderFault::WrongAsset),
+            Verdict::Underpaid { .. } => Meaning::Fails(OrderFault::Underpaid),
+            Verdict::Overpaid { .. } => Meaning::Fails(OrderFault::Overpaid),
+            _ => Meaning::Fails(OrderFault::WrongReceiver),
+        })
+    }
+}
+
+/// Takes back a callback that has not been heard: what it says is not true any more.
+fn silence(rows: &Rows, out: &mut Changes, order: &mut VasOrder) -> Result<(), Stop> {
+    let Some(delivery) = order.delivery else { return Ok(()) };
+    let row = rows.find::<DeliveryRow>(&(delivery,))?;
+    if row.is_some_and(|row| row.state != DeliveryState::Acknowledged) {
+        deliveries::forget(rows, out, delivery)?;
+        order.delivery = None;
+    }
+    Ok(())
+}
+
+impl Command for ObservePayment {
+    type Outcome = OrderState;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<OrderState, Stop> {
+        let order = rows.find::<VasOrder>(&(self.order,))?.ok_or(Refusal::Internal)?;
+        // Late: the order has moved on since.
+        if !order.watched || order.txid.as_ref() != Some(&self.txid) {
+            return Ok(order.state);
+        }
+        let mut order = order.clone();
+        let before = order.clone();
+        match self.meaning(&order, cx)? {
+            Meaning::Confirmed { for_good } => {
+                order.state = OrderState::Paid;
+                order.watched = !for_good;
+                let payer =
+                    self.seen.iter().flat_map(|seen| &seen.inputs).flat_map(|input| &input.addresses).next();
+                order.from_addr = payer.cloned().unwrap_or(order.from_addr);
+                // One that was acknowledged before a reorganisation has told the app already.
+                if order.delivery.is_none() {
+                    order.delivery =
+                        Some(deliveries::begin(cx, out, CallbackKind::Payment, order.id.0, order.app.into()));
+                }
+            }
+            Meaning::Waits => {
+                order.state = OrderState::Submitted;
+                silence(rows, out, &mut order)?;
+            }
+            Meaning::Fails(fault) => {
+                order.state = OrderState::Open;
+                order.fault = Some(fault);
+                order.watched = false;
+                silence(rows, out, &mut order)?;
+            }
+        }
+        let state = order.state;
+        if order != before {
+            out.put(order);
+        }
+        Ok(state)
+    }
+}
+
+/// An order, for its app (R71).
+#[derive(Debug)]
+pub struct OrderOf {
+    /// The accessToken.
+    pub access_token: Digest,
+    /// The appId.
+    pub uuid: String,
+    /// The app's own id of the order.
+    pub order_id: String,
+}
+
+impl Query for OrderOf {
+    type Answer = VasOrder;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
+        proven(rows, self.access_token, &self.uuid)?;
+        let app = by_uuid(rows, &self.uuid)?;
+        order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
+    }
+}
+
+/// An order, for the operator.
+#[derive(Debug)]
+pub struct FindOrder {
+    /// The app's uuid.
+    pub uuid: String,
+    /// The app's own id of the order.
+    pub order_id: String,
+}
+
+impl Query for FindOrder {
+    type Answer = VasOrder;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
+        let app = by_uuid(rows, &self.uuid)?;
+        order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
+    }
+}

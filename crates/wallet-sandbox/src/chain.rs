@@ -1,0 +1,224 @@
+//! The embedded chain from outside: JSON-RPC as a node speaks it, so that an integrator can follow the document's section
+//! 2.1, and blocks, reorganisations and payments on demand.
+
+use std::time::Duration;
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Json, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use wallet_core::Secret;
+use wallet_core::rpc::{
+    Call, Credentials, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_FOUND, Refusal, Tip, reply,
+};
+use wallet_platform::{
+    DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Vault,
+};
+use wallet_store::{Failure, Store};
+
+use crate::routes::{Shared, failed};
+
+/// Where the JSON-RPC answers.
+pub(crate) const RPC_PATH: &str = "/chain/rpc";
+/// Who may ask.
+pub(crate) const RPC_USER: &str = "demo";
+
+/// What may ask the chain: the password is the database's own.
+pub(crate) fn credentials(vault: &Vault) -> Credentials {
+    let mut text = [0; 40];
+    let password =
+        wallet_core::crypto::hex_lower(vault.hash("rpc password").as_bytes(), &mut text).to_owned();
+    Credentials { user: RPC_USER.to_owned(), password: Secret::new(password) }
+}
+
+fn refusal(code: i64, message: impl Into<String>) -> Refusal {
+    Refusal { code, message: message.into() }
+}
+
+impl Shared {
+    /// Waits until what a change of the chain brings about is done, callbacks included.
+    async fn settle(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        if let Err(error) = self.server.settle(until).await {
+            tracing::warn!(%error, "the chain was changed, and what comes of it is still to be done");
+        }
+    }
+}
+
+/// JSON-RPC over HTTP Basic. The content type is nobody's concern.
+pub(crate) async fn rpc(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    if !credentials(shared.store.vault()).admit(&headers) {
+        let mut response =
+            (StatusCode::UNAUTHORIZED, "HTTP Basic with rpc_user and rpc_password of /sandbox\n")
+                .into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"chain\""));
+        return response;
+    }
+    let (id, result) = match serde_json::from_slice::<Call>(&body) {
+        Ok(call) => {
+            let result = answer(&shared.store, &call).await;
+            (call.id, result)
+        }
+        Err(error) => {
+            let said = format!(
+                "the body is no call such as {{\"method\": \"getblockchaininfo\", \"params\": []}}: {error}"
+            );
+            (Value::Null, Err(refusal(INVALID_REQUEST, said)))
+        }
+    };
+    // Nodes answer so.
+    let status = match &result {
+        Ok(_) => StatusCode::OK,
+        Err(refusal) if refusal.code == METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        Err(refusal) if refusal.code == INVALID_REQUEST => StatusCode::BAD_REQUEST,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = (status, reply(&id, result)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn answer(store: &Store, call: &Call) -> Result<Value, Refusal> {
+    let internal = |failure: Failure| refusal(-1, failure.to_string());
+    let text = |at: usize, what: &str| {
+        let given = call.params.get(at).and_then(Value::as_str).map(str::to_owned);
+        given.ok_or_else(|| {
+            refusal(
+                INVALID_PARAMETER,
+                format!("{}: parameter {} is the {what}, as text", call.method, at + 1),
+            )
+        })
+    };
+    match call.method.as_str() {
+        "getrawtransaction" => {
+            let txid = text(0, "txid")?;
+            match call.params.get(1) {
+                Some(Value::Bool(true)) => {}
+                Some(Value::Number(verbose)) if verbose.as_u64().is_some_and(|verbose| verbose > 0) => {}
+                _ => {
+                    let said =
+                        "give 4 as the second parameter: this chain has no other form of a transaction";
+                    return Err(refusal(INVALID_PARAMETER, said));
+                }
+            }
+            let found = store.view(DevTransaction(txid)).await.map_err(internal)?;
+            let missing = || refusal(NOT_FOUND, "No such mempool or blockchain transaction");
+            Ok(found.ok_or_else(missing)?.to_json())
+        }
+        "getblockchaininfo" => {
+            let Tip { height, hash } = store.view(DevTip).await.map_err(internal)?;
+            Ok(json!({"chain": "dev", "blocks": height, "headers": height, "bestblockhash": hash}))
+        }
+        "getblock" => {
+            let missing = || refusal(NOT_FOUND, "Block not found");
+            let hash = match call.params.first().and_then(Value::as_u64) {
+                Some(height) => {
+                    store.view(DevBlockAt(height)).await.map_err(internal)?.ok_or_else(missing)?
+                }
+                None => text(0, "block\'s hash")?,
+            };
+            let found = store.view(DevBlockOf(hash)).await.map_err(internal)?;
+            let (block, made_at) = found.ok_or_else(missing)?;
+            let tip = store.view(DevTip).await.map_err(internal)?;
+            Ok(json!({
+                "hash": block.hash,
+                "height": block.height,
+                "confirmations": tip.height.saturating_sub(block.height) + 1,
+                "time": made_at.secs(),
+                "tx": block.txids,
+            }))
+        }
+        "validateaddress" => {
+            let address = text(0, "address")?;
+            Ok(json!({"isvalid": store.vault().is_address(&address), "address": address}))
+        }
+        "getnewaddress" => store.submit(DevNewAddress).await.map(Value::String).map_err(internal),
+        other => {
+            let known = "getrawtransaction, getblockchaininfo, getblock, validateaddress, getnewaddress";
+            Err(refusal(METHOD_NOT_FOUND, format!("there is no method {other}; there are {known}")))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Ended {
+    height: u64,
+    hash: String,
+}
+
+fn ended(tip: Result<Tip, Failure>) -> Response {
+    match tip {
+        Ok(Tip { height, hash }) => Json(Ended { height, hash }).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Mine {
+    #[serde(default = "one")]
+    blocks: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Makes blocks now.
+pub(crate) async fn mine(State(shared): State<Shared>, Form(Mine { blocks }): Form<Mine>) -> Response {
+    let tip = shared.store.submit(DevMine { blocks }).await;
+    shared.settle().await;
+    ended(tip)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Reorg {
+    #[serde(default = "one")]
+    depth: u64,
+    double_spend: Option<String>,
+}
+
+/// Takes back blocks and makes one more of another branch; a transaction may be double-spent on the way.
+pub(crate) async fn reorg(State(shared): State<Shared>, Form(reorg): Form<Reorg>) -> Response {
+    let double_spend = reorg.double_spend.into_iter().collect();
+    let tip = shared.store.submit(DevReorg { depth: reorg.depth, double_spend }).await;
+    shared.settle().await;
+    ended(tip)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Pay {
+    from: String,
+    to: String,
+    asset: String,
+    amount: String,
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(Serialize)]
+struct Paid {
+    txid: String,
+}
+
+/// A payment as a wallet of one\'s own would broadcast it: of any sum to anybody, with any data.
+pub(crate) async fn pay(State(shared): State<Shared>, Form(pay): Form<Pay>) -> Response {
+    let Ok(amount) = pay.amount.parse() else {
+        return (StatusCode::BAD_REQUEST, "amount is a decimal number such as 1.5\n").into_response();
+    };
+    let Pay { from, to, asset, data, .. } = pay;
+    match shared.store.submit(DevPay { from, to, asset, amount, data }).await {
+        Ok(txid) => {
+            shared.server.watcher().wake();
+            Json(Paid { txid }).into_response()
+        }
+        Err(Failure::Refused(no)) => {
+            (StatusCode::BAD_REQUEST, format!("the chain refuses this payment: {:?}\n", no.refusal))
+                .into_response()
+        }
+        Err(failure) => failed(&failure),
+    }
+}

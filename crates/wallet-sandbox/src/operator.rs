@@ -1,0 +1,76 @@
+//! What an operator does in a sandbox without pages: decide on applications, and send callbacks again.
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Json, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use wallet_crypto::{DEFAULT_BITS, PrivateKey};
+use wallet_platform::{ApplicationFault, FindOrder, ReviewVas, SendAgain, VasAppId, Verdict};
+
+use crate::routes::{Shared, failed};
+
+#[derive(Deserialize)]
+pub(crate) struct Review {
+    application_id: u64,
+    approve: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Reviewed {
+    uuid: String,
+}
+
+fn refused(why: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
+}
+
+/// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
+pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Review>) -> Response {
+    let verdict = if review.approve == "yes" {
+        // A second or so: away from everything else.
+        match tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await {
+            Ok(Ok(key)) => Verdict::Approve {
+                rsa_private: key.to_base64(),
+                rsa_public: key.public().pkcs1().to_vec(),
+                seed: shared.store.vault().seed(),
+            },
+            _ => return failed(&"no key pair could be made"),
+        }
+    } else {
+        Verdict::Reject { reason: review.reason }
+    };
+    match shared.store.submit(ReviewVas { app: VasAppId(review.application_id), verdict }).await {
+        Ok(Ok(app)) => Json(Reviewed { uuid: app.uuid }).into_response(),
+        Ok(Err(ApplicationFault::Decided)) => refused("this application has been decided already"),
+        Ok(Err(_)) => refused("there is no application of this number"),
+        Err(failure) => failed(&failure),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Again {
+    uuid: String,
+    order_id: String,
+}
+
+/// Sends the callback of an order again that was never heard.
+pub(crate) async fn send_again(State(shared): State<Shared>, Form(again): Form<Again>) -> Response {
+    let order = match shared.store.view(FindOrder { uuid: again.uuid, order_id: again.order_id }).await {
+        Ok(order) => order,
+        Err(_) => return refused("there is no such order"),
+    };
+    let Some(delivery) = order.delivery else {
+        return refused("the order is not paid: there is nothing to tell");
+    };
+    match shared.store.submit(SendAgain(delivery)).await {
+        Ok(Some(_)) => {
+            shared.server.callbacks().wake();
+            (StatusCode::OK, "its callback is sent again\n").into_response()
+        }
+        Ok(None) => refused("its callback is under way or was acknowledged"),
+        Err(failure) => failed(&failure),
+    }
+}

@@ -1,0 +1,115 @@
+//! The chain that payments stand on, as the server sees it, and its two adapters: the one that is embedded in the store,
+//! and a node.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use wallet_core::chain::Transaction;
+use wallet_core::rpc::{Node, Tip};
+use wallet_core::{Transport, UnixTime};
+use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction};
+use wallet_store::{Failure, Store};
+
+/// Why a chain does not answer, in words.
+#[derive(Debug)]
+pub struct ChainError(pub String);
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ChainError {}
+
+impl From<Failure> for ChainError {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+/// What a chain answers, in a while.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
+
+/// A chain that is watched for payments.
+pub trait Chain: Send + Sync + 'static {
+    /// Where it ends.
+    fn tip(&self) -> Answer<'_, Tip>;
+
+    /// A transaction, with the addresses of its inputs; `None` when the chain has none of this id.
+    fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>>;
+
+    /// Whether it is the one in the store, on which the platform's wallet pays by itself.
+    fn is_embedded(&self) -> bool {
+        false
+    }
+
+    /// Does what is due by the store's clock; says whether anything was.
+    fn tick(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    /// When something is due next.
+    fn next(&self) -> Answer<'_, Option<UnixTime>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// The chain that is embedded in the store.
+#[derive(Debug)]
+pub struct EmbeddedChain(pub Store);
+
+impl Chain for EmbeddedChain {
+    fn tip(&self) -> Answer<'_, Tip> {
+        Box::pin(async { Ok(self.0.view(DevTip).await?) })
+    }
+
+    fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
+        Box::pin(async { Ok(self.0.view(DevTransaction(txid.to_owned())).await?) })
+    }
+
+    fn is_embedded(&self) -> bool {
+        true
+    }
+
+    fn tick(&self) -> Answer<'_, bool> {
+        Box::pin(async {
+            // Most of the time nothing is: no command then.
+            match self.0.view(DevNextBlock).await? {
+                Some(at) if at <= self.0.now() => Ok(self.0.submit(DevTick).await?),
+                _ => Ok(false),
+            }
+        })
+    }
+
+    fn next(&self) -> Answer<'_, Option<UnixTime>> {
+        Box::pin(async { Ok(self.0.view(DevNextBlock).await?) })
+    }
+}
+
+/// A node of the chain, asked by JSON-RPC.
+#[derive(Debug)]
+pub struct VasChain<T>(pub Node<T>);
+
+impl<T: Transport + 'static> Chain for VasChain<T> {
+    fn tip(&self) -> Answer<'_, Tip> {
+        Box::pin(async { self.0.tip().await.map_err(|error| ChainError(in_words(&error))) })
+    }
+
+    fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
+        Box::pin(async { self.0.transaction(txid).await.map_err(|error| ChainError(in_words(&error))) })
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words.truncate(words.char_indices().nth(300).map_or(words.len(), |(at, _)| at));
+    words
+}

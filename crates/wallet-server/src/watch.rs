@@ -1,0 +1,157 @@
+//! Watches the chain for payments that were submitted. It looks up transactions and hands over what it finds; what that
+//! means for an order is the platform's to say.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
+use wallet_api::vas::OrderState;
+use wallet_core::UnixTime;
+use wallet_platform::{ObservePayment, OrderSeq, WatchedOrders};
+use wallet_store::Store;
+
+use crate::callbacks::Callbacks;
+use crate::chain::{Chain, ChainError};
+
+/// Orders looked up in one go.
+const AT_ONCE: u64 = 256;
+/// Between two looks at a chain that has its own time.
+const NAP: Duration = Duration::from_secs(5);
+/// A payment that is missing is given up after a while, whether or not a block comes.
+const LOOK_ANYWAY: Duration = Duration::from_secs(60);
+
+/// The watcher of the chain. Clones share it.
+#[derive(Clone)]
+pub struct Watcher {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    chain: Arc<dyn Chain>,
+    callbacks: Callbacks,
+    confirmations: u64,
+    /// The hash of the newest block at the last whole look, and when that was.
+    looked: Mutex<Option<(String, Instant)>>,
+    /// Whether a payment was submitted since.
+    submitted: AtomicBool,
+    wake: Notify,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("confirmations", &self.inner.confirmations).finish_non_exhaustive()
+    }
+}
+
+impl Watcher {
+    pub(crate) fn new(store: Store, chain: Arc<dyn Chain>, callbacks: Callbacks, confirmations: u64) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                chain,
+                callbacks,
+                confirmations,
+                looked: Mutex::default(),
+                submitted: AtomicBool::new(true),
+                wake: Notify::new(),
+            }),
+        }
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Arc<dyn Chain> {
+        &self.inner.chain
+    }
+
+    /// Says that something is to be looked at: a payment was submitted, a block made, or the clock set.
+    pub fn wake(&self) {
+        self.inner.submitted.store(true, Ordering::Release);
+        self.inner.wake.notify_one();
+    }
+
+    /// Looks up every payment that is watched, when the chain or the orders have changed. Says how many orders are paid
+    /// by it.
+    async fn look(&self) -> Result<usize, ChainError> {
+        let inner = &*self.inner;
+        let mut looked = inner.looked.lock().await;
+        let submitted = inner.submitted.swap(false, Ordering::AcqRel);
+        let tip = inner.chain.tip().await?.hash;
+        let fresh = |(hash, at): &(String, Instant)| *hash == tip && at.elapsed() < LOOK_ANYWAY;
+        if !submitted && looked.as_ref().is_some_and(fresh) {
+            return Ok(0);
+        }
+        *looked = None; // an error on the way: look again
+        let (mut paid, mut after) = (0, OrderSeq(0));
+        loop {
+            let orders = inner.store.view(WatchedOrders { after, limit: AT_ONCE }).await?;
+            for (order, txid) in &orders {
+                let seen = inner.chain.transaction(txid).await?;
+                let (order, txid, confirmations) = (*order, txid.clone(), inner.confirmations);
+                let state = inner.store.submit(ObservePayment { order, txid, seen, confirmations }).await?;
+                paid += usize::from(state == OrderState::Paid);
+            }
+            match orders.last() {
+                Some((last, _)) => after = *last,
+                None => break,
+            }
+        }
+        *looked = Some((tip, Instant::now()));
+        if paid > 0 {
+            inner.callbacks.wake();
+        }
+        Ok(paid)
+    }
+
+    /// Does what is due on the chain, and looks at what came of it. Says whether anything was due.
+    ///
+    /// # Errors
+    /// The chain's, or the store's.
+    pub async fn settle(&self) -> Result<bool, ChainError> {
+        let mut moved = false;
+        self.inner.submitted.store(true, Ordering::Release);
+        while self.inner.chain.tick().await? {
+            moved = true;
+            self.look().await?;
+        }
+        self.look().await?;
+        Ok(moved)
+    }
+
+    /// When something is due next.
+    ///
+    /// # Errors
+    /// The chain's, or the store's.
+    pub async fn next(&self) -> Result<Option<UnixTime>, ChainError> {
+        self.inner.chain.next().await
+    }
+
+    async fn step(&self) -> Result<Duration, ChainError> {
+        self.inner.chain.tick().await?;
+        self.look().await?;
+        Ok(match self.next().await? {
+            Some(next) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
+            None => NAP,
+        })
+    }
+
+    /// Runs for ever.
+    pub(crate) async fn run(self) {
+        loop {
+            let nap = match self.step().await {
+                Ok(nap) => nap,
+                Err(error) => {
+                    tracing::warn!(%error, "the chain cannot be watched; orders stay as they are until it can");
+                    NAP
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(nap) => {}
+                () = self.inner.wake.notified() => {}
+            }
+        }
+    }
+}
