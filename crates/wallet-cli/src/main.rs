@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use wallet_api::vas::Profile;
+use wallet_client::QrCode;
 use wallet_core::Lang;
 use wallet_sandbox::{Described, Sandbox, SandboxOptions, demo};
 
@@ -37,6 +39,20 @@ enum Command {
         #[command(subcommand)]
         platform: DemoPlatform,
     },
+    /// Draw a link as a QR code, in the terminal or into files.
+    Qr(QrArguments),
+}
+
+#[derive(clap::Args)]
+struct QrArguments {
+    /// What the code says; without it the first line of stdin.
+    link: Option<String>,
+    /// Write an SVG picture to this file.
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Write a PNG picture to this file.
+    #[arg(long)]
+    png: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -55,14 +71,21 @@ struct DevArguments {
 #[derive(Subcommand)]
 enum DemoPlatform {
     /// FOMO: sign in, authorize, pay, get paid back, refresh.
-    Fomo {
-        /// A running sandbox; without it the demo starts its own.
-        #[arg(long)]
-        url: Option<String>,
-        /// The language of what is printed.
-        #[arg(long, value_enum, default_value_t = DemoLang::En)]
-        lang: DemoLang,
-    },
+    Fomo(DemoArguments),
+    /// VAS: apply, log in and pay by QR code, see the block and the callback.
+    Vas(DemoArguments),
+    /// Lafi: the same protocol with another scheme and another asset.
+    Lafi(DemoArguments),
+}
+
+#[derive(clap::Args)]
+struct DemoArguments {
+    /// A running sandbox; without it the demo starts its own.
+    #[arg(long)]
+    url: Option<String>,
+    /// The language of what is printed.
+    #[arg(long, value_enum, default_value_t = DemoLang::En)]
+    lang: DemoLang,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -93,7 +116,8 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match arguments.command.unwrap_or(Command::Dev(dev)) {
             Command::Dev(arguments) => run_dev(arguments).await,
-            Command::Demo { platform: DemoPlatform::Fomo { url, lang } } => run_demo(url, lang).await,
+            Command::Demo { platform } => run_demo(platform).await,
+            Command::Qr(arguments) => draw(arguments),
         }
     });
     match done {
@@ -177,7 +201,7 @@ fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
         None => "The data goes away when it stops; keep it by --data DIR.".to_owned(),
     };
     text.push_str(&format!(
-        "\nTry it\n  see a whole payment    wallop demo fomo --url {url}\n  \
+        "\nTry it\n  see whole payments     wallop demo fomo --url {url}   (or vas, or lafi)\n  \
          move the clock         curl -d advance=60 {clock}\n  the coins              curl {base}wallet/get_active_coins\n  \
          what a VAS is worth    curl -X POST '{vas}oauth/pay/price?currency=CNY&accessToken={token}'\n\n\
          {kept} Stop it with Ctrl-C.",
@@ -190,18 +214,60 @@ fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
     text
 }
 
-async fn run_demo(url: Option<String>, lang: DemoLang) -> Result<(), Failure> {
-    let lang = match lang {
+async fn run_demo(platform: DemoPlatform) -> Result<(), Failure> {
+    let arguments = match &platform {
+        DemoPlatform::Fomo(arguments) | DemoPlatform::Vas(arguments) | DemoPlatform::Lafi(arguments) => {
+            arguments
+        }
+    };
+    let lang = match arguments.lang {
         DemoLang::Zh => Lang::Zh,
         DemoLang::En => Lang::En,
     };
-    match url {
-        Some(url) => Ok(demo::fomo(&demo::describe(&url).await?, lang, &mut std::io::stdout()).await?),
+    match &arguments.url {
+        Some(url) => play(&platform, &demo::describe(url).await?, lang).await,
         None => {
             let sandbox = Sandbox::start(SandboxOptions::default()).await?;
-            let shown = demo::fomo(sandbox.described(), lang, &mut std::io::stdout()).await;
+            let shown = play(&platform, sandbox.described(), lang).await;
             sandbox.stop().await;
-            Ok(shown?)
+            shown
         }
     }
+}
+
+async fn play(platform: &DemoPlatform, sandbox: &Described, lang: Lang) -> Result<(), Failure> {
+    let out = &mut std::io::stdout();
+    match platform {
+        DemoPlatform::Fomo(_) => demo::fomo(sandbox, lang, out).await?,
+        DemoPlatform::Vas(_) => demo::vas(sandbox, Profile::Vas, lang, columns(), out).await?,
+        DemoPlatform::Lafi(_) => demo::vas(sandbox, Profile::Lafi, lang, columns(), out).await?,
+    }
+    Ok(())
+}
+
+/// How wide the terminal is; 0 when there is none.
+fn columns() -> usize {
+    terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
+}
+
+fn draw(arguments: QrArguments) -> Result<(), Failure> {
+    let link = match arguments.link {
+        Some(link) => link,
+        None => std::io::stdin().lines().next().transpose()?.unwrap_or_default(),
+    };
+    let code = QrCode::new(link.trim())?;
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, code.to_svg())?;
+    }
+    if let Some(path) = &arguments.png {
+        std::fs::write(path, code.to_png(8))?;
+    }
+    if arguments.svg.is_none() && arguments.png.is_none() {
+        let drawn = code.to_terminal(columns());
+        println!(
+            "{}",
+            drawn.map_err(|narrow| format!("{narrow}; --svg FILE or --png FILE makes a picture"))?
+        );
+    }
+    Ok(())
 }

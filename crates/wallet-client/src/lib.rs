@@ -2,7 +2,9 @@
 //!
 //! [`FomoApp`] is a third-party app: it exchanges codes, asks for payments, pays users, looks trades up.
 //! [`FomoWallet`] is the wallet's side: it signs users in and confirms payments. [`CallbackReceiver`] checks a callback
-//! before it yields a value. [`VasClient`] and [`PaymentCallback`] are the same for the VAS and Lafi wallets. Signatures, fixed fields and encodings are made here and cannot be got wrong.
+//! before it yields a value. For the VAS and Lafi wallets there are [`VasClient`], [`VasWallet`] and [`PaymentCallback`];
+//! [`Order`] makes signed links and [`OrderBook`] books each order once, [`verify_on_chain`] asks the chain, [`QrCode`]
+//! draws. Signatures, fixed fields and encodings are made here and cannot be got wrong.
 //!
 //! ```no_run
 //! # async fn example(transport: impl wallet_core::Transport, crypto: std::sync::Arc<dyn wallet_core::crypto::Crypto>) -> Result<(), Box<dyn std::error::Error>> {
@@ -28,12 +30,16 @@
 
 mod app;
 mod call;
+mod orders;
+mod qr;
 mod receiver;
 mod vas;
 mod wallet;
 
 pub use app::{FomoApp, Payment, Payout};
 pub use call::{CallError, system_time};
+pub use orders::{Booked, NotBooked, NotPaid, Order, OrderBook, verify_on_chain};
+pub use qr::{QrCode, QrTooLong, TooNarrow};
 pub use receiver::{CallbackError, CallbackReceiver};
-pub use vas::{Kind, PaymentCallback, PaymentError, VasClient};
+pub use vas::{Kind, PaymentCallback, PaymentError, VasClient, VasWallet};
 pub use wallet::FomoWallet;

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use wallet_api::vas::{
-    AccessToken, AppUuid, Currency, ErrorCode, OpenCode, Profile, aid_info, payment, price,
+    AccessToken, AppUuid, Application, ApplicationId, Currency, ErrorCode, OpenCode, OrderId, Profile,
+    SessionKey, Wallet, aid_info, applications, apply, approve_login, credentials, order, payment, price,
+    submit_pay,
 };
 use wallet_core::crypto::RsaVerifier;
 use wallet_core::{Amount, Callback, Fault, Secret, SignatureFault, Transport};
@@ -68,6 +70,114 @@ impl<T: Transport> VasClient<T> {
     }
 }
 
+impl<T: Transport> VasClient<T> {
+    /// Where an order stands: also when its callback or a reply was lost (R83).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn order(&self, order_id: &str) -> Called<T, order::Request<'_>> {
+        let (app_id, access_token) = (self.app_id.clone(), self.token());
+        let request = order::Request { app_id, access_token, order_id: OrderId::new(order_id.to_owned()) };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+}
+
+/// The wallet's side: what a user consents to, and the applications of those who develop (R60, R61).
+#[derive(Debug, Clone)]
+pub struct VasWallet<T> {
+    transport: T,
+    base_url: String,
+}
+
+impl<T: Transport> VasWallet<T> {
+    /// A wallet that speaks to the platform at this base URL.
+    pub fn new(transport: T, base_url: &str) -> Self {
+        Self { transport, base_url: base(base_url) }
+    }
+
+    /// The user consents to log in: where the wallet goes now. The address holds the openCode.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn approve_login(
+        &self,
+        session: &SessionKey<'_>,
+        link: &str,
+    ) -> Called<T, approve_login::Request<'_>> {
+        let request = approve_login::Request { session_key: session.clone(), link: link.into() };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// The user pays an order. Without `txid` the platform's wallet pays; with it the wallet has broadcast it itself.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn pay(
+        &self,
+        session: &SessionKey<'_>,
+        wallet_pwd: &str,
+        link: &str,
+        txid: Option<&str>,
+    ) -> Called<T, submit_pay::Request<'_>> {
+        let request = submit_pay::Request {
+            session_key: session.clone(),
+            wallet_pwd: wallet_pwd.into(),
+            link: link.into(),
+            txid: txid.map(|txid| txid.to_owned().into()),
+        };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// Applies for access; the safe domain and the scheme may be empty, but not both.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn apply(
+        &self,
+        session: &SessionKey<'_>,
+        wallet: Wallet,
+        name: &str,
+        safe_domain: &str,
+        scheme: &str,
+    ) -> Called<T, apply::Request<'_>> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned().into());
+        let request = apply::Request {
+            session_key: session.clone(),
+            wallet,
+            name: name.into(),
+            safe_domain: given(safe_domain),
+            scheme: given(scheme),
+        };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// The user's applications and what became of them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn applications(
+        &self,
+        session: &SessionKey<'_>,
+    ) -> Result<Vec<Application>, CallError<T::Error, ErrorCode>> {
+        let request = applications::Request { session_key: session.clone() };
+        Ok(call(&self.transport, &self.base_url, None, None, request).await?.applications)
+    }
+
+    /// The credentials of an application that was approved.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn credentials(
+        &self,
+        session: &SessionKey<'_>,
+        pwd: &str,
+        application_id: ApplicationId,
+    ) -> Called<T, credentials::Request<'_>> {
+        let request = credentials::Request { session_key: session.clone(), pwd: pwd.into(), application_id };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+}
+
 /// What a refusal is about. Two codes say that an accessToken is wrong (R58).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +190,10 @@ pub enum Kind {
     Price,
     /// There is no such currency: 900015.
     Currency,
+    /// The user's session has ended, or the password is wrong.
+    User,
+    /// The link, the order or the sum cannot be paid like this.
+    Payment,
     /// Anything else.
     Other,
 }
@@ -91,6 +205,15 @@ impl From<ErrorCode> for Kind {
             ErrorCode::OpenCodeUnknown => Self::OpenCode,
             ErrorCode::PriceUnavailable => Self::Price,
             ErrorCode::CurrencyUnknown => Self::Currency,
+            ErrorCode::SessionUnknown | ErrorCode::WalletPwdWrong => Self::User,
+            ErrorCode::LinkRefused
+            | ErrorCode::SignatureWrong
+            | ErrorCode::NotRegistered
+            | ErrorCode::NotPayable
+            | ErrorCode::OrderDiffers
+            | ErrorCode::OrderTaken
+            | ErrorCode::TxidTaken
+            | ErrorCode::InsufficientBalance => Self::Payment,
             _ => Self::Other,
         }
     }

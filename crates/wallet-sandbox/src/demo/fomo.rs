@@ -1,194 +1,22 @@
-//! The demos: each plays the integrator and the wallet against a sandbox over real HTTP, prints what happens, and fails on
-//! any difference.
+//! The demo of FOMO.
 
-use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use wallet_api::fomo::{
     AccessToken, CoinId, ServerUri, SessionKey, TradeId, TransferStatus, UserId, payment_result,
 };
-use wallet_client::{CallbackReceiver, FomoApp, FomoWallet, Payment, Payout, system_time};
-use wallet_core::{Amount, Lang, Transport, UnixTime};
+use wallet_client::{CallbackError, CallbackReceiver, FomoApp, FomoWallet, Payment, Payout, system_time};
+use wallet_core::{Amount, Lang};
 use wallet_crypto::Portable;
-use wallet_hyper::{HyperTransport, serve_connection};
 
+use super::{DemoError, HyperTokio, Shop, Telling, call, clock_offset, failed, same, transport};
 use crate::data::{Described, DescribedUser};
 
-/// Why a demo has failed.
-#[derive(Debug)]
-pub struct DemoError(String);
-
-impl fmt::Display for DemoError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DemoError {}
-
-fn failed(what: &str) -> impl FnOnce(Box<dyn std::error::Error>) -> DemoError {
-    move |error| {
-        let mut text = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        DemoError(text)
-    }
-}
-
-/// Runs a call and says which one failed.
-macro_rules! call {
-    ($what:expr, $call:expr) => {
-        $call.await.map_err(|error| failed($what)(Box::new(error)))?
-    };
-}
-
-type HyperTokio = HyperTransport<HttpConnector>;
-
-fn transport() -> HyperTokio {
-    HyperTransport::new(HttpConnector::new(), TokioExecutor::new(), TokioTimer::new())
-}
-
-/// What the sandbox at this address tells about itself.
-///
-/// # Errors
-/// [`DemoError`] when there is none.
-pub async fn describe(url: &str) -> Result<Described, DemoError> {
-    let url = url.trim_end_matches('/');
-    let body = get(url, "/sandbox").await?;
-    serde_json::from_slice(&body)
-        .map_err(|error| DemoError(format!("{url} is not a sandbox of this version: {error}")))
-}
-
-async fn get(url: &str, path: &str) -> Result<Vec<u8>, DemoError> {
-    let request = http::Request::get(format!("{url}{path}"))
-        .body(Vec::new())
-        .map_err(|_| DemoError(format!("{url} is no address; give one such as http://127.0.0.1:7070")))?;
-    let response = transport().send(request).await.map_err(|error| {
-        failed(&format!("no sandbox answers at {url}; start one by `wallop dev`"))(Box::new(error))
-    })?;
-    Ok(response.into_body())
-}
-
-/// Prints steps, each with what was sent and what came of it.
-struct Telling<'o> {
-    out: &'o mut dyn Write,
-    lang: Lang,
-    step: u32,
-}
-
-impl Telling<'_> {
-    fn say(&mut self, text: &str) {
-        // A reader who goes away is no reason to leave payments half way.
-        let _ = writeln!(self.out, "{text}");
-    }
-
-    fn step(&mut self, zh: &str, en: &str, endpoint: &str) {
-        self.step += 1;
-        let title = match self.lang {
-            Lang::Zh => zh,
-            Lang::En => en,
-        };
-        let number = self.step;
-        self.say(&format!("\n{number:>2}. {title}"));
-        if !endpoint.is_empty() {
-            self.say(&format!("    {endpoint}"));
-        }
-    }
-
-    fn fact(&mut self, zh: &str, en: &str, value: impl fmt::Display) {
-        let name = match self.lang {
-            Lang::Zh => zh,
-            Lang::En => en,
-        };
-        self.say(&format!("    → {name}: {value}"));
-    }
-}
-
-/// A merchant's callback address on loopback: believes only what verifies.
-struct Merchant {
-    address: ServerUri<'static>,
-    heard: mpsc::UnboundedReceiver<Result<payment_result::Payload<'static>, String>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Merchant {
-    async fn open(
-        client_secret: &str,
-        now: impl Fn() -> UnixTime + Send + Sync + 'static,
-    ) -> Result<Self, DemoError> {
-        let no_listener = |error: std::io::Error| DemoError(format!("cannot listen for callbacks: {error}"));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(no_listener)?;
-        let address = listener.local_addr().map_err(no_listener)?;
-        let receiver = CallbackReceiver::new(Arc::new(Portable::new()), client_secret);
-        let (tell, heard) = mpsc::unbounded_channel();
-        let now = Arc::new(now);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (receiver, tell, now) = (receiver.clone(), tell.clone(), now.clone());
-                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                    let (receiver, tell, now) = (receiver.clone(), tell.clone(), now.clone());
-                    async move {
-                        let (parts, body) = request.into_parts();
-                        let body = body.collect().await?.to_bytes();
-                        let request = http::Request::from_parts(parts, body);
-                        let response = match receiver.receive(&request, now()) {
-                            Ok(payload) => {
-                                let _ = tell.send(Ok(payload.into_owned()));
-                                CallbackReceiver::acknowledgement()
-                            }
-                            Err(error) => {
-                                let _ = tell.send(Err(error.to_string()));
-                                CallbackReceiver::rejection(error)
-                            }
-                        };
-                        Ok::<_, hyper::Error>(response.map(|body| Full::new(bytes::Bytes::from(body))))
-                    }
-                });
-                tokio::spawn(serve_connection(
-                    TokioIo::new(stream),
-                    service,
-                    TokioTimer::new(),
-                    std::future::pending(),
-                ));
-            }
-        });
-        let address = ServerUri::new(format!("http://{address}/callback"))
-            .map_err(|_| DemoError("the merchant's address is none".to_owned()))?;
-        Ok(Self { address, heard, task })
-    }
-
-    async fn next(&mut self) -> Result<payment_result::Payload<'static>, DemoError> {
-        match tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await {
-            Ok(Some(Ok(payload))) => Ok(payload),
-            Ok(Some(Err(why))) => Err(DemoError(format!("a callback came and is not believed: {why}"))),
-            Ok(None) | Err(_) => Err(DemoError("no callback came within 20 s".to_owned())),
-        }
-    }
-}
-
-impl Drop for Merchant {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Compares, and fails with both values.
-fn same<T: PartialEq + fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), DemoError> {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(DemoError(format!("{what} is {found:?}, and should be {wanted:?}")))
+fn believed(
+    heard: Result<payment_result::Payload<'static>, CallbackError>,
+) -> Result<payment_result::Payload<'static>, DemoError> {
+    heard.map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))
 }
 
 async fn balance(
@@ -222,7 +50,14 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     let app = FomoApp::new(transport(), &credentials.base_url, Arc::new(Portable::new()), now)
         .with_credentials(&credentials.client_id, &credentials.client_secret, &credentials.redirect_uri);
     let wallet = FomoWallet::new(transport(), &credentials.base_url);
-    let mut merchant = Merchant::open(&credentials.client_secret, now).await?;
+    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &credentials.client_secret);
+    let mut merchant = Shop::open(move |request| match receiver.receive(&request, now()) {
+        Ok(payload) => (CallbackReceiver::acknowledgement(), Ok(payload.into_owned())),
+        Err(error) => (CallbackReceiver::rejection(error), Err(error)),
+    })
+    .await?;
+    let server_uri = ServerUri::new(format!("http://{}/callback", merchant.address))
+        .map_err(|_| DemoError("the merchant's address is none".to_owned()))?;
     let run = now().millis();
     tell.say(match lang {
         Lang::Zh => "FOMO：登录与支付，全部经过真实的 HTTP。",
@@ -278,7 +113,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
                 trade_id: trade_id.clone(),
                 amount: amount.clone(),
                 coin: coin.id,
-                server_uri: merchant.address.clone(),
+                server_uri: server_uri.clone(),
                 state: state.clone().into(),
             }
         )
@@ -307,7 +142,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     );
 
     tell.step("回调到达并通过验签", "The callback comes and verifies", "POST server_uri");
-    let callback = merchant.next().await?;
+    let callback = believed(merchant.next("callback").await?)?;
     same("the callback's transfer", &callback.transfer_id, &transfer_id)?;
     same("the callback's amount", &callback.amount, &amount)?;
     same("the callback's user", &callback.user_id.to_string(), &user.user_id)?;
@@ -329,13 +164,13 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
         amount: back.clone(),
         coin: coin.id,
         user: UserId::new(user_id),
-        server_uri: merchant.address.clone(),
+        server_uri: server_uri.clone(),
         state: state.into(),
     };
     let paid = call!("pay_user", app.pay_user(payout, &credentials.owner_wallet_pwd));
     same("httpcode, the first callback's status,", &paid.httpcode, &200)?;
     tell.fact("第一次回调的状态", "httpcode", paid.httpcode);
-    let callback = merchant.next().await?;
+    let callback = believed(merchant.next("callback").await?)?;
     same("the second callback's trade", &callback.trade_id, &payout_id)?;
     let trade = call!("get_trade", app.trade(&payout_id));
     same("the payout's state", &trade.status, &TransferStatus::Done)?;
@@ -357,16 +192,4 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
         Lang::En => "\nEverything is as it should be.",
     });
     Ok(())
-}
-
-/// How far the sandbox's clock is ahead.
-async fn clock_offset(sandbox: &Described) -> Result<Duration, DemoError> {
-    #[derive(serde::Deserialize)]
-    struct Clock {
-        now_ms: i64,
-    }
-    let body = get(&sandbox.url, "/clock").await?;
-    let clock: Clock = serde_json::from_slice(&body)
-        .map_err(|error| DemoError(format!("the sandbox's clock does not tell the time: {error}")))?;
-    Ok(UnixTime::from_millis(clock.now_ms).since(system_time()))
 }

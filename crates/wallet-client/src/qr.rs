@@ -1,0 +1,119 @@
+//! QR codes of links: as a picture for a page, and in a terminal.
+
+use std::fmt;
+
+use qrcode::EcLevel;
+use qrcode::render::{svg, unicode};
+use qrcode::types::Color;
+
+/// Light modules around a code, as its standard demands.
+const QUIET: usize = 4;
+
+/// A QR code. A pay link signed with a key of 2048 bits has about a hundred modules a side.
+///
+/// ```
+/// let code = wallet_client::QrCode::new("vaslogin://{\"type\":\"login\"}")?;
+/// assert!(code.to_svg().starts_with("<?xml"));
+/// assert!(code.to_terminal(80).is_ok());
+/// assert_eq!(&code.to_png(4)[1..4], b"PNG");
+/// # Ok::<(), wallet_client::QrTooLong>(())
+/// ```
+pub struct QrCode(qrcode::QrCode);
+
+impl fmt::Debug for QrCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QrCode").field("modules", &self.modules()).finish_non_exhaustive()
+    }
+}
+
+/// A text is longer than any QR code can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QrTooLong;
+
+impl fmt::Display for QrTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text is longer than a QR code can say (about 2,300 bytes)")
+    }
+}
+
+impl std::error::Error for QrTooLong {}
+
+/// A terminal is too narrow for a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooNarrow {
+    /// Columns that it needs.
+    pub needs: usize,
+}
+
+impl fmt::Display for TooNarrow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the QR code needs a terminal of {} columns and {} lines",
+            self.needs,
+            self.needs.div_ceil(2)
+        )
+    }
+}
+
+impl std::error::Error for TooNarrow {}
+
+impl QrCode {
+    /// The code of a text, with about 15 % of it to spare for dirt (level M).
+    ///
+    /// # Errors
+    /// [`QrTooLong`].
+    pub fn new(text: &str) -> Result<Self, QrTooLong> {
+        qrcode::QrCode::with_error_correction_level(text, EcLevel::M).map(Self).map_err(|_| QrTooLong)
+    }
+
+    /// Modules a side, without the light ones around.
+    pub fn modules(&self) -> usize {
+        self.0.width()
+    }
+
+    /// As an SVG document.
+    pub fn to_svg(&self) -> String {
+        self.0.render::<svg::Color<'_>>().min_dimensions(256, 256).build()
+    }
+
+    /// As a PNG file, black on white; a module has so many pixels a side.
+    pub fn to_png(&self, module: u32) -> Vec<u8> {
+        let (modules, pixel) = (self.modules(), module.clamp(1, 64) as usize);
+        let side = (modules + 2 * QUIET) * pixel;
+        let colors = self.0.to_colors();
+        let dark = |x: usize, y: usize| {
+            let (x, y) = ((x / pixel).wrapping_sub(QUIET), (y / pixel).wrapping_sub(QUIET));
+            x < modules && y < modules && colors[y * modules + x] == Color::Dark
+        };
+        let mut bits = vec![0xff_u8; side.div_ceil(8) * side];
+        for (y, row) in bits.chunks_exact_mut(side.div_ceil(8)).enumerate() {
+            for x in (0..side).filter(|x| dark(*x, y)) {
+                row[x / 8] &= !(0x80 >> (x % 8));
+            }
+        }
+        let mut out = Vec::new();
+        let side = u32::try_from(side).unwrap_or(u32::MAX); // at most 185 modules of 64
+        let mut encoder = png::Encoder::new(&mut out, side, side);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::One);
+        // Writing into memory does not fail, and the sizes agree.
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&bits));
+        debug_assert!(written.is_ok());
+        out
+    }
+
+    /// For a terminal of so many columns, two rows of modules a line.
+    ///
+    /// # Errors
+    /// [`TooNarrow`]: then show a picture.
+    pub fn to_terminal(&self, columns: usize) -> Result<String, TooNarrow> {
+        let needs = self.modules() + 2 * QUIET;
+        if columns < needs {
+            return Err(TooNarrow { needs });
+        }
+        // Terminals are dark more often than light: what is dark in print is not drawn.
+        let (dark, light) = (unicode::Dense1x2::Light, unicode::Dense1x2::Dark);
+        Ok(self.0.render::<unicode::Dense1x2>().dark_color(dark).light_color(light).build())
+    }
+}

@@ -1,0 +1,207 @@
+//! The demos: each plays the integrator and the wallet against a sandbox over real HTTP, prints what happens, and fails on
+//! any difference.
+
+mod fomo;
+mod vas;
+
+pub use fomo::fomo;
+pub use vas::vas;
+
+use std::fmt;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use wallet_client::system_time;
+use wallet_core::{Lang, Transport, UnixTime};
+use wallet_hyper::{HyperTransport, serve_connection};
+use wallet_server::{Addresses, GuardedConnector};
+
+use crate::data::Described;
+
+/// Why a demo has failed.
+#[derive(Debug)]
+pub struct DemoError(String);
+
+impl fmt::Display for DemoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DemoError {}
+
+fn failed(what: &str) -> impl FnOnce(Box<dyn std::error::Error>) -> DemoError {
+    move |error| {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        DemoError(text)
+    }
+}
+
+/// Runs a call and says which one failed.
+macro_rules! call {
+    ($what:expr, $call:expr) => {
+        $call.await.map_err(|error| failed($what)(Box::new(error)))?
+    };
+}
+use call;
+
+type HyperTokio = HyperTransport<GuardedConnector>;
+
+/// To this machine, whatever its resolver knows of names below `localhost`.
+fn transport() -> HyperTokio {
+    let connector = GuardedConnector::new(Addresses::PublicAndLoopback);
+    HyperTransport::new(connector, TokioExecutor::new(), TokioTimer::new())
+}
+
+/// What the sandbox at this address tells about itself.
+///
+/// # Errors
+/// [`DemoError`] when there is none.
+pub async fn describe(url: &str) -> Result<Described, DemoError> {
+    let url = url.trim_end_matches('/');
+    let body = get(url, "/sandbox").await?;
+    serde_json::from_slice(&body)
+        .map_err(|error| DemoError(format!("{url} is not a sandbox of this version: {error}")))
+}
+
+async fn get(url: &str, path: &str) -> Result<Vec<u8>, DemoError> {
+    exchange(url, http::Request::get(format!("{url}{path}")), "").await
+}
+
+/// A form to one of the sandbox's own addresses.
+async fn post(url: &str, path: &str, form: &str) -> Result<Vec<u8>, DemoError> {
+    let request = http::Request::post(format!("{url}{path}"))
+        .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    exchange(url, request, form).await
+}
+
+async fn exchange(url: &str, request: http::request::Builder, body: &str) -> Result<Vec<u8>, DemoError> {
+    let request = request
+        .body(body.as_bytes().to_vec())
+        .map_err(|_| DemoError(format!("{url} is no address; give one such as http://127.0.0.1:7070")))?;
+    let response = transport().send(request).await.map_err(|error| {
+        failed(&format!("no sandbox answers at {url}; start one by `wallop dev`"))(Box::new(error))
+    })?;
+    if response.status() != http::StatusCode::OK {
+        let said = String::from_utf8_lossy(response.body()).trim().to_owned();
+        return Err(DemoError(format!("the sandbox at {url} says {}: {said}", response.status())));
+    }
+    Ok(response.into_body())
+}
+
+/// Prints steps, each with what was sent and what came of it.
+struct Telling<'o> {
+    out: &'o mut dyn Write,
+    lang: Lang,
+    step: u32,
+}
+
+impl Telling<'_> {
+    fn say(&mut self, text: &str) {
+        // A reader who goes away is no reason to leave payments half way.
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn step(&mut self, zh: &str, en: &str, endpoint: &str) {
+        self.step += 1;
+        let title = match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        let number = self.step;
+        self.say(&format!("\n{number:>2}. {title}"));
+        if !endpoint.is_empty() {
+            self.say(&format!("    {endpoint}"));
+        }
+    }
+
+    fn fact(&mut self, zh: &str, en: &str, value: impl fmt::Display) {
+        let name = match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        self.say(&format!("    → {name}: {value}"));
+    }
+}
+
+/// A server of the shop's on loopback: `answer` is given each request and says what is answered, and what was heard.
+struct Shop<H> {
+    address: SocketAddr,
+    heard: mpsc::UnboundedReceiver<H>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl<H: Send + 'static> Shop<H> {
+    async fn open(
+        answer: impl Fn(http::Request<bytes::Bytes>) -> (http::Response<Vec<u8>>, H) + Send + Sync + 'static,
+    ) -> Result<Self, DemoError> {
+        let no_listener = |error: std::io::Error| DemoError(format!("cannot listen for callbacks: {error}"));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(no_listener)?;
+        let address = listener.local_addr().map_err(no_listener)?;
+        let (tell, heard) = mpsc::unbounded_channel();
+        let answer = Arc::new(answer);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, tell) = (answer.clone(), tell.clone());
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let (answer, tell) = (answer.clone(), tell.clone());
+                    async move {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await?.to_bytes();
+                        let (response, heard) = answer(http::Request::from_parts(parts, body));
+                        let _ = tell.send(heard);
+                        Ok::<_, hyper::Error>(response.map(|body| Full::new(bytes::Bytes::from(body))))
+                    }
+                });
+                let stream = TokioIo::new(stream);
+                tokio::spawn(serve_connection(stream, service, TokioTimer::new(), std::future::pending()));
+            }
+        });
+        Ok(Self { address, heard, task })
+    }
+
+    async fn next(&mut self, what: &str) -> Result<H, DemoError> {
+        match tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await {
+            Ok(Some(heard)) => Ok(heard),
+            Ok(None) | Err(_) => Err(DemoError(format!("no {what} came within 20 s"))),
+        }
+    }
+}
+
+impl<H> Drop for Shop<H> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Compares, and fails with both values.
+fn same<T: PartialEq + fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), DemoError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(DemoError(format!("{what} is {found:?}, and should be {wanted:?}")))
+}
+
+/// How far the sandbox's clock is ahead.
+async fn clock_offset(sandbox: &Described) -> Result<Duration, DemoError> {
+    #[derive(serde::Deserialize)]
+    struct Clock {
+        now_ms: i64,
+    }
+    let body = get(&sandbox.url, "/clock").await?;
+    let clock: Clock = serde_json::from_slice(&body)
+        .map_err(|error| DemoError(format!("the sandbox's clock does not tell the time: {error}")))?;
+    Ok(UnixTime::from_millis(clock.now_ms).since(system_time()))
+}
