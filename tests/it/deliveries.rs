@@ -22,19 +22,29 @@ async fn paid(path: &Path) -> TestStore {
     world
 }
 
-async fn claim(store: &Store) -> Vec<Claimed> {
+pub(crate) async fn claim(store: &Store) -> Vec<Claimed> {
     let due = store.view(DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 }).await.unwrap();
     let due = due.into_iter().map(|(id, _)| id).collect();
     store.submit(Claim { deliveries: due, lease: Duration::from_secs(60) }).await.unwrap()
 }
 
-async fn finish(store: &Store, claimed: &Claimed, result: AttemptResult) -> DeliveryState {
+pub(crate) async fn finish(store: &Store, claimed: &Claimed, result: AttemptResult) -> DeliveryState {
     let (delivery, attempt, started_at) = (claimed.delivery, claimed.attempt, store.now());
     store.submit(FinishAttempt { delivery, attempt, started_at, result }).await.unwrap().state
 }
 
+/// An answer of which only the status counts.
+pub(crate) fn replied(status: u16) -> AttemptResult {
+    AttemptResult::Reply { status, body: Vec::new() }
+}
+
 /// Makes every attempt as it falls due until there are no more; says when each was made, counted from `begun`.
-async fn run(store: &Store, clock: &ManualClock, begun: UnixTime, takes: Duration) -> Vec<Duration> {
+pub(crate) async fn run(
+    store: &Store,
+    clock: &ManualClock,
+    begun: UnixTime,
+    takes: Duration,
+) -> Vec<Duration> {
     let mut times = Vec::new();
     while let Some(next) = store.view(NextDue::default()).await.unwrap() {
         // Nothing is due a millisecond before.
@@ -45,7 +55,7 @@ async fn run(store: &Store, clock: &ManualClock, begun: UnixTime, takes: Duratio
         assert_eq!(claimed.len(), 1);
         times.push(next.since(begun));
         clock.advance(takes);
-        finish(store, &claimed[0], AttemptResult::Reply(500)).await;
+        finish(store, &claimed[0], replied(500)).await;
     }
     times
 }
@@ -119,12 +129,12 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
     let directory = tempfile::tempdir().unwrap();
     let world = paid(&directory.path().join("db")).await;
     let results = [
-        AttemptResult::Reply(201),
-        AttemptResult::Reply(204),
-        AttemptResult::Reply(302),
+        replied(201),
+        replied(204),
+        replied(302),
         AttemptResult::Failed("refused".into()),
         AttemptResult::Timeout,
-        AttemptResult::Reply(200),
+        replied(200),
     ];
     let mut delivery = None;
     for result in &results {
@@ -133,7 +143,7 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
         let claimed = claim(&world.store).await;
         delivery = Some(claimed[0].delivery);
         let state = finish(&world.store, &claimed[0], result.clone()).await;
-        let ended = *result == AttemptResult::Reply(200);
+        let ended = *result == replied(200);
         assert_eq!(
             state,
             if ended { DeliveryState::Acknowledged } else { DeliveryState::Waiting },
@@ -157,17 +167,14 @@ async fn a_clock_that_is_set_back_during_an_attempt_does_not_lose_it() {
     world.clock.set(due);
     let claimed = claim(&world.store).await;
     world.clock.set(due - Duration::from_secs(5));
-    let state = finish(&world.store, &claimed[0], AttemptResult::Reply(500)).await;
+    let state = finish(&world.store, &claimed[0], replied(500)).await;
     assert_eq!(state, DeliveryState::Waiting);
     let next = world.store.view(NextDue::default()).await.unwrap().expect("it is not leased for ever");
     assert_eq!(next, due - Duration::from_secs(5) + Duration::from_secs(60));
     world.clock.set(next);
     let claimed = claim(&world.store).await;
     world.clock.set(next - Duration::from_millis(1));
-    assert_eq!(
-        finish(&world.store, &claimed[0], AttemptResult::Reply(200)).await,
-        DeliveryState::Acknowledged
-    );
+    assert_eq!(finish(&world.store, &claimed[0], replied(200)).await, DeliveryState::Acknowledged);
 }
 
 #[tokio::test]
@@ -198,13 +205,10 @@ async fn late_and_repeated_ends_of_an_attempt_change_nothing() {
     assert!(claim(&world.store).await.is_empty(), "leased to one");
     finish(&world.store, &first[0], AttemptResult::Timeout).await;
     let next = world.store.view(NextDue::default()).await.unwrap();
-    finish(&world.store, &first[0], AttemptResult::Reply(200)).await;
+    finish(&world.store, &first[0], replied(200)).await;
     assert_eq!(world.store.view(NextDue::default()).await.unwrap(), next);
     world.clock.advance(Duration::from_secs(60));
     let second = claim(&world.store).await;
-    finish(&world.store, &first[0], AttemptResult::Reply(200)).await;
-    assert_eq!(
-        finish(&world.store, &second[0], AttemptResult::Reply(200)).await,
-        DeliveryState::Acknowledged
-    );
+    finish(&world.store, &first[0], replied(200)).await;
+    assert_eq!(finish(&world.store, &second[0], replied(200)).await, DeliveryState::Acknowledged);
 }

@@ -8,6 +8,7 @@ mod deliveries;
 mod endpoints;
 mod fsync;
 mod links;
+mod orders;
 mod program;
 mod purge;
 mod races;

@@ -45,7 +45,7 @@ pub(crate) async fn approve(store: &Store, owner: UserId, profile: Profile) -> A
     Approved { app, access_token: access_token.expose().clone(), rsa_private: rsa_private.expose().clone() }
 }
 
-fn refused<T: std::fmt::Debug>(result: Result<T, Failure>) -> Refusal {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Failure>) -> Refusal {
     match result {
         Err(Failure::Refused(no)) => match no.refusal {
             wallet_platform::Reason::Vas(refusal) => refusal,

@@ -148,7 +148,7 @@ impl Platform {
                 AnyRow::Account(account) => drop(balances.insert(account.owner, account.balance.get())),
                 AnyRow::Entry(entry) => *sums.entry(entry.owner).or_insert(0) += entry.amount.get(),
                 AnyRow::Transfer(transfer) if transfer.done => done.push(transfer.id),
-                AnyRow::DeliveryRow(row) => *deliveries.entry(row.transfer).or_insert(0) += 1,
+                AnyRow::DeliveryRow(row) => *deliveries.entry(TransferSeq(row.subject)).or_insert(0) += 1,
                 _ => {}
             }
         }

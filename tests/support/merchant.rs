@@ -45,7 +45,9 @@ impl Merchant {
                         let status = if given.len() > 1 { given.pop_front() } else { given.front().copied() };
                         tell.notify_waiters();
                         let response = http::Response::builder().status(status.unwrap_or(200));
-                        Ok::<_, hyper::Error>(response.body(Full::new(Bytes::from_static(b"heard"))).unwrap())
+                        Ok::<_, hyper::Error>(
+                            response.body(Full::new(Bytes::from_static(br#"{"success":true}"#))).unwrap(),
+                        )
                     }
                 });
                 tokio::spawn(serve_connection(

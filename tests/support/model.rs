@@ -47,8 +47,8 @@ pub fn ledger_of(path: &Path) -> Ledger {
     while let Some(row) = rows.next().unwrap() {
         ledger.done.push((row.get(0).unwrap(), units(row.get(1).unwrap())));
     }
-    let sql =
-        "SELECT trade_id, count(*) FROM delivery JOIN transfer ON transfer.id = delivery.transfer GROUP BY 1";
+    let sql = "SELECT trade_id, count(*) FROM delivery JOIN transfer ON transfer.id = delivery.subject
+         WHERE delivery.callback = 1 GROUP BY 1";
     let mut statement = connection.prepare(sql).unwrap();
     let mut rows = statement.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {

@@ -1,0 +1,501 @@
+//! Orders on the embedded chain, under a clock that is moved by hand: what is paid, what is not, and what a
+//! reorganisation undoes.
+
+use std::time::Duration;
+
+use wallet_api::fomo::UserId;
+use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
+use wallet_core::{Callback as _, DeliveryState, UnixTime};
+use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
+use wallet_platform::{
+    Attempt, AttemptsOf, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay,
+    DevReorg, DevTick, DevTip, DevTransaction, KeepSigned, News, NextDue, ObservePayment, OrderOf, OrderSeq,
+    PaidBy, PasswordKind, PasswordState, Proof, SendAgain, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
+    wire,
+};
+use wallet_store::{Clock as _, Failure};
+use wallet_tests::{TestStore, trials};
+
+use crate::deliveries::{claim, finish, replied, run};
+use crate::races::{at_once, count};
+use crate::vas::{Approved, approve, refused};
+
+const CALLBACK: &str = "https://www.shop.example/pay?orderId=1";
+
+/// An app of the VAS wallet whose address is its owner's, and a payer with money on the chain.
+pub(crate) struct Shop {
+    pub(crate) world: TestStore,
+    pub(crate) app: Approved,
+    pub(crate) to_addr: String,
+    pub(crate) from_addr: String,
+}
+
+impl Shop {
+    pub(crate) async fn of(world: TestStore) -> Self {
+        let app = approve(&world.store, world.owner, Profile::Vas).await;
+        let vault = world.store.vault();
+        let (to_addr, from_addr) = (vault.address(world.owner), vault.address(world.users[0].0));
+        for asset in ["VAS", "L-F"] {
+            for to in [&to_addr, &from_addr] {
+                let (to, asset, amount) = (to.clone(), asset.to_owned(), "1000".parse().unwrap());
+                world.store.submit(DevIssue { to, asset, amount }).await.unwrap();
+            }
+        }
+        world.store.submit(DevMine { blocks: 6 }).await.unwrap();
+        Self { world, app, to_addr, from_addr }
+    }
+
+    async fn open() -> Self {
+        Self::of(TestStore::memory(2).await).await
+    }
+
+    pub(crate) fn link(&self, order_id: &str, amount: &str) -> pay::Link<'static> {
+        pay::Link {
+            app_uuid: self.app.app.uuid.clone().into(),
+            order_id: order_id.to_owned().into(),
+            to_addr: self.to_addr.clone().into(),
+            asset_type: "VAS".into(),
+            amount: amount.parse().unwrap(),
+            callback_url: CALLBACK.into(),
+            callback_scheme: None,
+            description: None,
+            open_call_back_type: None,
+        }
+    }
+
+    pub(crate) fn submission(&self, link: pay::Link<'static>, by: PaidBy) -> SubmitPay {
+        let (user, session) = self.world.users[0];
+        let proof = Proof::remembered(&PasswordState { user, version: 1 }, PasswordKind::Wallet);
+        SubmitPay { session, proof, link, by }
+    }
+
+    pub(crate) async fn submit(&self, link: pay::Link<'static>) -> Result<SubmittedPay, Failure> {
+        self.world.store.submit(self.submission(link, PaidBy::DevChain)).await
+    }
+
+    async fn pays(&self, order_id: &str) -> String {
+        self.submit(self.link(order_id, "1.50")).await.unwrap().txid
+    }
+
+    async fn broadcast(&self, order_id: &str, txid: &str) -> Result<SubmittedPay, Failure> {
+        let by = PaidBy::Transaction(txid.to_owned());
+        self.world.store.submit(self.submission(self.link(order_id, "1.50"), by)).await
+    }
+
+    async fn send(&self, from: &str, to: &str, asset: &str, amount: &str, data: &str) -> String {
+        let (from, to, asset) = (from.to_owned(), to.to_owned(), asset.to_owned());
+        let (amount, data) = (amount.parse().unwrap(), data.to_owned());
+        self.world.store.submit(DevPay { from, to, asset, amount, data }).await.unwrap()
+    }
+
+    pub(crate) async fn mine(&self, blocks: u64) {
+        self.world.store.submit(DevMine { blocks }).await.unwrap();
+        self.look().await;
+    }
+
+    pub(crate) async fn reorg(&self, depth: u64, double_spend: &[&str]) {
+        let double_spend = double_spend.iter().map(|txid| (*txid).to_owned()).collect();
+        self.world.store.submit(DevReorg { depth, double_spend }).await.unwrap();
+        self.look().await;
+    }
+
+    /// What the watcher does.
+    pub(crate) async fn look(&self) {
+        self.look_for(1).await;
+    }
+
+    async fn look_for(&self, confirmations: u64) {
+        let store = &self.world.store;
+        for (order, txid) in store.view(WatchedOrders { after: OrderSeq(0), limit: 1000 }).await.unwrap() {
+            let seen = store.view(DevTransaction(txid.clone())).await.unwrap();
+            store.submit(ObservePayment { order, txid, seen, confirmations }).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn order(&self, order_id: &str) -> VasOrder {
+        let access_token = self.world.store.vault().hash(&self.app.access_token);
+        let (uuid, order_id) = (self.app.app.uuid.clone(), order_id.to_owned());
+        self.world.store.view(OrderOf { access_token, uuid, order_id }).await.unwrap()
+    }
+
+    async fn next_due(&self) -> Option<UnixTime> {
+        self.world.store.view(NextDue::default()).await.unwrap()
+    }
+
+    async fn attempts(&self, order: &VasOrder) -> Vec<Attempt> {
+        self.world.store.view(AttemptsOf(order.delivery.unwrap())).await.unwrap()
+    }
+
+    /// Signs what was claimed, as the worker does.
+    async fn signed(&self, claimed: &Claimed) -> String {
+        let News::Order { order, app, .. } = &claimed.news else { panic!("an order") };
+        let key = RsaSign::new(&PrivateKey::load(&self.app.rsa_private).unwrap()).unwrap();
+        let query = wire::signed_payment(order, app, &key).unwrap();
+        self.world.store.submit(KeepSigned { delivery: claimed.delivery, query }).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
+    let shop = Shop::open().await;
+    let txid = shop.pays("o-1").await;
+    shop.look().await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.txid.as_deref()), (OrderState::Submitted, Some(txid.as_str())));
+    assert_eq!(shop.next_due().await, None, "no callback before the block");
+    shop.mine(1).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.from_addr.as_str()), (OrderState::Paid, shop.from_addr.as_str()));
+    let claimed = claim(&shop.world.store).await;
+    let query = shop.signed(&claimed[0]).await;
+    // What is signed and sent, by another reader; the address keeps its own parameter (R45).
+    let again = claimed[0].request(shop.world.store.vault(), shop.world.clock.now());
+    assert!(again.is_err(), "what was claimed before it was signed is not sent");
+    let key = PrivateKey::load(&shop.app.rsa_private).unwrap();
+    let payload = wallet_api::vas::payment::Callback::decode(query.as_bytes()).unwrap();
+    let payload = payload.verify_rsa(&RsaVerify::new(&key.public())).unwrap();
+    assert_eq!(payload.order_id.as_str(), "o-1");
+    assert_eq!((payload.amount.as_str(), payload.asset_type.as_str()), ("1.50", "VAS"));
+    assert_eq!((payload.txid.as_str(), payload.callback_url.as_str()), (txid.as_str(), CALLBACK));
+    assert_eq!((payload.from_addr.as_str(), payload.to_addr.as_str()), (&*shop.from_addr, &*shop.to_addr));
+    assert_eq!(finish(&shop.world.store, &claimed[0], heard()).await, DeliveryState::Acknowledged);
+    // With more confirmations wanted, later.
+    shop.pays("o-2").await;
+    shop.world.store.submit(DevMine { blocks: 1 }).await.unwrap();
+    shop.look_for(3).await;
+    assert_eq!(shop.order("o-2").await.state, OrderState::Submitted);
+    shop.world.store.submit(DevMine { blocks: 2 }).await.unwrap();
+    shop.look_for(3).await;
+    assert_eq!(shop.order("o-2").await.state, OrderState::Paid);
+}
+
+fn heard() -> wallet_platform::AttemptResult {
+    let body = wallet_client::PaymentCallback::acknowledgement().as_bytes().to_vec();
+    wallet_platform::AttemptResult::Reply { status: 200, body }
+}
+
+#[tokio::test]
+async fn r65_an_order_is_its_signed_content_and_has_one_payment() {
+    let shop = Shop::open().await;
+    let first = shop.pays("o-1").await;
+    assert_eq!(refused(shop.submit(shop.link("o-1", "1.50")).await), Refusal::OrderTaken);
+    let good = || shop.link("o-1", "1.50");
+    for (what, link) in [
+        // The same amount in other digits is another text, and another signature.
+        ("amount", shop.link("o-1", "1.5")),
+        ("toAddr", pay::Link { to_addr: shop.world.store.vault().address(UserId::new(9)).into(), ..good() }),
+        ("callbackUrl", pay::Link { callback_url: "https://www.shop.example/other".into(), ..good() }),
+    ] {
+        assert_eq!(refused(shop.submit(link).await), Refusal::OrderDiffers, "{what}");
+    }
+    // What is not signed may differ: it is the same order.
+    let described = pay::Link { description: Some("x".into()), ..good() };
+    assert_eq!(refused(shop.submit(described).await), Refusal::OrderTaken);
+    // Another app's order of the same id is another order.
+    let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
+    let theirs = pay::Link { app_uuid: other.app.uuid.clone().into(), ..good() };
+    assert_ne!(shop.submit(theirs).await.unwrap().txid, first);
+    assert_eq!(shop.order("o-1").await.txid, Some(first));
+}
+
+#[tokio::test]
+async fn what_cannot_be_paid_is_refused_and_leaves_nothing() {
+    let shop = Shop::open().await;
+    let good = || shop.link("o-1", "1.50");
+    let own: String = shop.from_addr.clone();
+    for (field, link) in [
+        ("assetType", pay::Link { asset_type: "L-F".into(), ..good() }),
+        ("amount", shop.link("o-1", "0")),
+        ("amount", shop.link("o-1", "0.000000001")),
+        ("toAddr", pay::Link { to_addr: "Vxyz".into(), ..good() }),
+        ("toAddr", pay::Link { to_addr: own.into(), ..good() }),
+    ] {
+        let Err(Failure::Refused(no)) = shop.submit(link).await else { panic!("{field}") };
+        assert_eq!((no.refusal, no.field), (Refusal::NotPayable.into(), Some(field)));
+    }
+    for callback_url in [
+        "https://shop.example/pay",
+        "https://www.shop.example@evil.example/",
+        "payapp://pay",
+        "https://evil.example/?https://www.shop.example",
+    ] {
+        let link = pay::Link { callback_url: callback_url.into(), ..good() };
+        assert_eq!(refused(shop.submit(link).await), Refusal::NotRegistered, "{callback_url}");
+    }
+    // R67: the registered scheme, compared without case, written as given; R48, R68: or nothing is opened.
+    let scheme = |scheme: &str| pay::Link { callback_scheme: Some(scheme.to_owned().into()), ..good() };
+    assert_eq!(refused(shop.submit(scheme("other")).await), Refusal::NotRegistered);
+    assert_eq!(refused(shop.submit(scheme("payAppX://")).await), Refusal::NotRegistered);
+    assert_eq!(refused(shop.submit(shop.link("o-1", "1000.00000001")).await), Refusal::InsufficientBalance);
+    let balance = DevBalance { address: shop.from_addr.clone(), asset: "VAS".into() };
+    assert_eq!(shop.world.store.view(balance).await.unwrap().as_str(), "1000", "nothing was spent");
+    assert_eq!(shop.submit(scheme("PAYApp")).await.unwrap().opens.as_deref(), Some("PAYApp://"));
+    let minimise = pay::Link {
+        open_call_back_type: Some(wallet_api::vas::OpenCallbackType::Minimise),
+        order_id: "o-2".into(),
+        ..scheme("payApp")
+    };
+    assert_eq!(shop.submit(minimise).await.unwrap().opens, None);
+    assert_eq!(shop.submit(shop.link("o-3", "1")).await.unwrap().opens, None);
+}
+
+#[tokio::test]
+async fn a_reorganisation_before_the_callback_takes_it_back() {
+    let shop = Shop::open().await;
+    shop.pays("o-1").await;
+    shop.mine(1).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Paid);
+    shop.reorg(1, &[]).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.delivery, order.fault), (OrderState::Submitted, None, None));
+    assert_eq!(shop.next_due().await, None, "nothing false is told");
+    shop.mine(1).await;
+    let order = shop.order("o-1").await;
+    assert_eq!(order.state, OrderState::Paid);
+    assert!(order.delivery.is_some() && shop.next_due().await.is_some());
+    // An attempt that was under way when its block was taken back ends without a trace.
+    let claimed = claim(&shop.world.store).await;
+    shop.reorg(1, &[]).await;
+    finish(&shop.world.store, &claimed[0], heard()).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Submitted);
+    assert_eq!(shop.next_due().await, None);
+    shop.mine(1).await;
+    assert_eq!(claim(&shop.world.store).await.len(), 1, "it is told when it is true again");
+}
+
+#[tokio::test]
+async fn a_reorganisation_after_the_callback_is_seen_and_tells_nothing_twice() {
+    let shop = Shop::open().await;
+    let txid = shop.pays("o-1").await;
+    shop.mine(1).await;
+    let claimed = claim(&shop.world.store).await;
+    finish(&shop.world.store, &claimed[0], heard()).await;
+    shop.reorg(1, &[]).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Submitted, "no false paid");
+    shop.mine(1).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Paid);
+    assert_eq!(shop.next_due().await, None, "the app knows already");
+    // Double-spent at last: the order says so, and is open again.
+    shop.reorg(1, &[&txid]).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.fault), (OrderState::Open, Some(OrderFault::DoubleSpent)));
+    let again = shop.pays("o-1").await;
+    assert_ne!(again, txid);
+    shop.mine(6).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.txid.as_deref(), order.watched), (OrderState::Paid, Some(&*again), false));
+}
+
+#[tokio::test]
+async fn a_double_spend_before_the_callback_tells_nothing() {
+    let shop = Shop::open().await;
+    let txid = shop.pays("o-1").await;
+    // While it waits for its block.
+    shop.reorg(0, &[&txid]).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.fault), (OrderState::Open, Some(OrderFault::DoubleSpent)));
+    shop.mine(7).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Open);
+    // In its block.
+    let txid = shop.pays("o-1").await;
+    shop.mine(1).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Paid);
+    shop.reorg(2, &[&txid]).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Open);
+    assert_eq!(shop.next_due().await, None);
+    let balance = |address: &str| DevBalance { address: address.to_owned(), asset: "VAS".into() };
+    for address in [&shop.from_addr, &shop.to_addr] {
+        assert_eq!(shop.world.store.view(balance(address)).await.unwrap().as_str(), "1000");
+    }
+    // Too deep to be undone: nobody looks any more.
+    shop.pays("o-1").await;
+    shop.mine(6).await;
+    shop.reorg(6, &[]).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.watched), (OrderState::Paid, false));
+}
+
+#[tokio::test]
+async fn r56_what_does_not_pay_the_order_does_not_count() {
+    let shop = Shop::open().await;
+    let (from, to) = (shop.from_addr.as_str(), shop.to_addr.as_str());
+    let stranger = shop.world.store.submit(DevNewAddress).await.unwrap();
+    for (fault, txid) in [
+        (OrderFault::Underpaid, shop.send(from, to, "VAS", "1.49999999", "o-1").await),
+        (OrderFault::Overpaid, shop.send(from, to, "VAS", "1.50000001", "o-1").await),
+        (OrderFault::WrongAsset, shop.send(from, to, "L-F", "1.50", "o-1").await),
+        (OrderFault::WrongOrder, shop.send(from, to, "VAS", "1.50", "o-10").await),
+        (OrderFault::WrongOrder, shop.send(from, to, "VAS", "1.50", "").await),
+        (OrderFault::WrongReceiver, shop.send(from, &stranger, "VAS", "1.50", "o-1").await),
+        (OrderFault::OwnAddress, shop.send(to, to, "VAS", "1.50", "o-1").await),
+        // The change that comes back to the receiver is no payment.
+        (OrderFault::OwnAddress, shop.send(to, &stranger, "VAS", "998.5", "o-1").await),
+    ] {
+        shop.broadcast("o-1", &txid).await.unwrap();
+        shop.mine(2).await;
+        let order = shop.order("o-1").await;
+        assert_eq!((order.state, order.fault), (OrderState::Open, Some(fault)));
+        assert_eq!(shop.next_due().await, None, "{fault:?}");
+    }
+    // Right at last, and only for this order.
+    let txid = shop.send(from, to, "VAS", "1.5", "o-1").await;
+    shop.broadcast("o-1", &txid).await.unwrap();
+    assert_eq!(shop.broadcast("o-1", &txid).await.unwrap().txid, txid, "a lost reply is given again");
+    assert_eq!(refused(shop.broadcast("o-2", &txid).await), Refusal::TxidTaken);
+    // Somebody pays a second time: it is not the order's payment.
+    let second = shop.send(from, to, "VAS", "1.5", "o-1").await;
+    assert_eq!(refused(shop.broadcast("o-1", &second).await), Refusal::OrderTaken);
+    shop.mine(1).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.txid), (OrderState::Paid, Some(txid)));
+    assert_eq!(claim(&shop.world.store).await.len(), 1, "one callback for two payments");
+}
+
+#[tokio::test]
+async fn a_transaction_that_never_comes_frees_its_order_after_an_hour() {
+    let shop = Shop::open().await;
+    shop.broadcast("o-1", &"ab".repeat(32)).await.unwrap();
+    shop.world.clock.advance(Duration::from_secs(3600));
+    shop.look().await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Submitted);
+    shop.world.clock.advance(Duration::from_millis(1));
+    shop.look().await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.fault), (OrderState::Open, Some(OrderFault::Missing)));
+    shop.pays("o-1").await;
+}
+
+#[tokio::test]
+async fn r51_seven_requests_and_the_operator_sends_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::of(TestStore::sqlite(&directory.path().join("db"), 1).await).await;
+    let (store, clock) = (&shop.world.store, &shop.world.clock);
+    shop.pays("o-1").await;
+    shop.mine(6).await;
+    let paid_at = clock.now();
+    let seconds = |times: Vec<Duration>| times.iter().map(Duration::as_secs).collect::<Vec<_>>();
+    let times = run(store, clock, paid_at, Duration::ZERO).await;
+    assert_eq!(seconds(times), [0, 15, 30, 45, 60, 75, 90]);
+    let order = shop.order("o-1").await;
+    assert_eq!(order.state, OrderState::Paid, "all seven lost: it stays answerable");
+    let attempts = shop.attempts(&order).await;
+    assert_eq!(attempts.len(), 7);
+    assert_eq!(
+        attempts[0].failure.as_deref(),
+        Some("HTTP 500; only HTTP 2xx with JSON whose `success` is true acknowledges")
+    );
+    let lost = order.delivery.unwrap();
+    clock.advance(Duration::from_secs(86_400));
+    let begun = clock.now();
+    let again = store.submit(SendAgain(lost)).await.unwrap().unwrap();
+    assert_eq!(store.submit(SendAgain(lost)).await.unwrap(), None, "once");
+    assert_eq!(store.submit(SendAgain(again)).await.unwrap(), None, "it is under way");
+    // Each attempt takes a while: the waits are counted from its end.
+    let times = run(store, clock, begun, Duration::from_secs(4)).await;
+    assert_eq!(seconds(times), [0, 19, 38, 57, 76, 95, 114]);
+    assert_eq!(shop.attempts(&shop.order("o-1").await).await.len(), 7);
+    let third = store.submit(SendAgain(again)).await.unwrap().unwrap();
+    let claimed = claim(store).await;
+    assert_eq!(finish(store, &claimed[0], replied(204)).await, DeliveryState::Waiting, "R52: JSON is wanted");
+    clock.advance(Duration::from_secs(15));
+    let claimed = claim(store).await;
+    assert_eq!((claimed[0].delivery, claimed[0].attempt), (third, 2));
+    assert_eq!(finish(store, &claimed[0], heard()).await, DeliveryState::Acknowledged);
+    assert_eq!(store.submit(SendAgain(third)).await.unwrap(), None, "it was heard");
+}
+
+#[tokio::test]
+async fn a_callback_is_signed_once_and_every_attempt_sends_the_same() {
+    let shop = Shop::open().await;
+    shop.pays("o-1").await;
+    shop.mine(1).await;
+    let store = &shop.world.store;
+    let claimed = claim(store).await;
+    let News::Order { signed: None, .. } = &claimed[0].news else { panic!("not signed yet") };
+    let query = shop.signed(&claimed[0]).await;
+    // Another signature, made meanwhile by somebody else, is not kept.
+    let delivery = claimed[0].delivery;
+    assert_eq!(store.submit(KeepSigned { delivery, query: "x".into() }).await.unwrap(), query);
+    finish(store, &claimed[0], replied(500)).await;
+    for attempt in 2..=7 {
+        shop.world.clock.advance(Duration::from_secs(15));
+        let next = claim(store).await.remove(0);
+        let request = next.request(store.vault(), shop.world.clock.now()).unwrap();
+        assert_eq!(next.attempt, attempt);
+        assert_eq!(request.uri().to_string(), format!("{CALLBACK}&{query}"));
+        finish(store, &next, replied(500)).await;
+    }
+    let lost = shop.order("o-1").await.delivery.unwrap();
+    store.submit(SendAgain(lost)).await.unwrap().unwrap();
+    let News::Order { signed: Some(kept), .. } = &claim(store).await[0].news else { panic!("signed") };
+    assert_eq!(*kept, query);
+}
+
+#[tokio::test]
+async fn r71_an_order_is_told_to_its_own_app_only() {
+    let shop = Shop::open().await;
+    shop.pays("o-1").await;
+    let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
+    let vault = shop.world.store.vault();
+    let ask = async |token: &str, uuid: &str, order_id: &str| {
+        let (access_token, uuid, order_id) = (vault.hash(token), uuid.to_owned(), order_id.to_owned());
+        shop.world.store.view(OrderOf { access_token, uuid, order_id }).await
+    };
+    let (mine, theirs) = (&shop.app, &other);
+    assert!(ask(&mine.access_token, &mine.app.uuid, "o-1").await.is_ok());
+    assert_eq!(refused(ask(&mine.access_token, &mine.app.uuid, "o-2").await), Refusal::OrderUnknown);
+    assert_eq!(refused(ask(&theirs.access_token, &theirs.app.uuid, "o-1").await), Refusal::OrderUnknown);
+    assert_eq!(refused(ask(&theirs.access_token, &mine.app.uuid, "o-1").await), Refusal::AccessTokenWrong);
+}
+
+#[tokio::test]
+async fn an_idle_chain_makes_no_blocks() {
+    let shop = Shop::open().await;
+    let store = &shop.world.store;
+    assert_eq!(store.view(DevNextBlock).await.unwrap(), None);
+    let begun = shop.world.clock.now();
+    shop.pays("o-1").await;
+    let mut times = Vec::new();
+    while let Some(at) = store.view(DevNextBlock).await.unwrap() {
+        shop.world.clock.set(at - Duration::from_millis(1));
+        assert!(!store.submit(DevTick).await.unwrap());
+        shop.world.clock.set(at);
+        assert!(store.submit(DevTick).await.unwrap());
+        times.push(at.since(begun).as_secs());
+    }
+    assert_eq!(times, [5, 10, 15, 20, 25, 30], "one for the payment, five more for its confirmations");
+    assert_eq!(store.view(DevTip).await.unwrap().height, 12);
+    // After a long stop there is no burst: the next wait begins with the block.
+    shop.pays("o-2").await;
+    shop.world.clock.advance(Duration::from_secs(86_400));
+    assert!(store.submit(DevTick).await.unwrap());
+    assert!(!store.submit(DevTick).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_paid_once_under_concurrency() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let shop = Shop::of(TestStore::sqlite(&path, 2).await).await;
+    let trials = trials(200, 2_000);
+    for trial in 0..trials {
+        let results = at_once(|_| {
+            let command = shop.submission(shop.link(&format!("o-{trial}"), "0.01"), PaidBy::DevChain);
+            let store = shop.world.store.clone();
+            async move { store.submit(command).await }
+        })
+        .await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        let taken = results.into_iter().filter(Result::is_err).map(refused);
+        assert!(taken.into_iter().all(|refusal| refusal == Refusal::OrderTaken));
+        if trial % 100 == 0 {
+            shop.mine(1).await; // so that what waits for a block stays short
+        }
+    }
+    let trials = i64::from(trials);
+    assert_eq!(count(&path, "SELECT count(*) FROM vas_order WHERE txid IS NOT NULL"), trials);
+    assert_eq!(count(&path, "SELECT count(*) FROM vas_payment"), trials);
+    // Four issues, and one transaction an order.
+    assert_eq!(count(&path, "SELECT count(*) FROM dev_tx"), trials + 4);
+    assert_eq!(count(&path, "SELECT count(DISTINCT txid) FROM vas_order"), trials);
+}
