@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod callbacks;
+mod chain;
 mod clients;
 mod crash;
 mod deliveries;

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
 use wallet_core::{Callback as _, DeliveryState, UnixTime};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
     Attempt, AttemptsOf, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay,
-    DevReorg, DevTick, DevTip, DevTransaction, KeepSigned, News, NextDue, ObservePayment, OrderOf, OrderSeq,
-    PaidBy, PasswordKind, PasswordState, Proof, SendAgain, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
-    wire,
+    DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, KeepSigned, News, NextDue, ObservePayment,
+    OrderOf, OrderSeq, PaidBy, PasswordKind, PasswordState, Proof, SendAgain, SubmitPay, SubmittedPay,
+    VasOrder, WatchedOrders, wire,
 };
 use wallet_store::{Clock as _, Failure};
 use wallet_tests::{TestStore, trials};
@@ -284,6 +285,7 @@ async fn a_reorganisation_after_the_callback_is_seen_and_tells_nothing_twice() {
     shop.mine(6).await;
     let order = shop.order("o-1").await;
     assert_eq!((order.state, order.txid.as_deref(), order.watched), (OrderState::Paid, Some(&*again), false));
+    assert_eq!(claim(&shop.world.store).await.len(), 1, "another payment is other news");
 }
 
 #[tokio::test]
@@ -498,4 +500,142 @@ async fn an_order_is_paid_once_under_concurrency() {
     // Four issues, and one transaction an order.
     assert_eq!(count(&path, "SELECT count(*) FROM dev_tx"), trials + 4);
     assert_eq!(count(&path, "SELECT count(DISTINCT txid) FROM vas_order"), trials);
+}
+
+#[tokio::test]
+async fn a_double_spend_takes_along_what_was_paid_with_its_change() {
+    let shop = Shop::open().await;
+    let first = shop.pays("o-1").await;
+    shop.pays("o-2").await; // with the change of the first
+    shop.reorg(0, &[&first]).await;
+    for order in ["o-1", "o-2"] {
+        assert_eq!(shop.order(order).await.fault, Some(OrderFault::DoubleSpent), "{order}");
+    }
+    shop.check().await;
+    shop.pays("o-2").await;
+    shop.mine(1).await;
+    shop.check().await;
+    assert_eq!(shop.order("o-2").await.state, OrderState::Paid);
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    /// An order is submitted, perhaps again.
+    Pay(u8),
+    /// Somebody broadcasts a payment of the wrong sum and submits it.
+    Misfit(u8),
+    /// Blocks are made.
+    Mine(u64),
+    /// Blocks are taken back, and the payment of an order double-spent.
+    Reorg(u64, Option<u8>),
+    /// Time passes, with the blocks that fall due.
+    Wait(u64),
+    /// Whoever is due is told, and hears it or not.
+    Tell(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..6_u8).prop_map(Step::Pay),
+        1 => (0..6_u8).prop_map(Step::Misfit),
+        4 => (1..4_u64).prop_map(Step::Mine),
+        3 => (0..5_u64, prop::option::of(0..6_u8)).prop_map(|(depth, order)| Step::Reorg(depth, order)),
+        1 => (1..40_u64).prop_map(Step::Wait),
+        4 => any::<bool>().prop_map(Step::Tell),
+    ];
+    prop::collection::vec(step, 60..100)
+}
+
+impl Shop {
+    async fn take(&self, step: &Step) {
+        let (store, id) = (&self.world.store, |order: u8| format!("o-{order}"));
+        match step {
+            Step::Pay(order) => {
+                let _refused_when_taken = self.submit(self.link(&id(*order), "1.50")).await;
+            }
+            Step::Misfit(order) => {
+                let txid = self.send(&self.from_addr, &self.to_addr, "VAS", "1.49", &id(*order)).await;
+                let _refused_when_taken = self.broadcast(&id(*order), &txid).await;
+            }
+            Step::Mine(blocks) => self.mine(*blocks).await,
+            Step::Reorg(depth, order) => {
+                let mut txids = Vec::new();
+                if let Some(order) = order {
+                    txids.extend(self.known(&id(*order)).await.and_then(|order| order.txid));
+                }
+                self.reorg(*depth, &txids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            }
+            Step::Wait(seconds) => {
+                self.world.clock.advance(Duration::from_secs(*seconds));
+                store.submit(DevTick).await.unwrap();
+                self.look().await;
+            }
+            Step::Tell(hears) => {
+                for claimed in claim(store).await {
+                    let News::Order { order, .. } = &claimed.news else { panic!("an order") };
+                    assert_eq!(order.state, OrderState::Paid, "only what is paid is told");
+                    finish(store, &claimed, if *hears { heard() } else { replied(500) }).await;
+                }
+            }
+        }
+    }
+
+    async fn known(&self, order_id: &str) -> Option<VasOrder> {
+        let query =
+            wallet_platform::FindOrder { uuid: self.app.app.uuid.clone(), order_id: order_id.to_owned() };
+        self.world.store.view(query).await.ok()
+    }
+
+    /// What holds whenever everything has been looked at.
+    async fn check(&self) {
+        let store = &self.world.store;
+        let mut waiting = Vec::new();
+        for order in 0..6 {
+            let Some(order) = self.known(&format!("o-{order}")).await else { continue };
+            let seen = store.view(DevTransaction(order.txid.clone().unwrap())).await.unwrap();
+            let confirmations = seen.map_or(-1, |seen| seen.confirmations);
+            match order.state {
+                OrderState::Paid if order.watched => assert!(confirmations > 0, "{order:?}"),
+                OrderState::Paid => {}
+                OrderState::Submitted => assert_eq!(confirmations, 0, "{order:?}"),
+                OrderState::Open => {
+                    assert!(confirmations < 0 || order.fault == Some(OrderFault::Underpaid), "{order:?}");
+                }
+            }
+            match order.delivery {
+                Some(delivery) => waiting.push((delivery, order.state)),
+                None => assert_ne!(order.state, OrderState::Paid, "what is paid is told"),
+            }
+        }
+        let due = DueDeliveries { by: UnixTime::from_millis(i64::MAX), except: Vec::new(), limit: 100 };
+        for (delivery, _) in store.view(due).await.unwrap() {
+            assert!(waiting.contains(&(delivery, OrderState::Paid)), "nothing else is told");
+        }
+        for asset in ["VAS", "L-F"] {
+            let mut sum = 0;
+            for address in [&self.from_addr, &self.to_addr] {
+                let balance = DevBalance { address: address.clone(), asset: asset.to_owned() };
+                sum += store.view(balance).await.unwrap().units(8).unwrap().get();
+            }
+            assert_eq!(sum, 2000 * 100_000_000, "nothing is made or lost");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: trials(48, 1_000), ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_chain_does_only_what_is_true_is_told(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let shop = Shop::open().await;
+            for step in &steps {
+                shop.take(step).await;
+                shop.look().await;
+                shop.check().await;
+            }
+        });
+    }
 }

@@ -251,6 +251,10 @@ impl View<'_, '_> {
             for input in &transaction.inputs {
                 let coin =
                     self.find::<DevCoin>(&(input.txid.clone(), input.vout))?.ok_or(Refusal::Internal)?;
+                let made_by = self.find::<DevTx>(&(input.txid.clone(),))?;
+                if made_by.is_none_or(|made_by| made_by.dead) {
+                    continue; // what a dead transaction made stays spent
+                }
                 let mut purse = self.purse(&coin.address, &coin.asset)?;
                 purse.balance = purse.balance.checked_add(coin.value).ok_or(Refusal::Internal)?;
                 purse.first = purse.first.min(coin.n);

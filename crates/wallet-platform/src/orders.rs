@@ -314,6 +314,8 @@ impl Command for ObservePayment {
                 order.fault = Some(fault);
                 order.watched = false;
                 silence(rows, out, &mut order)?;
+                // Another payment is other news.
+                order.delivery = None;
             }
         }
         let state = order.state;

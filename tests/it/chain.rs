@@ -1,0 +1,470 @@
+//! The chain, the wallet's side and the operator, over HTTP.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use wallet_api::vas::{ErrorCode, OrderState, Profile, Vas, Wallet};
+use wallet_client::{
+    Booked, NotBooked, NotPaid, Order, OrderBook, PaymentCallback, VasClient, VasWallet, verify_on_chain,
+};
+use wallet_core::chain::Verdict;
+use wallet_core::link::OutgoingLink as _;
+use wallet_core::rpc::{Credentials, Node, RpcError};
+use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
+use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
+use wallet_hyper::HyperTransport;
+use wallet_sandbox::DescribedVas;
+use wallet_server::{Chain as _, EmbeddedChain, VasChain};
+use wallet_tests::{Merchant, Reply, World};
+
+type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
+
+/// The sandbox's own VAS app, with a callback address that hears.
+struct Shop {
+    world: World,
+    merchant: Merchant,
+    session: String,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let world = World::start().await;
+        let session = world.session("alice").await;
+        Self { merchant: Merchant::open().await, session, world }
+    }
+
+    fn told(&self) -> &DescribedVas {
+        &self.world.told().vas
+    }
+
+    fn client(&self) -> VasClient<Http> {
+        let told = self.told();
+        VasClient::new(self.world.transport().clone(), &told.base_url, &told.uuid, &told.access_token)
+    }
+
+    fn wallet(&self) -> VasWallet<Http> {
+        VasWallet::new(self.world.transport().clone(), &self.told().base_url)
+    }
+
+    fn credentials(&self) -> Credentials {
+        let chain = &self.told().chain;
+        Credentials { user: chain.rpc_user.clone(), password: Secret::new(chain.rpc_password.clone()) }
+    }
+
+    fn node(&self) -> Node<Http> {
+        Node::new(self.world.transport().clone(), &self.told().chain.rpc_url, self.credentials())
+    }
+
+    fn verifier(&self) -> RsaVerify {
+        RsaVerify::new(&PublicKey::load(&self.told().rsa_public_spki).unwrap())
+    }
+
+    fn order(&self, order_id: &str) -> Order {
+        let port = self.merchant.url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+        Order {
+            order_id: order_id.to_owned().into(),
+            to_addr: self.told().to_addr.clone().into(),
+            asset: self.told().asset.clone().into(),
+            amount: "1.50".parse().unwrap(),
+            callback_url: format!("http://{}:{port}/pay?table=7#x", self.told().safe_domain).into(),
+        }
+    }
+
+    fn link(&self, order: &Order) -> String {
+        let key = PrivateKey::load(&self.told().rsa_private_pkcs8).unwrap();
+        order.link(&self.told().uuid).qr(Some(&Signer::Rsa(&RsaSign::new(&key).unwrap()))).unwrap()
+    }
+
+    async fn pay(&self, order: &Order) -> String {
+        let (session, pwd) = (self.session.as_str().into(), &self.world.user("alice").wallet_pwd);
+        let paid = self.wallet().pay(&session, pwd, &self.link(order), None).await.unwrap();
+        paid.txid.as_str().to_owned()
+    }
+
+    async fn post(&self, path: &str, form: &str) -> Reply {
+        let request = http::Request::post(format!("{}{path}", self.world.told().url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.as_bytes().to_vec())
+            .unwrap();
+        self.world.exchange(request).await
+    }
+
+    async fn state(&self, order: &Order) -> OrderState {
+        self.client().order(order.order_id.as_str()).await.unwrap().state
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
+    let shop = Shop::open().await;
+    let order = shop.order("order 1/回");
+    let mut book = OrderBook::new();
+    assert!(book.open(order.clone()) && !book.open(order.clone()));
+    let txid = shop.pay(&order).await;
+    assert_eq!(shop.state(&order).await, OrderState::Submitted);
+    let found = shop.node().transaction(&txid).await.unwrap().unwrap();
+    assert_eq!(verify_on_chain(&order, &found, 1), Err(NotPaid::Unconfirmed { confirmations: 0 }));
+    // The clock brings the block, and the block the callback, within one move.
+    shop.world.advance(5).await;
+    let heard = shop.merchant.wait_for(1).await;
+    assert_eq!((heard[0].method().as_str(), heard[0].uri().path()), ("GET", "/pay"));
+    let query = heard[0].uri().query().unwrap();
+    assert!(query.starts_with("table=7&uuid="), "R45: {query}");
+    let (uuid, verifier) = (shop.told().uuid.clone(), shop.verifier());
+    let callback = PaymentCallback::receive(query, &uuid, &verifier).unwrap();
+    assert_eq!(callback.payment().order_id.as_str(), "order 1/回");
+    assert_eq!(callback.payment().callback_url.as_str(), order.callback_url.as_str(), "R69: as it was given");
+    assert_eq!(callback.payment().from_addr.as_str(), shop.world.user("alice").address);
+    assert_eq!((book.book(&callback), book.book(&callback)), (Ok(Booked::Now), Ok(Booked::Before)));
+    assert_eq!(book.order("order 1/回").unwrap().1, Some(txid.as_str()));
+    assert_eq!(OrderBook::new().book(&callback), Err(NotBooked::Unknown));
+    let dearer = Order { amount: "1.51".parse().unwrap(), ..order.clone() };
+    assert_eq!(dearer.book(None, &callback), Err(NotBooked::Differs("amount")));
+    let same = Order { amount: "1.5".parse().unwrap(), ..order.clone() };
+    assert_eq!(same.book(Some("another"), &callback), Err(NotBooked::PaidTwice));
+    let found = shop.node().transaction(&txid).await.unwrap().unwrap();
+    assert_eq!(
+        (verify_on_chain(&order, &found, 1), verify_on_chain(&order, &found, 2).is_err()),
+        (Ok(()), true)
+    );
+    assert!(matches!(verify_on_chain(&dearer, &found, 1), Err(NotPaid::Wrong(Verdict::Underpaid { .. }))));
+    let told = shop.client().order("order 1/回").await.unwrap();
+    assert_eq!((told.state, told.txid.unwrap().as_str()), (OrderState::Paid, txid.as_str()));
+    assert_eq!(told.amount.as_str(), "1.50");
+    // It was acknowledged: a day brings no second one.
+    shop.world.advance(86_400).await;
+    assert_eq!(shop.merchant.heard().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r51_callbacks_are_repeated_every_fifteen_seconds_and_sent_again_by_the_operator() {
+    let shop = Shop::open().await;
+    shop.merchant.answer(&[500]);
+    let order = shop.order("o-1");
+    shop.pay(&order).await;
+    shop.world.advance(5).await;
+    for (seconds, heard) in [(0, 1), (14, 1), (1, 2), (60, 6), (14, 6), (1, 7), (86_400, 7)] {
+        shop.world.advance(seconds).await;
+        assert_eq!(shop.merchant.heard().len(), heard, "after {seconds} s more");
+    }
+    let heard = shop.merchant.heard();
+    assert!(heard.iter().all(|request| request.uri() == heard[0].uri()), "signed once");
+    assert_eq!(shop.state(&order).await, OrderState::Paid, "R83: answerable");
+    shop.merchant.answer(&[200]);
+    let again = format!("uuid={}&orderId=o-1", shop.told().uuid);
+    assert_eq!(shop.post("/sandbox/send_again", &again).await.http, 200);
+    shop.merchant.wait_for(8).await;
+    shop.world.advance(3600).await;
+    assert_eq!(shop.merchant.heard().len(), 8);
+    let refused = shop.post("/sandbox/send_again", &again).await;
+    assert_eq!(refused.http, 400, "{}", refused.text);
+    assert_eq!(shop.post("/sandbox/send_again", "uuid=x&orderId=o-1").await.http, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watcher_sees_reorganisations_and_double_spends() {
+    let shop = Shop::open().await;
+    shop.merchant.answer(&[500]);
+    let order = shop.order("o-1");
+    let txid = shop.pay(&order).await;
+    shop.post("/chain/mine", "").await;
+    assert_eq!(shop.state(&order).await, OrderState::Paid);
+    shop.merchant.wait_for(1).await;
+    let reply = shop.post("/chain/reorg", "depth=1").await;
+    assert_eq!(reply.http, 200, "{}", reply.text);
+    assert_eq!(shop.state(&order).await, OrderState::Submitted);
+    // The next block has it again, and the callback begins anew.
+    shop.world.advance(5).await;
+    assert_eq!(shop.state(&order).await, OrderState::Paid);
+    shop.merchant.wait_for(2).await;
+    shop.post("/chain/reorg", &format!("depth=1&double_spend={txid}")).await;
+    let told = shop.client().order("o-1").await.unwrap();
+    assert_eq!(told.state, OrderState::Open);
+    assert_eq!(told.fault, Some(wallet_api::vas::OrderFault::DoubleSpent));
+    assert_eq!(told.from_addr, None);
+    let heard = shop.merchant.heard().len();
+    shop.world.advance(600).await;
+    assert_eq!(shop.merchant.heard().len(), heard, "nothing more is told of it");
+    // A wallet of one's own broadcasts, and submits what it broadcast.
+    let (from, to) = (&shop.world.user("alice").address, &shop.told().to_addr);
+    let paid = shop.post("/chain/pay", &format!("from={from}&to={to}&asset=VAS&amount=1.5&data=o-1")).await;
+    let txid = paid.json["txid"].as_str().unwrap();
+    let (session, pwd) = (shop.session.as_str().into(), &shop.world.user("alice").wallet_pwd);
+    shop.wallet().pay(&session, pwd, &shop.link(&order), Some(txid)).await.unwrap();
+    shop.world.advance(5).await;
+    assert_eq!(shop.state(&order).await, OrderState::Paid);
+    assert_eq!(
+        shop.post("/chain/pay", &format!("from={from}&to={to}&asset=VAS&amount=9999")).await.http,
+        400
+    );
+    assert_eq!(shop.post("/chain/pay", &format!("from={from}&to={to}&asset=VAS&amount=x")).await.http, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submission_is_refused_in_the_platforms_words() {
+    let shop = Shop::open().await;
+    let (order, alice) = (shop.order("o-1"), shop.world.user("alice").clone());
+    let submit = async |session: &str, pwd: &str, link: &str| {
+        let session = session.to_owned().into();
+        shop.wallet().pay(&session, pwd, link, None).await.map(|_| ()).map_err(|error| error.code().unwrap())
+    };
+    let link = shop.link(&order);
+    assert_eq!(submit("x", &alice.wallet_pwd, &link).await, Err(ErrorCode::SessionUnknown));
+    assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::WalletPwdWrong));
+    let forged = link.replace("1.50", "1.49");
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &forged).await, Err(ErrorCode::SignatureWrong));
+    let (lafi, vas) = (&shop.world.told().lafi.uuid, &shop.told().uuid);
+    let other = link.replace(vas.as_str(), lafi);
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &other).await, Err(ErrorCode::SignatureWrong));
+    let nobody = link.replace(vas.as_str(), "nobody");
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &nobody).await, Err(ErrorCode::AppUnknown));
+    for bad in
+        ["vaspay://", r#"vaslogin://{"type":"login"}"#, "vaspay://{}", &link.replace("signedContent", "s")]
+    {
+        assert_eq!(submit(&shop.session, &alice.wallet_pwd, bad).await, Err(ErrorCode::LinkRefused), "{bad}");
+    }
+    // R66: as many decimals as there are, and R65.
+    let fine = Order { amount: "0.000000001".parse().unwrap(), ..order.clone() };
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &shop.link(&fine)).await, Err(ErrorCode::NotPayable));
+    submit(&shop.session, &alice.wallet_pwd, &link).await.unwrap();
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &link).await, Err(ErrorCode::OrderTaken));
+    let dearer = Order { amount: "1.51".parse().unwrap(), ..order };
+    assert_eq!(
+        submit(&shop.session, &alice.wallet_pwd, &shop.link(&dearer)).await,
+        Err(ErrorCode::OrderDiffers)
+    );
+    let dear = Order { amount: "1000000".parse().unwrap(), ..shop.order("o-2") };
+    assert_eq!(
+        submit(&shop.session, &alice.wallet_pwd, &shop.link(&dear)).await,
+        Err(ErrorCode::InsufficientBalance)
+    );
+    // R22: five wrong passwords lock, whichever platform they are tried on.
+    for _ in 0..5 {
+        let link = shop.link(&shop.order("o-3"));
+        assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::WalletPwdWrong));
+    }
+    let link = shop.link(&shop.order("o-3"));
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &link).await, Err(ErrorCode::WalletPwdWrong));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_that_is_missing_or_too_long_is_named() {
+    let shop = Shop::open().await;
+    let mut seen = 0;
+    for meta in Vas::META.endpoints {
+        for field in meta.request.iter().filter(|field| field.required) {
+            for value in [None, Some("x".repeat(20_000))] {
+                let mut body = Vec::new();
+                let mut writer = wallet_core::FieldWriter::form(&mut body);
+                for other in meta.request.iter().filter(|other| other.required && other.name != field.name) {
+                    writer.field(other.name, if other.name == "wallet" { "vas" } else { "1" });
+                }
+                if let Some(value) = &value {
+                    writer.field(field.name, value);
+                }
+                let (mut uri, form) =
+                    (format!("{}{}", shop.told().base_url, meta.path), String::from_utf8(body).unwrap());
+                let mut request = http::Request::builder().method(meta.methods[0]);
+                let body = if meta.in_query {
+                    uri = format!("{uri}?{form}");
+                    String::new()
+                } else {
+                    request = request.header("content-type", "application/x-www-form-urlencoded");
+                    form
+                };
+                let request =
+                    request.header("accept-language", "en").uri(uri).body(body.into_bytes()).unwrap();
+                let reply = shop.world.exchange(request).await;
+                assert_eq!(reply.http, 200, "{} {}: {}", meta.id, field.name, reply.text);
+                assert_eq!(reply.json["errorCode"], "010001", "{} {}: {}", meta.id, field.name, reply.text);
+                assert_eq!(reply.json["errorMsg"], format!("Unknown error: {}", field.name));
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_owner() {
+    let shop = Shop::open().await;
+    let (alice, bob) = (shop.world.user("alice").clone(), shop.world.user("bob").clone());
+    let (mine, theirs) = (shop.session.as_str().into(), shop.world.session("bob").await.into());
+    let wallet = shop.wallet();
+    let code = |error: wallet_client::CallError<_, ErrorCode>| error.code().unwrap();
+    let id = wallet.apply(&mine, Wallet::Lafi, "Tea", "www.tea.example", "").await.unwrap().application_id;
+    for (name, domain, scheme) in
+        [("", "www.a.example", ""), ("A", "", ""), ("A", "a.example/", ""), ("A", "", "http")]
+    {
+        let refused = wallet.apply(&mine, Wallet::Vas, name, domain, scheme).await.map(|_| ()).map_err(code);
+        let expected = if name.is_empty() { ErrorCode::UnknownError } else { ErrorCode::ApplicationInvalid };
+        assert_eq!(refused, Err(expected), "{name} {domain} {scheme}");
+    }
+    let credentials = async |session, pwd: &str| {
+        wallet.credentials(session, pwd, id).await.map_err(|error| error.code().unwrap())
+    };
+    assert_eq!(
+        credentials(&mine, &alice.pwd).await.map(|_| ()),
+        Err(ErrorCode::ApplicationUnknown),
+        "not approved"
+    );
+    let rejected = wallet.apply(&mine, Wallet::Vas, "Tea", "", "tea").await.unwrap().application_id;
+    let review = |id, verdict: &str| format!("application_id={id}&{verdict}");
+    shop.post("/sandbox/review", &review(rejected, "approve=no&reason=no+such+shop")).await;
+    let approved = shop.post("/sandbox/review", &review(id, "approve=yes")).await;
+    assert_eq!(shop.post("/sandbox/review", &review(id, "approve=yes")).await.http, 400, "decided");
+    assert_eq!(shop.post("/sandbox/review", "application_id=1&approve=no").await.http, 400);
+    let known = wallet.applications(&mine).await.unwrap();
+    assert_eq!((known[1].reason.as_str(), known[1].uuid.as_str()), ("no such shop", ""));
+    assert_eq!(known[0].uuid.as_str(), approved.json["uuid"]);
+    assert_eq!(wallet.applications(&theirs).await.unwrap(), vec![]);
+    // R61: a fresh password, and one's own.
+    assert_eq!(credentials(&mine, "wrong").await.map(|_| ()), Err(ErrorCode::WalletPwdWrong));
+    assert_eq!(credentials(&theirs, &bob.pwd).await.map(|_| ()), Err(ErrorCode::ApplicationUnknown));
+    let shown = credentials(&mine, &alice.pwd).await.unwrap();
+    let private = PrivateKey::load(shown.rsa_private.as_str()).unwrap();
+    assert_eq!(private.public(), PublicKey::load(&shown.rsa_public).unwrap());
+    assert_eq!(private.public().bits(), 2048);
+    let app = VasClient::new(
+        shop.world.transport().clone(),
+        &shop.told().base_url,
+        shown.uuid.as_str(),
+        shown.access_token.as_str(),
+    );
+    app.price(Profile::Lafi, wallet_api::vas::Currency::Usd).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_answers_as_a_node_does() {
+    let shop = Shop::open().await;
+    let node = shop.node();
+    let order = shop.order("o-1");
+    let txid = shop.pay(&order).await;
+    shop.world.advance(30).await;
+    // The adapter of a node, asked over HTTP, says what the embedded chain says.
+    let (embedded, remote) = (EmbeddedChain(shop.world.store().clone()), VasChain(shop.node()));
+    assert_eq!(remote.tip().await.unwrap(), embedded.tip().await.unwrap());
+    let found = remote.transaction(&txid).await.unwrap().unwrap();
+    assert_eq!(Some(&found), embedded.transaction(&txid).await.unwrap().as_ref());
+    assert_eq!(remote.transaction(&"0".repeat(64)).await.unwrap(), None);
+    assert!(!remote.is_embedded() && remote.next().await.unwrap().is_none());
+    assert_eq!(
+        found.outputs.iter().map(|output| output.value.as_str()).collect::<Vec<_>>(),
+        ["1.50", "998.5"]
+    );
+    let tip = node.tip().await.unwrap();
+    let block = node.block(found.block.as_deref().unwrap()).await.unwrap().unwrap();
+    assert_eq!((block.height, block.txids.as_slice()), (tip.height - 5, std::slice::from_ref(&txid)));
+    assert_eq!(node.block("x").await.unwrap(), None);
+    let fresh = node.new_address().await.unwrap();
+    assert!(fresh.starts_with('V') && fresh != node.new_address().await.unwrap());
+    assert!(node.is_address(&fresh).await.unwrap() && node.is_address(&shop.told().to_addr).await.unwrap());
+    let mut other = fresh.clone();
+    other.replace_range(5..6, if &fresh[5..6] == "x" { "y" } else { "x" });
+    assert!(!node.is_address(&other).await.unwrap() && !node.is_address("").await.unwrap());
+    // Whoever has no password learns nothing.
+    let nobody = Credentials { user: "demo".into(), password: Secret::new("x".into()) };
+    let nobody = Node::new(shop.world.transport().clone(), &shop.told().chain.rpc_url, nobody);
+    assert!(matches!(nobody.tip().await, Err(RpcError::Unauthorized)));
+    // As people call it: any content type, any id, positions as text.
+    let raw = async |body: &str, content_type: Option<&str>| {
+        let chain = &shop.told().chain;
+        let basic = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("{}:{}", chain.rpc_user, chain.rpc_password),
+        );
+        let mut request =
+            http::Request::post(&chain.rpc_url).header("authorization", format!("Basic {basic}"));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        shop.world.exchange(request.body(body.as_bytes().to_vec()).unwrap()).await
+    };
+    let call =
+        |method: &str, params: Value| json!({"id": "a", "method": method, "params": params}).to_string();
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("x")] {
+        let reply = raw(&call("getrawtransaction", json!([txid, 4])), content_type).await;
+        assert_eq!((reply.http, &reply.json["id"]), (200, &json!("a")), "{}", reply.text);
+        assert_eq!(reply.json["result"]["vout"][0]["data"], json!(["6f2d31"]));
+        assert_eq!(reply.json["result"]["vout"][0]["value"], json!("1.50"), "R56: text");
+    }
+    for (body, http, code) in [
+        (call("getrawtransaction", json!([txid])), 500, -8),
+        (call("getrawtransaction", json!([])), 500, -8),
+        (call("getrawtransaction", json!(["x", 4])), 500, -5),
+        (call("getblock", json!([1_000_000])), 500, -5),
+        (call("stop", json!([])), 404, -32601),
+        ("[]".to_owned(), 400, -32600),
+        ("{".to_owned(), 400, -32600),
+    ] {
+        let reply = raw(&body, None).await;
+        assert_eq!((reply.http, reply.json["error"]["code"].as_i64()), (http, Some(code)), "{body}");
+    }
+    assert_eq!(raw(&call("getblock", json!([1])), None).await.json["result"]["height"], 1);
+}
+
+/// A node that says what was recorded.
+struct Recorded(HashMap<String, Value>, Mutex<Vec<String>>);
+
+impl Transport for Recorded {
+    type Error = std::io::Error;
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, std::io::Error> {
+        let call: Value = serde_json::from_slice(request.body()).unwrap();
+        let asked = format!("{} {}", call["method"].as_str().unwrap(), call["params"]);
+        self.1.lock().unwrap().push(asked.clone());
+        let missing =
+            json!({"result": null, "error": {"code": -5, "message": "No such transaction"}, "id": 1});
+        let (status, body) = match self.0.get(&asked) {
+            Some(result) => (200, json!({"result": result, "error": null, "id": 1})),
+            None => (500, missing),
+        };
+        Ok(http::Response::builder().status(status).body(body.to_string().into_bytes()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_names_no_senders_is_asked_for_what_was_spent() {
+    let spent = json!({"txid": "s", "vin": [{"coinbase": "00"}], "vout": [
+        {"value": "5", "n": 0, "scriptPubKey": {"addresses": ["Vother"]}},
+        {"value": "2", "n": 1, "scriptPubKey": {"addresses": ["Vpayer"]}},
+    ]});
+    // As nodes of this kind print it: members that nobody asked for, and no addresses beside the inputs.
+    let paying = json!({"hex": "01", "txid": "t", "version": 1, "locktime": 0, "confirmations": 4, "blockhash": "b",
+        "vin": [{"txid": "s", "vout": 1, "scriptSig": {"asm": "", "hex": ""}, "sequence": 4294967295_u32}],
+        "vout": [
+            {"value": "1.50", "n": 0, "scriptPubKey": {"asm": "", "reqSigs": 1, "type": "pubkeyhash", "addresses": ["Vshop"]},
+             "assets": [], "permissions": [], "items": []},
+            {"value": "0.00000000", "n": 1, "scriptPubKey": {"asm": "OP_RETURN 6f2d31", "type": "nulldata"}, "data": ["6f2d31"]},
+        ], "time": 1574510444, "blocktime": 1574510444});
+    let said = HashMap::from([
+        ("getrawtransaction [\"t\",4]".to_owned(), paying.clone()),
+        ("getrawtransaction [\"s\",4]".to_owned(), spent),
+        ("getblockchaininfo []".to_owned(), json!({"chain": "vas", "blocks": 9, "bestblockhash": "b"})),
+    ]);
+    let credentials = || Credentials { user: "u".into(), password: Secret::new("p".into()) };
+    let node = Node::new(Recorded(said.clone(), Mutex::default()), "http://node/", credentials());
+    let found = node.transaction("t").await.unwrap().unwrap();
+    assert_eq!(found.inputs[0].addresses, ["Vpayer"]);
+    let order = Order {
+        order_id: "o-1".into(),
+        to_addr: "Vshop".into(),
+        asset: "VAS".into(),
+        amount: Amount::parse("1.5").unwrap(),
+        callback_url: "https://www.shop.example/".into(),
+    };
+    assert_eq!(verify_on_chain(&order, &found, 4), Ok(()));
+    let own = Order { to_addr: "Vpayer".into(), ..order };
+    assert_eq!(verify_on_chain(&own, &found, 1), Err(NotPaid::Wrong(Verdict::OwnAddress)));
+    assert_eq!(node.tip().await.unwrap().height, 9);
+    assert_eq!(node.transaction("x").await.unwrap(), None);
+    // What is not understood is not guessed: a sum as a number, an input of nowhere.
+    let mut odd = said.clone();
+    odd.get_mut("getrawtransaction [\"t\",4]").unwrap()["vout"][0]["value"] = json!(1.5);
+    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials());
+    assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("value"))));
+    let mut odd = said;
+    odd.remove("getrawtransaction [\"s\",4]");
+    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials());
+    assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("vin"))));
+}
