@@ -12,6 +12,7 @@ mod links;
 mod orders;
 mod program;
 mod purge;
+mod qr;
 mod races;
 mod returns;
 mod rsa;

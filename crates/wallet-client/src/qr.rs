@@ -3,7 +3,7 @@
 use std::fmt;
 
 use qrcode::EcLevel;
-use qrcode::render::{svg, unicode};
+use qrcode::render::unicode;
 use qrcode::types::Color;
 
 /// Light modules around a code, as its standard demands.
@@ -13,7 +13,7 @@ const QUIET: usize = 4;
 ///
 /// ```
 /// let code = wallet_client::QrCode::new("vaslogin://{\"type\":\"login\"}")?;
-/// assert!(code.to_svg().starts_with("<?xml"));
+/// assert!(code.to_svg().starts_with("<svg"));
 /// assert!(code.to_terminal(80).is_ok());
 /// assert_eq!(&code.to_png(4)[1..4], b"PNG");
 /// # Ok::<(), wallet_client::QrTooLong>(())
@@ -72,9 +72,25 @@ impl QrCode {
         self.0.width()
     }
 
-    /// As an SVG document.
+    /// As an SVG document: one path, a dark run of a row being one piece of it, so that a large code stays small.
     pub fn to_svg(&self) -> String {
-        self.0.render::<svg::Color<'_>>().min_dimensions(256, 256).build()
+        let (modules, colors) = (self.modules(), self.0.to_colors());
+        let side = modules + 2 * QUIET;
+        let mut path = String::new();
+        for (y, row) in colors.chunks_exact(modules).enumerate() {
+            let mut x = 0;
+            for run in row.chunk_by(|a, b| a == b) {
+                if run.first() == Some(&Color::Dark) {
+                    let length = run.len();
+                    path.push_str(&format!("M{} {}h{length}v1h-{length}z", x + QUIET, y + QUIET));
+                }
+                x += run.len();
+            }
+        }
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+             <path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path d=\"{path}\"/></svg>"
+        )
     }
 
     /// As a PNG file, black on white; a module has so many pixels a side.
