@@ -111,6 +111,16 @@ pub fn interleaved(mut subjects: Vec<Subject<'_>>) -> Vec<Figure> {
         .collect()
 }
 
+/// Allocations of one run, when nothing else runs.
+pub fn allocations(mut run: impl FnMut()) -> f64 {
+    run(); // what is kept from the first time on
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..16 {
+        run();
+    }
+    (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / 16.0
+}
+
 /// Prints figures, and writes them to `benches/out/NAME.json`.
 pub fn report(name: &str, figures: &[Figure]) {
     for figure in figures {

@@ -158,10 +158,20 @@ async fn the_client_logs_in_and_asks_for_prices() {
     }
     // R57: a number as text, and beyond ten a minute 429.
     let path = format!("oauth/pay/price?currency=USD&accessToken={}", shop.app.access_token);
-    for _ in 0..8 {
+    for at in 0..8 {
+        // One that cannot be read counts as well.
+        if at == 3 {
+            let path = format!("oauth/pay/price?accessToken={}", shop.app.access_token);
+            let reply = shop.send("POST", &path, "").await;
+            assert_eq!((reply.http, reply.json["errorMsg"].as_str()), (200, Some("Unknown error: currency")));
+            continue;
+        }
         let reply = shop.send("POST", &path, "").await;
         assert_eq!(reply.text, r#"{"success":true,"errorCode":"","errorMsg":"","result":"0.0123"}"#);
     }
+    let unread =
+        shop.send("POST", &format!("oauth/pay/price?accessToken={}", shop.app.access_token), "").await;
+    assert_eq!((unread.http, unread.json["errorCode"].as_str()), (429, Some("900014")));
     let reply = shop.send("POST", &path, "").await;
     assert_eq!((reply.http, reply.json["errorCode"].as_str()), (429, Some("900014")));
     assert!(reply.json["result"].is_null());

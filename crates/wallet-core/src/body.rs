@@ -123,8 +123,13 @@ impl<'a, const N: usize> Slots<'a, N> {
         text: &'a str,
         warnings: &mut Warnings,
     ) -> Result<(), LinkError> {
+        // Members mostly come in the document's order, as the fields of a form do.
+        let mut next = 0;
         json::read_object::<LinkError>(text, warnings, |name, member| {
-            let Some(at) = index(name.as_bytes()) else { return Ok(()) };
+            let expected = self.fields.get(next).is_some_and(|field| field.name == name);
+            let found = if expected { Some(next) } else { index(name.as_bytes()) };
+            let Some(at) = found else { return Ok(()) };
+            next = at + 1;
             match member {
                 Member::Value(value) => Ok(self.put(at, value)?),
                 Member::Null => Ok(()),

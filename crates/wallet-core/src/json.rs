@@ -29,6 +29,12 @@ pub(crate) const PLAIN: Plain = {
     plain
 };
 
+/// Marks the bytes of a word that are not [`PLAIN`].
+#[inline]
+fn marks(word: u64) -> u64 {
+    scan::equal(word, b'"') | scan::equal(word, b'\\') | scan::below(word, 0x20)
+}
+
 /// How one byte that is not plain is written: `\b \t \n \f \r \" \\` short, other control characters `\u00xx`.
 pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -50,11 +56,21 @@ pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
 /// Appends a string with its quotes.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    scan::copy(&PLAIN, text, out, |byte, out| {
-        let (escaped, length) = escape(byte);
-        out.extend_from_slice(&escaped[..length]);
-    });
+    write_text(text, out);
     out.push(b'"');
+}
+
+/// Appends what stands between the quotes.
+#[inline]
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    let plain = scan::until(text.as_bytes(), marks);
+    out.extend_from_slice(&text.as_bytes()[..plain]);
+    if plain < text.len() {
+        scan::copy(&PLAIN, &text[plain..], out, |byte, out| {
+            let (escaped, length) = escape(byte);
+            out.extend_from_slice(&escaped[..length]);
+        });
+    }
 }
 
 /// Appends an object of strings, compact, in the order in which they come.
@@ -72,21 +88,21 @@ pub(crate) struct ObjectWriter<'o> {
 
 impl<'o> ObjectWriter<'o> {
     pub(crate) fn begin(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
         Self { out, first: true }
     }
 
     pub(crate) fn member(&mut self, name: &str, value: &str) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-        write_string(name, self.out);
-        self.out.push(b':');
-        write_string(value, self.out);
+        // One growth for what is likely: nothing is escaped.
+        self.out.reserve(name.len() + value.len() + 7);
+        self.out.extend_from_slice(if std::mem::take(&mut self.first) { b"{\"" } else { b",\"" });
+        write_text(name, self.out);
+        self.out.extend_from_slice(b"\":\"");
+        write_text(value, self.out);
+        self.out.push(b'"');
     }
 
     pub(crate) fn end(self) {
-        self.out.push(b'}');
+        self.out.extend_from_slice(if self.first { b"{}" } else { b"}" });
     }
 }
 
@@ -261,7 +277,7 @@ impl<'a> Reader<'a, '_> {
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
-        self.at += scan::run(&PLAIN, &self.text.as_bytes()[start..]);
+        self.at += scan::until(&self.text.as_bytes()[start..], marks);
         if self.peek() == Some(b'"') {
             self.at += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
@@ -281,7 +297,7 @@ impl<'a> Reader<'a, '_> {
                 _ => return Err(self.error()),
             }
             let start = self.at;
-            self.at += scan::run(&PLAIN, &self.text.as_bytes()[start..]);
+            self.at += scan::until(&self.text.as_bytes()[start..], marks);
             unescaped.push_str(&self.text[start..self.at]);
         }
     }

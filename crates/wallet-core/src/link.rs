@@ -168,19 +168,30 @@ pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
     Ok(Payload { scheme, json, warnings })
 }
 
-/// The text of one member, read ahead, to tell links apart.
+/// The text of one member, read ahead, to tell links apart: the first of that name. What comes after it is not looked at.
 ///
 /// # Errors
 /// [`JsonError`].
-pub fn peek(json: &str, wanted: &str) -> Result<Option<String>, JsonError> {
-    let mut found = None;
-    json::read_object::<JsonError>(json, &mut Warnings::default(), |name, value| {
-        if let (true, Member::Value(value)) = (name == wanted, value) {
-            found = Some(value.text.into_owned());
+pub fn peek<'a>(json: &'a str, wanted: &str) -> Result<Option<Cow<'a, str>>, JsonError> {
+    /// Why reading ended.
+    enum End<'a> {
+        Found(Cow<'a, str>),
+        Broken(JsonError),
+    }
+    impl From<JsonError> for End<'_> {
+        fn from(error: JsonError) -> Self {
+            Self::Broken(error)
         }
-        Ok(())
-    })?;
-    Ok(found)
+    }
+    let read = json::read_object(json, &mut Warnings::default(), |name, value| match value {
+        Member::Value(value) if name == wanted => Err(End::Found(value.text)),
+        _ => Ok(()),
+    });
+    match read {
+        Ok(()) => Ok(None),
+        Err(End::Found(text)) => Ok(Some(text)),
+        Err(End::Broken(error)) => Err(error),
+    }
 }
 
 /// A link on its way out; implemented by each `Link<'_>`.

@@ -3,6 +3,48 @@
 /// For each byte whether it stands for itself.
 pub(crate) type Plain = [bool; 256];
 
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Marks the bytes of a word that are `byte`. The lowest mark is right; there may be wrong ones above it.
+#[inline]
+pub(crate) const fn equal(word: u64, byte: u8) -> u64 {
+    let word = word ^ (ONES * byte as u64);
+    word.wrapping_sub(ONES) & !word & HIGH
+}
+
+/// Marks the bytes of a word that are below `limit`, which is at most 128. The lowest mark is right.
+#[inline]
+pub(crate) const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * limit as u64) & !word & HIGH
+}
+
+/// Where the first byte stands that `marks` marks; the length when there is none. Eight bytes at a time. `a` is never
+/// marked.
+#[inline]
+pub(crate) fn until(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    let first = |word: [u8; 8]| {
+        let marked = marks(u64::from_le_bytes(word));
+        (marked != 0).then_some((marked.trailing_zeros() / 8) as usize)
+    };
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        if let Some(within) = first(*word) {
+            return at * 8 + within;
+        }
+    }
+    if tail.is_empty() {
+        return bytes.len();
+    }
+    // The last eight bytes once more: those that were seen before are not marked.
+    if let Some(last) = bytes.last_chunk::<8>() {
+        return first(*last).map_or(bytes.len(), |within| bytes.len() - 8 + within);
+    }
+    let mut padded = [b'a'; 8];
+    padded.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+    first(padded).unwrap_or(bytes.len())
+}
+
 /// How many bytes stand for themselves, up to the first that does not. Eight at a time: one branch for all of them.
 pub(crate) fn run(plain: &Plain, bytes: &[u8]) -> usize {
     let is_plain = |byte: &u8| plain[usize::from(*byte)];
@@ -30,12 +72,59 @@ pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
 
+/// The value of each hexadecimal digit; 255 for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 /// The value of a hexadecimal digit.
 pub(crate) fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
+    Some(DIGITS[usize::from(byte)]).filter(|value| *value < 16)
+}
+
+/// The byte that two hexadecimal digits say.
+#[inline]
+pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
+    let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
+    (high | low < 16).then_some(high << 4 | low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_marked_byte_is_found_wherever_it_stands() {
+        let marks = |word| equal(word, b'%') | below(word, 0x20);
+        for length in 0..40 {
+            let plain: Vec<u8> =
+                (0..length).map(|at| [b'a', 0x80, 0xff, b'~', 0x20, b'$', b'&'][at % 7]).collect();
+            assert_eq!(until(&plain, marks), length);
+            for at in 0..length {
+                for byte in [b'%', 0, 0x1f] {
+                    let mut text = plain.clone();
+                    text[at] = byte;
+                    assert_eq!(until(&text, marks), at);
+                    text[length - 1] = b'%';
+                    assert_eq!(until(&text, marks), at);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for value in 0..=255_u8 {
+            assert_eq!(digit(value).map(u32::from), char::from(value).to_digit(16));
+        }
+        assert_eq!((byte(b'f', b'0'), byte(b'A', b'9')), (Some(0xf0), Some(0xa9)));
+        assert_eq!((byte(b'g', b'0'), byte(b'0', b'%'), byte(0xff, 0xff)), (None, None, None));
     }
 }

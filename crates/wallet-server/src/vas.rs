@@ -4,7 +4,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo;
 use wallet_api::vas::*;
-use wallet_core::{Endpoint, Lang, link};
+use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
     ApplicationFault, ApplyVas, ApproveLogin, AskPrice, FindVasApp, How as Going, OrderOf, PaidBy,
@@ -24,7 +24,15 @@ impl Inner {
     pub(crate) async fn vas(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
-            Err(error) => return reply::undecoded(lang, error),
+            Err(error) => {
+                if let DecodeError::Bad { endpoint, .. } = error
+                    && endpoint.id == price::Endpoint::META.id
+                    && let Err(no) = self.count_price(request).await
+                {
+                    return (endpoint.id, self.reply::<price::Endpoint>(lang, Err(no)));
+                }
+                return reply::undecoded(lang, error);
+            }
         };
         let name = decoded.meta().id;
         let response = match decoded {
@@ -68,6 +76,19 @@ impl Inner {
             coin_type: request.coin_type.map(|coin| coin.into_owned()),
         };
         Ok(price::Response { price: self.store.submit(command).await? })
+    }
+
+    /// R57: a request that cannot be read counts too when its accessToken can. Only the limit answers it.
+    async fn count_price(&self, request: &http::Request<Bytes>) -> Result<(), Failure> {
+        let query = request.uri().query().unwrap_or_default();
+        let token = form::pairs(query).map(form::split).find(|(name, _)| *name == "accessToken");
+        let Some(Ok(token)) = token.map(|(_, token)| form::decode(token.as_bytes())) else { return Ok(()) };
+        let access_token = self.store.vault().hash(&token);
+        let command = AskPrice { access_token, currency: String::new(), coin_type: None };
+        match self.store.submit(command).await {
+            Err(Failure::Refused(no)) if no.refusal != Refusal::PriceTooOften => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     async fn approve_login(&self, request: approve_login::Request<'_>) -> Handled<approve_login::Endpoint> {
