@@ -1,22 +1,26 @@
 //! The chain, the wallet's side and the operator, over HTTP.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use wallet_api::vas::{ErrorCode, OrderState, Profile, Vas, Wallet};
 use wallet_client::{
     Booked, NotBooked, NotPaid, Order, OrderBook, PaymentCallback, VasClient, VasWallet, verify_on_chain,
 };
-use wallet_core::chain::Verdict;
+use wallet_core::chain::{Transaction, Verdict};
 use wallet_core::link::OutgoingLink as _;
-use wallet_core::rpc::{Credentials, Node, RpcError};
+use wallet_core::rpc::{Credentials, Node, RpcError, Tip};
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
-use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
+use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
+use wallet_platform::DevTransaction;
 use wallet_sandbox::DescribedVas;
-use wallet_server::{Chain as _, EmbeddedChain, VasChain};
-use wallet_tests::{Merchant, Reply, World};
+use wallet_server::{
+    Addresses, Answer, Chain, ChainError, EmbeddedChain, Server, Settings, Silent, VasChain,
+};
+use wallet_tests::{Merchant, Reply, TestStore, World};
 
 type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
 
@@ -53,7 +57,7 @@ impl Shop {
     }
 
     fn node(&self) -> Node<Http> {
-        Node::new(self.world.transport().clone(), &self.told().chain.rpc_url, self.credentials())
+        Node::new(self.world.transport().clone(), &self.told().chain.rpc_url, self.credentials(), "VAS")
     }
 
     fn verifier(&self) -> RsaVerify {
@@ -124,10 +128,8 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     let same = Order { amount: "1.5".parse().unwrap(), ..order.clone() };
     assert_eq!(same.book(Some("another"), &callback), Err(NotBooked::PaidTwice));
     let found = shop.node().transaction(&txid).await.unwrap().unwrap();
-    assert_eq!(
-        (verify_on_chain(&order, &found, 1), verify_on_chain(&order, &found, 2).is_err()),
-        (Ok(()), true)
-    );
+    assert_eq!(verify_on_chain(&order, &found, 1), Ok(()));
+    assert_eq!(verify_on_chain(&order, &found, 2), Err(NotPaid::Unconfirmed { confirmations: 1 }));
     assert!(matches!(verify_on_chain(&dearer, &found, 1), Err(NotPaid::Wrong(Verdict::Underpaid { .. }))));
     let told = shop.client().order("order 1/回").await.unwrap();
     assert_eq!((told.state, told.txid.unwrap().as_str()), (OrderState::Paid, txid.as_str()));
@@ -186,6 +188,12 @@ async fn the_watcher_sees_reorganisations_and_double_spends() {
     let heard = shop.merchant.heard().len();
     shop.world.advance(600).await;
     assert_eq!(shop.merchant.heard().len(), heard, "nothing more is told of it");
+    for wrong in
+        [format!("depth=0&double_spend={txid}"), "depth=1001".into(), "depth=0&double_spend=x".into()]
+    {
+        assert_eq!(shop.post("/chain/reorg", &wrong).await.http, 400, "{wrong}");
+    }
+    assert_eq!(shop.post("/chain/mine", "blocks=1001").await.http, 400);
     // A wallet of one's own broadcasts, and submits what it broadcast.
     let (from, to) = (&shop.world.user("alice").address, &shop.told().to_addr);
     let paid = shop.post("/chain/pay", &format!("from={from}&to={to}&asset=VAS&amount=1.5&data=o-1")).await;
@@ -211,7 +219,7 @@ async fn a_submission_is_refused_in_the_platforms_words() {
     };
     let link = shop.link(&order);
     assert_eq!(submit("x", &alice.wallet_pwd, &link).await, Err(ErrorCode::SessionUnknown));
-    assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::WalletPwdWrong));
+    assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::PwdWrong));
     let forged = link.replace("1.50", "1.49");
     assert_eq!(submit(&shop.session, &alice.wallet_pwd, &forged).await, Err(ErrorCode::SignatureWrong));
     let (lafi, vas) = (&shop.world.told().lafi.uuid, &shop.told().uuid);
@@ -228,7 +236,8 @@ async fn a_submission_is_refused_in_the_platforms_words() {
     let fine = Order { amount: "0.000000001".parse().unwrap(), ..order.clone() };
     assert_eq!(submit(&shop.session, &alice.wallet_pwd, &shop.link(&fine)).await, Err(ErrorCode::NotPayable));
     submit(&shop.session, &alice.wallet_pwd, &link).await.unwrap();
-    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &link).await, Err(ErrorCode::OrderTaken));
+    let (other, bob) = (shop.world.session("bob").await, shop.world.user("bob").clone());
+    assert_eq!(submit(&other, &bob.wallet_pwd, &link).await, Err(ErrorCode::OrderTaken));
     let dearer = Order { amount: "1.51".parse().unwrap(), ..order };
     assert_eq!(
         submit(&shop.session, &alice.wallet_pwd, &shop.link(&dearer)).await,
@@ -242,10 +251,10 @@ async fn a_submission_is_refused_in_the_platforms_words() {
     // R22: five wrong passwords lock, whichever platform they are tried on.
     for _ in 0..5 {
         let link = shop.link(&shop.order("o-3"));
-        assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::WalletPwdWrong));
+        assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::PwdWrong));
     }
     let link = shop.link(&shop.order("o-3"));
-    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &link).await, Err(ErrorCode::WalletPwdWrong));
+    assert_eq!(submit(&shop.session, &alice.wallet_pwd, &link).await, Err(ErrorCode::PwdWrong));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,7 +292,7 @@ async fn every_field_that_is_missing_or_too_long_is_named() {
             }
         }
     }
-    assert!(seen > 30, "{seen}");
+    assert_eq!(seen, 40, "each required field, missing and too long");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -311,6 +320,7 @@ async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_ow
     );
     let rejected = wallet.apply(&mine, Wallet::Vas, "Tea", "", "tea").await.unwrap().application_id;
     let review = |id, verdict: &str| format!("application_id={id}&{verdict}");
+    assert_eq!(shop.post("/sandbox/review", &review(rejected, "approve=perhaps")).await.http, 422);
     shop.post("/sandbox/review", &review(rejected, "approve=no&reason=no+such+shop")).await;
     let approved = shop.post("/sandbox/review", &review(id, "approve=yes")).await;
     assert_eq!(shop.post("/sandbox/review", &review(id, "approve=yes")).await.http, 400, "decided");
@@ -320,7 +330,7 @@ async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_ow
     assert_eq!(known[0].uuid.as_str(), approved.json["uuid"]);
     assert_eq!(wallet.applications(&theirs).await.unwrap(), vec![]);
     // R61: a fresh password, and one's own.
-    assert_eq!(credentials(&mine, "wrong").await.map(|_| ()), Err(ErrorCode::WalletPwdWrong));
+    assert_eq!(credentials(&mine, "wrong").await.map(|_| ()), Err(ErrorCode::PwdWrong));
     assert_eq!(credentials(&theirs, &bob.pwd).await.map(|_| ()), Err(ErrorCode::ApplicationUnknown));
     let shown = credentials(&mine, &alice.pwd).await.unwrap();
     let private = PrivateKey::load(shown.rsa_private.as_str()).unwrap();
@@ -365,7 +375,7 @@ async fn the_node_answers_as_a_node_does() {
     assert!(!node.is_address(&other).await.unwrap() && !node.is_address("").await.unwrap());
     // Whoever has no password learns nothing.
     let nobody = Credentials { user: "demo".into(), password: Secret::new("x".into()) };
-    let nobody = Node::new(shop.world.transport().clone(), &shop.told().chain.rpc_url, nobody);
+    let nobody = Node::new(shop.world.transport().clone(), &shop.told().chain.rpc_url, nobody, "VAS");
     assert!(matches!(nobody.tip().await, Err(RpcError::Unauthorized)));
     // As people call it: any content type, any id, positions as text.
     let raw = async |body: &str, content_type: Option<&str>| {
@@ -443,7 +453,7 @@ async fn a_node_that_names_no_senders_is_asked_for_what_was_spent() {
         ("getblockchaininfo []".to_owned(), json!({"chain": "vas", "blocks": 9, "bestblockhash": "b"})),
     ]);
     let credentials = || Credentials { user: "u".into(), password: Secret::new("p".into()) };
-    let node = Node::new(Recorded(said.clone(), Mutex::default()), "http://node/", credentials());
+    let node = Node::new(Recorded(said.clone(), Mutex::default()), "http://node/", credentials(), "VAS");
     let found = node.transaction("t").await.unwrap().unwrap();
     assert_eq!(found.inputs[0].addresses, ["Vpayer"]);
     let order = Order {
@@ -461,10 +471,100 @@ async fn a_node_that_names_no_senders_is_asked_for_what_was_spent() {
     // What is not understood is not guessed: a sum as a number, an input of nowhere.
     let mut odd = said.clone();
     odd.get_mut("getrawtransaction [\"t\",4]").unwrap()["vout"][0]["value"] = json!(1.5);
-    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials());
+    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials(), "VAS");
     assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("value"))));
     let mut odd = said;
     odd.remove("getrawtransaction [\"s\",4]");
-    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials());
+    let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials(), "VAS");
     assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("vin"))));
+}
+
+/// A chain that says what it is told to say.
+#[derive(Default)]
+struct Scripted {
+    tip: Mutex<String>,
+    /// What it answers of a transaction: none at all, or that the node has no use for the question.
+    transactions: Mutex<HashMap<String, Result<Option<Transaction>, String>>>,
+    down: AtomicBool,
+}
+
+impl Chain for Scripted {
+    fn tip(&self) -> Answer<'_, Tip> {
+        Box::pin(async {
+            if self.down.load(Ordering::SeqCst) {
+                return Err(ChainError::Unreachable("the node is down".into()));
+            }
+            Ok(Tip { height: 1, hash: self.tip.lock().unwrap().clone() })
+        })
+    }
+    fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
+        Box::pin(async {
+            let known = self.transactions.lock().unwrap().get(txid).cloned();
+            known.unwrap_or(Ok(None)).map_err(ChainError::Answer)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
+    use crate::orders::Shop;
+    let shop = Shop::of(TestStore::memory(2).await).await;
+    let chain = Arc::new(Scripted::default());
+    let server = Server::new(
+        shop.world.store.clone(),
+        Settings {
+            callback_addresses: Addresses::PublicAndLoopback,
+            password_cost: PasswordCost { memory_kib: 8, passes: 1 },
+            notifier: Arc::new(Silent),
+            chain: chain.clone(),
+            confirmations: 1,
+        },
+    );
+    let state = async |order: &str| shop.order(order).await.state;
+    let (bad, good) = ("ab".repeat(32), shop.send(&shop.from_addr, &shop.to_addr, "VAS", "1.5", "o-2").await);
+    shop.broadcast("o-1", &bad).await.unwrap();
+    shop.broadcast("o-2", &good).await.unwrap();
+    let mut paying = shop.world.store.view(DevTransaction(good.clone())).await.unwrap().unwrap();
+    paying.confirmations = 1;
+    chain.transactions.lock().unwrap().insert(bad, Err("no such parameter".into()));
+    chain.transactions.lock().unwrap().insert(good.clone(), Ok(Some(paying)));
+    // A node that is down changes nothing, and is asked again.
+    chain.down.store(true, Ordering::SeqCst);
+    assert!(matches!(server.watcher().settle().await, Err(ChainError::Unreachable(_))));
+    assert_eq!(state("o-2").await, OrderState::Submitted);
+    chain.down.store(false, Ordering::SeqCst);
+    server.watcher().settle().await.unwrap();
+    assert_eq!((state("o-1").await, state("o-2").await), (OrderState::Submitted, OrderState::Paid));
+    // It forgets the payment: not paid any more, and paid again when it is back.
+    let told = chain.transactions.lock().unwrap().remove(&good).unwrap();
+    server.watcher().settle().await.unwrap();
+    assert_eq!(state("o-2").await, OrderState::Submitted);
+    chain.transactions.lock().unwrap().insert(good, told);
+    server.watcher().settle().await.unwrap();
+    assert_eq!(state("o-2").await, OrderState::Paid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_elsewhere_cannot_drive_the_sandbox() {
+    let shop = Shop::open().await;
+    let url = &shop.world.told().url;
+    let with = async |name: &str, value: &str| {
+        let request = http::Request::post(format!("{url}/chain/mine"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header(name, value)
+            .body(b"blocks=1".to_vec())
+            .unwrap();
+        shop.world.exchange(request).await.http
+    };
+    for (name, value, http) in [
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "http://127.0.0.1:1", 403),
+        ("sec-fetch-site", "cross-site", 403),
+        ("host", "evil.example", 403),
+        ("origin", url.as_str(), 200),
+        ("sec-fetch-site", "same-origin", 200),
+    ] {
+        assert_eq!(with(name, value).await, http, "{name}: {value}");
+    }
 }

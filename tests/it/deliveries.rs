@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_platform::{
-    AppEvents, AttemptResult, AttemptsOf, Claim, Claimed, ConfirmPay, DueDeliveries, EventKind,
+    AppEvents, AttemptResult, AttemptsOf, CallbackKind, Claim, Claimed, ConfirmPay, DueDeliveries, EventKind,
     FinishAttempt, NextDue, PasswordKind, Who,
 };
 use wallet_store::{Clock, Store};
@@ -35,7 +35,7 @@ pub(crate) async fn finish(store: &Store, claimed: &Claimed, result: AttemptResu
 
 /// An answer of which only the status counts.
 pub(crate) fn replied(status: u16) -> AttemptResult {
-    AttemptResult::Reply { status, body: Vec::new() }
+    AttemptResult::reply(CallbackKind::PaymentResult, status, b"")
 }
 
 /// Makes every attempt as it falls due until there are no more; says when each was made, counted from `begun`.

@@ -1,6 +1,7 @@
 //! Orders on the embedded chain, under a clock that is moved by hand: what is paid, what is not, and what a
 //! reorganisation undoes.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,15 +10,15 @@ use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
 use wallet_core::{Callback as _, DeliveryState, UnixTime};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
-    Attempt, AttemptsOf, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay,
-    DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, KeepSigned, News, NextDue, ObservePayment,
-    OrderOf, OrderSeq, PaidBy, PasswordKind, PasswordState, Proof, SendAgain, SubmitPay, SubmittedPay,
-    VasOrder, WatchedOrders, wire,
+    Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
+    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, KeepSigned, News,
+    NextDue, ObservePayment, OrderOf, OrderSeq, PasswordKind, PasswordState, Proof, SendAgain, StillToBeMade,
+    SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
 };
 use wallet_store::{Clock as _, Failure};
 use wallet_tests::{TestStore, trials};
 
-use crate::deliveries::{claim, finish, replied, run};
+use crate::deliveries::{claim, finish, run};
 use crate::races::{at_once, count};
 use crate::vas::{Approved, approve, refused};
 
@@ -37,8 +38,9 @@ impl Shop {
         let vault = world.store.vault();
         let (to_addr, from_addr) = (vault.address(world.owner), vault.address(world.users[0].0));
         for asset in ["VAS", "L-F"] {
-            for to in [&to_addr, &from_addr] {
-                let (to, asset, amount) = (to.clone(), asset.to_owned(), "1000".parse().unwrap());
+            let users = world.users.iter().map(|(user, _)| vault.address(*user));
+            for to in users.chain([to_addr.clone()]) {
+                let (asset, amount) = (asset.to_owned(), "1000".parse().unwrap());
                 world.store.submit(DevIssue { to, asset, amount }).await.unwrap();
             }
         }
@@ -64,26 +66,31 @@ impl Shop {
         }
     }
 
-    pub(crate) fn submission(&self, link: pay::Link<'static>, by: PaidBy) -> SubmitPay {
-        let (user, session) = self.world.users[0];
+    fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
+        let (user, session) = self.world.users[who];
         let proof = Proof::remembered(&PasswordState { user, version: 1 }, PasswordKind::Wallet);
-        SubmitPay { session, proof, link, by }
+        SubmitPay { session, proof, link, txid: txid.map(str::to_owned), embedded: true }
+    }
+
+    /// Somebody else pays.
+    async fn other_pays(&self, link: pay::Link<'static>) -> Result<SubmittedPay, Failure> {
+        self.world.store.submit(self.submission(1, link, None)).await
     }
 
     pub(crate) async fn submit(&self, link: pay::Link<'static>) -> Result<SubmittedPay, Failure> {
-        self.world.store.submit(self.submission(link, PaidBy::DevChain)).await
+        self.world.store.submit(self.submission(0, link, None)).await
     }
 
     async fn pays(&self, order_id: &str) -> String {
         self.submit(self.link(order_id, "1.50")).await.unwrap().txid
     }
 
-    async fn broadcast(&self, order_id: &str, txid: &str) -> Result<SubmittedPay, Failure> {
-        let by = PaidBy::Transaction(txid.to_owned());
-        self.world.store.submit(self.submission(self.link(order_id, "1.50"), by)).await
+    pub(crate) async fn broadcast(&self, order_id: &str, txid: &str) -> Result<SubmittedPay, Failure> {
+        let command = self.submission(0, self.link(order_id, "1.50"), Some(txid));
+        self.world.store.submit(command).await
     }
 
-    async fn send(&self, from: &str, to: &str, asset: &str, amount: &str, data: &str) -> String {
+    pub(crate) async fn send(&self, from: &str, to: &str, asset: &str, amount: &str, data: &str) -> String {
         let (from, to, asset) = (from.to_owned(), to.to_owned(), asset.to_owned());
         let (amount, data) = (amount.parse().unwrap(), data.to_owned());
         self.world.store.submit(DevPay { from, to, asset, amount, data }).await.unwrap()
@@ -170,16 +177,20 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
     assert_eq!(shop.order("o-2").await.state, OrderState::Paid);
 }
 
-fn heard() -> wallet_platform::AttemptResult {
-    let body = wallet_client::PaymentCallback::acknowledgement().as_bytes().to_vec();
-    wallet_platform::AttemptResult::Reply { status: 200, body }
+fn heard() -> AttemptResult {
+    answered(200, wallet_client::PaymentCallback::acknowledgement())
+}
+
+fn answered(status: u16, body: &str) -> AttemptResult {
+    AttemptResult::reply(CallbackKind::Payment, status, body.as_bytes())
 }
 
 #[tokio::test]
 async fn r65_an_order_is_its_signed_content_and_has_one_payment() {
     let shop = Shop::open().await;
     let first = shop.pays("o-1").await;
-    assert_eq!(refused(shop.submit(shop.link("o-1", "1.50")).await), Refusal::OrderTaken);
+    assert_eq!(shop.pays("o-1").await, first, "a lost reply is given again, and nothing is paid again");
+    assert_eq!(refused(shop.other_pays(shop.link("o-1", "1.50")).await), Refusal::OrderTaken);
     let good = || shop.link("o-1", "1.50");
     for (what, link) in [
         // The same amount in other digits is another text, and another signature.
@@ -191,7 +202,8 @@ async fn r65_an_order_is_its_signed_content_and_has_one_payment() {
     }
     // What is not signed may differ: it is the same order.
     let described = pay::Link { description: Some("x".into()), ..good() };
-    assert_eq!(refused(shop.submit(described).await), Refusal::OrderTaken);
+    assert_eq!(shop.submit(described.clone()).await.unwrap().txid, first);
+    assert_eq!(refused(shop.other_pays(described).await), Refusal::OrderTaken);
     // Another app's order of the same id is another order.
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
     let theirs = pay::Link { app_uuid: other.app.uuid.clone().into(), ..good() };
@@ -356,7 +368,12 @@ async fn r56_what_does_not_pay_the_order_does_not_count() {
 #[tokio::test]
 async fn a_transaction_that_never_comes_frees_its_order_after_an_hour() {
     let shop = Shop::open().await;
+    for odd in ["", "x", &"ab".repeat(31), &"zz".repeat(32), &"ab".repeat(33)] {
+        let Err(Failure::Refused(no)) = shop.broadcast("o-1", odd).await else { panic!("{odd}") };
+        assert_eq!((no.refusal, no.field), (Refusal::NotPayable.into(), Some("txid")), "{odd}");
+    }
     shop.broadcast("o-1", &"ab".repeat(32)).await.unwrap();
+    shop.look().await;
     shop.world.clock.advance(Duration::from_secs(3600));
     shop.look().await;
     assert_eq!(shop.order("o-1").await.state, OrderState::Submitted);
@@ -398,7 +415,11 @@ async fn r51_seven_requests_and_the_operator_sends_again() {
     assert_eq!(shop.attempts(&shop.order("o-1").await).await.len(), 7);
     let third = store.submit(SendAgain(again)).await.unwrap().unwrap();
     let claimed = claim(store).await;
-    assert_eq!(finish(store, &claimed[0], replied(204)).await, DeliveryState::Waiting, "R52: JSON is wanted");
+    assert_eq!(
+        finish(store, &claimed[0], answered(204, "")).await,
+        DeliveryState::Waiting,
+        "R52: JSON is wanted"
+    );
     clock.advance(Duration::from_secs(15));
     let claimed = claim(store).await;
     assert_eq!((claimed[0].delivery, claimed[0].attempt), (third, 2));
@@ -418,14 +439,14 @@ async fn a_callback_is_signed_once_and_every_attempt_sends_the_same() {
     // Another signature, made meanwhile by somebody else, is not kept.
     let delivery = claimed[0].delivery;
     assert_eq!(store.submit(KeepSigned { delivery, query: "x".into() }).await.unwrap(), query);
-    finish(store, &claimed[0], replied(500)).await;
+    finish(store, &claimed[0], answered(500, "")).await;
     for attempt in 2..=7 {
         shop.world.clock.advance(Duration::from_secs(15));
         let next = claim(store).await.remove(0);
         let request = next.request(store.vault(), shop.world.clock.now()).unwrap();
         assert_eq!(next.attempt, attempt);
         assert_eq!(request.uri().to_string(), format!("{CALLBACK}&{query}"));
-        finish(store, &next, replied(500)).await;
+        finish(store, &next, answered(500, "")).await;
     }
     let lost = shop.order("o-1").await.delivery.unwrap();
     store.submit(SendAgain(lost)).await.unwrap().unwrap();
@@ -481,15 +502,19 @@ async fn an_order_is_paid_once_under_concurrency() {
     let shop = Shop::of(TestStore::sqlite(&path, 2).await).await;
     let trials = trials(200, 2_000);
     for trial in 0..trials {
-        let results = at_once(|_| {
-            let command = shop.submission(shop.link(&format!("o-{trial}"), "0.01"), PaidBy::DevChain);
+        // Eight times each of two users: one pays, and the other is refused.
+        let results = at_once(|number| {
+            let link = shop.link(&format!("o-{trial}"), "0.01");
+            let command = shop.submission(number % 2, link, None);
             let store = shop.world.store.clone();
             async move { store.submit(command).await }
         })
         .await;
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        let taken = results.into_iter().filter(Result::is_err).map(refused);
-        assert!(taken.into_iter().all(|refusal| refusal == Refusal::OrderTaken));
+        let (paid, taken): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!((paid.len(), taken.len()), (8, 8));
+        let txids: HashSet<_> = paid.into_iter().map(|paid| paid.unwrap().txid).collect();
+        assert_eq!(txids.len(), 1, "one transaction, told eight times");
+        assert!(taken.into_iter().map(refused).all(|refusal| refusal == Refusal::OrderTaken));
         if trial % 100 == 0 {
             shop.mine(1).await; // so that what waits for a block stays short
         }
@@ -497,8 +522,8 @@ async fn an_order_is_paid_once_under_concurrency() {
     let trials = i64::from(trials);
     assert_eq!(count(&path, "SELECT count(*) FROM vas_order WHERE txid IS NOT NULL"), trials);
     assert_eq!(count(&path, "SELECT count(*) FROM vas_payment"), trials);
-    // Four issues, and one transaction an order.
-    assert_eq!(count(&path, "SELECT count(*) FROM dev_tx"), trials + 4);
+    // Six issues, and one transaction an order.
+    assert_eq!(count(&path, "SELECT count(*) FROM dev_tx"), trials + 6);
     assert_eq!(count(&path, "SELECT count(DISTINCT txid) FROM vas_order"), trials);
 }
 
@@ -518,6 +543,96 @@ async fn a_double_spend_takes_along_what_was_paid_with_its_change() {
     assert_eq!(shop.order("o-2").await.state, OrderState::Paid);
 }
 
+#[tokio::test]
+async fn a_transaction_belongs_to_the_order_that_it_pays() {
+    let shop = Shop::open().await;
+    let txid = shop.send(&shop.from_addr, &shop.to_addr, "VAS", "1.5", "o-1").await;
+    // Submitted for another order by mistake, or out of malice: that fails, and frees it.
+    shop.broadcast("o-2", &txid).await.unwrap();
+    assert_eq!(refused(shop.broadcast("o-1", &txid).await), Refusal::TxidTaken, "until it was looked at");
+    shop.look().await;
+    assert_eq!(shop.order("o-2").await.fault, Some(OrderFault::WrongOrder));
+    // Another spelling is the same transaction.
+    shop.broadcast("o-1", &txid.to_ascii_uppercase()).await.unwrap();
+    assert_eq!(refused(shop.broadcast("o-2", &txid).await), Refusal::TxidTaken);
+    // What another owner's app claims does not keep it from this one's.
+    let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
+    let theirs = pay::Link { app_uuid: other.app.uuid.clone().into(), ..shop.link("o-1", "1.50") };
+    shop.world.store.submit(shop.submission(0, theirs, Some(&txid))).await.unwrap();
+    shop.mine(1).await;
+    assert_eq!(shop.order("o-1").await.state, OrderState::Paid);
+}
+
+#[tokio::test]
+async fn an_invented_transaction_keeps_nobody_from_paying() {
+    let shop = Shop::open().await;
+    shop.broadcast("o-1", &"ab".repeat(32)).await.unwrap();
+    assert_eq!(refused(shop.other_pays(shop.link("o-1", "1.50")).await), Refusal::OrderTaken);
+    shop.look().await; // the chain has never had it
+    let paid = shop.other_pays(shop.link("o-1", "1.50")).await.unwrap();
+    shop.mine(1).await;
+    let order = shop.order("o-1").await;
+    assert_eq!((order.state, order.txid), (OrderState::Paid, Some(paid.txid)));
+}
+
+#[tokio::test]
+async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
+    let shop = Shop::open().await;
+    let txid = shop.pays("o-1").await;
+    shop.mine(1).await;
+    let store = &shop.world.store;
+    let (order, confirmations) = (shop.order("o-1").await.id, 1);
+    let told = store.view(DevTransaction(txid.clone())).await.unwrap();
+    let observe = async |seen: Option<wallet_core::chain::Transaction>| {
+        store.submit(ObservePayment { order, txid: txid.clone(), seen, confirmations }).await.unwrap()
+    };
+    shop.world.clock.advance(Duration::from_secs(7200));
+    // Not paid as long as nobody sees it, and watched on.
+    assert_eq!(observe(None).await, OrderState::Submitted);
+    assert_eq!(shop.next_due().await, None);
+    shop.world.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(observe(None).await, OrderState::Submitted, "it may come back with its block");
+    let mut garbled = told.clone();
+    garbled.as_mut().unwrap().outputs[0].data.clear();
+    assert_eq!(observe(garbled).await, OrderState::Submitted);
+    assert_eq!(observe(told).await, OrderState::Paid);
+    assert_eq!(claim(store).await.len(), 1);
+    // Late news of another transaction is not this order's.
+    let late = ObservePayment { order, txid: "x".into(), seen: None, confirmations };
+    assert_eq!(store.submit(late).await.unwrap(), OrderState::Paid);
+}
+
+#[tokio::test]
+async fn an_attempt_that_waited_is_not_made_when_its_payment_was_undone() {
+    let shop = Shop::open().await;
+    let store = &shop.world.store;
+    shop.pays("o-1").await;
+    shop.mine(1).await;
+    let claimed = claim(store).await.remove(0);
+    let (delivery, attempt) = (claimed.delivery, claimed.attempt);
+    assert!(store.view(StillToBeMade { delivery, attempt }).await.unwrap());
+    assert!(!store.view(StillToBeMade { delivery, attempt: attempt + 1 }).await.unwrap());
+    shop.reorg(1, &[]).await;
+    assert!(!store.view(StillToBeMade { delivery, attempt }).await.unwrap());
+    let kept = store.submit(KeepSigned { delivery, query: "x".into() }).await;
+    assert_eq!(refused(kept), Refusal::OrderUnknown, "nor signed");
+}
+
+#[tokio::test]
+async fn dust_does_not_lock_a_purse() {
+    let shop = Shop::open().await;
+    for number in 0..60 {
+        shop.send(&shop.to_addr, &shop.from_addr, "VAS", "0.00000001", &number.to_string()).await;
+    }
+    let paid = shop.submit(shop.link("o-1", "900")).await.unwrap();
+    let transaction = shop.world.store.view(DevTransaction(paid.txid)).await.unwrap().unwrap();
+    assert_eq!(transaction.inputs.len(), 1, "the largest first");
+    let rest = shop.link("o-2", "100.0000006");
+    let transaction = shop.submit(rest).await.unwrap().txid;
+    let transaction = shop.world.store.view(DevTransaction(transaction)).await.unwrap().unwrap();
+    assert_eq!((transaction.inputs.len(), transaction.outputs.len()), (61, 1), "all of it");
+}
+
 /// One thing that happens.
 #[derive(Debug, Clone)]
 enum Step {
@@ -531,7 +646,9 @@ enum Step {
     Reorg(u64, Option<u8>),
     /// Time passes, with the blocks that fall due.
     Wait(u64),
-    /// Whoever is due is told, and hears it or not.
+    /// Whoever is due is taken up.
+    Claim,
+    /// Whoever was taken up is told if it is still true, and hears it or not.
     Tell(bool),
 }
 
@@ -542,13 +659,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1..4_u64).prop_map(Step::Mine),
         3 => (0..5_u64, prop::option::of(0..6_u8)).prop_map(|(depth, order)| Step::Reorg(depth, order)),
         1 => (1..40_u64).prop_map(Step::Wait),
+        3 => Just(Step::Claim),
         4 => any::<bool>().prop_map(Step::Tell),
     ];
     prop::collection::vec(step, 60..100)
 }
 
 impl Shop {
-    async fn take(&self, step: &Step) {
+    async fn take(&self, step: &Step, claimed: &mut Vec<Claimed>) {
         let (store, id) = (&self.world.store, |order: u8| format!("o-{order}"));
         match step {
             Step::Pay(order) => {
@@ -560,22 +678,33 @@ impl Shop {
             }
             Step::Mine(blocks) => self.mine(*blocks).await,
             Step::Reorg(depth, order) => {
-                let mut txids = Vec::new();
-                if let Some(order) = order {
-                    txids.extend(self.known(&id(*order)).await.and_then(|order| order.txid));
+                let txid = match order {
+                    Some(order) => self.known(&id(*order)).await.and_then(|order| order.txid),
+                    None => None,
+                };
+                let double_spend: Vec<_> = txid.into_iter().collect();
+                // Refused when its block stays.
+                if store.submit(DevReorg { depth: *depth, double_spend }).await.is_err() {
+                    self.reorg(*depth, &[]).await;
                 }
-                self.reorg(*depth, &txids.iter().map(String::as_str).collect::<Vec<_>>()).await;
             }
             Step::Wait(seconds) => {
                 self.world.clock.advance(Duration::from_secs(*seconds));
                 store.submit(DevTick).await.unwrap();
                 self.look().await;
             }
+            Step::Claim => claimed.extend(claim(store).await),
             Step::Tell(hears) => {
-                for claimed in claim(store).await {
+                for claimed in claimed.drain(..) {
+                    let (delivery, attempt) = (claimed.delivery, claimed.attempt);
+                    if !store.view(StillToBeMade { delivery, attempt }).await.unwrap() {
+                        continue;
+                    }
                     let News::Order { order, .. } = &claimed.news else { panic!("an order") };
-                    assert_eq!(order.state, OrderState::Paid, "only what is paid is told");
-                    finish(store, &claimed, if *hears { heard() } else { replied(500) }).await;
+                    let now = self.known(&order.order_id).await.unwrap();
+                    assert_eq!(now.state, OrderState::Paid, "only what is paid is told");
+                    assert_eq!(now.txid, order.txid, "and by this transaction");
+                    finish(store, &claimed, if *hears { heard() } else { answered(500, "") }).await;
                 }
             }
         }
@@ -614,11 +743,13 @@ impl Shop {
         }
         for asset in ["VAS", "L-F"] {
             let mut sum = 0;
-            for address in [&self.from_addr, &self.to_addr] {
+            for address in
+                [self.from_addr.clone(), self.to_addr.clone(), store.vault().address(self.world.users[1].0)]
+            {
                 let balance = DevBalance { address: address.clone(), asset: asset.to_owned() };
                 sum += store.view(balance).await.unwrap().units(8).unwrap().get();
             }
-            assert_eq!(sum, 2000 * 100_000_000, "nothing is made or lost");
+            assert_eq!(sum, 3000 * 100_000_000, "nothing is made or lost");
         }
     }
 }
@@ -631,8 +762,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let shop = Shop::open().await;
+            let mut claimed = Vec::new();
             for step in &steps {
-                shop.take(step).await;
+                shop.take(step, &mut claimed).await;
                 shop.look().await;
                 shop.check().await;
             }

@@ -256,12 +256,15 @@ fn draw(arguments: QrArguments) -> Result<(), Failure> {
         None => std::io::stdin().lines().next().transpose()?.unwrap_or_default(),
     };
     let code = QrCode::new(link.trim())?;
-    if let Some(path) = &arguments.svg {
-        std::fs::write(path, code.to_svg())?;
-    }
-    if let Some(path) = &arguments.png {
-        std::fs::write(path, code.to_png(8))?;
-    }
+    let write = |path: &Option<PathBuf>, picture: Vec<u8>| -> Result<(), Failure> {
+        let Some(path) = path else { return Ok(()) };
+        let failed = |error| format!("cannot write {}: {error}", path.display());
+        std::fs::write(path, picture).map_err(failed)?;
+        println!("{} written", path.display());
+        Ok(())
+    };
+    write(&arguments.svg, code.to_svg().into_bytes())?;
+    write(&arguments.png, code.to_png(8))?;
     if arguments.svg.is_none() && arguments.png.is_none() {
         let drawn = code.to_terminal(columns());
         println!(

@@ -205,7 +205,7 @@ impl From<ErrorCode> for Kind {
             ErrorCode::OpenCodeUnknown => Self::OpenCode,
             ErrorCode::PriceUnavailable => Self::Price,
             ErrorCode::CurrencyUnknown => Self::Currency,
-            ErrorCode::SessionUnknown | ErrorCode::WalletPwdWrong => Self::User,
+            ErrorCode::SessionUnknown | ErrorCode::PwdWrong => Self::User,
             ErrorCode::LinkRefused
             | ErrorCode::SignatureWrong
             | ErrorCode::NotRegistered

@@ -6,7 +6,7 @@
 //!
 //! let told = r#"{"txid":"ab","confirmations":2,"vin":[{"txid":"cd","vout":0,"addresses":["Vpayer"]}],
 //!   "vout":[{"n":0,"value":"1.50","assetType":"VAS","scriptPubKey":{"addresses":["Vshop"]},"data":["6f726465722d31"]}]}"#;
-//! let transaction = Transaction::from_json(&serde_json::from_str(told)?)?;
+//! let transaction = Transaction::from_json(&serde_json::from_str(told)?, "VAS")?;
 //! let amount = Amount::parse("1.5")?;
 //! let order = Expected { order_id: "order-1", to: "Vshop", asset: "VAS", amount: &amount, decimals: 8 };
 //! assert_eq!(judge(&transaction, &order), Verdict::Pays { confirmations: 2 });
@@ -17,11 +17,11 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Amount, Units};
+use crate::{Amount, Units, crypto};
 
 /// What a transaction spends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct TxIn {
     /// The transaction that made the output.
     pub txid: String,
     /// Which of its outputs.
@@ -32,7 +32,7 @@ pub struct Input {
 
 /// What a transaction makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct TxOut {
     /// Who may spend it.
     pub addresses: Vec<String>,
     /// Of which asset it is.
@@ -49,9 +49,9 @@ pub struct Transaction {
     /// Its id.
     pub txid: String,
     /// What it spends; nothing when it issues money.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<TxIn>,
     /// What it makes.
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<TxOut>,
     /// How many blocks have it, from its own to the newest; 0 while it waits for one, negative when another transaction
     /// has spent the same.
     pub confirmations: i64,
@@ -71,18 +71,9 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The asset of an output that names none: the chain's own.
-pub const NATIVE_ASSET: &str = "VAS";
-
 fn hex(bytes: &[u8]) -> String {
     let mut out = vec![0; bytes.len() * 2];
-    crate::crypto::hex_lower(bytes, &mut out).to_owned()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| u8::try_from(digit(high)? << 4 | digit(low)?).ok()).collect()
+    crypto::hex_lower(bytes, &mut out).to_owned()
 }
 
 fn list<'v>(of: &'v Value, name: &'static str) -> Result<&'v [Value], Unreadable> {
@@ -102,7 +93,7 @@ fn text<'v>(of: &'v Value, name: &'static str) -> Result<&'v str, Unreadable> {
     of.get(name).and_then(Value::as_str).ok_or(Unreadable(name))
 }
 
-impl Input {
+impl TxIn {
     fn from_json(told: &Value) -> Result<Option<Self>, Unreadable> {
         if told.get("coinbase").is_some() {
             return Ok(None);
@@ -116,29 +107,31 @@ impl Input {
     }
 }
 
-impl Output {
-    fn from_json(told: &Value) -> Result<Self, Unreadable> {
+impl TxOut {
+    fn from_json(told: &Value, native: &str) -> Result<Self, Unreadable> {
         // R56: text. A JSON number is refused: what it was before it was a number is not known.
         let value = Amount::parse(text(told, "value")?.to_owned()).map_err(|_| Unreadable("value"))?;
         let asset = match told.get("assetType") {
-            None | Some(Value::Null) => NATIVE_ASSET.to_owned(),
+            None | Some(Value::Null) => native.to_owned(),
             Some(_) => text(told, "assetType")?.to_owned(),
         };
         let script = told.get("scriptPubKey").unwrap_or(&Value::Null);
         // What is beside the money may be of any shape; only hexadecimal text can be an order's id.
-        let data = list(told, "data")?.iter().filter_map(|data| from_hex(data.as_str()?));
+        let data = told.get("data").and_then(Value::as_array).into_iter().flatten();
+        let data = data.filter_map(|data| crypto::from_hex(data.as_str()?));
         Ok(Self { addresses: texts(script, "addresses")?, asset, value, data: data.collect() })
     }
 }
 
 impl Transaction {
-    /// Reads the result of `getrawtransaction "txid" 4`. Members that are not needed are passed over.
+    /// Reads the result of `getrawtransaction "txid" 4`. Members that are not needed are passed over. `native` is the
+    /// asset of an output that names none: the chain's own.
     ///
     /// # Errors
     /// [`Unreadable`] names the member.
-    pub fn from_json(told: &Value) -> Result<Self, Unreadable> {
-        let inputs = list(told, "vin")?.iter().filter_map(|input| Input::from_json(input).transpose());
-        let outputs = list(told, "vout")?.iter().map(Output::from_json);
+    pub fn from_json(told: &Value, native: &str) -> Result<Self, Unreadable> {
+        let inputs = list(told, "vin")?.iter().filter_map(|input| TxIn::from_json(input).transpose());
+        let outputs = list(told, "vout")?.iter().map(|output| TxOut::from_json(output, native));
         let confirmations = match told.get("confirmations") {
             None | Some(Value::Null) => 0,
             Some(number) => number.as_i64().ok_or(Unreadable("confirmations"))?,
@@ -155,8 +148,8 @@ impl Transaction {
     /// As a node tells it: the result of `getrawtransaction "txid" 4`.
     pub fn to_json(&self) -> Value {
         let input =
-            |input: &Input| json!({"txid": input.txid, "vout": input.vout, "addresses": input.addresses});
-        let output = |(n, output): (usize, &Output)| {
+            |input: &TxIn| json!({"txid": input.txid, "vout": input.vout, "addresses": input.addresses});
+        let output = |(n, output): (usize, &TxOut)| {
             json!({
                 "n": n,
                 "value": output.value.as_str(),
@@ -192,9 +185,9 @@ pub struct Expected<'a> {
     pub decimals: u8,
 }
 
-/// What a transaction is for an order.
+/// What a transaction is for an order. Exhaustive: whoever decides by it must decide on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_enums)]
 pub enum Verdict {
     /// It pays the order. How many confirmations are enough is for the reader to say.
     Pays {
@@ -279,7 +272,7 @@ mod tests {
     use super::*;
 
     fn paying(value: &str) -> Transaction {
-        let output = |to: &str, value: &str, data: &[&str]| Output {
+        let output = |to: &str, value: &str, data: &[&str]| TxOut {
             addresses: vec![to.to_owned()],
             asset: "VAS".to_owned(),
             value: value.parse().unwrap(),
@@ -287,7 +280,7 @@ mod tests {
         };
         Transaction {
             txid: "t".to_owned(),
-            inputs: vec![Input { txid: "s".to_owned(), vout: 1, addresses: vec!["payer".to_owned()] }],
+            inputs: vec![TxIn { txid: "s".to_owned(), vout: 1, addresses: vec!["payer".to_owned()] }],
             outputs: vec![output("shop", value, &["o-1"]), output("payer", "7", &[])],
             confirmations: 3,
             block: Some("b".to_owned()),
@@ -313,11 +306,7 @@ mod tests {
         turned.outputs.reverse();
         assert_eq!(verdict(&turned), Verdict::Pays { confirmations: 3 });
         let mut split = paying("1");
-        split.outputs.push(Output {
-            value: "0.5".parse().unwrap(),
-            data: vec![],
-            ..split.outputs[0].clone()
-        });
+        split.outputs.push(TxOut { value: "0.5".parse().unwrap(), data: vec![], ..split.outputs[0].clone() });
         assert_eq!(verdict(&split), Verdict::Pays { confirmations: 3 });
         let mut other = paying("1.5");
         other.outputs[0].data = vec![b"o-2".to_vec(), b"o-1 ".to_vec()];
@@ -333,7 +322,7 @@ mod tests {
         other.outputs[0].addresses.push("payer".to_owned());
         assert_eq!(verdict(&other), Verdict::WrongReceiver);
         let mut own = paying("1.5");
-        own.inputs.push(Input { txid: "r".to_owned(), vout: 0, addresses: vec!["shop".to_owned()] });
+        own.inputs.push(TxIn { txid: "r".to_owned(), vout: 0, addresses: vec!["shop".to_owned()] });
         assert_eq!(verdict(&own), Verdict::OwnAddress);
         let mut gone = paying("1.5");
         gone.confirmations = -1;
@@ -346,9 +335,9 @@ mod tests {
     #[test]
     fn a_transaction_survives_out_and_in() {
         let transaction = paying("1.50");
-        assert_eq!(Transaction::from_json(&transaction.to_json()).unwrap(), transaction);
+        assert_eq!(Transaction::from_json(&transaction.to_json(), "x").unwrap(), transaction);
         let mut bare = transaction.to_json();
         bare["vout"][0]["value"] = serde_json::from_str("1.5").unwrap();
-        assert_eq!(Transaction::from_json(&bare), Err(Unreadable("value")), "a number is no amount");
+        assert_eq!(Transaction::from_json(&bare, "VAS"), Err(Unreadable("value")), "a number is no amount");
     }
 }

@@ -71,6 +71,12 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// The bytes of a hexadecimal text; `None` when it is none.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| crate::scan::byte(*high, *low)).collect()
+}
+
 /// Writes bytes as lower-case hexadecimal into `out`, which is twice as long.
 pub fn hex_lower<'o>(bytes: &[u8], out: &'o mut [u8]) -> &'o str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -80,28 +80,68 @@ pub fn write_object<'t>(members: impl IntoIterator<Item = (&'t str, &'t str)>, o
     writer.end();
 }
 
-/// Writes an object of strings, member by member.
+/// Writes an object of strings, member by member. The buffer is grown ahead, so that members are written in words.
 pub(crate) struct ObjectWriter<'o> {
     out: &'o mut Vec<u8>,
+    /// How much of the buffer is written; what follows is room.
+    at: usize,
     first: bool,
 }
 
+/// Room that is made at a time.
+const ROOM: usize = 384;
+
 impl<'o> ObjectWriter<'o> {
     pub(crate) fn begin(out: &'o mut Vec<u8>) -> Self {
-        Self { out, first: true }
+        let at = out.len();
+        out.resize(at + ROOM, 0);
+        Self { out, at, first: true }
     }
 
     pub(crate) fn member(&mut self, name: &str, value: &str) {
-        // One growth for what is likely: nothing is escaped.
-        self.out.reserve(name.len() + value.len() + 7);
-        self.out.extend_from_slice(if std::mem::take(&mut self.first) { b"{\"" } else { b",\"" });
+        // Six bytes around name and value, and the word that `put` may write beyond.
+        let most = self.at + name.len() + value.len() + 6 + 8;
+        if self.out.len() < most {
+            self.out.resize(most + ROOM, 0);
+        }
+        let before = if self.first { *b"{\"" } else { *b",\"" };
+        if !self.plain(before, name, value) {
+            self.escaped(before, name, value);
+        }
+        self.first = false;
+    }
+
+    /// Writes a member, and says whether nothing of it must be escaped. If something must, nothing is written.
+    #[inline]
+    fn plain(&mut self, before: [u8; 2], name: &str, value: &str) -> bool {
+        let Some(room) = self.out.get_mut(self.at..) else { return false };
+        let Some((start, room)) = room.split_first_chunk_mut::<2>() else { return false };
+        *start = before;
+        let name_is_plain = scan::put(name.as_bytes(), room, marks);
+        let Some((colon, room)) = room[name.len()..].split_first_chunk_mut::<3>() else { return false };
+        *colon = *b"\":\"";
+        let plain = scan::put(value.as_bytes(), room, marks) & name_is_plain;
+        room[value.len()] = b'"';
+        if plain {
+            self.at += name.len() + value.len() + 6;
+        }
+        plain
+    }
+
+    #[cold]
+    fn escaped(&mut self, before: [u8; 2], name: &str, value: &str) {
+        self.out.truncate(self.at);
+        self.out.extend_from_slice(&before);
         write_text(name, self.out);
         self.out.extend_from_slice(b"\":\"");
         write_text(value, self.out);
         self.out.push(b'"');
+        self.at = self.out.len();
+        self.out.resize(self.at + ROOM, 0);
     }
 
     pub(crate) fn end(self) {
+        self.out.truncate(self.at);
         self.out.extend_from_slice(if self.first { b"{}" } else { b"}" });
     }
 }
@@ -248,21 +288,33 @@ impl<'a> Reader<'a, '_> {
         JsonError { at: self.at }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);
         there
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
         if self.take(byte) { Ok(()) } else { Err(self.error()) }
     }
 
+    #[inline]
     fn space(&mut self) {
+        if self.peek().is_none_or(|byte| byte > b' ') {
+            return;
+        }
+        self.spaces();
+    }
+
+    #[cold]
+    fn spaces(&mut self) {
         loop {
             match self.peek() {
                 Some(b' ') => self.warnings.add(Warning::Spaces),
@@ -274,6 +326,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A string; borrowed when nothing in it is escaped.
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
@@ -282,6 +335,12 @@ impl<'a> Reader<'a, '_> {
             self.at += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
         }
+        self.unescaped(start)
+    }
+
+    /// The rest of a string of which something is escaped.
+    #[cold]
+    fn unescaped(&mut self, start: usize) -> Result<Cow<'a, str>, JsonError> {
         let mut unescaped = self.text[start..self.at].to_owned();
         loop {
             match self.peek() {
@@ -342,6 +401,7 @@ impl<'a> Reader<'a, '_> {
         Ok(unit)
     }
 
+    #[inline]
     fn value(&mut self) -> Result<Member<'a>, JsonError> {
         let start = self.at;
         match self.peek() {

@@ -20,6 +20,8 @@ pub const INVALID_REQUEST: i64 = -32600;
 pub const INVALID_PARAMETER: i64 = -8;
 /// There is no such transaction or block.
 pub const NOT_FOUND: i64 = -5;
+/// Something else went wrong.
+pub const MISC_ERROR: i64 = -1;
 
 /// A call, as a node receives it.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,7 +38,7 @@ pub struct Call {
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct ErrorObject {
     /// Which error.
     pub code: i64,
     /// In words.
@@ -44,7 +46,7 @@ pub struct Refusal {
 }
 
 /// The body of a node's reply.
-pub fn reply(id: &Value, result: Result<Value, Refusal>) -> Vec<u8> {
+pub fn reply(id: &Value, result: Result<Value, ErrorObject>) -> Vec<u8> {
     let reply = match result {
         Ok(result) => json!({"result": result, "error": null, "id": id}),
         Err(refusal) => json!({"result": null, "error": refusal, "id": id}),
@@ -85,7 +87,7 @@ pub enum RpcError<E> {
     /// Name or password are wrong.
     Unauthorized,
     /// The node refused.
-    Refused(Refusal),
+    Refused(ErrorObject),
     /// The answer is not JSON-RPC, or lacks what was asked for.
     NotUnderstood(&'static str),
 }
@@ -110,6 +112,13 @@ impl<E: std::error::Error + 'static> std::error::Error for RpcError<E> {
             Self::Transport(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl<E> RpcError<E> {
+    /// Whether the node answered, and its answer is of no use: another question may do better.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::NotUnderstood(_))
     }
 }
 
@@ -148,12 +157,18 @@ pub struct Node<T> {
     transport: T,
     url: String,
     credentials: Credentials,
+    native_asset: String,
 }
 
 impl<T: Transport> Node<T> {
-    /// A node at this address.
-    pub fn new(transport: T, url: impl Into<String>, credentials: Credentials) -> Self {
-        Self { transport, url: url.into(), credentials }
+    /// A node at this address. `native_asset` is what an output is of that names no asset.
+    pub fn new(
+        transport: T,
+        url: impl Into<String>,
+        credentials: Credentials,
+        native_asset: impl Into<String>,
+    ) -> Self {
+        Self { transport, url: url.into(), credentials, native_asset: native_asset.into() }
     }
 
     async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError<T::Error>> {
@@ -176,7 +191,8 @@ impl<T: Transport> Node<T> {
         match reply.get("error") {
             None | Some(Value::Null) => {}
             Some(error) => {
-                let refusal = Refusal::deserialize(error).map_err(|_| RpcError::NotUnderstood("error"))?;
+                let refusal =
+                    ErrorObject::deserialize(error).map_err(|_| RpcError::NotUnderstood("error"))?;
                 return Err(RpcError::Refused(refusal));
             }
         }
@@ -199,7 +215,10 @@ impl<T: Transport> Node<T> {
 
     async fn raw_transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
         match self.call("getrawtransaction", json!([txid, 4])).await {
-            Ok(told) => Ok(Some(Transaction::from_json(&told)?)),
+            Ok(told) => match Transaction::from_json(&told, &self.native_asset)? {
+                transaction if transaction.txid == txid => Ok(Some(transaction)),
+                _ => Err(RpcError::NotUnderstood("txid")),
+            },
             Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => Ok(None),
             Err(error) => Err(error),
         }

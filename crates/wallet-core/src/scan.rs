@@ -19,6 +19,47 @@ pub(crate) const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * limit as u64) & !word & HIGH
 }
 
+/// One bit for each byte of a word that is `byte`, the first byte's the lowest. Exact.
+#[inline]
+pub(crate) const fn bits_equal(word: u64, byte: u8) -> u64 {
+    let word = word ^ (ONES * byte as u64);
+    let marked = !(((word & !HIGH).wrapping_add(!HIGH)) | word) & HIGH;
+    // Gathers the bits 7, 15, 23, … in the highest byte.
+    (marked >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Copies `text` to the beginning of `out`, which is longer by eight bytes at least, and says whether `marks` marks none of
+/// it. Eight bytes at a time, and no end before the end: that costs less than to look for one.
+#[inline]
+pub(crate) fn put(text: &[u8], out: &mut [u8], marks: impl Fn(u64) -> u64) -> bool {
+    let (words, tail) = text.as_chunks::<8>();
+    let (slots, _) = out.as_chunks_mut::<8>();
+    let mut marked = 0;
+    for (word, slot) in words.iter().zip(slots) {
+        *slot = *word;
+        marked |= marks(u64::from_le_bytes(*word));
+    }
+    if tail.is_empty() {
+        return marked == 0;
+    }
+    let end = text.len();
+    if let Some(last) = text.last_chunk::<8>() {
+        out[end - 8..end].copy_from_slice(last);
+        marked |= marks(u64::from_le_bytes(*last));
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        out[..4].copy_from_slice(first);
+        out[end - 4..end].copy_from_slice(last);
+        let word = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+        marked |= marks(word);
+    } else {
+        for (from, to) in text.iter().zip(out) {
+            *to = *from;
+            marked |= marks(ONES * u64::from(*from));
+        }
+    }
+    marked == 0
+}
+
 /// Where the first byte stands that `marks` marks; the length when there is none. Eight bytes at a time. `a` is never
 /// marked.
 #[inline]
@@ -116,6 +157,32 @@ mod tests {
                     assert_eq!(until(&text, marks), at);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_put_is_there_and_what_is_marked_is_seen() {
+        let marks = |word| equal(word, b'%') | below(word, 0x20);
+        for length in 0..40 {
+            let plain: Vec<u8> = (0..length).map(|at| b'a' + at as u8 % 26).collect();
+            let mut out = vec![0; length + 8];
+            assert!(put(&plain, &mut out, marks));
+            assert_eq!(out[..length], plain);
+            for at in 0..length {
+                for byte in [b'%', 0, 0x1f, b'~'] {
+                    let mut text = plain.clone();
+                    text[at] = byte;
+                    assert_eq!(put(&text, &mut out, marks), byte == b'~', "{length} {at}");
+                    assert_eq!(out[..length], text);
+                }
+            }
+        }
+        for bits in 0..=255_u64 {
+            let word: [u8; 8] =
+                std::array::from_fn(
+                    |at| if bits >> at & 1 == 1 { b'%' } else { [b'$', b'&', 0xa5, 0][at % 4] },
+                );
+            assert_eq!(bits_equal(u64::from_le_bytes(word), b'%'), bits);
         }
     }
 

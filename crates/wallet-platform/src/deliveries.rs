@@ -8,7 +8,7 @@ use wallet_core::{Delivery, DeliveryState, Input, Output, UnixTime};
 
 use crate::entities::{
     App, AppId, Attempt, CallbackKind, Coin, DeliveryId, DeliveryRow, EventKind, ReceiverId, Rows, Subject,
-    Transfer, VasApp, VasCallback, VasOrder,
+    Transfer, VasApp, VasAppId, VasCallback, VasOrder,
 };
 use crate::machine::{Command, Context, Query, Stop};
 use crate::payments::tell;
@@ -109,6 +109,8 @@ pub struct Claimed {
     pub attempt: u32,
     /// Whom it tells.
     pub app: ReceiverId,
+    /// Which callback.
+    pub callback: CallbackKind,
     /// What it tells.
     pub news: News,
 }
@@ -163,6 +165,7 @@ impl News {
                 rows.want::<Transfer>(&(id,));
             }
             Subject::Order(id) => {
+                rows.want::<VasApp>(&(VasAppId(row.app.0),));
                 rows.want::<VasOrder>(&(id,));
                 rows.want::<VasCallback>(&(row.id,));
             }
@@ -196,7 +199,8 @@ impl Command for Claim {
         let mut claimed = Vec::new();
         for row in due {
             let news = News::of(rows, row)?;
-            claimed.push(Claimed { delivery: row.id, attempt: row.attempts + 1, app: row.app, news });
+            let (delivery, attempt, app, callback) = (row.id, row.attempts + 1, row.app, row.callback);
+            claimed.push(Claimed { delivery, attempt, app, callback, news });
             out.put(DeliveryRow { leased_until: cx.now + self.lease, ..row.clone() });
         }
         Ok(claimed)
@@ -228,32 +232,27 @@ impl Command for KeepSigned {
     }
 }
 
-/// Sends a callback again that was never heard, from the first attempt on: a delivery of its own.
+/// Sends an order's callback again that was never heard, from the first attempt on: a delivery of its own.
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
 
 impl Command for SendAgain {
-    /// The new delivery; none when the old one is not [`DeliveryState::Exhausted`], or was sent again before.
+    /// The new delivery; none when the old one is no order's, not [`DeliveryState::Exhausted`], or was sent again before.
     type Outcome = Option<DeliveryId>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(None) };
-        if row.state != DeliveryState::Exhausted {
+        let Subject::Order(id) = row.tells_of() else { return Ok(None) };
+        let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
+        if row.state != DeliveryState::Exhausted || order.delivery != Some(row.id) {
             return Ok(None);
         }
-        if let Subject::Order(id) = row.tells_of() {
-            let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
-            if order.delivery != Some(row.id) {
-                return Ok(None);
-            }
-            let signed = rows.find::<VasCallback>(&(row.id,))?;
-            let again = begin(cx, out, row.callback, row.subject, row.app);
-            if let Some(signed) = signed {
-                out.put(VasCallback { delivery: again, query: signed.query.clone() });
-            }
-            out.put(VasOrder { delivery: Some(again), ..order.clone() });
-            return Ok(Some(again));
+        let signed = rows.find::<VasCallback>(&(row.id,))?;
+        let again = begin(cx, out, row.callback, row.subject, row.app);
+        if let Some(signed) = signed {
+            out.put(VasCallback { delivery: again, query: signed.query.clone() });
         }
-        Ok(Some(begin(cx, out, row.callback, row.subject, row.app)))
+        out.put(VasOrder { delivery: Some(again), ..order.clone() });
+        Ok(Some(again))
     }
 }
 
@@ -264,13 +263,37 @@ pub enum AttemptResult {
     Reply {
         /// Its HTTP status.
         status: u16,
-        /// Its body; empty when only the status counts.
-        body: Vec<u8>,
+        /// Whether it is what the callback's spec asks for (R4, R52).
+        acknowledges: bool,
     },
     /// It did not answer in time.
     Timeout,
     /// No exchange took place, for this reason.
     Failed(String),
+}
+
+impl AttemptResult {
+    /// An answer to a callback, judged by its spec; `body` is empty when only the status counts.
+    pub fn reply(callback: CallbackKind, status: u16, body: &[u8]) -> Self {
+        Self::Reply { status, acknowledges: callback.meta().schedule.acknowledged_by.accepts(status, body) }
+    }
+}
+
+/// Whether an attempt that was claimed is still to be made: what it tells may have been undone since.
+#[derive(Debug)]
+pub struct StillToBeMade {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+impl Query for StillToBeMade {
+    type Answer = bool;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<bool, Stop> {
+        let row = rows.find::<DeliveryRow>(&(self.delivery,))?;
+        Ok(row.is_some_and(|row| row.state == DeliveryState::Waiting && row.attempts + 1 == self.attempt))
+    }
 }
 
 /// Takes note of the end of an attempt.
@@ -311,9 +334,7 @@ impl Command for FinishAttempt {
         }
         let wanted = row.callback.meta().schedule.acknowledged_by;
         let (input, http_status, failure) = match &self.result {
-            AttemptResult::Reply { status, body } if wanted.accepts(*status, body) => {
-                (Input::Acknowledged, Some(*status), None)
-            }
+            AttemptResult::Reply { status, acknowledges: true } => (Input::Acknowledged, Some(*status), None),
             // R4, R52: everything else is a failure, and the log says so.
             AttemptResult::Reply { status, .. } => {
                 (Input::Refused, Some(*status), Some(format!("HTTP {status}; only {wanted} acknowledges")))

@@ -6,25 +6,59 @@
 
 use std::time::Duration;
 
-use wallet_core::chain::{Input, Output, Transaction};
+use wallet_core::chain::{Transaction, TxIn, TxOut};
 use wallet_core::crypto::hex_lower;
 use wallet_core::rpc::{Block, Tip};
 use wallet_core::{Amount, Units, UnixTime};
 
 use wallet_api::vas::{Refusal, limits};
 
-use crate::entities::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevPurseCoin, DevTx, Rows};
+use crate::entities::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx, Rows};
 use crate::machine::{Command, Context, Query, Stop};
 use crate::rows::{Changes, Entity, Has};
 
 /// Decimals of every asset of the chain (R66).
-pub const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
+pub(crate) const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
 /// Between two blocks, while something waits for one.
-pub const BLOCK_EVERY: Duration = Duration::from_secs(5);
+const BLOCK_EVERY: Duration = Duration::from_secs(5);
 /// Blocks that are made or taken back by one command.
 const MOST_BLOCKS: u64 = 1000;
 /// Outputs that one transaction spends.
 const MOST_INPUTS: usize = 1000;
+
+/// A line of a purse.
+struct Held<'a> {
+    units: Units,
+    txid: &'a str,
+    vout: u32,
+}
+
+impl DevPurse {
+    /// What it can spend, the largest first.
+    fn coins(&self) -> impl Iterator<Item = Held<'_>> {
+        self.coins.lines().filter_map(|line| {
+            let mut parts = line.split(' ');
+            let units = Units::new(parts.next()?.parse().ok()?);
+            Some(Held { units, txid: parts.next()?, vout: parts.next()?.parse().ok()? })
+        })
+    }
+
+    fn balance(&self) -> Units {
+        Units::new(self.coins().map(|coin| coin.units.get()).sum())
+    }
+
+    fn take_in(&mut self, units: Units, txid: &str, vout: u32) {
+        let at = self.coins.lines().zip(self.coins()).take_while(|(_, coin)| coin.units >= units);
+        let at = at.map(|(line, _)| line.len() + 1).sum();
+        self.coins.insert_str(at, &format!("{} {txid} {vout}\n", units.get()));
+    }
+
+    fn give_out(&mut self, txid: &str, vout: u32) {
+        let end = format!(" {txid} {vout}");
+        self.coins =
+            self.coins.lines().filter(|line| !line.ends_with(&end)).flat_map(|line| [line, "\n"]).collect();
+    }
+}
 
 /// Runs a command's steps: a refusal on the way leaves nothing of them.
 fn whole<T>(
@@ -41,9 +75,20 @@ fn whole<T>(
     done
 }
 
-/// For questions: nothing is put.
-fn chain(rows: &Rows, cx: &Context<'_>) -> Result<DevChain, Stop> {
-    whole(rows, cx, &mut Changes::default(), |view| view.chain())
+impl DevChain {
+    fn genesis() -> Self {
+        let tip = "0".repeat(64);
+        Self { id: 0, height: 0, tip, next_block_at: None, wanted: 0, mempool: String::new() }
+    }
+
+    fn end(self) -> Tip {
+        Tip { height: self.height, hash: self.tip }
+    }
+}
+
+/// The chain's row, for questions.
+fn chain(rows: &Rows) -> Result<DevChain, Stop> {
+    Ok(rows.find::<DevChain>(&(0,))?.cloned().unwrap_or_else(DevChain::genesis))
 }
 
 /// Rows as a command has left them so far: what it put is seen again.
@@ -65,6 +110,14 @@ impl View<'_, '_> {
         }
     }
 
+    /// Asks for rows ahead, so that a long list is not run through once a row.
+    fn want<E: Entity>(&self, keys: impl Iterator<Item = E::Key>)
+    where
+        Rows: Has<E>,
+    {
+        keys.filter(|key| self.own.table().known(key).is_none()).for_each(|key| self.rows.want::<E>(&key));
+    }
+
     fn put<E: Entity>(&mut self, row: E)
     where
         Rows: Has<E>,
@@ -74,21 +127,13 @@ impl View<'_, '_> {
     }
 
     fn chain(&self) -> Result<DevChain, Stop> {
-        let genesis = DevChain {
-            id: 0,
-            height: 0,
-            tip: "0".repeat(64),
-            next_block_at: None,
-            wanted: 0,
-            mempool: String::new(),
-        };
-        Ok(self.find::<DevChain>(&(0,))?.unwrap_or(genesis))
+        Ok(self.find::<DevChain>(&(0,))?.unwrap_or_else(DevChain::genesis))
     }
 
     fn purse(&self, address: &str, asset: &str) -> Result<DevPurse, Stop> {
         let (address, asset) = (address.to_owned(), asset.to_owned());
         let known = self.find::<DevPurse>(&(address.clone(), asset.clone()))?;
-        Ok(known.unwrap_or(DevPurse { address, asset, balance: Units::ZERO, first: 0, next: 0 }))
+        Ok(known.unwrap_or(DevPurse { address, asset, coins: String::new() }))
     }
 
     fn hash(&self, parts: &[&str]) -> String {
@@ -97,35 +142,30 @@ impl View<'_, '_> {
         hex_lower(&sha256(&sha256(parts.join("\n").as_bytes())), &mut text).to_owned()
     }
 
-    /// The coins of a purse that are worth `wanted` together, and what is over.
+    /// The coins of a purse that are worth `wanted` together, the largest first, and what is over.
     fn coins_for(&self, address: &str, asset: &str, wanted: Units) -> Result<(Vec<DevCoin>, Units), Stop> {
         let purse = self.purse(address, asset)?;
-        if purse.balance < wanted {
-            return Err(Refusal::InsufficientBalance.into());
-        }
-        let (mut coins, mut sum) = (Vec::new(), Units::ZERO);
-        for n in purse.first..purse.next {
+        let (mut keys, mut sum) = (Vec::new(), Units::ZERO);
+        for coin in purse.coins() {
             if sum >= wanted {
                 break;
             }
-            let held = self.find::<DevPurseCoin>(&(address.to_owned(), asset.to_owned(), n))?;
-            let held = held.ok_or(Refusal::Internal)?;
-            let coin = self.find::<DevCoin>(&(held.txid, held.vout))?.ok_or(Refusal::Internal)?;
-            if coin.spent_by.is_none() {
-                sum = sum.checked_add(coin.value).ok_or(Refusal::Internal)?;
-                coins.push(coin);
-            }
+            sum = sum.checked_add(coin.units).ok_or(Refusal::Internal)?;
+            keys.push((coin.txid.to_owned(), coin.vout));
         }
         let over = sum.checked_sub(wanted).filter(|over| *over >= Units::ZERO);
-        match over {
-            Some(over) if coins.len() <= MOST_INPUTS => Ok((coins, over)),
-            _ => Err(Refusal::InsufficientBalance.into()),
+        let over = over.ok_or(Refusal::InsufficientBalance)?;
+        if keys.len() > MOST_INPUTS {
+            return Err(Refusal::NotPayable.into());
         }
+        self.want::<DevCoin>(keys.iter().cloned());
+        let coins = keys.iter().map(|key| self.find::<DevCoin>(key)?.ok_or(Refusal::Internal.into()));
+        Ok((coins.collect::<Result<_, Stop>>()?, over))
     }
 
     /// Makes a transaction that waits for its block.
-    fn transact(&mut self, coins: Vec<DevCoin>, outputs: Vec<Output>) -> Result<String, Stop> {
-        let inputs = coins.iter().map(|coin| Input {
+    fn transact(&mut self, coins: Vec<DevCoin>, outputs: Vec<TxOut>) -> Result<String, Stop> {
+        let inputs = coins.iter().map(|coin| TxIn {
             txid: coin.txid.clone(),
             vout: coin.vout,
             addresses: vec![coin.address.clone()],
@@ -148,14 +188,10 @@ impl View<'_, '_> {
             let address = output.addresses.first().ok_or(Refusal::Internal)?;
             let value = output.value.units(DECIMALS).map_err(|_| Refusal::NotPayable)?;
             let mut purse = self.purse(address, &output.asset)?;
-            let (address, asset, n) = (purse.address.clone(), purse.asset.clone(), purse.next);
-            purse.next += 1;
-            purse.balance = purse.balance.checked_add(value).ok_or(Refusal::NotPayable)?;
+            purse.take_in(value, &txid, vout);
+            let (address, asset) = (purse.address.clone(), purse.asset.clone());
             self.put(purse);
-            let held = DevPurseCoin { address, asset, n, txid: txid.clone(), vout };
-            let (address, asset) = (held.address.clone(), held.asset.clone());
-            self.put(held);
-            self.put(DevCoin { txid: txid.clone(), vout, address, asset, value, n, spent_by: None });
+            self.put(DevCoin { txid: txid.clone(), vout, address, asset, value, spent_by: None });
         }
         let raw = transaction.to_json().to_string();
         self.put(DevTx { txid: txid.clone(), raw, block: None, dead: false });
@@ -178,10 +214,7 @@ impl View<'_, '_> {
 
     fn spend(&mut self, coin: DevCoin, by: &str) -> Result<(), Stop> {
         let mut purse = self.purse(&coin.address, &coin.asset)?;
-        purse.balance = purse.balance.checked_sub(coin.value).ok_or(Refusal::Internal)?;
-        if purse.first == coin.n {
-            purse.first += 1;
-        }
+        purse.give_out(&coin.txid, coin.vout);
         self.put(purse);
         self.put(DevCoin { spent_by: Some(by.to_owned()), ..coin });
         Ok(())
@@ -194,6 +227,7 @@ impl View<'_, '_> {
         chain.height += 1;
         let number = self.cx.ids.next().to_string(); // so that the blocks of two branches differ
         chain.tip = self.hash(&[&chain.tip, &number, &txids]);
+        self.want::<DevTx>(txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in txids.lines() {
             let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Refusal::Internal)?;
             self.put(DevTx { block: Some(chain.height), ..tx });
@@ -215,6 +249,7 @@ impl View<'_, '_> {
     fn unmine(&mut self) -> Result<(), Stop> {
         let mut chain = self.chain()?;
         let block = self.find::<DevBlock>(&(chain.height,))?.ok_or(Refusal::Internal)?;
+        self.want::<DevTx>(block.txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in block.txids.lines() {
             let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Refusal::Internal)?;
             self.put(DevTx { block: None, ..tx });
@@ -256,8 +291,7 @@ impl View<'_, '_> {
                     continue; // what a dead transaction made stays spent
                 }
                 let mut purse = self.purse(&coin.address, &coin.asset)?;
-                purse.balance = purse.balance.checked_add(coin.value).ok_or(Refusal::Internal)?;
-                purse.first = purse.first.min(coin.n);
+                purse.take_in(coin.value, &coin.txid, coin.vout);
                 self.put(purse);
                 self.put(DevCoin { spent_by: None, ..coin });
             }
@@ -277,7 +311,7 @@ impl View<'_, '_> {
     fn double_spend(&mut self, txid: &str) -> Result<(), Stop> {
         let waits = self.find::<DevTx>(&(txid.to_owned(),))?.is_some_and(|tx| tx.block.is_none() && !tx.dead);
         if !waits {
-            return Ok(());
+            return Err(Refusal::NotPayable.into());
         }
         let dead = self.kill(txid)?;
         let mut coins = Vec::new();
@@ -293,13 +327,13 @@ impl View<'_, '_> {
 }
 
 fn read(tx: &DevTx) -> Result<Transaction, Stop> {
-    let raw = serde_json::from_str(&tx.raw).ok().and_then(|raw| Transaction::from_json(&raw).ok());
+    let raw = serde_json::from_str(&tx.raw).ok().and_then(|raw| Transaction::from_json(&raw, "").ok());
     raw.ok_or(Refusal::Internal.into())
 }
 
-fn output(to: &str, asset: &str, value: Amount<'static>, data: Option<&str>) -> Output {
+fn output(to: &str, asset: &str, value: Amount<'static>, data: Option<&str>) -> TxOut {
     let data = data.map(|data| data.as_bytes().to_vec()).into_iter().collect();
-    Output { addresses: vec![to.to_owned()], asset: asset.to_owned(), value, data }
+    TxOut { addresses: vec![to.to_owned()], asset: asset.to_owned(), value, data }
 }
 
 /// Gives money to an address out of nothing.
@@ -379,12 +413,14 @@ pub struct DevMine {
 impl Command for DevMine {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
+        if self.blocks > MOST_BLOCKS {
+            return Err(Refusal::NotPayable.into());
+        }
         whole(rows, cx, out, |view| {
-            for _ in 0..self.blocks.min(MOST_BLOCKS) {
+            for _ in 0..self.blocks {
                 view.mine(true)?;
             }
-            let chain = view.chain()?;
-            Ok(Tip { height: chain.height, hash: chain.tip })
+            Ok(view.chain()?.end())
         })
     }
 }
@@ -394,16 +430,21 @@ impl Command for DevMine {
 pub struct DevReorg {
     /// How many blocks, at most 1,000.
     pub depth: u64,
-    /// Transactions whose money goes back to whoever paid, by others in their place: double spends. One that still has
-    /// its block stays.
+    /// Transactions whose money goes back to whoever paid, by others in their place: double spends. It is refused when
+    /// one of them still has its block, or is none.
     pub double_spend: Vec<String>,
 }
 
 impl Command for DevReorg {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
+        if self.depth > MOST_BLOCKS {
+            return Err(Refusal::NotPayable.into());
+        }
         whole(rows, cx, out, |view| {
-            let depth = self.depth.min(view.chain()?.height).min(MOST_BLOCKS);
+            let height = view.chain()?.height;
+            let depth = self.depth.min(height);
+            view.want::<DevBlock>((height.saturating_sub(depth)..=height + 1).map(|height| (height,)));
             for _ in 0..depth {
                 view.unmine()?;
             }
@@ -413,8 +454,7 @@ impl Command for DevReorg {
             for _ in 0..=depth {
                 view.mine(false)?;
             }
-            let chain = view.chain()?;
-            Ok(Tip { height: chain.height, hash: chain.tip })
+            Ok(view.chain()?.end())
         })
     }
 }
@@ -425,8 +465,13 @@ pub struct DevNewAddress;
 
 impl Command for DevNewAddress {
     type Outcome = String;
-    fn apply(&self, _: &Rows, cx: &Context<'_>, _: &mut Changes) -> Result<String, Stop> {
-        Ok(cx.vault.address_of(&format!("new {}", cx.ids.next())))
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
+        let address = cx.vault.address_of(&format!("new {}", cx.ids.next()));
+        // The row keeps the number: no address is given twice.
+        let key = (address.clone(), String::new());
+        rows.find::<DevPurse>(&key)?;
+        out.put(DevPurse { address: address.clone(), asset: String::new(), coins: String::new() });
+        Ok(address)
     }
 }
 
@@ -436,9 +481,8 @@ pub struct DevTip;
 
 impl Query for DevTip {
     type Answer = Tip;
-    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Tip, Stop> {
-        let chain = chain(rows, cx)?;
-        Ok(Tip { height: chain.height, hash: chain.tip })
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Tip, Stop> {
+        Ok(chain(rows)?.end())
     }
 }
 
@@ -448,8 +492,8 @@ pub struct DevNextBlock;
 
 impl Query for DevNextBlock {
     type Answer = Option<UnixTime>;
-    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(chain(rows, cx)?.next_block_at)
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        Ok(chain(rows)?.next_block_at)
     }
 }
 
@@ -459,11 +503,11 @@ pub struct DevTransaction(pub String);
 
 impl Query for DevTransaction {
     type Answer = Option<Transaction>;
-    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let Some(tx) = rows.find::<DevTx>(&(self.0.clone(),))? else { return Ok(None) };
         let mut transaction = read(tx)?;
         if let Some(height) = tx.block {
-            let chain = chain(rows, cx)?;
+            let chain = chain(rows)?;
             let confirmations = chain.height.saturating_sub(height) + 1;
             transaction.confirmations = i64::try_from(confirmations).unwrap_or(i64::MAX);
             transaction.block = rows.find::<DevBlock>(&(height,))?.map(|block| block.hash.clone());
@@ -497,9 +541,9 @@ pub struct DevBlockAt(pub u64);
 
 impl Query for DevBlockAt {
     type Answer = Option<String>;
-    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let block = rows.find::<DevBlock>(&(self.0,))?.filter(|block| block.height > 0);
-        let height = chain(rows, cx)?.height;
+        let height = chain(rows)?.height;
         Ok(block.filter(|block| block.height <= height).map(|block| block.hash.clone()))
     }
 }
@@ -517,6 +561,6 @@ impl Query for DevBalance {
     type Answer = Amount<'static>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let purse = rows.find::<DevPurse>(&(self.address.clone(), self.asset.clone()))?;
-        Ok(purse.map_or(Units::ZERO, |purse| purse.balance).to_amount(DECIMALS))
+        Ok(purse.map_or(Units::ZERO, DevPurse::balance).to_amount(DECIMALS))
     }
 }

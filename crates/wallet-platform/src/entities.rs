@@ -701,16 +701,20 @@ entities! {
         state: OrderState,
         /// The transaction that was submitted for it last.
         txid: Option<String>,
-        /// Who has paid.
+        /// Who submitted it.
+        payer: Option<UserId>,
+        /// Whose money it is; the payer's own address until the chain has told.
         from_addr: String,
         /// Why the last payment does not count.
         fault: Option<OrderFault>,
+        /// Whether the chain has shown that its transaction pays the order.
+        known: bool,
+        /// Since when the chain does not have its transaction.
+        missing_since: Option<UnixTime>,
         /// Whether what becomes of its transaction is still to be watched.
         watched: bool,
         /// The callback that tells of it, once it is paid.
         delivery: Option<DeliveryId>,
-        /// When its last payment was submitted.
-        submitted_at: UnixTime,
         /// When it was first seen.
         created_at: UnixTime,
     }
@@ -727,9 +731,11 @@ entities! {
         order_seq: OrderSeq,
     }
 
-    /// The order that a transaction was submitted for: it pays no second one.
+    /// The order that a transaction was submitted for: it pays no second one of the same owner's apps.
     vas_payment: VasPayment {
         key {
+            /// Whose apps.
+            owner: UserId,
             /// The transaction.
             txid: String,
         }
@@ -817,8 +823,6 @@ entities! {
         asset: String,
         /// How much.
         value: Units,
-        /// Its number in the purse.
-        n: u64,
         /// By which transaction it was spent; its own when that is dead.
         spent_by: Option<String>,
     }
@@ -831,28 +835,8 @@ entities! {
             /// Of which asset.
             asset: String,
         }
-        /// How much.
-        balance: Units,
-        /// Every coin below this one is spent.
-        first: u64,
-        /// The number of the next coin.
-        next: u64,
-    }
-
-    /// The coins of a purse, in the order in which they came.
-    dev_purse_coin: DevPurseCoin {
-        key {
-            /// Whose.
-            address: String,
-            /// Of which asset.
-            asset: String,
-            /// Its number.
-            n: u64,
-        }
-        /// The transaction.
-        txid: String,
-        /// Which of its outputs.
-        vout: u32,
+        /// The outputs that it can spend, one a line: units, txid, vout. The largest first.
+        coins: String,
     }
 
     /// A key of the platform itself, sealed.

@@ -47,19 +47,17 @@ pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use deliveries::{
     AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, KeepSigned,
-    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain,
+    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain, StillToBeMade,
 };
 pub use devchain::{
-    BLOCK_EVERY, DECIMALS, DevBalance, DevBlockAt, DevBlockOf, DevIssue, DevMine, DevNewAddress,
-    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction,
+    DevBalance, DevBlockAt, DevBlockOf, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay, DevReorg,
+    DevTick, DevTip, DevTransaction,
 };
 pub use entities::*;
 pub use machine::{Command, Context, Ids, Query, Reason, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
-pub use orders::{
-    FindOrder, ObservePayment, OrderOf, PaidBy, SubmitPay, SubmittedPay, WatchedOrders, read_pay,
-};
+pub use orders::{FindOrder, ObservePayment, OrderOf, SubmitPay, SubmittedPay, WatchedOrders, read_pay};
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,
     ReservePassword, Who,
@@ -67,7 +65,7 @@ pub use passwords::{
 pub use payments::{
     AppEvents, ConfirmPay, ConfirmedPay, PayUser, Pending, PrePay, TradeOf, TransferDetail, TransferView,
 };
-pub use prices::{AskPrice, MARKETS, PRICE_DECIMALS, PutQuote};
+pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PutQuote};
 pub use purge::{Over, Purge};
 pub use returns::{How, Registered, Return, Target, after_login, host_name, target};
 pub use rows::{

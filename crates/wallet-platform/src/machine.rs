@@ -89,8 +89,14 @@ impl Refused {
         Self { refusal: refusal.into(), field: None, wait: None, data: None }
     }
 
+    /// The same, and the field that is wrong.
+    #[must_use]
+    pub fn at(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
     pub(crate) fn field(field: &'static str) -> Self {
-        Self { field: Some(field), ..Self::new(Refusal::MissingParameter) }
+        Self::new(Refusal::MissingParameter).at(field)
     }
 
     /// A refusal that tells the transfer in the way.

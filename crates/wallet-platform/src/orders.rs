@@ -8,10 +8,11 @@
 //!    └────────────────────────┘  └─────────────────┘
 //! ```
 
+use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal, lifetimes, limits, pay};
 use wallet_core::chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
-use wallet_core::{Amount, DeliveryState, Units, Unverified};
+use wallet_core::{Amount, DeliveryState, Units, Unverified, crypto};
 
 use crate::deliveries;
 use crate::devchain::{DECIMALS, DevPay};
@@ -26,15 +27,6 @@ use crate::users::signed_in;
 use crate::vas::{by_uuid, proven, session_unknown};
 use crate::vault::Digest;
 
-/// How an order is paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaidBy {
-    /// The platform's wallet pays on the embedded chain, in the same commit.
-    DevChain,
-    /// The wallet has broadcast this transaction itself.
-    Transaction(String),
-}
-
 /// The user pays an order. The link's signature has been checked.
 #[derive(Debug)]
 pub struct SubmitPay {
@@ -44,13 +36,17 @@ pub struct SubmitPay {
     pub proof: Proof,
     /// The order.
     pub link: pay::Link<'static>,
-    /// How.
-    pub by: PaidBy,
+    /// The transaction, when the wallet has broadcast one itself.
+    pub txid: Option<String>,
+    /// Whether the chain is the embedded one, on which the platform's wallet pays.
+    pub embedded: bool,
 }
 
 /// A payment that was submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubmittedPay {
+    /// The order.
+    pub order: OrderSeq,
     /// The transaction.
     pub txid: String,
     /// What the wallet opens now; without it, it minimises (R48, R68).
@@ -69,7 +65,7 @@ pub fn read_pay<'a>(payload: &'a Payload<'_>) -> Result<Unverified<'a, pay::Link
 }
 
 fn not_payable(field: &'static str) -> Stop {
-    Refused { field: Some(field), ..Refused::new(Refusal::NotPayable) }.into()
+    Refused::new(Refusal::NotPayable).at(field).into()
 }
 
 /// An amount that is more than nothing and has at most the chain's decimals (R66).
@@ -100,6 +96,28 @@ impl VasApp {
 }
 
 impl VasOrder {
+    fn new(cx: &Context<'_>, app: &VasApp, link: &pay::Link<'_>) -> Self {
+        Self {
+            id: OrderSeq(cx.ids.next()),
+            app: app.id,
+            order_id: link.order_id.as_str().to_owned(),
+            to_addr: link.to_addr.as_str().to_owned(),
+            asset: link.asset_type.as_str().to_owned(),
+            amount: link.amount.as_str().to_owned(),
+            callback_url: link.callback_url.as_str().to_owned(),
+            state: OrderState::Open,
+            txid: None,
+            payer: None,
+            from_addr: String::new(),
+            fault: None,
+            known: false,
+            missing_since: None,
+            watched: false,
+            delivery: None,
+            created_at: cx.now,
+        }
+    }
+
     /// Whether a link asks for this very payment (R65): everything that is signed is the same, as it was given.
     fn is_of(&self, link: &pay::Link<'_>) -> bool {
         self.to_addr == link.to_addr.as_str()
@@ -107,12 +125,66 @@ impl VasOrder {
             && self.amount == link.amount.as_str()
             && self.callback_url == link.callback_url.as_str()
     }
+
+    /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place: whoever
+    /// sees a link could invent one. One that it has shown may come back.
+    fn is_free(&self, cx: &Context<'_>) -> bool {
+        let missing = match self.missing_since {
+            Some(since) => !self.known || cx.now > since + lifetimes::MISSING_PAYMENT,
+            None => false,
+        };
+        self.state == OrderState::Open || (self.state == OrderState::Submitted && missing)
+    }
+
+    /// Frees the transaction that was submitted, so that it may be submitted for the order that it pays.
+    fn release(&self, rows: &Rows, out: &mut Changes, owner: UserId) -> Result<(), Stop> {
+        let Some(txid) = &self.txid else { return Ok(()) };
+        let key = (owner, txid.clone());
+        if rows.find::<VasPayment>(&key)?.is_some_and(|payment| payment.order_seq == self.id) {
+            out.delete::<VasPayment>(&key);
+        }
+        Ok(())
+    }
 }
 
 /// The order of an app's own id.
 fn order_of(rows: &Rows, app: &VasApp, order_id: &str) -> Result<Option<VasOrder>, Stop> {
     let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.to_owned()))? else { return Ok(None) };
     Ok(Some(rows.find::<VasOrder>(&(name.order_seq,))?.ok_or(Refusal::Internal)?.clone()))
+}
+
+impl SubmitPay {
+    /// What cannot be paid, whatever became of the order so far.
+    fn check(&self, app: &VasApp, from: &str, cx: &Context<'_>) -> Result<(), Stop> {
+        let link = &self.link;
+        if !app.may_be_called_at(link.callback_url.as_str()) {
+            return Err(Refusal::NotRegistered.into());
+        }
+        if link.asset_type.as_str() != app.profile.asset() {
+            return Err(not_payable("assetType"));
+        }
+        if !is_payable(&link.amount) {
+            return Err(not_payable("amount"));
+        }
+        // R56: what somebody pays to themselves pays nothing.
+        if !cx.vault.is_address(link.to_addr.as_str()) || link.to_addr.as_str() == from {
+            return Err(not_payable("toAddr"));
+        }
+        Ok(())
+    }
+
+    /// The transaction that was given. Nodes read either case, and it must not be two names of one.
+    fn given(&self) -> Result<Option<String>, Stop> {
+        match &self.txid {
+            Some(txid) if txid.len() == 64 && crypto::from_hex(txid).is_some() => {
+                Ok(Some(txid.to_ascii_lowercase()))
+            }
+            Some(_) => Err(not_payable("txid")),
+            // On a real chain only whoever has the user's keys can pay.
+            None if !self.embedded => Err(not_payable("txid")),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Command for SubmitPay {
@@ -123,75 +195,51 @@ impl Command for SubmitPay {
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
         self.proof.check(rows, cx, out, &user)?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
-        if !app.may_be_called_at(link.callback_url.as_str()) {
-            return Err(Refusal::NotRegistered.into());
-        }
-        let opens = app.opens_after(link)?;
         let from = cx.vault.address(user.id);
-        match () {
-            () if link.asset_type.as_str() != app.profile.asset() => return Err(not_payable("assetType")),
-            () if !is_payable(&link.amount) => return Err(not_payable("amount")),
-            () if !cx.vault.is_address(link.to_addr.as_str()) => return Err(not_payable("toAddr")),
-            // R56: what somebody pays to themselves pays nothing.
-            () if link.to_addr.as_str() == from => return Err(not_payable("toAddr")),
-            () => {}
-        }
-        let order_id = link.order_id.as_str();
-        let order = match order_of(rows, &app, order_id)? {
-            None => VasOrder {
-                id: OrderSeq(cx.ids.next()),
-                app: app.id,
-                order_id: order_id.to_owned(),
-                to_addr: link.to_addr.as_str().to_owned(),
-                asset: link.asset_type.as_str().to_owned(),
-                amount: link.amount.as_str().to_owned(),
-                callback_url: link.callback_url.as_str().to_owned(),
-                state: OrderState::Open,
-                txid: None,
-                from_addr: String::new(),
-                fault: None,
-                watched: false,
-                delivery: None,
-                submitted_at: cx.now,
-                created_at: cx.now,
-            },
+        self.check(&app, &from, cx)?;
+        let (opens, given) = (app.opens_after(link)?, self.given()?);
+        let order = match order_of(rows, &app, link.order_id.as_str())? {
+            None => VasOrder::new(cx, &app, link),
             Some(order) if !order.is_of(link) => return Err(Refusal::OrderDiffers.into()),
-            Some(order) if order.state == OrderState::Open => order,
-            // The reply to the first submission was lost.
-            Some(order) if matches!(&self.by, PaidBy::Transaction(txid) if order.txid.as_ref() == Some(txid)) =>
-            {
-                return Ok(SubmittedPay { txid: order.txid.unwrap_or_default(), opens });
-            }
-            Some(_) => return Err(Refusal::OrderTaken.into()),
-        };
-        let txid = match &self.by {
-            PaidBy::Transaction(txid) => match rows.find::<VasPayment>(&(txid.clone(),))? {
-                Some(payment) if payment.order_seq != order.id => return Err(Refusal::TxidTaken.into()),
-                _ => txid.clone(),
-            },
-            PaidBy::DevChain => {
-                let pay = DevPay {
-                    from: from.clone(),
-                    to: order.to_addr.clone(),
-                    asset: order.asset.clone(),
-                    amount: link.amount.clone(),
-                    data: order.order_id.clone(),
+            Some(order) if order.is_free(cx) => order,
+            Some(VasOrder { id, txid: Some(txid), payer, .. }) => {
+                // The reply to the first submission was lost.
+                let again = given.as_ref().map_or(payer == Some(user.id), |given| *given == txid);
+                return if again {
+                    Ok(SubmittedPay { order: id, txid, opens })
+                } else {
+                    Err(Refusal::OrderTaken.into())
                 };
-                pay.apply(rows, cx, out)?
+            }
+            Some(_) => return Err(Refusal::Internal.into()),
+        };
+        let txid = match given {
+            Some(txid) => match rows.find::<VasPayment>(&(app.owner, txid.clone()))? {
+                Some(payment) if payment.order_seq != order.id => return Err(Refusal::TxidTaken.into()),
+                _ => txid,
+            },
+            None => {
+                let (to, asset) = (order.to_addr.clone(), order.asset.clone());
+                let (amount, data) = (link.amount.clone(), order.order_id.clone());
+                DevPay { from: from.clone(), to, asset, amount, data }.apply(rows, cx, out)?
             }
         };
+        order.release(rows, out, app.owner)?;
         out.put(VasOrderName { app: app.id, order_id: order.order_id.clone(), order_seq: order.id });
-        out.put(VasPayment { txid: txid.clone(), order_seq: order.id });
+        out.put(VasPayment { owner: app.owner, txid: txid.clone(), order_seq: order.id });
+        let submitted = SubmittedPay { order: order.id, txid: txid.clone(), opens };
         out.put(VasOrder {
             state: OrderState::Submitted,
-            txid: Some(txid.clone()),
+            txid: Some(txid),
+            payer: Some(user.id),
             from_addr: from,
             fault: None,
+            known: false,
+            missing_since: None,
             watched: true,
-            submitted_at: cx.now,
             ..order
         });
-        Ok(SubmittedPay { txid, opens })
+        Ok(submitted)
     }
 }
 
@@ -241,8 +289,9 @@ enum Meaning {
 impl ObservePayment {
     fn meaning(&self, order: &VasOrder, cx: &Context<'_>) -> Result<Meaning, Stop> {
         let Some(transaction) = &self.seen else {
-            // What was never paid may be paid again. What was paid may come back with its block.
-            let given_up = cx.now > order.submitted_at + lifetimes::MISSING_PAYMENT;
+            // It may come yet, or come back with its block.
+            let since = order.missing_since.unwrap_or(cx.now);
+            let given_up = !order.known && cx.now > since + lifetimes::MISSING_PAYMENT;
             return Ok(if given_up { Meaning::Fails(OrderFault::Missing) } else { Meaning::Waits });
         };
         let amount = Amount::parse(order.amount.as_str()).map_err(|_| Refusal::Internal)?;
@@ -253,21 +302,23 @@ impl ObservePayment {
             amount: &amount,
             decimals: DECIMALS,
         };
-        Ok(match judge(transaction, &expected) {
+        let verdict = judge(transaction, &expected);
+        let fault = match verdict {
             Verdict::Pays { confirmations } if confirmations >= self.confirmations.max(1) => {
-                Meaning::Confirmed {
-                    for_good: confirmations >= self.confirmations.max(limits::FINAL_CONFIRMATIONS),
-                }
+                let for_good = confirmations >= self.confirmations.max(limits::FINAL_CONFIRMATIONS);
+                return Ok(Meaning::Confirmed { for_good });
             }
-            Verdict::Pays { .. } => Meaning::Waits,
-            Verdict::DoubleSpent => Meaning::Fails(OrderFault::DoubleSpent),
-            Verdict::WrongOrder => Meaning::Fails(OrderFault::WrongOrder),
-            Verdict::OwnAddress => Meaning::Fails(OrderFault::OwnAddress),
-            Verdict::WrongAsset => Meaning::Fails(OrderFault::WrongAsset),
-            Verdict::Underpaid { .. } => Meaning::Fails(OrderFault::Underpaid),
-            Verdict::Overpaid { .. } => Meaning::Fails(OrderFault::Overpaid),
-            _ => Meaning::Fails(OrderFault::WrongReceiver),
-        })
+            Verdict::Pays { .. } => return Ok(Meaning::Waits),
+            Verdict::DoubleSpent => return Ok(Meaning::Fails(OrderFault::DoubleSpent)),
+            Verdict::WrongOrder => OrderFault::WrongOrder,
+            Verdict::OwnAddress => OrderFault::OwnAddress,
+            Verdict::WrongAsset => OrderFault::WrongAsset,
+            Verdict::Underpaid { .. } => OrderFault::Underpaid,
+            Verdict::Overpaid { .. } => OrderFault::Overpaid,
+            Verdict::WrongReceiver => OrderFault::WrongReceiver,
+        };
+        // What a transaction says never changes: one that has paid and now does not is a node's mistake.
+        Ok(if order.known { Meaning::Waits } else { Meaning::Fails(fault) })
     }
 }
 
@@ -290,10 +341,15 @@ impl Command for ObservePayment {
         if !order.watched || order.txid.as_ref() != Some(&self.txid) {
             return Ok(order.state);
         }
-        let mut order = order.clone();
-        let before = order.clone();
+        let before = order;
+        let mut order = before.clone();
+        order.missing_since = match self.seen {
+            None => Some(before.missing_since.unwrap_or(cx.now)),
+            Some(_) => None,
+        };
         match self.meaning(&order, cx)? {
             Meaning::Confirmed { for_good } => {
+                order.known = true;
                 order.state = OrderState::Paid;
                 order.watched = !for_good;
                 let payer =
@@ -306,6 +362,7 @@ impl Command for ObservePayment {
                 }
             }
             Meaning::Waits => {
+                order.known |= self.seen.is_some();
                 order.state = OrderState::Submitted;
                 silence(rows, out, &mut order)?;
             }
@@ -313,13 +370,15 @@ impl Command for ObservePayment {
                 order.state = OrderState::Open;
                 order.fault = Some(fault);
                 order.watched = false;
+                let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?;
+                order.release(rows, out, app.owner)?;
                 silence(rows, out, &mut order)?;
                 // Another payment is other news.
                 order.delivery = None;
             }
         }
         let state = order.state;
-        if order != before {
+        if order != *before {
             out.put(order);
         }
         Ok(state)

@@ -77,19 +77,36 @@ fn within(window: Option<&PriceWindow>, now: UnixTime) -> Vec<UnixTime> {
     times.filter(|time| now < *time + lifetimes::PRICE_WINDOW).collect()
 }
 
+/// Counts a request of an accessToken, or refuses it for there being too many.
+fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Digest) -> Result<(), Stop> {
+    let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::PriceAccessTokenWrong)?;
+    let app = token.app;
+    let mut times = within(rows.find::<PriceWindow>(&(app,))?, cx.now);
+    if times.len() as u64 >= limits::PRICES_PER_WINDOW {
+        return Err(Refusal::PriceTooOften.into());
+    }
+    times.push(cx.now);
+    let times = times.iter().flat_map(|time| time.millis().to_be_bytes()).collect();
+    out.put(PriceWindow { app, times });
+    Ok(())
+}
+
+/// Counts a request for a price that cannot be read but for its accessToken.
+#[derive(Debug)]
+pub struct CountPrice(pub Digest);
+
+impl Command for CountPrice {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        counted(rows, cx, out, self.0)
+    }
+}
+
 impl Command for AskPrice {
     type Outcome = Amount<'static>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
-        let token = rows.find::<VasToken>(&(self.access_token,))?.ok_or(Refusal::PriceAccessTokenWrong)?;
-        let app = token.app;
-        let mut times = within(rows.find::<PriceWindow>(&(app,))?, cx.now);
-        if times.len() as u64 >= limits::PRICES_PER_WINDOW {
-            return Err(Refusal::PriceTooOften.into());
-        }
-        times.push(cx.now);
-        let times = times.iter().flat_map(|time| time.millis().to_be_bytes()).collect();
-        // Counted whatever comes of it: what a refusal leaves behind is kept.
-        out.put(PriceWindow { app, times });
+        // Whatever comes of it: what a refusal leaves behind is kept.
+        counted(rows, cx, out, self.access_token)?;
         let currency = Currency::from_wire(&self.currency).ok_or(Refusal::CurrencyUnknown)?;
         let profile = match &self.coin_type {
             None => Profile::ALL.first().copied(),

@@ -41,6 +41,18 @@ pub enum ApplicationFault {
     Decided,
 }
 
+impl ApplicationFault {
+    /// The field that is wrong.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::SafeDomain | Self::Nowhere => "safe_domain",
+            Self::Scheme => "scheme",
+            Self::Name => "name",
+            Self::Unknown | Self::Decided => "application_id",
+        }
+    }
+}
+
 /// Applies for access to the wallet.
 #[derive(Debug)]
 pub struct ApplyVas {

@@ -1,9 +1,11 @@
 //! Between rows and the wire's own types.
 
+use std::borrow::Cow;
+
 use wallet_api::fomo::{self, CallbackStatus, TransferLog, payment_result};
-use wallet_api::vas::payment;
+use wallet_api::vas::{self, OrderState, payment};
 use wallet_core::crypto::RsaSigner;
-use wallet_core::{Amount, Callback, EncodeError, Signer, UnixTime, link, webhook};
+use wallet_core::{Amount, Callback, Signer, UnixTime, link, webhook};
 
 use crate::apps::AppKeys;
 use crate::deliveries::{Claimed, News};
@@ -81,11 +83,11 @@ pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTi
 }
 
 impl Claimed {
-    /// Where the callback goes.
-    pub fn address(&self) -> &str {
+    /// Where the callback goes, as it stands in a request.
+    pub fn address(&self) -> Cow<'_, str> {
         match &self.news {
-            News::Transfer { transfer, .. } => &transfer.server_uri,
-            News::Order { order, .. } => &order.callback_url,
+            News::Transfer { transfer, .. } => transfer.server_uri.as_str().into(),
+            News::Order { order, .. } => callable(&order.callback_url).unwrap_or_default().into(),
         }
     }
 
@@ -97,10 +99,9 @@ impl Claimed {
     pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Stop> {
         match &self.news {
             News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
-            News::Order { order, signed, .. } => {
+            News::Order { signed, .. } => {
                 let query = signed.as_ref().ok_or(fomo::Refusal::Internal)?;
-                let address = callable(&order.callback_url).ok_or(fomo::Refusal::Internal)?;
-                let address = link::append_query(&address, query);
+                let address = link::append_query(&self.address(), query);
                 // The fragment is for browsers.
                 let address = address.split('#').next().unwrap_or_default();
                 let request = http::Request::builder().method(payment::Callback::META.method).uri(address);
@@ -110,25 +111,49 @@ impl Claimed {
     }
 }
 
+/// A stored amount that is not to be shown but to be signed.
+fn exact(text: &str) -> Result<Amount<'static>, Stop> {
+    Amount::parse(text.to_owned()).map_err(|_| vas::Refusal::Internal.into())
+}
+
 /// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: do it outside of
 /// the store's writer.
 ///
 /// # Errors
-/// When the key cannot sign.
-pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, EncodeError> {
+/// A fault of the platform: the row is damaged, or the key cannot sign.
+pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, Stop> {
     let payload = payment::Payload {
         uuid: app.uuid.as_str().into(),
         order_id: order.order_id.as_str().into(),
         from_addr: order.from_addr.as_str().into(),
         to_addr: order.to_addr.as_str().into(),
         asset_type: order.asset.as_str().into(),
-        amount: amount(&order.amount),
-        txid: order.txid.as_deref().unwrap_or_default().into(),
+        amount: exact(&order.amount)?,
+        txid: order.txid.as_deref().ok_or(vas::Refusal::Internal)?.into(),
         callback_url: order.callback_url.as_str().into(),
     };
     let mut query = Vec::with_capacity(1024);
-    payment::Callback::encode(&payload, Some(&Signer::Rsa(key)), &mut query)?;
+    payment::Callback::encode(&payload, Some(&Signer::Rsa(key)), &mut query)
+        .map_err(|_| vas::Refusal::Internal)?;
     Ok(String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+}
+
+/// An order, as its app is told (R71). Who has paid is known once it is paid.
+///
+/// # Errors
+/// A fault of the platform when the row is damaged.
+pub fn order(order: &VasOrder) -> Result<vas::order::Response, Stop> {
+    let paid = order.state == OrderState::Paid;
+    Ok(vas::order::Response {
+        order_id: order.order_id.clone().into(),
+        state: order.state,
+        to_addr: order.to_addr.clone().into(),
+        asset_type: order.asset.clone().into(),
+        amount: exact(&order.amount)?,
+        from_addr: paid.then(|| order.from_addr.clone().into()),
+        txid: order.txid.clone().map(Into::into),
+        fault: order.fault,
+    })
 }
 
 /// FOMO's callback: the documented body (R35), and a signature header for each live secret (R9, R37).

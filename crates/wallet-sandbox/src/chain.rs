@@ -11,9 +11,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use wallet_api::vas;
 use wallet_core::Secret;
 use wallet_core::rpc::{
-    Call, Credentials, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_FOUND, Refusal, Tip, reply,
+    Call, Credentials, ErrorObject, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, MISC_ERROR,
+    NOT_FOUND, Tip, reply,
 };
 use wallet_platform::{
     DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Vault,
@@ -35,8 +37,8 @@ pub(crate) fn credentials(vault: &Vault) -> Credentials {
     Credentials { user: RPC_USER.to_owned(), password: Secret::new(password) }
 }
 
-fn refusal(code: i64, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into() }
+fn refusal(code: i64, message: impl Into<String>) -> ErrorObject {
+    ErrorObject { code, message: message.into() }
 }
 
 impl Shared {
@@ -82,8 +84,8 @@ pub(crate) async fn rpc(State(shared): State<Shared>, headers: HeaderMap, body: 
     response
 }
 
-async fn answer(store: &Store, call: &Call) -> Result<Value, Refusal> {
-    let internal = |failure: Failure| refusal(-1, failure.to_string());
+async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
+    let internal = |failure: Failure| refusal(MISC_ERROR, failure.to_string());
     let text = |at: usize, what: &str| {
         let given = call.params.get(at).and_then(Value::as_str).map(str::to_owned);
         given.ok_or_else(|| {
@@ -153,6 +155,11 @@ struct Ended {
 fn ended(tip: Result<Tip, Failure>) -> Response {
     match tip {
         Ok(Tip { height, hash }) => Json(Ended { height, hash }).into_response(),
+        Err(Failure::Refused(_)) => {
+            let why = "at most 1,000 blocks at a time; and what is double-spent must wait for a block: give a depth \
+                       that takes its block back\n";
+            (StatusCode::BAD_REQUEST, why).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }
@@ -215,9 +222,11 @@ pub(crate) async fn pay(State(shared): State<Shared>, Form(pay): Form<Pay>) -> R
             shared.server.watcher().wake();
             Json(Paid { txid }).into_response()
         }
-        Err(Failure::Refused(no)) => {
-            (StatusCode::BAD_REQUEST, format!("the chain refuses this payment: {:?}\n", no.refusal))
-                .into_response()
+        Err(Failure::Refused(no)) if no.refusal == vas::Refusal::InsufficientBalance => {
+            (StatusCode::BAD_REQUEST, "this address has less than that\n").into_response()
+        }
+        Err(Failure::Refused(_)) => {
+            (StatusCode::BAD_REQUEST, "amount is more than 0 with at most 8 decimals\n").into_response()
         }
         Err(failure) => failed(&failure),
     }

@@ -18,7 +18,7 @@ use wallet_store::{Failure, Store, StoreError};
 use crate::chain;
 
 /// What a sandbox tells about itself: `wallop dev --json` prints it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Described {
     /// Where it is.
     pub url: String,
@@ -35,7 +35,7 @@ pub struct Described {
 }
 
 /// The FOMO platform and its demo app.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedFomo {
     /// What an integrator configures.
     pub base_url: String,
@@ -52,7 +52,7 @@ pub struct DescribedFomo {
 }
 
 /// The VAS or the Lafi wallet and its demo app.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedVas {
     /// What an integrator configures.
     pub base_url: String,
@@ -78,7 +78,7 @@ pub struct DescribedVas {
 }
 
 /// The node of the embedded chain: JSON-RPC over HTTP Basic.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedChain {
     /// Where it answers.
     pub rpc_url: String,
@@ -89,7 +89,7 @@ pub struct DescribedChain {
 }
 
 /// A demo user.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedUser {
     /// The id on the wire.
     pub user_id: String,

@@ -7,14 +7,24 @@ use serde::{Deserialize, Serialize};
 use wallet_crypto::{DEFAULT_BITS, PrivateKey};
 use wallet_platform::{ApplicationFault, FindOrder, ReviewVas, SendAgain, VasAppId, Verdict};
 
+use wallet_store::Failure;
+
 use crate::routes::{Shared, failed};
 
 #[derive(Deserialize)]
 pub(crate) struct Review {
     application_id: u64,
-    approve: String,
+    approve: Approve,
     #[serde(default)]
     reason: String,
+}
+
+/// A word that is neither decides nothing.
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Approve {
+    Yes,
+    No,
 }
 
 #[derive(Serialize)]
@@ -28,7 +38,7 @@ fn refused(why: &str) -> Response {
 
 /// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
 pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Review>) -> Response {
-    let verdict = if review.approve == "yes" {
+    let verdict = if review.approve == Approve::Yes {
         // A second or so: away from everything else.
         match tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await {
             Ok(Ok(key)) => Verdict::Approve {
@@ -60,7 +70,8 @@ pub(crate) struct Again {
 pub(crate) async fn send_again(State(shared): State<Shared>, Form(again): Form<Again>) -> Response {
     let order = match shared.store.view(FindOrder { uuid: again.uuid, order_id: again.order_id }).await {
         Ok(order) => order,
-        Err(_) => return refused("there is no such order"),
+        Err(Failure::Refused(_)) => return refused("there is no such order"),
+        Err(failure) => return failed(&failure),
     };
     let Some(delivery) = order.delivery else {
         return refused("the order is not paid: there is nothing to tell");

@@ -10,8 +10,7 @@ use axum::extract::{Form, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
-use http::header::HOST;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
@@ -67,15 +66,27 @@ pub(crate) fn router(shared: Shared) -> Router {
 }
 
 async fn loopback_only(request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match foreign(request.headers()) {
+        Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// Why a request is not this machine's own.
+fn foreign(headers: &HeaderMap) -> Option<&'static str> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header("host").unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
     };
-    if ["127.0.0.1", "localhost", "[::1]"].contains(&name) {
-        return next.run(request).await;
+    if !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
+        return Some("the sandbox answers on 127.0.0.1 and localhost only\n");
     }
-    (StatusCode::FORBIDDEN, "the sandbox answers on 127.0.0.1 and localhost only\n").into_response()
+    // A form of a page elsewhere needs no leave of ours to be sent; browsers say where it came from.
+    let elsewhere = header("origin").is_some_and(|origin| origin != format!("http://{host}"))
+        || header("sec-fetch-site") == Some("cross-site");
+    elsewhere.then_some("this came from a page elsewhere\n")
 }
 
 pub(crate) fn failed(failure: &impl std::fmt::Display) -> Response {

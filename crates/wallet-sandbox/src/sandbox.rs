@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wallet_api::vas::limits;
 use wallet_core::Secret;
-use wallet_core::crypto::{Entropy as _, hex_lower};
+use wallet_core::crypto::{Entropy as _, from_hex, hex_lower};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
 use wallet_store::{Options, Store};
@@ -184,7 +184,7 @@ fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, S
     let path = directory.join("master.key");
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let bytes = from_hex(text.trim()).ok_or_else(|| {
+            let bytes = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
                 SandboxError(format!(
                     "{} is not 64 hexadecimal characters: restore it, or use an empty directory",
                     path.display()
@@ -217,15 +217,4 @@ fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, S
         }
         Err(error) => Err(failed("read the master key", &error)),
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in key.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(key)
 }

@@ -14,7 +14,7 @@ use wallet_crypto::PrivateKey;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
     AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, FinishAttempt, KeepSigned, News,
-    NextDue, ReceiverId, TransferSeq, VasApp, VasAppId, VasOrder, wire,
+    NextDue, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder, wire,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -311,15 +311,10 @@ impl Inner {
 
     async fn attempt(self: &Arc<Self>, mut claimed: Claimed) {
         let (started_at, result) = self.exchange(&mut claimed).await;
-        let meta = match claimed.news {
-            News::Transfer { .. } => CallbackKind::PaymentResult.meta(),
-            News::Order { .. } => CallbackKind::Payment.meta(),
-        };
+        let Some(result) = result else { return }; // what it was to tell is not true any more
         let (outcome, status) = match &result {
-            AttemptResult::Reply { status, body } => {
-                let heard = meta.schedule.acknowledged_by.accepts(*status, body);
-                (if heard { "acknowledged" } else { "refused" }, *status)
-            }
+            AttemptResult::Reply { status, acknowledges: true } => ("acknowledged", *status),
+            AttemptResult::Reply { status, .. } => ("refused", *status),
             AttemptResult::Timeout => ("timeout", 0),
             AttemptResult::Failed(_) => ("failed", 0),
         };
@@ -357,62 +352,94 @@ impl Inner {
     }
 
     /// The key that signs an app's callbacks.
-    fn key(&self, app: &VasApp) -> Option<Arc<dyn RsaSigner>> {
+    fn key(&self, app: &VasApp) -> Result<Arc<dyn RsaSigner>, String> {
         let keys = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys().get(&app.id) {
-            return Some(key.clone());
+            return Ok(key.clone());
         }
-        let (_, rsa_private) = app.credentials(self.store.vault()).ok()?;
-        let key = PrivateKey::load(rsa_private.expose()).ok()?;
-        let key: Arc<dyn RsaSigner> = wallet_crypto::rsa_signer(&key).ok()?.into();
+        let sealed = |_| "the app's rsaPrivate does not open: was the master key changed?".to_owned();
+        let (_, rsa_private) = app.credentials(self.store.vault()).map_err(sealed)?;
+        let key = PrivateKey::load(rsa_private.expose()).map_err(|error| error.to_string())?;
+        let key = wallet_crypto::rsa_signer(&key).map_err(|error| error.to_string())?;
+        let key: Arc<dyn RsaSigner> = key.into();
         let mut keys = keys();
         if keys.len() >= KEYS {
             keys.clear();
         }
         keys.insert(app.id, key.clone());
-        Some(key)
+        Ok(key)
     }
 
     /// Signs an order's callback once, away from the threads that answer, and keeps it before anything is sent.
-    async fn sign(self: &Arc<Self>, delivery: DeliveryId, order: &VasOrder, app: &VasApp) -> Option<String> {
+    async fn sign(
+        self: &Arc<Self>,
+        delivery: DeliveryId,
+        order: &VasOrder,
+        app: &VasApp,
+    ) -> Result<String, String> {
         let (inner, order, app) = (self.clone(), order.clone(), app.clone());
         let signed = tokio::task::spawn_blocking(move || {
             let key = inner.key(&app)?;
-            wire::signed_payment(&order, &app, &*key).ok()
+            let damaged = |_| "the order's row is damaged, or the key cannot sign".to_owned();
+            wire::signed_payment(&order, &app, &*key).map_err(damaged)
         });
-        let query = signed.await.ok()??;
-        self.store.submit(KeepSigned { delivery, query }).await.ok()
+        let query = signed.await.map_err(|error| error.to_string())??;
+        loop {
+            // A busy store must not cost one of the few attempts.
+            match self.store.submit(KeepSigned { delivery, query: query.clone() }).await {
+                Err(Failure::Store(error)) if error.is_retryable() => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                kept => return kept.map_err(|failure| failure.to_string()),
+            }
+        }
     }
 
-    async fn exchange(self: &Arc<Self>, claimed: &mut Claimed) -> (UnixTime, AttemptResult) {
-        let uri: Option<http::Uri> = claimed.address().parse().ok();
-        let host = self.host(&uri.unwrap_or_default());
+    /// Whether an attempt is still to be made after all the waiting. When the store does not say, it is.
+    async fn is_due(&self, claimed: &Claimed) -> bool {
+        let still = StillToBeMade { delivery: claimed.delivery, attempt: claimed.attempt };
+        self.store.view(still).await.unwrap_or(true)
+    }
+
+    async fn exchange(self: &Arc<Self>, claimed: &mut Claimed) -> (UnixTime, Option<AttemptResult>) {
+        let host = self.host(&claimed.address().parse().unwrap_or_default());
+        let failed = |why: String| Some(AttemptResult::Failed(why));
         let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
-            return (self.store.now(), AttemptResult::Failed("the server stops".to_owned()));
+            return (self.store.now(), failed("the server stops".to_owned()));
         };
         if let News::Order { order, app, signed: signed @ None } = &mut claimed.news {
-            *signed = self.sign(claimed.delivery, order, app).await;
+            match self.sign(claimed.delivery, order, app).await {
+                Ok(query) => *signed = Some(query),
+                Err(why) => {
+                    tracing::error!(delivery = claimed.delivery.0, why, "a callback cannot be signed");
+                    return (self.store.now(), failed(why));
+                }
+            }
         }
         let started_at = self.store.now();
+        if !self.is_due(claimed).await {
+            return (started_at, None);
+        }
         let Ok(request) = claimed.request(self.store.vault(), started_at) else {
-            return (
-                started_at,
-                AttemptResult::Failed("the callback cannot be made: see the server's log".to_owned()),
-            );
+            let why = "the callback cannot be made: its address or the app's secret is of no use";
+            tracing::error!(delivery = claimed.delivery.0, why);
+            return (started_at, failed(why.to_owned()));
         };
-        let reply = match claimed.news {
+        let reply = match claimed.callback {
             // R4: only the status counts.
-            News::Transfer { .. } => self.transport.status(request).await.map(|status| (status, Vec::new())),
-            News::Order { .. } => {
+            CallbackKind::PaymentResult => {
+                self.transport.status(request).await.map(|status| (status, Vec::new()))
+            }
+            CallbackKind::Payment => {
                 let reply = self.transport.send(request).await;
                 reply.map(|reply| (reply.status(), reply.into_body()))
             }
         };
         let result = match reply {
-            Ok((status, body)) => AttemptResult::Reply { status: status.as_u16(), body },
+            Ok((status, body)) => AttemptResult::reply(claimed.callback, status.as_u16(), &body),
             Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
             Err(error) => AttemptResult::Failed(in_words(&error)),
         };
-        (started_at, result)
+        (started_at, Some(result))
     }
 }

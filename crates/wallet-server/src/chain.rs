@@ -6,18 +6,29 @@ use std::future::Future;
 use std::pin::Pin;
 
 use wallet_core::chain::Transaction;
-use wallet_core::rpc::{Node, Tip};
+use wallet_core::rpc::{Node, RpcError, Tip};
 use wallet_core::{Transport, UnixTime};
 use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction};
 use wallet_store::{Failure, Store};
 
-/// Why a chain does not answer, in words.
+/// Why a chain does not answer.
 #[derive(Debug)]
-pub struct ChainError(pub String);
+#[non_exhaustive]
+pub enum ChainError {
+    /// It cannot be asked now, in words: ask again later.
+    Unreachable(String),
+    /// It answers, and what it says of this transaction is of no use.
+    Answer(String),
+    /// The store failed.
+    Store(Failure),
+}
 
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Unreachable(why) | Self::Answer(why) => f.write_str(why),
+            Self::Store(failure) => failure.fmt(f),
+        }
     }
 }
 
@@ -25,14 +36,21 @@ impl std::error::Error for ChainError {}
 
 impl From<Failure> for ChainError {
     fn from(failure: Failure) -> Self {
-        Self(failure.to_string())
+        Self::Store(failure)
+    }
+}
+
+impl<E: std::error::Error + 'static> From<RpcError<E>> for ChainError {
+    fn from(error: RpcError<E>) -> Self {
+        let words = in_words(&error);
+        if error.is_answer() { Self::Answer(words) } else { Self::Unreachable(words) }
     }
 }
 
 /// What a chain answers, in a while.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
 
-/// A chain that is watched for payments.
+/// A chain that is watched for payments. Each question fails with [`ChainError`].
 pub trait Chain: Send + Sync + 'static {
     /// Where it ends.
     fn tip(&self) -> Answer<'_, Tip>;
@@ -94,11 +112,11 @@ pub struct VasChain<T>(pub Node<T>);
 
 impl<T: Transport + 'static> Chain for VasChain<T> {
     fn tip(&self) -> Answer<'_, Tip> {
-        Box::pin(async { self.0.tip().await.map_err(|error| ChainError(in_words(&error))) })
+        Box::pin(async { Ok(self.0.tip().await?) })
     }
 
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
-        Box::pin(async { self.0.transaction(txid).await.map_err(|error| ChainError(in_words(&error))) })
+        Box::pin(async { Ok(self.0.transaction(txid).await?) })
     }
 }
 

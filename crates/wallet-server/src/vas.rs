@@ -7,9 +7,9 @@ use wallet_api::vas::*;
 use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
-    ApplicationFault, ApplyVas, ApproveLogin, AskPrice, FindVasApp, How as Going, OrderOf, PaidBy,
-    PasswordKind, Reason, RedeemOpenCode, Refused, ReviewState, SessionUser, ShowCredentials, SubmitPay,
-    VasApp, VasAppId, VasApps, Who, read_pay,
+    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, How as Going, OrderOf, PasswordKind, Reason,
+    RedeemOpenCode, Refused, ReviewState, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps,
+    Who, read_pay,
 };
 use wallet_store::Failure;
 
@@ -84,10 +84,9 @@ impl Inner {
         let token = form::pairs(query).map(form::split).find(|(name, _)| *name == "accessToken");
         let Some(Ok(token)) = token.map(|(_, token)| form::decode(token.as_bytes())) else { return Ok(()) };
         let access_token = self.store.vault().hash(&token);
-        let command = AskPrice { access_token, currency: String::new(), coin_type: None };
-        match self.store.submit(command).await {
+        match self.store.submit(CountPrice(access_token)).await {
             Err(Failure::Refused(no)) if no.refusal != Refusal::PriceTooOften => Ok(()),
-            other => other.map(|_| ()),
+            other => other,
         }
     }
 
@@ -129,19 +128,12 @@ impl Inner {
             )
             .await
             .map_err(in_vas_words)?;
-        let by = match request.txid {
-            Some(txid) => PaidBy::Transaction(txid.as_str().to_owned()),
-            None if self.watcher.chain().is_embedded() => PaidBy::DevChain,
-            // Only whoever has the user's keys can pay on a real chain.
-            None => {
-                let txid = Refused { field: Some("txid"), ..Refused::new(Refusal::NotPayable) };
-                return Err(txid.into());
-            }
-        };
-        let command = SubmitPay { session, proof, link: link.into_owned(), by };
+        let txid = request.txid.map(|txid| txid.as_str().to_owned());
+        let embedded = self.watcher.chain().is_embedded();
+        let command = SubmitPay { session, proof, link: link.into_owned(), txid, embedded };
         let submitted = self.store.submit(command).await.map_err(in_vas_words)?;
         self.prover.remember(memory);
-        self.watcher.wake();
+        self.watcher.submitted(submitted.order, submitted.txid.clone());
         Ok(submit_pay::Response { order_id, txid: submitted.txid.into(), address: submitted.opens })
     }
 
@@ -152,17 +144,7 @@ impl Inner {
             order_id: request.order_id.as_str().to_owned(),
         };
         let order = self.store.view(query).await?;
-        Ok(order::Response {
-            order_id: order.order_id.into(),
-            state: order.state,
-            to_addr: order.to_addr.into(),
-            asset_type: order.asset.into(),
-            amount: wallet_core::Amount::parse(order.amount)
-                .unwrap_or_else(|_| wallet_core::Units::ZERO.to_amount(0)),
-            from_addr: Some(order.from_addr.into()).filter(|_| order.state != OrderState::Open),
-            txid: order.txid.map(Into::into),
-            fault: order.fault,
-        })
+        wallet_platform::wire::order(&order).map_err(|_| Refused::new(Refusal::Internal).into())
     }
 
     /// The user of a session.
@@ -184,14 +166,11 @@ impl Inner {
             safe_domain: text(request.safe_domain),
             scheme: text(request.scheme),
         };
-        let id = self.store.submit(command).await?.map_err(|fault| {
-            let field = match fault {
-                ApplicationFault::SafeDomain | ApplicationFault::Nowhere => "safe_domain",
-                ApplicationFault::Scheme => "scheme",
-                _ => "name",
-            };
-            Refused { field: Some(field), ..Refused::new(Refusal::ApplicationInvalid) }
-        })?;
+        let id = self
+            .store
+            .submit(command)
+            .await?
+            .map_err(|fault| Refused::new(Refusal::ApplicationInvalid).at(fault.field()))?;
         Ok(apply::Response { application_id: ApplicationId::new(id.0) })
     }
 
@@ -230,7 +209,7 @@ fn in_vas_words(failure: Failure) -> Failure {
         no.refusal = Reason::Vas(match refusal {
             fomo::Refusal::SessionUnknown | fomo::Refusal::UserUnknown => Refusal::SessionUnknown,
             fomo::Refusal::PwdWrong | fomo::Refusal::WalletPwdWrong | fomo::Refusal::WalletPwdUnset => {
-                Refusal::WalletPwdWrong
+                Refusal::PwdWrong
             }
             fomo::Refusal::Overloaded => Refusal::Overloaded,
             _ => Refusal::Internal,

@@ -1,4 +1,4 @@
-//! Watches the chain for payments that were submitted. It looks up transactions and hands over what it finds; what that
+//! Watches the chain for payments that were stirred. It looks up transactions and hands over what it finds; what that
 //! means for an order is the platform's to say.
 
 use std::fmt;
@@ -36,9 +36,17 @@ struct Inner {
     confirmations: u64,
     /// The hash of the newest block at the last whole look, and when that was.
     looked: Mutex<Option<(String, Instant)>>,
-    /// Whether a payment was submitted since.
-    submitted: AtomicBool,
+    /// Payments that were submitted since.
+    submitted: std::sync::Mutex<Vec<(OrderSeq, String)>>,
+    /// Whether the clock was set since, or the last look did not come to its end.
+    stirred: AtomicBool,
     wake: Notify,
+}
+
+impl Inner {
+    fn submitted(&self) -> std::sync::MutexGuard<'_, Vec<(OrderSeq, String)>> {
+        self.submitted.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Watcher {
@@ -56,7 +64,8 @@ impl Watcher {
                 callbacks,
                 confirmations,
                 looked: Mutex::default(),
-                submitted: AtomicBool::new(true),
+                submitted: std::sync::Mutex::default(),
+                stirred: AtomicBool::new(true),
                 wake: Notify::new(),
             }),
         }
@@ -67,43 +76,62 @@ impl Watcher {
         &self.inner.chain
     }
 
-    /// Says that something is to be looked at: a payment was submitted, a block made, or the clock set.
-    pub fn wake(&self) {
-        self.inner.submitted.store(true, Ordering::Release);
+    /// Says that a payment was submitted.
+    pub(crate) fn submitted(&self, order: OrderSeq, txid: String) {
+        self.inner.submitted().push((order, txid));
         self.inner.wake.notify_one();
     }
 
-    /// Looks up every payment that is watched, when the chain or the orders have changed. Says how many orders are paid
-    /// by it.
-    async fn look(&self) -> Result<usize, ChainError> {
+    /// Says that everything is to be looked at: a block was made, or the clock set.
+    pub fn wake(&self) {
+        self.inner.stirred.store(true, Ordering::Release);
+        self.inner.wake.notify_one();
+    }
+
+    /// Looks up every payment that is watched when the chain has changed, else those that were just submitted.
+    async fn look(&self) -> Result<(), ChainError> {
         let inner = &*self.inner;
         let mut looked = inner.looked.lock().await;
-        let submitted = inner.submitted.swap(false, Ordering::AcqRel);
         let tip = inner.chain.tip().await?.hash;
+        let stirred = inner.stirred.swap(false, Ordering::AcqRel);
+        let submitted = std::mem::take(&mut *inner.submitted());
         let fresh = |(hash, at): &(String, Instant)| *hash == tip && at.elapsed() < LOOK_ANYWAY;
-        if !submitted && looked.as_ref().is_some_and(fresh) {
-            return Ok(0);
+        if !stirred && looked.as_ref().is_some_and(fresh) {
+            return self.observe(&submitted).await;
         }
         *looked = None; // an error on the way: look again
-        let (mut paid, mut after) = (0, OrderSeq(0));
+        let mut after = OrderSeq(0);
         loop {
             let orders = inner.store.view(WatchedOrders { after, limit: AT_ONCE }).await?;
-            for (order, txid) in &orders {
-                let seen = inner.chain.transaction(txid).await?;
-                let (order, txid, confirmations) = (*order, txid.clone(), inner.confirmations);
-                let state = inner.store.submit(ObservePayment { order, txid, seen, confirmations }).await?;
-                paid += usize::from(state == OrderState::Paid);
-            }
+            self.observe(&orders).await?;
             match orders.last() {
                 Some((last, _)) => after = *last,
                 None => break,
             }
         }
         *looked = Some((tip, Instant::now()));
-        if paid > 0 {
-            inner.callbacks.wake();
+        Ok(())
+    }
+
+    async fn observe(&self, orders: &[(OrderSeq, String)]) -> Result<(), ChainError> {
+        let inner = &*self.inner;
+        for (order, txid) in orders {
+            let seen = match inner.chain.transaction(txid).await {
+                Ok(seen) => seen,
+                // One that the node has no use for must not hide the others.
+                Err(ChainError::Answer(error)) => {
+                    tracing::warn!(order = order.0, error, "a payment cannot be looked up");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let (order, txid, confirmations) = (*order, txid.clone(), inner.confirmations);
+            let observed = ObservePayment { order, txid, seen, confirmations };
+            if inner.store.submit(observed).await? == OrderState::Paid {
+                inner.callbacks.wake(); // perhaps for nothing: they look for themselves
+            }
         }
-        Ok(paid)
+        Ok(())
     }
 
     /// Does what is due on the chain, and looks at what came of it. Says whether anything was due.
@@ -112,7 +140,7 @@ impl Watcher {
     /// The chain's, or the store's.
     pub async fn settle(&self) -> Result<bool, ChainError> {
         let mut moved = false;
-        self.inner.submitted.store(true, Ordering::Release);
+        self.inner.stirred.store(true, Ordering::Release);
         while self.inner.chain.tick().await? {
             moved = true;
             self.look().await?;
@@ -145,6 +173,7 @@ impl Watcher {
                 Ok(nap) => nap,
                 Err(error) => {
                     tracing::warn!(%error, "the chain cannot be watched; orders stay as they are until it can");
+                    self.inner.stirred.store(true, Ordering::Release);
                     NAP
                 }
             };

@@ -1,7 +1,7 @@
 -- Orders of the VAS and Lafi wallets, callbacks of more than one kind, and the embedded chain.
 
 ALTER TABLE delivery RENAME COLUMN transfer TO subject;
-ALTER TABLE delivery ADD COLUMN callback INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE delivery ADD COLUMN callback INTEGER NOT NULL DEFAULT 1 CHECK (callback IN (1, 2));
 
 CREATE TABLE vas_order (
     id INTEGER NOT NULL PRIMARY KEY,
@@ -11,13 +11,15 @@ CREATE TABLE vas_order (
     asset TEXT NOT NULL,
     amount TEXT NOT NULL,
     callback_url TEXT NOT NULL,
-    state INTEGER NOT NULL,
+    state INTEGER NOT NULL CHECK (state IN (0, 1, 2)),
     txid TEXT,
+    payer INTEGER,
     from_addr TEXT NOT NULL,
     fault INTEGER,
+    known INTEGER NOT NULL CHECK (known IN (0, 1)),
+    missing_since INTEGER,
     watched INTEGER NOT NULL CHECK (watched IN (0, 1)),
     delivery INTEGER,
-    submitted_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -29,9 +31,10 @@ CREATE TABLE vas_order_name (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE vas_payment (
+    owner INTEGER NOT NULL,
     txid TEXT NOT NULL,
     order_seq INTEGER NOT NULL,
-    PRIMARY KEY (txid)
+    PRIMARY KEY (owner, txid)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE vas_callback (
@@ -75,7 +78,6 @@ CREATE TABLE dev_coin (
     address TEXT NOT NULL,
     asset TEXT NOT NULL,
     value BLOB NOT NULL CHECK (length(value) = 16),
-    n INTEGER NOT NULL,
     spent_by TEXT,
     PRIMARY KEY (txid, vout)
 ) STRICT, WITHOUT ROWID;
@@ -83,19 +85,8 @@ CREATE TABLE dev_coin (
 CREATE TABLE dev_purse (
     address TEXT NOT NULL,
     asset TEXT NOT NULL,
-    balance BLOB NOT NULL CHECK (length(balance) = 16),
-    first INTEGER NOT NULL,
-    next INTEGER NOT NULL,
+    coins TEXT NOT NULL,
     PRIMARY KEY (address, asset)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE dev_purse_coin (
-    address TEXT NOT NULL,
-    asset TEXT NOT NULL,
-    n INTEGER NOT NULL,
-    txid TEXT NOT NULL,
-    vout INTEGER NOT NULL,
-    PRIMARY KEY (address, asset, n)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX vas_order_watched ON vas_order (id) WHERE watched = 1;

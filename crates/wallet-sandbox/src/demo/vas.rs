@@ -4,19 +4,18 @@ use std::io::Write;
 use std::sync::Arc;
 
 use wallet_api::vas::{
-    ApplicationId, Currency, How, OpenCallbackType, OrderState, Platform, Profile, SessionKey, Wallet,
-    WebToken, login,
+    Currency, How, OrderState, Platform, Profile, Review, SessionKey, Wallet, WebToken, login,
 };
 use wallet_client::{
     Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, VasClient, VasWallet, verify_on_chain,
 };
-use wallet_core::link::{self, OutgoingLink as _};
+use wallet_core::link::OutgoingLink as _;
 use wallet_core::rpc::{Credentials, Node};
 use wallet_core::{Amount, Lang, Secret, Signer, Transport as _, form};
 use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
 
-use super::{DemoError, Shop, Telling, call, describe, failed, post, same, transport};
-use crate::data::{Described, DescribedUser};
+use super::{DemoError, HyperTokio, Shop, Telling, call, describe, failed, post, same, transport};
+use crate::data::{Described, DescribedUser, DescribedVas};
 
 /// What the shop hears.
 enum Heard {
@@ -48,12 +47,18 @@ impl Telling<'_> {
     /// Draws a QR code, or says how large a terminal it needs.
     fn qr(&mut self, text: &str, columns: usize) -> Result<(), DemoError> {
         let code = QrCode::new(text).map_err(|error| failed("the QR code")(Box::new(error)))?;
-        match code.to_terminal(columns) {
-            Ok(drawn) => self.say(&drawn),
-            Err(narrow) => {
-                let (zh, en) = ("二维码", "QR code");
-                self.fact(zh, en, format!("{narrow}; `wallop qr --svg code.svg` makes a file of a link"));
-            }
+        self.fact("二维码内容", "what it says", text);
+        if let Ok(drawn) = code.to_terminal(columns) {
+            self.say(&drawn);
+        } else {
+            let needs = code.modules() + 8;
+            let told = match self.lang {
+                Lang::Zh => format!("终端需要 {needs} 列；`wallop qr '链接' --svg code.svg` 可生成图片"),
+                Lang::En => {
+                    format!("needs {needs} columns; `wallop qr 'LINK' --svg code.svg` makes a picture of it")
+                }
+            };
+            self.fact("二维码", "QR code", told);
         }
         Ok(())
     }
@@ -71,57 +76,51 @@ pub async fn vas(
     columns: usize,
     out: &mut dyn Write,
 ) -> Result<(), DemoError> {
-    let mut tell = Telling { out, lang, step: 0 };
-    let (credentials, name, wallet_name) = match profile {
-        Profile::Vas => (&sandbox.vas, "VAS", Wallet::Vas),
-        Profile::Lafi => (&sandbox.lafi, "Lafi", Wallet::Lafi),
-    };
-    let no_user = || DemoError("the sandbox has no two users".to_owned());
-    let [payer, developer, ..] = sandbox.users.as_slice() else { return Err(no_user()) };
-    let run = wallet_client::system_time().millis();
-    tell.say(&match lang {
-        Lang::Zh => format!("{name}：申请接入、扫码登录与支付，全部经过真实的 HTTP。"),
-        Lang::En => format!("{name}: an application, a login and a payment by QR code, all over real HTTP."),
+    let mut play = Play::new(sandbox, profile, lang, columns, out)?;
+    let app = play.apply_for_access().await?;
+    let mut shop = app.open_shop().await?;
+    let session = play.log_in(&app, &mut shop).await?;
+    let (order, txid) = play.pay(&app, &mut shop, &session).await?;
+    play.check(&app, &order, &txid).await?;
+    play.tell.say(match lang {
+        Lang::Zh => "\n一切相符。",
+        Lang::En => "\nEverything is as it should be.",
     });
-    let wallet = VasWallet::new(transport(), &credentials.base_url);
-    let sessions = FomoWallet::new(transport(), &sandbox.fomo.base_url);
-    let sign_in = async |user: &DescribedUser| -> Result<SessionKey<'static>, DemoError> {
-        let login = call!("customer/login", sessions.login(&user.login_name, &user.pwd));
-        Ok(SessionKey::new(login.session_key.as_str().to_owned()))
-    };
+    Ok(())
+}
 
-    tell.step("开发者申请接入", "A developer applies for access", "POST wallet/app/apply");
-    let developing = sign_in(developer).await?;
-    let app_name = format!("Coffee {run}");
-    let safe_domain = credentials.safe_domain.as_str();
-    let applied = call!("apply", wallet.apply(&developing, wallet_name, &app_name, safe_domain, "coffee"));
-    let id = applied.application_id;
-    tell.fact("申请", "application", format!("{app_name}, {safe_domain}, {id}"));
+/// The whole play: who pays, who develops, and what they had before.
+struct Play<'a> {
+    tell: Telling<'a>,
+    sandbox: &'a Described,
+    credentials: &'a DescribedVas,
+    profile: Profile,
+    payer: &'a DescribedUser,
+    developer: &'a DescribedUser,
+    wallet: VasWallet<HyperTokio>,
+    columns: usize,
+    /// Makes names that no earlier run has used.
+    run: i64,
+}
 
-    tell.step("社区评审通过", "An operator approves it", "POST /sandbox/review");
-    post(&sandbox.url, "/sandbox/review", &form(&[("application_id", &id.to_string()), ("approve", "yes")]))
-        .await?;
-    let known = call!("applications", wallet.applications(&developing));
-    let mine = known.into_iter().find(|known| known.application_id == id);
-    same("the review", &mine.map(|mine| mine.review), &Some(wallet_api::vas::Review::Approved))?;
+/// The app that was applied for.
+struct App {
+    uuid: String,
+    name: String,
+    safe_domain: String,
+    signer: RsaSign,
+    verifier: Arc<RsaVerify>,
+    client: VasClient<HyperTokio>,
+}
 
-    tell.step(
-        "查看 uuid、accessToken 与密钥",
-        "The developer sees the credentials",
-        "POST wallet/app/credentials",
-    );
-    let app =
-        call!("credentials", wallet.credentials(&developing, &developer.pwd, ApplicationId::new(id.get())));
-    let key = |error| failed("the key")(Box::new(error));
-    let private = PrivateKey::load(app.rsa_private.as_str()).map_err(key)?;
-    let public = PublicKey::load(&app.rsa_public).map_err(key)?;
-    same("the key pair's public half", &private.public(), &public)?;
-    tell.fact("uuid", "uuid", app.uuid.as_str());
-    tell.fact("密钥", "key pair", format!("RSA {}", public.bits()));
+fn key_error(error: wallet_crypto::KeyError) -> DemoError {
+    failed("the key")(Box::new(error))
+}
 
-    let (uuid, verifier) = (app.uuid.as_str().to_owned(), Arc::new(RsaVerify::new(&public)));
-    let mut shop = {
-        let (uuid, verifier) = (uuid.clone(), verifier.clone());
+impl App {
+    /// The shop's own server: it answers the wallet's return, and callbacks that verify.
+    async fn open_shop(&self) -> Result<Shop<Heard>, DemoError> {
+        let (uuid, verifier) = (self.uuid.clone(), self.verifier.clone());
         Shop::open(move |request| {
             let query = request.uri().query().unwrap_or_default().to_owned();
             if request.uri().path() == "/login" {
@@ -133,148 +132,221 @@ pub async fn vas(
             };
             (http::Response::new(answer.as_bytes().to_vec()), Heard::Payment(query))
         })
-        .await?
-    };
-    let port = shop.address.port();
-    let at = |path: &str| format!("http://{safe_domain}:{port}{path}");
-    let client = VasClient::new(transport(), &credentials.base_url, &uuid, app.access_token.as_str());
+        .await
+    }
 
-    tell.step("商店显示登录二维码", "The shop shows a QR code to log in with", "vaslogin://");
-    let web_token = format!("browser-{run}");
-    let asks = login::Link {
-        platform: Some(Platform::Web),
-        callback_url: at("/login").into(),
-        uuid: uuid.as_str().into(),
-        callback_type: None,
-        open_call_back_type: None,
-        web_token: Some(WebToken::new(web_token.as_str())),
-    };
-    let qr = asks.qr(None).map_err(|error| failed("the login's link")(Box::new(error)))?;
-    tell.fact("二维码内容", "what it says", &qr);
-    tell.qr(&qr, columns)?;
+    /// An address of the shop's, on its safe domain.
+    fn at(&self, shop: &Shop<Heard>, path: &str) -> String {
+        format!("http://{}:{}{path}", self.safe_domain, shop.address.port())
+    }
+}
 
-    tell.step(
-        "用户同意，钱包带回 openCode",
-        "The user consents; the wallet brings the openCode",
-        "POST wallet/login/approve",
-    );
-    let paying = sign_in(payer).await?;
-    let approved = call!("approve", wallet.approve_login(&paying, &qr));
-    same("the app's name", &approved.app_name, &app_name)?;
-    same("how the wallet returns", &approved.how, &How::Get)?;
-    let return_to = http::Request::get(approved.address.as_str()).body(Vec::new());
-    let return_to = return_to.map_err(|error| failed("the wallet's return")(Box::new(error)))?;
-    call!("the wallet's return", transport().send(return_to));
-    let Heard::Login(query) = shop.next("return of the wallet").await? else {
-        return Err(DemoError("a callback came before the login".to_owned()));
-    };
-    same("the webToken", &parameter(&query, "webToken"), &Some(web_token))?;
-    let open_code = parameter(&query, "openCode").unwrap_or_default();
-    tell.fact("openCode", "openCode", "40 hex characters, once, within 60 s");
+impl<'a> Play<'a> {
+    fn new(
+        sandbox: &'a Described,
+        profile: Profile,
+        lang: Lang,
+        columns: usize,
+        out: &'a mut dyn Write,
+    ) -> Result<Self, DemoError> {
+        let (credentials, name) = match profile {
+            Profile::Vas => (&sandbox.vas, "VAS"),
+            Profile::Lafi => (&sandbox.lafi, "Lafi"),
+        };
+        let [payer, developer, ..] = sandbox.users.as_slice() else {
+            return Err(DemoError("the sandbox has no two users".to_owned()));
+        };
+        let mut tell = Telling { out, lang, step: 0 };
+        tell.say(&match lang {
+            Lang::Zh => format!("{name}：申请接入、扫码登录与支付，全部经过真实的 HTTP。"),
+            Lang::En => {
+                format!("{name}: an application, a login and a payment by QR code, all over real HTTP.")
+            }
+        });
+        let wallet = VasWallet::new(transport(), &credentials.base_url);
+        let run = wallet_client::system_time().millis();
+        Ok(Self { tell, sandbox, credentials, profile, payer, developer, wallet, columns, run })
+    }
 
-    tell.step("商店换取 aid 与 address", "The shop learns who it is", "GET oauth/login/aidInfo");
-    let info = call!("aidInfo", client.aid_info(&open_code));
-    same("the aid", &info.aid.as_str(), &payer.aid.as_str())?;
-    same("the address", &info.address.as_str(), &payer.address.as_str())?;
-    tell.fact("aid", "aid", info.aid.as_str());
-    tell.fact("address", "address", info.address.as_str());
+    async fn sign_in(&self, user: &DescribedUser) -> Result<SessionKey<'static>, DemoError> {
+        let sessions = FomoWallet::new(transport(), &self.sandbox.fomo.base_url);
+        let login = call!("customer/login", sessions.login(&user.login_name, &user.pwd));
+        Ok(SessionKey::new(login.session_key.as_str().to_owned()))
+    }
 
-    tell.step("当前价格", "What the coin is worth", "POST oauth/pay/price");
-    let price = call!("price", client.price(profile, Currency::Cny));
-    tell.fact(profile.coin_type(), profile.coin_type(), format!("{price} CNY"));
+    async fn apply_for_access(&mut self) -> Result<App, DemoError> {
+        let wallet = match self.profile {
+            Profile::Vas => Wallet::Vas,
+            Profile::Lafi => Wallet::Lafi,
+        };
+        self.tell.step("开发者申请接入", "A developer applies for access", "POST wallet/app/apply");
+        let session = self.sign_in(self.developer).await?;
+        let name = format!("Coffee {}", self.run);
+        let safe_domain = self.credentials.safe_domain.clone();
+        let applied = call!("apply", self.wallet.apply(&session, wallet, &name, &safe_domain, "coffee"));
+        let id = applied.application_id;
+        self.tell.fact("申请", "application", format!("{name}, {safe_domain}, {id}"));
 
-    let to_addr = developer.address.as_str().to_owned();
-    let order = Order {
-        order_id: format!("coffee-{run}").into(),
-        to_addr: to_addr.into(),
-        asset: profile.asset().to_owned().into(),
-        amount: "12.50".parse().map_err(|_| DemoError("12.50 is no amount".to_owned()))?,
-        callback_url: at("/pay?table=7").into(),
-    };
-    let mut book = OrderBook::new();
-    same("a fresh order", &book.open(order.clone()), &true)?;
+        self.tell.step("社区评审通过", "An operator approves it", "POST /sandbox/review");
+        let review = form(&[("application_id", &id.to_string()), ("approve", "yes")]);
+        post(&self.sandbox.url, "/sandbox/review", &review).await?;
+        let known = call!("applications", self.wallet.applications(&session));
+        let mine = known.into_iter().find(|known| known.application_id == id);
+        same("the review", &mine.map(|mine| mine.review), &Some(Review::Approved))?;
 
-    tell.step("商店显示签名的支付二维码", "The shop shows a signed QR code to pay with", "vaspay://");
-    let signer = RsaSign::new(&private).map_err(key)?;
-    let asks = wallet_api::vas::pay::Link {
-        description: Some("a coffee".into()),
-        callback_scheme: Some("coffee".into()),
-        open_call_back_type: Some(OpenCallbackType::Open),
-        ..order.link(&uuid)
-    };
-    let signed = |error| failed("the payment's link")(Box::new(error));
-    let qr = order.link(&uuid).qr(Some(&Signer::Rsa(&signer))).map_err(signed)?;
-    let app_link = asks.app(profile.scheme(), Some(&Signer::Rsa(&signer))).map_err(signed)?;
-    same(
-        "the app link's scheme",
-        &link::payload(&app_link).map(|read| read.scheme.to_owned()).ok(),
-        &Some(profile.scheme().to_owned()),
-    )?;
-    tell.fact(
-        "订单",
-        "order",
-        format!("{}: {} {}", order.order_id.as_str(), order.amount, order.asset.as_str()),
-    );
-    tell.qr(&qr, columns)?;
+        let (zh, en) = ("查看 uuid、accessToken 与密钥", "The developer sees the credentials");
+        self.tell.step(zh, en, "POST wallet/app/credentials");
+        let shown = call!("credentials", self.wallet.credentials(&session, &self.developer.pwd, id));
+        let private = PrivateKey::load(shown.rsa_private.as_str()).map_err(key_error)?;
+        let public = PublicKey::load(&shown.rsa_public).map_err(key_error)?;
+        same("the key pair's public half", &private.public(), &public)?;
+        let uuid = shown.uuid.as_str().to_owned();
+        self.tell.fact("uuid", "uuid", &uuid);
+        self.tell.fact("密钥", "key pair", format!("RSA {}", public.bits()));
+        Ok(App {
+            client: VasClient::new(
+                transport(),
+                &self.credentials.base_url,
+                &uuid,
+                shown.access_token.as_str(),
+            ),
+            signer: RsaSign::new(&private).map_err(key_error)?,
+            verifier: Arc::new(RsaVerify::new(&public)),
+            uuid,
+            name,
+            safe_domain,
+        })
+    }
 
-    tell.step("用户支付", "The user pays", "POST wallet/pay/submit");
-    let before = assets(&describe(&sandbox.url).await?, profile)?;
-    let paid = call!("submit", wallet.pay(&paying, &payer.wallet_pwd, &app_link, None));
-    same("the order", &paid.order_id.as_str(), &order.order_id.as_str())?;
-    same("what the wallet opens", &paid.address.as_deref(), &Some("coffee://"))?;
-    tell.fact("txid", "txid", paid.txid.as_str());
-    let waits = call!("order", client.order(order.order_id.as_str()));
-    same("the order before its block", &waits.state, &OrderState::Submitted)?;
+    async fn log_in(&mut self, app: &App, shop: &mut Shop<Heard>) -> Result<SessionKey<'static>, DemoError> {
+        self.tell.step("商店显示登录二维码", "The shop shows a QR code to log in with", "vaslogin://");
+        let web_token = format!("browser-{}", self.run);
+        let asks = login::Link {
+            platform: Some(Platform::Web),
+            callback_url: app.at(shop, "/login").into(),
+            uuid: app.uuid.as_str().into(),
+            callback_type: None,
+            open_call_back_type: None,
+            web_token: Some(WebToken::new(web_token.as_str())),
+        };
+        let qr = asks.qr(None).map_err(|error| failed("the login's link")(Box::new(error)))?;
+        self.tell.qr(&qr, self.columns)?;
 
-    tell.step("区块确认", "A block confirms it", "POST /chain/mine");
-    post(&sandbox.url, "/chain/mine", "blocks=1").await?;
+        let (zh, en) = ("用户同意，钱包带回 openCode", "The user consents; the wallet brings the openCode");
+        self.tell.step(zh, en, "POST wallet/login/approve");
+        let session = self.sign_in(self.payer).await?;
+        let approved = call!("approve", self.wallet.approve_login(&session, &qr));
+        same("the app's name", &approved.app_name, &app.name)?;
+        same("how the wallet returns", &approved.how, &How::Get)?;
+        let return_to = http::Request::get(approved.address.as_str()).body(Vec::new());
+        let return_to = return_to.map_err(|error| failed("the wallet's return")(Box::new(error)))?;
+        call!("the wallet's return", transport().send(return_to));
+        let Heard::Login(query) = shop.next("return of the wallet").await? else {
+            return Err(DemoError("a callback came before the login".to_owned()));
+        };
+        same("the webToken", &parameter(&query, "webToken"), &Some(web_token))?;
+        let open_code = parameter(&query, "openCode").unwrap_or_default();
+        let once = match self.tell.lang {
+            Lang::Zh => "40 位十六进制，60 秒内有效且只能用一次",
+            Lang::En => "40 hex characters, once, within 60 s",
+        };
+        self.tell.fact("openCode", "openCode", once);
 
-    tell.step("回调到达并通过验签", "The callback comes and verifies", "GET callbackUrl");
-    let Heard::Payment(query) = shop.next("callback").await? else {
-        return Err(DemoError("a second login came".to_owned()));
-    };
-    same("the address's own parameter", &parameter(&query, "table"), &Some("7".to_owned()))?;
-    let callback = PaymentCallback::receive(&query, &uuid, &*verifier)
-        .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
-    same("its transaction", &callback.payment().txid.as_str(), &paid.txid.as_str())?;
-    let booked = book.book(&callback).map_err(|error| failed("booking the order")(Box::new(error)))?;
-    same("the booking", &booked, &Booked::Now)?;
-    let again = book.book(&callback).map_err(|error| failed("booking the order again")(Box::new(error)))?;
-    same("the second booking", &again, &Booked::Before)?;
-    tell.fact(
-        "付款方 → 收款方",
-        "from → to",
-        format!("{} → {}", callback.payment().from_addr.as_str(), callback.payment().to_addr.as_str()),
-    );
+        self.tell.step("商店换取 aid 与 address", "The shop learns who it is", "GET oauth/login/aidInfo");
+        let info = call!("aidInfo", app.client.aid_info(&open_code));
+        same("the aid", &info.aid.as_str(), &self.payer.aid.as_str())?;
+        same("the address", &info.address.as_str(), &self.payer.address.as_str())?;
+        self.tell.fact("aid", "aid", info.aid.as_str());
+        self.tell.fact("address", "address", info.address.as_str());
+        Ok(session)
+    }
 
-    tell.step("在链上核对", "The shop asks the chain itself", "getrawtransaction \"txid\" 4");
-    let node = &credentials.chain;
-    let access =
-        Credentials { user: node.rpc_user.clone(), password: Secret::new(node.rpc_password.clone()) };
-    let node = Node::new(transport(), &node.rpc_url, access);
-    let found = call!("getrawtransaction", node.transaction(paid.txid.as_str()));
-    let found = found.ok_or_else(|| DemoError("the chain does not have the payment".to_owned()))?;
-    verify_on_chain(&order, &found, 1).map_err(|why| failed("the payment on the chain")(Box::new(why)))?;
-    tell.fact("确认数", "confirmations", found.confirmations);
+    async fn pay(
+        &mut self,
+        app: &App,
+        shop: &mut Shop<Heard>,
+        session: &SessionKey<'_>,
+    ) -> Result<(Order, String), DemoError> {
+        self.tell.step("当前价格", "What the coin is worth", "POST oauth/pay/price");
+        let price = call!("price", app.client.price(self.profile, Currency::Cny));
+        let coin = self.profile.coin_type();
+        self.tell.fact(coin, coin, format!("{price} CNY"));
 
-    tell.step("订单状态", "Where the order stands", "GET oauth/pay/order");
-    let stands = call!("order", client.order(order.order_id.as_str()));
-    same("the order's state", &stands.state, &OrderState::Paid)?;
-    let after = assets(&describe(&sandbox.url).await?, profile)?;
-    let moved = |at: usize| Ok::<_, DemoError>(units(&after[at])? - units(&before[at])?);
-    let wanted = units(order.amount.as_str())?;
-    same("the change of the payer's balance", &moved(0)?, &-wanted)?;
-    same("the change of the receiver's balance", &moved(1)?, &wanted)?;
-    tell.fact(
-        "支付前 → 支付后",
-        "before → after",
-        format!("{} → {} {}", before[0], after[0], profile.asset()),
-    );
-    tell.say(match lang {
-        Lang::Zh => "\n一切相符。",
-        Lang::En => "\nEverything is as it should be.",
-    });
-    Ok(())
+        let order = Order {
+            order_id: format!("coffee-{}", self.run).into(),
+            to_addr: self.developer.address.clone().into(),
+            asset: self.profile.asset().to_owned().into(),
+            amount: "12.50".parse().map_err(|_| DemoError("12.50 is no amount".to_owned()))?,
+            callback_url: app.at(shop, "/pay?table=7").into(),
+        };
+        let mut book = OrderBook::new();
+        same("a fresh order", &book.open(order.clone()), &true)?;
+        self.tell.step(
+            "商店显示签名的支付二维码",
+            "The shop shows a signed QR code to pay with",
+            "vaspay://",
+        );
+        let order_id = order.order_id.as_str();
+        self.tell.fact("订单", "order", format!("{order_id}: {} {}", order.amount, order.asset.as_str()));
+        let qr = order.link(&app.uuid).qr(Some(&Signer::Rsa(&app.signer)));
+        let qr = qr.map_err(|error| failed("the payment's link")(Box::new(error)))?;
+        self.tell.qr(&qr, self.columns)?;
+
+        self.tell.step("用户支付", "The user pays", "POST wallet/pay/submit");
+        let paid = call!("submit", self.wallet.pay(session, &self.payer.wallet_pwd, &qr, None));
+        same("the order", &paid.order_id.as_str(), &order_id)?;
+        same("what the wallet opens after a QR code", &paid.address, &None)?;
+        self.tell.fact("txid", "txid", paid.txid.as_str());
+        let waits = call!("order", app.client.order(order_id));
+        same("the order before its block", &waits.state, &OrderState::Submitted)?;
+
+        self.tell.step("区块确认", "A block confirms it", "POST /chain/mine");
+        post(&self.sandbox.url, "/chain/mine", "blocks=1").await?;
+
+        self.tell.step("回调到达并通过验签", "The callback comes and verifies", "GET callbackUrl");
+        let Heard::Payment(query) = shop.next("callback").await? else {
+            return Err(DemoError("a second login came".to_owned()));
+        };
+        same("the address's own parameter", &parameter(&query, "table"), &Some("7".to_owned()))?;
+        let callback = PaymentCallback::receive(&query, &app.uuid, &*app.verifier)
+            .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
+        let payment = callback.payment();
+        same("its transaction", &payment.txid.as_str(), &paid.txid.as_str())?;
+        for wanted in [Booked::Now, Booked::Before] {
+            let booked =
+                book.book(&callback).map_err(|error| failed("booking the order")(Box::new(error)))?;
+            same("the booking", &booked, &wanted)?;
+        }
+        let (from, to) = (payment.from_addr.as_str(), payment.to_addr.as_str());
+        self.tell.fact("付款方 → 收款方", "from → to", format!("{from} → {to}"));
+        Ok((order, paid.txid.as_str().to_owned()))
+    }
+
+    async fn check(&mut self, app: &App, order: &Order, txid: &str) -> Result<(), DemoError> {
+        let (zh, en) = ("在链上核对", "The shop asks the chain itself");
+        self.tell.step(zh, en, "getrawtransaction \"txid\" 4");
+        let node = &self.credentials.chain;
+        let access =
+            Credentials { user: node.rpc_user.clone(), password: Secret::new(node.rpc_password.clone()) };
+        let node = Node::new(transport(), &node.rpc_url, access, self.profile.asset());
+        let found = call!("getrawtransaction", node.transaction(txid));
+        let found = found.ok_or_else(|| DemoError("the chain does not have the payment".to_owned()))?;
+        verify_on_chain(order, &found, 1).map_err(|why| failed("the payment on the chain")(Box::new(why)))?;
+        self.tell.fact("确认数", "confirmations", found.confirmations);
+
+        self.tell.step("订单状态与余额", "Where the order and the balances stand", "GET oauth/pay/order");
+        let stands = call!("order", app.client.order(order.order_id.as_str()));
+        same("the order's state", &stands.state, &OrderState::Paid)?;
+        let before = assets(self.sandbox, self.profile)?;
+        let after = assets(&describe(&self.sandbox.url).await?, self.profile)?;
+        let moved = |at: usize| Ok::<_, DemoError>(units(&after[at])? - units(&before[at])?);
+        let wanted = units(order.amount.as_str())?;
+        same("the change of the payer's balance", &moved(0)?, &-wanted)?;
+        same("the change of the receiver's balance", &moved(1)?, &wanted)?;
+        let asset = self.profile.asset();
+        self.tell.fact("支付前 → 支付后", "before → after", format!("{} → {} {asset}", before[0], after[0]));
+        Ok(())
+    }
 }
 
 /// What the payer and the developer have.
