@@ -107,7 +107,7 @@ fn rsa() -> Vec<Figure> {
             subjects.push((format!("verify {bits}: {backend}"), *bits, run));
         }
     }
-    let counted: Vec<f64> = subjects.iter().map(|(_, _, run)| allocations(|| run())).collect();
+    let counted: Vec<f64> = subjects.iter().map(|(_, _, run)| allocations(run)).collect();
     let mut rates: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
     // Fewer rounds than elsewhere: `openssl speed` takes two seconds a piece.
     for _ in 0..ROUNDS.min(7) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::{Refusal, UserId};
-use wallet_platform::{Account, Changes, Command, Context, Rows, SessionUser, Stop};
+use wallet_platform::{
+    Account, Changes, Command, Context, DeliveryId, DueDeliveries, ReceiverId, Rows, SessionUser, Stop,
+};
 use wallet_store::{Failure, Options, Store, StoreError};
 use wallet_tests::{ManualClock, TestStore, ledger_of, options};
 
@@ -163,4 +165,46 @@ async fn what_was_submitted_is_finished_before_a_store_closes() {
     drop(store);
     assert!(waiting.join_all().await.into_iter().all(|done| done));
     assert!(Store::open(&path, options(clock)).is_ok());
+}
+
+#[tokio::test]
+async fn a_database_of_before_orders_keeps_its_callbacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    drop(TestStore::sqlite(&path, 1).await);
+    {
+        // As the second migration left it, with a callback that waits.
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let tables: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let later = |name: &&String| {
+            name.starts_with("dev_")
+                || ["vas_order", "vas_order_name", "vas_payment", "vas_callback"].contains(&name.as_str())
+        };
+        for table in tables.iter().filter(later) {
+            connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        }
+        connection
+            .execute_batch(
+                "ALTER TABLE delivery DROP COLUMN callback;
+                 ALTER TABLE delivery RENAME COLUMN subject TO transfer;
+                 DELETE FROM migration WHERE name = '0003_orders';
+                 INSERT INTO delivery (id, transfer, app, state, attempts, next_at, leased_until)
+                 VALUES (77, 78, 79, 0, 3, 1000, 0);",
+            )
+            .unwrap();
+    }
+    let store = Store::open(&path, options(ManualClock::new())).unwrap();
+    let due = DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 };
+    assert_eq!(store.view(due).await.unwrap(), [(DeliveryId(77), ReceiverId(79))]);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let kept = connection.query_row("SELECT subject, callback, attempts FROM delivery", [], |row| {
+        Ok::<(i64, i64, i64), _>((row.get(0)?, row.get(1)?, row.get(2)?))
+    });
+    assert_eq!(kept.unwrap(), (78, 1, 3), "a transfer's, with its attempts");
 }

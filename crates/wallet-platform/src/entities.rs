@@ -702,7 +702,7 @@ entities! {
         /// The transaction that was submitted for it last.
         txid: Option<String>,
         /// Who submitted it.
-        payer: Option<UserId>,
+        payer: UserId,
         /// Whose money it is; the payer's own address until the chain has told.
         from_addr: String,
         /// Why the last payment does not count.

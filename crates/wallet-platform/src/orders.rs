@@ -96,7 +96,7 @@ impl VasApp {
 }
 
 impl VasOrder {
-    fn new(cx: &Context<'_>, app: &VasApp, link: &pay::Link<'_>) -> Self {
+    fn new(cx: &Context<'_>, app: &VasApp, payer: UserId, link: &pay::Link<'_>) -> Self {
         Self {
             id: OrderSeq(cx.ids.next()),
             app: app.id,
@@ -107,7 +107,7 @@ impl VasOrder {
             callback_url: link.callback_url.as_str().to_owned(),
             state: OrderState::Open,
             txid: None,
-            payer: None,
+            payer,
             from_addr: String::new(),
             fault: None,
             known: false,
@@ -199,12 +199,12 @@ impl Command for SubmitPay {
         self.check(&app, &from, cx)?;
         let (opens, given) = (app.opens_after(link)?, self.given()?);
         let order = match order_of(rows, &app, link.order_id.as_str())? {
-            None => VasOrder::new(cx, &app, link),
+            None => VasOrder::new(cx, &app, user.id, link),
             Some(order) if !order.is_of(link) => return Err(Refusal::OrderDiffers.into()),
             Some(order) if order.is_free(cx) => order,
             Some(VasOrder { id, txid: Some(txid), payer, .. }) => {
                 // The reply to the first submission was lost.
-                let again = given.as_ref().map_or(payer == Some(user.id), |given| *given == txid);
+                let again = given.as_ref().map_or(payer == user.id, |given| *given == txid);
                 return if again {
                     Ok(SubmittedPay { order: id, txid, opens })
                 } else {
@@ -231,7 +231,7 @@ impl Command for SubmitPay {
         out.put(VasOrder {
             state: OrderState::Submitted,
             txid: Some(txid),
-            payer: Some(user.id),
+            payer: user.id,
             from_addr: from,
             fault: None,
             known: false,

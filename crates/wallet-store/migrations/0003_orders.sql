@@ -13,7 +13,7 @@ CREATE TABLE vas_order (
     callback_url TEXT NOT NULL,
     state INTEGER NOT NULL CHECK (state IN (0, 1, 2)),
     txid TEXT,
-    payer INTEGER,
+    payer INTEGER NOT NULL,
     from_addr TEXT NOT NULL,
     fault INTEGER,
     known INTEGER NOT NULL CHECK (known IN (0, 1)),
