@@ -755,7 +755,7 @@ impl Shop {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: trials(48, 1_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: trials(48, 1_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_chain_does_only_what_is_true_is_told(steps in steps()) {
