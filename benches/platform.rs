@@ -283,7 +283,7 @@ impl<'c> Plain<'c> {
             ])
             .expect("written");
         self.trade.execute(params![app, trade, id]).expect("written");
-        self.delivery.execute(params![id + 1, id, app, 0, 0, now + 1000, 0]).expect("written");
+        self.delivery.execute(params![id + 1, id, app, 0, 0, now + 1000, 0, 1]).expect("written");
         self.feed.execute([app, n]).expect("written");
         self.event.execute(params![app, n, 2, id, now]).expect("written");
     }

@@ -196,7 +196,14 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
     wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::Rsa(&signer)), &mut query).unwrap();
     let query = String::from_utf8(query).unwrap();
     let received = PaymentCallback::receive(&query, "u", &verifier).unwrap();
-    assert_eq!(received.payment(), &payload);
+    assert_eq!((received.payment(), received.is_repeated()), (&payload, false));
+    // R45: an earlier one of another value is a warning, and of the same value none.
+    let twice = format!("amount=2&{query}");
+    let warned = PaymentCallback::receive(&twice, "u", &verifier).unwrap();
+    assert_eq!((warned.payment(), warned.is_repeated()), (&payload, true));
+    assert!(
+        !PaymentCallback::receive(&format!("amount=1.50&{query}"), "u", &verifier).unwrap().is_repeated()
+    );
     assert_eq!(PaymentCallback::receive(&query, "other", &verifier), Err(PaymentError::OtherApp));
     let forged = query.replace("amount=1.50", "amount=1.51");
     assert!(matches!(PaymentCallback::receive(&forged, "u", &verifier), Err(PaymentError::Signature(_))));

@@ -246,7 +246,10 @@ impl std::error::Error for PaymentError {}
 /// The callback of a payment, verified. Its signature proves that the platform **or whoever has the app's own key** made
 /// it (R54): compare orderId, toAddr, assetType and amount with the order, and the transaction with the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentCallback<'a>(payment::Payload<'a>);
+pub struct PaymentCallback<'a> {
+    payment: payment::Payload<'a>,
+    repeated: bool,
+}
 
 impl<'a> PaymentCallback<'a> {
     /// Reads the query of a callback as it was received, and verifies it with the app's public key.
@@ -258,12 +261,20 @@ impl<'a> PaymentCallback<'a> {
         if unverified.key_id() != uuid {
             return Err(PaymentError::OtherApp);
         }
-        unverified.verify_rsa(key).map(Self).map_err(PaymentError::Signature)
+        let repeated = unverified.is_repeated();
+        let payment = unverified.verify_rsa(key).map_err(PaymentError::Signature)?;
+        Ok(Self { payment, repeated })
+    }
+
+    /// A warning, not a fault (R45): the callback's address brought a parameter of the same name and another value. What
+    /// counts is what is signed; an address without such parameters is easier to read.
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
     }
 
     /// What it tells.
     pub fn payment(&self) -> &payment::Payload<'a> {
-        &self.0
+        &self.payment
     }
 
     /// The JSON body that ends the delivery, with any 2xx (R52). The same callback may come again: book each order once.

@@ -18,6 +18,7 @@ pub struct Slots<'a, const N: usize> {
     fields: &'static [FieldMeta],
     faults: &'static FaultsMeta,
     last_wins: bool,
+    repeated: bool,
 }
 
 impl<'a, const N: usize> Slots<'a, N> {
@@ -26,8 +27,13 @@ impl<'a, const N: usize> Slots<'a, N> {
         self.last_wins = true;
     }
 
+    /// Whether a field came twice with different values, the last of which counts (R45).
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
     pub(crate) fn empty(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
-        Self { values: [const { None }; N], fields, faults, last_wins: false }
+        Self { values: [const { None }; N], fields, faults, last_wins: false, repeated: false }
     }
 
     /// Reads `body` by its content type. `index` finds a field by the name on the wire.
@@ -155,6 +161,7 @@ impl<'a, const N: usize> Slots<'a, N> {
         match &mut self.values[at] {
             Some(before) if before.text == value.text => Ok(()),
             Some(before) if self.last_wins => {
+                self.repeated = true;
                 *before = value;
                 Ok(())
             }

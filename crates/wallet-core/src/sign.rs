@@ -130,6 +130,7 @@ pub struct Signed<'a> {
     key_id: Cow<'a, str>,
     texts: [Option<Cow<'a, str>>; MAX_SIGNED],
     given: Cow<'a, str>,
+    repeated: bool,
 }
 
 impl<'a> Signed<'a> {
@@ -146,7 +147,14 @@ impl<'a> Signed<'a> {
         for (slot, text) in texts.iter_mut().zip(signed) {
             *slot = text;
         }
-        Self { rule, key_id: key_id.unwrap_or_default(), texts, given: given.unwrap_or_default() }
+        let (key_id, given) = (key_id.unwrap_or_default(), given.unwrap_or_default());
+        Self { rule, key_id, texts, given, repeated: false }
+    }
+
+    /// The same, and whether a field came twice with different values.
+    #[must_use]
+    pub fn repeated(self, repeated: bool) -> Self {
+        Self { repeated, ..self }
     }
 }
 
@@ -190,6 +198,11 @@ impl<'a, T> Unverified<'a, T> {
     /// The id by which the key is found. It is a claim: whoever sent this may have written anything.
     pub fn key_id(&self) -> &str {
         &self.signed.key_id
+    }
+
+    /// Whether a field came twice with different values. The last one counts, and is what a signature must fit (R45).
+    pub fn is_repeated(&self) -> bool {
+        self.signed.repeated
     }
 
     /// Checks the signature against each live key (R37) and the time against the window, in this order, so that only

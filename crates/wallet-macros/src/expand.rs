@@ -294,7 +294,8 @@ fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
     let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
     let given = text(known.map_or("", |rule| &rule.field));
     quote! {
-        let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given);
+        let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given)
+            .repeated(slots.is_repeated());
     }
 }
 
