@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use wallet_api::vas::{CallbackType, OpenCallbackType, Platform, login};
-use wallet_platform::{How, Registered, Return, Target, after_login, host_name, target};
+use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
+use wallet_platform::{Registered, Return, Target, after_login, host_name, target};
 
 const APP: Registered<'_> = Registered { safe_domain: "www.shop.example", scheme: "payapp" };
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{Currency, Profile, Refusal, login};
+use wallet_api::vas::{Currency, Profile, Refusal, login, Review};
 use wallet_core::Secret;
 use wallet_crypto::PrivateKey;
 use wallet_platform::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Digest, FindVasApp, PutQuote,
-    RedeemOpenCode, ReviewState, ReviewVas, VasApp, Verdict,
+    RedeemOpenCode, ReviewVas, VasApp, Decision,
 };
 use wallet_store::{Failure, Store};
 use wallet_tests::{TestStore, options, trials};
@@ -35,12 +35,12 @@ fn application(owner: UserId, profile: Profile) -> ApplyVas {
 
 pub(crate) async fn approve(store: &Store, owner: UserId, profile: Profile) -> Approved {
     let app = store.submit(application(owner, profile)).await.unwrap().unwrap();
-    let verdict = Verdict::Approve {
+    let decision = Decision::Approve {
         rsa_private: key().to_base64(),
         rsa_public: key().public().pkcs1().to_vec(),
         seed: store.vault().seed(),
     };
-    let app = store.submit(ReviewVas { app, verdict }).await.unwrap().unwrap();
+    let app = store.submit(ReviewVas { app, decision }).await.unwrap().unwrap();
     let (access_token, rsa_private) = app.credentials(store.vault()).unwrap();
     Approved { app, access_token: access_token.expose().clone(), rsa_private: rsa_private.expose().clone() }
 }
@@ -91,15 +91,15 @@ async fn an_application_is_reviewed_once_and_its_secrets_are_sealed() {
     }
 
     let pending = store.submit(application(owner, Profile::Lafi)).await.unwrap().unwrap();
-    let reject = || ReviewVas { app: pending, verdict: Verdict::Reject { reason: "no such shop".into() } };
+    let reject = || ReviewVas { app: pending, decision: Decision::Reject { reason: "no such shop".into() } };
     let rejected = store.submit(reject()).await.unwrap().unwrap();
-    assert_eq!((rejected.state, rejected.reason.as_str()), (ReviewState::Rejected, "no such shop"));
+    assert_eq!((rejected.state, rejected.reason.as_str()), (Review::Rejected, "no such shop"));
     assert_eq!((rejected.safe_domain.as_str(), rejected.scheme.as_str()), ("www.shop.example", "payapp"));
     assert_eq!(store.submit(reject()).await.unwrap().unwrap_err(), ApplicationFault::Decided);
     assert!(rejected.credentials(store.vault()).is_err(), "there are none");
 
     let approved = approve(store, owner, Profile::Vas).await;
-    assert_eq!(approved.app.state, ReviewState::Approved);
+    assert_eq!(approved.app.state, Review::Approved);
     assert_eq!(PrivateKey::load(&approved.rsa_private).unwrap().public(), key().public());
     let found = store.view(FindVasApp(approved.app.uuid.clone())).await.unwrap();
     assert_eq!(found, approved.app);
@@ -301,10 +301,10 @@ async fn r57_the_price_is_weighted_fresh_and_asked_for_ten_times_a_minute() {
 /// A secret is none of Debug's business.
 #[test]
 fn nothing_of_a_verdict_shows() {
-    let verdict = Verdict::Approve {
+    let decision = Decision::Approve {
         rsa_private: Secret::new("MIIC".into()),
         rsa_public: Vec::new(),
         seed: wallet_platform::Seed::new([7; 32]),
     };
-    assert!(!format!("{verdict:?}").contains("MIIC"));
+    assert!(!format!("{decision:?}").contains("MIIC"));
 }

@@ -25,3 +25,21 @@
 #[derive(wallet_macros::WalletApi, Debug, Clone, Copy)]
 #[wallet(spec = "spec/vas.toml", rules = "spec/rules.toml")]
 pub struct Vas;
+
+impl From<Profile> for Wallet {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Vas => Self::Vas,
+            Profile::Lafi => Self::Lafi,
+        }
+    }
+}
+
+impl From<Wallet> for Profile {
+    fn from(wallet: Wallet) -> Self {
+        match wallet {
+            Wallet::Vas => Self::Vas,
+            Wallet::Lafi => Self::Lafi,
+        }
+    }
+}

@@ -57,6 +57,18 @@ pub use sign::{Signature, SignatureFault, Signed, Signer, Unverified};
 pub use time::UnixTime;
 pub use transport::Transport;
 
+/// An error with its causes, in one line: for logs and for people. At most 300 characters.
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words.truncate(words.char_indices().nth(300).map_or(words.len(), |(at, _)| at));
+    words
+}
+
 /// What generated code names; not for use by hand.
 #[doc(hidden)]
 pub mod __private {

@@ -1,11 +1,10 @@
 //! Column values between rows and a store.
 
 use wallet_api::fomo::{CoinId, Direction, UserId};
-use wallet_api::vas::{Currency, OrderFault, OrderState, Profile};
+use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review};
 use wallet_core::{DeliveryState, Secret, Units, UnixTime};
 
 use crate::entities::CallbackKind;
-use crate::vas::ReviewState;
 use crate::vault::{Digest, TokenKind};
 
 /// A value as a store keeps it.
@@ -96,11 +95,11 @@ int_columns! {
         |int| match int {
             1 => Some(Currency::Cny), 2 => Some(Currency::Usd), 3 => Some(Currency::Eur), 4 => Some(Currency::Gbp),
             5 => Some(Currency::Jpy), 6 => Some(Currency::Krw), _ => None };
-    ReviewState: |value| match value {
-            ReviewState::Pending => 0, ReviewState::Approved => 1, ReviewState::Rejected => 2 },
+    Review: |value| match value {
+            Review::Pending => 0, Review::Approved => 1, Review::Rejected => 2 },
         |int| match int {
-            0 => Some(ReviewState::Pending), 1 => Some(ReviewState::Approved),
-            2 => Some(ReviewState::Rejected), _ => None };
+            0 => Some(Review::Pending), 1 => Some(Review::Approved),
+            2 => Some(Review::Rejected), _ => None };
     CallbackKind: |value| match value { CallbackKind::PaymentResult => 1, CallbackKind::Payment => 2 },
         |int| match int { 1 => Some(CallbackKind::PaymentResult), 2 => Some(CallbackKind::Payment), _ => None };
     OrderState: |value| match value { OrderState::Open => 0, OrderState::Submitted => 1, OrderState::Paid => 2 },

@@ -22,10 +22,10 @@ fn restore(row: &DeliveryRow) -> Delivery {
 pub(crate) fn begin(
     cx: &Context<'_>,
     out: &mut Changes,
-    callback: CallbackKind,
-    subject: u64,
+    subject: Subject,
     app: ReceiverId,
 ) -> DeliveryId {
+    let (callback, subject) = subject.parts();
     let first = Delivery::new(callback.meta().schedule, cx.now).snapshot();
     let id = DeliveryId(cx.ids.next());
     out.put(DeliveryRow {
@@ -247,7 +247,7 @@ impl Command for SendAgain {
             return Ok(None);
         }
         let signed = rows.find::<VasCallback>(&(row.id,))?;
-        let again = begin(cx, out, row.callback, row.subject, row.app);
+        let again = begin(cx, out, row.tells_of(), row.app);
         if let Some(signed) = signed {
             out.put(VasCallback { delivery: again, query: signed.query.clone() });
         }

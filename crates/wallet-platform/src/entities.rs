@@ -1,12 +1,11 @@
 //! Every table of the platform, declared once. Stores take their columns from here.
 
 use wallet_api::fomo::{CoinId, Direction, TransferStatus, UserId, lifetimes, payment_result};
-use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, payment};
+use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review, payment};
 use wallet_core::{Callback, CallbackMeta, DeliveryState, Secret, Snapshot, Units, UnixTime};
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
 use crate::rows::{Asked, ColumnMeta, Entity, Has, Loader, Table, TableMeta, Writer};
-use crate::vas::ReviewState;
 use crate::vault::{Digest, TokenKind};
 
 macro_rules! row_ids {
@@ -602,7 +601,7 @@ entities! {
         /// Its own scheme, lower case; empty when it has none (R67).
         scheme: String,
         /// Where its review stands.
-        state: ReviewState,
+        state: Review,
         /// Why it was turned down.
         reason: String,
         /// Its uuid; empty until it is approved.
@@ -932,6 +931,16 @@ pub enum Subject {
     Transfer(TransferSeq),
     /// An order.
     Order(OrderSeq),
+}
+
+impl Subject {
+    /// As a row keeps it.
+    pub(crate) fn parts(self) -> (CallbackKind, u64) {
+        match self {
+            Self::Transfer(id) => (CallbackKind::PaymentResult, id.0),
+            Self::Order(id) => (CallbackKind::Payment, id.0),
+        }
+    }
 }
 
 impl DeliveryRow {

@@ -67,7 +67,7 @@ pub use payments::{
 };
 pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PutQuote};
 pub use purge::{Over, Purge};
-pub use returns::{How, Registered, Return, Target, after_login, host_name, target};
+pub use returns::{Registered, Return, Target, after_login, host_name, target};
 pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Passing, Slot, Table, TableMeta, Wanted,
     Writer,
@@ -77,7 +77,7 @@ pub use users::{
     RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vas::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, FindVasApp, RedeemOpenCode,
-    ReviewState, ReviewVas, ShowCredentials, VasApps, Verdict, aid,
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, RedeemOpenCode,
+    ReviewVas, ShowCredentials, VasApps, aid,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

@@ -17,7 +17,7 @@ use wallet_core::{Amount, DeliveryState, Units, Unverified, crypto};
 use crate::deliveries;
 use crate::devchain::{DECIMALS, DevPay};
 use crate::entities::{
-    CallbackKind, DeliveryRow, OrderSeq, Rows, VasApp, VasAppName, VasOrder, VasOrderName, VasPayment,
+    DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppName, VasOrder, VasOrderName, VasPayment,
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
@@ -358,7 +358,7 @@ impl Command for ObservePayment {
                 // One that was acknowledged before a reorganisation has told the app already.
                 if order.delivery.is_none() {
                     order.delivery =
-                        Some(deliveries::begin(cx, out, CallbackKind::Payment, order.id.0, order.app.into()));
+                        Some(deliveries::begin(cx, out, Subject::Order(order.id), order.app.into()));
                 }
             }
             Meaning::Waits => {

@@ -8,7 +8,7 @@ use wallet_core::{Amount, Units, UnixTime};
 use crate::coins;
 use crate::deliveries;
 use crate::entities::{
-    App, AppId, CallbackKind, Coin, Event, EventKind, Feed, Rows, TradeName, Transfer, TransferSeq, User,
+    App, AppId, Coin, Event, EventKind, Feed, Rows, Subject, TradeName, Transfer, TransferSeq, User,
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::money::{Movement, moving_units};
@@ -53,7 +53,7 @@ fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer)
     let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
     let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
     Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
-    deliveries::begin(cx, out, CallbackKind::PaymentResult, transfer.id.0, transfer.app.into());
+    deliveries::begin(cx, out, Subject::Transfer(transfer.id), transfer.app.into());
     tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use wallet_api::vas::{CallbackType, OpenCallbackType, Platform, login};
+use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
 use wallet_core::{form, link};
 
 /// Where an address leads.
@@ -138,15 +138,6 @@ impl Registered<'_> {
             None => false,
         }
     }
-}
-
-/// How the wallet returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// It opens the address.
-    Open,
-    /// It sends a GET to the address and minimises.
-    Get,
 }
 
 /// The wallet's return to an app.

@@ -1,7 +1,7 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{AnyLink, Profile, Refusal, Vas, lifetimes, login};
+use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, login};
 use wallet_core::{Platform as _, Secret, link};
 
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
@@ -11,17 +11,6 @@ use crate::returns::{Registered, Return, after_login, host_name, is_invisible};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
-
-/// Where the review of an application stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ReviewState {
-    /// Nobody has decided yet.
-    Pending,
-    /// It has credentials.
-    Approved,
-    /// It was turned down; the reason says why.
-    Rejected,
-}
 
 /// Why an application or its review is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +139,7 @@ impl Command for ApplyVas {
             name: self.name.clone(),
             safe_domain,
             scheme,
-            state: ReviewState::Pending,
+            state: Review::Pending,
             reason: String::new(),
             uuid: String::new(),
             access_token: None,
@@ -164,7 +153,7 @@ impl Command for ApplyVas {
 
 /// What an operator says to an application.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Decision {
     /// Yes. The key pair is made outside of the store's writer: it takes a second.
     Approve {
         /// `rsaPrivate`: PKCS#8 in base64.
@@ -187,7 +176,7 @@ pub struct ReviewVas {
     /// Which.
     pub app: VasAppId,
     /// How.
-    pub verdict: Verdict,
+    pub decision: Decision,
 }
 
 fn seal_context(app: VasAppId, what: &str) -> String {
@@ -198,22 +187,22 @@ impl Command for ReviewVas {
     type Outcome = Result<VasApp, ApplicationFault>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Some(app) = rows.find::<VasApp>(&(self.app,))? else { return Ok(Err(ApplicationFault::Unknown)) };
-        if app.state != ReviewState::Pending {
+        if app.state != Review::Pending {
             return Ok(Err(ApplicationFault::Decided));
         }
         let mut app = app.clone();
-        match &self.verdict {
-            Verdict::Reject { reason } => {
-                app.state = ReviewState::Rejected;
+        match &self.decision {
+            Decision::Reject { reason } => {
+                app.state = Review::Rejected;
                 app.reason = reason.clone();
             }
-            Verdict::Approve { rsa_private, rsa_public, seed } => {
+            Decision::Approve { rsa_private, rsa_public, seed } => {
                 app.uuid = uuid(&cx.vault.mint(seed, "vas uuid"));
                 let token = cx.vault.mint(seed, "vas accessToken");
                 let seal = |what: &str, text: &str| {
                     cx.vault.seal(seed, &seal_context(app.id, what), text.as_bytes())
                 };
-                app.state = ReviewState::Approved;
+                app.state = Review::Approved;
                 app.access_token = Some(seal("accessToken", token.text.expose()));
                 app.rsa_private = Some(seal("rsaPrivate", rsa_private.expose()));
                 app.rsa_public = rsa_public.clone();
@@ -268,7 +257,7 @@ impl Command for ShowCredentials {
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
         self.proof.check(rows, cx, out, &user)?;
         let app = rows.find::<VasApp>(&(self.app,))?;
-        let own = app.filter(|app| app.owner == user.id && app.state == ReviewState::Approved);
+        let own = app.filter(|app| app.owner == user.id && app.state == Review::Approved);
         Ok(own.ok_or(Refusal::ApplicationUnknown)?.clone())
     }
 }

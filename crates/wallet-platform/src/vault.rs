@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use wallet_api::fomo::{TransferId, UserId};
+use wallet_api::vas::limits;
 use wallet_core::Secret;
 use wallet_core::crypto::{self, Crypto};
 
@@ -77,7 +78,7 @@ impl fmt::Debug for Vault {
 }
 
 /// The first byte of an address.
-const ADDRESS_VERSION: u8 = 71;
+const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
 
 /// The name of the row that keeps the permutation's key.
 pub const PERMUTATION_KEY: &str = "transfer_id";

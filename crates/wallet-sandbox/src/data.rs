@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, UserId};
-use wallet_api::vas::{Currency, Profile, limits};
+use wallet_api::vas::{Currency, Profile, limits, Review};
 use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
     ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Deposit, DevBalance, DevIssue, DevMine,
-    DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewState, ReviewVas, VasApp,
-    VasApps, Verdict, aid,
+    DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewVas, VasApp,
+    VasApps, Decision, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -248,9 +248,9 @@ fn demo_key(profile: Profile) -> Result<PrivateKey, Failure> {
 async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
     let known = store.view(VasApps { owner: Some(owner) }).await?;
     for profile in Profile::ALL.iter().copied() {
-        let mine = |app: &&VasApp| app.profile == profile && app.state != ReviewState::Rejected;
+        let mine = |app: &&VasApp| app.profile == profile && app.state != Review::Rejected;
         let app = match known.iter().find(mine) {
-            Some(app) if app.state == ReviewState::Approved => continue,
+            Some(app) if app.state == Review::Approved => continue,
             Some(app) => Ok(app.id), // a start was cut off
             None => {
                 let (safe_domain, scheme) = (SAFE_DOMAIN.to_owned(), SCHEME.to_owned());
@@ -261,8 +261,8 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
         let Ok(app) = app else { continue }; // what is applied for here is well-formed
         let key = demo_key(profile)?;
         let (rsa_private, rsa_public) = (key.to_base64(), key.public().pkcs1().to_vec());
-        let verdict = Verdict::Approve { rsa_private, rsa_public, seed: store.vault().seed() };
-        let _decided = store.submit(ReviewVas { app, verdict }).await?;
+        let decision = Decision::Approve { rsa_private, rsa_public, seed: store.vault().seed() };
+        let _decided = store.submit(ReviewVas { app, decision }).await?;
         for (currency, price) in
             Currency::ALL.iter().copied().zip(["0.29", "0.04", "0.037", "0.031", "6.2", "58"])
         {
@@ -284,7 +284,7 @@ fn describe_vas(
     profile: Profile,
 ) -> Result<DescribedVas, Failure> {
     let missing = || Failure::Store(StoreError::Panicked("the demo apps were not made".to_owned()));
-    let approved = |app: &&VasApp| app.profile == profile && app.state == ReviewState::Approved;
+    let approved = |app: &&VasApp| app.profile == profile && app.state == Review::Approved;
     let app = apps.iter().find(approved).ok_or_else(missing)?;
     let (access_token, rsa_private) = app.credentials(store.vault()).map_err(|_| missing())?;
     let public = PublicKey::load(&app.rsa_public).map_err(|_| missing())?;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use wallet_crypto::{DEFAULT_BITS, PrivateKey};
-use wallet_platform::{ApplicationFault, FindOrder, ReviewVas, SendAgain, VasAppId, Verdict};
+use wallet_platform::{ApplicationFault, FindOrder, ReviewVas, SendAgain, VasAppId, Decision};
 
 use wallet_store::Failure;
 
@@ -38,10 +38,10 @@ fn refused(why: &str) -> Response {
 
 /// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
 pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Review>) -> Response {
-    let verdict = if review.approve == Approve::Yes {
+    let decision = if review.approve == Approve::Yes {
         // A second or so: away from everything else.
         match tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await {
-            Ok(Ok(key)) => Verdict::Approve {
+            Ok(Ok(key)) => Decision::Approve {
                 rsa_private: key.to_base64(),
                 rsa_public: key.public().pkcs1().to_vec(),
                 seed: shared.store.vault().seed(),
@@ -49,9 +49,9 @@ pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Revi
             _ => return failed(&"no key pair could be made"),
         }
     } else {
-        Verdict::Reject { reason: review.reason }
+        Decision::Reject { reason: review.reason }
     };
-    match shared.store.submit(ReviewVas { app: VasAppId(review.application_id), verdict }).await {
+    match shared.store.submit(ReviewVas { app: VasAppId(review.application_id), decision }).await {
         Ok(Ok(app)) => Json(Reviewed { uuid: app.uuid }).into_response(),
         Ok(Err(ApplicationFault::Decided)) => refused("this application has been decided already"),
         Ok(Err(_)) => refused("there is no application of this number"),

@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use wallet_core::crypto::RsaSigner;
-use wallet_core::{Transport as _, UnixTime};
+use wallet_core::{Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
@@ -18,7 +18,6 @@ use wallet_platform::{
 };
 use wallet_store::{Failure, Store, StoreError};
 
-use crate::chain::in_words;
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
 

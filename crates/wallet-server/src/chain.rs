@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use wallet_core::chain::Transaction;
 use wallet_core::rpc::{Node, RpcError, Tip};
-use wallet_core::{Transport, UnixTime};
+use wallet_core::{Transport, UnixTime, in_words};
 use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction};
 use wallet_store::{Failure, Store};
 
@@ -118,16 +118,4 @@ impl<T: Transport + 'static> Chain for VasChain<T> {
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
         Box::pin(async { Ok(self.0.transaction(txid).await?) })
     }
-}
-
-/// An error with its causes.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words.truncate(words.char_indices().nth(300).map_or(words.len(), |(at, _)| at));
-    words
 }

@@ -7,8 +7,8 @@ use wallet_api::vas::*;
 use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
-    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, How as Going, OrderOf, PasswordKind, Reason,
-    RedeemOpenCode, Refused, ReviewState, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps,
+    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, OrderOf, PasswordKind, Reason,
+    RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps,
     Who, read_pay,
 };
 use wallet_store::Failure;
@@ -95,14 +95,10 @@ impl Inner {
         let session = vault.hash(request.session_key.as_str());
         let command = ApproveLogin::read(session, request.link.as_str(), vault.seed())?;
         let approved = self.store.submit(command).await?;
-        let how = match approved.goes.how {
-            Going::Open => How::Open,
-            Going::Get => How::Get,
-        };
         Ok(approve_login::Response {
             app_name: approved.app_name,
             address: approved.goes.address.into(),
-            how,
+            how: approved.goes.how,
         })
     }
 
@@ -158,10 +154,7 @@ impl Inner {
         let text = |given: Option<std::borrow::Cow<'_, str>>| given.unwrap_or_default().into_owned();
         let command = ApplyVas {
             owner,
-            profile: match request.wallet {
-                Wallet::Vas => Profile::Vas,
-                Wallet::Lafi => Profile::Lafi,
-            },
+            profile: request.wallet.into(),
             name: request.name.into_owned(),
             safe_domain: text(request.safe_domain),
             scheme: text(request.scheme),
@@ -221,18 +214,11 @@ fn in_vas_words(failure: Failure) -> Failure {
 fn application(app: VasApp) -> Application {
     Application {
         application_id: ApplicationId::new(app.id.0),
-        wallet: match app.profile {
-            Profile::Vas => Wallet::Vas,
-            Profile::Lafi => Wallet::Lafi,
-        },
+        wallet: app.profile.into(),
         name: app.name,
         safe_domain: app.safe_domain,
         scheme: app.scheme,
-        review: match app.state {
-            ReviewState::Pending => Review::Pending,
-            ReviewState::Approved => Review::Approved,
-            ReviewState::Rejected => Review::Rejected,
-        },
+        review: app.state,
         reason: app.reason,
         uuid: app.uuid.into(),
     }

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use wallet_client::system_time;
-use wallet_core::{Lang, Transport, UnixTime};
+use wallet_core::{Lang, Transport, UnixTime, in_words};
 use wallet_hyper::{HyperTransport, serve_connection};
 use wallet_server::{Addresses, GuardedConnector};
 
@@ -38,15 +38,7 @@ impl fmt::Display for DemoError {
 impl std::error::Error for DemoError {}
 
 fn failed(what: &str) -> impl FnOnce(Box<dyn std::error::Error>) -> DemoError {
-    move |error| {
-        let mut text = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        DemoError(text)
-    }
+    move |error| DemoError(format!("{what}: {}", in_words(&*error)))
 }
 
 /// Runs a call and says which one failed.
