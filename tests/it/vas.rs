@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{Currency, Profile, Refusal, login, Review};
+use wallet_api::vas::{Currency, Profile, Refusal, Review, login};
 use wallet_core::Secret;
 use wallet_crypto::PrivateKey;
 use wallet_platform::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Digest, FindVasApp, PutQuote,
-    RedeemOpenCode, ReviewVas, VasApp, Decision,
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Decision, Digest, FindVasApp, PutQuote,
+    RedeemOpenCode, ReviewVas, VasApp,
 };
 use wallet_store::{Failure, Store};
 use wallet_tests::{TestStore, options, trials};

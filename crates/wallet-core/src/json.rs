@@ -111,21 +111,23 @@ impl<'o> ObjectWriter<'o> {
         self.first = false;
     }
 
-    /// Writes a member, and says whether nothing of it must be escaped. If something must, nothing is written.
+    /// Writes a member, and says whether nothing of it must be escaped. If something must, it does not count as written.
     #[inline]
     fn plain(&mut self, before: [u8; 2], name: &str, value: &str) -> bool {
         let Some(room) = self.out.get_mut(self.at..) else { return false };
         let Some((start, room)) = room.split_first_chunk_mut::<2>() else { return false };
         *start = before;
-        let name_is_plain = scan::put(name.as_bytes(), room, marks);
+        if !scan::put(name.as_bytes(), room, marks) {
+            return false;
+        }
         let Some((colon, room)) = room[name.len()..].split_first_chunk_mut::<3>() else { return false };
         *colon = *b"\":\"";
-        let plain = scan::put(value.as_bytes(), room, marks) & name_is_plain;
-        room[value.len()] = b'"';
-        if plain {
-            self.at += name.len() + value.len() + 6;
+        if !scan::put(value.as_bytes(), room, marks) {
+            return false;
         }
-        plain
+        room[value.len()] = b'"';
+        self.at += name.len() + value.len() + 6;
+        true
     }
 
     #[cold]

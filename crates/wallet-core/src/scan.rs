@@ -29,35 +29,38 @@ pub(crate) const fn bits_equal(word: u64, byte: u8) -> u64 {
 }
 
 /// Copies `text` to the beginning of `out`, which is longer by eight bytes at least, and says whether `marks` marks none of
-/// it. Eight bytes at a time, and no end before the end: that costs less than to look for one.
-#[inline]
+/// it; otherwise `out` holds the beginning of it. Eight bytes at a time.
+#[inline(always)]
 pub(crate) fn put(text: &[u8], out: &mut [u8], marks: impl Fn(u64) -> u64) -> bool {
     let (words, tail) = text.as_chunks::<8>();
     let (slots, _) = out.as_chunks_mut::<8>();
-    let mut marked = 0;
     for (word, slot) in words.iter().zip(slots) {
         *slot = *word;
-        marked |= marks(u64::from_le_bytes(*word));
+        // Leaving here keeps the copying and the looking in one loop.
+        if marks(u64::from_le_bytes(*word)) != 0 {
+            return false;
+        }
     }
     if tail.is_empty() {
-        return marked == 0;
+        return true;
     }
     let end = text.len();
     if let Some(last) = text.last_chunk::<8>() {
         out[end - 8..end].copy_from_slice(last);
-        marked |= marks(u64::from_le_bytes(*last));
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        return marks(u64::from_le_bytes(*last)) == 0;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         out[..4].copy_from_slice(first);
         out[end - 4..end].copy_from_slice(last);
         let word = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-        marked |= marks(word);
-    } else {
-        for (from, to) in text.iter().zip(out) {
-            *to = *from;
-            marked |= marks(ONES * u64::from(*from));
-        }
+        return marks(word) == 0;
     }
-    marked == 0
+    let mut word = ONES * u64::from(b'a');
+    for (from, to) in text.iter().zip(out) {
+        *to = *from;
+        word = word << 8 | u64::from(*from);
+    }
+    marks(word) == 0
 }
 
 /// Where the first byte stands that `marks` marks; the length when there is none. Eight bytes at a time. `a` is never
@@ -173,7 +176,7 @@ mod tests {
                     let mut text = plain.clone();
                     text[at] = byte;
                     assert_eq!(put(&text, &mut out, marks), byte == b'~', "{length} {at}");
-                    assert_eq!(out[..length], text);
+                    assert!(byte != b'~' || out[..length] == text);
                 }
             }
         }

@@ -19,12 +19,7 @@ fn restore(row: &DeliveryRow) -> Delivery {
 }
 
 /// A delivery whose first wait begins now.
-pub(crate) fn begin(
-    cx: &Context<'_>,
-    out: &mut Changes,
-    subject: Subject,
-    app: ReceiverId,
-) -> DeliveryId {
+pub(crate) fn begin(cx: &Context<'_>, out: &mut Changes, subject: Subject, app: ReceiverId) -> DeliveryId {
     let (callback, subject) = subject.parts();
     let first = Delivery::new(callback.meta().schedule, cx.now).snapshot();
     let id = DeliveryId(cx.ids.next());

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, UserId};
-use wallet_api::vas::{Currency, Profile, limits, Review};
+use wallet_api::vas::{Currency, Profile, Review, limits};
 use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
-    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Deposit, DevBalance, DevIssue, DevMine,
-    DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewVas, VasApp,
-    VasApps, Decision, aid,
+    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, DevBalance, DevIssue,
+    DevMine, DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewVas, VasApp,
+    VasApps, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
 

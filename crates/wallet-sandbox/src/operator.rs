@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use wallet_crypto::{DEFAULT_BITS, PrivateKey};
-use wallet_platform::{ApplicationFault, FindOrder, ReviewVas, SendAgain, VasAppId, Decision};
+use wallet_platform::{ApplicationFault, Decision, FindOrder, ReviewVas, SendAgain, VasAppId};
 
 use wallet_store::Failure;
 

@@ -7,9 +7,8 @@ use wallet_api::vas::*;
 use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
-    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, OrderOf, PasswordKind, Reason,
-    RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps,
-    Who, read_pay,
+    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, OrderOf, PasswordKind, Reason, RedeemOpenCode,
+    Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who, read_pay,
 };
 use wallet_store::Failure;
 

@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use wallet_api::vas::{
-    Currency, How, OrderState, Platform, Profile, Review, SessionKey, WebToken, login,
-};
+use wallet_api::vas::{Currency, How, OrderState, Platform, Profile, Review, SessionKey, WebToken, login};
 use wallet_client::{
     Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, VasClient, VasWallet, verify_on_chain,
 };
@@ -175,11 +173,12 @@ impl<'a> Play<'a> {
     }
 
     async fn apply_for_access(&mut self) -> Result<App, DemoError> {
-                self.tell.step("开发者申请接入", "A developer applies for access", "POST wallet/app/apply");
+        self.tell.step("开发者申请接入", "A developer applies for access", "POST wallet/app/apply");
         let session = self.sign_in(self.developer).await?;
         let name = format!("Coffee {}", self.run);
         let safe_domain = self.credentials.safe_domain.clone();
-        let applied = call!("apply", self.wallet.apply(&session, self.profile.into(), &name, &safe_domain, "coffee"));
+        let applied =
+            call!("apply", self.wallet.apply(&session, self.profile.into(), &name, &safe_domain, "coffee"));
         let id = applied.application_id;
         self.tell.fact("申请", "application", format!("{name}, {safe_domain}, {id}"));
 
