@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use wallet_api::vas::{AnyLink, CallbackType, OpenCallbackType, Platform, login, pay, payment};
 use wallet_core::crypto::{RsaSigner, RsaVerifier, SigningFailed};
-use wallet_core::link::{self, OutgoingLink as _};
+use wallet_core::link::{self, LinkError, OutgoingLink as _};
 use wallet_core::{Callback as _, Signer};
 
 /// Stands for a signature: the text itself. It shows what was signed, and what is verified.
@@ -24,6 +24,37 @@ impl RsaVerifier for Plain {
 /// Any text of so many characters, none excepted.
 fn text(most: usize) -> impl Strategy<Value = String> {
     prop::collection::vec(any::<char>(), 1..=most).prop_map(String::from_iter)
+}
+
+/// Names of members: those that there are, and others.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => prop::sample::select(vec!["type", "uuid", "callbackUrl", "platform", "callbackType", "webToken", "appUuid"])
+            .prop_map(str::to_owned),
+        1 => text(5),
+    ]
+}
+
+/// Values as people write them, as JSON.
+fn value() -> impl Strategy<Value = String> {
+    let string = |text: String| serde_json::to_string(&text).unwrap();
+    prop_oneof![
+        4 => prop::sample::select(vec!["login", "pay", "web", "1", "", "https://a.example/?b=%20+#c"])
+            .prop_map(move |text| string(text.to_owned())),
+        3 => text(12).prop_map(string),
+        1 => prop::sample::select(vec!["1", "null", "true", "{}", "[\"x\"]", "1.5", "\"\\u0041\""]).prop_map(str::to_owned),
+    ]
+}
+
+/// What was read, whichever link it is.
+fn shown(link: AnyLink<'_>) -> String {
+    match link {
+        AnyLink::Login(link) => {
+            let token = link.web_token.as_ref().map(|token| token.as_str().to_owned());
+            format!("{link:?} {token:?}")
+        }
+        AnyLink::Pay(link) => format!("{:?}", link.verify_rsa(&Plain)),
+    }
 }
 
 fn amount() -> impl Strategy<Value = String> {
@@ -53,7 +84,7 @@ proptest! {
             let (AnyLink::Login(read), _) = AnyLink::read(&payload).unwrap() else { panic!("a login") };
             prop_assert_eq!(&read, &link);
             // It is JSON for everybody else, too.
-            let json: serde_json::Value = serde_json::from_str(&payload.json).unwrap();
+            let json: serde_json::Value = serde_json::from_str(payload.json().unwrap()).unwrap();
             prop_assert_eq!(json["callbackUrl"].as_str().unwrap(), link.callback_url.as_str());
         }
     }
@@ -80,6 +111,41 @@ proptest! {
         prop_assert!(warnings.is_empty());
         prop_assert_eq!(read.key_id(), link.app_uuid.as_str());
         prop_assert_eq!(&read.verify_rsa(&Plain).unwrap(), &link);
+    }
+
+    /// Links are read while they are encoded where that is possible. Whatever stands in one, that changes nothing.
+    #[test]
+    fn an_encoded_link_reads_as_the_same_link_decoded(
+        members in prop::collection::vec((name(), value()), 0..8), cut in prop::option::of(any::<prop::sample::Index>()),
+        also in prop::collection::vec(any::<u8>(), 8), spaced in any::<bool>(),
+    ) {
+        let separator = if spaced { ", " } else { "," };
+        let members: Vec<String> =
+            members.iter().map(|(name, value)| format!("{}:{value}", serde_json::to_string(name).unwrap())).collect();
+        let mut json = format!("{{{}}}", members.join(separator));
+        if let Some(cut) = cut {
+            json.remove(json.char_indices().map(|(at, _)| at).nth(cut.index(json.chars().count())).unwrap());
+        }
+        // Some bytes are encoded that need not be.
+        let mut encoded = String::new();
+        for (at, c) in json.chars().enumerate() {
+            let mut one = Vec::new();
+            link::encode_into(c.encode_utf8(&mut [0; 4]), &mut one);
+            match one.as_slice() {
+                [byte] if c.is_ascii() && also[at % 8] < 16 => encoded.push_str(&format!("%{byte:02X}")),
+                one => encoded.push_str(std::str::from_utf8(one).unwrap()),
+            }
+        }
+        let as_it_is = |json: &str| -> Result<String, LinkError> {
+            let payload = link::payload(json)?;
+            // What begins with another byte than `{` would be decoded.
+            let (read, _) = AnyLink::read(&payload)?;
+            Ok(shown(read))
+        };
+        let (raw, encoded) = (format!("vaswallet://{json}"), format!("vaswallet://{encoded}"));
+        if json.starts_with('{') {
+            prop_assert_eq!(as_it_is(&encoded), as_it_is(&raw), "{}", raw);
+        }
     }
 
     /// A callback verifies whatever query and fragment its address has, or is refused; it is never misread.

@@ -144,6 +144,22 @@ impl<'a, const N: usize> Slots<'a, N> {
         })
     }
 
+    /// Reads the JSON of a link while it is encoded; `None` when it has to be decoded first.
+    pub(crate) fn read_encoded(
+        &mut self,
+        index: fn(&[u8]) -> Option<usize>,
+        encoded: &'a str,
+    ) -> Option<Result<(), Fault>> {
+        let mut next = 0;
+        link::read_encoded(encoded, |name, value| {
+            let expected = self.fields.get(next).is_some_and(|field| field.name == name);
+            let found = if expected { Some(next) } else { index(name.as_bytes()) };
+            let Some(at) = found else { return Ok(()) };
+            next = at + 1;
+            self.put(at, value.into())
+        })
+    }
+
     fn read_json(
         &mut self,
         index: fn(&[u8]) -> Option<usize>,

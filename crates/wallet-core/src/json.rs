@@ -31,7 +31,7 @@ pub(crate) const PLAIN: Plain = {
 
 /// Marks the bytes of a word that are not [`PLAIN`].
 #[inline]
-fn marks(word: u64) -> u64 {
+pub(crate) fn marks(word: u64) -> u64 {
     scan::equal(word, b'"') | scan::equal(word, b'\\') | scan::below(word, 0x20)
 }
 

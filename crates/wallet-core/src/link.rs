@@ -10,12 +10,13 @@
 //! assert_eq!(out, b"%7B%22type%22:%22login%22,%22uuid%22:%221%2B2%233%27%22%7D");
 //!
 //! let payload = link::payload("vaswallet://%7B%22type%22:%22login%22%7D")?;
-//! assert_eq!((payload.scheme, &*payload.json), ("vaswallet", r#"{"type":"login"}"#));
+//! assert_eq!((payload.scheme, payload.json()?), ("vaswallet", r#"{"type":"login"}"#));
 //! # Ok::<(), link::LinkError>(())
 //! ```
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::body::{FieldWriter, Slots};
 use crate::endpoint::sign;
@@ -130,15 +131,17 @@ impl From<Fault> for LinkError {
     }
 }
 
-/// A link taken apart: its scheme, and its JSON text decoded.
+/// A link taken apart: its scheme, and its JSON.
 #[derive(Clone)]
 pub struct Payload<'a> {
     /// What stands before `://`.
     pub scheme: &'a str,
-    /// The JSON text.
-    pub json: Cow<'a, str>,
     /// What was unusual so far.
     pub warnings: Warnings,
+    /// What stands after it.
+    text: &'a str,
+    /// That, decoded, once somebody has asked for it.
+    json: OnceLock<Result<Cow<'a, str>, LinkError>>,
 }
 
 impl fmt::Debug for Payload<'_> {
@@ -152,20 +155,95 @@ impl fmt::Debug for Payload<'_> {
 /// percent-decoded once (R40, R63).
 ///
 /// # Errors
-/// [`LinkError`].
+/// [`LinkError::NoPayload`].
 pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
-    let (scheme, rest) = link.split_once("://").ok_or(LinkError::NoPayload)?;
-    if scheme.is_empty() || rest.is_empty() {
+    let (scheme, text) = link.split_once("://").ok_or(LinkError::NoPayload)?;
+    if scheme.is_empty() || text.is_empty() {
         return Err(LinkError::NoPayload);
     }
     let mut warnings = Warnings::default();
-    let json = if rest.starts_with('{') {
+    if text.starts_with('{') {
         warnings.add(Warning::Raw);
-        Cow::Borrowed(rest)
-    } else {
-        form::decode_escapes(rest, b'%')? // `+` stays what it is
-    };
-    Ok(Payload { scheme, json, warnings })
+    }
+    Ok(Payload { scheme, warnings, text, json: OnceLock::new() })
+}
+
+impl<'a> Payload<'a> {
+    /// The JSON text.
+    ///
+    /// # Errors
+    /// [`LinkError::Escape`] or [`LinkError::NotUtf8`].
+    pub fn json(&self) -> Result<&str, LinkError> {
+        let decoded = self.json.get_or_init(|| match self.encoded() {
+            Some(encoded) => Ok(form::decode_escapes(encoded, b'%')?), // `+` stays what it is
+            None => Ok(Cow::Borrowed(self.text)),
+        });
+        decoded.as_deref().map_err(|error| *error)
+    }
+
+    /// The JSON text, percent-encoded; none when the link has it as it is.
+    #[doc(hidden)]
+    pub fn encoded(&self) -> Option<&'a str> {
+        (!self.text.starts_with('{')).then_some(self.text)
+    }
+}
+
+/// Where a string ends whose first byte is the first of `text`, encoded as links are: at `%22`. And whether something in
+/// it is encoded. `None` when it holds anything that JSON writes in another way than as itself.
+fn string_end(text: &[u8]) -> Option<(usize, bool)> {
+    let marks = |word| scan::equal(word, b'%') | json::marks(word);
+    let (mut at, mut encoded) = (0, false);
+    loop {
+        at += scan::until(&text[at..], marks);
+        match text.get(at..)? {
+            [b'%', b'2', b'2', ..] => return Some((at, encoded)),
+            [b'%', high, low, ..] => {
+                let byte = scan::byte(*high, *low)?;
+                if !json::PLAIN[usize::from(byte)] {
+                    return None;
+                }
+                (at, encoded) = (at + 3, true);
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// A member of an encoded object of strings, and what follows it.
+fn encoded_member(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
+    let text = text.strip_prefix("%22")?;
+    let (end, false) = string_end(text.as_bytes())? else { return None };
+    let (name, text) = (&text[..end], text[end..].strip_prefix("%22:%22")?);
+    let (end, encoded) = string_end(text.as_bytes())?;
+    let value = &text[..end];
+    let value = if encoded { form::decode_escapes(value, b'%').ok()? } else { Cow::Borrowed(value) };
+    Some((name, value, &text[end + 3..]))
+}
+
+/// Reads an object of strings, percent-encoded as encoders write it: compact, and nothing in it that JSON escapes. It is
+/// not decoded as a whole, so that values are borrowed. `None` for everything else: [`json::read_object`] reads that too.
+pub(crate) fn read_encoded<'a>(
+    encoded: &'a str,
+    mut member: impl FnMut(&'a str, Cow<'a, str>) -> Result<(), Fault>,
+) -> Option<Result<(), Fault>> {
+    let mut rest = encoded.strip_prefix("%7B")?;
+    loop {
+        let (name, value, after) = encoded_member(rest)?;
+        if let Err(fault) = member(name, value) {
+            return Some(Err(fault));
+        }
+        match after.strip_prefix(',') {
+            Some(after) => rest = after,
+            None => return (after == "%7D").then_some(Ok(())),
+        }
+    }
+}
+
+/// [`peek`] for an encoded object of which it is the first member.
+#[doc(hidden)]
+pub fn peek_encoded<'a>(encoded: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
+    let (name, value, _) = encoded_member(encoded.strip_prefix("%7B")?)?;
+    (name == wanted).then_some(value)
 }
 
 /// The text of one member, read ahead, to tell links apart: the first of that name. What comes after it is not looked at.
@@ -276,6 +354,19 @@ pub fn decode_fields<'a, const N: usize>(
     Ok(slots)
 }
 
+/// [`decode_fields`] for an object that is still encoded; `None` when it has to be decoded first.
+#[doc(hidden)]
+pub fn decode_encoded_fields<'a, const N: usize>(
+    meta: &'static LinkMeta,
+    faults: &'static FaultsMeta,
+    index: fn(&[u8]) -> Option<usize>,
+    encoded: &'a str,
+) -> Option<Result<Slots<'a, N>, LinkError>> {
+    let mut slots = Slots::empty(meta.fields, faults);
+    let read = slots.read_encoded(index, encoded)?;
+    Some(read.and_then(|()| slots.check()).map(|()| slots).map_err(LinkError::from))
+}
+
 /// Appends parameters to an address, form-encoded, after its own query and before its fragment (R45).
 pub fn append_query(address: &str, parameters: &str) -> String {
     let (before, fragment) = match address.find('#') {
@@ -301,7 +392,7 @@ mod tests {
         encode_into(&text, &mut out);
         let link = String::from_utf8(out).unwrap();
         assert!(link.is_ascii() && !link.contains(['+', '#', '\'', ' ', '"']));
-        assert_eq!(payload(&link).unwrap().json, text);
+        assert_eq!(payload(&link).unwrap().json(), Ok(&*text));
     }
 
     #[test]
@@ -318,11 +409,50 @@ mod tests {
             ("x://%7B%zz", LinkError::Escape),
             ("x://%ff", LinkError::NotUtf8),
         ] {
-            assert_eq!(payload(link).unwrap_err(), error, "{link}");
+            let read = payload(link);
+            assert_eq!(read.and_then(|read| read.json().map(str::to_owned)).unwrap_err(), error, "{link}");
         }
         // Once: what was encoded twice stays encoded once, and `+` is no space.
-        assert_eq!(payload("x://%257B+").unwrap().json, "%7B+");
-        assert_eq!(payload("x://{\"a\":\"%41\"}").unwrap().json, "{\"a\":\"%41\"}");
+        assert_eq!(payload("x://%257B+").unwrap().json(), Ok("%7B+"));
+        assert_eq!(payload("x://{\"a\":\"%41\"}").unwrap().json(), Ok("{\"a\":\"%41\"}"));
+    }
+
+    #[test]
+    fn what_encoders_write_is_read_while_it_is_encoded() {
+        let read = |encoded| {
+            let mut members = Vec::new();
+            let read = read_encoded(encoded, |name, value| {
+                members.push((name.to_owned(), value.to_string(), matches!(value, Cow::Borrowed(_))));
+                Ok(())
+            });
+            read.map(|read| (read, members))
+        };
+        let member = |name: &str, value: &str, borrowed| (name.to_owned(), value.to_owned(), borrowed);
+        assert_eq!(
+            read("%7B%22a%22:%22b/c%22,%22d%22:%22%E5%9B%9E+%2B%22,%22e%22:%22%22%7D"),
+            Some((Ok(()), vec![member("a", "b/c", true), member("d", "回++", false), member("e", "", true)]))
+        );
+        // Everything else is decoded first: other writers, what JSON escapes, what is broken.
+        for other in [
+            "",
+            "%7B%7D",
+            "%7b%22a%22:%22b%22%7d",
+            "{%22a%22:%22b%22}",
+            "%7B%22a%22:%22b%22",
+            "%7B%22a%22:%22b%22%7D ",
+            "%7B%22a%22:%22b%22,%7D",
+            "%7B%22a%22: %22b%22%7D",
+            "%7B%22a%22:1%7D",
+            "%7B%22%61%22:%22b%22%7D",
+            "%7B%22a%22:%22%5C%22%22%7D",
+            "%7B%22a%22:%22%09%22%7D",
+            "%7B%22a%22:%22\"%22%7D",
+            "%7B%22a%22:%22%2%22%7D",
+            "%7B%22a%22:%22%ff%22%7D",
+            "%7B%22a%22:%22b%2",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 
     #[test]

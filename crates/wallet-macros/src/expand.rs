@@ -347,9 +347,26 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
                 json: &'a str,
                 warnings: &mut ::wallet_core::json::Warnings,
             ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
-                let mut slots = ::wallet_core::link::decode_fields::<#count>(
+                finish(::wallet_core::link::decode_fields(
                     super::meta::#meta, super::meta::FAULTS, index, json, warnings,
-                )?;
+                )?)
+            }
+
+            /// Reads the JSON text of a link while it is percent-encoded, which is faster; `None` when it has to be
+            /// decoded first.
+            #[doc(hidden)]
+            pub fn decode_encoded<'a>(
+                encoded: &'a str,
+            ) -> Option<Result<Decoded<'a>, ::wallet_core::link::LinkError>> {
+                ::wallet_core::link::decode_encoded_fields(
+                    super::meta::#meta, super::meta::FAULTS, index, encoded,
+                )
+                .map(|slots| finish(slots?))
+            }
+
+            fn finish<'a>(
+                mut slots: ::wallet_core::Slots<'a, #count>,
+            ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
                 #capture
                 #checks
                 let link = Link { #read };
@@ -396,6 +413,14 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
         let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
         quote!(::core::option::Option::Some(#value) => #module::decode(json, &mut warnings).map(Self::#name)?)
     });
+    let encoded_arms = spec.links.iter().map(|link| {
+        let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
+        quote! {
+            ::core::option::Option::Some(#value) => {
+                #module::decode_encoded(encoded).map(|link| link.map(Self::#name))
+            }
+        }
+    });
     let schemes =
         (spec.profiles.iter().flat_map(|profile| [&profile.scheme].into_iter().chain(&profile.read_also)))
             .chain(spec.links.iter().map(|link| &link.qr_scheme));
@@ -417,7 +442,16 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
                 if !SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(payload.scheme)) {
                     return Err(::wallet_core::link::LinkError::UnknownScheme);
                 }
-                let (json, mut warnings) = (&*payload.json, payload.warnings);
+                if let ::core::option::Option::Some(encoded) = payload.encoded() {
+                    let link = match ::wallet_core::link::peek_encoded(encoded, #by).as_deref() {
+                        #(#encoded_arms,)*
+                        _ => ::core::option::Option::None,
+                    };
+                    if let ::core::option::Option::Some(link) = link {
+                        return Ok((link?, payload.warnings));
+                    }
+                }
+                let (json, mut warnings) = (payload.json()?, payload.warnings);
                 let link = match ::wallet_core::link::peek(json, #by)?.as_deref() {
                     #(#arms,)*
                     _ => return Err(::wallet_core::link::LinkError::UnknownType),
