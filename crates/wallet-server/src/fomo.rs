@@ -191,16 +191,8 @@ impl Inner {
     async fn confirm_pay(&self, request: confirm_pay::Request<'_>) -> Handled<confirm_pay::Endpoint> {
         let vault = self.store.vault();
         let session = vault.hash(request.session_key.as_str());
-        let place = [session.as_bytes().as_slice()];
-        let Proven { proof, memory } = self
-            .prover
-            .prove(
-                Who::Session(session),
-                PasswordKind::Wallet,
-                Place::Here(&place),
-                request.wallet_pwd.as_str(),
-            )
-            .await?;
+        let Proven { proof, memory } =
+            self.prover.prove_payment(session, request.wallet_pwd.as_str()).await?;
         let command = ConfirmPay {
             session,
             transfer: vault.transfer_seq(request.transfer_id),

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use wallet_crypto::Passwords;
 use wallet_platform::{
-    FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault, Who,
+    Digest, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault, Who,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -110,6 +110,12 @@ impl Prover {
             remembered.shift_remove_index(0);
         }
         remembered.insert(memory);
+    }
+
+    /// A proof of the payment password of a session's user; once proven it is remembered for this session.
+    pub(crate) async fn prove_payment(&self, session: Digest, wallet_pwd: &str) -> Result<Proven, Failure> {
+        let place = [session.as_bytes().as_slice()];
+        self.prove(Who::Session(session), PasswordKind::Wallet, Place::Here(&place), wallet_pwd).await
     }
 
     /// A proof that `password` is right, or the platform's refusal.

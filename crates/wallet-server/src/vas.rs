@@ -112,17 +112,8 @@ impl Inner {
         let key = PublicKey::load(&app.rsa_public).map_err(|_| refused(Refusal::Internal))?;
         let link = link.verify_rsa(&RsaVerify::new(&key)).map_err(|_| refused(Refusal::SignatureWrong))?;
         let order_id = link.order_id.clone().into_owned();
-        let place = [session.as_bytes().as_slice()];
-        let Proven { proof, memory } = self
-            .prover
-            .prove(
-                Who::Session(session),
-                PasswordKind::Wallet,
-                Place::Here(&place),
-                request.wallet_pwd.as_str(),
-            )
-            .await
-            .map_err(in_vas_words)?;
+        let proven = self.prover.prove_payment(session, request.wallet_pwd.as_str()).await;
+        let Proven { proof, memory } = proven.map_err(in_vas_words)?;
         let txid = request.txid.map(|txid| txid.as_str().to_owned());
         let embedded = self.watcher.chain().is_embedded();
         let command = SubmitPay { session, proof, link: link.into_owned(), txid, embedded };

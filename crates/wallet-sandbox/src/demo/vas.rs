@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use wallet_api::vas::{Currency, How, OrderState, Platform, Profile, Review, SessionKey, WebToken, login};
+use wallet_api::vas::{
+    Currency, How, OrderState, Platform, Profile, Review, SessionKey, WebToken, limits, login,
+};
 use wallet_client::{
-    Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, VasClient, VasWallet, verify_on_chain,
+    Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, TooNarrow, VasClient, VasWallet,
+    verify_on_chain,
 };
 use wallet_core::link::OutgoingLink as _;
 use wallet_core::rpc::{Credentials, Node};
@@ -24,7 +27,8 @@ enum Heard {
 }
 
 fn units(amount: &str) -> Result<i128, DemoError> {
-    let amount = Amount::parse(amount.to_owned()).and_then(|amount| amount.units(8));
+    let amount =
+        Amount::parse(amount.to_owned()).and_then(|amount| amount.units(limits::AMOUNT_DECIMALS as u8));
     Ok(amount.map_err(|error| failed("an amount")(Box::new(error)))?.get())
 }
 
@@ -46,17 +50,19 @@ impl Telling<'_> {
     fn qr(&mut self, text: &str, columns: usize) -> Result<(), DemoError> {
         let code = QrCode::new(text).map_err(|error| failed("the QR code")(Box::new(error)))?;
         self.fact("二维码内容", "what it says", text);
-        if let Ok(drawn) = code.to_terminal(columns) {
-            self.say(&drawn);
-        } else {
-            let needs = code.modules() + 8;
-            let told = match self.lang {
-                Lang::Zh => format!("终端需要 {needs} 列；`wallop qr '链接' --svg code.svg` 可生成图片"),
-                Lang::En => {
-                    format!("needs {needs} columns; `wallop qr 'LINK' --svg code.svg` makes a picture of it")
-                }
-            };
-            self.fact("二维码", "QR code", told);
+        match code.to_terminal(columns) {
+            Ok(drawn) => self.say(&drawn),
+            Err(TooNarrow { needs }) => {
+                let told = match self.lang {
+                    Lang::Zh => format!("终端需要 {needs} 列；`wallop qr '链接' --svg code.svg` 可生成图片"),
+                    Lang::En => {
+                        format!(
+                            "needs {needs} columns; `wallop qr 'LINK' --svg code.svg` makes a picture of it"
+                        )
+                    }
+                };
+                self.fact("二维码", "QR code", told);
+            }
         }
         Ok(())
     }
