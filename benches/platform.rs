@@ -157,11 +157,13 @@ struct Plain<'c> {
     account: Statement<'c>,
     update_account: Statement<'c>,
     entry: Statement<'c>,
+    entry_mark: Statement<'c>,
     transfer: Statement<'c>,
     trade: Statement<'c>,
     delivery: Statement<'c>,
     feed: Statement<'c>,
     event: Statement<'c>,
+    event_mark: Statement<'c>,
     next_id: i64,
     sequence: Statement<'c>,
 }
@@ -198,30 +200,31 @@ impl<'c> Plain<'c> {
             ],
             account: read("account", "owner = ?1 AND coin = ?2"),
             update_account: sql(
-                "UPDATE account SET balance = ?3, entries = ?4 WHERE owner = ?1 AND coin = ?2",
+                "UPDATE account SET balance = ?3, entries = ?4, last_entry = ?5 WHERE owner = ?1 AND coin = ?2",
             ),
             entry: insert("entry"),
+            entry_mark: insert("entry_mark"),
             transfer: insert("transfer"),
             trade: insert("trade"),
             delivery: insert("delivery"),
-            feed: sql(
-                "INSERT INTO feed (app, last) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET last = ?2",
-            ),
+            feed: sql("INSERT INTO feed (app, last, last_event) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (app) DO UPDATE SET last = ?2, last_event = ?3"),
             event: insert("event"),
+            event_mark: insert("event_mark"),
             next_id,
             sequence: sql("UPDATE sequence SET next_id = ?1 WHERE id = 1"),
         }
     }
 
-    /// Reads a row and looks at every column, as a decision would.
-    fn read(statement: &mut Statement<'_>, key: impl rusqlite::Params) -> Option<i64> {
+    /// Reads a row and looks at every column, as a decision would. Its last two integers.
+    fn read(statement: &mut Statement<'_>, key: impl rusqlite::Params) -> Option<(i64, i64)> {
         let columns = statement.column_count();
         let mut rows = statement.query(key).expect("a read");
         let row = rows.next().expect("a row")?;
-        let mut last = 0;
+        let mut last = (0, 0);
         for at in 0..columns {
             match row.get_ref(at).expect("a column") {
-                rusqlite::types::ValueRef::Integer(number) => last = number,
+                rusqlite::types::ValueRef::Integer(number) => last = (last.1, number),
                 rusqlite::types::ValueRef::Text(text) => {
                     drop(std::hint::black_box(String::from_utf8_lossy(text).into_owned()))
                 }
@@ -241,24 +244,30 @@ impl<'c> Plain<'c> {
         Self::read(coins, [coin]);
         Self::read(payees, [user]);
         assert!(Self::read(trades, params![app, trade]).is_none());
-        let n = Self::read(feeds, [app]).unwrap_or(0) + 1;
+        let feed = Self::read(feeds, [app]);
         Self::read(apps, [app]);
         Self::read(owners, [owner]);
         Self::read(limits, [owner, 2]);
         let id = self.next_id;
-        self.next_id += 2;
-        for (whose, sign) in [(owner, -1_i128), (user, 1)] {
-            let (balance, entries): (Vec<u8>, i64) = self
+        self.next_id += 5;
+        for (whose, sign, entry) in [(owner, -1_i128, id + 1), (user, 1, id + 2)] {
+            let (balance, entries, previous): (Vec<u8>, i64, Option<i64>) = self
                 .account
-                .query_row([whose, coin], |row| Ok((row.get(2)?, row.get(3)?)))
+                .query_row([whose, coin], |row| Ok((row.get(2)?, row.get(3)?, row.get(4)?)))
                 .expect("an account");
             let wide = |number: i128| (number.cast_unsigned() ^ (1 << 127)).to_be_bytes();
             let balance = (u128::from_be_bytes(balance.try_into().expect("16 bytes")) ^ (1 << 127))
                 .cast_signed()
                 + sign;
             assert!(balance >= 0);
-            self.update_account.execute(params![whose, coin, wide(balance), entries + 1]).expect("written");
-            self.entry.execute(params![whose, coin, entries + 1, wide(sign), id, now]).expect("written");
+            let n = entries + 1;
+            self.update_account.execute(params![whose, coin, wide(balance), n, entry]).expect("written");
+            self.entry
+                .execute(params![entry, whose, coin, n, previous, wide(sign), id, now])
+                .expect("written");
+            if n % 32 == 0 {
+                self.entry_mark.execute([whose, coin, n, entry]).expect("written");
+            }
         }
         let amount = (1_u128 | 1 << 127).to_be_bytes();
         let nothing = (1_u128 << 127).to_be_bytes();
@@ -283,9 +292,15 @@ impl<'c> Plain<'c> {
             ])
             .expect("written");
         self.trade.execute(params![app, trade, id]).expect("written");
-        self.delivery.execute(params![id + 1, id, app, 0, 0, now + 1000, 0, 1]).expect("written");
-        self.feed.execute([app, n]).expect("written");
-        self.event.execute(params![app, n, 2, id, now]).expect("written");
+        self.delivery.execute(params![id + 3, id, app, 0, 0, now + 1000, 0, 1]).expect("written");
+        let (event, n) = (id + 4, feed.map_or(0, |(last, _)| last) + 1);
+        self.feed.execute([app, n, event]).expect("written");
+        self.event
+            .execute(params![event, app, n, feed.map(|(_, event)| event), 2, id, now])
+            .expect("written");
+        if n % 32 == 0 {
+            self.event_mark.execute([app, n, event]).expect("written");
+        }
     }
 
     fn run(&mut self, connection: &Connection, people: &People, transfers: usize, a_commit: usize) {

@@ -49,16 +49,14 @@ fn every_commit_is_one_fdatasync_and_none_is_skipped() {
         let mut engine = wallet_store::Engine::new(backend, vault, next);
         // The first commit also makes the log file, which costs syncs of its own.
         clock.advance(std::time::Duration::from_secs(1));
-        engine
-            .batch(wallet_store::Clock::now(&*clock), vec![wallet_store::job(SessionUser(session)).0])
-            .unwrap();
+        let now = || wallet_store::Clock::now(&*clock);
+        engine.batch(&now, [wallet_store::job(SessionUser(session)).0]).unwrap();
         let before = SYNCS.load(Ordering::SeqCst);
         assert!(before > 0, "the system call is seen");
         for commit in 1..=100_u64 {
             clock.advance(std::time::Duration::from_secs(1)); // so that each use changes the session's row
-            let jobs = (0..commit % 5 + 1).map(|_| wallet_store::job(SessionUser(session)).0).collect();
-            let now = wallet_store::Clock::now(&*clock);
-            engine.batch(now, jobs).unwrap();
+            let jobs = (0..commit % 5 + 1).map(|_| wallet_store::job(SessionUser(session)).0);
+            engine.batch(&now, jobs).unwrap();
             assert_eq!(SYNCS.load(Ordering::SeqCst) - before, commit, "one sync a commit, whatever its size");
         }
     };

@@ -8,6 +8,7 @@ mod crash;
 mod deliveries;
 mod endpoints;
 mod fsync;
+mod journal;
 mod links;
 mod orders;
 mod program;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::{Refusal, UserId};
-use wallet_platform::{
-    Account, Changes, Command, Context, DeliveryId, DueDeliveries, ReceiverId, Rows, SessionUser, Stop,
-};
+use wallet_platform::{Account, Changes, Command, Context, Rows, SessionUser, Stop};
 use wallet_store::{Failure, Options, Store, StoreError};
 use wallet_tests::{ManualClock, TestStore, ledger_of, options};
 
@@ -54,6 +52,7 @@ impl Command for Panics {
             coin: wallet_api::fomo::CoinId::new(5),
             balance: Default::default(),
             entries: 0,
+            last_entry: None,
         });
         panic!("on purpose")
     }
@@ -66,7 +65,8 @@ impl Command for BelowZero {
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let coin = wallet_api::fomo::CoinId::new(5);
         rows.find::<Account>(&(UserId::new(78), coin))?;
-        out.put(Account { owner: UserId::new(78), coin, balance: wallet_core::Units::new(-1), entries: 0 });
+        let balance = wallet_core::Units::new(-1);
+        out.put(Account { owner: UserId::new(78), coin, balance, entries: 0, last_entry: None });
         Ok(())
     }
 }
@@ -167,44 +167,30 @@ async fn what_was_submitted_is_finished_before_a_store_closes() {
     assert!(Store::open(&path, options(clock)).is_ok());
 }
 
-#[tokio::test]
-async fn a_database_of_before_orders_keeps_its_callbacks() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    drop(TestStore::sqlite(&path, 1).await);
-    {
-        // As the second migration left it, with a callback that waits.
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        let tables: Vec<String> = connection
-            .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
-            .unwrap()
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        let later = |name: &&String| {
-            name.starts_with("dev_")
-                || ["vas_order", "vas_order_name", "vas_payment", "vas_callback"].contains(&name.as_str())
-        };
-        for table in tables.iter().filter(later) {
-            connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
-        }
-        connection
-            .execute_batch(
-                "ALTER TABLE delivery DROP COLUMN callback;
-                 ALTER TABLE delivery RENAME COLUMN subject TO transfer;
-                 DELETE FROM migration WHERE name = '0003_orders';
-                 INSERT INTO delivery (id, transfer, app, state, attempts, next_at, leased_until)
-                 VALUES (77, 78, 79, 0, 3, 1000, 0);",
-            )
-            .unwrap();
+struct When;
+impl Command for When {
+    type Outcome = wallet_core::UnixTime;
+    fn apply(&self, _: &Rows, cx: &Context<'_>, _: &mut Changes) -> Result<wallet_core::UnixTime, Stop> {
+        Ok(cx.now)
     }
-    let store = Store::open(&path, options(ManualClock::new())).unwrap();
-    let due = DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 };
-    assert_eq!(store.view(due).await.unwrap(), [(DeliveryId(77), ReceiverId(79))]);
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    let kept = connection.query_row("SELECT subject, callback, attempts FROM delivery", [], |row| {
-        Ok::<(i64, i64, i64), _>((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// A batch takes jobs as they come. One that came later is decided at its own time, not at the batch's first.
+#[tokio::test]
+async fn nothing_is_decided_at_a_time_before_it_was_submitted() {
+    let clock = ManualClock::new();
+    let memory = wallet_store::Memory::default();
+    let mut engine = wallet_store::Engine::new(memory, wallet_tests::test_vault(), 1);
+    let mut waiting = Vec::new();
+    let jobs = (0..3_u64).map(|second| {
+        clock.advance(Duration::from_secs(second));
+        let (job, outcome) = wallet_store::job(When);
+        waiting.push((wallet_store::Clock::now(&*clock), outcome));
+        job
     });
-    assert_eq!(kept.unwrap(), (78, 1, 3), "a transfer's, with its attempts");
+    engine.batch(&|| wallet_store::Clock::now(&*clock), jobs).unwrap();
+    assert_eq!(waiting.len(), 3);
+    for (submitted, outcome) in waiting {
+        assert_eq!(outcome.await.unwrap().unwrap(), submitted);
+    }
 }

@@ -128,7 +128,8 @@ impl Platform {
 
     fn run<C: Command>(&mut self, command: C) -> Result<C::Outcome, Failure> {
         let (job, outcome) = job(command);
-        self.engine.batch(self.now, vec![job]).unwrap();
+        let now = self.now;
+        self.engine.batch(&|| now, [job]).unwrap();
         block_on(outcome).unwrap()
     }
 
@@ -398,7 +399,8 @@ proptest! {
                     }
                 }
             }
-            batched.engine.batch(batched.now, jobs).unwrap();
+            let now = batched.now;
+            batched.engine.batch(&|| now, jobs).unwrap();
             let together: Vec<String> = waiting.into_iter().map(|answer| answer()).collect();
             prop_assert_eq!(together, one_by_one);
         }

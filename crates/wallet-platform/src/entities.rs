@@ -5,6 +5,7 @@ use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review, payment
 use wallet_core::{Callback, CallbackMeta, DeliveryState, Secret, Snapshot, Units, UnixTime};
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
+use crate::journal::Journaled;
 use crate::rows::{Asked, ColumnMeta, Entity, Has, Loader, Table, TableMeta, Writer};
 use crate::vault::{Digest, TokenKind};
 
@@ -32,6 +33,10 @@ row_ids! {
     TransferSeq;
     /// The row number of a token family.
     FamilyId;
+    /// The row number of an entry.
+    EntryId;
+    /// The row number of an event.
+    EventId;
     /// The row number of a delivery.
     DeliveryId;
     /// The row number of an app of the VAS and Lafi wallets.
@@ -374,6 +379,8 @@ entities! {
         balance: Units,
         /// How many entries it has.
         entries: u64,
+        /// The newest of them.
+        last_entry: Option<EntryId>,
     }
 
     /// An authorization code.
@@ -480,22 +487,40 @@ entities! {
         transfer: TransferSeq,
     }
 
-    /// One side of a movement of money. Never changed.
+    /// One side of a movement of money. Never changed. The entries of an account are a journal.
     entry: Entry {
         key {
-            /// Whose account.
-            owner: UserId,
-            /// Which coin.
-            coin: CoinId,
-            /// Its number within the account, from 1 without gaps.
-            n: u64,
+            /// Its row number.
+            id: EntryId,
         }
+        /// Whose account.
+        owner: UserId,
+        /// Which coin.
+        coin: CoinId,
+        /// Its number within the account, from 1 without gaps.
+        n: u64,
+        /// The account's entry before it.
+        previous: Option<EntryId>,
         /// How much; negative where it leaves.
         amount: Units,
         /// What it belongs to; none for a deposit.
         transfer: Option<TransferSeq>,
         /// When.
         created_at: UnixTime,
+    }
+
+    /// Finds an entry by its number within the account.
+    entry_mark: EntryMark {
+        key {
+            /// Whose account.
+            owner: UserId,
+            /// Which coin.
+            coin: CoinId,
+            /// The entry's number.
+            n: u64,
+        }
+        /// The entry.
+        entry: EntryId,
     }
 
     /// A callback under delivery.
@@ -546,22 +571,40 @@ entities! {
         }
         /// The number of the last event.
         last: u64,
+        /// The last event.
+        last_event: Option<EventId>,
     }
 
-    /// Something an app may want to know.
+    /// Something an app may want to know. The events of an app are a journal.
     event: Event {
         key {
-            /// Whose.
-            app: AppId,
-            /// Its number, from 1 without gaps: the cursor.
-            n: u64,
+            /// Its row number.
+            id: EventId,
         }
+        /// Whose.
+        app: AppId,
+        /// Its number, from 1 without gaps: the cursor.
+        n: u64,
+        /// The app's event before it.
+        previous: Option<EventId>,
         /// What happened.
         kind: EventKind,
         /// To which transfer.
         transfer: TransferSeq,
         /// When.
         at: UnixTime,
+    }
+
+    /// Finds an event by its number.
+    event_mark: EventMark {
+        key {
+            /// Whose.
+            app: AppId,
+            /// The event's number.
+            n: u64,
+        }
+        /// The event.
+        event: EventId,
     }
 
     /// Wrong passwords of a user (R22).
@@ -846,6 +889,40 @@ entities! {
         }
         /// Nonce and sealed text.
         sealed: Vec<u8>,
+    }
+}
+
+impl Journaled for Entry {
+    type Owner = (UserId, CoinId);
+    type Mark = EntryMark;
+    fn n(&self) -> u64 {
+        self.n
+    }
+    fn previous(&self) -> Option<(EntryId,)> {
+        self.previous.map(|id| (id,))
+    }
+    fn mark((owner, coin): Self::Owner, n: u64) -> (UserId, CoinId, u64) {
+        (owner, coin, n)
+    }
+    fn marked(mark: &EntryMark) -> (EntryId,) {
+        (mark.entry,)
+    }
+}
+
+impl Journaled for Event {
+    type Owner = AppId;
+    type Mark = EventMark;
+    fn n(&self) -> u64 {
+        self.n
+    }
+    fn previous(&self) -> Option<(EventId,)> {
+        self.previous.map(|id| (id,))
+    }
+    fn mark(app: AppId, n: u64) -> (AppId, u64) {
+        (app, n)
+    }
+    fn marked(mark: &EventMark) -> (EventId,) {
+        (mark.event,)
     }
 }
 

@@ -24,6 +24,7 @@ mod column;
 mod deliveries;
 mod devchain;
 mod entities;
+mod journal;
 mod machine;
 mod money;
 mod oauth;

@@ -4,7 +4,8 @@ use wallet_api::fomo::{CoinId, Refusal, UserId};
 use wallet_core::{Amount, Units};
 
 use crate::coins;
-use crate::entities::{Account, Coin, Entry, Rows, TransferSeq, User};
+use crate::entities::{Account, Coin, Entry, EntryId, EntryMark, Rows, TransferSeq, User};
+use crate::journal;
 use crate::machine::{Command, Context, Refused, Stop};
 use crate::rows::Changes;
 
@@ -58,22 +59,20 @@ impl Movement {
         self.want(rows);
         for (owner, units) in legs {
             let account = rows.find::<Account>(&(owner, self.coin))?;
-            let (balance, entries) =
-                account.map_or((Units::ZERO, 0), |account| (account.balance, account.entries));
+            let (balance, entries, previous) = account.map_or((Units::ZERO, 0, None), |account| {
+                (account.balance, account.entries, account.last_entry)
+            });
             let balance = balance.checked_add(units).ok_or(Refusal::Internal)?;
             if balance < Units::ZERO && owner != ISSUER {
                 return Err(Refusal::InsufficientBalance.into());
             }
-            let n = entries + 1;
-            out.put(Account { owner, coin: self.coin, balance, entries: n });
-            out.put(Entry {
-                owner,
-                coin: self.coin,
-                n,
-                amount: units,
-                transfer: self.transfer,
-                created_at: cx.now,
-            });
+            let (id, n, coin) = (EntryId(cx.ids.next()), entries + 1, self.coin);
+            let (transfer, created_at) = (self.transfer, cx.now);
+            out.put(Account { owner, coin, balance, entries: n, last_entry: Some(id) });
+            out.put(Entry { id, owner, coin, n, previous, amount: units, transfer, created_at });
+            if journal::has_mark(n) {
+                out.put(EntryMark { owner, coin, n, entry: id });
+            }
         }
         Ok(())
     }

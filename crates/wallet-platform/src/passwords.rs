@@ -277,6 +277,11 @@ impl Proof {
         Self { user: state.user, kind, version: state.version, reserved_until: None }
     }
 
+    /// Asks ahead for what [`Proof::check`] will need.
+    pub(crate) fn want(&self, rows: &Rows) {
+        rows.want::<AttemptLimit>(&(self.user, self.kind));
+    }
+
     /// Checks the proof against the user whom it must be of, and takes note of the success.
     pub(crate) fn check(
         &self,

@@ -8,8 +8,10 @@ use wallet_core::{Amount, Units, UnixTime};
 use crate::coins;
 use crate::deliveries;
 use crate::entities::{
-    App, AppId, Coin, Event, EventKind, Feed, Rows, Subject, TradeName, Transfer, TransferSeq, User,
+    Account, App, AppId, Coin, Event, EventId, EventKind, EventMark, Feed, Rows, Subject, TradeName,
+    Transfer, TransferSeq, User,
 };
+use crate::journal;
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::money::{Movement, moving_units};
 use crate::oauth::{bearer, scope_of};
@@ -27,9 +29,13 @@ pub(crate) fn tell(
     kind: EventKind,
     transfer: TransferSeq,
 ) -> Result<(), Stop> {
-    let n = rows.find::<Feed>(&(app,))?.map_or(0, |feed| feed.last) + 1;
-    out.put(Feed { app, last: n });
-    out.put(Event { app, n, kind, transfer, at: cx.now });
+    let (last, previous) = rows.find::<Feed>(&(app,))?.map_or((0, None), |feed| (feed.last, feed.last_event));
+    let (id, n) = (EventId(cx.ids.next()), last + 1);
+    out.put(Feed { app, last: n, last_event: Some(id) });
+    out.put(Event { id, app, n, previous, kind, transfer, at: cx.now });
+    if journal::has_mark(n) {
+        out.put(EventMark { app, n, event: id });
+    }
     Ok(())
 }
 
@@ -160,6 +166,7 @@ impl Command for ConfirmPay {
         if let Some(id) = self.transfer {
             rows.want::<Transfer>(&(id,));
         }
+        self.proof.want(rows);
         let user = signed_in(rows, cx, out, self.session)?;
         self.proof.check(rows, cx, out, user)?;
         let transfer = both_ids(rows, self.transfer, &self.trade_id)?;
@@ -208,7 +215,10 @@ impl Command for PayUser {
         rows.want::<User>(&(self.user,));
         rows.want::<TradeName>(&(self.app, self.trade_id.clone()));
         rows.want::<Feed>(&(self.app,));
+        self.proof.want(rows);
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        rows.want::<Account>(&(app.owner, self.coin));
+        rows.want::<Account>(&(self.user, self.coin));
         let owner = rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?;
         self.proof.check(rows, cx, out, owner)?;
         rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
@@ -348,14 +358,14 @@ pub struct AppEvents {
 impl Query for AppEvents {
     type Answer = Vec<(Event, Transfer)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let last = rows.find::<Feed>(&(self.app,))?.map_or(0, |feed| feed.last);
-        let until = last.min(self.after.saturating_add(self.limit));
-        let events = rows.find_all::<Event>((self.after.saturating_add(1)..=until).map(|n| (self.app, n)))?;
+        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let (from, to) = (self.after.saturating_add(1), self.after.saturating_add(self.limit));
+        let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
         for event in &events {
             rows.want::<Transfer>(&(event.transfer,));
         }
         let mut told = Vec::new();
-        for event in events {
+        for event in events.into_iter().rev() {
             if let Some(transfer) = rows.find::<Transfer>(&(event.transfer,))? {
                 told.push((event.clone(), transfer.clone()));
             }

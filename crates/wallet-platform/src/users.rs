@@ -4,6 +4,7 @@ use wallet_api::fomo::{CoinId, LoginName as Name, Refusal, UserId, lifetimes, li
 use wallet_core::{Secret, Units, UnixTime};
 
 use crate::entities::{Account, Coin, Entry, LoginName, Registration, Rows, Session, Transfer, User};
+use crate::journal;
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::{PasswordKind, Proof, may_verify, wrong_verify_code};
 use crate::rows::{Changes, List};
@@ -288,14 +289,16 @@ impl Query for Records {
     type Answer = RecordsPage;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<RecordsPage, Stop> {
         rows.want::<Account>(&(self.user, self.coin));
-        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Refusal::CoinUnknown)?.clone();
-        let total = rows.find::<Account>(&(self.user, self.coin))?.map_or(0, |account| account.entries);
+        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        let account = rows.find::<Account>(&(self.user, self.coin))?;
+        let total = account.map_or(0, |account| account.entries);
         let limit = limits::RECORDS_PER_PAGE;
         let skip = self.page.checked_sub(1).ok_or_else(|| Refused::field("page"))?.saturating_mul(limit);
         let mut records = Vec::new();
-        if let Some(newest) = total.checked_sub(skip) {
-            let numbers = (1..=newest).rev().take(limit as usize);
-            let entries = rows.find_all::<Entry>(numbers.map(|n| (self.user, self.coin, n)))?;
+        if let Some(to) = total.checked_sub(skip).filter(|to| *to > 0) {
+            let newest = account.and_then(|account| Some(((account.last_entry?,), total)));
+            let from = to.saturating_sub(limit) + 1;
+            let entries = journal::read::<Entry>(rows, (self.user, self.coin), newest, from..=to)?;
             for transfer in entries.iter().filter_map(|entry| entry.transfer) {
                 rows.want::<Transfer>(&(transfer,));
             }
@@ -307,7 +310,7 @@ impl Query for Records {
                 records.push((entry.clone(), transfer));
             }
         }
-        Ok(RecordsPage { coin, total, records })
+        Ok(RecordsPage { coin: coin.clone(), total, records })
     }
 }
 

@@ -87,52 +87,55 @@ impl<B: Backend> Engine<B> {
         &self.vault
     }
 
-    /// Runs a batch: decides each job in order on one working set, commits once, then answers all.
+    /// Runs a batch: decides each job in order on one working set, commits once, then answers all. Jobs are decided as
+    /// they come, each at the time at which it came, so nothing is decided at a time before it was submitted.
     ///
     /// # Errors
     /// [`StoreError::Broken`] when the store must not go on. Everything else is the jobs' own answer.
-    pub fn batch(&mut self, now: UnixTime, mut jobs: Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+    pub fn batch(
+        &mut self,
+        now: &dyn Fn() -> UnixTime,
+        jobs: impl IntoIterator<Item = Box<dyn Job>>,
+    ) -> Result<(), StoreError> {
         let before = self.ids.peek();
-        let mut failures: Vec<Option<StoreError>> = vec![None; jobs.len()];
-        match self.commit(now, &mut jobs, &mut failures) {
+        let mut taken = Vec::new();
+        let error = match self.commit(now, &mut jobs.into_iter(), &mut taken) {
             Ok(()) => {
-                for (job, failure) in jobs.into_iter().zip(failures) {
+                for (job, failure) in taken {
                     job.answer(failure.map_or(Ok(()), Err));
                 }
-                Ok(())
+                return Ok(());
             }
-            Err(error @ StoreError::Broken(_)) => {
-                for job in jobs {
-                    job.answer(Err(error.clone()));
-                }
-                Err(error)
-            }
-            Err(error) if jobs.len() == 1 => {
-                self.ids.reset(before);
-                for job in jobs {
-                    job.answer(Err(error.clone()));
-                }
-                Ok(())
-            }
-            Err(_) => {
-                // Something in the batch is refused by the database: singly, so that only the culprit hears of it.
-                self.ids.reset(before);
-                jobs.into_iter().try_for_each(|job| self.batch(now, vec![job]))
-            }
+            Err(error) => error,
+        };
+        self.ids.reset(before);
+        let broken = matches!(error, StoreError::Broken(_));
+        if taken.len() > 1 && !broken {
+            // Something in the batch is refused by the database: singly, so that only the culprit hears of it.
+            return taken.into_iter().try_for_each(|(job, _)| self.batch(now, [job]));
         }
+        for (job, _) in taken {
+            job.answer(Err(error.clone()));
+        }
+        if broken { Err(error) } else { Ok(()) }
     }
 
+    /// Decides and writes. Whatever becomes of it, every job has been taken, each with what went wrong with it alone.
     fn commit(
         &mut self,
-        now: UnixTime,
-        jobs: &mut [Box<dyn Job>],
-        failures: &mut [Option<StoreError>],
+        now: &dyn Fn() -> UnixTime,
+        jobs: &mut dyn Iterator<Item = Box<dyn Job>>,
+        taken: &mut Vec<(Box<dyn Job>, Option<StoreError>)>,
     ) -> Result<(), StoreError> {
         self.rows.clear();
-        self.backend.begin()?;
-        let done = (|| {
-            for (job, failure) in jobs.iter_mut().zip(failures) {
-                *failure = self.decide(now, job.as_mut())?;
+        let done = self.backend.begin().and_then(|()| {
+            for mut job in &mut *jobs {
+                let decided = self.decide(now(), job.as_mut());
+                let (failure, stop) = decided.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
+                taken.push((job, failure));
+                if let Some(error) = stop {
+                    return Err(error);
+                }
             }
             if self.rows.is_dirty() {
                 self.rows.write(&mut self.backend)?;
@@ -140,9 +143,10 @@ impl<B: Backend> Engine<B> {
             }
             self.backend.rollback();
             Ok(())
-        })();
+        });
         if done.is_err() {
             self.backend.rollback();
+            taken.extend(jobs.map(|job| (job, None)));
         }
         done
     }

@@ -86,8 +86,11 @@ impl<'c> TableStatements<'c> {
         let (name, list, by_key, set) =
             (table.name, columns.join(", "), equal(true).join(" AND "), equal(false).join(", "));
         let row = format!("({})", vec!["?"; columns.len()].join(", "));
-        let insert =
-            |rows: usize| format!("INSERT INTO {name} ({list}) VALUES {}", vec![&*row; rows].join(", "));
+        // A batch with a failed insert is rolled back whole. Said to SQLite, so that it keeps no copy of each page that an
+        // insert of many rows touches, to undo that insert alone.
+        let insert = |rows: usize| {
+            format!("INSERT OR ROLLBACK INTO {name} ({list}) VALUES {}", vec![&*row; rows].join(", "))
+        };
         Ok(Self {
             load: connection.prepare(&format!("SELECT {list} FROM {name} WHERE {by_key}"))?,
             insert: connection.prepare(&insert(1))?,

@@ -139,23 +139,27 @@ impl<Q: Query> QueryTask for Asking<Q> {
 /// How many commands one batch takes at most.
 const MAX_BATCH: usize = 1024;
 /// After a batch of more than one: how long nothing new must come before the next one is closed, so that callers who were
-/// just answered come back in one batch.
+/// just answered come back in one batch. They come while those before them are decided.
 const QUIET: Duration = Duration::from_micros(20);
+/// And how long the first of them is looked for before the thread sleeps: waking it takes longer.
+const AWAKE: Duration = Duration::from_micros(100);
 
-fn fill(queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, wait: bool) -> Vec<Box<dyn Job>> {
-    let mut jobs = vec![first];
-    let mut since = Instant::now();
-    while jobs.len() < MAX_BATCH {
+/// The next job, if one comes before the time is up.
+fn soon(queue: &Receiver<Box<dyn Job>>, limit: Duration) -> Option<Box<dyn Job>> {
+    let mut since = None;
+    loop {
         match queue.try_recv() {
-            Ok(job) => {
-                jobs.push(job);
-                since = Instant::now();
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) if limit.is_zero() => return None,
+            Err(TryRecvError::Empty) => {
+                if since.get_or_insert_with(Instant::now).elapsed() >= limit {
+                    return None;
+                }
+                std::hint::spin_loop();
             }
-            Err(TryRecvError::Empty) if wait && since.elapsed() < QUIET => std::hint::spin_loop(),
-            Err(_) => break,
         }
     }
-    jobs
 }
 
 fn write<B: Backend>(
@@ -165,13 +169,19 @@ fn write<B: Backend>(
     counters: &Counters,
     broken: &Mutex<Option<StoreError>>,
 ) {
-    let mut last = 1;
-    while let Ok(first) = queue.recv() {
-        let jobs = fill(queue, first, last > 1);
-        last = jobs.len();
+    let (mut quiet, mut awake) = (Duration::ZERO, Duration::ZERO);
+    while let Some(first) = soon(queue, awake).or_else(|| queue.recv().ok()) {
+        let (mut first, mut taken) = (Some(first), 0_usize);
+        let jobs = std::iter::from_fn(|| {
+            let next = first.take().or_else(|| (taken < MAX_BATCH).then(|| soon(queue, quiet)).flatten());
+            taken += usize::from(next.is_some());
+            next
+        });
+        let done = engine.batch(&|| clock.now(), jobs);
+        (quiet, awake) = if taken > 1 { (QUIET, AWAKE) } else { (Duration::ZERO, Duration::ZERO) };
         counters.batches.fetch_add(1, Ordering::Relaxed);
-        counters.commands.fetch_add(last as u64, Ordering::Relaxed);
-        if let Err(error) = engine.batch(clock.now(), jobs) {
+        counters.commands.fetch_add(taken as u64, Ordering::Relaxed);
+        if let Err(error) = done {
             tracing::error!(%error, "the store stops");
             *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             return;
@@ -426,7 +436,7 @@ fn free_leases<B: Backend>(engine: &mut Engine<B>, clock: &dyn Clock) -> Result<
     let leased = engine.read(clock.now(), &LeasedDeliveries).map_err(failed)?;
     if !leased.is_empty() {
         let (job, _) = job(ReleaseLeases(leased));
-        engine.batch(clock.now(), vec![job]).map_err(|error| failed(error.into()))?;
+        engine.batch(&|| clock.now(), [job]).map_err(|error| failed(error.into()))?;
     }
     Ok(())
 }
