@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, ServerUri, pre_pay};
-use wallet_api::vas::{AnyLink, Platform, Profile, login};
+use wallet_api::vas::{AnyLink, Platform, Profile, login, pay};
 use wallet_benches::{Counting, Figure, interleaved, report, subject};
 use wallet_core::link::{self, OutgoingLink as _};
 use wallet_core::{Endpoint as _, OutgoingRequest as _, Signer, UnixTime};
@@ -163,16 +163,19 @@ fn links() -> Vec<Figure> {
         order_id: "201911087855441",
         to_addr: "Vt1LBNcKVQR45vWpAxxhZs4PLNASqEXYE7",
     };
-    let members = [
-        ("amount", canonical.amount),
-        ("appUuid", canonical.app_uuid),
-        ("assetType", canonical.asset_type),
-        ("callbackUrl", canonical.callback_url),
-        ("orderId", canonical.order_id),
-        ("toAddr", canonical.to_addr),
-    ];
+    let pay = pay::Link {
+        app_uuid: canonical.app_uuid.into(),
+        order_id: canonical.order_id.into(),
+        to_addr: canonical.to_addr.into(),
+        asset_type: canonical.asset_type.into(),
+        amount: canonical.amount.parse().expect("an amount"),
+        callback_url: canonical.callback_url.into(),
+        description: Some("一杯咖啡".into()),
+        callback_scheme: None,
+        open_call_back_type: None,
+    };
     let (mut ours, mut theirs) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
-    wallet_core::json::write_object(members, &mut ours);
+    pay.signed_json(&mut ours);
     serde_json::to_writer(&mut theirs, &canonical).expect("written");
     assert_eq!(ours, theirs, "both write the same bytes");
 
@@ -195,7 +198,7 @@ fn links() -> Vec<Figure> {
     let encoded = |json: &str| format!("{scheme}://{}", utf8_percent_encode(json, LINK));
     let link = asks.app(scheme, None).expect("a link");
     assert_eq!(link, encoded(&serde_json::to_string(&login).expect("written")), "both write the same bytes");
-    let pay = Pay {
+    let signed = Pay {
         r#type: "pay".into(),
         app_uuid: canonical.app_uuid.into(),
         order_id: canonical.order_id.into(),
@@ -208,9 +211,9 @@ fn links() -> Vec<Figure> {
         signed_content: "mF3c+0Zk9/QxW7bLrT2aYpHsVjD8gUeN1oKi5RtCzEwB6qMlXfGyJdOhSnPuAv4I".repeat(5)
             + "mF3c+0Zk9/QxW7bLrT2aYg==",
     };
-    let pay = encoded(&serde_json::to_string(&pay).expect("written"));
+    let signed = encoded(&serde_json::to_string(&signed).expect("written"));
     let read = |link: &str| link::payload(link).is_ok_and(|payload| AnyLink::read(&payload).is_ok());
-    assert!(read(&link) && read(&pay));
+    assert!(read(&link) && read(&signed));
 
     let mut canonical_out = Vec::with_capacity(1024);
     let mut canonical_theirs = Vec::with_capacity(1024);
@@ -222,9 +225,9 @@ fn links() -> Vec<Figure> {
         percent_decode_str(rest).decode_utf8().expect("UTF-8").into_owned()
     };
     interleaved(vec![
-        subject("canonical JSON: six members", || {
+        subject("canonical JSON: what a payment's signature covers", || {
             canonical_out.clear();
-            wallet_core::json::write_object(members, &mut canonical_out);
+            pay.signed_json(&mut canonical_out);
         }),
         subject("canonical JSON: serde_json into a buffer", || {
             canonical_theirs.clear();
@@ -246,9 +249,9 @@ fn links() -> Vec<Figure> {
         subject("link in: percent-encoding and serde_json into an owned struct", || {
             serde_json::from_str::<Login>(&parts(&link)).is_ok()
         }),
-        subject("signed link in: a payment", || read(&pay)),
+        subject("signed link in: a payment", || read(&signed)),
         subject("signed link in: percent-encoding and serde_json into an owned struct", || {
-            serde_json::from_str::<Pay>(&parts(&pay)).is_ok()
+            serde_json::from_str::<Pay>(&parts(&signed)).is_ok()
         }),
     ])
 }

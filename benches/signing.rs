@@ -12,7 +12,7 @@ use sha1::Digest as _;
 use wallet_api::fomo::Fomo;
 use wallet_benches::{Counting, Figure, ROUNDS, allocations, interleaved, report, subject};
 use wallet_core::crypto::{RsaSigner, RsaVerifier};
-use wallet_core::{Platform as _, Signature, Signer, UnixTime};
+use wallet_core::{Canonical, FieldWriter, Platform as _, Signature, Signer, UnixTime, lead};
 use wallet_crypto::{AwsLcSign, AwsLcVerify, Portable, PrivateKey, RsaSign, RsaVerify};
 
 #[global_allocator]
@@ -23,10 +23,16 @@ fn main() {
     let rule = Fomo::META.signings[0];
     let crypto = Portable::new();
     let signer = Signer::Sha1 { sha1: &crypto, key: secret, now: UnixTime::from_secs(1_574_510_444) };
-    let made = Signature::new(&signer, rule, |_, _| {}).expect("signed");
-    assert_eq!(made.sign(), "873b0ce5134c4007e61dbd453d1b3f72c79e1d5a");
+    let parts = |canonical: &mut Canonical<'_>| {
+        canonical.key();
+        canonical.now();
+    };
+    let made = Signature::new(&signer, rule, parts).expect("signed");
+    let mut written = Vec::new();
+    made.write_sign(&lead!("sign"), &mut FieldWriter::form(&mut written));
+    assert_eq!(written, b"sign=873b0ce5134c4007e61dbd453d1b3f72c79e1d5a");
     let mut figures = interleaved(vec![
-        subject("sign a request (timestamp, SHA-1, hex)", || Signature::new(&signer, rule, |_, _| {})),
+        subject("sign a request (timestamp, SHA-1, hex)", || Signature::new(&signer, rule, parts)),
         subject("SHA-1 alone: sha1", || {
             sha1::Sha1::new().chain_update(secret).chain_update(timestamp).finalize()
         }),

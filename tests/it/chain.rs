@@ -265,12 +265,12 @@ async fn every_field_that_is_missing_or_too_long_is_named() {
         for field in meta.request.iter().filter(|field| field.required) {
             for value in [None, Some("x".repeat(20_000))] {
                 let mut body = Vec::new();
-                let mut writer = wallet_core::FieldWriter::form(&mut body);
                 for other in meta.request.iter().filter(|other| other.required && other.name != field.name) {
-                    writer.field(other.name, if other.name == "wallet" { "vas" } else { "1" });
+                    let text = if other.name == "wallet" { "vas" } else { "1" };
+                    wallet_core::form::append(other.name, text, &mut body);
                 }
                 if let Some(value) = &value {
-                    writer.field(field.name, value);
+                    wallet_core::form::append(field.name, value, &mut body);
                 }
                 let (mut uri, form) =
                     (format!("{}{}", shop.told().base_url, meta.path), String::from_utf8(body).unwrap());

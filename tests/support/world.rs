@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
-use wallet_core::crypto::{Sha1, hex_lower};
-use wallet_core::{FieldWriter, Transport};
+use wallet_core::crypto::{Sha1, hex_text};
+use wallet_core::{Transport, form};
 use wallet_crypto::{PasswordCost, Portable};
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::{Described, DescribedUser, Sandbox, SandboxOptions};
@@ -85,9 +85,8 @@ impl Call {
         match format {
             Format::Form => {
                 let mut body = Vec::new();
-                let mut writer = FieldWriter::form(&mut body);
                 for (name, value) in &self.fields {
-                    writer.field(name, value);
+                    form::append(name, value, &mut body);
                 }
                 (body, "application/x-www-form-urlencoded".to_owned())
             }
@@ -156,7 +155,7 @@ pub fn sign(secret: &str, timestamp: &str) -> String {
         put(secret.as_bytes());
         put(timestamp.as_bytes());
     });
-    hex_lower(&digest, &mut [0; 40]).to_owned()
+    hex_text(&digest)
 }
 
 /// A sandbox in this process.

@@ -25,6 +25,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("field_twice", "{ name = \"sum\"", "{ name = \"shop\""),
     ("path_twice", "method = [\"POST\"]\npath = \"look\"", "method = [\"POST\"]\npath = \"buy\""),
     ("code_twice", "code = 9", "code = 8"),
+    ("not_a_field_name", "{ name = \"sum\"", "{ name = \"s&m\""),
     ("not_a_name", "id = \"look\"", "id = \"Look-At\""),
     (
         "signed_field_missing",

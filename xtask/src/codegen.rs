@@ -234,7 +234,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
     let head = page.say("\n## 签名\n", "\n## Signatures\n");
     page.line(head);
     for signing in meta.signings {
-        let parts = signing.canonical.join("` `");
+        let parts = signing.canonical.iter().map(|part| part.name).collect::<Vec<_>>().join("` `");
         let line = format!(
             "- `{}`: {} — `{parts}` → `{}`. {}",
             signing.id,

@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::field::Value;
 use crate::json::{self, Member, Warnings};
 use crate::link::{self, LinkError};
-use crate::{FaultsMeta, FieldMeta, form, multipart};
+use crate::{FaultsMeta, FieldMeta, Lead, form, multipart};
 
 /// One slot for each field of a declaration, filled by one pass over the body.
 pub struct Slots<'a, const N: usize> {
@@ -32,7 +32,9 @@ impl<'a, const N: usize> Slots<'a, N> {
         self.repeated
     }
 
-    pub(crate) fn empty(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
+    /// Empty slots for these fields.
+    #[inline]
+    pub fn of(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
         Self { values: [const { None }; N], fields, faults, last_wins: false, repeated: false }
     }
 
@@ -81,20 +83,30 @@ impl<'a, const N: usize> Slots<'a, N> {
         body: &'a [u8],
     ) -> Result<(), Fault> {
         let Ok(text) = std::str::from_utf8(body) else { return self.read_broken_form(index, body) };
-        // Fields mostly come in the document's order: then a comparison with the next name finds the field.
-        let (mut next, mut broken) = (0, None);
-        for pair in form::pairs(text) {
-            let expected = self.fields.get(next).and_then(|field| pair.strip_prefix(field.name));
-            let (at, value) = match expected.and_then(|rest| rest.strip_prefix('=')) {
-                Some(value) => (next, value),
+        let (mut next, mut broken, mut rest) = (0, None, text);
+        while !rest.is_empty() {
+            // Fields mostly come in the document's order: then a comparison with the next name finds the field.
+            let expected = self.fields.get(next).and_then(|field| rest.strip_prefix(&field.lead.form[1..]));
+            let at = match expected {
+                Some(value) => {
+                    rest = value;
+                    next
+                }
                 None => {
+                    let (pair, after) = form::first(rest);
                     let (name, value) = form::split(pair);
-                    let Some(at) = find(index, name) else { continue };
-                    (at, value)
+                    let Some(at) = find(index, name) else {
+                        rest = after;
+                        continue;
+                    };
+                    rest = &rest[pair.len() - value.len()..];
+                    at
                 }
             };
             next = at + 1;
-            let kind = match form::decode_text(value) {
+            let (value, after) = form::value(rest);
+            rest = after;
+            let kind = match value {
                 Ok(text) => {
                     self.put(at, text.into())?;
                     broken = broken.filter(|(known, _)| *known != at);
@@ -122,8 +134,11 @@ impl<'a, const N: usize> Slots<'a, N> {
         })
     }
 
-    /// Reads the JSON of a link.
-    pub(crate) fn read_object(
+    /// Reads the JSON of a link, and checks what holds for every field.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn read_object(
         &mut self,
         index: fn(&[u8]) -> Option<usize>,
         text: &'a str,
@@ -141,23 +156,23 @@ impl<'a, const N: usize> Slots<'a, N> {
                 Member::Null => Ok(()),
                 Member::Nested => Err(self.fault(at, FaultKind::Malformed).into()),
             }
-        })
+        })?;
+        Ok(self.check()?)
     }
 
-    /// Reads the JSON of a link while it is encoded; `None` when it has to be decoded first.
-    pub(crate) fn read_encoded(
-        &mut self,
-        index: fn(&[u8]) -> Option<usize>,
-        encoded: &'a str,
-    ) -> Option<Result<(), Fault>> {
-        let mut next = 0;
-        link::read_encoded(encoded, |name, value| {
-            let expected = self.fields.get(next).is_some_and(|field| field.name == name);
-            let found = if expected { Some(next) } else { index(name.as_bytes()) };
-            let Some(at) = found else { return Ok(()) };
-            next = at + 1;
-            self.put(at, value.into())
-        })
+    /// Reads the JSON of a link while it is encoded, as encoders write it: compact, the members in the document's order,
+    /// each a string in which JSON escapes nothing. It is not decoded as a whole, so that values are borrowed. `None` for
+    /// everything else: [`Slots::read_object`] reads that too. Checks what holds for every field.
+    pub fn read_encoded(&mut self, encoded: &'a str) -> Option<Result<(), Fault>> {
+        let (mut rest, mut skip) = (encoded.strip_prefix("%7B")?, 1);
+        for (field, slot) in self.fields.iter().zip(&mut self.values) {
+            // The first member has no comma before it.
+            let Some(value) = rest.strip_prefix(&field.lead.link[skip..]) else { continue };
+            let (text, after) = link::encoded_text(value)?;
+            *slot = Some(text.into());
+            (rest, skip) = (after, 0);
+        }
+        (rest == "%7D").then(|| self.check())
     }
 
     fn read_json(
@@ -363,50 +378,68 @@ impl<'o> FieldWriter<'o> {
 
     /// Ends what was begun.
     pub(crate) fn end(self) {
-        let empty = self.out.len() == self.start;
         match self.format {
             Written::Form | Written::Multipart => {}
-            Written::Json => self.out.extend_from_slice(if empty { b"{}" } else { b"}" }),
-            Written::Link => self.out.extend_from_slice(if empty { b"%7B%7D" } else { b"%7D" }),
+            Written::Json => json::end_object(self.start, self.out),
+            Written::Link if self.out.len() == self.start => self.out.extend_from_slice(b"%7B%7D"),
+            Written::Link => self.out.extend_from_slice(b"%7D"),
         }
     }
 
     /// Appends one field.
-    pub fn field(&mut self, name: &str, value: &str) {
+    #[inline]
+    pub fn field(&mut self, lead: &'static Lead, value: &str) {
         match self.format {
             Written::Form => {
-                // One growth for what is likely: nothing of the value is escaped.
-                self.out.reserve(name.len() + value.len() + 2);
-                if self.out.len() > self.start {
-                    self.out.push(b'&');
-                }
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.push(b'=');
+                self.lead(lead.form, value.len());
                 form::encode_into(value, self.out);
             }
-            Written::Json => {
-                self.out.reserve(name.len() + value.len() + 6);
-                self.out.push(if self.out.len() > self.start { b',' } else { b'{' });
-                json::write_string(name, self.out);
-                self.out.push(b':');
-                json::write_string(value, self.out);
-            }
+            Written::Json => json::write_member(lead.json, value, self.out),
             Written::Link => {
-                self.out.reserve(name.len() + value.len() + 16);
-                self.out.extend_from_slice(if self.out.len() > self.start { b"," } else { b"%7B" });
-                link::write_string(name, self.out);
-                self.out.push(b':');
-                link::write_string(value, self.out);
+                self.lead(lead.link, value.len());
+                link::write_text(value, self.out);
+                self.out.extend_from_slice(b"%22");
             }
-            Written::Multipart => {
-                let boundary = boundary_text(self.boundary);
-                self.clash |= value.contains(&boundary);
-                let part = format!(
-                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-                );
-                self.out.extend_from_slice(part.as_bytes());
-            }
+            Written::Multipart => self.part(lead.name, value),
         }
+    }
+
+    /// Appends one field whose value is of letters and digits only.
+    #[inline]
+    pub(crate) fn plain(&mut self, lead: &'static Lead, value: &[u8]) {
+        let (before, after): (_, &[u8]) = match self.format {
+            Written::Form => (lead.form, b""),
+            Written::Json => (lead.json, b"\""),
+            Written::Link => (lead.link, b"%22"),
+            Written::Multipart => {
+                return self.part(lead.name, std::str::from_utf8(value).unwrap_or_default());
+            }
+        };
+        self.lead(before, value.len());
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(after);
+    }
+
+    /// Appends what stands before a value: without what separates it, when it is the first.
+    #[inline]
+    fn lead(&mut self, lead: &str, value: usize) {
+        // One growth for what is likely: nothing of the value is escaped.
+        self.out.reserve(lead.len() + value + 8);
+        let first = self.out.len() == self.start;
+        match self.format {
+            Written::Json => return self.out.extend_from_slice(lead.as_bytes()), // its comma becomes the brace
+            Written::Link if first => self.out.extend_from_slice(b"%7B"),
+            _ => {}
+        }
+        self.out.extend_from_slice(&lead.as_bytes()[usize::from(first)..]);
+    }
+
+    fn part(&mut self, name: &str, value: &str) {
+        let boundary = boundary_text(self.boundary);
+        self.clash |= value.contains(&boundary);
+        let part =
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        self.out.extend_from_slice(part.as_bytes());
     }
 
     /// The fields that `write` puts, as a complete body with its content type.

@@ -71,11 +71,6 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-fn hex(bytes: &[u8]) -> String {
-    let mut out = vec![0; bytes.len() * 2];
-    crypto::hex_lower(bytes, &mut out).to_owned()
-}
-
 fn list<'v>(of: &'v Value, name: &'static str) -> Result<&'v [Value], Unreadable> {
     match of.get(name) {
         None | Some(Value::Null) => Ok(&[]),
@@ -155,7 +150,7 @@ impl Transaction {
                 "value": output.value.as_str(),
                 "assetType": output.asset,
                 "scriptPubKey": {"type": "pubkeyhash", "addresses": output.addresses},
-                "data": output.data.iter().map(|data| hex(data)).collect::<Vec<_>>(),
+                "data": output.data.iter().map(|data| crypto::hex_text(data)).collect::<Vec<_>>(),
             })
         };
         let mut told = Map::new();

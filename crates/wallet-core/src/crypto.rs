@@ -78,11 +78,17 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Writes bytes as lower-case hexadecimal into `out`, which is twice as long.
-pub fn hex_lower<'o>(bytes: &[u8], out: &'o mut [u8]) -> &'o str {
+pub fn hex_lower(bytes: &[u8], out: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    std::str::from_utf8(out).unwrap_or_default()
+}
+
+/// The lower-case hexadecimal text of bytes.
+pub fn hex_text(bytes: &[u8]) -> String {
+    let mut out = vec![0; bytes.len() * 2];
+    hex_lower(bytes, &mut out);
+    String::from_utf8(out).unwrap_or_default() // digits are ASCII
 }

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use crate::body::{BodyFormat, FieldWriter, Slots};
 use crate::fault::{Fault, FaultKind};
 use crate::reply::{FromCode, Reply, ResponseError, read_reply};
-use crate::sign::{Signature, Signer};
+use crate::sign::{Canonical, Signature, Signer};
 use crate::types::SecretText;
 use crate::{Auth, CallbackMeta, EndpointMeta, FaultsMeta, PlatformMeta, SigningMeta, form, link};
 
@@ -49,8 +49,8 @@ pub trait OutgoingRequest {
     /// Hands every field to `writer`, in the document's order. `signature` is there when the endpoint is signed.
     fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
 
-    /// Hands the text of one field to `put`, for the signature.
-    fn write_field(&self, name: &str, put: &mut dyn FnMut(&str));
+    /// Hands over what the endpoint's signature covers, in the rule's order.
+    fn write_signed(&self, canonical: &mut Canonical<'_>);
 
     /// The whole HTTP request.
     ///
@@ -60,7 +60,7 @@ pub trait OutgoingRequest {
         write_request(
             <Self::Endpoint as Endpoint>::META,
             cx,
-            |name, put| self.write_field(name, put),
+            |canonical| self.write_signed(canonical),
             |signature, writer| {
                 self.write_fields(signature, writer);
             },
@@ -73,9 +73,8 @@ pub trait OutgoingRequest {
     /// # Errors
     /// [`EncodeError::NoSigner`] when the endpoint is signed and there is no signer.
     fn encode_form(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let signature = sign(<Self::Endpoint as Endpoint>::META.signing, signer, |name, put| {
-            self.write_field(name, put)
-        })?;
+        let rule = <Self::Endpoint as Endpoint>::META.signing;
+        let signature = sign(rule, signer, |canonical| self.write_signed(canonical))?;
         self.write_fields(signature.as_ref(), &mut FieldWriter::form(out));
         Ok(())
     }
@@ -146,12 +145,12 @@ impl std::error::Error for EncodeError {}
 pub fn sign(
     rule: Option<&'static SigningMeta>,
     signer: Option<&Signer<'_>>,
-    field: impl Fn(&str, &mut dyn FnMut(&str)),
+    parts: impl Fn(&mut Canonical<'_>),
 ) -> Result<Option<Signature>, EncodeError> {
     match (rule, signer) {
         (None, _) => Ok(None),
         (Some(_), None) => Err(EncodeError::NoSigner),
-        (Some(rule), Some(signer)) => Signature::new(signer, rule, field).map(Some),
+        (Some(rule), Some(signer)) => Signature::new(signer, rule, parts).map(Some),
     }
 }
 
@@ -162,10 +161,10 @@ pub fn sign(
 pub fn write_request(
     meta: &'static EndpointMeta,
     cx: &EncodeCx<'_>,
-    field: impl Fn(&str, &mut dyn FnMut(&str)),
+    signed: impl Fn(&mut Canonical<'_>),
     fields: impl Fn(Option<&Signature>, &mut FieldWriter<'_>),
 ) -> Result<http::Request<Vec<u8>>, EncodeError> {
-    let signature = sign(meta.signing, cx.signer.as_ref(), field)?;
+    let signature = sign(meta.signing, cx.signer.as_ref(), signed)?;
     let mut uri = format!("{}{}", cx.base_url, meta.path);
     if meta.in_query {
         let (query, _) = FieldWriter::body(BodyFormat::Form, |writer| fields(signature.as_ref(), writer));
@@ -251,9 +250,9 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
     meta: &'static EndpointMeta,
     index: fn(&[u8]) -> Option<usize>,
     request: &'a http::Request<B>,
-) -> Result<Slots<'a, N>, Fault> {
+    slots: &mut Slots<'a, N>,
+) -> Result<(), Fault> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
-    let mut slots = Slots::empty(meta.request, &meta.faults);
     if meta.in_query {
         slots.read_form(index, request.uri().query().unwrap_or_default().as_bytes())?;
     }
@@ -272,8 +271,7 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
             }
         }
     }
-    slots.check()?;
-    Ok(slots)
+    slots.check()
 }
 
 /// The text of one field, read ahead of decoding, to tell endpoints at the same path apart.
@@ -284,7 +282,7 @@ pub fn peek<const N: usize, B: AsRef<[u8]>>(
     at: usize,
 ) -> Option<String> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
-    let mut slots = Slots::<N>::empty(meta.request, &meta.faults);
+    let mut slots = Slots::<N>::of(meta.request, &meta.faults);
     slots.read(index, content_type, request.body().as_ref()).ok()?;
     slots.text(at).map(|text| text.to_string())
 }
@@ -326,7 +324,7 @@ pub fn decode_callback<'a, const N: usize>(
     index: fn(&[u8]) -> Option<usize>,
     body: &'a [u8],
 ) -> Result<Slots<'a, N>, Fault> {
-    let mut slots = Slots::empty(meta.fields, faults);
+    let mut slots = Slots::of(meta.fields, faults);
     if meta.method == "GET" {
         slots.last_wins(); // R45: the address may have had a query of its own
     }

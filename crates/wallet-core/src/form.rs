@@ -33,6 +33,16 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     });
 }
 
+/// Appends a pair, after `&` where `out` is not empty.
+pub fn append(name: &str, value: &str, out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b'&');
+    }
+    encode_into(name, out);
+    out.push(b'=');
+    encode_into(value, out);
+}
+
 /// Why a text is not form-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,7 +82,7 @@ pub(crate) fn decode_escapes(text: &str, space: u8) -> Result<Cow<'_, str>, Form
 /// Decodes what stands before `first` as it is, and the rest with its escapes. It goes from escape to escape by a mask of
 /// 64 bytes, and what stands between two is copied sixteen bytes at once, also when it is less: so the processor has next
 /// to no branch to guess.
-fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, FormError> {
+pub(crate) fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, FormError> {
     const BLOCK: usize = 64;
     const RUN: usize = 16;
     let mut decoded = vec![0; text.len() + RUN];
@@ -85,14 +95,17 @@ fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, FormError> {
         (Some(source), Some(target)) if length <= RUN => target.copy_from_slice(source),
         _ => decoded[to..to + length].copy_from_slice(&text[from..from + length]),
     };
+    let marks = |block: &[u8; BLOCK]| {
+        scan::mask(block, b'%') | if space == b'%' { 0 } else { scan::mask(block, space) }
+    };
     let mut block = first / BLOCK * BLOCK;
     while block < text.len() {
         let mut mask = match text[block..].first_chunk::<BLOCK>() {
-            Some(bytes) => mask(bytes, space),
+            Some(bytes) => marks(bytes),
             None => {
                 let mut last = [b'a'; BLOCK];
                 last[..text.len() - block].copy_from_slice(&text[block..]);
-                mask(&last, space)
+                marks(&last)
             }
         };
         while mask != 0 {
@@ -118,14 +131,28 @@ fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, FormError> {
     String::from_utf8(decoded).map_err(|_| FormError::NotUtf8)
 }
 
-/// One bit for each byte that is `%` or `space`.
+/// What stands before the first `&`, and after it.
 #[inline]
-fn mask(block: &[u8; 64], space: u8) -> u64 {
-    let (words, _) = block.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
-        let word = u64::from_le_bytes(*word);
-        mask << 8 | scan::bits_equal(word, b'%') | scan::bits_equal(word, space)
-    })
+pub(crate) fn first(body: &str) -> (&str, &str) {
+    match memchr::memchr(b'&', body.as_bytes()) {
+        Some(end) => (&body[..end], &body[end + 1..]),
+        None => (body, ""),
+    }
+}
+
+/// A value, decoded, and what follows the `&` after it: in one look where nothing of it is encoded.
+#[inline]
+pub(crate) fn value(body: &str) -> (Result<Cow<'_, str>, FormError>, &str) {
+    let marks = |word| scan::equal(word, b'&') | scan::equal(word, b'%') | scan::equal(word, b'+');
+    let plain = scan::until(body.as_bytes(), marks);
+    match body.as_bytes().get(plain) {
+        None => (Ok(Cow::Borrowed(body)), ""),
+        Some(b'&') => (Ok(Cow::Borrowed(&body[..plain])), &body[plain + 1..]),
+        Some(_) => {
+            let (value, rest) = first(body);
+            (unescape(value.as_bytes(), plain, b'+').map(Cow::Owned), rest)
+        }
+    }
 }
 
 /// The pairs of a form body, `name=value` each and not yet decoded; empty ones are passed over.

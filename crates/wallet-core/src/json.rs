@@ -53,99 +53,50 @@ pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     ([b'\\', short, 0, 0, 0, 0], 2)
 }
 
-/// Appends a string with its quotes.
-pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    write_text(text, out);
+/// Appends what stands between the quotes of a string.
+#[inline]
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    if scan::any(text.as_bytes(), marks) {
+        return write_escaped(text, out);
+    }
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cold]
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    scan::copy(&PLAIN, text, out, |byte, out| {
+        let (escaped, length) = escape(byte);
+        out.extend_from_slice(&escaped[..length]);
+    });
+}
+
+/// Appends a member. `lead` begins with a comma; the first one's becomes the brace of [`end_object`].
+#[inline]
+pub(crate) fn write_member(lead: &str, value: &str, out: &mut Vec<u8>) {
+    out.reserve(lead.len() + value.len() + 2);
+    out.extend_from_slice(lead.as_bytes());
+    write_text(value, out);
     out.push(b'"');
 }
 
-/// Appends what stands between the quotes.
-#[inline]
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    let plain = scan::until(text.as_bytes(), marks);
-    out.extend_from_slice(&text.as_bytes()[..plain]);
-    if plain < text.len() {
-        scan::copy(&PLAIN, &text[plain..], out, |byte, out| {
-            let (escaped, length) = escape(byte);
-            out.extend_from_slice(&escaped[..length]);
-        });
+/// Ends an object whose members were appended from `start` on.
+pub(crate) fn end_object(start: usize, out: &mut Vec<u8>) {
+    match out.get_mut(start) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
     }
+    out.push(b'}');
 }
 
 /// Appends an object of strings, compact, in the order in which they come.
 pub fn write_object<'t>(members: impl IntoIterator<Item = (&'t str, &'t str)>, out: &mut Vec<u8>) {
-    let mut writer = ObjectWriter::begin(out);
-    members.into_iter().for_each(|(name, value)| writer.member(name, value));
-    writer.end();
-}
-
-/// Writes an object of strings, member by member. The buffer is grown ahead, so that members are written in words.
-pub(crate) struct ObjectWriter<'o> {
-    out: &'o mut Vec<u8>,
-    /// How much of the buffer is written; what follows is room.
-    at: usize,
-    first: bool,
-}
-
-/// Room that is made at a time.
-const ROOM: usize = 384;
-
-impl<'o> ObjectWriter<'o> {
-    pub(crate) fn begin(out: &'o mut Vec<u8>) -> Self {
-        let at = out.len();
-        out.resize(at + ROOM, 0);
-        Self { out, at, first: true }
+    let start = out.len();
+    for (name, value) in members {
+        out.extend_from_slice(b",\"");
+        write_text(name, out);
+        write_member("\":\"", value, out);
     }
-
-    pub(crate) fn member(&mut self, name: &str, value: &str) {
-        // Six bytes around name and value, and the word that `put` may write beyond.
-        let most = self.at + name.len() + value.len() + 6 + 8;
-        if self.out.len() < most {
-            self.out.resize(most + ROOM, 0);
-        }
-        let before = if self.first { *b"{\"" } else { *b",\"" };
-        if !self.plain(before, name, value) {
-            self.escaped(before, name, value);
-        }
-        self.first = false;
-    }
-
-    /// Writes a member, and says whether nothing of it must be escaped. If something must, it does not count as written.
-    #[inline]
-    fn plain(&mut self, before: [u8; 2], name: &str, value: &str) -> bool {
-        let Some(room) = self.out.get_mut(self.at..) else { return false };
-        let Some((start, room)) = room.split_first_chunk_mut::<2>() else { return false };
-        *start = before;
-        if !scan::put(name.as_bytes(), room, marks) {
-            return false;
-        }
-        let Some((colon, room)) = room[name.len()..].split_first_chunk_mut::<3>() else { return false };
-        *colon = *b"\":\"";
-        if !scan::put(value.as_bytes(), room, marks) {
-            return false;
-        }
-        room[value.len()] = b'"';
-        self.at += name.len() + value.len() + 6;
-        true
-    }
-
-    #[cold]
-    fn escaped(&mut self, before: [u8; 2], name: &str, value: &str) {
-        self.out.truncate(self.at);
-        self.out.extend_from_slice(&before);
-        write_text(name, self.out);
-        self.out.extend_from_slice(b"\":\"");
-        write_text(value, self.out);
-        self.out.push(b'"');
-        self.at = self.out.len();
-        self.out.resize(self.at + ROOM, 0);
-    }
-
-    pub(crate) fn end(self) {
-        self.out.truncate(self.at);
-        self.out.extend_from_slice(if self.first { b"{}" } else { b"}" });
-    }
+    end_object(start, out);
 }
 
 /// What is unusual about a text and was read all the same (R41).
@@ -561,8 +512,8 @@ mod tests {
     fn r44_only_what_must_be_escaped_is() {
         for code in (0..0x80).chain([0xe9, 0x2028, 0x2029, 0xfeff, 0x1f600]) {
             let text = format!("<{}>", char::from_u32(code).unwrap());
-            let mut out = Vec::new();
-            write_string(&text, &mut out);
+            let mut out = b"\"".to_vec();
+            write_member("", &text, &mut out);
             let written = String::from_utf8(out).unwrap();
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
             let expected = match code {

@@ -53,7 +53,7 @@ pub use reply::{
     success_body,
 };
 pub use secret::Secret;
-pub use sign::{Signature, SignatureFault, Signed, Signer, Unverified};
+pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified};
 pub use time::UnixTime;
 pub use transport::Transport;
 

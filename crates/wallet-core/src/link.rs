@@ -18,13 +18,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::body::{FieldWriter, Slots};
+use crate::body::FieldWriter;
 use crate::endpoint::sign;
 use crate::form::{self, FormError};
 use crate::json::{self, JsonError, Member, Warning, Warnings};
 use crate::scan::{self, Plain};
-use crate::sign::{Signature, Signer};
-use crate::{EncodeError, Fault, FaultsMeta, LinkMeta};
+use crate::sign::{Canonical, Signature, Signer, canonical_json};
+use crate::{EncodeError, Fault, LinkMeta};
 
 /// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
 /// decoders turn `+` into a space and cut at `#` (R40).
@@ -57,9 +57,8 @@ const KEPT_IN_STRING: Plain = {
     kept
 };
 
-/// Appends a JSON string with its quotes, percent-encoded, in one pass.
-pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"%22");
+/// Appends what stands between the quotes of a JSON string, percent-encoded, in one pass.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     scan::copy(&KEPT_IN_STRING, text, out, |byte, out| {
         if json::PLAIN[usize::from(byte)] {
             return scan::percent(byte, out);
@@ -69,7 +68,6 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
             if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::percent(*byte, out) }
         }
     });
-    out.extend_from_slice(b"%22");
 }
 
 /// Why a text is no link of this platform.
@@ -157,7 +155,8 @@ impl fmt::Debug for Payload<'_> {
 /// # Errors
 /// [`LinkError::NoPayload`].
 pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
-    let (scheme, text) = link.split_once("://").ok_or(LinkError::NoPayload)?;
+    let (scheme, rest) = link.split_once(':').ok_or(LinkError::NoPayload)?;
+    let text = rest.strip_prefix("//").ok_or(LinkError::NoPayload)?;
     if scheme.is_empty() || text.is_empty() {
         return Err(LinkError::NoPayload);
     }
@@ -188,62 +187,30 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Where a string ends whose first byte is the first of `text`, encoded as links are: at `%22`. And whether something in
-/// it is encoded. `None` when it holds anything that JSON writes in another way than as itself.
-fn string_end(text: &[u8]) -> Option<(usize, bool)> {
-    let marks = |word| scan::equal(word, b'%') | json::marks(word);
-    let (mut at, mut encoded) = (0, false);
-    loop {
-        at += scan::until(&text[at..], marks);
-        match text.get(at..)? {
-            [b'%', b'2', b'2', ..] => return Some((at, encoded)),
-            [b'%', high, low, ..] => {
-                let byte = scan::byte(*high, *low)?;
-                if !json::PLAIN[usize::from(byte)] {
-                    return None;
-                }
-                (at, encoded) = (at + 3, true);
-            }
-            _ => return None,
-        }
+/// The text of a JSON string that is percent-encoded in a link, and what follows its closing quote `%22`. Borrowed when
+/// nothing in it is encoded. `None` when it holds anything that JSON writes in another way than as itself.
+#[inline]
+pub(crate) fn encoded_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let bytes = text.as_bytes();
+    let end = scan::until(bytes, |word| scan::equal(word, b'%') | json::marks(word));
+    match bytes.get(end..)? {
+        [b'%', b'2', b'2', ..] => Some((Cow::Borrowed(&text[..end]), &text[end + 3..])),
+        [b'%', ..] => escaped_text(text, end),
+        _ => None,
     }
 }
 
-/// A member of an encoded object of strings, and what follows it.
-fn encoded_member(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
-    let text = text.strip_prefix("%22")?;
-    let (end, false) = string_end(text.as_bytes())? else { return None };
-    let (name, text) = (&text[..end], text[end..].strip_prefix("%22:%22")?);
-    let (end, encoded) = string_end(text.as_bytes())?;
-    let value = &text[..end];
-    let value = if encoded { form::decode_escapes(value, b'%').ok()? } else { Cow::Borrowed(value) };
-    Some((name, value, &text[end + 3..]))
-}
-
-/// Reads an object of strings, percent-encoded as encoders write it: compact, and nothing in it that JSON escapes. It is
-/// not decoded as a whole, so that values are borrowed. `None` for everything else: [`json::read_object`] reads that too.
-pub(crate) fn read_encoded<'a>(
-    encoded: &'a str,
-    mut member: impl FnMut(&'a str, Cow<'a, str>) -> Result<(), Fault>,
-) -> Option<Result<(), Fault>> {
-    let mut rest = encoded.strip_prefix("%7B")?;
-    loop {
-        let (name, value, after) = encoded_member(rest)?;
-        if let Err(fault) = member(name, value) {
-            return Some(Err(fault));
-        }
-        match after.strip_prefix(',') {
-            Some(after) => rest = after,
-            None => return (after == "%7D").then_some(Ok(())),
-        }
+/// [`encoded_text`] where the first escape stands at `first`.
+fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
+    let bytes = text.as_bytes();
+    let mut end = first;
+    while bytes.get(end..end + 3)? != b"%22" {
+        let from = end + 1;
+        end = from + scan::until(&bytes[from..], |word| scan::equal(word, b'%'));
     }
-}
-
-/// [`peek`] for an encoded object of which it is the first member.
-#[doc(hidden)]
-pub fn peek_encoded<'a>(encoded: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
-    let (name, value, _) = encoded_member(encoded.strip_prefix("%7B")?)?;
-    (name == wanted).then_some(value)
+    let decoded = form::unescape(&bytes[..end], first, b'%').ok()?;
+    let plain = !scan::any(decoded.as_bytes(), json::marks);
+    plain.then(|| (Cow::Owned(decoded), &text[end + 3..]))
 }
 
 /// The text of one member, read ahead, to tell links apart: the first of that name. What comes after it is not looked at.
@@ -280,8 +247,13 @@ pub trait OutgoingLink {
     /// Hands every member to `writer`, in the document's order. `signature` is there when the link is signed.
     fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
 
-    /// Hands the text of one member to `put`, for the signature.
-    fn write_field(&self, name: &str, put: &mut dyn FnMut(&str));
+    /// Hands over what the link's signature covers, in the rule's order.
+    fn write_signed(&self, canonical: &mut Canonical<'_>);
+
+    /// Appends the JSON that the signature covers (R44).
+    fn signed_json(&self, out: &mut Vec<u8>) {
+        canonical_json(|canonical| self.write_signed(canonical), out);
+    }
 
     /// Appends the link for an app: `scheme` is the profile's, and the JSON is percent-encoded.
     ///
@@ -293,7 +265,7 @@ pub trait OutgoingLink {
         signer: Option<&Signer<'_>>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let signature = sign(Self::META.signing, signer, |name, put| self.write_field(name, put))?;
+        let signature = sign(Self::META.signing, signer, |canonical| self.write_signed(canonical))?;
         out.extend_from_slice(scheme.as_bytes());
         out.extend_from_slice(b"://");
         let mut writer = FieldWriter::link(out);
@@ -307,7 +279,7 @@ pub trait OutgoingLink {
     /// # Errors
     /// [`EncodeError`] when the link is signed and the signer is none or fails.
     fn qr_into(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let signature = sign(Self::META.signing, signer, |name, put| self.write_field(name, put))?;
+        let signature = sign(Self::META.signing, signer, |canonical| self.write_signed(canonical))?;
         out.extend_from_slice(Self::META.qr_scheme.as_bytes());
         out.extend_from_slice(b"://");
         let mut writer = FieldWriter::json(out);
@@ -335,36 +307,6 @@ pub trait OutgoingLink {
         self.qr_into(signer, &mut out)?;
         Ok(String::from_utf8(out).unwrap_or_default()) // made of strings
     }
-}
-
-/// Reads the members of a link into slots and checks what holds for every one.
-///
-/// # Errors
-/// [`LinkError`].
-pub fn decode_fields<'a, const N: usize>(
-    meta: &'static LinkMeta,
-    faults: &'static FaultsMeta,
-    index: fn(&[u8]) -> Option<usize>,
-    json: &'a str,
-    warnings: &mut Warnings,
-) -> Result<Slots<'a, N>, LinkError> {
-    let mut slots = Slots::empty(meta.fields, faults);
-    slots.read_object(index, json, warnings)?;
-    slots.check()?;
-    Ok(slots)
-}
-
-/// [`decode_fields`] for an object that is still encoded; `None` when it has to be decoded first.
-#[doc(hidden)]
-pub fn decode_encoded_fields<'a, const N: usize>(
-    meta: &'static LinkMeta,
-    faults: &'static FaultsMeta,
-    index: fn(&[u8]) -> Option<usize>,
-    encoded: &'a str,
-) -> Option<Result<Slots<'a, N>, LinkError>> {
-    let mut slots = Slots::empty(meta.fields, faults);
-    let read = slots.read_encoded(index, encoded)?;
-    Some(read.and_then(|()| slots.check()).map(|()| slots).map_err(LinkError::from))
 }
 
 /// Appends parameters to an address, form-encoded, after its own query and before its fragment (R45).
@@ -418,40 +360,28 @@ mod tests {
     }
 
     #[test]
-    fn what_encoders_write_is_read_while_it_is_encoded() {
-        let read = |encoded| {
-            let mut members = Vec::new();
-            let read = read_encoded(encoded, |name, value| {
-                members.push((name.to_owned(), value.to_string(), matches!(value, Cow::Borrowed(_))));
-                Ok(())
-            });
-            read.map(|read| (read, members))
-        };
-        let member = |name: &str, value: &str, borrowed| (name.to_owned(), value.to_owned(), borrowed);
-        assert_eq!(
-            read("%7B%22a%22:%22b/c%22,%22d%22:%22%E5%9B%9E+%2B%22,%22e%22:%22%22%7D"),
-            Some((Ok(()), vec![member("a", "b/c", true), member("d", "回++", false), member("e", "", true)]))
-        );
-        // Everything else is decoded first: other writers, what JSON escapes, what is broken.
-        for other in [
-            "",
-            "%7B%7D",
-            "%7b%22a%22:%22b%22%7d",
-            "{%22a%22:%22b%22}",
-            "%7B%22a%22:%22b%22",
-            "%7B%22a%22:%22b%22%7D ",
-            "%7B%22a%22:%22b%22,%7D",
-            "%7B%22a%22: %22b%22%7D",
-            "%7B%22a%22:1%7D",
-            "%7B%22%61%22:%22b%22%7D",
-            "%7B%22a%22:%22%5C%22%22%7D",
-            "%7B%22a%22:%22%09%22%7D",
-            "%7B%22a%22:%22\"%22%7D",
-            "%7B%22a%22:%22%2%22%7D",
-            "%7B%22a%22:%22%ff%22%7D",
-            "%7B%22a%22:%22b%2",
+    fn texts_are_read_while_they_are_encoded() {
+        for (text, read) in [
+            ("%22", Some(("", ""))),
+            ("b/c%22,", Some(("b/c", ","))),
+            ("%E5%9B%9E+%2B%22:", Some(("回++", ":"))),
+            ("%2522%22%22", Some(("%22", "%22"))),
+            ("", None),
+            ("b", None),
+            ("b%2", None),
+            ("%5C%22", None),
+            ("%09%22", None),
+            ("\"%22", None),
+            ("%41\"%22", None),
+            ("%2%22", None),
+            ("%zz%22", None),
+            ("%ff%22", None),
         ] {
-            assert_eq!(read(other), None, "{other}");
+            let found = encoded_text(text);
+            assert_eq!(found.as_ref().map(|(text, rest)| (&**text, *rest)), read, "{text}");
+            assert!(found.is_none_or(|(read, _)| matches!(read, Cow::Borrowed(_)) != text.contains("%2")
+                || text == "%22"
+                || text == "b/c%22,"));
         }
     }
 

@@ -146,11 +146,41 @@ pub struct ObjectMeta {
     pub origin: Origin,
 }
 
+/// A field's name with what stands before its value in each form that is written, so that writing it is copying. Made by
+/// [`lead!`](crate::lead) of a name of letters, digits and `_`: nothing of it is ever escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lead {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// In a form: `&name=`.
+    pub form: &'static str,
+    /// In JSON: `,"name":"`.
+    pub json: &'static str,
+    /// In JSON that is percent-encoded for a link.
+    pub link: &'static str,
+}
+
+/// The [`Lead`] of a name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! lead {
+    ($name:literal) => {
+        $crate::Lead {
+            name: $name,
+            form: concat!("&", $name, "="),
+            json: concat!(",\"", $name, "\":\""),
+            link: concat!(",%22", $name, "%22:%22"),
+        }
+    };
+}
+
 /// A field of a request, reply, object or callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldMeta {
     /// The name on the wire.
     pub name: &'static str,
+    /// The name with what stands before the value.
+    pub lead: Lead,
     /// What it looks like.
     pub kind: Kind,
     /// Whether it must be there.
@@ -248,7 +278,7 @@ pub struct SigningMeta {
     /// How the digest is computed.
     pub algorithm: Algorithm,
     /// What is joined; the part called `key` stands for the key itself.
-    pub canonical: &'static [&'static str],
+    pub canonical: &'static [Lead],
     /// How it is joined.
     pub form: Form,
     /// The key's name within `canonical`.

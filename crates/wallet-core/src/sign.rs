@@ -6,9 +6,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::body::FieldWriter;
 use crate::crypto::{self, RsaSigner, RsaVerifier, Sha1};
-use crate::json::ObjectWriter;
-use crate::{Algorithm, EncodeError, SigningMeta, UnixTime};
+use crate::json;
+use crate::{Algorithm, EncodeError, Lead, SigningMeta, UnixTime};
 
 /// What a client signs with.
 #[derive(Clone, Copy)]
@@ -50,26 +51,20 @@ enum Written {
 }
 
 impl Signature {
-    /// Signs. `field` hands over the text of a signed field other than the key and the timestamp.
+    /// Signs. `parts` hands over what the rule covers, in its order.
     ///
     /// # Errors
     /// [`EncodeError::NoSigner`] when the signer is not of the rule's kind, [`EncodeError::Signing`] when it fails.
     pub fn new(
         signer: &Signer<'_>,
         rule: &SigningMeta,
-        field: impl Fn(&str, &mut dyn FnMut(&str)),
+        parts: impl Fn(&mut Canonical<'_>),
     ) -> Result<Self, EncodeError> {
         match (rule.algorithm, signer) {
-            (Algorithm::Sha1, Signer::Sha1 { sha1, key, now }) => {
-                Ok(Self::hashed(*sha1, key, *now, rule, field))
-            }
+            (Algorithm::Sha1, Signer::Sha1 { sha1, key, now }) => Ok(Self::hashed(*sha1, key, *now, parts)),
             (Algorithm::RsaSha1, Signer::Rsa(key)) => {
                 let mut text = Vec::with_capacity(256);
-                let mut write = ObjectWriter::begin(&mut text);
-                for part in rule.canonical {
-                    field(part, &mut |value| write.member(part, value));
-                }
-                write.end();
+                canonical_json(parts, &mut text);
                 let signature = key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?;
                 let sign = Written::Base64(STANDARD.encode(signature));
                 Ok(Self { timestamp: [0; 20], timestamp_len: 0, sign })
@@ -78,46 +73,79 @@ impl Signature {
         }
     }
 
-    fn hashed(
-        sha1: &dyn Sha1,
-        key: &str,
-        now: UnixTime,
-        rule: &SigningMeta,
-        field: impl Fn(&str, &mut dyn FnMut(&str)),
-    ) -> Self {
-        let mut buffer = [0; 20];
-        let text = crate::field::decimal(now.secs().unsigned_abs(), &mut buffer);
+    fn hashed(sha1: &dyn Sha1, key: &str, now: UnixTime, parts: impl Fn(&mut Canonical<'_>)) -> Self {
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(now.secs().unsigned_abs());
         let mut timestamp = [0; 20];
         timestamp[..text.len()].copy_from_slice(text.as_bytes());
         let timestamp_len = text.len() as u8; // at most 20
-        let digest = sha1.sha1(&mut |put| {
-            for part in rule.canonical {
-                if *part == rule.key {
-                    put(key.as_bytes());
-                } else if rule.window.is_some_and(|(window, _)| window == *part) {
-                    put(text.as_bytes());
-                } else {
-                    field(part, &mut |text| put(text.as_bytes()));
-                }
-            }
-        });
+        let digest = sha1.sha1(&mut |put| parts(&mut Canonical(Parts::Joined { put, key, now: text })));
         let mut hex = [0; 40];
         crypto::hex_lower(&digest, &mut hex);
         Self { timestamp, timestamp_len, sign: Written::Hex(hex) }
     }
 
-    /// The time of signing, as it is written.
-    pub fn timestamp(&self) -> &str {
-        std::str::from_utf8(&self.timestamp[..usize::from(self.timestamp_len)]).unwrap_or_default()
+    /// Writes the time of signing.
+    pub fn write_timestamp(&self, lead: &'static Lead, writer: &mut FieldWriter<'_>) {
+        writer.plain(lead, &self.timestamp[..usize::from(self.timestamp_len)]);
     }
 
-    /// The signature, as it is written.
-    pub fn sign(&self) -> &str {
+    /// Writes the signature.
+    pub fn write_sign(&self, lead: &'static Lead, writer: &mut FieldWriter<'_>) {
         match &self.sign {
-            Written::Hex(hex) => std::str::from_utf8(hex).unwrap_or_default(),
-            Written::Base64(text) => text,
+            Written::Hex(hex) => writer.plain(lead, hex),
+            Written::Base64(text) => writer.field(lead, text),
         }
     }
+}
+
+/// Takes the parts that a signing rule covers, in the rule's order, and makes the text of them that is signed.
+pub struct Canonical<'c>(Parts<'c>);
+
+enum Parts<'c> {
+    /// One after the other; the key and the time among them.
+    Joined { put: &'c mut dyn FnMut(&[u8]), key: &'c str, now: &'c str },
+    /// The members of a JSON object (R44).
+    Json(&'c mut Vec<u8>),
+}
+
+impl fmt::Debug for Canonical<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Canonical")
+    }
+}
+
+impl Canonical<'_> {
+    /// The key itself.
+    pub fn key(&mut self) {
+        if let Parts::Joined { put, key, .. } = &mut self.0 {
+            put(key.as_bytes());
+        }
+    }
+
+    /// The time of signing.
+    pub fn now(&mut self) {
+        if let Parts::Joined { put, now, .. } = &mut self.0 {
+            put(now.as_bytes());
+        }
+    }
+
+    /// A field.
+    #[inline]
+    pub fn field(&mut self, lead: &'static Lead, text: &str) {
+        match &mut self.0 {
+            Parts::Joined { put, .. } => put(text.as_bytes()),
+            Parts::Json(out) => json::write_member(lead.json, text, out),
+        }
+    }
+}
+
+/// Appends the JSON that a signature covers (R44).
+#[inline]
+pub(crate) fn canonical_json(parts: impl Fn(&mut Canonical<'_>), out: &mut Vec<u8>) {
+    let start = out.len();
+    parts(&mut Canonical(Parts::Json(out)));
+    json::end_object(start, out);
 }
 
 /// How many fields a signing rule may cover; `wallet-spec` refuses more.
@@ -222,7 +250,7 @@ impl<'a, T> Unverified<'a, T> {
         let fits = keys.into_iter().any(|key| {
             let digest = sha1.sha1(&mut |put| {
                 for (part, text) in self.signed.rule.canonical.iter().zip(&self.signed.texts) {
-                    if *part == self.signed.rule.key {
+                    if part.name == self.signed.rule.key {
                         put(key.as_bytes());
                     } else {
                         put(text.as_deref().unwrap_or_default().as_bytes());
@@ -230,13 +258,14 @@ impl<'a, T> Unverified<'a, T> {
                 }
             });
             let mut hex = [0; 40];
-            crypto::equal(crypto::hex_lower(&digest, &mut hex).as_bytes(), self.signed.given.as_bytes())
+            crypto::hex_lower(&digest, &mut hex);
+            crypto::equal(&hex, self.signed.given.as_bytes())
         });
         if !fits {
             return Err(SignatureFault::Invalid);
         }
         if let Some((field, seconds)) = self.signed.rule.window {
-            let at = self.signed.rule.canonical.iter().position(|part| *part == field);
+            let at = self.signed.rule.canonical.iter().position(|part| part.name == field);
             let text = at.and_then(|at| self.signed.texts[at].as_deref()).unwrap_or_default();
             // Decoding has let through ten digits only.
             let signed_at: i64 = text.parse().map_err(|_| SignatureFault::Expired)?;
@@ -254,11 +283,13 @@ impl<'a, T> Unverified<'a, T> {
     pub fn verify_rsa(self, key: &dyn RsaVerifier) -> Result<T, SignatureFault> {
         let rule = self.signed.rule;
         let mut text = Vec::with_capacity(256);
-        let mut write = ObjectWriter::begin(&mut text);
-        for (part, value) in rule.canonical.iter().zip(&self.signed.texts) {
-            write.member(part, value.as_deref().unwrap_or_default());
-        }
-        write.end();
+        canonical_json(
+            |json| {
+                let parts = rule.canonical.iter().zip(&self.signed.texts);
+                parts.for_each(|(part, value)| json.field(part, value.as_deref().unwrap_or_default()));
+            },
+            &mut text,
+        );
         // R46: a `+` that was not encoded has become a space on its way through a query.
         // And some encoders break lines.
         let given = match self.signed.given.contains([' ', '\r', '\n']) {

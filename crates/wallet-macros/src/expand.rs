@@ -166,7 +166,8 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
     let (generics, count, record) =
         (wire.generics(fields), fields.len(), wire.record("Request", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
+    let (read, write) = (Wire::read(fields), Wire::write(fields));
+    let write_signed = Wire::signed(spec, endpoint.signing.as_ref(), fields);
 
     // What must be checked before the request may be believed, outermost last.
     let mut decoded = quote!(Request #generics);
@@ -253,7 +254,8 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                     request: &'a ::wallet_core::__private::http::Request<B>,
                 ) -> Result<Self::Decoded<'a>, ::wallet_core::Fault> {
                     #bearer
-                    let mut slots = ::wallet_core::decode_fields::<#count, B>(Self::META, index, request)?;
+                    let mut slots = ::wallet_core::Slots::<#count>::of(Self::META.request, &Self::META.faults);
+                    ::wallet_core::decode_fields(Self::META, index, request, &mut slots)?;
                     #unused_slots
                     #capture
                     #checks
@@ -272,9 +274,9 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                 ) {
                     #write
                 }
-                #[allow(unused_variables, clippy::match_single_binding)]
-                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
-                    match name { #write_one _ => {} }
+                #[allow(unused_variables)]
+                fn write_signed(&self, canonical: &mut ::wallet_core::Canonical<'_>) {
+                    #write_signed
                 }
             }
         }
@@ -292,7 +294,10 @@ fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
     };
     let texts = known.iter().flat_map(|rule| &rule.canonical).map(|part| text(part));
     let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
-    let given = text(known.map_or("", |rule| &rule.field));
+    let given = match fields.iter().position(|field| field.kind == Kind::Signature) {
+        Some(at) => quote!(::core::option::Option::Some(slots.required(#at)?)),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         let signed = ::wallet_core::Signed::new(super::meta::#rule, #key_id, [#(#texts),*], #given)
             .repeated(slots.is_repeated());
@@ -303,9 +308,6 @@ fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
 fn checks(fields: &[Field]) -> TokenStream {
     let checks = fields.iter().enumerate().filter_map(|(at, field)| match field.kind {
         Kind::Timestamp => Some(quote!(let _: ::wallet_core::types::Timestamp = slots.required(#at)?;)),
-        Kind::Signature => {
-            Some(quote!(let _: ::wallet_core::types::SignatureText<'_> = slots.required(#at)?;))
-        }
         _ => None,
     });
     quote!(#(#checks)*)
@@ -323,9 +325,11 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
     let (generics, count, record) =
         (wire.generics(fields), fields.len(), wire.record("Link", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
+    let (read, write) = (Wire::read(fields), Wire::write(fields));
+    let signing = signed_in_fields(link.signing.as_ref(), fields);
+    let write_signed = Wire::signed(spec, signing, fields);
     let (mut decoded, mut value, mut capture) = (quote!(Link #generics), quote!(link), TokenStream::new());
-    if let Some(signing) = signed_in_fields(link.signing.as_ref(), fields) {
+    if let Some(signing) = signing {
         capture = self::capture(spec, signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, Link #generics>);
         value = quote!(::wallet_core::Unverified::new(link, signed));
@@ -347,9 +351,9 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
                 json: &'a str,
                 warnings: &mut ::wallet_core::json::Warnings,
             ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
-                finish(::wallet_core::link::decode_fields(
-                    super::meta::#meta, super::meta::FAULTS, index, json, warnings,
-                )?)
+                let mut slots = ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS);
+                slots.read_object(index, json, warnings)?;
+                finish(&mut slots)
             }
 
             /// Reads the JSON text of a link while it is percent-encoded, which is faster; `None` when it has to be
@@ -358,14 +362,13 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
             pub fn decode_encoded<'a>(
                 encoded: &'a str,
             ) -> Option<Result<Decoded<'a>, ::wallet_core::link::LinkError>> {
-                ::wallet_core::link::decode_encoded_fields(
-                    super::meta::#meta, super::meta::FAULTS, index, encoded,
-                )
-                .map(|slots| finish(slots?))
+                let mut slots = ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS);
+                let read = slots.read_encoded(encoded)?;
+                Some(read.map_err(::wallet_core::link::LinkError::from).and_then(|()| finish(&mut slots)))
             }
 
             fn finish<'a>(
-                mut slots: ::wallet_core::Slots<'a, #count>,
+                slots: &mut ::wallet_core::Slots<'a, #count>,
             ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
                 #capture
                 #checks
@@ -383,9 +386,9 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
                 ) {
                     #write
                 }
-                #[allow(unused_variables, clippy::match_single_binding)]
-                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
-                    match name { #write_one _ => {} }
+                #[allow(unused_variables)]
+                fn write_signed(&self, canonical: &mut ::wallet_core::Canonical<'_>) {
+                    #write_signed
                 }
             }
         }
@@ -415,10 +418,11 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
     });
     let encoded_arms = spec.links.iter().map(|link| {
         let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
+        let first = format!("%7B%22{by}%22:%22{value}%22");
         quote! {
-            ::core::option::Option::Some(#value) => {
+            if encoded.starts_with(#first) {
                 #module::decode_encoded(encoded).map(|link| link.map(Self::#name))
-            }
+            } else
         }
     });
     let schemes =
@@ -443,10 +447,7 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
                     return Err(::wallet_core::link::LinkError::UnknownScheme);
                 }
                 if let ::core::option::Option::Some(encoded) = payload.encoded() {
-                    let link = match ::wallet_core::link::peek_encoded(encoded, #by).as_deref() {
-                        #(#encoded_arms,)*
-                        _ => ::core::option::Option::None,
-                    };
+                    let link = #(#encoded_arms)* { ::core::option::Option::None };
                     if let ::core::option::Option::Some(link) = link {
                         return Ok((link?, payload.warnings));
                     }
@@ -526,11 +527,13 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
     let fields = &callback.fields;
     let (generics, count, record) =
         (wire.generics(fields), fields.len(), wire.record("Payload", &about, fields));
-    let (read, write, write_one) = (Wire::read(fields), Wire::write(fields), Wire::write_one(fields));
+    let (read, write) = (Wire::read(fields), Wire::write(fields));
+    let signing = signed_in_fields(callback.signing.as_ref(), fields);
+    let write_signed = Wire::signed(spec, signing, fields);
     let (mut decoded, mut value, mut capture) =
         (quote!(Payload #generics), quote!(payload), TokenStream::new());
     let mut rule = quote!(::core::option::Option::None);
-    if let Some(signing) = signed_in_fields(callback.signing.as_ref(), fields) {
+    if let Some(signing) = signing {
         capture = self::capture(spec, signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, Payload #generics>);
         value = quote!(::wallet_core::Unverified::new(payload, signed));
@@ -556,9 +559,9 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
                     #write
                 }
 
-                #[allow(unused_variables, clippy::match_single_binding)]
-                fn write_field(&self, name: &str, put: &mut dyn FnMut(&str)) {
-                    match name { #write_one _ => {} }
+                #[allow(unused_variables)]
+                fn write_signed(&self, canonical: &mut ::wallet_core::Canonical<'_>) {
+                    #write_signed
                 }
             }
 
@@ -581,7 +584,7 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
                     out: &mut ::std::vec::Vec<u8>,
                 ) -> Result<(), ::wallet_core::EncodeError> {
                     let signature =
-                        ::wallet_core::sign(#rule, signer, |name, put| payload.write_field(name, put))?;
+                        ::wallet_core::sign(#rule, signer, |canonical| payload.write_signed(canonical))?;
                     payload.write(signature.as_ref(), &mut ::wallet_core::FieldWriter::form(out));
                     Ok(())
                 }

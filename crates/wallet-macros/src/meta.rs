@@ -125,7 +125,7 @@ impl Meta<'_> {
         let (read_also, top, doc, origin) =
             (&field.read_also, field.top, text(&field.doc), origin(&field.origin));
         quote!(::wallet_core::FieldMeta {
-            name: #name, kind: #kind, required: #required, max: #max, fixed: #fixed, otherwise: #otherwise,
+            name: #name, lead: ::wallet_core::lead!(#name), kind: #kind, required: #required, max: #max, fixed: #fixed, otherwise: #otherwise,
             read_also: &[#(#read_also),*], top: #top, doc: #doc, origin: #origin,
         })
     }
@@ -248,7 +248,7 @@ impl Meta<'_> {
             let (doc, origin) = (text(&signing.doc), origin(&signing.origin));
             quote! {
                 pub const #constant: &::wallet_core::SigningMeta = &::wallet_core::SigningMeta {
-                    id: #id, algorithm: #algorithm, canonical: &[#(#canonical),*], form: #form,
+                    id: #id, algorithm: #algorithm, canonical: &[#(::wallet_core::lead!(#canonical)),*], form: #form,
                     key: #key, derive: #derive,
                     key_id: #key_id, field: #field, window: #window, invalid: #invalid, expired: #expired,
                     doc: #doc, origin: #origin,

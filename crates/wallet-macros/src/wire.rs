@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use wallet_spec::{Base, Field, Kind, Spec};
+use wallet_spec::{Base, Field, Kind, Name, Spec};
 
 use crate::names::{doc, pascal, snake};
 
@@ -167,19 +167,19 @@ impl Wire<'_> {
         let writes = fields.iter().map(|field| {
             let (name, wire) = (snake(&field.name), &field.name.text);
             match (&field.fixed, &field.kind) {
-                (Some(fixed), _) => quote!(writer.field(#wire, #fixed);),
+                (Some(fixed), _) => quote!(writer.field(&::wallet_core::lead!(#wire), #fixed);),
                 (None, Kind::Timestamp) => {
-                    quote!(if let Some(signature) = signature { writer.field(#wire, signature.timestamp()); })
+                    quote!(if let Some(signature) = signature { signature.write_timestamp(&::wallet_core::lead!(#wire), writer); })
                 }
                 (None, Kind::Signature) => {
-                    quote!(if let Some(signature) = signature { writer.field(#wire, signature.sign()); })
+                    quote!(if let Some(signature) = signature { signature.write_sign(&::wallet_core::lead!(#wire), writer); })
                 }
                 _ if field.required => {
-                    quote!(::wallet_core::Field::write(&self.#name, &mut |text| writer.field(#wire, text));)
+                    quote!(::wallet_core::Field::write(&self.#name, &mut |text| writer.field(&::wallet_core::lead!(#wire), text));)
                 }
                 _ => quote! {
                     if let Some(value) = &self.#name {
-                        ::wallet_core::Field::write(value, &mut |text| writer.field(#wire, text));
+                        ::wallet_core::Field::write(value, &mut |text| writer.field(&::wallet_core::lead!(#wire), text));
                     }
                 },
             }
@@ -187,18 +187,35 @@ impl Wire<'_> {
         quote!(#(#writes)*)
     }
 
-    /// Arms that hand one field's text over by its name.
-    pub(crate) fn write_one(fields: &[Field]) -> TokenStream {
-        let arms = fields.iter().filter_map(|field| {
-            let (name, wire) = (snake(&field.name), &field.name.text);
-            match (&field.fixed, &field.kind) {
-                (Some(fixed), _) => Some(quote!(#wire => put(#fixed),)),
-                (None, Kind::Timestamp | Kind::Signature) => None,
-                _ if field.required => Some(quote!(#wire => ::wallet_core::Field::write(&self.#name, put),)),
-                _ => Some(quote!(#wire => if let Some(value) = &self.#name { ::wallet_core::Field::write(value, put) },)),
+    /// Hands over what a signing rule covers, in its order.
+    pub(crate) fn signed(spec: &Spec, signing: Option<&Name>, fields: &[Field]) -> TokenStream {
+        let rule = signing.and_then(|name| spec.signings.iter().find(|known| known.id.text == name.text));
+        let parts = rule.iter().flat_map(|rule| &rule.canonical).map(|part| {
+            let wire = &part.text;
+            let window =
+                rule.and_then(|rule| rule.window.as_ref()).is_some_and(|(field, _)| field.text == *wire);
+            let Some(field) = fields.iter().find(|field| field.name.text == *wire) else {
+                return quote!(canonical.key();); // the one part that is no field
+            };
+            let name = snake(&field.name);
+            match &field.fixed {
+                _ if window => quote!(canonical.now();),
+                Some(fixed) => quote!(canonical.field(&::wallet_core::lead!(#wire), #fixed);),
+                None if field.required => quote! {
+                    ::wallet_core::Field::write(&self.#name, &mut |text| {
+                        canonical.field(&::wallet_core::lead!(#wire), text)
+                    });
+                },
+                None => quote! {
+                    if let Some(value) = &self.#name {
+                        ::wallet_core::Field::write(value, &mut |text| {
+                            canonical.field(&::wallet_core::lead!(#wire), text)
+                        });
+                    }
+                },
             }
         });
-        quote!(#(#arms)*)
+        quote!(#(#parts)*)
     }
 
     /// `name: name.into_owned(), …`

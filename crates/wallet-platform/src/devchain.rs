@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use wallet_core::chain::{Transaction, TxIn, TxOut};
-use wallet_core::crypto::hex_lower;
+use wallet_core::crypto::hex_text;
 use wallet_core::rpc::{Block, Tip};
 use wallet_core::{Amount, Units, UnixTime};
 
@@ -138,8 +138,7 @@ impl View<'_, '_> {
 
     fn hash(&self, parts: &[&str]) -> String {
         let sha256 = |bytes: &[u8]| self.cx.vault.crypto().sha256(bytes);
-        let mut text = [0; 64];
-        hex_lower(&sha256(&sha256(parts.join("\n").as_bytes())), &mut text).to_owned()
+        hex_text(&sha256(&sha256(parts.join("\n").as_bytes())))
     }
 
     /// The coins of a purse that are worth `wanted` together, the largest first, and what is over.

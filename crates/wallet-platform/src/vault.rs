@@ -110,9 +110,7 @@ impl Vault {
     }
 
     fn minted(&self, parts: &[&[u8]]) -> Minted {
-        let mut text = [0; 40];
-        let text =
-            crypto::hex_lower(&first_20(&self.crypto.hmac(&self.mint_key, parts)), &mut text).to_owned();
+        let text = crypto::hex_text(&first_20(&self.crypto.hmac(&self.mint_key, parts)));
         Minted { hash: self.hash(&text), text: Secret::new(text) }
     }
 

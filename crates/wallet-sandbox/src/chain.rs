@@ -31,9 +31,7 @@ pub(crate) const RPC_USER: &str = "demo";
 
 /// What may ask the chain: the password is the database's own.
 pub(crate) fn credentials(vault: &Vault) -> Credentials {
-    let mut text = [0; 40];
-    let password =
-        wallet_core::crypto::hex_lower(vault.hash("rpc password").as_bytes(), &mut text).to_owned();
+    let password = wallet_core::crypto::hex_text(vault.hash("rpc password").as_bytes());
     Credentials { user: RPC_USER.to_owned(), password: Secret::new(password) }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wallet_api::vas::limits;
 use wallet_core::Secret;
-use wallet_core::crypto::{Entropy as _, from_hex, hex_lower};
+use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
 use wallet_store::{Options, Store};
@@ -209,8 +209,7 @@ fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, S
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file =
                 options.open(&unfinished).map_err(|error| failed("make the master key", &error))?;
-            let mut hex = [0; 64];
-            let written = file.write_all(hex_lower(&key, &mut hex).as_bytes()).and_then(|()| file.sync_all());
+            let written = file.write_all(hex_text(&key).as_bytes()).and_then(|()| file.sync_all());
             let written = written.and_then(|()| std::fs::rename(&unfinished, &path));
             written.map_err(|error| failed("write the master key", &error))?;
             Ok(Secret::new(key))

@@ -184,6 +184,11 @@ impl<'a> Check<'a> {
                 let valid = self.spec.objects.iter().map(|known| known.name.text.as_str());
                 self.faults.unknown("object", object, at.clone(), valid);
             }
+            if !field.name.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                // Such names are written as they stand, in a form, in JSON and in a link.
+                let help = Some("letters, digits and `_`".to_owned());
+                self.faults.report(at.clone(), format!("no field can be named `{}`", field.name.text), help);
+            }
             self.refusal(field.otherwise.as_ref());
             self.rule(&field.origin, at);
         }

@@ -34,8 +34,7 @@ fn units(amount: &str) -> Result<i128, DemoError> {
 
 fn form(fields: &[(&str, &str)]) -> String {
     let mut body = Vec::new();
-    let mut writer = wallet_core::FieldWriter::form(&mut body);
-    fields.iter().for_each(|(name, value)| writer.field(name, value));
+    fields.iter().for_each(|(name, value)| form::append(name, value, &mut body));
     String::from_utf8(body).unwrap_or_default() // a form is ASCII
 }
 
