@@ -190,6 +190,18 @@ mod tests {
             encode_into(&text, &mut out);
             assert_eq!(out, text.replace('+', "%2B").as_bytes(), "wherever it stands");
         }
+        for (body, read, rest) in [
+            ("", Ok(""), ""),
+            ("a+b&c", Ok("a b"), "c"),
+            ("a%26b&c&d", Ok("a&b"), "c&d"),
+            ("&c", Ok(""), "c"),
+            ("a&", Ok("a"), ""),
+            ("a%&b", Err(FormError::Escape), "b"),
+            ("a%2&6", Err(FormError::Escape), "6"),
+        ] {
+            let (found, after) = value(body);
+            assert_eq!((found.as_deref().map_err(|error| *error), after), (read, rest), "{body}");
+        }
         assert_eq!(decode(b"%"), Err(FormError::Escape));
         assert_eq!(decode(b"%4"), Err(FormError::Escape));
         assert_eq!(decode(b"%zz"), Err(FormError::Escape));
