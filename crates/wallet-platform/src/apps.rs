@@ -6,8 +6,11 @@ use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
 
 use crate::entities::{App, AppId, ClientName, Rows, User};
 use crate::machine::{Command, Context, Query, Refused, Stop};
-use crate::rows::Changes;
-use crate::vault::{Seed, Vault};
+use crate::passwords::Proof;
+use crate::returns::is_invisible;
+use crate::rows::{Changes, List};
+use crate::users::signed_in;
+use crate::vault::{Digest, Seed, Vault};
 
 /// Every scope of the platform, separated by spaces.
 pub(crate) fn all_scopes() -> String {
@@ -31,7 +34,24 @@ impl Command for EnrolDeveloper {
     }
 }
 
-/// Registers an app. Malformed 80, taken 81.
+/// Whether a name may be shown to users as whom they deal with: 1 to 64 characters, all of them visible.
+pub(crate) fn is_shown_name(name: &str) -> bool {
+    let hides = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    !name.trim().is_empty() && name.chars().count() <= 64 && !name.contains(hides)
+}
+
+/// Most characters of a redirect_uri.
+const LONGEST_REDIRECT: usize = 512;
+
+/// A redirect_uri is opaque (R7), but text that a browser can be sent to.
+fn is_redirect(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().count() <= LONGEST_REDIRECT
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || is_invisible(c))
+}
+
+/// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an address that
+/// is none.
 #[derive(Debug)]
 pub struct CreateApp {
     /// Whose app it is: this account receives and pays.
@@ -70,6 +90,12 @@ impl Command for CreateApp {
         if rows.find::<ClientName>(&key)?.is_some() {
             return Err(Refusal::ClientIdTaken.into());
         }
+        if !is_shown_name(&self.name) {
+            return Err(Refused::field("name").into());
+        }
+        if !is_redirect(&self.redirect_uri) {
+            return Err(Refused::field("redirect_uri").into());
+        }
         let app = AppId(cx.ids.next());
         let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
         out.put(ClientName { client_id: self.client_id.clone(), app });
@@ -89,6 +115,60 @@ impl Command for CreateApp {
             created_at: cx.now,
         });
         Ok(CreatedApp { app, client_secret })
+    }
+}
+
+/// Moves an app's front end to another address. Codes that were asked with the old one are good for nothing any more.
+#[derive(Debug)]
+pub struct MoveApp {
+    /// Which app.
+    pub app: AppId,
+    /// Where its front end goes on.
+    pub redirect_uri: String,
+}
+
+impl Command for MoveApp {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        if !is_redirect(&self.redirect_uri) {
+            return Err(Refused::field("redirect_uri").into());
+        }
+        out.put(App { redirect_uri: self.redirect_uri.clone(), ..app.clone() });
+        Ok(())
+    }
+}
+
+/// An app with its live secrets, shown to its owner after a fresh password: whoever is not its owner learns that there is
+/// no such app.
+#[derive(Debug)]
+pub struct ShowSecret {
+    /// Who asks.
+    pub session: Digest,
+    /// That the login password is known.
+    pub proof: Proof,
+    /// Which app.
+    pub client_id: String,
+}
+
+impl Command for ShowSecret {
+    type Outcome = AppKeys;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AppKeys, Stop> {
+        let user = signed_in(rows, cx, out, self.session)?.clone();
+        self.proof.check(rows, cx, out, &user)?;
+        let keys = FindApp::new(&self.client_id).read(rows, cx)?;
+        if keys.app.owner == user.id { Ok(keys) } else { Err(Refusal::ClientIdUnknown.into()) }
+    }
+}
+
+/// The apps of one owner.
+#[derive(Debug)]
+pub struct AppsOf(pub UserId);
+
+impl Query for AppsOf {
+    type Answer = Vec<App>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<App>, Stop> {
+        Ok(rows.list::<App>(List::Apps { owner: self.0 })?.into_iter().cloned().collect())
     }
 }
 

@@ -41,8 +41,8 @@ mod vault;
 pub mod wire;
 
 pub use apps::{
-    AppKeys, CreateApp, CreatedApp, EnrolDeveloper, FindApp, ProvenClient, RotateSecret, RotatedSecret,
-    SetFees,
+    AppKeys, AppsOf, CreateApp, CreatedApp, EnrolDeveloper, FindApp, MoveApp, ProvenClient, RotateSecret,
+    RotatedSecret, SetFees, ShowSecret,
 };
 pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
@@ -74,8 +74,8 @@ pub use rows::{
     Writer,
 };
 pub use users::{
-    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, FindUser, Login, Records,
-    RecordsPage, SessionUser, SetWalletPwd, check_login_name,
+    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
+    Records, RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vas::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, RedeemOpenCode,

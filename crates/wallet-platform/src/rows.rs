@@ -172,6 +172,11 @@ pub trait Writer {
 pub enum List {
     /// Every coin, by sort_id, then id.
     Coins,
+    /// The FOMO apps of one owner, in the order in which they were made.
+    Apps {
+        /// Whose.
+        owner: UserId,
+    },
     /// Who applied for access to the VAS and Lafi wallets, in this order: the apps of one owner, or of all.
     VasApps {
         /// Whose.

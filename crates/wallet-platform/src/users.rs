@@ -216,6 +216,20 @@ impl Command for SessionUser {
     }
 }
 
+/// Ends a session.
+#[derive(Debug)]
+pub struct EndSession(pub Digest);
+
+impl Command for EndSession {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        if rows.find::<Session>(&(self.0,))?.is_some() {
+            out.delete::<Session>(&(self.0,));
+        }
+        Ok(())
+    }
+}
+
 /// Sets the payment password, the login password being proven. It clears the payment lock.
 #[derive(Debug)]
 pub struct SetWalletPwd {

@@ -4,10 +4,11 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, login};
 use wallet_core::{Platform as _, Secret, link};
 
+use crate::apps::is_shown_name;
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
-use crate::returns::{Registered, Return, after_login, host_name, is_invisible};
+use crate::returns::{Registered, Return, after_login, host_name};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
@@ -126,9 +127,7 @@ impl Command for ApplyVas {
         if safe_domain.is_empty() && scheme.is_empty() {
             return Ok(Err(ApplicationFault::Nowhere));
         }
-        // It is shown to users as whom they log in to.
-        let hides = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
-        if self.name.trim().is_empty() || self.name.chars().count() > 64 || self.name.contains(hides) {
+        if !is_shown_name(&self.name) {
             return Ok(Err(ApplicationFault::Name));
         }
         let id = VasAppId(cx.ids.next());

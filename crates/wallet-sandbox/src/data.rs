@@ -10,8 +10,8 @@ use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
     ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, DevBalance, DevIssue,
-    DevMine, DevTip, EnrolDeveloper, FindApp, FindUser, PutCoin, PutQuote, Records, ReviewVas, VasApp,
-    VasApps, aid,
+    DevMine, DevTip, EnrolDeveloper, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records, ReviewVas,
+    VasApp, VasApps, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -109,15 +109,15 @@ pub struct DescribedUser {
     pub assets: BTreeMap<String, String>,
 }
 
-struct DemoUser {
-    login_name: &'static str,
+pub(crate) struct DemoUser {
+    pub(crate) login_name: &'static str,
     name: &'static str,
-    pwd: &'static str,
-    wallet_pwd: &'static str,
+    pub(crate) pwd: &'static str,
+    pub(crate) wallet_pwd: &'static str,
 }
 
 /// The app's owner first.
-const USERS: [DemoUser; 3] = [
+pub(crate) const USERS: [DemoUser; 3] = [
     DemoUser { login_name: "owner", name: "Demo shop", pwd: "owner-password", wallet_pwd: "300300" },
     DemoUser { login_name: "alice", name: "Alice", pwd: "alice-password", wallet_pwd: "100100" },
     DemoUser { login_name: "bob", name: "Bob", pwd: "bob-password", wallet_pwd: "200200" },
@@ -212,6 +212,26 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
     }
     seed_chain(store, [owner, alice, bob]).await?;
     seed_vas(store, owner).await
+}
+
+/// The FOMO app of the demo shop.
+pub(crate) const SHOP_CLIENT_ID: &str = "corner_cafe";
+
+/// The demo shop's own app, with this redirect_uri: the sandbox may run at another port than before. Its client_secret.
+pub(crate) async fn seed_shop(store: &Store, redirect_uri: &str) -> Result<String, Failure> {
+    let redirect_uri = redirect_uri.to_owned();
+    match store.view(FindApp::new(SHOP_CLIENT_ID)).await {
+        Ok(keys) if keys.app.redirect_uri == redirect_uri => {}
+        Ok(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
+        Err(_) => {
+            let owner = store.view(FindApp::new(CLIENT_ID)).await?.app.owner;
+            let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), "The corner café".to_owned());
+            let seed = store.vault().seed();
+            store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await?;
+        }
+    }
+    let keys = store.view(FindApp::new(SHOP_CLIENT_ID)).await?;
+    Ok(keys.secrets().next().unwrap_or_default().to_owned())
 }
 
 /// What everybody has on the chain: in blocks that nothing waits for any more.

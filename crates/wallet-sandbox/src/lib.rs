@@ -5,7 +5,10 @@ mod chain;
 mod clock;
 mod data;
 pub mod demo;
+mod merchant;
 mod operator;
+mod pages;
+mod recorder;
 mod routes;
 mod sandbox;
 

@@ -13,11 +13,13 @@ use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use wallet_server::pages::View;
 use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
 use wallet_store::{Clock, Store};
 
 use crate::clock::SandboxClock;
 use crate::data::describe;
+use crate::pages::{self, Pages};
 use crate::{chain, operator};
 
 /// The wall time that one move of the clock may take.
@@ -50,8 +52,9 @@ pub(crate) struct Shared {
     pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
 }
 
-pub(crate) fn router(shared: Shared) -> Router {
-    Router::new()
+/// The sandbox's own addresses and pages, for this machine alone; and where the shop hears the platforms.
+pub(crate) fn router(shared: Shared, pages: Pages) -> Router {
+    let addresses = Router::new()
         .route("/sandbox", get(sandbox))
         .route("/sandbox/codes", get(codes))
         .route("/sandbox/review", post(operator::review))
@@ -61,8 +64,9 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/chain/mine", post(chain::mine))
         .route("/chain/reorg", post(chain::reorg))
         .route("/chain/pay", post(chain::pay))
-        .layer(from_fn(loopback_only))
-        .with_state(shared)
+        .with_state(shared.clone());
+    let pages_of_this_machine = shared.server.pages(addresses.merge(pages::router(pages.clone())));
+    pages_of_this_machine.layer(from_fn(loopback_only)).merge(pages::callbacks(pages))
 }
 
 async fn loopback_only(request: Request, next: Next) -> Response {
@@ -128,8 +132,13 @@ struct Now {
     offset_ms: i64,
 }
 
-async fn clock(State(shared): State<Shared>) -> Json<Now> {
-    Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() })
+/// JSON for programs, a page for browsers.
+async fn clock(State(shared): State<Shared>, view: View, headers: HeaderMap) -> Response {
+    let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        return pages::clock_page(&shared, &view).await;
+    }
+    Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() }).into_response()
 }
 
 #[derive(Deserialize)]
@@ -138,7 +147,7 @@ struct Advance {
 }
 
 #[derive(Serialize)]
-struct Advanced {
+pub(crate) struct Advanced {
     now_ms: i64,
     /// Callback attempts that were made, each at its own time.
     attempted: u64,
@@ -147,10 +156,34 @@ struct Advanced {
     not_attempted: bool,
 }
 
-/// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
 async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<Advance>) -> Response {
+    match move_clock(shared, advance).await {
+        Ok(advanced) => Json(advanced).into_response(),
+        Err(NotMoved::TooFar) => (StatusCode::BAD_REQUEST, format!("{}\n", NotMoved::TooFar)).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// Why the clock was not moved, or not to the end.
+#[derive(Debug)]
+pub(crate) enum NotMoved {
+    TooFar,
+    Failed(String),
+}
+
+impl std::fmt::Display for NotMoved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooFar => write!(f, "advance is at most {FARTHEST} seconds"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
+pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced, NotMoved> {
     if advance > FARTHEST {
-        return (StatusCode::BAD_REQUEST, format!("advance is at most {FARTHEST} seconds\n")).into_response();
+        return Err(NotMoved::TooFar);
     }
     // In a task of its own: a client that goes away must not leave the clock standing.
     let moved = tokio::spawn(async move {
@@ -172,10 +205,8 @@ async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<A
         })
     });
     match moved.await {
-        Ok(Ok(advanced)) => Json(advanced).into_response(),
-        Ok(Err(failure)) => failed(&failure),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the clock could not be moved: {error}\n"))
-            .into_response(),
+        Ok(moved) => moved.map_err(|failure| NotMoved::Failed(failure.to_string())),
+        Err(error) => Err(NotMoved::Failed(format!("the clock could not be moved: {error}"))),
     }
 }
 

@@ -6,19 +6,25 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use wallet_api::vas::limits;
+use wallet_api::vas::{Profile, limits};
 use wallet_core::Secret;
 use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
+use wallet_server::pages::PageSettings;
 use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
-use wallet_store::{Options, Store};
+use wallet_store::{Clock as _, Options, Store};
 
 use crate::clock::SandboxClock;
-use crate::data::{Described, describe, seed};
+use crate::data::{Described, DescribedVas, SHOP_CLIENT_ID, describe, seed, seed_shop};
+use crate::demo::{HyperTokio, transport};
+use crate::merchant::{FomoAccess, Merchant, VasAccess};
+use crate::pages::{HINTS, NAV, Pages};
+use crate::recorder::{Recorder, record};
 use crate::routes::{Codes, Shared, router};
 
 /// How a sandbox is started.
@@ -107,6 +113,8 @@ impl Sandbox {
                 notifier: codes.clone(),
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
+                pages: PageSettings { nav: NAV, hints: HINTS, https: false },
+                public_url: url.clone(),
             },
         );
         let shared = Shared {
@@ -118,6 +126,13 @@ impl Sandbox {
             offset_file: offset_file.into(),
             moving: Arc::default(),
         };
+        let recorder = Recorder::new(clock.clone());
+        let pages = Pages {
+            merchant: Arc::new(open_shop(&shared, &described, bound.port()).await?),
+            shared: shared.clone(),
+            recorder: recorder.clone(),
+            transport: transport(),
+        };
         let (stop, stopped) = watch::channel(false);
         let until_stopped = || {
             let mut stopped = stopped.clone();
@@ -125,7 +140,8 @@ impl Sandbox {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }
         };
-        let routes = router(shared).merge(server.router());
+        let routes = router(shared, pages).merge(server.router());
+        let routes = routes.layer(from_fn_with_state(recorder, record));
         let serving = {
             let stop = until_stopped();
             tokio::spawn(async move {
@@ -170,6 +186,39 @@ impl Sandbox {
             let _ = task.await;
         }
     }
+}
+
+/// The demo shop with its access to each platform: a FOMO app of its own, whose address is wherever this sandbox runs now.
+async fn open_shop(
+    shared: &Shared,
+    described: &Described,
+    port: u16,
+) -> Result<Merchant<HyperTokio>, SandboxError> {
+    let failed =
+        |failure: wallet_store::Failure| SandboxError(format!("cannot open the demo shop: {failure}"));
+    let redirect_uri = format!("{}/shop/back", shared.url);
+    let client_secret = seed_shop(&shared.store, &redirect_uri).await.map_err(failed)?;
+    let access = |profile: Profile, described: &DescribedVas| VasAccess {
+        profile,
+        base_url: described.base_url.clone(),
+        uuid: described.uuid.clone(),
+        access_token: described.access_token.clone(),
+        rsa_private: described.rsa_private_pkcs8.clone(),
+        to_addr: described.to_addr.clone(),
+        origin: format!("http://{}:{port}", described.safe_domain),
+    };
+    let clock = shared.clock.clone();
+    let fomo = FomoAccess {
+        base_url: described.fomo.base_url.clone(),
+        client_id: SHOP_CLIENT_ID.to_owned(),
+        client_secret,
+        redirect_uri,
+        owner_wallet_pwd: described.fomo.owner_wallet_pwd.clone(),
+    };
+    let vas = vec![access(Profile::Vas, &described.vas), access(Profile::Lafi, &described.lafi)];
+    let now = Arc::new(move || clock.now());
+    Merchant::new(&shared.url, &transport(), Arc::new(Portable::new()), fomo, vas, now)
+        .map_err(|error| SandboxError(format!("cannot open the demo shop: {error}")))
 }
 
 /// The key that everything secret hangs on: made once, in a file that only its owner reads.

@@ -293,7 +293,7 @@ impl Inner {
 
     // ------------------------------------------------------------------------------------------ the wallet
 
-    async fn register(&self, request: register::Request<'_>) -> Handled<register::Endpoint> {
+    pub(crate) async fn register(&self, request: register::Request<'_>) -> Handled<register::Endpoint> {
         check_login_name(&request.user_name)?;
         let pwd = Secret::new(self.prover.hash(request.pwd.as_str()).await?);
         let login_name = request.user_name.into_owned();
@@ -304,7 +304,7 @@ impl Inner {
         Ok(register::Response { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id })
     }
 
-    async fn complete_register(
+    pub(crate) async fn complete_register(
         &self,
         request: complete_register::Request<'_>,
     ) -> Handled<complete_register::Endpoint> {
@@ -317,7 +317,7 @@ impl Inner {
         Ok(complete_register::Response { user_id: user.id, fomo_id: user.fomo_id })
     }
 
-    async fn login(&self, request: login::Request<'_>) -> Handled<login::Endpoint> {
+    pub(crate) async fn login(&self, request: login::Request<'_>) -> Handled<login::Endpoint> {
         check_login_name(&request.login_name)?;
         let login_name = request.login_name.into_owned();
         let who = Who::Login(login_name.clone());

@@ -19,6 +19,7 @@ use crate::chain::{Chain, ChainError};
 use crate::guard::Addresses;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
+use crate::pages::{self, PageSettings};
 use crate::passwords::Prover;
 use crate::purge;
 use crate::reply::text;
@@ -38,6 +39,10 @@ pub struct Settings {
     pub chain: Arc<dyn Chain>,
     /// How many confirmations make an order paid (R53).
     pub confirmations: u64,
+    /// How pages are set up.
+    pub pages: PageSettings,
+    /// Where the server is reached from outside, without a slash at the end.
+    pub public_url: String,
 }
 
 impl fmt::Debug for Settings {
@@ -62,6 +67,15 @@ pub(crate) struct Inner {
     pub(crate) watcher: Watcher,
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pages: PageSettings,
+    public_url: String,
+}
+
+impl Inner {
+    /// The address of a path of this server.
+    pub(crate) fn public_url(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
 }
 
 impl fmt::Debug for Server {
@@ -83,6 +97,8 @@ impl Server {
                 watcher,
                 notifier: settings.notifier,
                 metrics,
+                pages: settings.pages,
+                public_url: settings.public_url,
                 store,
             }),
         }
@@ -147,9 +163,9 @@ impl Server {
         &self.inner.store
     }
 
-    /// Every route: the documents' own paths, and `/healthz`, `/readyz`, `/metrics`.
+    /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
-        Router::new()
+        self.pages(pages::router())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))

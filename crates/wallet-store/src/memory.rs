@@ -111,6 +111,14 @@ impl Backend for Memory {
                 0,
                 ALL,
             ),
+            List::Apps { owner } => sorted(
+                self.select(|row| match row {
+                    AnyRow::App(app) if app.owner == *owner => Some(app.id),
+                    _ => None,
+                }),
+                0,
+                ALL,
+            ),
             List::VasApps { owner } => sorted(
                 self.select(|row| match row {
                     AnyRow::VasApp(app) if owner.is_none_or(|owner| owner == app.owner) => Some(app.id),

@@ -7,6 +7,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_vas", include_str!("../migrations/0002_vas.sql")),
     ("0003_orders", include_str!("../migrations/0003_orders.sql")),
     ("0004_journals", include_str!("../migrations/0004_journals.sql")),
+    ("0005_pages", include_str!("../migrations/0005_pages.sql")),
 ];
 
 /// FNV-1a over the text: it notices an edit, and keeps nobody out.

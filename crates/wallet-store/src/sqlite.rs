@@ -300,6 +300,7 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
     let int = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     match list {
         List::Coins => ("coin", "ORDER BY sort_id, id", vec![]),
+        List::Apps { owner } => ("app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())]),
         List::VasApps { owner: None } => ("vas_app", "ORDER BY id", vec![]),
         List::VasApps { owner: Some(owner) } => {
             ("vas_app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())])

@@ -49,10 +49,10 @@ macro_rules! call {
 }
 use call;
 
-type HyperTokio = HyperTransport<GuardedConnector>;
+pub(crate) type HyperTokio = HyperTransport<GuardedConnector>;
 
 /// To this machine, whatever its resolver knows of names below `localhost`.
-fn transport() -> HyperTokio {
+pub(crate) fn transport() -> HyperTokio {
     let connector = GuardedConnector::new(Addresses::PublicAndLoopback);
     HyperTransport::new(connector, TokioExecutor::new(), TokioTimer::new())
 }

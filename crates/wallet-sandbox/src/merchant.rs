@@ -1,0 +1,491 @@
+//! The demo shop's own server: a merchant that knows the platforms through the integrator's client and nothing else.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use wallet_api::fomo::{AccessToken, CoinId, ServerUri, TradeId, UserId, payment_result};
+use wallet_api::vas::{Platform, Profile, WebToken, login};
+use wallet_client::{
+    Booked, CallbackReceiver, FomoApp, Order, OrderBook, Payment, PaymentCallback, Payout, VasClient,
+};
+use wallet_core::crypto::Crypto;
+use wallet_core::link::OutgoingLink as _;
+use wallet_core::{Signer, Transport, UnixTime, in_words};
+use wallet_crypto::{KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
+
+/// How somebody signs in and pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Fomo,
+    Vas(Profile),
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Fomo, Self::Vas(Profile::Vas), Self::Vas(Profile::Lafi)];
+
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Fomo => "fomo",
+            Self::Vas(profile) => profile.meta().id,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fomo => "FOMO",
+            Self::Vas(Profile::Vas) => "VAS",
+            Self::Vas(Profile::Lafi) => "Lafi",
+        }
+    }
+
+    pub(crate) fn of(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.id() == id)
+    }
+}
+
+/// What the shop sells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    pub(crate) id: &'static str,
+    pub(crate) zh: &'static str,
+    pub(crate) en: &'static str,
+    pub(crate) price: &'static str,
+}
+
+pub(crate) const ITEMS: [Item; 3] = [
+    Item { id: "coffee", zh: "咖啡", en: "Coffee", price: "1.50" },
+    Item { id: "tea", zh: "茶", en: "Tea", price: "0.80" },
+    Item { id: "cake", zh: "蛋糕", en: "Cake", price: "2.25" },
+];
+
+/// The coin that FOMO payments are made in, and its name.
+const COIN: (CoinId, &str) = (CoinId::new(5), "usdt");
+
+/// Who is signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Customer {
+    pub(crate) way: Way,
+    pub(crate) name: String,
+    /// FOMO's access token.
+    token: Option<AccessToken<'static>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Waits for the user's payment.
+    Waiting,
+    /// Its callback has come.
+    Paid,
+    /// Paid back.
+    Refunded,
+}
+
+/// An order of the shop's.
+#[derive(Debug, Clone)]
+pub(crate) struct Bought {
+    pub(crate) id: String,
+    pub(crate) visitor: String,
+    pub(crate) item: Item,
+    pub(crate) way: Way,
+    pub(crate) unit: String,
+    pub(crate) state: State,
+    /// Where the wallet is opened.
+    pub(crate) wallet: String,
+    /// The text of its QR code.
+    pub(crate) qr: Option<String>,
+    /// FOMO's number of it, or the transaction that has paid it.
+    pub(crate) reference: String,
+    /// Who paid by FOMO: to whom a refund goes.
+    payer: Option<UserId>,
+}
+
+/// A line of the shop's log.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) at: UnixTime,
+    pub(crate) text: String,
+}
+
+#[derive(Default)]
+struct Kept {
+    customers: HashMap<String, Customer>,
+    /// `state` of FOMO and `webToken` of the others: whose login it is.
+    logins: HashMap<String, String>,
+    orders: IndexMap<String, Bought>,
+    log: VecDeque<Line>,
+}
+
+/// What the shop was given by the VAS or the Lafi wallet.
+pub(crate) struct VasAccess {
+    pub(crate) profile: Profile,
+    pub(crate) base_url: String,
+    pub(crate) uuid: String,
+    pub(crate) access_token: String,
+    pub(crate) rsa_private: String,
+    pub(crate) to_addr: String,
+    /// Scheme, safe domain and port: where its callbacks go.
+    pub(crate) origin: String,
+}
+
+/// What the shop was given by FOMO.
+pub(crate) struct FomoAccess {
+    pub(crate) base_url: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) owner_wallet_pwd: String,
+}
+
+struct VasSide<T> {
+    access: VasAccess,
+    client: VasClient<T>,
+    signer: RsaSign,
+    verifier: RsaVerify,
+    book: Mutex<OrderBook>,
+}
+
+/// The shop.
+pub(crate) struct Merchant<T> {
+    /// Where the shop is.
+    url: String,
+    fomo: FomoAccess,
+    app: FomoApp<T>,
+    receiver: CallbackReceiver,
+    vas: Vec<VasSide<T>>,
+    crypto: Arc<dyn Crypto>,
+    now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
+    kept: Mutex<Kept>,
+}
+
+/// Most lines, orders and customers that are kept.
+const LINES: usize = 200;
+const ORDERS: usize = 500;
+const CUSTOMERS: usize = 1000;
+
+fn said(error: &(impl std::error::Error + 'static)) -> String {
+    in_words(error)
+}
+
+impl<T: Transport + Clone> Merchant<T> {
+    pub(crate) fn new(
+        url: &str,
+        transport: &T,
+        crypto: Arc<dyn Crypto>,
+        fomo: FomoAccess,
+        vas: Vec<VasAccess>,
+        now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
+    ) -> Result<Self, KeyError> {
+        let clock = now.clone();
+        let app = FomoApp::new(transport.clone(), &fomo.base_url, crypto.clone(), move || clock())
+            .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+        let side = |access: VasAccess| {
+            let private = PrivateKey::load(access.rsa_private.as_str())?;
+            let public: PublicKey = private.public();
+            Ok(VasSide {
+                client: VasClient::new(
+                    transport.clone(),
+                    &access.base_url,
+                    &access.uuid,
+                    &access.access_token,
+                ),
+                signer: RsaSign::new(&private)?,
+                verifier: RsaVerify::new(&public),
+                book: Mutex::new(OrderBook::new()),
+                access,
+            })
+        };
+        Ok(Self {
+            url: url.to_owned(),
+            receiver: CallbackReceiver::new(crypto.clone(), &fomo.client_secret),
+            fomo,
+            app,
+            vas: vas.into_iter().map(side).collect::<Result<_, _>>()?,
+            crypto,
+            now,
+            kept: Mutex::default(),
+        })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name that nobody guesses.
+    pub(crate) fn random(&self) -> String {
+        let mut bytes = [0; 16];
+        self.crypto.fill(&mut bytes);
+        wallet_core::crypto::hex_text(&bytes)
+    }
+
+    fn log(&self, text: impl Into<String>) {
+        let at = (self.now)();
+        let mut kept = self.kept();
+        kept.log.truncate(LINES - 1);
+        kept.log.push_front(Line { at, text: text.into() });
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.kept().log.iter().take(12).cloned().collect()
+    }
+
+    pub(crate) fn customer(&self, visitor: &str) -> Option<Customer> {
+        self.kept().customers.get(visitor).cloned()
+    }
+
+    pub(crate) fn leave(&self, visitor: &str) {
+        self.kept().customers.remove(visitor);
+    }
+
+    fn welcome(&self, visitor: String, customer: Customer) {
+        self.log(format!("signed in: {} by {}", customer.name, customer.way.name()));
+        let mut kept = self.kept();
+        if kept.customers.len() >= CUSTOMERS {
+            kept.customers.clear(); // a demo: everybody signs in again
+        }
+        kept.customers.insert(visitor, customer);
+    }
+
+    fn expect(&self, visitor: &str) -> String {
+        let state = self.random();
+        let mut kept = self.kept();
+        if kept.logins.len() >= CUSTOMERS {
+            kept.logins.clear();
+        }
+        kept.logins.insert(state.clone(), visitor.to_owned());
+        state
+    }
+
+    // ------------------------------------------------------------------------------------------ signing in
+
+    /// Where a browser goes to sign in by FOMO.
+    pub(crate) fn fomo_login(&self, visitor: &str) -> String {
+        let state = self.expect(visitor);
+        let mut query = Vec::new();
+        for (name, value) in [
+            ("response_type", "code"),
+            ("client_id", &self.fomo.client_id),
+            ("redirect_uri", &self.fomo.redirect_uri),
+            ("state", &state),
+        ] {
+            wallet_core::form::append(name, value, &mut query);
+        }
+        let query = String::from_utf8(query).unwrap_or_default(); // a form is ASCII
+        format!("{}oauth2/authorize?{query}", self.fomo.base_url)
+    }
+
+    /// FOMO has sent the browser back with a code.
+    pub(crate) async fn fomo_back(&self, visitor: &str, code: &str, state: &str) -> Result<(), String> {
+        let expected = self.kept().logins.remove(state);
+        if expected.as_deref() != Some(visitor) {
+            return Err("the state is not one that this shop gave to this browser".to_owned());
+        }
+        let tokens = self.app.exchange_code(code).await.map_err(|error| said(&error))?;
+        self.log("POST oauth2/authorize/token: the code became tokens");
+        let user = self.app.user_info(&tokens.access_token).await.map_err(|error| said(&error))?;
+        let token = Some(tokens.access_token);
+        self.welcome(visitor.to_owned(), Customer { way: Way::Fomo, name: user.name, token });
+        Ok(())
+    }
+
+    fn side(&self, profile: Profile) -> Option<&VasSide<T>> {
+        self.vas.iter().find(|side| side.access.profile == profile)
+    }
+
+    /// The text of the QR code to sign in with.
+    pub(crate) fn vas_login(&self, visitor: &str, profile: Profile) -> Option<String> {
+        let side = self.side(profile)?;
+        let web_token = self.expect(visitor);
+        let asks = login::Link {
+            platform: Some(Platform::Web),
+            callback_url: format!("{}/shop/callback/{}/login", side.access.origin, profile.meta().id).into(),
+            uuid: side.access.uuid.clone().into(),
+            callback_type: None,
+            open_call_back_type: None,
+            web_token: Some(WebToken::new(web_token)),
+        };
+        asks.qr(None).ok()
+    }
+
+    /// The wallet has come back with an openCode for the browser of this webToken.
+    pub(crate) async fn vas_returned(
+        &self,
+        profile: Profile,
+        open_code: &str,
+        web_token: &str,
+    ) -> Result<(), String> {
+        let side = self.side(profile).ok_or("this shop has no such wallet")?;
+        let visitor = self.kept().logins.remove(web_token).ok_or("no browser waits with this webToken")?;
+        let info = side.client.aid_info(open_code).await.map_err(|error| said(&error))?;
+        self.log(format!("GET aidInfo: the openCode is {}'s", info.aid.as_str()));
+        let name = info.aid.as_str().to_owned();
+        self.welcome(visitor, Customer { way: Way::Vas(profile), name, token: None });
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------ selling
+
+    /// Asks for a payment by the way in which the customer signed in. The order's id.
+    pub(crate) async fn sell(&self, visitor: &str, item: &str) -> Result<String, String> {
+        let item = ITEMS.into_iter().find(|known| known.id == item).ok_or("the shop does not sell that")?;
+        let customer = self.customer(visitor).ok_or("sign in first")?;
+        let id = format!("{}-{}", item.id, &self.random()[..12]);
+        let amount: wallet_core::Amount<'static> = item.price.parse().map_err(|_| "a price is no amount")?;
+        let mut bought = Bought {
+            id: id.clone(),
+            visitor: visitor.to_owned(),
+            item,
+            way: customer.way,
+            unit: COIN.1.to_owned(),
+            state: State::Waiting,
+            wallet: String::new(),
+            qr: None,
+            reference: String::new(),
+            payer: None,
+        };
+        match customer.way {
+            Way::Fomo => {
+                let token = customer.token.ok_or("sign in again")?;
+                let server_uri = ServerUri::new(format!("{}/shop/callback/fomo", self.url))
+                    .map_err(|_| "the shop's address is none")?;
+                let payment = Payment {
+                    trade_id: TradeId::new(id.clone()),
+                    amount,
+                    coin: COIN.0,
+                    server_uri,
+                    state: id.clone().into(),
+                };
+                let transfer = self.app.pre_pay(&token, payment).await.map_err(|error| said(&error))?;
+                self.log(format!("POST pre_pay: {id} waits as transfer {transfer}"));
+                bought.reference = transfer.to_string();
+                bought.wallet = format!("/wallet?transfer_id={transfer}&trade_id={id}");
+            }
+            Way::Vas(profile) => {
+                let side = self.side(profile).ok_or("this shop has no such wallet")?;
+                let order = Order {
+                    order_id: id.clone().into(),
+                    to_addr: side.access.to_addr.clone().into(),
+                    asset: profile.asset().to_owned().into(),
+                    amount,
+                    callback_url: format!("{}/shop/callback/{}/pay", side.access.origin, profile.meta().id)
+                        .into(),
+                };
+                let signer = Signer::Rsa(&side.signer);
+                let qr = order.link(&side.access.uuid).qr(Some(&signer)).map_err(|error| said(&error))?;
+                side.book.lock().unwrap_or_else(PoisonError::into_inner).open(order);
+                let mut query = Vec::new();
+                wallet_core::form::append("scan", &qr, &mut query);
+                bought.unit = profile.asset().to_owned();
+                bought.wallet = format!("/wallet?{}", String::from_utf8(query).unwrap_or_default());
+                bought.qr = Some(qr);
+                self.log(format!("signed a pay link for {id}"));
+            }
+        }
+        let mut kept = self.kept();
+        if kept.orders.len() >= ORDERS {
+            kept.orders.shift_remove_index(0);
+        }
+        kept.orders.insert(id.clone(), bought);
+        Ok(id)
+    }
+
+    /// An order of this visitor.
+    pub(crate) fn order(&self, visitor: &str, id: &str) -> Option<Bought> {
+        self.kept().orders.get(id).filter(|order| order.visitor == visitor).cloned()
+    }
+
+    /// The newest orders of this visitor.
+    pub(crate) fn orders(&self, visitor: &str) -> Vec<Bought> {
+        let kept = self.kept();
+        kept.orders.values().rev().filter(|order| order.visitor == visitor).take(10).cloned().collect()
+    }
+
+    fn paid(&self, id: &str, reference: &str, payer: Option<UserId>) {
+        if let Some(order) = self.kept().orders.get_mut(id)
+            && order.state == State::Waiting
+        {
+            (order.state, order.payer) = (State::Paid, payer);
+            order.reference = reference.to_owned();
+        }
+    }
+
+    /// FOMO's callback: verified before it is believed.
+    pub(crate) fn fomo_callback(&self, request: &http::Request<impl AsRef<[u8]>>) -> http::Response<Vec<u8>> {
+        match self.receiver.receive(request, (self.now)()) {
+            Ok(payload) => {
+                self.believe(&payload);
+                CallbackReceiver::acknowledgement()
+            }
+            Err(error) => {
+                self.log(format!("a callback is not believed: {error}"));
+                CallbackReceiver::rejection(error)
+            }
+        }
+    }
+
+    fn believe(&self, payload: &payment_result::Payload<'_>) {
+        let id = payload.trade_id.as_str();
+        self.log(format!("callback: {id} is paid, {} {}", payload.amount, COIN.1));
+        let order = self.kept().orders.get(id).cloned();
+        let fits = order.is_some_and(|order| {
+            order.reference == payload.transfer_id.to_string() && order.item.price == payload.amount.as_str()
+        });
+        if fits {
+            self.paid(id, &payload.transfer_id.to_string(), Some(payload.user_id));
+        }
+    }
+
+    /// The callback of the VAS or the Lafi wallet; what is answered.
+    pub(crate) fn vas_callback(&self, profile: Profile, query: &str) -> &'static str {
+        let Some(side) = self.side(profile) else { return PaymentCallback::rejection() };
+        let callback = match PaymentCallback::receive(query, &side.access.uuid, &side.verifier) {
+            Ok(callback) => callback,
+            Err(error) => {
+                self.log(format!("a callback is not believed: {error}"));
+                return PaymentCallback::rejection();
+            }
+        };
+        let booked = side.book.lock().unwrap_or_else(PoisonError::into_inner).book(&callback);
+        match booked {
+            Ok(booked) => {
+                let payment = callback.payment();
+                let (id, txid) = (payment.order_id.as_str(), payment.txid.as_str());
+                if booked == Booked::Now {
+                    self.log(format!("callback: {id} is paid by transaction {txid}"));
+                    self.paid(id, txid, None);
+                }
+                PaymentCallback::acknowledgement()
+            }
+            Err(error) => {
+                self.log(format!("a callback is not booked: {error}"));
+                PaymentCallback::rejection()
+            }
+        }
+    }
+
+    /// Pays a FOMO order back.
+    pub(crate) async fn refund(&self, visitor: &str, id: &str) -> Result<(), String> {
+        let order = self.order(visitor, id).ok_or("there is no such order")?;
+        let (State::Paid, Some(user)) = (order.state, order.payer) else {
+            return Err("only a paid FOMO order is paid back".to_owned());
+        };
+        let server_uri = ServerUri::new(format!("{}/shop/callback/fomo", self.url))
+            .map_err(|_| "the shop's address is none")?;
+        let payout = Payout {
+            // One refund an order, whatever is pressed twice: the platform takes a trade_id once.
+            trade_id: TradeId::new(format!("{id}-back")),
+            amount: order.item.price.parse().map_err(|_| "a price is no amount")?,
+            coin: COIN.0,
+            user,
+            server_uri,
+            state: id.to_owned().into(),
+        };
+        let paid =
+            self.app.pay_user(payout, &self.fomo.owner_wallet_pwd).await.map_err(|error| said(&error))?;
+        self.log(format!("POST pay_user: {id} is paid back, httpcode {}", paid.httpcode));
+        if let Some(order) = self.kept().orders.get_mut(id) {
+            order.state = State::Refunded;
+        }
+        Ok(())
+    }
+}

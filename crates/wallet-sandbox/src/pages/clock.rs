@@ -1,0 +1,62 @@
+//! The clock: what time it is here, what comes next, and moving there.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use wallet_server::pages::{Posted, View, page as render, problem, see_other};
+use wallet_store::Clock as _;
+
+use super::shown_time;
+use crate::routes::{Shared, move_clock};
+
+#[derive(Template)]
+#[template(path = "clock.html")]
+struct ClockPage<'a> {
+    view: &'a View,
+    now: String,
+    ahead: i64,
+    next: Option<(String, u64)>,
+    spans: [(u64, &'static str, &'static str); 6],
+}
+
+const SPANS: [(u64, &str, &str); 6] = [
+    (15, "15 秒", "15 seconds"),
+    (60, "1 分钟", "1 minute"),
+    (180, "3 分钟", "3 minutes"),
+    (600, "10 分钟", "10 minutes"),
+    (3_600, "1 小时", "1 hour"),
+    (86_400, "1 天", "1 day"),
+];
+
+pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
+    let now = shared.clock.now();
+    let next = shared.server.next_event().await.ok().flatten().filter(|next| *next > now);
+    // Rounded up, so that the jump does not end a moment before it.
+    let next = next.map(|next| (shown_time(next), next.since(now).as_millis().div_ceil(1000) as u64));
+    render(&ClockPage {
+        view,
+        now: shown_time(now),
+        ahead: shared.clock.offset_ms() / 1000,
+        next,
+        spans: SPANS,
+    })
+}
+
+/// Moves the clock and shows it again.
+pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Posted) -> Response {
+    let moved = match posted.text("advance").parse() {
+        Ok(seconds) => move_clock(shared, seconds).await.map(|_| ()).map_err(|why| why.to_string()),
+        Err(_) => Err(view.say("秒数须为整数。", "The number of seconds is a whole number.").to_owned()),
+    };
+    match moved {
+        Ok(()) => see_other("/clock"),
+        Err(why) => problem(
+            &view,
+            StatusCode::BAD_REQUEST,
+            view.say("时钟没有拨动", "The clock was not moved"),
+            &why,
+            view.say("返回后再试。", "Go back and try again."),
+        ),
+    }
+}

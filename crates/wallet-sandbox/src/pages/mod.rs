@@ -1,0 +1,111 @@
+//! The sandbox's pages: the start, the wallet, the shop, the inspector, the clock.
+
+mod clock;
+mod home;
+mod inspect;
+mod shop;
+mod wallet;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use wallet_core::UnixTime;
+use wallet_server::pages::{Hint, NavItem};
+
+use crate::data::USERS;
+use crate::demo::HyperTokio;
+use crate::merchant::Merchant;
+use crate::recorder::Recorder;
+use crate::routes::Shared;
+
+/// The sandbox's navigation.
+pub(crate) const NAV: &[NavItem] = &[
+    NavItem { href: "/shop", zh: "商店", en: "Shop" },
+    NavItem { href: "/wallet", zh: "钱包", en: "Wallet" },
+    NavItem { href: "/inspect", zh: "观察", en: "Inspector" },
+    NavItem { href: "/clock", zh: "时钟", en: "Clock" },
+    wallet_server::pages::APPS,
+];
+
+/// The passwords that the sign-in page shows.
+pub(crate) const HINTS: &[Hint] = &[hint(1), hint(2)];
+
+const fn hint(at: usize) -> Hint {
+    let user = &USERS[at];
+    Hint { login_name: user.login_name, pwd: user.pwd, wallet_pwd: user.wallet_pwd }
+}
+
+/// What the pages share.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) shared: Shared,
+    pub(crate) recorder: Recorder,
+    pub(crate) merchant: Arc<Merchant<HyperTokio>>,
+    pub(crate) transport: HyperTokio,
+}
+
+impl FromRef<Pages> for Shared {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.shared.clone()
+    }
+}
+
+/// Pages for a browser on this machine.
+pub(crate) fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/home/live", get(home::live))
+        .route("/shop", get(shop::page))
+        .route("/shop/sign_in/{way}", get(shop::sign_in))
+        .route("/shop/back", get(shop::back))
+        .route("/shop/leave", post(shop::leave))
+        .route("/shop/buy", post(shop::buy))
+        .route("/shop/orders/{id}", get(shop::order))
+        .route("/shop/orders/{id}/live", get(shop::order_live))
+        .route("/shop/orders/{id}/refund", post(shop::refund))
+        .route("/wallet", get(wallet::page))
+        .route("/wallet/confirm", post(wallet::confirm))
+        .route("/wallet/approve", post(wallet::approve))
+        .route("/wallet/pay", post(wallet::pay))
+        .route("/inspect", get(inspect::page))
+        .route("/inspect/live", get(inspect::live))
+        .route("/clock/move", post(clock::advance))
+        .route("/assets/live.js", get(script))
+        .with_state(pages)
+}
+
+/// What the platforms call: by whatever name of this machine.
+pub(crate) fn callbacks(pages: Pages) -> Router {
+    Router::new()
+        .route("/shop/callback/fomo", post(shop::fomo_callback))
+        .route("/shop/callback/{wallet}/login", get(shop::vas_login))
+        .route("/shop/callback/{wallet}/pay", get(shop::vas_payment))
+        .with_state(pages)
+}
+
+pub(crate) use clock::page as clock_page;
+
+async fn script() -> Response {
+    let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];
+    (headers, include_str!("../../assets/live.js")).into_response()
+}
+
+/// A time as every page shows it: UTC, to the second.
+pub(crate) fn shown_time(at: UnixTime) -> String {
+    let time =
+        time::OffsetDateTime::from_unix_timestamp(at.secs()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let (date, clock) = (time.date(), time.time());
+    let month = u8::from(date.month());
+    format!(
+        "{:04}-{month:02}-{:02} {:02}:{:02}:{:02} UTC",
+        date.year(),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    )
+}

@@ -1,0 +1,316 @@
+//! The demo shop's pages, and where it hears the platforms.
+
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, RawQuery, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use wallet_api::vas::Profile;
+use wallet_client::QrCode;
+use wallet_server::pages::{Posted, View, cookie_of, page as render, problem, see_other};
+
+use super::{Pages, shown_time};
+use crate::merchant::{Bought, Customer, ITEMS, Item, State as OrderState, Way};
+
+const COOKIE: &str = "shop_visitor";
+
+/// Who visits the shop; a new name where the browser has none.
+fn visitor(pages: &Pages, headers: &HeaderMap) -> (String, bool) {
+    match cookie_of(headers, COOKIE).filter(|known| known.len() == 32) {
+        Some(known) => (known.to_owned(), false),
+        None => (pages.merchant.random(), true),
+    }
+}
+
+fn remember(mut response: Response, visitor: &str, fresh: bool) -> Response {
+    let cookie = HeaderValue::try_from(format!("{COOKIE}={visitor}; Path=/shop; HttpOnly; SameSite=Lax"));
+    if let (true, Ok(cookie)) = (fresh, cookie) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn stopped(view: &View, why: &str) -> Response {
+    problem(
+        view,
+        StatusCode::BAD_REQUEST,
+        view.say("商店没有完成", "The shop could not do that"),
+        why,
+        view.say(
+            "返回商店再试；「观察」页有全部请求。",
+            "Go back to the shop and try again; the inspector has every request.",
+        ),
+    )
+}
+
+/// An order as pages show it.
+struct Shown {
+    order: Bought,
+    name: &'static str,
+    state: &'static str,
+    mood: &'static str,
+}
+
+impl Shown {
+    fn of(view: &View, order: Bought) -> Self {
+        let (state, mood) = match order.state {
+            OrderState::Waiting => (view.say("待支付", "waiting"), "warn"),
+            OrderState::Paid => (view.say("已支付", "paid"), "ok"),
+            OrderState::Refunded => (view.say("已退款", "refunded"), ""),
+        };
+        Self { name: view.say(order.item.zh, order.item.en), order, state, mood }
+    }
+
+    fn may_be_refunded(&self) -> bool {
+        self.order.way == Way::Fomo && self.order.state == OrderState::Paid
+    }
+
+    fn waits(&self) -> bool {
+        self.order.state == OrderState::Waiting
+    }
+}
+
+#[derive(Template)]
+#[template(path = "shop.html")]
+struct ShopPage<'a> {
+    view: &'a View,
+    customer: Option<Customer>,
+    ways: [Way; 3],
+    items: [Item; 3],
+    unit: &'static str,
+    orders: Vec<Shown>,
+    lines: Vec<(String, String)>,
+}
+
+pub(crate) async fn page(State(pages): State<Pages>, view: View, headers: HeaderMap) -> Response {
+    let (visitor, fresh) = visitor(&pages, &headers);
+    let customer = pages.merchant.customer(&visitor);
+    let unit = match customer.as_ref().map(|customer| customer.way) {
+        Some(Way::Vas(profile)) => profile.asset(),
+        _ => "usdt",
+    };
+    let orders = pages.merchant.orders(&visitor).into_iter().map(|order| Shown::of(&view, order)).collect();
+    let lines = pages.merchant.lines().into_iter().map(|line| (shown_time(line.at), line.text)).collect();
+    let shop = ShopPage { view: &view, customer, ways: Way::ALL, items: ITEMS, unit, orders, lines };
+    remember(render(&shop), &visitor, fresh)
+}
+
+#[derive(Template)]
+#[template(path = "shop_code.html")]
+struct CodePage<'a> {
+    view: &'a View,
+    title: String,
+    lead: &'a str,
+    qr: String,
+    text: &'a str,
+    wallet: String,
+    back: &'a str,
+}
+
+fn svg(text: &str) -> String {
+    QrCode::new(text).map(|code| code.to_svg()).unwrap_or_default()
+}
+
+fn in_wallet(text: &str) -> String {
+    let mut query = Vec::new();
+    wallet_core::form::append("scan", text, &mut query);
+    format!("/wallet?{}", String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+}
+
+pub(crate) async fn sign_in(
+    State(pages): State<Pages>,
+    view: View,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let (visitor, fresh) = visitor(&pages, &headers);
+    let response = match Way::of(&way) {
+        None => stopped(&view, view.say("没有这种登录方式。", "There is no such way to sign in.")),
+        Some(Way::Fomo) => see_other(&pages.merchant.fomo_login(&visitor)),
+        Some(Way::Vas(profile)) => match pages.merchant.vas_login(&visitor, profile) {
+            None => stopped(&view, view.say("无法生成链接。", "No link could be made.")),
+            Some(text) => render(&CodePage {
+                view: &view,
+                title: format!("{} {}", view.say("扫码登录", "Sign in by QR code:"), Way::Vas(profile).name()),
+                lead: view.say(
+                    "用钱包扫描；同意后回到商店就已登录。",
+                    "Scan it with the wallet. Once you have consented, come back to the shop: you are signed in.",
+                ),
+                qr: svg(&text),
+                text: &text,
+                wallet: in_wallet(&text),
+                back: "/shop",
+            }),
+        },
+    };
+    remember(response, &visitor, fresh)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Back {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    trade_id: String,
+    #[serde(default)]
+    error: String,
+}
+
+/// Where FOMO sends the browser: after a login with a code, after a payment with its trade_id (R32).
+pub(crate) async fn back(
+    State(pages): State<Pages>,
+    view: View,
+    Query(back): Query<Back>,
+    headers: HeaderMap,
+) -> Response {
+    let (visitor, _) = visitor(&pages, &headers);
+    if !back.error.is_empty() {
+        return stopped(&view, view.say("你拒绝了授权。", "You refused access."));
+    }
+    if !back.trade_id.is_empty() {
+        return match pages.merchant.order(&visitor, &back.trade_id) {
+            Some(order) => see_other(&format!("/shop/orders/{}", order.id)),
+            None => see_other("/shop"),
+        };
+    }
+    match pages.merchant.fomo_back(&visitor, &back.code, &back.state).await {
+        Ok(()) => see_other("/shop"),
+        Err(why) => stopped(&view, &why),
+    }
+}
+
+pub(crate) async fn leave(State(pages): State<Pages>, headers: HeaderMap, _posted: Posted) -> Response {
+    pages.merchant.leave(&visitor(&pages, &headers).0);
+    see_other("/shop")
+}
+
+pub(crate) async fn buy(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let (visitor, _) = visitor(&pages, &headers);
+    match pages.merchant.sell(&visitor, posted.text("item")).await {
+        Ok(id) => see_other(&format!("/shop/orders/{id}")),
+        Err(why) => stopped(&view, &why),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage<'a> {
+    view: &'a View,
+    shown: Shown,
+    qr: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "order_state.html")]
+struct OrderLive<'a> {
+    view: &'a View,
+    shown: Shown,
+}
+
+fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bought> {
+    pages.merchant.order(&visitor(pages, headers).0, id)
+}
+
+fn no_order(view: &View) -> Response {
+    stopped(view, view.say("没有这个订单。", "There is no such order."))
+}
+
+pub(crate) async fn order(
+    State(pages): State<Pages>,
+    view: View,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match own_order(&pages, &headers, &id) {
+        Some(order) => {
+            let qr = order.qr.as_deref().filter(|_| order.state == OrderState::Waiting).map(svg);
+            render(&OrderPage { view: &view, shown: Shown::of(&view, order), qr })
+        }
+        None => no_order(&view),
+    }
+}
+
+pub(crate) async fn order_live(
+    State(pages): State<Pages>,
+    view: View,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match own_order(&pages, &headers, &id) {
+        Some(order) => render(&OrderLive { view: &view, shown: Shown::of(&view, order) }),
+        None => no_order(&view),
+    }
+}
+
+pub(crate) async fn refund(
+    State(pages): State<Pages>,
+    view: View,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    _posted: Posted,
+) -> Response {
+    let (visitor, _) = visitor(&pages, &headers);
+    match pages.merchant.refund(&visitor, &id).await {
+        Ok(()) => see_other(&format!("/shop/orders/{id}")),
+        Err(why) => stopped(&view, &why),
+    }
+}
+
+/// FOMO's callback.
+pub(crate) async fn fomo_callback(State(pages): State<Pages>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, 64 * 1024).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
+    pages.merchant.fomo_callback(&request).map(axum::body::Body::from)
+}
+
+fn profile(id: &str) -> Option<Profile> {
+    match Way::of(id) {
+        Some(Way::Vas(profile)) => Some(profile),
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Returned {
+    #[serde(default)]
+    open_code: String,
+    #[serde(default)]
+    web_token: String,
+}
+
+/// The wallet's return after a login, made by the wallet itself (R62).
+pub(crate) async fn vas_login(
+    State(pages): State<Pages>,
+    Path(wallet): Path<String>,
+    Query(returned): Query<Returned>,
+) -> Response {
+    let Some(profile) = profile(&wallet) else { return StatusCode::NOT_FOUND.into_response() };
+    match pages.merchant.vas_returned(profile, &returned.open_code, &returned.web_token).await {
+        Ok(()) => "welcome\n".into_response(),
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    }
+}
+
+/// The callback of a payment.
+pub(crate) async fn vas_payment(
+    State(pages): State<Pages>,
+    Path(wallet): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Some(profile) = profile(&wallet) else { return StatusCode::NOT_FOUND.into_response() };
+    let answer = pages.merchant.vas_callback(profile, &query.unwrap_or_default());
+    ([(http::header::CONTENT_TYPE, "application/json")], answer).into_response()
+}

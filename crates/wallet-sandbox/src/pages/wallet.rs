@@ -1,0 +1,378 @@
+//! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
+//! to the platforms over HTTP, as any wallet would.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use wallet_api::fomo::{SessionKey, TradeId, TransferId};
+use wallet_api::vas::{self, AnyLink, How, Profile};
+use wallet_client::{FomoWallet, VasWallet};
+use wallet_core::{Transport as _, in_words, link};
+use wallet_platform::{DevBalance, FindVasApp};
+use wallet_server::pages::{Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
+use wallet_store::Clock as _;
+
+use super::{Pages, shown_time};
+use crate::demo::HyperTokio;
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    transfer_id: String,
+    #[serde(default)]
+    trade_id: String,
+    #[serde(default)]
+    scan: String,
+}
+
+/// What an app asks the user for.
+enum Sheet {
+    None,
+    /// A FOMO payment (R33).
+    Pending {
+        app: String,
+        amount: String,
+        coin: String,
+        transfer_id: String,
+        trade_id: String,
+        seconds: i64,
+    },
+    /// A login by link.
+    Login {
+        app: String,
+        wallet: &'static str,
+        host: String,
+        link: String,
+    },
+    /// An order by link.
+    Pay {
+        app: String,
+        wallet: &'static str,
+        amount: String,
+        asset: String,
+        order_id: String,
+        note: String,
+        link: String,
+    },
+    /// What was asked for cannot be shown.
+    Unreadable {
+        why: String,
+    },
+    /// Done: what happened, and where the wallet goes.
+    Done {
+        what: String,
+        facts: Vec<(String, String)>,
+        onward: Option<String>,
+    },
+}
+
+/// A balance or an entry as it is shown.
+struct Money {
+    amount: String,
+    unit: String,
+}
+
+struct Moved {
+    at: String,
+    what: &'static str,
+    amount: String,
+    unit: String,
+}
+
+#[derive(Template)]
+#[template(path = "wallet.html")]
+struct WalletPage<'a> {
+    view: &'a View,
+    name: String,
+    balances: Vec<Money>,
+    history: Vec<Moved>,
+    sheet: Sheet,
+    problem: Option<String>,
+}
+
+/// The wallet of whoever is signed in.
+struct Wallet<'a> {
+    pages: &'a Pages,
+    view: &'a View,
+    name: &'a str,
+    key: String,
+    fomo: FomoWallet<HyperTokio>,
+    vas: VasWallet<HyperTokio>,
+}
+
+fn base<P: wallet_core::Platform>(pages: &Pages) -> String {
+    format!("{}{}", pages.shared.url, P::META.base_path)
+}
+
+impl<'a> Wallet<'a> {
+    /// None for whoever is not signed in.
+    fn of(pages: &'a Pages, view: &'a View, headers: &HeaderMap) -> Option<Self> {
+        let (name, key) = (view.user.as_deref()?, cookie_of(headers, SESSION_COOKIE)?);
+        let fomo = FomoWallet::new(pages.transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
+        let vas = VasWallet::new(pages.transport.clone(), &base::<vas::Vas>(pages));
+        Some(Self { pages, view, name, key: key.to_owned(), fomo, vas })
+    }
+
+    fn session(&self) -> SessionKey<'_> {
+        SessionKey::new(self.key.as_str())
+    }
+
+    /// The whole page with this sheet.
+    async fn show(&self, sheet: Sheet, problem: Option<String>) -> Response {
+        let (mut balances, mut history, mut problem) = (Vec::new(), Vec::new(), problem);
+        match self.fomo.coins(&self.session()).await {
+            Ok(coins) => {
+                for coin in coins {
+                    balances.push(Money { amount: coin.balance.to_string(), unit: coin.coin_name.clone() });
+                    let Ok(records) = self.fomo.records(&self.session(), coin.coin_id, 1).await else {
+                        continue;
+                    };
+                    history.extend(records.records.into_iter().take(6).map(|record| {
+                        let out = record.in_out == wallet_api::fomo::InOut::Out;
+                        let sign = if out { "−" } else { "+" };
+                        let what = match record.tx_scene.as_str() {
+                            "deposit" => self.view.say("充值", "deposit"),
+                            _ if out => self.view.say("付款", "payment"),
+                            _ => self.view.say("收款", "received"),
+                        };
+                        let amount = format!("{sign}{}", record.amount);
+                        (
+                            record.create_time,
+                            Moved {
+                                at: shown_time(record.create_time),
+                                what,
+                                amount,
+                                unit: coin.coin_name.clone(),
+                            },
+                        )
+                    }));
+                }
+            }
+            Err(error) => problem = problem.or(Some(in_words(&error))),
+        }
+        history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        if let Ok(user) = self.fomo.user_info(&self.session()).await {
+            let vault = self.pages.shared.store.vault();
+            for profile in Profile::ALL {
+                let query =
+                    DevBalance { address: vault.address(user.user_id), asset: profile.asset().to_owned() };
+                if let Ok(has) = self.pages.shared.store.view(query).await {
+                    balances.push(Money { amount: has.to_string(), unit: profile.asset().to_owned() });
+                }
+            }
+        }
+        let history = history.into_iter().take(8).map(|(_, moved)| moved).collect();
+        let (view, name) = (self.view, self.name.to_owned());
+        render(&WalletPage { view, name, balances, history, sheet, problem })
+    }
+
+    fn unreadable(&self, why: impl Into<String>) -> Sheet {
+        Sheet::Unreadable { why: why.into() }
+    }
+
+    /// A FOMO payment that waits.
+    async fn pending(&self, transfer_id: &str, trade_id: &str) -> Sheet {
+        let Ok(id) = transfer_id.parse() else {
+            return self.unreadable(self.view.say("transfer_id 不是数字。", "transfer_id is no number."));
+        };
+        let trade = TradeId::new(trade_id.to_owned());
+        match self.fomo.pending(&self.session(), TransferId::new(id), &trade).await {
+            Ok(pending) => Sheet::Pending {
+                app: pending.app_name,
+                amount: pending.amount.to_string(),
+                coin: pending.coin_name,
+                transfer_id: transfer_id.to_owned(),
+                trade_id: trade_id.to_owned(),
+                seconds: pending.expire_time.secs() - self.pages.shared.clock.now().secs(),
+            },
+            Err(error) => self.unreadable(in_words(&error)),
+        }
+    }
+
+    /// What a link or QR code asks for.
+    async fn scanned(&self, text: &str) -> Sheet {
+        let text = text.trim();
+        let payload = match link::payload(text) {
+            Ok(payload) => payload,
+            Err(error) => return self.unreadable(error.to_string()),
+        };
+        let app = async |uuid: &str| {
+            let found = self.pages.shared.store.view(FindVasApp(uuid.to_owned())).await;
+            found.map(|app| (app.name, Self::wallet_of(app.profile))).ok()
+        };
+        let unknown = || self.view.say("没有这个 uuid 的应用。", "There is no app of this uuid.");
+        match AnyLink::read(&payload) {
+            Ok((AnyLink::Login(asks), _)) => match app(asks.uuid.as_str()).await {
+                Some((app, wallet)) => Sheet::Login {
+                    app,
+                    wallet,
+                    host: asks.callback_url.as_str().to_owned(),
+                    link: text.to_owned(),
+                },
+                None => self.unreadable(unknown()),
+            },
+            Ok((AnyLink::Pay(asks), _)) => {
+                let known = app(asks.key_id()).await;
+                let (Some((app, wallet)), Some(shown)) = (known, self.unverified(text)) else {
+                    return self.unreadable(unknown());
+                };
+                let [amount, asset, order_id, note] = shown;
+                Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }
+            }
+            Err(error) => self.unreadable(error.to_string()),
+        }
+    }
+
+    fn wallet_of(profile: Profile) -> &'static str {
+        match profile {
+            Profile::Vas => "VAS",
+            Profile::Lafi => "Lafi",
+        }
+    }
+
+    /// Amount, asset, order and description of a pay link, to be shown. The platform verifies before anything moves.
+    fn unverified(&self, text: &str) -> Option<[String; 4]> {
+        let payload = link::payload(text).ok()?;
+        let json: serde_json::Value = serde_json::from_str(payload.json().ok()?).ok()?;
+        let member = |name: &str| {
+            let text = json.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+            text.chars().take(200).collect()
+        };
+        Some([member("amount"), member("assetType"), member("orderId"), member("description")])
+    }
+}
+
+fn sign_in_first(here: &str) -> Response {
+    let mut next = Vec::new();
+    wallet_core::form::append("next", here, &mut next);
+    let next = String::from_utf8(next).unwrap_or_default(); // a form is ASCII
+    see_other(&format!("/openfomo/login.html?{next}"))
+}
+
+/// The wallet with what is asked for.
+pub(crate) async fn page(
+    State(pages): State<Pages>,
+    view: View,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    uri: http::Uri,
+) -> Response {
+    let here = uri.path_and_query().map_or("/wallet", |here| here.as_str());
+    let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first(here) };
+    let sheet = match (asked.scan.is_empty(), asked.transfer_id.is_empty()) {
+        (false, _) => wallet.scanned(&asked.scan).await,
+        (true, false) => wallet.pending(&asked.transfer_id, &asked.trade_id).await,
+        (true, true) => Sheet::None,
+    };
+    wallet.show(sheet, None).await
+}
+
+/// The user confirms a FOMO payment.
+pub(crate) async fn confirm(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
+    let (transfer, trade) = (posted.text("transfer_id"), posted.text("trade_id"));
+    let Ok(id) = transfer.parse().map(TransferId::new) else {
+        return wallet.show(Sheet::None, Some("transfer_id?".to_owned())).await;
+    };
+    let trade_id = TradeId::new(trade.to_owned());
+    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, posted.text("wallet_pwd")).await {
+        Ok(done) => {
+            // R32: what the wallet opens afterwards.
+            let mut query = Vec::new();
+            for (name, value) in [
+                ("state", done.state.as_str()),
+                ("trade_id", done.trade_id.as_str()),
+                ("transfer_id", transfer),
+                ("status", done.status.as_str()),
+            ] {
+                wallet_core::form::append(name, value, &mut query);
+            }
+            let query = String::from_utf8(query).unwrap_or_default(); // a form is ASCII
+            let redirect = done.redirect_uri.as_str();
+            let base =
+                if redirect.contains("://") { redirect.to_owned() } else { format!("https://{redirect}") };
+            let onward = link::append_query(&base, &query);
+            let facts = vec![
+                ("transfer_id".to_owned(), transfer.to_owned()),
+                (view.say("返回地址", "goes back to").to_owned(), onward.clone()),
+            ];
+            let what = view.say("已支付", "Paid").to_owned();
+            wallet.show(Sheet::Done { what, facts, onward: Some(onward) }, None).await
+        }
+        Err(error) => {
+            let sheet = wallet.pending(transfer, trade).await;
+            wallet.show(sheet, Some(in_words(&error))).await
+        }
+    }
+}
+
+/// The user consents to a login: the wallet goes back to the app, by itself or by the browser (R47, R48, R62).
+pub(crate) async fn approve(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
+    let session = vas::SessionKey::new(wallet.key.as_str());
+    let approved = match wallet.vas.approve_login(&session, posted.text("link")).await {
+        Ok(approved) => approved,
+        Err(error) => {
+            let sheet = wallet.scanned(posted.text("link")).await;
+            return wallet.show(sheet, Some(in_words(&error))).await;
+        }
+    };
+    let address = approved.address.as_str().to_owned();
+    let mut facts = vec![(view.say("返回地址", "goes back to").to_owned(), address.clone())];
+    let mut onward = None;
+    if approved.how == How::Get {
+        let request = http::Request::get(address.as_str()).body(Vec::new());
+        let said = match request {
+            Ok(request) => match pages.transport.send(request).await {
+                Ok(reply) => reply.status().to_string(),
+                Err(error) => in_words(&error),
+            },
+            Err(error) => in_words(&error),
+        };
+        facts.push((view.say("应用回答", "the app says").to_owned(), said));
+    } else {
+        onward = Some(address);
+    }
+    let what = format!("{} {}", view.say("已登录", "Signed in to"), approved.app_name);
+    wallet.show(Sheet::Done { what, facts, onward }, None).await
+}
+
+/// The user pays an order.
+pub(crate) async fn pay(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
+    let (session, link) = (vas::SessionKey::new(wallet.key.as_str()), posted.text("link"));
+    match wallet.vas.pay(&session, posted.text("wallet_pwd"), link, None).await {
+        Ok(paid) => {
+            let facts = vec![
+                (view.say("订单", "order").to_owned(), paid.order_id.as_str().to_owned()),
+                ("txid".to_owned(), paid.txid.as_str().to_owned()),
+            ];
+            let what = view.say(
+                "已提交；约 5 秒后有区块确认",
+                "Submitted. A block confirms it within about five seconds",
+            );
+            wallet.show(Sheet::Done { what: what.to_owned(), facts, onward: paid.address }, None).await
+        }
+        Err(error) => {
+            let sheet = wallet.scanned(link).await;
+            wallet.show(sheet, Some(in_words(&error))).await
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What goes through the sandbox, kept for the inspector: the last requests to the platforms and callbacks to the shop.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use wallet_core::UnixTime;
+use wallet_store::Clock;
+
+use crate::clock::SandboxClock;
+
+/// A request and its reply.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) at: UnixTime,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) status: u16,
+    pub(crate) reply: String,
+    pub(crate) micros: u64,
+}
+
+impl Exchange {
+    /// Whether the platform calls, and is not called.
+    pub(crate) fn is_callback(&self) -> bool {
+        self.path.starts_with(CALLBACKS)
+    }
+}
+
+/// Where the shop hears callbacks.
+pub(crate) const CALLBACKS: &str = "/shop/callback/";
+/// How many are kept.
+const KEPT: usize = 200;
+/// How much of a body is shown.
+const SHOWN: usize = 4096;
+/// Larger ones pass without being kept.
+const LARGEST: usize = 1 << 20;
+
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    ring: Arc<Mutex<VecDeque<Arc<Exchange>>>>,
+    clock: Arc<SandboxClock>,
+}
+
+impl Recorder {
+    pub(crate) fn new(clock: Arc<SandboxClock>) -> Self {
+        Self { ring: Arc::default(), clock }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Exchange>>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest first.
+    pub(crate) fn newest(&self, count: usize) -> Vec<Arc<Exchange>> {
+        self.ring().iter().take(count).cloned().collect()
+    }
+
+    fn keep(&self, exchange: Exchange) {
+        let mut ring = self.ring();
+        ring.truncate(KEPT - 1);
+        ring.push_front(Arc::new(exchange));
+    }
+}
+
+fn is_recorded(path: &str) -> bool {
+    ["/fomo/", "/vas/", CALLBACKS].iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// The headers that belong to the protocols.
+fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = |name: &str| {
+        name.starts_with("webhook-") || ["content-type", "authorization", "accept-language"].contains(&name)
+    };
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = headers.iter().filter(|(name, _)| shown(name.as_str()));
+    headers.map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+fn shown(bytes: &Bytes) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
+/// Keeps what passes.
+pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    // GET authorize is a page.
+    let page = request.method() == http::Method::GET && path == "/fomo/oauth2/authorize";
+    if !is_recorded(&path) || page {
+        return next.run(request).await;
+    }
+    let (at, began) = (recorder.clock.now(), Instant::now());
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "a sandbox takes at most 1 MiB\n").into_response();
+    };
+    let mut exchange = Exchange {
+        at,
+        method: parts.method.to_string(),
+        path,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: shown_headers(&parts.headers),
+        body: shown(&body),
+        status: 0,
+        reply: String::new(),
+        micros: 0,
+    };
+    let (parts, body) = next.run(Request::from_parts(parts, Body::from(body))).await.into_parts();
+    let reply = to_bytes(body, LARGEST).await.unwrap_or_default();
+    exchange.status = parts.status.as_u16();
+    exchange.reply = shown(&reply);
+    exchange.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    recorder.keep(exchange);
+    Response::from_parts(parts, Body::from(reply))
+}

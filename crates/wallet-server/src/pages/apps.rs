@@ -1,0 +1,445 @@
+//! The developer's apps: registering, credentials after a fresh password, rotation, a first call in seven languages.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use wallet_api::fomo::Fomo;
+use wallet_api::vas::{Profile, Review, Vas};
+use wallet_core::{Lang, Platform as _};
+use wallet_crypto::PublicKey;
+use wallet_platform::{
+    App, ApplyVas, AppsOf, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret, ShowCredentials,
+    ShowSecret, User, VasApp, VasAppId, VasApps, Who,
+};
+use wallet_store::Failure;
+
+use super::sign_in::encoded;
+use super::view::SignedIn;
+use super::{Posted, View, failure, in_words, page, page_with, problem, see_other};
+use crate::passwords::Place;
+use crate::server::Server;
+use crate::snippets::{Snippet, snippets};
+
+/// Who is signed in; everybody else signs in first.
+macro_rules! signed_in {
+    ($view:expr) => {
+        match &$view.signed_in {
+            Some(signed_in) => signed_in,
+            None => return see_other(&format!("/openfomo/login.html?next={}", encoded(&$view.here()))),
+        }
+    };
+}
+
+/// The outcome, or the page that says why there is none.
+macro_rules! done {
+    ($view:expr, $result:expr) => {
+        match $result {
+            Ok(done) => done,
+            Err(no) => return failure($view, &no),
+        }
+    };
+}
+
+/// An app as lists and heads of pages show it.
+struct Shown {
+    name: String,
+    platform: &'static str,
+    id: String,
+    href: String,
+    state: &'static str,
+    mood: &'static str,
+}
+
+impl Shown {
+    fn fomo(view: &View, app: &App) -> Self {
+        Self {
+            name: app.name.clone(),
+            platform: "FOMO",
+            id: app.client_id.clone(),
+            href: format!("/apps/fomo/{}", app.client_id),
+            state: view.say("可用", "active"),
+            mood: "ok",
+        }
+    }
+
+    fn vas(view: &View, app: &VasApp) -> Self {
+        let (state, mood) = match app.state {
+            Review::Pending => (view.say("待审核", "in review"), "warn"),
+            Review::Approved => (view.say("已通过", "approved"), "ok"),
+            Review::Rejected => (view.say("未通过", "rejected"), "bad"),
+        };
+        Self {
+            name: app.name.clone(),
+            platform: app.profile.meta().doc.in_lang(Lang::En),
+            id: if app.uuid.is_empty() { app.id.0.to_string() } else { app.uuid.clone() },
+            href: format!("/apps/vas/{}", app.id.0),
+            state,
+            mood,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "apps.html")]
+struct AppsPage<'a> {
+    view: &'a View,
+    apps: Vec<Shown>,
+}
+
+pub(crate) async fn list(State(server): State<Server>, view: View) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    let fomo = done!(&view, server.inner.store.view(AppsOf(user.id)).await);
+    let vas = done!(&view, server.inner.store.view(VasApps { owner: Some(user.id) }).await);
+    let mut apps: Vec<Shown> = fomo.iter().map(|app| Shown::fomo(&view, app)).collect();
+    apps.extend(vas.iter().map(|app| Shown::vas(&view, app)));
+    page(&AppsPage { view: &view, apps })
+}
+
+/// What was filled in.
+#[derive(Default)]
+struct Given {
+    client_id: String,
+    name: String,
+    redirect_uri: String,
+    wallet: String,
+    vas_name: String,
+    safe_domain: String,
+    scheme: String,
+}
+
+#[derive(Template)]
+#[template(path = "app_new.html")]
+struct NewPage<'a> {
+    view: &'a View,
+    problem: Option<String>,
+    given: Given,
+    profiles: Vec<&'static str>,
+}
+
+fn new_page(view: &View, status: StatusCode, given: Given, problem: Option<String>) -> Response {
+    let profiles = Profile::ALL.iter().map(|profile| profile.meta().id).collect();
+    page_with(status, &NewPage { view, problem, given, profiles })
+}
+
+pub(crate) async fn new(view: View) -> Response {
+    signed_in!(view);
+    new_page(&view, StatusCode::OK, Given::default(), None)
+}
+
+/// Whoever registers an app is a developer from then on.
+async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
+    if user.developer { Ok(()) } else { server.inner.store.submit(EnrolDeveloper(user.id)).await }
+}
+
+pub(crate) async fn create(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    done!(&view, enrol(&server, user).await);
+    let text = |name: &str| posted.text(name).to_owned();
+    let command = CreateApp {
+        owner: user.id,
+        client_id: text("client_id"),
+        name: text("name"),
+        redirect_uri: text("redirect_uri"),
+        seed: server.inner.store.vault().seed(),
+    };
+    match server.inner.store.submit(command).await {
+        Ok(_) => see_other(&format!("/apps/fomo/{}", posted.text("client_id"))),
+        Err(no @ Failure::Refused(_)) => {
+            let given = Given {
+                client_id: text("client_id"),
+                name: text("name"),
+                redirect_uri: text("redirect_uri"),
+                ..Given::default()
+            };
+            new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(in_words(view.lang, &no)))
+        }
+        Err(no) => failure(&view, &no),
+    }
+}
+
+pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    let text = |name: &str| posted.text(name).to_owned();
+    let profile = Profile::ALL.iter().copied().find(|profile| profile.meta().id == posted.text("wallet"));
+    let again = |why: String| {
+        let given = Given {
+            wallet: text("wallet"),
+            vas_name: text("name"),
+            safe_domain: text("safe_domain"),
+            scheme: text("scheme"),
+            ..Given::default()
+        };
+        new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(why))
+    };
+    let Some(profile) = profile else {
+        return again(view.say("请选择钱包。", "Choose a wallet.").to_owned());
+    };
+    let (name, safe_domain, scheme) = (text("name"), text("safe_domain"), text("scheme"));
+    let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
+    match done!(&view, server.inner.store.submit(command).await) {
+        Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
+        Err(fault) => again(match fault.field() {
+            "safe_domain" => view.say(
+                "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
+                "The safe domain is one whole host name such as www.shop.example; or give an app scheme alone.",
+            ),
+            "scheme" => view.say(
+                "应用协议须是自己的协议名，例如 shopapp。",
+                "The app scheme is a scheme of your own, such as shopapp.",
+            ),
+            _ => view.say("名称须为 1 到 64 个可见字符。", "The name is 1 to 64 visible characters."),
+        }
+        .to_owned()),
+    }
+}
+
+/// A fact about an app. `id` marks those that tests and scripts look for.
+struct Fact {
+    id: &'static str,
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Template)]
+#[template(path = "app.html")]
+struct AppPage<'a> {
+    view: &'a View,
+    app: Shown,
+    problem: Option<String>,
+    done: Option<String>,
+    facts: Vec<Fact>,
+    secrets_may_be_seen: bool,
+    rotates: bool,
+    snippets: Vec<Snippet>,
+}
+
+const MASK: &str = "••••••••••••";
+
+fn masked(secret: Option<&str>) -> String {
+    secret.unwrap_or(MASK).to_owned()
+}
+
+/// What becomes of a page after its form.
+#[derive(Default)]
+struct After {
+    status: StatusCode,
+    problem: Option<String>,
+    done: Option<String>,
+}
+
+fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {
+    let base = server.inner.public_url(Fomo::META.base_path);
+    let facts = vec![
+        Fact { id: "", name: "base_url", value: base.clone() },
+        Fact { id: "", name: "client_id", value: app.client_id.clone() },
+        Fact { id: "client_secret", name: "client_secret", value: masked(secret) },
+        Fact { id: "", name: "redirect_uri", value: app.redirect_uri.clone() },
+        Fact { id: "", name: "scope", value: app.scopes.clone() },
+    ];
+    page_with(
+        after.status,
+        &AppPage {
+            view,
+            app: Shown::fomo(view, app),
+            problem: after.problem,
+            done: after.done,
+            facts,
+            secrets_may_be_seen: true,
+            rotates: true,
+            snippets: snippets(&base, &app.client_id),
+        },
+    )
+}
+
+fn unknown(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::NOT_FOUND,
+        view.say("没有这个应用", "There is no such app"),
+        view.say("它不存在，或不属于你。", "It does not exist, or it is not yours."),
+        view.say("在「我的应用」里查看你的应用。", "Your apps stand under Apps."),
+    )
+}
+
+async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
+    let apps = server.inner.store.view(AppsOf(user.id)).await.map_err(|no| failure(view, &no))?;
+    apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
+}
+
+pub(crate) async fn fomo(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    match own_app(&server, &view, user, &client_id).await {
+        Ok(app) => fomo_page(&server, &view, &app, None, After::default()),
+        Err(response) => response,
+    }
+}
+
+/// Shows the secret, and rotates it before where that is asked for; a fresh password each time.
+async fn with_secret(
+    server: Server,
+    view: View,
+    client_id: String,
+    posted: Posted,
+    rotate: bool,
+) -> Response {
+    let SignedIn { session, user } = signed_in!(view);
+    let app = match own_app(&server, &view, user, &client_id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    let refused = |no: Failure| match &no {
+        Failure::Refused(_) => {
+            let problem = Some(in_words(view.lang, &no));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            fomo_page(&server, &view, &app, None, After { status, problem, done: None })
+        }
+        Failure::Store(_) => failure(&view, &no),
+    };
+    let who = Who::Session(*session);
+    let proven =
+        server.inner.prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await;
+    let proof = match proven {
+        Ok(proven) => proven.proof,
+        Err(no) => return refused(no),
+    };
+    let keys = match server.inner.store.submit(ShowSecret { session: *session, proof, client_id }).await {
+        Ok(keys) => keys,
+        Err(no) => return refused(no),
+    };
+    if !rotate {
+        return fomo_page(&server, &view, &app, keys.secrets().next(), After::default());
+    }
+    let seed = server.inner.store.vault().seed();
+    let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
+    let done = view.say(
+        "client_secret 已更换；旧的 24 小时内仍可验签。",
+        "client_secret is a new one; the old one still verifies for 24 hours.",
+    );
+    let after = After { done: Some(done.to_owned()), ..After::default() };
+    fomo_page(&server, &view, &app, Some(rotated.client_secret.expose()), after)
+}
+
+pub(crate) async fn reveal(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, false).await
+}
+
+pub(crate) async fn rotate(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, true).await
+}
+
+/// The credentials of an app of the VAS and Lafi wallets, once they may be seen.
+struct VasSecrets {
+    access_token: String,
+    rsa_private: String,
+}
+
+fn vas_page(
+    server: &Server,
+    view: &View,
+    app: &VasApp,
+    secrets: Option<&VasSecrets>,
+    after: After,
+) -> Response {
+    let fact = |id, name, value: &str| Fact { id, name, value: value.to_owned() };
+    let mut facts = vec![
+        Fact { id: "", name: "base_url", value: server.inner.public_url(Vas::META.base_path) },
+        fact("", view.say("安全域名", "safe domain"), &app.safe_domain),
+        fact("", view.say("应用协议", "app scheme"), &app.scheme),
+    ];
+    let approved = app.state == Review::Approved;
+    if approved {
+        let public = PublicKey::load(&app.rsa_public).map(|key| key.to_base64()).unwrap_or_default();
+        facts.push(fact("uuid", "uuid", &app.uuid));
+        facts.push(Fact {
+            id: "access_token",
+            name: "accessToken",
+            value: masked(secrets.map(|secrets| &*secrets.access_token)),
+        });
+        facts.push(Fact {
+            id: "rsa_private",
+            name: "rsaPrivate",
+            value: masked(secrets.map(|secrets| &*secrets.rsa_private)),
+        });
+        facts.push(Fact { id: "rsa_public", name: "rsaPublic", value: public });
+    }
+    let reason = (app.state == Review::Rejected)
+        .then(|| format!("{} {}", view.say("未通过的原因：", "Rejected because:"), app.reason));
+    page_with(
+        after.status,
+        &AppPage {
+            view,
+            app: Shown::vas(view, app),
+            problem: after.problem.or(reason),
+            done: after.done,
+            facts,
+            secrets_may_be_seen: approved,
+            rotates: false,
+            snippets: Vec::new(),
+        },
+    )
+}
+
+async fn own_vas_app(server: &Server, view: &View, user: &User, id: u64) -> Result<VasApp, Response> {
+    let apps = server.inner.store.view(VasApps { owner: Some(user.id) }).await;
+    let apps = apps.map_err(|no| failure(view, &no))?;
+    apps.into_iter().find(|app| app.id == VasAppId(id)).ok_or_else(|| unknown(view))
+}
+
+pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path<u64>) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    match own_vas_app(&server, &view, user, id).await {
+        Ok(app) => vas_page(&server, &view, &app, None, After::default()),
+        Err(response) => response,
+    }
+}
+
+pub(crate) async fn reveal_vas(
+    State(server): State<Server>,
+    view: View,
+    Path(id): Path<u64>,
+    posted: Posted,
+) -> Response {
+    let SignedIn { session, user } = signed_in!(view);
+    let app = match own_vas_app(&server, &view, user, id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    let who = Who::Session(*session);
+    let shown = async {
+        let prover = &server.inner.prover;
+        let proof = prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await?.proof;
+        server.inner.store.submit(ShowCredentials { session: *session, proof, app: app.id }).await
+    };
+    match shown.await {
+        Ok(shown) => match shown.credentials(server.inner.store.vault()) {
+            Ok((access_token, rsa_private)) => {
+                let (access_token, rsa_private) =
+                    (access_token.expose().clone(), rsa_private.expose().clone());
+                let secrets = VasSecrets { access_token, rsa_private };
+                vas_page(&server, &view, &app, Some(&secrets), After::default())
+            }
+            Err(_) => unknown(&view),
+        },
+        Err(no @ Failure::Refused(_)) => {
+            let problem = Some(in_words(view.lang, &no));
+            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
+            vas_page(&server, &view, &app, None, after)
+        }
+        Err(no) => failure(&view, &no),
+    }
+}

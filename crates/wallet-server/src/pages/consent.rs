@@ -1,0 +1,199 @@
+//! GET `oauth2/authorize`: the sign-in and consent page of the web (R25).
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+use wallet_api::fomo::{Fomo, Refusal};
+use wallet_core::{Platform as _, form};
+use wallet_platform::{App, Authorize, FindApp, Reason};
+use wallet_store::Failure;
+
+use super::sign_in::encoded;
+use super::{LeadsTo, Posted, View, page, problem, see_other};
+use crate::server::Server;
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage<'a> {
+    view: &'a View,
+    app: &'a str,
+    user: &'a str,
+    scopes: Vec<&'static str>,
+    redirect_uri: &'a str,
+    fields: Vec<(&'static str, String)>,
+}
+
+/// What an app asks for.
+struct Asked {
+    client_id: String,
+    redirect_uri: String,
+    state: String,
+    challenge: Option<(String, Option<String>)>,
+}
+
+const FIELDS: [&str; 5] = ["client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"];
+
+impl Asked {
+    fn of(text: impl Fn(&str) -> String) -> Self {
+        let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
+        Self {
+            client_id: text("client_id"),
+            redirect_uri: text("redirect_uri"),
+            state: text("state"),
+            challenge: given("code_challenge").map(|challenge| (challenge, given("code_challenge_method"))),
+        }
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let (challenge, method) = self.challenge.clone().unwrap_or_default();
+        let values = [
+            self.client_id.clone(),
+            self.redirect_uri.clone(),
+            self.state.clone(),
+            challenge,
+            method.unwrap_or_default(),
+        ];
+        FIELDS.into_iter().zip(values).filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// The app, when it asks with its registered address. Before that nobody is sent anywhere.
+    async fn app(&self, server: &Server, view: &View) -> Result<App, Response> {
+        let stop = |why: &str| {
+            problem(
+                view,
+                StatusCode::BAD_REQUEST,
+                view.say("无法授权", "This app cannot ask for access"),
+                why,
+                view.say(
+                    "不会跳转到任何地方。请联系应用的开发者。",
+                    "You are sent nowhere. Tell the app's developer.",
+                ),
+            )
+        };
+        match server.inner.store.view(FindApp::new(&self.client_id)).await {
+            Ok(keys) if keys.app.redirect_uri == self.redirect_uri => Ok(keys.app),
+            Ok(_) => Err(stop(view.say(
+                "redirect_uri 与注册的不一致（逐字节比较）。",
+                "Its redirect_uri is not the registered one, byte for byte.",
+            ))),
+            Err(Failure::Refused(_)) => {
+                Err(stop(view.say("没有这个 client_id。", "There is no app of this client_id.")))
+            }
+            Err(failure) => Err(super::failure(view, &failure)),
+        }
+    }
+}
+
+/// Where a browser goes for a redirect_uri, which may lack a scheme (R7), with these parameters.
+fn address(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
+    let base = match redirect_uri.contains("://") {
+        true => redirect_uri.to_owned(),
+        false => format!("https://{redirect_uri}"),
+    };
+    let mut query = Vec::new();
+    parameters.iter().for_each(|(name, value)| form::append(name, value, &mut query));
+    wallet_core::link::append_query(&base, &String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+}
+
+/// The origin of an address, for the policy of forms; an app's own scheme otherwise.
+fn origin(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return String::new() };
+    let host: String =
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(*c)).collect();
+    let scheme: String = scheme.chars().filter(|c| c.is_ascii_alphanumeric() || "+-.".contains(*c)).collect();
+    if matches!(&*scheme, "http" | "https") { format!("{scheme}://{host}") } else { format!("{scheme}:") }
+}
+
+/// Shows what an app asks for; who is not signed in signs in first.
+pub(crate) async fn authorize(
+    State(server): State<Server>,
+    view: View,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let (server, view, query) = (&server, &view, query.unwrap_or_default());
+    let text = |name: &str| {
+        let mut pairs = form::pairs(&query).map(form::split).filter(|(known, _)| *known == name);
+        pairs
+            .next()
+            .and_then(|(_, value)| form::decode(value.as_bytes()).ok())
+            .unwrap_or_default()
+            .into_owned()
+    };
+    let asked = Asked::of(text);
+    let app = match asked.app(server, view).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    let Some(signed_in) = &view.signed_in else {
+        return see_other(&format!("/openfomo/login.html?next={}", encoded(&view.here())));
+    };
+    let granted: Vec<&str> = app.scopes.split(' ').collect();
+    let scopes = Fomo::META.scopes.iter().filter(|scope| granted.contains(&scope.id));
+    let mut response = page(&ConsentPage {
+        view,
+        app: &app.name,
+        user: &signed_in.user.name,
+        scopes: scopes.map(|scope| scope.doc.in_lang(view.lang)).collect(),
+        redirect_uri: &app.redirect_uri,
+        fields: asked.fields(),
+    });
+    response.extensions_mut().insert(LeadsTo(origin(&address(&app.redirect_uri, &[]))));
+    response
+}
+
+/// The user's answer, and back to the app with a code or a refusal.
+pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let asked = Asked::of(|name| posted.text(name).to_owned());
+    if let Err(response) = asked.app(&server, &view).await {
+        return response;
+    }
+    let Some(signed_in) = &view.signed_in else {
+        return see_other("/openfomo/login.html");
+    };
+    let command = Authorize {
+        session: signed_in.session,
+        client_id: asked.client_id.clone(),
+        redirect_uri: asked.redirect_uri.clone(),
+        state: asked.state.clone(),
+        authorized: posted.text("authorized").to_owned(),
+        challenge: asked.challenge.clone(),
+        seed: server.inner.store.vault().seed(),
+    };
+    let told = match server.inner.store.submit(command).await {
+        Ok(code) => address(&asked.redirect_uri, &[("code", code.text.expose()), ("state", &asked.state)]),
+        Err(Failure::Refused(no)) if no.refusal == Reason::Fomo(Refusal::AccessDenied) => {
+            address(&asked.redirect_uri, &[("error", "access_denied"), ("state", &asked.state)])
+        }
+        Err(failure) => return super::failure(&view, &failure),
+    };
+    see_other(&told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r07_an_address_without_a_scheme_is_https_and_keeps_its_query() {
+        for (redirect, expected) in [
+            ("wenjing.com/back.php", "https://wenjing.com/back.php?code=1&state=a+b"),
+            ("https://x.example/b?c=d#e", "https://x.example/b?c=d&code=1&state=a+b#e"),
+            ("shopapp://back", "shopapp://back?code=1&state=a+b"),
+        ] {
+            assert_eq!(address(redirect, &[("code", "1"), ("state", "a b")]), expected);
+        }
+    }
+
+    #[test]
+    fn the_policy_names_an_origin_and_nothing_else() {
+        for (address, expected) in [
+            ("https://x.example:8443/b?c=d", "https://x.example:8443"),
+            ("http://127.0.0.1:1/", "http://127.0.0.1:1"),
+            ("https://x.example; script-src *", "https://x.example"),
+            ("shopapp://back", "shopapp:"),
+        ] {
+            assert_eq!(origin(address), expected);
+        }
+    }
+}

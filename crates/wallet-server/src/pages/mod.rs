@@ -1,0 +1,249 @@
+//! Pages, and what they all share: the language, the token of forms, the session, headers that keep pages to themselves.
+//!
+//! A page is an askama template over a [`View`]. Text stands where it is shown, in both languages:
+//! `{{ view.say("登录", "Sign in") }}`; so none can be missing. Forms are [`Posted`]: they carry the visitor's token, or they
+//! are refused. Everything works without JavaScript.
+
+mod apps;
+mod consent;
+mod sign_in;
+mod view;
+
+use std::fmt;
+
+use askama::Template;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use wallet_core::Lang;
+use wallet_store::{Failure, StoreError};
+
+pub use view::{Posted, SESSION_COOKIE, View, cookie_of};
+
+use crate::server::Server;
+use crate::wire::wire;
+use view::{LANG_COOKIE, VISITOR_COOKIE};
+
+/// An entry of the pages' main navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct NavItem {
+    /// Where it goes.
+    pub href: &'static str,
+    /// In Chinese.
+    pub zh: &'static str,
+    /// In English.
+    pub en: &'static str,
+}
+
+/// A user whose passwords the sign-in page shows: in a sandbox only.
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    /// What the user signs in with.
+    pub login_name: &'static str,
+    /// The login password.
+    pub pwd: &'static str,
+    /// The payment password.
+    pub wallet_pwd: &'static str,
+}
+
+/// How pages are set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageSettings {
+    /// The main navigation.
+    pub nav: &'static [NavItem],
+    /// Users whose passwords are shown.
+    pub hints: &'static [Hint],
+    /// Whether cookies are for https only.
+    pub https: bool,
+}
+
+/// The server's own part of the navigation.
+pub const APPS: NavItem = NavItem { href: "/apps", zh: "应用", en: "Apps" };
+
+/// The developer's pages, at the documents' addresses and beside them.
+pub(crate) fn router() -> Router<Server> {
+    Router::new()
+        // Everything but GET is the platform's at this address (R25).
+        .route("/fomo/oauth2/authorize", get(consent::authorize).fallback(wire))
+        .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
+        .route("/openfomo/logout", post(sign_in::sign_out))
+        .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))
+        .route("/openfomo/register/verify", post(sign_in::verify))
+        .route("/openfomo/consent", post(consent::answer))
+        .route("/apps", get(apps::list))
+        .route("/apps/new", get(apps::new))
+        .route("/apps/new/fomo", post(apps::create))
+        .route("/apps/new/vas", post(apps::apply))
+        .route("/apps/fomo/{client_id}", get(apps::fomo))
+        .route("/apps/fomo/{client_id}/reveal", post(apps::reveal))
+        .route("/apps/fomo/{client_id}/rotate", post(apps::rotate))
+        .route("/apps/vas/{id}", get(apps::vas))
+        .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
+        .route(
+            "/assets/wallop.css",
+            get(|| asset("text/css; charset=utf-8", include_str!("../../assets/wallop.css"))),
+        )
+        .route("/assets/icon.svg", get(|| asset("image/svg+xml", include_str!("../../assets/icon.svg"))))
+}
+
+async fn asset(kind: &'static str, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
+}
+
+impl Server {
+    /// Makes pages of routes: who visits is found out before, and what pages need is said in headers after.
+    pub fn pages<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
+        routes.layer(from_fn_with_state(self.clone(), shell))
+    }
+}
+
+/// An origin to which a form of this page may lead: the browser holds redirects after a form to the policy too.
+#[derive(Clone)]
+pub(crate) struct LeadsTo(pub(crate) String);
+
+async fn shell(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let (view, fresh) = View::of(&server, &parts).await;
+    let asked = view.asked;
+    parts.extensions.insert(view);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let leads_to =
+        response.extensions_mut().remove::<LeadsTo>().map_or(String::new(), |to| format!(" {}", to.0));
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; \
+         form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let https = server.inner.pages.https;
+    if let Some(lang) = asked {
+        set_cookie(headers, LANG_COOKIE, if lang == Lang::Zh { "zh" } else { "en" }, https);
+    }
+    if let Some(visitor) = fresh {
+        set_cookie(headers, VISITOR_COOKIE, &visitor, https);
+    }
+    response
+}
+
+/// A cookie that scripts do not see and that other sites' forms do not bring. Empty: it is taken away.
+pub(crate) fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str, https: bool) {
+    let secure = if https { "; Secure" } else { "" };
+    let gone = if value.is_empty() { "; Max-Age=0" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{gone}");
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        headers.append(SET_COOKIE, cookie);
+    }
+}
+
+/// A page.
+pub fn page(template: &impl Template) -> Response {
+    page_with(StatusCode::OK, template)
+}
+
+/// A page with a status of its own.
+pub fn page_with(status: StatusCode, template: &impl Template) -> Response {
+    let mut response = match template.render() {
+        Ok(text) => Response::new(Body::from(text)),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            let mut response =
+                Response::new(Body::from("the page could not be written; see the server's log\n"));
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return response;
+        }
+    };
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+/// On to another address, after a form.
+pub fn see_other(address: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    match HeaderValue::try_from(address) {
+        Ok(address) => drop(response.headers_mut().insert(LOCATION, address)),
+        Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    view: &'a View,
+    what: &'a str,
+    why: &'a str,
+    next: &'a str,
+}
+
+/// A page that says what happened, why, and what to do next.
+pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &str) -> Response {
+    page_with(status, &ProblemPage { view, what, why, next })
+}
+
+/// The page of a decision that was not made, or not in time.
+pub(crate) fn failure(view: &View, failure: &Failure) -> Response {
+    let words = in_words(view.lang, failure);
+    let (status, next) = match failure {
+        Failure::Refused(_) => {
+            (StatusCode::BAD_REQUEST, view.say("返回并更正后再试。", "Go back, mend it and try again."))
+        }
+        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
+            (StatusCode::SERVICE_UNAVAILABLE, view.say("请稍候再试。", "Try again in a moment."))
+        }
+        Failure::Store(error) => {
+            tracing::error!(%error, "a page failed inside");
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                view.say("运营者的日志里有原因。", "The operator's log says why."),
+            )
+        }
+    };
+    problem(view, status, view.say("没有完成", "That did not work"), &words, next)
+}
+
+/// A failure in the words of its platform.
+pub(crate) fn in_words(lang: Lang, failure: &Failure) -> String {
+    use wallet_platform::Reason;
+    match failure {
+        Failure::Refused(no) => {
+            let meta = match no.refusal {
+                Reason::Fomo(refusal) => refusal.meta(),
+                Reason::Vas(refusal) => refusal.meta(),
+            };
+            wallet_core::message(meta, no.field, no.wait, lang)
+        }
+        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
+            if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
+        }
+        Failure::Store(_) => if lang == Lang::Zh { "系统内部错误" } else { "An internal fault" }.to_owned(),
+    }
+}
+
+impl fmt::Debug for LeadsTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

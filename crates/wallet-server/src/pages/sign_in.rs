@@ -1,0 +1,193 @@
+//! Signing in and out, and registering: the document's own addresses.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use wallet_api::fomo::{complete_register, login, register};
+use wallet_platform::EndSession;
+use wallet_store::Failure;
+
+use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
+use super::{Hint, Posted, SESSION_COOKIE, View, in_words, page, page_with, see_other, set_cookie};
+use crate::server::Server;
+
+/// Where to go on to afterwards.
+#[derive(Deserialize)]
+pub(crate) struct Onward {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'a> {
+    view: &'a View,
+    /// The app that waits for consent, where one does.
+    app: Option<String>,
+    problem: Option<String>,
+    login_name: &'a str,
+    next: &'a str,
+    hints: &'a [Hint],
+}
+
+/// The client_id of the consent page that is gone on to.
+fn waiting_app(next: &str) -> Option<String> {
+    let query = next.strip_prefix("/fomo/oauth2/authorize?")?;
+    let mut pairs = wallet_core::form::pairs(query).map(wallet_core::form::split);
+    let (_, id) = pairs.find(|(name, _)| *name == "client_id")?;
+    wallet_core::form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
+}
+
+fn login_page(
+    view: &View,
+    status: StatusCode,
+    login_name: &str,
+    next: &str,
+    problem: Option<String>,
+) -> Response {
+    let next = local(next);
+    page_with(
+        status,
+        &LoginPage { view, app: waiting_app(next), problem, login_name, next, hints: view.hints() },
+    )
+}
+
+pub(crate) async fn form(view: View, Query(Onward { next }): Query<Onward>) -> Response {
+    login_page(&view, StatusCode::OK, "", &next, None)
+}
+
+/// How a form is answered whose decision was refused: the form again, with the reason.
+fn refused(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Failure::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let (login_name, next) = (posted.text("login_name"), posted.text("next"));
+    let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
+    match server.inner.login(request).await {
+        Ok(done) => signed_in(&server, &view, done.session_key.as_str(), next).await,
+        Err(failure) => {
+            login_page(&view, refused(&failure), login_name, next, Some(in_words(view.lang, &failure)))
+        }
+    }
+}
+
+/// A new session: the one before ends, and so does the visitor's token that was seen before it.
+async fn signed_in(server: &Server, view: &View, session_key: &str, next: &str) -> Response {
+    if let Some(before) = &view.signed_in {
+        let _ = server.inner.store.submit(EndSession(before.session)).await; // it ends by itself otherwise
+    }
+    let mut response = see_other(local(next));
+    let https = server.inner.pages.https;
+    set_cookie(response.headers_mut(), SESSION_COOKIE, session_key, https);
+    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", https);
+    let lang = if view.is_zh() { "zh" } else { "en" };
+    set_cookie(response.headers_mut(), LANG_COOKIE, lang, https);
+    response
+}
+
+pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: Posted) -> Response {
+    if let Some(signed_in) = &view.signed_in
+        && let Err(failure) = server.inner.store.submit(EndSession(signed_in.session)).await
+    {
+        return super::failure(&view, &failure);
+    }
+    let mut response = see_other("/openfomo/login.html");
+    let https = server.inner.pages.https;
+    set_cookie(response.headers_mut(), SESSION_COOKIE, "", https);
+    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", https);
+    response
+}
+
+struct Begun {
+    verify_id: String,
+    tmp_user_id: String,
+}
+
+#[derive(Template)]
+#[template(path = "register.html")]
+struct RegisterPage<'a> {
+    view: &'a View,
+    problem: Option<String>,
+    user_name: &'a str,
+    next: &'a str,
+    begun: Option<Begun>,
+    /// Whether codes are shown instead of sent.
+    codes: bool,
+}
+
+fn register_page(
+    view: &View,
+    status: StatusCode,
+    user_name: &str,
+    next: &str,
+    problem: Option<String>,
+) -> Response {
+    let next = local(next);
+    page_with(status, &RegisterPage { view, problem, user_name, next, begun: None, codes: false })
+}
+
+pub(crate) async fn register_form(view: View, Query(Onward { next }): Query<Onward>) -> Response {
+    register_page(&view, StatusCode::OK, "", &next, None)
+}
+
+/// Fewest characters of a password that is chosen on a page.
+const SHORTEST_PASSWORD: usize = 8;
+
+pub(crate) async fn register(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let (user_name, pwd, next) = (posted.text("user_name"), posted.text("pwd"), posted.text("next"));
+    if pwd.chars().count() < SHORTEST_PASSWORD {
+        let problem = view.say("密码至少 8 个字符。", "The password needs at least 8 characters.").to_owned();
+        return register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, user_name, next, Some(problem));
+    }
+    // Whether the name is taken is told only to who proves to own it, when it is completed.
+    match server.inner.register(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await {
+        Ok(begun) => page(&RegisterPage {
+            view: &view,
+            problem: None,
+            user_name,
+            next: local(next),
+            begun: Some(Begun { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id }),
+            codes: !view.hints().is_empty(),
+        }),
+        Err(failure) => {
+            register_page(&view, refused(&failure), user_name, next, Some(in_words(view.lang, &failure)))
+        }
+    }
+}
+
+pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let (verify_id, tmp_user_id) = (posted.text("verify_id"), posted.text("tmp_user_id"));
+    let request = complete_register::Request {
+        verify_code: posted.text("verify_code").into(),
+        verify_id: verify_id.into(),
+        tmp_user_id: tmp_user_id.into(),
+    };
+    let next = local(posted.text("next"));
+    match server.inner.complete_register(request).await {
+        Ok(_) => see_other(&format!("/openfomo/login.html?next={}", encoded(next))),
+        Err(failure) => page_with(
+            refused(&failure),
+            &RegisterPage {
+                view: &view,
+                problem: Some(in_words(view.lang, &failure)),
+                user_name: "",
+                next,
+                begun: Some(Begun { verify_id: verify_id.to_owned(), tmp_user_id: tmp_user_id.to_owned() }),
+                codes: !view.hints().is_empty(),
+            },
+        ),
+    }
+}
+
+/// For the query of an address.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = Vec::new();
+    wallet_core::form::encode_into(text, &mut out);
+    String::from_utf8(out).unwrap_or_default() // a form is ASCII
+}

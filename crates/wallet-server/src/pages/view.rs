@@ -1,0 +1,274 @@
+//! Who looks at a page, and in which language.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::Response;
+use http::header::{ACCEPT_LANGUAGE, COOKIE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use wallet_core::crypto::{equal, hex_text};
+use wallet_core::{Lang, form};
+use wallet_platform::{Digest, SessionUser, User};
+
+use super::{NavItem, PageSettings, problem};
+use crate::body;
+use crate::server::Server;
+
+/// The cookie with the session_key of whoever is signed in.
+pub const SESSION_COOKIE: &str = "wallop_session";
+/// The cookie that the token of forms hangs on.
+pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
+/// The cookie with the language that was chosen.
+pub(crate) const LANG_COOKIE: &str = "wallop_lang";
+
+/// The session of whoever is signed in.
+#[derive(Clone)]
+pub(crate) struct SignedIn {
+    pub(crate) session: Digest,
+    pub(crate) user: User,
+}
+
+/// What every page is given.
+#[derive(Clone)]
+pub struct View {
+    /// The language.
+    pub lang: Lang,
+    /// Whoever is signed in, by the name shown.
+    pub user: Option<String>,
+    /// What a form must bring along.
+    pub csrf: String,
+    /// The language, when this very request has chosen it.
+    pub(crate) asked: Option<Lang>,
+    pub(crate) signed_in: Option<SignedIn>,
+    path: String,
+    query: String,
+    settings: PageSettings,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The value of a cookie.
+pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+fn language(text: &str) -> Option<Lang> {
+    match text {
+        "zh" => Some(Lang::Zh),
+        "en" => Some(Lang::En),
+        _ => None,
+    }
+}
+
+impl View {
+    /// Of a request, and a visitor's cookie where it brought none.
+    pub(crate) async fn of(server: &Server, request: &Parts) -> (Self, Option<String>) {
+        let (headers, uri, vault) = (&request.headers, &request.uri, server.inner.store.vault());
+        let query = uri.query().unwrap_or_default();
+        let asked = form::pairs(query).map(form::split).filter(|(name, _)| *name == "lang");
+        let asked = asked.filter_map(|(_, value)| language(value)).last();
+        let accepted = || headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let lang = asked
+            .or_else(|| cookie_of(headers, LANG_COOKIE).and_then(language))
+            .unwrap_or_else(|| accepted().map_or(Lang::En, Lang::from_accept_language));
+        let known = cookie_of(headers, VISITOR_COOKIE)
+            .filter(|known| known.len() == 40 && known.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let (visitor, fresh) = match known {
+            Some(known) => (known.to_owned(), None),
+            None => {
+                let mut random = [0; 20];
+                vault.crypto().fill(&mut random);
+                let visitor = hex_text(&random);
+                (visitor.clone(), Some(visitor))
+            }
+        };
+        let key = cookie_of(headers, SESSION_COOKIE).filter(|key| key.len() == 40);
+        let signed_in = match key {
+            None => None,
+            Some(key) => {
+                let session = vault.hash(key);
+                let user = server.inner.store.submit(SessionUser(session)).await.ok();
+                user.map(|user| SignedIn { session, user })
+            }
+        };
+        // Another session, another token: one that was seen before somebody signed in is worth nothing after.
+        let session = if signed_in.is_some() { key.unwrap_or_default() } else { "" };
+        let csrf = hex_text(vault.hash(&format!("csrf {visitor} {session}")).as_bytes());
+        let view = Self {
+            lang,
+            user: signed_in.as_ref().map(|signed_in| signed_in.user.name.clone()),
+            csrf,
+            asked,
+            signed_in,
+            path: uri.path().to_owned(),
+            query: query.to_owned(),
+            settings: server.inner.pages,
+        };
+        (view, fresh)
+    }
+
+    /// The text in the page's language.
+    pub fn say<'t>(&self, zh: &'t str, en: &'t str) -> &'t str {
+        match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+
+    /// Whether the page is in Chinese.
+    pub fn is_zh(&self) -> bool {
+        self.lang == Lang::Zh
+    }
+
+    /// The language's tag.
+    pub fn tag(&self) -> &'static str {
+        if self.is_zh() { "zh-CN" } else { "en" }
+    }
+
+    /// The other language's tag.
+    pub fn other_tag(&self) -> &'static str {
+        if self.is_zh() { "en" } else { "zh-CN" }
+    }
+
+    /// The other language's name, in itself.
+    pub fn other_name(&self) -> &'static str {
+        if self.is_zh() { "English" } else { "中文" }
+    }
+
+    /// This page in the other language.
+    pub fn switch(&self) -> String {
+        let kept = form::pairs(&self.query).filter(|pair| form::split(pair).0 != "lang");
+        let lang = if self.is_zh() { "lang=en" } else { "lang=zh" };
+        format!("{}?{}", self.path, kept.chain([lang]).collect::<Vec<_>>().join("&"))
+    }
+
+    /// The page's own address, to come back to.
+    pub(crate) fn here(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    /// The main navigation.
+    pub fn nav(&self) -> &'static [NavItem] {
+        self.settings.nav
+    }
+
+    pub(crate) fn hints(&self) -> &'static [super::Hint] {
+        self.settings.hints
+    }
+
+    /// Whether the page stands at or below this address.
+    pub fn is_at(&self, href: &str) -> bool {
+        self.path == href
+            || (href != "/" && self.path.starts_with(href) && self.path[href.len()..].starts_with('/'))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for View {
+    type Rejection = StatusCode;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        // Its routes go through `Server::pages`.
+        parts.extensions.get::<View>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// A form of one of these pages: it brought the visitor's token, and came from here.
+#[derive(Debug)]
+pub struct Posted(Vec<(String, String)>);
+
+impl Posted {
+    /// The text of a field; empty when it is not there.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text)
+    }
+}
+
+/// Most bytes of a form.
+const FORM_BYTES: usize = 64 * 1024;
+
+fn came_from_elsewhere(headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let own = header("host").map(|host| [format!("http://{host}"), format!("https://{host}")]);
+    let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    let other = origin.is_some_and(|origin| own.is_none_or(|own| !own.iter().any(|own| own == origin)));
+    other || header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = Response;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let Some(view) = parts.extensions.get::<View>() else {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(response);
+        };
+        let unreadable = || {
+            problem(
+                view,
+                StatusCode::BAD_REQUEST,
+                view.say("表单不可读", "The form cannot be read"),
+                view.say("它不完整、过大，或不是表单。", "It is not complete, too large, or no form."),
+                view.say("返回页面再提交一次。", "Go back to the page and send it again."),
+            )
+        };
+        let bytes = body::read(body, FORM_BYTES).await.map_err(|_| unreadable())?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable())?;
+        let decode = |text: &str| form::decode(text.as_bytes()).map(|text| text.into_owned());
+        let pairs =
+            form::pairs(text).map(form::split).map(|(name, value)| Ok((decode(name)?, decode(value)?)));
+        let posted: Result<Vec<_>, form::FormError> = pairs.collect();
+        let posted = Self(posted.map_err(|_| unreadable())?);
+        let token = equal(posted.text("csrf").as_bytes(), view.csrf.as_bytes());
+        if !token || came_from_elsewhere(&parts.headers) {
+            return Err(problem(
+                view,
+                StatusCode::FORBIDDEN,
+                view.say("表单已过期", "This form is out of date"),
+                view.say(
+                    "它不是由当前的页面和登录状态发出的，什么也没有执行。",
+                    "It was not sent by this page as you are signed in now. Nothing was done.",
+                ),
+                view.say("重新打开页面再提交。", "Open the page again and send it from there."),
+            ));
+        }
+        Ok(posted)
+    }
+}
+
+/// A local address to go on to: anything else leads to `/apps`.
+pub(crate) fn local(next: &str) -> &str {
+    let plain = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(|c: char| c.is_control() || c == '\\' || c.is_whitespace());
+    if plain { next } else { "/apps" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_local_addresses_are_gone_on_to() {
+        for good in ["/", "/apps", "/fomo/oauth2/authorize?client_id=a&state=%2F%2Fx"] {
+            assert_eq!(local(good), good);
+        }
+        for bad in [
+            "",
+            "apps",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "\\/x",
+            "/ /x",
+        ] {
+            assert_eq!(local(bad), "/apps", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+-- What pages look for.
+
+CREATE INDEX app_of_owner ON app (owner, id);
