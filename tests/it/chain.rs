@@ -518,6 +518,8 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
             notifier: Arc::new(Silent),
             chain: chain.clone(),
             confirmations: 1,
+            pages: Default::default(),
+            public_url: "http://127.0.0.1".to_owned(),
         },
     );
     let state = async |order: &str| shop.order(order).await.state;

@@ -11,6 +11,7 @@ mod fsync;
 mod journal;
 mod links;
 mod orders;
+mod pages;
 mod program;
 mod purge;
 mod qr;

@@ -11,7 +11,7 @@ pub use merchant::Merchant;
 pub use model::{Account, Ledger, ledger_of};
 pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
 pub use wallop::{Wallop, wallop_path};
-pub use world::{Call, Format, Reply, World, sign};
+pub use world::{Call, Format, Reply, World, plain_client, sign};
 
 /// How many trials a race or crash test makes: fewer by default, more when WALLOP_LONG is set.
 pub fn trials(usual: u32, long: u32) -> u32 {

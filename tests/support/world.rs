@@ -158,6 +158,11 @@ pub fn sign(secret: &str, timestamp: &str) -> String {
     hex_text(&digest)
 }
 
+/// A client of plain HTTP.
+pub fn plain_client() -> HyperTransport<HttpConnector> {
+    HyperTransport::new(HttpConnector::new(), TokioExecutor::new(), TokioTimer::new())
+}
+
 /// A sandbox in this process.
 pub struct World {
     /// The sandbox.
@@ -178,8 +183,7 @@ impl World {
         })
         .await
         .unwrap();
-        let transport = HyperTransport::new(HttpConnector::new(), TokioExecutor::new(), TokioTimer::new());
-        Self { sandbox, transport, directory, counter: AtomicU64::new(0) }
+        Self { sandbox, transport: plain_client(), directory, counter: AtomicU64::new(0) }
     }
 
     /// What it tells about itself.

@@ -7,8 +7,15 @@ use std::time::Instant;
 use crate::{Outcome, root};
 
 /// Programs that the tests use, and the Debian packages that have them.
-const NEEDED: &[(&str, &str)] =
-    &[("cc", "gcc"), ("curl", "curl"), ("ps", "procps"), ("kill", "procps"), ("sh", "dash")];
+const NEEDED: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("curl", "curl"),
+    ("ps", "procps"),
+    ("kill", "procps"),
+    ("sh", "dash"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
 
 pub(crate) fn run(long: bool) -> Outcome {
     install()?;

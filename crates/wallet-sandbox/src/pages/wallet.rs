@@ -4,12 +4,13 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
-use wallet_client::{FomoWallet, VasWallet};
-use wallet_core::{Transport as _, in_words, link};
+use wallet_client::{CallError, FomoWallet, VasWallet};
+use wallet_core::{Transport, in_words, link};
 use wallet_platform::{DevBalance, FindVasApp};
 use wallet_server::pages::{Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
 use wallet_store::Clock as _;
@@ -92,14 +93,41 @@ struct WalletPage<'a> {
     problem: Option<String>,
 }
 
+/// A transport that asks for the page's language, so that refusals are told in it.
+#[derive(Clone)]
+struct InLanguage(HyperTokio, &'static str);
+
+impl Transport for InLanguage {
+    type Error = <HyperTokio as Transport>::Error;
+    async fn send(
+        &self,
+        mut request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Self::Error> {
+        request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(self.1));
+        self.0.send(request).await
+    }
+}
+
+/// Why a call was refused, in the platform's words.
+fn told<E, C>(error: &CallError<E, C>) -> String
+where
+    E: std::error::Error + 'static,
+    C: std::fmt::Display + std::fmt::Debug,
+{
+    match error {
+        CallError::Refused(refused) => refused.message.clone(),
+        error => in_words(error),
+    }
+}
+
 /// The wallet of whoever is signed in.
 struct Wallet<'a> {
     pages: &'a Pages,
     view: &'a View,
     name: &'a str,
     key: String,
-    fomo: FomoWallet<HyperTokio>,
-    vas: VasWallet<HyperTokio>,
+    fomo: FomoWallet<InLanguage>,
+    vas: VasWallet<InLanguage>,
 }
 
 fn base<P: wallet_core::Platform>(pages: &Pages) -> String {
@@ -110,8 +138,9 @@ impl<'a> Wallet<'a> {
     /// None for whoever is not signed in.
     fn of(pages: &'a Pages, view: &'a View, headers: &HeaderMap) -> Option<Self> {
         let (name, key) = (view.user.as_deref()?, cookie_of(headers, SESSION_COOKIE)?);
-        let fomo = FomoWallet::new(pages.transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
-        let vas = VasWallet::new(pages.transport.clone(), &base::<vas::Vas>(pages));
+        let transport = InLanguage(pages.transport.clone(), view.tag());
+        let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
+        let vas = VasWallet::new(transport, &base::<vas::Vas>(pages));
         Some(Self { pages, view, name, key: key.to_owned(), fomo, vas })
     }
 
@@ -150,7 +179,7 @@ impl<'a> Wallet<'a> {
                     }));
                 }
             }
-            Err(error) => problem = problem.or(Some(in_words(&error))),
+            Err(error) => problem = problem.or(Some(told(&error))),
         }
         history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         if let Ok(user) = self.fomo.user_info(&self.session()).await {
@@ -187,7 +216,7 @@ impl<'a> Wallet<'a> {
                 trade_id: trade_id.to_owned(),
                 seconds: pending.expire_time.secs() - self.pages.shared.clock.now().secs(),
             },
-            Err(error) => self.unreadable(in_words(&error)),
+            Err(error) => self.unreadable(told(&error)),
         }
     }
 
@@ -308,7 +337,7 @@ pub(crate) async fn confirm(
         }
         Err(error) => {
             let sheet = wallet.pending(transfer, trade).await;
-            wallet.show(sheet, Some(in_words(&error))).await
+            wallet.show(sheet, Some(told(&error))).await
         }
     }
 }
@@ -326,7 +355,7 @@ pub(crate) async fn approve(
         Ok(approved) => approved,
         Err(error) => {
             let sheet = wallet.scanned(posted.text("link")).await;
-            return wallet.show(sheet, Some(in_words(&error))).await;
+            return wallet.show(sheet, Some(told(&error))).await;
         }
     };
     let address = approved.address.as_str().to_owned();
@@ -372,7 +401,7 @@ pub(crate) async fn pay(
         }
         Err(error) => {
             let sheet = wallet.scanned(link).await;
-            wallet.show(sheet, Some(in_words(&error))).await
+            wallet.show(sheet, Some(told(&error))).await
         }
     }
 }

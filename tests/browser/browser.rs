@@ -1,0 +1,208 @@
+//! A headless Chromium, driven by chromedriver.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use thirtyfour::prelude::*;
+
+/// How long anything on a page may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Browser {
+    driver: WebDriver,
+    url: String,
+    logs: String,
+    process: Child,
+    chinese: bool,
+    _profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts chromedriver on a port of its own choice.
+fn driver() -> (Child, String) {
+    let mut process = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver runs; `cargo xtask test` installs it");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse::<u16>().ok()
+    });
+    // What it says from now on is nobody's, but must be taken.
+    std::thread::spawn(move || lines.for_each(drop));
+    (process, format!("http://127.0.0.1:{}", port.expect("chromedriver tells its port")))
+}
+
+impl Browser {
+    /// A browser without a history, in this language.
+    pub async fn open(url: &str, lang: &str, scripts: bool) -> Self {
+        let (process, at) = driver();
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,1000",
+            &format!("--user-data-dir={}", profile.path().display()),
+            &format!("--accept-lang={lang}"),
+        ];
+        let mut preferences = json!({"intl.accept_languages": lang});
+        if !scripts {
+            preferences["profile.managed_default_content_settings.javascript"] = json!(2);
+        }
+        let mut capabilities = DesiredCapabilities::chrome();
+        for argument in arguments {
+            capabilities.add_arg(argument).unwrap();
+        }
+        capabilities.add_experimental_option("prefs", preferences).unwrap();
+        let logged = json!({"browser": "ALL", "performance": "ALL"});
+        capabilities.set("goog:loggingPrefs", logged).unwrap();
+        let driver = WebDriver::new(&at, capabilities).await.expect("a browser");
+        let session = driver.session_id().to_string();
+        let logs = format!("{at}/session/{session}/se/log");
+        Self { driver, url: url.to_owned(), logs, process, chinese: lang == "zh", _profile: profile }
+    }
+
+    /// Whether it asks for Chinese.
+    pub fn is_chinese(&self) -> bool {
+        self.chinese
+    }
+
+    /// Opens an address of the sandbox.
+    pub async fn go(&self, path: &str) {
+        let address = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
+        self.driver.goto(&address).await.unwrap();
+    }
+
+    async fn find(&self, css: &str) -> WebElement {
+        let began = Instant::now();
+        loop {
+            if let Ok(found) = self.driver.find(By::Css(css)).await {
+                return found;
+            }
+            if began.elapsed() > PATIENCE {
+                panic!("there is no {css} on this page:\n{}", self.page().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn page(&self) -> String {
+        let address = self.driver.current_url().await.map(|url| url.to_string()).unwrap_or_default();
+        let body = match self.driver.find(By::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        format!("{address}\n{body}")
+    }
+
+    /// Presses what is there.
+    pub async fn press(&self, css: &str) {
+        self.find(css).await.click().await.unwrap();
+    }
+
+    /// Fills a field, emptying it first.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// The text of an element.
+    pub async fn text(&self, css: &str) -> String {
+        loop {
+            // The page may change between finding and looking.
+            if let Ok(text) = self.find(css).await.text().await {
+                return text;
+            }
+        }
+    }
+
+    /// An attribute, or the value as it stands in a field.
+    pub async fn attribute(&self, css: &str, name: &str) -> String {
+        self.find(css).await.prop(name).await.unwrap().unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub async fn count(&self, css: &str) -> usize {
+        self.driver.find_all(By::Css(css)).await.unwrap().len()
+    }
+
+    /// Waits until the page says this.
+    pub async fn see(&self, text: &str) {
+        self.see_in("body", text).await;
+    }
+
+    /// Waits until an element says this.
+    pub async fn see_in(&self, css: &str, text: &str) {
+        let began = Instant::now();
+        loop {
+            // An element may go while it is looked at: the page is filled again.
+            if let Ok(found) = self.driver.find(By::Css(css)).await
+                && found.text().await.is_ok_and(|shown| shown.contains(text))
+            {
+                return;
+            }
+            if began.elapsed() > PATIENCE {
+                panic!("{css} does not say {text:?}:\n{}", self.page().await);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn log(&self, kind: &str) -> Vec<Value> {
+        let body = json!({"type": kind}).to_string();
+        let client = wallet_tests::plain_client();
+        let request = http::Request::post(&self.logs)
+            .header("content-type", "application/json")
+            .body(body.into_bytes())
+            .unwrap();
+        let reply = wallet_core::Transport::send(&client, request).await.unwrap();
+        let reply: Value = serde_json::from_slice(reply.body()).unwrap();
+        reply["value"].as_array().unwrap_or_else(|| panic!("no log: {reply}")).clone()
+    }
+
+    /// Ends the way: nothing went wrong in the browser, and nothing was asked of another host.
+    pub async fn close_quietly(self) {
+        let console: Vec<String> = (self.log("browser").await.iter())
+            .map(|entry| entry["message"].to_string())
+            // A form that was refused is answered with 422 and the form again; browsers take note of the number.
+            .filter(|message| !message.contains("status of 422"))
+            .collect();
+        assert!(console.is_empty(), "the browser's console: {console:#?}");
+        let mut asked = 0;
+        for entry in self.log("performance").await {
+            let message: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            let message = &message["message"];
+            if message["method"] != "Network.requestWillBeSent" {
+                continue;
+            }
+            let address = message["params"]["request"]["url"].as_str().unwrap();
+            assert!(
+                address.starts_with(&self.url)
+                    || ["data:", "chrome:"].iter().any(|own| address.starts_with(own)),
+                "asked of elsewhere: {address}"
+            );
+            asked += 1;
+        }
+        assert!(asked > 3, "the browser's requests are seen");
+        let _ = self.driver.clone().quit().await;
+    }
+}

@@ -1,0 +1,213 @@
+//! The pages in a real browser: whole ways of newcomers and developers, with and without scripts, in both languages. Each
+//! way ends with a look at what the browser has logged: no error, no report of the policy, no request to another host.
+
+mod browser;
+
+use std::time::Duration;
+
+use wallet_sandbox::Sandbox;
+use wallet_tests::World;
+
+use browser::Browser;
+
+async fn open(world: &World, lang: &str, scripts: bool) -> Browser {
+    Browser::open(&world.told().url, lang, scripts).await
+}
+
+async fn sign_in(browser: &Browser, world: &World, name: &str) {
+    browser.fill("#login_name", name).await;
+    browser.fill("#pwd", &world.user(name).pwd).await;
+    browser.press("main form button").await;
+    browser.see(if browser.is_chinese() { "退出" } else { "Sign out" }).await;
+}
+
+/// Signs in to the shop by FOMO, buys and pays a coffee.
+async fn buy_by_fomo(browser: &Browser, world: &World) {
+    browser.go("/").await;
+    browser.press("a[href='/shop']").await;
+    browser.press("a[href='/shop/sign_in/fomo']").await;
+    sign_in(browser, world, "alice").await;
+    browser.see("The corner café").await;
+    browser.press("button[value='yes']").await;
+    browser.see("Welcome, Alice").await;
+    browser.press("button[value='coffee']").await;
+    browser.see("waiting").await;
+    browser.press("main a.button").await;
+    browser.see("Time left").await;
+    browser.fill("#wallet_pwd", "wrong").await;
+    browser.press(".phone form button").await;
+    browser.see("Wrong payment password").await;
+    browser.fill("#wallet_pwd", &world.user("alice").wallet_pwd).await;
+    browser.press(".phone form button").await;
+    browser.see("Paid").await;
+    browser.press("#onward").await;
+    browser.see_in("#state", "paid").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_buys_a_coffee_by_fomo_and_is_paid_back() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    buy_by_fomo(&browser, &world).await;
+    browser.press("form[action$='/refund'] button").await;
+    browser.see_in("#state", "refunded").await;
+    browser.go("/inspect").await;
+    for path in ["/fomo/oauth2/resource/pre_pay", "/shop/callback/fomo", "/fomo/oauth2/authorize/pay_user"] {
+        browser.see(path).await;
+    }
+    browser.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forms_work_without_scripts() {
+    let world = World::start().await;
+    let browser = open(&world, "en", false).await;
+    buy_by_fomo(&browser, &world).await;
+    browser.close_quietly().await;
+}
+
+async fn buy_by_link(wallet: &str, asset: &str) {
+    let world = World::start().await;
+    let browser = open(&world, "zh", true).await;
+    browser.go("/shop").await;
+    browser.press(&format!("a[href='/shop/sign_in/{wallet}']")).await;
+    browser.see("扫码登录").await;
+    browser.press("a.button").await;
+    sign_in(&browser, &world, "bob").await;
+    browser.see("登录到 Demo shop").await;
+    browser.press(".phone form button").await;
+    browser.see("已登录 Demo shop").await;
+    browser.go("/shop").await;
+    browser.see(&world.user("bob").aid).await;
+    browser.press("button[value='tea']").await;
+    browser.see("待支付").await;
+    browser.see(asset).await;
+    browser.press("main a.button").await;
+    browser.see("付款给 Demo shop").await;
+    browser.fill("#wallet_pwd", &world.user("bob").wallet_pwd).await;
+    browser.press(".phone form button").await;
+    browser.see("已提交").await;
+    browser.go("/shop").await;
+    browser.press("main table a").await;
+    // A block comes within five seconds, and the page sees by itself that the order is paid.
+    browser.see_in("#state", "已支付").await;
+    browser.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_signs_in_and_pays_by_vas_in_chinese() {
+    buy_by_link("vas", "VAS").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_signs_in_and_pays_by_lafi_in_chinese() {
+    buy_by_link("lafi", "L-F").await;
+}
+
+fn newest_code(sandbox: &Sandbox) -> String {
+    let url = format!("{}/sandbox/codes", sandbox.described().url);
+    let codes = std::process::Command::new("curl").args(["-s", &url]).output().unwrap().stdout;
+    let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
+    codes[0]["verify_code"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    browser.go("/openfomo/register.html").await;
+    browser.fill("#user_name", "carol").await;
+    browser.fill("#pwd", "carol-password").await;
+    browser.press("main form button").await;
+    browser.see("verification code").await;
+    browser.fill("#verify_code", "000000x").await;
+    browser.press("main form button").await;
+    browser.see("Not permitted").await;
+    browser.fill("#verify_code", &newest_code(&world.sandbox)).await;
+    browser.press("main form button").await;
+    browser.see("Sign in").await;
+    browser.fill("#login_name", "carol").await;
+    browser.fill("#pwd", "carol-password").await;
+    browser.press("main form button").await;
+    browser.see("There is no app yet").await;
+    browser.press("main a.button").await;
+    browser.fill("#client_id", "carols_shop").await;
+    browser.fill("#name", "Carol's shop").await;
+    browser.fill("#redirect_uri", "https://carol.example/back").await;
+    browser.press("form[action='/apps/new/fomo'] button").await;
+    browser.see("Carol's shop").await;
+    browser.see_in("#client_secret", "••••").await;
+    browser.fill("#pwd", "not it").await;
+    browser.press("main form button").await;
+    browser.see("Wrong user name or password").await;
+    browser.fill("#pwd", "carol-password").await;
+    browser.press("main form button").await;
+    let first = browser.text("#client_secret").await;
+    assert_eq!(first.len(), 40, "shown after a fresh password");
+    browser.fill("#pwd", "carol-password").await;
+    browser.press("button[formaction$='/rotate']").await;
+    browser.see("the old one still verifies for 24 hours").await;
+    let second = browser.text("#client_secret").await;
+    assert!(second.len() == 40 && second != first);
+    // The page in the other language is the same page.
+    browser.press("a[data-switch]").await;
+    browser.see("凭据").await;
+    browser.see("Carol's shop").await;
+    browser.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_expires_when_the_clock_is_moved() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    browser.go("/shop/sign_in/fomo").await;
+    sign_in(&browser, &world, "alice").await;
+    browser.press("button[value='yes']").await;
+    browser.press("button[value='cake']").await;
+    browser.see("waiting").await;
+    let wallet = browser.attribute("main a.button", "href").await;
+    browser.go("/clock").await;
+    let before = browser.text("#now").await;
+    browser.press("button[value='180']").await;
+    browser.press("button[value='15']").await;
+    assert_ne!(browser.text("#now").await, before);
+    browser.go(&wallet).await;
+    browser.see("expired").await;
+    browser.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_have_written_is_shown_as_text() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    browser.go("/openfomo/login.html").await;
+    sign_in(&browser, &world, "alice").await;
+    let hostile = "<img src=x onerror=alert(1)>&\"'";
+    browser.go("/apps/new").await;
+    browser.fill("#client_id", "hostile").await;
+    browser.fill("#name", hostile).await;
+    browser.fill("#redirect_uri", "https://x.example/\"><script>alert(1)</script>").await;
+    browser.press("form[action='/apps/new/fomo'] button").await;
+    browser.see_in("h1", hostile).await;
+    browser.see("<script>alert(1)</script>").await;
+    browser.go("/apps").await;
+    browser.see(hostile).await;
+    // What is refused stands in the form again, as text.
+    browser.go("/apps/new").await;
+    browser.fill("#client_id", hostile).await;
+    browser.fill("#name", "x").await;
+    browser.fill("#redirect_uri", "x").await;
+    browser.press("form[action='/apps/new/fomo'] button").await;
+    assert_eq!(browser.attribute("#client_id", "value").await, hostile);
+    for scan in [
+        hostile,
+        "vaslogin://{\"type\":\"login\",\"uuid\":\"<b>x</b>\",\"callbackUrl\":\"javascript:alert(1)\"}",
+    ] {
+        browser.go("/wallet").await;
+        browser.fill("#scan", scan).await;
+        browser.press("form[action='/wallet'] button").await;
+        browser.see("Wallet").await;
+        assert_eq!(browser.count(".phone img, .phone b, .phone script").await, 0);
+    }
+    tokio::time::timeout(Duration::from_secs(20), browser.close_quietly()).await.unwrap();
+}

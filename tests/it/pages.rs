@@ -1,0 +1,422 @@
+//! Pages without a browser: what protects them, and what every one of them has.
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use scraper::{Html, Selector};
+use wallet_core::{Transport, form};
+use wallet_tests::World;
+
+/// A browser's memory without a browser: cookies, and forms as they stand.
+struct Visitor<'w> {
+    world: &'w World,
+    cookies: HashMap<String, String>,
+    lang: &'static str,
+}
+
+struct Got {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Got {
+    fn location(&self) -> &str {
+        self.headers.get("location").map_or("", |to| to.to_str().unwrap())
+    }
+
+    fn csrf(&self) -> String {
+        let page = Html::parse_document(&self.text);
+        let field = page.select(&Selector::parse("input[name=csrf]").unwrap()).next().expect("a form");
+        field.value().attr("value").unwrap().to_owned()
+    }
+}
+
+impl<'w> Visitor<'w> {
+    fn new(world: &'w World, lang: &'static str) -> Self {
+        Self { world, cookies: HashMap::new(), lang }
+    }
+
+    async fn send(&mut self, mut request: http::Request<Vec<u8>>) -> Got {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let headers = request.headers_mut();
+        if !cookies.is_empty() {
+            headers.insert("cookie", cookies.join("; ").parse().unwrap());
+        }
+        headers.insert("accept-language", self.lang.parse().unwrap());
+        headers.insert("accept", "text/html".parse().unwrap());
+        let (parts, body) = self.world.transport().send(request).await.unwrap().into_parts();
+        for cookie in parts.headers.get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            match value.is_empty() {
+                true => self.cookies.remove(name),
+                false => self.cookies.insert(name.to_owned(), value.to_owned()),
+            };
+        }
+        Got { status: parts.status, headers: parts.headers, text: String::from_utf8(body).unwrap() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.world.told().url)
+    }
+
+    async fn get(&mut self, path: &str) -> Got {
+        self.send(http::Request::get(self.url(path)).body(Vec::new()).unwrap()).await
+    }
+
+    async fn post_with(&mut self, path: &str, fields: &[(&str, &str)], header: Option<(&str, &str)>) -> Got {
+        let mut body = Vec::new();
+        fields.iter().for_each(|(name, value)| form::append(name, value, &mut body));
+        let mut request =
+            http::Request::post(self.url(path)).header("content-type", "application/x-www-form-urlencoded");
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// With the token of the page at `from`.
+    async fn post(&mut self, from: &str, path: &str, fields: &[(&str, &str)]) -> Got {
+        let csrf = self.get(from).await.csrf();
+        let mut all = vec![("csrf", csrf.as_str())];
+        all.extend_from_slice(fields);
+        self.post_with(path, &all, None).await
+    }
+
+    async fn sign_in(&mut self, name: &str, next: &str) -> Got {
+        let pwd = self.world.user(name).pwd.clone();
+        self.post(
+            "/openfomo/login.html",
+            "/openfomo/login.html",
+            &[("login_name", name), ("pwd", &pwd), ("next", next)],
+        )
+        .await
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let app = [("client_id", "made_by_force"), ("name", "x"), ("redirect_uri", "x")];
+    let made = async |alice: &mut Visitor<'_>| alice.get("/apps").await.text.contains("made_by_force");
+    // Without a token, with another visitor's, with the one of before the sign-in.
+    let mut other = Visitor::new(&world, "en");
+    other.sign_in("bob", "/apps").await;
+    let foreign = other.get("/apps/new").await.csrf();
+    let before = Visitor::new(&world, "en").get("/openfomo/login.html").await.csrf();
+    for token in ["", "0000000000000000000000000000000000000000", &foreign, &before] {
+        let mut fields = vec![("csrf", token)];
+        fields.extend(app);
+        let got = alice.post_with("/apps/new/fomo", &fields, None).await;
+        assert_eq!(got.status, StatusCode::FORBIDDEN);
+        assert!(got.text.contains("Nothing was done"), "{}", got.text);
+        assert!(!made(&mut alice).await);
+    }
+    // With the right token, sent by a page elsewhere.
+    let token = alice.get("/apps/new").await.csrf();
+    let mut fields = vec![("csrf", token.as_str())];
+    fields.extend(app);
+    for from in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        assert_eq!(
+            alice.post_with("/apps/new/fomo", &fields, Some(from)).await.status,
+            StatusCode::FORBIDDEN
+        );
+        assert!(!made(&mut alice).await);
+    }
+    let own = world.told().url.clone();
+    let got = alice.post_with("/apps/new/fomo", &fields, Some(("origin", &own))).await;
+    assert_eq!((got.status, got.location()), (StatusCode::SEE_OTHER, "/apps/fomo/made_by_force"));
+    assert!(made(&mut alice).await, "the same form from here does it");
+}
+
+#[tokio::test]
+async fn a_session_is_a_new_one_after_every_sign_in() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    // A session that somebody else has planted is nobody's, and is not taken over.
+    visitor.cookies.insert("wallop_session".to_owned(), "a".repeat(40));
+    assert_eq!(visitor.get("/apps").await.location(), "/openfomo/login.html?next=%2Fapps");
+    visitor.sign_in("alice", "/apps").await;
+    let first = visitor.cookies["wallop_session"].clone();
+    assert_ne!(first, "a".repeat(40));
+    assert_eq!(visitor.get("/apps").await.status, StatusCode::OK);
+    visitor.sign_in("alice", "/apps").await;
+    let second = visitor.cookies["wallop_session"].clone();
+    assert_ne!(second, first);
+    // The one before is over, and so is this one after signing out.
+    let mut thief = Visitor::new(&world, "en");
+    thief.cookies.insert("wallop_session".to_owned(), first);
+    assert_eq!(thief.get("/apps").await.status, StatusCode::SEE_OTHER);
+    visitor.post("/apps", "/openfomo/logout", &[]).await;
+    assert!(!visitor.cookies.contains_key("wallop_session"));
+    thief.cookies.insert("wallop_session".to_owned(), second);
+    assert_eq!(thief.get("/apps").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_another_site() {
+    let world = World::start().await;
+    for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""] {
+        let got = Visitor::new(&world, "en").sign_in("alice", next).await;
+        assert_eq!((got.status, got.location()), (StatusCode::SEE_OTHER, "/apps"), "{next:?}");
+    }
+    let got = Visitor::new(&world, "en").sign_in("alice", "/wallet?scan=x").await;
+    assert_eq!(got.location(), "/wallet?scan=x");
+    // Consent goes back to the registered address only, and says so before anybody signs in.
+    let fomo = &world.told().fomo;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    for (client_id, redirect_uri) in [
+        (fomo.client_id.as_str(), "https://evil.example/back"),
+        (&fomo.client_id, "https://shop.example/back/"),
+        (&fomo.client_id, "https://shop.example/back?x=1"),
+        ("no_such_app", &fomo.redirect_uri),
+        (&fomo.client_id, ""),
+    ] {
+        let mut query = Vec::new();
+        for (name, value) in [("client_id", client_id), ("redirect_uri", redirect_uri), ("state", "s")] {
+            form::append(name, value, &mut query);
+        }
+        let asked = alice.get(&format!("/fomo/oauth2/authorize?{}", String::from_utf8(query).unwrap())).await;
+        assert_eq!((asked.status, asked.location()), (StatusCode::BAD_REQUEST, ""), "{redirect_uri}");
+        let fields =
+            [("client_id", client_id), ("redirect_uri", redirect_uri), ("state", "s"), ("authorized", "yes")];
+        let answered = alice.post("/apps/new", "/openfomo/consent", &fields).await;
+        assert_eq!((answered.status, answered.location()), (StatusCode::BAD_REQUEST, ""), "{redirect_uri}");
+    }
+}
+
+#[tokio::test]
+async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
+    let world = World::start().await;
+    let fomo = &world.told().fomo;
+    let mut alice = Visitor::new(&world, "en");
+    let page = format!(
+        "/fomo/oauth2/authorize?response_type=code&client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=a%26b+c",
+        fomo.client_id
+    );
+    let asked = alice.get(&page).await;
+    assert!(
+        asked.location().starts_with("/openfomo/login.html?next=%2Ffomo%2Foauth2%2Fauthorize%3F"),
+        "{}",
+        asked.location()
+    );
+    alice.sign_in("alice", &page).await;
+    let shown = alice.get(&page).await;
+    assert!(shown.text.contains("Demo shop") && shown.text.contains("https://shop.example/back"));
+    let policy = shown.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action 'self' https://shop.example;"), "{policy}");
+    let fields = |answer: &'static str| {
+        [
+            ("client_id", fomo.client_id.as_str()),
+            ("redirect_uri", "https://shop.example/back"),
+            ("state", "a&b c"),
+            ("authorized", answer),
+        ]
+    };
+    let granted = alice.post(&page, "/openfomo/consent", &fields("yes")).await;
+    let (base, query) = granted.location().split_once('?').unwrap();
+    assert_eq!(base, "https://shop.example/back");
+    let (code, state) = query.split_once('&').unwrap();
+    assert_eq!((code.len(), state), ("code=".len() + 40, "state=a%26b+c"));
+    // Exactly `yes` grants (R24).
+    for other in ["no", "YES", "true", ""] {
+        let refused = alice.post(&page, "/openfomo/consent", &fields(other)).await;
+        assert_eq!(
+            refused.location(),
+            "https://shop.example/back?error=access_denied&state=a%26b+c",
+            "{other:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_shown_to_their_owner_alone_after_a_fresh_password() {
+    let world = World::start().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    let fields = [("client_id", "bobs"), ("name", "Bob's"), ("redirect_uri", "https://bob.example/")];
+    bob.post("/apps/new", "/apps/new/fomo", &fields).await;
+    let page = bob.get("/apps/fomo/bobs").await;
+    assert!(page.text.contains("••••"));
+    let pwd = world.user("bob").pwd.clone();
+    let wrong = bob.post("/apps/fomo/bobs", "/apps/fomo/bobs/reveal", &[("pwd", "no")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text.contains("••••"));
+    let right = bob.post("/apps/fomo/bobs", "/apps/fomo/bobs/reveal", &[("pwd", &pwd)]).await;
+    let shown = |got: &Got| {
+        let page = Html::parse_document(&got.text);
+        let secret = page.select(&Selector::parse("#client_secret").unwrap()).next();
+        secret.map(|secret| secret.text().collect::<String>()).unwrap_or_default()
+    };
+    assert_eq!(shown(&right).len(), 40);
+    assert_eq!(right.headers["cache-control"], "no-store");
+    // For everybody else there is no such app.
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let pwd = world.user("alice").pwd.clone();
+    assert_eq!(alice.get("/apps/fomo/bobs").await.status, StatusCode::NOT_FOUND);
+    for action in ["reveal", "rotate"] {
+        let got = alice.post("/apps/new", &format!("/apps/fomo/bobs/{action}"), &[("pwd", &pwd)]).await;
+        assert_eq!((got.status, shown(&got)), (StatusCode::NOT_FOUND, String::new()));
+    }
+}
+
+/// Every page that a visitor and a signed-in user can open, in both languages.
+#[tokio::test]
+async fn every_page_is_whole_in_both_languages() {
+    let world = World::start().await;
+    for lang in ["en", "zh"] {
+        let mut visitor = Visitor::new(&world, lang);
+        let mut seen = 0;
+        for path in [
+            "/",
+            "/openfomo/login.html",
+            "/openfomo/register.html",
+            "/shop",
+            "/inspect",
+            "/clock",
+            "/shop/sign_in/vas",
+        ] {
+            whole(&mut visitor, path, lang).await;
+            seen += 1;
+        }
+        visitor.sign_in("alice", "/apps").await;
+        let name = format!("app_{lang}");
+        let fields =
+            [("client_id", name.as_str()), ("name", "An app"), ("redirect_uri", "https://a.example/")];
+        visitor.post("/apps/new", "/apps/new/fomo", &fields).await;
+        let applied =
+            [("wallet", "vas"), ("name", "A shop"), ("safe_domain", "www.a.example"), ("scheme", "")];
+        let vas = visitor.post("/apps/new", "/apps/new/vas", &applied).await.location().to_owned();
+        assert!(vas.starts_with("/apps/vas/"), "{vas}");
+        let app = format!("/apps/fomo/{name}");
+        let consent = format!(
+            "/fomo/oauth2/authorize?client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=s",
+            world.told().fomo.client_id
+        );
+        for path in [
+            "/",
+            "/apps",
+            "/apps/new",
+            &app,
+            &vas,
+            &consent,
+            "/wallet",
+            "/wallet?scan=nonsense",
+            "/inspect",
+            "/shop",
+            "/nowhere_known",
+        ] {
+            if path == "/nowhere_known" {
+                assert_eq!(visitor.get(path).await.status, StatusCode::NOT_FOUND);
+                continue;
+            }
+            whole(&mut visitor, path, lang).await;
+            seen += 1;
+        }
+        assert_eq!(seen, 17);
+    }
+}
+
+async fn whole(visitor: &mut Visitor<'_>, path: &str, lang: &str) {
+    let got = visitor.get(path).await;
+    assert_eq!(got.status, StatusCode::OK, "{path}");
+    for (name, value) in [
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cache-control", "no-store"),
+        ("content-type", "text/html; charset=utf-8"),
+    ] {
+        assert_eq!(got.headers[name], value, "{path}");
+    }
+    let policy = got.headers["content-security-policy"].to_str().unwrap();
+    for part in ["default-src 'none'", "frame-ancestors 'none'", "script-src 'self';", "base-uri 'none'"] {
+        assert!(policy.contains(part), "{path}: {policy}");
+    }
+    assert!(got.text.len() < 60 * 1024, "{path} weighs {}", got.text.len());
+    let page = Html::parse_document(&got.text);
+    assert!(page.errors.is_empty(), "{path}: {:?}\n{}", page.errors, got.text);
+    let all = |css: &str| Selector::parse(css).map(|css| page.select(&css).collect::<Vec<_>>()).unwrap();
+    let html = all("html")[0].value();
+    assert_eq!(html.attr("lang"), Some(if lang == "zh" { "zh-CN" } else { "en" }), "{path}");
+    assert_eq!(all("title").len(), 1);
+    assert!(all("title")[0].text().collect::<String>().len() > " · wallop".len(), "{path} has a title");
+    assert_eq!(all("h1").len(), 1, "{path} has one h1");
+    assert_eq!(all("main").len(), 1);
+    assert!(all("[style], style, script:not([src])").is_empty(), "{path}: the policy lets none of it pass");
+    // Every field has a label, every picture a name.
+    for field in all("input:not([type=hidden]):not([hidden]), select, textarea") {
+        let id = field.value().attr("id").unwrap_or_else(|| panic!("{path}: a field without an id"));
+        assert_eq!(all(&format!("label[for='{id}']")).len(), 1, "{path}: {id} has a label");
+    }
+    for picture in all("img, [role=img]") {
+        let named = picture.value().attr("alt").or(picture.value().attr("aria-label"));
+        assert!(named.is_some_and(|name| !name.is_empty()), "{path}");
+    }
+    let mut ids: Vec<&str> = all("[id]").iter().filter_map(|element| element.value().attr("id")).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{path}: an id stands once");
+    // Nothing of another host, but where the reader goes by choice.
+    for element in all("[src], link[href], form[action]") {
+        let value = element.value();
+        let to = value.attr("src").or(value.attr("href")).or(value.attr("action")).unwrap();
+        assert!(to.starts_with('/') && !to.starts_with("//"), "{path}: {to}");
+    }
+    // The switch keeps the page.
+    let switch = all("a[data-switch]")[0].value().attr("href").unwrap().to_owned();
+    assert!(switch.starts_with(path.split('?').next().unwrap()), "{path}: {switch}");
+    let chinese = got.text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    assert!(chinese, "{path}: the switch at least is Chinese, or the page is");
+}
+
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+/// WCAG's AA for text: 4.5 to 1, light and dark.
+#[test]
+fn the_colours_of_the_design_have_contrast() {
+    let css = include_str!("../../crates/wallet-server/assets/wallop.css");
+    let blocks: Vec<&str> =
+        css.split(":root {").skip(1).map(|block| block.split('}').next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2, "light and dark");
+    for block in blocks {
+        let token = |name: &str| {
+            let line = block.lines().find_map(|line| line.trim().strip_prefix(&format!("--{name}: ")));
+            luminance(line.unwrap_or_else(|| panic!("no token {name}")).trim_end_matches(';'))
+        };
+        for (text, grounds) in [
+            ("text", &["ground", "surface", "sunken"][..]),
+            ("muted", &["ground", "surface", "sunken"]),
+            ("accent", &["ground", "surface"]),
+            ("on-accent", &["accent"]),
+            ("ok", &["ok-weak"]),
+            ("warn", &["warn-weak"]),
+            ("bad", &["bad-weak"]),
+        ] {
+            for ground in grounds {
+                let (a, b) = (token(text), token(ground));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2}");
+            }
+        }
+    }
+}
