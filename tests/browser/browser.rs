@@ -113,9 +113,16 @@ impl Browser {
         format!("{address}\n{body}")
     }
 
-    /// Presses what is there.
+    /// Presses what leads to another page, and waits until this one is gone.
     pub async fn press(&self, css: &str) {
+        let (page, began) = (self.find("html").await, Instant::now());
         self.find(css).await.click().await.unwrap();
+        while page.tag_name().await.is_ok() {
+            if began.elapsed() > PATIENCE {
+                panic!("pressing {css} led nowhere:\n{}", self.page().await);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Fills a field, emptying it first.
@@ -137,7 +144,11 @@ impl Browser {
 
     /// An attribute, or the value as it stands in a field.
     pub async fn attribute(&self, css: &str, name: &str) -> String {
-        self.find(css).await.prop(name).await.unwrap().unwrap_or_default()
+        loop {
+            if let Ok(value) = self.find(css).await.prop(name).await {
+                return value.unwrap_or_default();
+            }
+        }
     }
 
     /// How many there are.

@@ -45,6 +45,7 @@ pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
 
 /// Moves the clock and shows it again.
 pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Posted) -> Response {
+    let view = view.at("/clock");
     let moved = match posted.text("advance").parse() {
         Ok(seconds) => move_clock(shared, seconds).await.map(|_| ()).map_err(|why| why.to_string()),
         Err(_) => Err(view.say("秒数须为整数。", "The number of seconds is a whole number.").to_owned()),

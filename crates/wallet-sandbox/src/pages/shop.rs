@@ -194,7 +194,7 @@ pub(crate) async fn buy(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let (visitor, _) = visitor(&pages, &headers);
+    let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
     match pages.merchant.sell(&visitor, posted.text("item")).await {
         Ok(id) => see_other(&format!("/shop/orders/{id}")),
         Err(why) => stopped(&view, &why),
@@ -258,7 +258,7 @@ pub(crate) async fn refund(
     headers: HeaderMap,
     _posted: Posted,
 ) -> Response {
-    let (visitor, _) = visitor(&pages, &headers);
+    let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
     match pages.merchant.refund(&visitor, &id).await {
         Ok(()) => see_other(&format!("/shop/orders/{id}")),
         Err(why) => stopped(&view, &why),

@@ -305,6 +305,7 @@ pub(crate) async fn confirm(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
+    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (transfer, trade) = (posted.text("transfer_id"), posted.text("trade_id"));
     let Ok(id) = transfer.parse().map(TransferId::new) else {
@@ -349,6 +350,7 @@ pub(crate) async fn approve(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
+    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let session = vas::SessionKey::new(wallet.key.as_str());
     let approved = match wallet.vas.approve_login(&session, posted.text("link")).await {
@@ -385,6 +387,7 @@ pub(crate) async fn pay(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
+    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (session, link) = (vas::SessionKey::new(wallet.key.as_str()), posted.text("link"));
     match wallet.vas.pay(&session, posted.text("wallet_pwd"), link, None).await {

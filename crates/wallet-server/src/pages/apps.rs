@@ -133,6 +133,7 @@ async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
 }
 
 pub(crate) async fn create(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at("/apps/new");
     let SignedIn { user, .. } = signed_in!(view);
     done!(&view, enrol(&server, user).await);
     let text = |name: &str| posted.text(name).to_owned();
@@ -159,6 +160,7 @@ pub(crate) async fn create(State(server): State<Server>, view: View, posted: Pos
 }
 
 pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at("/apps/new");
     let SignedIn { user, .. } = signed_in!(view);
     let text = |name: &str| posted.text(name).to_owned();
     let profile = Profile::ALL.iter().copied().find(|profile| profile.meta().id == posted.text("wallet"));
@@ -287,6 +289,7 @@ async fn with_secret(
     posted: Posted,
     rotate: bool,
 ) -> Response {
+    let view = view.at(&format!("/apps/fomo/{client_id}"));
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_app(&server, &view, user, &client_id).await {
         Ok(app) => app,
@@ -414,6 +417,7 @@ pub(crate) async fn reveal_vas(
     Path(id): Path<u64>,
     posted: Posted,
 ) -> Response {
+    let view = view.at(&format!("/apps/vas/{id}"));
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_vas_app(&server, &view, user, id).await {
         Ok(app) => app,

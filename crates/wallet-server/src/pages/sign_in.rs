@@ -67,6 +67,7 @@ fn refused(failure: &Failure) -> StatusCode {
 }
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at("/openfomo/login.html");
     let (login_name, next) = (posted.text("login_name"), posted.text("next"));
     let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
     match server.inner.login(request).await {
@@ -140,6 +141,7 @@ pub(crate) async fn register_form(view: View, Query(Onward { next }): Query<Onwa
 const SHORTEST_PASSWORD: usize = 8;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at("/openfomo/register.html");
     let (user_name, pwd, next) = (posted.text("user_name"), posted.text("pwd"), posted.text("next"));
     if pwd.chars().count() < SHORTEST_PASSWORD {
         let problem = view.say("密码至少 8 个字符。", "The password needs at least 8 characters.").to_owned();
@@ -162,6 +164,7 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: P
 }
 
 pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at("/openfomo/register.html");
     let (verify_id, tmp_user_id) = (posted.text("verify_id"), posted.text("tmp_user_id"));
     let request = complete_register::Request {
         verify_code: posted.text("verify_code").into(),

@@ -4,7 +4,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
 use http::header::{ACCEPT_LANGUAGE, COOKIE, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use wallet_core::crypto::{equal, hex_text};
 use wallet_core::{Lang, form};
 use wallet_platform::{Digest, SessionUser, User};
@@ -97,6 +97,10 @@ impl View {
                 user.map(|user| SignedIn { session, user })
             }
         };
+        // What a form has brought about cannot be opened again: its page says where the switch of languages leads.
+        let opened = request.method == Method::GET;
+        let (path, query) =
+            if opened { (uri.path().to_owned(), query.to_owned()) } else { Default::default() };
         // Another session, another token: one that was seen before somebody signed in is worth nothing after.
         let session = if signed_in.is_some() { key.unwrap_or_default() } else { "" };
         let csrf = hex_text(vault.hash(&format!("csrf {visitor} {session}")).as_bytes());
@@ -106,11 +110,17 @@ impl View {
             csrf,
             asked,
             signed_in,
-            path: uri.path().to_owned(),
-            query: query.to_owned(),
+            path,
+            query,
             settings: server.inner.pages,
         };
         (view, fresh)
+    }
+
+    /// The same for what a form has brought about: it belongs to the page at this address.
+    #[must_use]
+    pub fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), query: String::new(), ..self }
     }
 
     /// The text in the page's language.
@@ -145,7 +155,8 @@ impl View {
     pub fn switch(&self) -> String {
         let kept = form::pairs(&self.query).filter(|pair| form::split(pair).0 != "lang");
         let lang = if self.is_zh() { "lang=en" } else { "lang=zh" };
-        format!("{}?{}", self.path, kept.chain([lang]).collect::<Vec<_>>().join("&"))
+        let path = if self.path.is_empty() { "/" } else { &self.path };
+        format!("{path}?{}", kept.chain([lang]).collect::<Vec<_>>().join("&"))
     }
 
     /// The page's own address, to come back to.
