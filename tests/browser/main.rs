@@ -1,14 +1,10 @@
 //! The pages in a real browser: whole ways of newcomers and developers, with and without scripts, in both languages. Each
 //! way ends with a look at what the browser has logged: no error, no report of the policy, no request to another host.
 
-mod browser;
-
 use std::time::Duration;
 
 use wallet_sandbox::Sandbox;
-use wallet_tests::World;
-
-use browser::Browser;
+use wallet_tests::{Browser, World};
 
 async fn open(world: &World, lang: &str, scripts: bool) -> Browser {
     Browser::open(&world.told().url, lang, scripts).await

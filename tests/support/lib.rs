@@ -1,12 +1,14 @@
 //! What the tests share: a sandbox in this process, raw HTTP, a merchant that answers as it is told, and stores with a
 //! clock that is moved by hand.
 
+mod browser;
 mod merchant;
 mod model;
 mod stores;
 mod wallop;
 mod world;
 
+pub use browser::Browser;
 pub use merchant::Merchant;
 pub use model::{Account, Ledger, ledger_of};
 pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};

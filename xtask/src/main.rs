@@ -16,6 +16,7 @@ const USAGE: &str = "\
 cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
 cargo xtask tidy                check what the compiler does not: arrows, floats, docs, unsafe
 cargo xtask report [--build]    turn the JSON of `cargo bench` into docs/performance.md; --build times a clean release build
+cargo xtask screenshots DIR     pictures of every page, light and dark, for a desk and a phone
 cargo xtask test [--long]       everything, installing what is missing; --long for many more trials";
 
 /// The workspace's root.
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["report"] => report::run(false),
         ["report", "--build"] => report::run(true),
         ["tidy"] => tidy::run(),
+        ["screenshots", directory] => test::screenshots(directory),
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),
         _ => Err(USAGE.to_owned()),

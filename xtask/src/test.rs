@@ -50,6 +50,20 @@ pub(crate) fn run(long: bool) -> Outcome {
     Ok(())
 }
 
+/// Pictures need what the tests need, and Chinese letters.
+pub(crate) fn screenshots(directory: &str) -> Outcome {
+    install()?;
+    let directory = std::path::absolute(directory).map_err(|error| error.to_string())?;
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--package", "wallet-tests", "--example", "screenshots", "--"]);
+    let done = command.arg(directory).current_dir(root()).status().map_err(|error| error.to_string())?;
+    if done.success() {
+        Ok(())
+    } else {
+        Err("not every page has its picture; the output above says why".to_owned())
+    }
+}
+
 fn there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())

@@ -4,16 +4,20 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
 /// How long anything on a page may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A browser with one window.
 pub struct Browser {
     driver: WebDriver,
     url: String,
-    logs: String,
+    /// The session, as chromedriver's own commands name it.
+    session: String,
     process: Child,
     chinese: bool,
     _profile: tempfile::TempDir,
@@ -75,9 +79,8 @@ impl Browser {
         let logged = json!({"browser": "ALL", "performance": "ALL"});
         capabilities.set("goog:loggingPrefs", logged).unwrap();
         let driver = WebDriver::new(&at, capabilities).await.expect("a browser");
-        let session = driver.session_id().to_string();
-        let logs = format!("{at}/session/{session}/se/log");
-        Self { driver, url: url.to_owned(), logs, process, chinese: lang == "zh", _profile: profile }
+        let session = format!("{at}/session/{}", driver.session_id());
+        Self { driver, url: url.to_owned(), session, process, chinese: lang == "zh", _profile: profile }
     }
 
     /// Whether it asks for Chinese.
@@ -178,16 +181,42 @@ impl Browser {
         }
     }
 
-    async fn log(&self, kind: &str) -> Vec<Value> {
-        let body = json!({"type": kind}).to_string();
-        let client = wallet_tests::plain_client();
-        let request = http::Request::post(&self.logs)
+    /// A command that chromedriver has beside WebDriver's own.
+    async fn command(&self, path: &str, body: Value) -> Value {
+        let request = http::Request::post(format!("{}/{path}", self.session))
             .header("content-type", "application/json")
-            .body(body.into_bytes())
+            .body(body.to_string().into_bytes())
             .unwrap();
-        let reply = wallet_core::Transport::send(&client, request).await.unwrap();
-        let reply: Value = serde_json::from_slice(reply.body()).unwrap();
-        reply["value"].as_array().unwrap_or_else(|| panic!("no log: {reply}")).clone()
+        let reply = wallet_core::Transport::send(&crate::plain_client(), request).await.unwrap();
+        let mut reply: Value = serde_json::from_slice(reply.body()).unwrap();
+        reply["value"].take()
+    }
+
+    async fn log(&self, kind: &str) -> Vec<Value> {
+        let log = self.command("se/log", json!({"type": kind})).await;
+        log.as_array().unwrap_or_else(|| panic!("no log: {log}")).clone()
+    }
+
+    /// Looks at pages as a screen of this width shows them, light or dark.
+    pub async fn look(&self, width: u32, scheme: &str) {
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.command("goog/cdp/execute", json!({"cmd": "Emulation.setEmulatedMedia", "params": media})).await;
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        let set = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics});
+        self.command("goog/cdp/execute", set).await;
+    }
+
+    /// A picture of the whole page.
+    pub async fn picture(&self) -> Vec<u8> {
+        let whole = json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
+        let picture = self.command("goog/cdp/execute", whole).await;
+        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// How much wider the page is than its window, in pixels.
+    pub async fn overflow(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
     }
 
     /// Ends the way: nothing went wrong in the browser, and nothing was asked of another host.

@@ -1,0 +1,79 @@
+//! Pictures of every page: light and dark, as wide as a desk's screen and as a phone's. `cargo xtask screenshots DIR`.
+
+use std::path::PathBuf;
+
+use wallet_tests::{Browser, World};
+
+const WIDTHS: [(&str, u32); 2] = [("desk", 1200), ("phone", 390)];
+
+#[tokio::main]
+async fn main() {
+    let out = PathBuf::from(std::env::args().nth(1).expect("a directory for the pictures"));
+    std::fs::create_dir_all(&out).expect("the directory can be made");
+    let world = World::start().await;
+    for lang in ["en", "zh"] {
+        let browser = Browser::open(&world.told().url, lang, true).await;
+        let say = |zh: &'static str, en: &'static str| if lang == "zh" { zh } else { en };
+        let take = async |name: &str| {
+            for (device, width) in WIDTHS {
+                for scheme in ["light", "dark"] {
+                    browser.look(width, scheme).await;
+                    let over = browser.overflow().await;
+                    let file = out.join(format!("{name}-{lang}-{device}-{scheme}.png"));
+                    std::fs::write(&file, browser.picture().await).expect("a picture can be written");
+                    let wide = if over > 0 { format!("  {over} px too wide") } else { String::new() };
+                    println!("{}{wide}", file.display());
+                }
+            }
+            browser.look(WIDTHS[0].1, "light").await;
+        };
+        browser.go("/").await;
+        take("start-empty").await;
+        browser.go("/openfomo/login.html").await;
+        take("login").await;
+        browser.go("/openfomo/register.html").await;
+        take("register").await;
+        browser.go("/shop").await;
+        take("shop-outside").await;
+        browser.go("/shop/sign_in/vas").await;
+        take("shop-code").await;
+        browser.go("/shop/sign_in/fomo").await;
+        browser.fill("#login_name", "alice").await;
+        browser.fill("#pwd", &world.user("alice").pwd).await;
+        browser.press("main form button").await;
+        take("consent").await;
+        browser.press("button[value='yes']").await;
+        take("shop").await;
+        browser.press("button[value='coffee']").await;
+        take("order-waiting").await;
+        browser.press("main a.button").await;
+        take("wallet-payment").await;
+        browser.fill("#wallet_pwd", &world.user("alice").wallet_pwd).await;
+        browser.press(".phone form button").await;
+        take("wallet-paid").await;
+        browser.press("#onward").await;
+        browser.see_in("#state", say("已支付", "paid")).await;
+        take("order-paid").await;
+        browser.go("/wallet").await;
+        take("wallet").await;
+        browser.go("/inspect").await;
+        take("inspect").await;
+        browser.go("/").await;
+        take("start").await;
+        browser.go("/clock").await;
+        take("clock").await;
+        browser.go("/apps").await;
+        take("apps-empty").await;
+        browser.go("/apps/new").await;
+        take("app-new").await;
+        browser.fill("#client_id", &format!("shop_{lang}")).await;
+        browser.fill("#name", say("街角书店", "The corner bookshop")).await;
+        browser.fill("#redirect_uri", "https://books.example/back").await;
+        browser.press("form[action='/apps/new/fomo'] button").await;
+        take("app").await;
+        browser.go("/apps").await;
+        take("apps").await;
+        browser.go("/fomo/oauth2/authorize?client_id=nobody").await;
+        take("problem").await;
+    }
+}
