@@ -499,7 +499,7 @@ fn profiles(spec: &Spec) -> TokenStream {
     });
     quote! {
         /// A platform that speaks this protocol.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Profile { #(#variants),* }
 
         impl Profile {

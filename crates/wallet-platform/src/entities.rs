@@ -179,7 +179,7 @@ macro_rules! entities {
                 }
             }
 
-            /// Writes every row that has changed, table by table, in the order in which they were touched.
+            /// Writes every row that has changed, table by table, by key.
             ///
             /// # Errors
             /// The writer's.

@@ -14,7 +14,7 @@ use crate::users;
 use crate::vault::Digest;
 
 /// Which of a user's two passwords.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PasswordKind {
     /// For signing in; a wrong one is 12.
     Login,
@@ -279,7 +279,13 @@ impl Proof {
 
     /// Asks ahead for what [`Proof::check`] will need.
     pub(crate) fn want(&self, rows: &Rows) {
+        rows.want::<User>(&(self.user,));
         rows.want::<AttemptLimit>(&(self.user, self.kind));
+    }
+
+    /// Whose password it proves.
+    pub(crate) fn user(&self) -> UserId {
+        self.user
     }
 
     /// Checks the proof against the user whom it must be of, and takes note of the success.

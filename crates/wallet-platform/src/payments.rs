@@ -216,9 +216,10 @@ impl Command for PayUser {
         rows.want::<TradeName>(&(self.app, self.trade_id.clone()));
         rows.want::<Feed>(&(self.app,));
         self.proof.want(rows);
-        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
-        rows.want::<Account>(&(app.owner, self.coin));
+        // The proof is the owner's, or it will be refused.
+        rows.want::<Account>(&(self.proof.user(), self.coin));
         rows.want::<Account>(&(self.user, self.coin));
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
         let owner = rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?;
         self.proof.check(rows, cx, out, owner)?;
         rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;

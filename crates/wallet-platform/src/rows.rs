@@ -17,7 +17,7 @@ pub trait Entity: Clone + Sized {
     /// As any row.
     fn into_any(self) -> AnyRow;
     /// Its key.
-    type Key: Clone + Eq + Hash;
+    type Key: Clone + Ord + Hash;
     /// Where its table stands in [`TABLES`](crate::TABLES).
     const AT: usize;
     /// Its table.
@@ -103,7 +103,10 @@ impl<E: Entity> Table<E> {
 
     fn write<W: Writer>(&self, writer: &mut W) -> Result<(), W::Error> {
         let mut new = Vec::new();
-        for (key, slot) in self.0.iter().filter(|(_, slot)| slot.dirty) {
+        // By key: neighbours in a table are written one after the other.
+        let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
+        dirty.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, slot) in dirty {
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
                 (Some(row), true) => writer.update(row)?,
