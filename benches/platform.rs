@@ -288,7 +288,8 @@ impl<'c> Plain<'c> {
                 "shop.example/back",
                 1,
                 now,
-                now
+                now,
+                id + 3
             ])
             .expect("written");
         self.trade.execute(params![app, trade, id]).expect("written");

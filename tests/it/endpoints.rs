@@ -46,6 +46,12 @@ async fn r39_methods_are_the_documents_own() {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let mut call = world.valid(meta.id).await;
             call.method = method;
+            if (method, meta.id) == ("GET", "authorize") {
+                // R25: at this address GET is the page that asks for consent; without a query it asks for nothing.
+                let page = world.get("/fomo/oauth2/authorize").await;
+                assert_eq!((page.http, &page.headers["x-frame-options"]), (400, &"DENY".parse().unwrap()));
+                continue;
+            }
             let reply = world.call(&call).await;
             match meta.methods.contains(&method) {
                 true => drop(reply.ok()),
@@ -272,6 +278,7 @@ async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
         outcomes += replies.len();
         let path: PathBuf =
             [env!("CARGO_MANIFEST_DIR"), "it", "golden", &format!("{}.json", meta.id)].iter().collect();
+        replies.values_mut().for_each(Value::sort_all_objects); // whatever order this build's maps have
         let text = serde_json::to_string_pretty(&replies).unwrap() + "\n";
         if std::env::var_os("WALLOP_BLESS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

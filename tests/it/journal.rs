@@ -136,7 +136,10 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
          INSERT INTO app SELECT * FROM filled.app;
          INSERT INTO client SELECT * FROM filled.client;
          INSERT INTO coin SELECT * FROM filled.coin;
-         INSERT INTO transfer SELECT * FROM filled.transfer;
+         INSERT INTO transfer
+         SELECT id, app, direction, payer, payee, coin, amount, amount_text, cut, trade_id, state, server_uri,
+             redirect_uri, done, created_at, updated_at
+         FROM filled.transfer;
          INSERT INTO account SELECT owner, coin, balance, entries FROM filled.account;
          INSERT INTO entry SELECT owner, coin, n, amount, transfer, created_at FROM filled.entry;
          INSERT INTO feed SELECT app, last FROM filled.feed;

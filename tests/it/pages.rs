@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::StatusCode;
 use scraper::{Html, Selector};
 use wallet_core::{Transport, form};
-use wallet_tests::World;
+use wallet_tests::{Call, Merchant, World};
 
 /// A browser's memory without a browser: cookies, and forms as they stand.
 struct Visitor<'w> {
@@ -272,6 +272,69 @@ async fn secrets_are_shown_to_their_owner_alone_after_a_fresh_password() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_fails_is_seen_and_sent_again() {
+    let world = World::start().await;
+    let merchant = Merchant::open().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    let fields = [("client_id", "bobs"), ("name", "Bob's"), ("redirect_uri", "https://bob.example/")];
+    bob.post("/apps/new", "/apps/new/fomo", &fields).await;
+    let pwd = world.user("bob").pwd.clone();
+    let shown = bob.post("/apps/fomo/bobs", "/apps/fomo/bobs/reveal", &[("pwd", &pwd)]).await;
+    let page = Html::parse_document(&shown.text);
+    let secret: String =
+        page.select(&Selector::parse("#client_secret").unwrap()).next().unwrap().text().collect();
+    drop(page);
+    let empty = bob.get("/apps/fomo/bobs/deliveries").await;
+    assert!(empty.text.contains("There is no callback yet"));
+    // A payment whose callback is never heard: a hundred attempts, all of them by the clock.
+    merchant.answer(&[503]);
+    let timestamp = world.timestamp();
+    let payout = Call::post("oauth2/authorize/pay_user")
+        .with("client_id", "bobs")
+        .with("direction", "2")
+        .with("trade_id", "payout-1")
+        .with("amount", "2")
+        .with("coin_id", "5")
+        .with("user_id", &world.user("alice").user_id)
+        .with("server_uri", &merchant.url)
+        .with("state", "s")
+        .with("scope", "paytoken")
+        .with("response_type", "code")
+        .with("wallet_pwd", &world.user("bob").wallet_pwd)
+        .with("timestamp", &timestamp)
+        .with("sign", &wallet_tests::sign(&secret, &timestamp));
+    world.call(&payout).await.ok();
+    world.advance(10).await;
+    let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;
+    assert!(
+        waiting.contains("waiting") && waiting.contains("HTTP 503") && !waiting.contains("Send again"),
+        "{waiting}"
+    );
+    world.advance(60_000).await;
+    let failed = bob.get("/apps/fomo/bobs/deliveries").await;
+    assert!(failed.text.contains("not delivered") && failed.text.contains("Send again"), "{}", failed.text);
+    // Not by somebody else, and not twice.
+    let id =
+        failed.text.split("name=\"delivery\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let foreign = alice.post("/apps/new", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    let before = merchant.heard().len();
+    merchant.answer(&[200]);
+    let sent =
+        bob.post("/apps/fomo/bobs/deliveries", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    world.advance(5).await;
+    assert_eq!(merchant.heard().len(), before + 1);
+    assert!(bob.get("/apps/fomo/bobs/deliveries").await.text.contains("delivered"));
+    let again =
+        bob.post("/apps/fomo/bobs/deliveries", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 /// Every page that a visitor and a signed-in user can open, in both languages.
 #[tokio::test]
 async fn every_page_is_whole_in_both_languages() {
@@ -301,6 +364,7 @@ async fn every_page_is_whole_in_both_languages() {
         let vas = visitor.post("/apps/new", "/apps/new/vas", &applied).await.location().to_owned();
         assert!(vas.starts_with("/apps/vas/"), "{vas}");
         let app = format!("/apps/fomo/{name}");
+        let callbacks = format!("{app}/deliveries");
         let consent = format!(
             "/fomo/oauth2/authorize?client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=s",
             world.told().fomo.client_id
@@ -310,6 +374,7 @@ async fn every_page_is_whole_in_both_languages() {
             "/apps",
             "/apps/new",
             &app,
+            &callbacks,
             &vas,
             &consent,
             "/wallet",
@@ -325,7 +390,7 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
-        assert_eq!(seen, 17);
+        assert_eq!(seen, 18);
     }
 }
 

@@ -87,7 +87,8 @@ impl Platform {
         this.owner = ids.remove(0);
         this.users = ids;
         let (seed, owner) = (this.seed(), this.owner);
-        let app = CreateApp { owner, client_id: "app".into(), name: "App".into(), redirect_uri: "r".into(), seed };
+        let app =
+            CreateApp { owner, client_id: "app".into(), name: "App".into(), redirect_uri: "r".into(), seed };
         let app = this.run(app).unwrap();
         this.app = app.app;
         this.run(SetFees { app: app.app, user_to_app: FEE, app_to_user: 0 }).unwrap();

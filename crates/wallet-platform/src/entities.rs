@@ -473,6 +473,8 @@ entities! {
         created_at: UnixTime,
         /// When money moved; until then when it was made.
         updated_at: UnixTime,
+        /// The callback that tells of it; none before money has moved.
+        delivery: Option<DeliveryId>,
     }
 
     /// Makes trade_ids unique for each app (R21).

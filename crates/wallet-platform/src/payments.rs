@@ -8,8 +8,8 @@ use wallet_core::{Amount, Units, UnixTime};
 use crate::coins;
 use crate::deliveries;
 use crate::entities::{
-    Account, App, AppId, Coin, Event, EventId, EventKind, EventMark, Feed, Rows, Subject, TradeName,
-    Transfer, TransferSeq, User,
+    Account, App, AppId, Attempt, Coin, DeliveryId, DeliveryRow, Event, EventId, EventKind, EventMark, Feed,
+    Rows, Subject, TradeName, Transfer, TransferSeq, User,
 };
 use crate::journal;
 use crate::machine::{Command, Context, Query, Refused, Stop};
@@ -54,13 +54,14 @@ fn fee(app: &App, direction: Direction, amount: Units) -> Units {
 }
 
 /// Moves a transfer's money and writes its callback in the same commit.
-fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer) -> Result<(), Stop> {
+fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer) -> Result<DeliveryId, Stop> {
     rows.want::<Feed>(&(transfer.app,));
     let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
     let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
     Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
-    deliveries::begin(cx, out, Subject::Transfer(transfer.id), transfer.app.into());
-    tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)
+    let delivery = deliveries::begin(cx, out, Subject::Transfer(transfer.id), transfer.app.into());
+    tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)?;
+    Ok(delivery)
 }
 
 /// An app asks its user for a payment. The signature has been checked.
@@ -121,6 +122,7 @@ impl Command for PrePay {
             done: false,
             created_at: cx.now,
             updated_at: cx.now,
+            delivery: None,
         });
         tell(rows, cx, out, app.id, EventKind::Created, id)?;
         Ok(id)
@@ -175,12 +177,15 @@ impl Command for ConfirmPay {
         }
         still_waiting(rows, transfer, cx.now)?;
         coins::usable(rows, transfer.coin)?;
-        let done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
+        let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // Decided before anything is written: what a refusal leaves in `out` would be kept.
         let before = out.mark();
-        if let Err(stop) = settle(rows, cx, out, &done) {
-            out.back_to(before);
-            return Err(stop);
+        match settle(rows, cx, out, &done) {
+            Ok(delivery) => done.delivery = Some(delivery),
+            Err(stop) => {
+                out.back_to(before);
+                return Err(stop);
+            }
         }
         out.put(done.clone());
         Ok(ConfirmedPay(done))
@@ -229,7 +234,7 @@ impl Command for PayUser {
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
         fresh_trade(rows, app.id, &self.trade_id)?;
-        let transfer = Transfer {
+        let mut transfer = Transfer {
             id: TransferSeq(cx.ids.next()),
             app: app.id,
             direction: Direction::AppToUser,
@@ -246,11 +251,15 @@ impl Command for PayUser {
             done: true,
             created_at: cx.now,
             updated_at: cx.now,
+            delivery: None,
         };
         let before = out.mark();
-        if let Err(stop) = settle(rows, cx, out, &transfer) {
-            out.back_to(before);
-            return Err(stop);
+        match settle(rows, cx, out, &transfer) {
+            Ok(delivery) => transfer.delivery = Some(delivery),
+            Err(stop) => {
+                out.back_to(before);
+                return Err(stop);
+            }
         }
         out.put(TradeName { app: app.id, trade_id: self.trade_id.clone(), transfer: transfer.id });
         out.put(transfer.clone());
@@ -342,6 +351,60 @@ impl Query for TradeOf {
         let transfer = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::TransferUnknown)?;
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
         Ok((transfer.clone(), coin.clone()))
+    }
+}
+
+/// A transfer's callback, and what became of it.
+#[derive(Debug, Clone)]
+pub struct ToldTransfer {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// Where its callback stands.
+    pub delivery: DeliveryRow,
+    /// The attempts that have ended, the oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The newest callbacks of an app, the newest first. Of a callback with many attempts the last ones are told.
+#[derive(Debug)]
+pub struct DeliveriesOf {
+    /// Whose.
+    pub app: AppId,
+    /// How many events are looked at, at most.
+    pub limit: u64,
+}
+
+/// How many attempts of a callback are told.
+const ATTEMPTS_TOLD: u32 = 20;
+
+impl Query for DeliveriesOf {
+    type Answer = Vec<ToldTransfer>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<ToldTransfer>, Stop> {
+        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let last = newest.map_or(0, |(_, last)| last);
+        let from = last.saturating_sub(self.limit) + 1;
+        let events = journal::read::<Event>(rows, self.app, newest, from..=last)?;
+        let paid: Vec<_> = events.into_iter().filter(|event| event.kind == EventKind::Paid).collect();
+        let transfers = rows.find_all::<Transfer>(paid.iter().map(|event| (event.transfer,)))?;
+        let ids = transfers.iter().filter_map(|transfer| transfer.delivery.map(|id| (id,)));
+        let deliveries = rows.find_all::<DeliveryRow>(ids)?;
+        let told = |row: &DeliveryRow| row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
+        for row in &deliveries {
+            told(row).for_each(|n| rows.want::<Attempt>(&(row.id, n)));
+        }
+        let mut found = Vec::new();
+        for row in deliveries {
+            let attempts = rows.find_all::<Attempt>(told(row).map(|n| (row.id, n)))?;
+            let Some(transfer) = transfers.iter().find(|transfer| transfer.delivery == Some(row.id)) else {
+                continue;
+            };
+            found.push(ToldTransfer {
+                transfer: (*transfer).clone(),
+                delivery: row.clone(),
+                attempts: attempts.into_iter().cloned().collect(),
+            });
+        }
+        Ok(found)
     }
 }
 

@@ -105,7 +105,7 @@ impl<E: Entity> Table<E> {
         let mut new = Vec::new();
         // By key: neighbours in a table are written one after the other.
         let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
-        dirty.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        dirty.sort_unstable_by_key(|(key, _)| *key);
         for (key, slot) in dirty {
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
@@ -338,6 +338,7 @@ impl AllRows {
 
 /// One change of a row.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // nearly all of them are rows
 pub enum AnyChange {
     /// The row now stands like this.
     Put(AnyRow),

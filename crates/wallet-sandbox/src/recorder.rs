@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -41,8 +41,14 @@ pub(crate) const CALLBACKS: &str = "/shop/callback/";
 const KEPT: usize = 200;
 /// How much of a body is shown.
 const SHOWN: usize = 4096;
-/// Larger ones pass without being kept.
-const LARGEST: usize = 1 << 20;
+/// Larger ones, and those that do not say how large they are, pass without being kept.
+const LARGEST: u64 = 1 << 20;
+/// How long a request's body is waited for.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn is_small(body: &Body) -> bool {
+    body.size_hint().upper().is_some_and(|size| size < LARGEST)
+}
 
 #[derive(Clone)]
 pub(crate) struct Recorder {
@@ -98,13 +104,14 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
     let path = request.uri().path().to_owned();
     // GET authorize is a page.
     let page = request.method() == http::Method::GET && path == "/fomo/oauth2/authorize";
-    if !is_recorded(&path) || page {
+    if !is_recorded(&path) || page || !is_small(request.body()) {
         return next.run(request).await;
     }
     let (at, began) = (recorder.clock.now(), Instant::now());
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "a sandbox takes at most 1 MiB\n").into_response();
+    let whole = tokio::time::timeout(DEADLINE, to_bytes(body, LARGEST as usize)).await;
+    let Ok(Ok(body)) = whole else {
+        return (StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n").into_response();
     };
     let mut exchange = Exchange {
         at,
@@ -117,8 +124,12 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
         reply: String::new(),
         micros: 0,
     };
-    let (parts, body) = next.run(Request::from_parts(parts, Body::from(body))).await.into_parts();
-    let reply = to_bytes(body, LARGEST).await.unwrap_or_default();
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if !is_small(response.body()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let reply = to_bytes(body, LARGEST as usize).await.unwrap_or_default();
     exchange.status = parts.status.as_u16();
     exchange.reply = shown(&reply);
     exchange.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@ use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use wallet_core::UnixTime;
+pub(crate) use wallet_server::pages::shown_time;
 use wallet_server::pages::{Hint, NavItem};
 
 use crate::data::USERS;
@@ -92,20 +92,4 @@ pub(crate) use clock::page as clock_page;
 async fn script() -> Response {
     let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];
     (headers, include_str!("../../assets/live.js")).into_response()
-}
-
-/// A time as every page shows it: UTC, to the second.
-pub(crate) fn shown_time(at: UnixTime) -> String {
-    let time =
-        time::OffsetDateTime::from_unix_timestamp(at.secs()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    let (date, clock) = (time.date(), time.time());
-    let month = u8::from(date.month());
-    format!(
-        "{:04}-{month:02}-{:02} {:02}:{:02}:{:02} UTC",
-        date.year(),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    )
 }

@@ -41,6 +41,8 @@ macro_rules! done {
     };
 }
 
+pub(super) use {done, signed_in};
+
 /// An app as lists and heads of pages show it.
 struct Shown {
     name: String,
@@ -264,7 +266,12 @@ fn unknown(view: &View) -> Response {
     )
 }
 
-async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
+pub(super) async fn own_app(
+    server: &Server,
+    view: &View,
+    user: &User,
+    client_id: &str,
+) -> Result<App, Response> {
     let apps = server.inner.store.view(AppsOf(user.id)).await.map_err(|no| failure(view, &no))?;
     apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
 }

@@ -6,6 +6,7 @@
 
 mod apps;
 mod consent;
+mod deliveries;
 mod sign_in;
 mod view;
 
@@ -23,7 +24,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use wallet_core::Lang;
+use wallet_core::{Lang, UnixTime};
 use wallet_store::{Failure, StoreError};
 
 pub use view::{Posted, SESSION_COOKIE, View, cookie_of};
@@ -85,6 +86,7 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/fomo/{client_id}", get(apps::fomo))
         .route("/apps/fomo/{client_id}/reveal", post(apps::reveal))
         .route("/apps/fomo/{client_id}/rotate", post(apps::rotate))
+        .route("/apps/fomo/{client_id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/vas/{id}", get(apps::vas))
         .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
         .route(
@@ -246,4 +248,20 @@ impl fmt::Debug for LeadsTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A time as every page shows it: UTC, to the second.
+pub fn shown_time(at: UnixTime) -> String {
+    let time =
+        time::OffsetDateTime::from_unix_timestamp(at.secs()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let (date, clock) = (time.date(), time.time());
+    let month = u8::from(date.month());
+    format!(
+        "{:04}-{month:02}-{:02} {:02}:{:02}:{:02} UTC",
+        date.year(),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    )
 }
