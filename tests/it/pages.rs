@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use http::StatusCode;
 use scraper::{Html, Selector};
 use wallet_core::{Transport, form};
+use wallet_platform::{DeliveryId, SendAgain};
 use wallet_tests::{Call, Merchant, World};
 
 /// A browser's memory without a browser: cookies, and forms as they stand.
@@ -333,6 +334,8 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     let again =
         bob.post("/apps/fomo/bobs/deliveries", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let old = DeliveryId(id.parse().unwrap());
+    assert_eq!(world.store().submit(SendAgain(old)).await.unwrap(), None, "whoever asks");
 }
 
 /// Every page that a visitor and a signed-in user can open, in both languages.

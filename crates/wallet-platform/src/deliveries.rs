@@ -227,27 +227,42 @@ impl Command for KeepSigned {
     }
 }
 
-/// Sends an order's callback again that was never heard, from the first attempt on: a delivery of its own.
+/// Sends a callback again that was never heard, from the first attempt on: a delivery of its own.
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
 
 impl Command for SendAgain {
-    /// The new delivery; none when the old one is no order's, not [`DeliveryState::Exhausted`], or was sent again before.
+    /// The new delivery; none when the old one is not [`DeliveryState::Exhausted`], or was sent again before.
     type Outcome = Option<DeliveryId>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(None) };
-        let Subject::Order(id) = row.tells_of() else { return Ok(None) };
-        let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
-        if row.state != DeliveryState::Exhausted || order.delivery != Some(row.id) {
+        if row.state != DeliveryState::Exhausted {
             return Ok(None);
         }
-        let signed = rows.find::<VasCallback>(&(row.id,))?;
-        let again = begin(cx, out, row.tells_of(), row.app);
-        if let Some(signed) = signed {
-            out.put(VasCallback { delivery: again, query: signed.query.clone() });
+        match row.tells_of() {
+            Subject::Transfer(id) => {
+                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?;
+                if transfer.delivery != Some(row.id) {
+                    return Ok(None);
+                }
+                let again = begin(cx, out, row.tells_of(), row.app);
+                out.put(Transfer { delivery: Some(again), ..transfer.clone() });
+                Ok(Some(again))
+            }
+            Subject::Order(id) => {
+                let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
+                if order.delivery != Some(row.id) {
+                    return Ok(None);
+                }
+                let signed = rows.find::<VasCallback>(&(row.id,))?;
+                let again = begin(cx, out, row.tells_of(), row.app);
+                if let Some(signed) = signed {
+                    out.put(VasCallback { delivery: again, query: signed.query.clone() });
+                }
+                out.put(VasOrder { delivery: Some(again), ..order.clone() });
+                Ok(Some(again))
+            }
         }
-        out.put(VasOrder { delivery: Some(again), ..order.clone() });
-        Ok(Some(again))
     }
 }
 
