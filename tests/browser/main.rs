@@ -68,6 +68,13 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.go("/shop").await;
     browser.press(&format!("a[href='/shop/sign_in/{wallet}']")).await;
     browser.see("扫码登录").await;
+    let link = browser.attribute("#link", "textContent").await;
+    browser.go("/link").await;
+    browser.fill("#text", &link).await;
+    browser.press("main form button").await;
+    browser.see("它是 登录").await;
+    browser.see("raw_json").await;
+    browser.go(&format!("/shop/sign_in/{wallet}")).await;
     browser.press("a.button").await;
     sign_in(&browser, &world, "bob").await;
     browser.see("登录到 Demo shop").await;
@@ -83,6 +90,12 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.fill("#wallet_pwd", &world.user("bob").wallet_pwd).await;
     browser.press(".phone form button").await;
     browser.see("已提交").await;
+    // The chain has it as soon as somebody asks for a block.
+    browser.go("/chain").await;
+    let height: u64 = browser.text("#height").await.parse().unwrap();
+    browser.press("button[name='mine'][value='1']").await;
+    assert!(browser.text("#height").await.parse::<u64>().unwrap() > height);
+    browser.press("button[name='reorg']").await;
     browser.go("/shop").await;
     browser.press("main table a").await;
     // A block comes within five seconds, and the page sees by itself that the order is paid.

@@ -353,6 +353,10 @@ async fn every_page_is_whole_in_both_languages() {
             "/inspect",
             "/clock",
             "/shop/sign_in/vas",
+            "/link",
+            "/link?text=nonsense",
+            "/link?text=vaspay%3A%2F%2F%7B%22type%22%3A%20%22pay%22%2C%7D",
+            "/chain",
         ] {
             whole(&mut visitor, path, lang).await;
             seen += 1;
@@ -393,7 +397,7 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
-        assert_eq!(seen, 18);
+        assert_eq!(seen, 22);
     }
 }
 

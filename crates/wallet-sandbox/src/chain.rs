@@ -41,7 +41,7 @@ fn refusal(code: i64, message: impl Into<String>) -> ErrorObject {
 
 impl Shared {
     /// Waits until what a change of the chain brings about is done, callbacks included.
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         if let Err(error) = self.server.settle(until).await {
             tracing::warn!(%error, "the chain was changed, and what comes of it is still to be done");

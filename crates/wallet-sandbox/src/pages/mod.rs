@@ -1,8 +1,10 @@
 //! The sandbox's pages: the start, the wallet, the shop, the inspector, the clock.
 
+mod chain;
 mod clock;
 mod home;
 mod inspect;
+mod link;
 mod shop;
 mod wallet;
 
@@ -27,7 +29,9 @@ pub(crate) const NAV: &[NavItem] = &[
     NavItem { href: "/shop", zh: "商店", en: "Shop" },
     NavItem { href: "/wallet", zh: "钱包", en: "Wallet" },
     NavItem { href: "/inspect", zh: "观察", en: "Inspector" },
+    NavItem { href: "/link", zh: "链接", en: "Links" },
     NavItem { href: "/clock", zh: "时钟", en: "Clock" },
+    NavItem { href: "/chain", zh: "链", en: "Chain" },
     wallet_server::pages::APPS,
 ];
 
@@ -73,6 +77,9 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/wallet/pay", post(wallet::pay))
         .route("/inspect", get(inspect::page))
         .route("/inspect/live", get(inspect::live))
+        .route("/link", get(link::page))
+        .route("/chain", get(chain::page))
+        .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))
         .route("/assets/live.js", get(script))
         .with_state(pages)

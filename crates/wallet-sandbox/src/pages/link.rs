@@ -1,0 +1,104 @@
+//! The link inspector: what a link or QR code says, layer by layer, and what is unusual about it.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+use wallet_api::vas::AnyLink;
+use wallet_client::QrCode;
+use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
+use wallet_core::link;
+use wallet_server::pages::{View, page as render};
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    text: String,
+}
+
+/// A link taken apart.
+struct Layers {
+    scheme: String,
+    json: String,
+    members: Vec<(String, String)>,
+    /// What kind of link it is, or why it is none.
+    kind: Result<&'static str, String>,
+    warnings: Vec<(&'static str, String)>,
+    canonical: String,
+    encoded: String,
+    qr: String,
+    modules: usize,
+}
+
+#[derive(Template)]
+#[template(path = "link.html")]
+struct LinkPage<'a> {
+    view: &'a View,
+    text: &'a str,
+    layers: Option<Result<Layers, String>>,
+}
+
+fn warning_in(view: &View, warning: Warning) -> String {
+    match warning {
+        Warning::Raw => view.say(
+            "JSON 没有百分号编码；iOS 会拒绝这样的链接，二维码里可以。",
+            "The JSON is not percent-encoded: iOS refuses such links; in a QR code it is usual.",
+        ),
+        Warning::Spaces => view.say("成员之间有空格。", "There are spaces between the members."),
+        Warning::LineBreaks => {
+            view.say("成员之间有换行或制表符。", "There are line ends or tabs between the members.")
+        }
+        Warning::TrailingComma => {
+            view.say("最后一个成员后有逗号。", "There is a comma after the last member.")
+        }
+        _ => "",
+    }
+    .to_owned()
+}
+
+fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
+    let payload = link::payload(text).map_err(|error| error.to_string())?;
+    let json = payload.json().map_err(|error| error.to_string())?;
+    let (mut members, mut warnings) = (Vec::new(), Warnings::default());
+    let read = json::read_object::<JsonError>(json, &mut warnings, |name, member| {
+        let shown = match member {
+            Member::Value(value) => value.text.into_owned(),
+            Member::Null => "null".to_owned(),
+            Member::Nested => "{…}".to_owned(),
+        };
+        members.push((name.into_owned(), shown));
+        Ok(())
+    });
+    let kind = match (read, AnyLink::read(&payload)) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(()), Ok((AnyLink::Login(_), _))) => Ok(view.say("登录", "a login")),
+        (Ok(()), Ok((AnyLink::Pay(_), _))) => Ok(view.say("付款", "a payment")),
+        (Ok(()), Err(error)) => Err(error.to_string()),
+    };
+    let warnings = payload.warnings.iter().chain(warnings.iter());
+    let warnings = warnings.map(|warning| (warning.name(), warning_in(view, warning))).collect();
+    let mut canonical = Vec::new();
+    json::write_object(members.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut canonical);
+    let canonical = String::from_utf8(canonical).unwrap_or_default(); // made of strings
+    let mut encoded = Vec::new();
+    link::encode_into(&canonical, &mut encoded);
+    let encoded = format!("{}://{}", payload.scheme, String::from_utf8(encoded).unwrap_or_default());
+    let code = QrCode::new(&format!("{}://{canonical}", payload.scheme)).ok();
+    Ok(Layers {
+        scheme: payload.scheme.to_owned(),
+        json: json.to_owned(),
+        members,
+        kind,
+        warnings,
+        canonical,
+        encoded,
+        modules: code.as_ref().map_or(0, QrCode::modules),
+        qr: code.map(|code| code.to_svg()).unwrap_or_default(),
+    })
+}
+
+pub(crate) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
+    let text = asked.text.trim();
+    let layers = (!text.is_empty()).then(|| take_apart(&view, text));
+    render(&LinkPage { view: &view, text, layers })
+}
