@@ -201,7 +201,7 @@ impl Browser {
     pub async fn look(&self, width: u32, scheme: &str) {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.command("goog/cdp/execute", json!({"cmd": "Emulation.setEmulatedMedia", "params": media})).await;
-        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600});
         let set = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics});
         self.command("goog/cdp/execute", set).await;
     }

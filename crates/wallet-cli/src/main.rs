@@ -170,7 +170,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
     let fomo = &sandbox.fomo;
     let mut text = format!(
-        "wallop sandbox is running at {url}\n\n\
+        "wallop sandbox is running: open {url} in a browser\n\n\
          FOMO\n  base_url       {base}\n  client_id      {id}\n  client_secret  {secret}\n  redirect_uri   {redirect}\n  \
          owner          user {owner}, wallet_pwd {owner_pwd}\n\n",
         url = sandbox.url,
