@@ -338,6 +338,83 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert_eq!(world.store().submit(SendAgain(old)).await.unwrap(), None, "whoever asks");
 }
 
+#[tokio::test]
+async fn a_sandbox_answers_by_the_names_of_this_machine_alone() {
+    let world = World::start().await;
+    let ask = async |path: &str, headers: &[(&str, &str)]| {
+        let mut request = http::Request::get(format!("{}{path}", world.told().url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        world.transport().send(request.body(Vec::new()).unwrap()).await.unwrap().status()
+    };
+    for path in
+        ["/", "/openfomo/login.html", "/apps", "/fomo/wallet/get_active_coins", "/sandbox", "/healthz"]
+    {
+        for host in ["evil.example", "www.shop.localhost", "127.0.0.1.evil.example", ""] {
+            assert_eq!(ask(path, &[("host", host)]).await, StatusCode::FORBIDDEN, "{path} as {host:?}");
+        }
+    }
+    // A link elsewhere may be followed; what a page elsewhere loads by itself may not.
+    let followed =
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let loaded =
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+    let framed =
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
+    assert_eq!(ask("/shop", &followed).await, StatusCode::OK);
+    assert_eq!(ask("/shop", &loaded).await, StatusCode::FORBIDDEN);
+    assert_eq!(ask("/shop", &framed).await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn r37_a_secret_that_still_verifies_is_not_pushed_out() {
+    let world = World::start().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    let fields = [("client_id", "bobs"), ("name", "Bob's"), ("redirect_uri", "https://bob.example/")];
+    bob.post("/apps/new", "/apps/new/fomo", &fields).await;
+    let pwd = world.user("bob").pwd.clone();
+    let rotate = "/apps/fomo/bobs/rotate";
+    assert_eq!(bob.post("/apps/fomo/bobs", rotate, &[("pwd", &pwd)]).await.status, StatusCode::OK);
+    let second = bob.post("/apps/fomo/bobs", rotate, &[("pwd", &pwd)]).await;
+    assert_eq!(second.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(second.text.contains("still verifies"), "{}", second.text);
+    world.jump(std::time::Duration::from_secs(86_401));
+    assert_eq!(bob.post("/apps/fomo/bobs", rotate, &[("pwd", &pwd)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_address_that_no_browser_should_be_sent_to_is_not_registered() {
+    let world = World::start().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    for (at, (redirect_uri, good)) in [
+        ("https://bob.example/back", true),
+        ("bob.example/back.php", true),
+        ("bobapp://back", true),
+        ("http://127.0.0.1:3000/back?x=http://y.example", true),
+        ("javascript://x/%0aalert(1)//", false),
+        ("JavaScript://x", false),
+        ("data://text/html,x", false),
+        ("https://trusted.example@evil.example/", false),
+        ("/apps", false),
+        ("\\\\evil.example", false),
+        ("https://", false),
+        ("https://例え.example/", false),
+        ("", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let client_id = format!("bobs{at}");
+        let fields = [("client_id", client_id.as_str()), ("name", "x"), ("redirect_uri", redirect_uri)];
+        let got = bob.post("/apps/new", "/apps/new/fomo", &fields).await;
+        let expected = if good { StatusCode::SEE_OTHER } else { StatusCode::UNPROCESSABLE_ENTITY };
+        assert_eq!(got.status, expected, "{redirect_uri}");
+    }
+}
+
 /// Every page that a visitor and a signed-in user can open, in both languages.
 #[tokio::test]
 async fn every_page_is_whole_in_both_languages() {

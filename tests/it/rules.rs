@@ -462,7 +462,7 @@ rule!(r37_an_old_secret_verifies_for_a_day_and_callbacks_carry_both_signatures, 
     let old = world.told().fomo.client_secret.clone();
     let app = world.store().view(FindApp::new(&world.told().fomo.client_id)).await.unwrap().app.id;
     let seed = world.store().vault().seed();
-    let new = world.store().submit(RotateSecret { app, seed }).await.unwrap().client_secret;
+    let new = world.store().submit(RotateSecret { app, seed }).await.unwrap().unwrap().client_secret;
     assert_ne!(*new.expose(), old);
     let signed = |secret: &str| {
         let call = world.pay_user("alice").with("server_uri", &merchant.url);

@@ -7,9 +7,10 @@ use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
 use crate::entities::{App, AppId, ClientName, Rows, User};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
-use crate::returns::is_invisible;
+use crate::returns::{browser_address, is_invisible};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
+use crate::vas::is_run_by_browsers;
 use crate::vault::{Digest, Seed, Vault};
 
 /// Every scope of the platform, separated by spaces.
@@ -43,11 +44,18 @@ pub(crate) fn is_shown_name(name: &str) -> bool {
 /// Most characters of a redirect_uri.
 const LONGEST_REDIRECT: usize = 512;
 
-/// A redirect_uri is opaque (R7), but text that a browser can be sent to.
+/// A redirect_uri is opaque (R7), but ASCII text that a browser can be sent to: not one that it would run, that stays on
+/// this server, or that shows one host before an `@` and means another.
 fn is_redirect(text: &str) -> bool {
+    let address = browser_address(text);
+    let Some((scheme, rest)) = address.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     !text.is_empty()
-        && text.chars().count() <= LONGEST_REDIRECT
-        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || is_invisible(c))
+        && text.len() <= LONGEST_REDIRECT
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !authority.is_empty()
+        && !authority.contains('@')
+        && !is_run_by_browsers(scheme)
 }
 
 /// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an address that
@@ -172,7 +180,8 @@ impl Query for AppsOf {
     }
 }
 
-/// Gives an app a new secret; the old one verifies for another day (R37).
+/// Gives an app a new secret; the old one verifies for another day (R37). Until then there is no further one: it would
+/// push out a secret that somebody still signs with.
 #[derive(Debug)]
 pub struct RotateSecret {
     /// Whose.
@@ -191,9 +200,13 @@ pub struct RotatedSecret {
 }
 
 impl Command for RotateSecret {
-    type Outcome = RotatedSecret;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<RotatedSecret, Stop> {
+    /// Or until when the secret before this one verifies.
+    type Outcome = Result<RotatedSecret, UnixTime>;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        if app.old_secret.is_some() && cx.now <= app.old_secret_until {
+            return Ok(Err(app.old_secret_until));
+        }
         let version = app.secret_version + 1;
         let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
         let old_until = cx.now + lifetimes::OLD_CLIENT_SECRET;
@@ -208,7 +221,7 @@ impl Command for RotateSecret {
             old_secret_until: old_until,
             ..app.clone()
         });
-        Ok(RotatedSecret { client_secret, old_until })
+        Ok(Ok(RotatedSecret { client_secret, old_until }))
     }
 }
 

@@ -69,14 +69,14 @@ pub use payments::{
 };
 pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PutQuote};
 pub use purge::{Over, Purge};
-pub use returns::{Registered, Return, Target, after_login, host_name, target};
+pub use returns::{Registered, Return, Target, after_login, browser_address, host_name, target};
 pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Passing, Slot, Table, TableMeta, Wanted,
     Writer,
 };
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
-    Records, RecordsPage, SessionUser, SetWalletPwd, check_login_name,
+    LookAtSession, Records, RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vas::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, RedeemOpenCode,

@@ -1,5 +1,6 @@
 //! Payments in both directions (R18 to R21, R23, R28, R33 to R35, R38).
 
+use indexmap::IndexSet;
 use wallet_api::fomo::{
     CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, pre_pay,
 };
@@ -384,8 +385,10 @@ impl Query for DeliveriesOf {
         let last = newest.map_or(0, |(_, last)| last);
         let from = last.saturating_sub(self.limit) + 1;
         let events = journal::read::<Event>(rows, self.app, newest, from..=last)?;
-        let paid: Vec<_> = events.into_iter().filter(|event| event.kind == EventKind::Paid).collect();
-        let transfers = rows.find_all::<Transfer>(paid.iter().map(|event| (event.transfer,)))?;
+        // A callback that was given up is news of its own, so that it is not buried under younger payments.
+        let told = events.into_iter().filter(|event| event.kind != EventKind::Created);
+        let told: IndexSet<TransferSeq> = told.map(|event| event.transfer).collect();
+        let transfers = rows.find_all::<Transfer>(told.iter().map(|id| (*id,)))?;
         let ids = transfers.iter().filter_map(|transfer| transfer.delivery.map(|id| (id,)));
         let deliveries = rows.find_all::<DeliveryRow>(ids)?;
         let told = |row: &DeliveryRow| row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;

@@ -49,6 +49,14 @@ pub fn target(address: &str) -> Option<Target> {
     host_name(host).map(Target::Http)
 }
 
+/// Where a browser goes for an address that may lack a scheme: `https://` then (R7). A scheme stands at the beginning.
+pub fn browser_address(address: &str) -> String {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    let has_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    if has_scheme { address.to_owned() } else { format!("https://{address}") }
+}
+
 /// Whether a character shows nothing, or changes how its neighbours show.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -216,6 +216,19 @@ impl Command for SessionUser {
     }
 }
 
+/// Who is signed in, and until when if nothing prolongs it: a look that writes nothing. None where nobody is.
+#[derive(Debug)]
+pub struct LookAtSession(pub Digest);
+
+impl Query for LookAtSession {
+    type Answer = Option<(User, UnixTime)>;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let found = rows.find::<Session>(&(self.0,))?.filter(|session| cx.now <= session.expires_at);
+        let Some(session) = found else { return Ok(None) };
+        Ok(rows.find::<User>(&(session.user,))?.map(|user| (user.clone(), session.expires_at)))
+    }
+}
+
 /// Ends a session.
 #[derive(Debug)]
 pub struct EndSession(pub Digest);

@@ -87,6 +87,12 @@ const RESERVED: &[&str] = &[
     "wss",
 ];
 
+/// Whether browsers do something of their own with a scheme, other than loading a page.
+pub(crate) fn is_run_by_browsers(scheme: &str) -> bool {
+    let scheme = scheme.to_ascii_lowercase();
+    RESERVED.contains(&&*scheme) && scheme != "http" && scheme != "https"
+}
+
 /// Whether a host is a whole domain name (全域名): two labels at least, and no number in any of its spellings.
 fn is_whole_name(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();

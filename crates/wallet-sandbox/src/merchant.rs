@@ -4,11 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use wallet_api::fomo::{AccessToken, CoinId, ServerUri, TradeId, UserId, payment_result};
+use wallet_api::fomo::{AccessToken, CoinId, ServerUri, TradeId, TransferStatus, UserId, payment_result};
 use wallet_api::vas::{Platform, Profile, WebToken, login};
-use wallet_client::{
-    Booked, CallbackReceiver, FomoApp, Order, OrderBook, Payment, PaymentCallback, Payout, VasClient,
-};
+use wallet_client::{Booked, CallbackReceiver, FomoApp, Order, Payment, PaymentCallback, Payout, VasClient};
 use wallet_core::crypto::Crypto;
 use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Signer, Transport, UnixTime, in_words};
@@ -98,6 +96,8 @@ pub(crate) struct Bought {
     pub(crate) reference: String,
     /// Who paid by FOMO: to whom a refund goes.
     payer: Option<UserId>,
+    /// What a pay link was signed for.
+    order: Option<Order>,
 }
 
 /// A line of the shop's log.
@@ -142,7 +142,6 @@ struct VasSide<T> {
     client: VasClient<T>,
     signer: RsaSign,
     verifier: RsaVerify,
-    book: Mutex<OrderBook>,
 }
 
 /// The shop.
@@ -158,6 +157,8 @@ pub(crate) struct Merchant<T> {
     kept: Mutex<Kept>,
 }
 
+/// What follows an order's id in the trade_id of its refund.
+const BACK: &str = "-back";
 /// Most lines, orders and customers that are kept.
 const LINES: usize = 200;
 const ORDERS: usize = 500;
@@ -191,7 +192,6 @@ impl<T: Transport + Clone> Merchant<T> {
                 ),
                 signer: RsaSign::new(&private)?,
                 verifier: RsaVerify::new(&public),
-                book: Mutex::new(OrderBook::new()),
                 access,
             })
         };
@@ -342,6 +342,7 @@ impl<T: Transport + Clone> Merchant<T> {
             qr: None,
             reference: String::new(),
             payer: None,
+            order: None,
         };
         match customer.way {
             Way::Fomo => {
@@ -372,18 +373,20 @@ impl<T: Transport + Clone> Merchant<T> {
                 };
                 let signer = Signer::Rsa(&side.signer);
                 let qr = order.link(&side.access.uuid).qr(Some(&signer)).map_err(|error| said(&error))?;
-                side.book.lock().unwrap_or_else(PoisonError::into_inner).open(order);
                 let mut query = Vec::new();
                 wallet_core::form::append("scan", &qr, &mut query);
                 bought.unit = profile.asset().to_owned();
                 bought.wallet = format!("/wallet?{}", String::from_utf8(query).unwrap_or_default());
                 bought.qr = Some(qr);
+                bought.order = Some(order);
                 self.log(format!("signed a pay link for {id}"));
             }
         }
         let mut kept = self.kept();
         if kept.orders.len() >= ORDERS {
-            kept.orders.shift_remove_index(0);
+            // The oldest that nothing more is to come of, or the oldest.
+            let over = kept.orders.values().position(|order| order.state == State::Refunded);
+            kept.orders.shift_remove_index(over.unwrap_or(0));
         }
         kept.orders.insert(id.clone(), bought);
         Ok(id)
@@ -412,9 +415,13 @@ impl<T: Transport + Clone> Merchant<T> {
     /// FOMO's callback: verified before it is believed.
     pub(crate) fn fomo_callback(&self, request: &http::Request<impl AsRef<[u8]>>) -> http::Response<Vec<u8>> {
         match self.receiver.receive(request, (self.now)()) {
+            Ok(payload) if self.believe(&payload) => CallbackReceiver::acknowledgement(),
+            // Not acknowledged: it comes again, and somebody may look into it.
             Ok(payload) => {
-                self.believe(&payload);
-                CallbackReceiver::acknowledgement()
+                self.log(format!("a callback of no order of ours: {}", payload.trade_id.as_str()));
+                let mut response = http::Response::new(b"no such order\n".to_vec());
+                *response.status_mut() = http::StatusCode::NOT_FOUND;
+                response
             }
             Err(error) => {
                 self.log(format!("a callback is not believed: {error}"));
@@ -423,16 +430,22 @@ impl<T: Transport + Clone> Merchant<T> {
         }
     }
 
-    fn believe(&self, payload: &payment_result::Payload<'_>) {
+    /// Whether a payment, or a refund, is one of the shop's own.
+    fn believe(&self, payload: &payment_result::Payload<'_>) -> bool {
         let id = payload.trade_id.as_str();
-        self.log(format!("callback: {id} is paid, {} {}", payload.amount, COIN.1));
+        if let Some(order) = id.strip_suffix(BACK).and_then(|id| self.kept().orders.get(id).cloned()) {
+            self.log(format!("callback: {} has arrived back", order.id));
+            return true;
+        }
         let order = self.kept().orders.get(id).cloned();
         let fits = order.is_some_and(|order| {
             order.reference == payload.transfer_id.to_string() && order.item.price == payload.amount.as_str()
         });
         if fits {
+            self.log(format!("callback: {id} is paid, {} {}", payload.amount, COIN.1));
             self.paid(id, &payload.transfer_id.to_string(), Some(payload.user_id));
         }
+        fits
     }
 
     /// The callback of the VAS or the Lafi wallet; what is answered.
@@ -445,11 +458,16 @@ impl<T: Transport + Clone> Merchant<T> {
                 return PaymentCallback::rejection();
             }
         };
-        let booked = side.book.lock().unwrap_or_else(PoisonError::into_inner).book(&callback);
-        match booked {
+        let payment = callback.payment();
+        let (id, txid) = (payment.order_id.as_str(), payment.txid.as_str());
+        let known = self.kept().orders.get(id).cloned();
+        let Some((bought, order)) = known.and_then(|bought| Some((bought.clone(), bought.order?))) else {
+            self.log(format!("a callback of no order of ours: {id}"));
+            return PaymentCallback::rejection();
+        };
+        let before = (bought.state != State::Waiting).then_some(bought.reference.as_str());
+        match order.book(before, &callback) {
             Ok(booked) => {
-                let payment = callback.payment();
-                let (id, txid) = (payment.order_id.as_str(), payment.txid.as_str());
                 if booked == Booked::Now {
                     self.log(format!("callback: {id} is paid by transaction {txid}"));
                     self.paid(id, txid, None);
@@ -471,18 +489,26 @@ impl<T: Transport + Clone> Merchant<T> {
         };
         let server_uri = ServerUri::new(format!("{}/shop/callback/fomo", self.url))
             .map_err(|_| "the shop's address is none")?;
+        let trade_id = TradeId::new(format!("{id}{BACK}"));
         let payout = Payout {
             // One refund an order, whatever is pressed twice: the platform takes a trade_id once.
-            trade_id: TradeId::new(format!("{id}-back")),
+            trade_id: trade_id.clone(),
             amount: order.item.price.parse().map_err(|_| "a price is no amount")?,
             coin: COIN.0,
             user,
             server_uri,
             state: id.to_owned().into(),
         };
-        let paid =
-            self.app.pay_user(payout, &self.fomo.owner_wallet_pwd).await.map_err(|error| said(&error))?;
-        self.log(format!("POST pay_user: {id} is paid back, httpcode {}", paid.httpcode));
+        match self.app.pay_user(payout, &self.fomo.owner_wallet_pwd).await {
+            Ok(paid) => self.log(format!("POST pay_user: {id} is paid back, httpcode {}", paid.httpcode)),
+            // R83: whether a reply was lost, the trade_id tells.
+            Err(error) => match self.app.trade(&trade_id).await {
+                Ok(trade) if trade.status == TransferStatus::Done => {
+                    self.log(format!("POST get_trade: {id} was paid back before"));
+                }
+                _ => return Err(said(&error)),
+            },
+        }
         if let Some(order) = self.kept().orders.get_mut(id) {
             order.state = State::Refunded;
         }

@@ -10,7 +10,7 @@ use axum::extract::{Form, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wallet_server::pages::View;
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The sandbox's own addresses and pages, for this machine alone; and where the shop hears the platforms.
+/// The sandbox's own addresses and pages.
 pub(crate) fn router(shared: Shared, pages: Pages) -> Router {
     let addresses = Router::new()
         .route("/sandbox", get(sandbox))
@@ -65,32 +65,43 @@ pub(crate) fn router(shared: Shared, pages: Pages) -> Router {
         .route("/chain/reorg", post(chain::reorg))
         .route("/chain/pay", post(chain::pay))
         .with_state(shared.clone());
-    let pages_of_this_machine = shared.server.pages(addresses.merge(pages::router(pages.clone())));
-    pages_of_this_machine.layer(from_fn(loopback_only)).merge(pages::callbacks(pages))
+    shared.server.pages(addresses.merge(pages::router(pages))).layer(from_fn(from_here))
 }
 
-async fn loopback_only(request: Request, next: Next) -> Response {
-    match foreign(request.headers()) {
-        Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
-        None => next.run(request).await,
+async fn from_here(request: Request, next: Next) -> Response {
+    if came_from_elsewhere(request.method(), request.headers()) {
+        return (StatusCode::FORBIDDEN, "this came from a page elsewhere\n").into_response();
     }
+    next.run(request).await
 }
 
-/// Why a request is not this machine's own.
-fn foreign(headers: &HeaderMap) -> Option<&'static str> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = header("host").unwrap_or_default();
+/// Answers by the names of this machine alone, so that no web page elsewhere reaches the sandbox by a name of its own.
+pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
+    if is_of_this_machine(request.headers()) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "the sandbox answers on 127.0.0.1 and localhost only\n").into_response()
+}
+
+fn is_of_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
     };
-    if !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
-        return Some("the sandbox answers on 127.0.0.1 and localhost only\n");
-    }
-    // A form of a page elsewhere needs no leave of ours to be sent; browsers say where it came from.
-    let elsewhere = header("origin").is_some_and(|origin| origin != format!("http://{host}"))
-        || header("sec-fetch-site") == Some("cross-site");
-    elsewhere.then_some("this came from a page elsewhere\n")
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+/// A form of a page elsewhere needs no leave of ours to be sent; browsers say where it came from. A link of a page
+/// elsewhere may be followed: it shows a page, and to nobody but the reader.
+fn came_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header("host").unwrap_or_default();
+    let followed = method == Method::GET
+        && header("sec-fetch-mode") == Some("navigate")
+        && header("sec-fetch-dest") == Some("document");
+    header("origin").is_some_and(|origin| origin != format!("http://{host}"))
+        || (header("sec-fetch-site") == Some("cross-site") && !followed)
 }
 
 pub(crate) fn failed(failure: &impl std::fmt::Display) -> Response {

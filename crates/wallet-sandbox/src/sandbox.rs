@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,9 +23,9 @@ use crate::clock::SandboxClock;
 use crate::data::{Described, DescribedVas, SHOP_CLIENT_ID, describe, seed, seed_shop};
 use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
-use crate::pages::{HINTS, NAV, Pages};
+use crate::pages::{HINTS, NAV, Pages, assets, callbacks};
 use crate::recorder::{Recorder, record};
-use crate::routes::{Codes, Shared, router};
+use crate::routes::{Codes, Shared, loopback_only, router};
 
 /// How a sandbox is started.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +140,9 @@ impl Sandbox {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }
         };
-        let routes = router(shared, pages).merge(server.router());
+        let routes = router(shared, pages.clone()).merge(server.router()).layer(from_fn(loopback_only));
+        // The platforms call the shop by its safe domain.
+        let routes = routes.merge(callbacks(pages)).merge(assets());
         let routes = routes.layer(from_fn_with_state(recorder, record));
         let serving = {
             let stop = until_stopped();

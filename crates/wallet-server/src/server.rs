@@ -166,6 +166,7 @@ impl Server {
     /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
         self.pages(pages::router())
+            .merge(pages::assets())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))

@@ -81,8 +81,12 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))
-        .route("/assets/live.js", get(script))
         .with_state(pages)
+}
+
+/// What pages load.
+pub(crate) fn assets() -> Router {
+    Router::new().route("/assets/live.js", get(script))
 }
 
 /// What the platforms call: by whatever name of this machine.

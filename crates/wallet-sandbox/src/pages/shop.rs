@@ -265,11 +265,16 @@ pub(crate) async fn refund(
     }
 }
 
+/// How long a callback's body is waited for.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// FOMO's callback.
 pub(crate) async fn fomo_callback(State(pages): State<Pages>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, 64 * 1024).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let whole = tokio::time::timeout(DEADLINE, axum::body::to_bytes(body, 64 * 1024)).await;
+    let Ok(Ok(body)) = whole else {
+        return (StatusCode::REQUEST_TIMEOUT, "the callback's body did not come to its end\n")
+            .into_response();
     };
     let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
     pages.merchant.fomo_callback(&request).map(axum::body::Body::from)

@@ -11,7 +11,7 @@ use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
 use wallet_client::{CallError, FomoWallet, VasWallet};
 use wallet_core::{Transport, in_words, link};
-use wallet_platform::{DevBalance, FindVasApp};
+use wallet_platform::{DevBalance, FindVasApp, browser_address};
 use wallet_server::pages::{Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
 use wallet_store::Clock as _;
 
@@ -325,10 +325,7 @@ pub(crate) async fn confirm(
                 wallet_core::form::append(name, value, &mut query);
             }
             let query = String::from_utf8(query).unwrap_or_default(); // a form is ASCII
-            let redirect = done.redirect_uri.as_str();
-            let base =
-                if redirect.contains("://") { redirect.to_owned() } else { format!("https://{redirect}") };
-            let onward = link::append_query(&base, &query);
+            let onward = link::append_query(&browser_address(done.redirect_uri.as_str()), &query);
             let facts = vec![
                 ("transfer_id".to_owned(), transfer.to_owned()),
                 (view.say("返回地址", "goes back to").to_owned(), onward.clone()),

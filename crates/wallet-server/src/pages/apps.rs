@@ -326,6 +326,18 @@ async fn with_secret(
     }
     let seed = server.inner.store.vault().seed();
     let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
+    let rotated = match rotated {
+        Ok(rotated) => rotated,
+        Err(until) => {
+            let why = view.say(
+                "上一个密钥仍在验签，在此之前不能再次更换：",
+                "The secret before this one still verifies. There is no further one before",
+            );
+            let problem = Some(format!("{why} {}", super::shown_time(until)));
+            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
+            return fomo_page(&server, &view, &app, None, after);
+        }
+    };
     let done = view.say(
         "client_secret 已更换；旧的 24 小时内仍可验签。",
         "client_secret is a new one; the old one still verifies for 24 hours.",

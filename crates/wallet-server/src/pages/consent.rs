@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::{Fomo, Refusal};
 use wallet_core::{Platform as _, form};
-use wallet_platform::{App, Authorize, FindApp, Reason};
+use wallet_platform::{App, Authorize, FindApp, Reason, browser_address};
 use wallet_store::Failure;
 
 use super::sign_in::encoded;
@@ -87,10 +87,7 @@ impl Asked {
 
 /// Where a browser goes for a redirect_uri, which may lack a scheme (R7), with these parameters.
 fn address(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
-    let base = match redirect_uri.contains("://") {
-        true => redirect_uri.to_owned(),
-        false => format!("https://{redirect_uri}"),
-    };
+    let base = browser_address(redirect_uri);
     let mut query = Vec::new();
     parameters.iter().for_each(|(name, value)| form::append(name, value, &mut query));
     wallet_core::link::append_query(&base, &String::from_utf8(query).unwrap_or_default()) // a form is ASCII
@@ -101,7 +98,14 @@ fn origin(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return String::new() };
     let host: String =
         rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(*c)).collect();
-    let scheme: String = scheme.chars().filter(|c| c.is_ascii_alphanumeric() || "+-.".contains(*c)).collect();
+    let scheme: String = scheme
+        .to_ascii_lowercase()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "+-.".contains(*c))
+        .collect();
+    if host.is_empty() || rest[host.len()..].starts_with(|c: char| !matches!(c, '/' | '?' | '#')) {
+        return String::new(); // no host that could be named: the browser then stays here
+    }
     if matches!(&*scheme, "http" | "https") { format!("{scheme}://{host}") } else { format!("{scheme}:") }
 }
 
@@ -180,6 +184,7 @@ mod tests {
             ("wenjing.com/back.php", "https://wenjing.com/back.php?code=1&state=a+b"),
             ("https://x.example/b?c=d#e", "https://x.example/b?c=d&code=1&state=a+b#e"),
             ("shopapp://back", "shopapp://back?code=1&state=a+b"),
+            ("a.example/b?u=http://c.example", "https://a.example/b?u=http://c.example&code=1&state=a+b"),
         ] {
             assert_eq!(address(redirect, &[("code", "1"), ("state", "a b")]), expected);
         }
@@ -190,7 +195,10 @@ mod tests {
         for (address, expected) in [
             ("https://x.example:8443/b?c=d", "https://x.example:8443"),
             ("http://127.0.0.1:1/", "http://127.0.0.1:1"),
-            ("https://x.example; script-src *", "https://x.example"),
+            ("https://x.example; script-src *", ""),
+            ("https://x.example@evil.example/", ""),
+            ("HTTPS://X.example/", "https://X.example"),
+            ("https:///x", ""),
             ("shopapp://back", "shopapp:"),
         ] {
             assert_eq!(origin(address), expected);

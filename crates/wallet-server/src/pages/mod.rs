@@ -89,6 +89,11 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/fomo/{client_id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/vas/{id}", get(apps::vas))
         .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
+}
+
+/// What pages load.
+pub(crate) fn assets() -> Router<Server> {
+    Router::new()
         .route(
             "/assets/wallop.css",
             get(|| asset("text/css; charset=utf-8", include_str!("../../assets/wallop.css"))),
@@ -100,6 +105,7 @@ async fn asset(kind: &'static str, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -116,7 +122,14 @@ pub(crate) struct LeadsTo(pub(crate) String);
 
 async fn shell(State(server): State<Server>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let (view, fresh) = View::of(&server, &parts).await;
+    let (view, fresh) = match View::of(&server, &parts).await {
+        Ok(found) => found,
+        Err(failure) => {
+            // Nobody is taken for signed out because the store is busy.
+            tracing::warn!(%failure, "a page cannot find out who asks for it");
+            return crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n");
+        }
+    };
     let asked = view.asked;
     parts.extensions.insert(view);
     let mut response = next.run(Request::from_parts(parts, body)).await;

@@ -1,13 +1,17 @@
 //! Who looks at a page, and in which language.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
 use http::header::{ACCEPT_LANGUAGE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::{equal, hex_text};
 use wallet_core::{Lang, form};
-use wallet_platform::{Digest, SessionUser, User};
+use wallet_platform::{Digest, LookAtSession, SessionUser, User};
+use wallet_store::Failure;
 
 use super::{NavItem, PageSettings, problem};
 use crate::body;
@@ -19,6 +23,9 @@ pub const SESSION_COOKIE: &str = "wallop_session";
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
 /// The cookie with the language that was chosen.
 pub(crate) const LANG_COOKIE: &str = "wallop_lang";
+
+/// A session that is looked at again and again is prolonged once in this time.
+const PROLONGED_EVERY: Duration = Duration::from_secs(60);
 
 /// The session of whoever is signed in.
 #[derive(Clone)]
@@ -68,7 +75,10 @@ fn language(text: &str) -> Option<Lang> {
 
 impl View {
     /// Of a request, and a visitor's cookie where it brought none.
-    pub(crate) async fn of(server: &Server, request: &Parts) -> (Self, Option<String>) {
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn of(server: &Server, request: &Parts) -> Result<(Self, Option<String>), Failure> {
         let (headers, uri, vault) = (&request.headers, &request.uri, server.inner.store.vault());
         let query = uri.query().unwrap_or_default();
         let asked = form::pairs(query).map(form::split).filter(|(name, _)| *name == "lang");
@@ -93,8 +103,14 @@ impl View {
             None => None,
             Some(key) => {
                 let session = vault.hash(key);
-                let user = server.inner.store.submit(SessionUser(session)).await.ok();
-                user.map(|user| SignedIn { session, user })
+                let found = server.inner.store.view(LookAtSession(session)).await?;
+                if let Some((_, expires_at)) = &found
+                    && *expires_at < server.inner.store.now() + lifetimes::SESSION - PROLONGED_EVERY
+                {
+                    // R30: it lives on from its last use. Not every picture of a page is a write.
+                    server.inner.store.submit(SessionUser(session)).await.map(|_| ())?;
+                }
+                found.map(|(user, _)| SignedIn { session, user })
             }
         };
         // What a form has brought about cannot be opened again: its page says where the switch of languages leads.
@@ -114,7 +130,7 @@ impl View {
             query,
             settings: server.inner.pages,
         };
-        (view, fresh)
+        Ok((view, fresh))
     }
 
     /// The same for what a form has brought about: it belongs to the page at this address.
@@ -189,8 +205,14 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
 }
 
 /// A form of one of these pages: it brought the visitor's token, and came from here.
-#[derive(Debug)]
 pub struct Posted(Vec<(String, String)>);
+
+impl std::fmt::Debug for Posted {
+    /// Names alone: a field may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Posted {
     /// The text of a field; empty when it is not there.
