@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod deliveries;
 mod endpoints;
+mod explain;
 mod fsync;
 mod journal;
 mod links;

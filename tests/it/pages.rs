@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use scraper::{Html, Selector};
+use wallet_core::crypto::RsaSigner as _;
 use wallet_core::{Transport, form};
+use wallet_crypto::{PrivateKey, RsaSign};
 use wallet_platform::{DeliveryId, SendAgain};
 use wallet_tests::{Call, Merchant, World};
 
@@ -415,6 +419,47 @@ async fn an_address_that_no_browser_should_be_sent_to_is_not_registered() {
     }
 }
 
+#[tokio::test]
+async fn the_signature_debugger_tells_the_cause_and_no_secret() {
+    let world = World::start().await;
+    for (lang, swapped, php) in
+        [("en", "The order is reversed", "What was signed is"), ("zh", "顺序反了", "签的是 PHP json_encode")]
+    {
+        let mut visitor = Visitor::new(&world, lang);
+        let (secret, timestamp) = ("a-secret-of-somebody", "1574510444");
+        let sign = wallet_tests::sign(timestamp, secret);
+        let fields = [("client_secret", secret), ("timestamp", timestamp), ("sign", &sign)];
+        let told = visitor.post("/sign", "/sign/fomo", &fields).await;
+        assert!(told.text.contains(swapped), "{}", told.text);
+        assert!(!told.text.contains(secret), "the secret is not written back");
+        // A pay link whose JSON was signed as PHP writes it.
+        let vas = &world.told().vas;
+        let fields = [
+            ("amount", "0.001"),
+            ("appUuid", vas.uuid.as_str()),
+            ("assetType", "VAS"),
+            ("callbackUrl", "http://www.shop.localhost/pay"),
+            ("orderId", "1"),
+            ("toAddr", vas.to_addr.as_str()),
+        ];
+        let known = wallet_explain::serializers(&fields);
+        let text = &known.iter().find(|known| known.name == "PHP json_encode").unwrap().text;
+        let key = RsaSign::new(&PrivateKey::load(vas.rsa_private_pkcs8.as_str()).unwrap()).unwrap();
+        let signed = STANDARD.encode(key.sign_sha1(text.as_bytes()).unwrap());
+        let mut members = vec![("type", "pay")];
+        members.extend(fields);
+        members.push(("signedContent", &signed));
+        let mut json = Vec::new();
+        wallet_core::json::write_object(members, &mut json);
+        let link = format!("vaspay://{}", String::from_utf8(json).unwrap());
+        let told = visitor.post("/sign", "/sign/link", &[("link", &link)]).await;
+        assert!(told.text.contains(php) && told.text.contains("JSON_UNESCAPED_SLASHES"), "{}", told.text);
+        assert!(Html::parse_document(&told.text).errors.is_empty());
+        let none = visitor.post("/sign", "/sign/link", &[("link", "vaspay://{}")]).await;
+        assert!(none.text.contains("amount"), "{}", none.text);
+    }
+}
+
 /// Every page that a visitor and a signed-in user can open, in both languages.
 #[tokio::test]
 async fn every_page_is_whole_in_both_languages() {
@@ -433,6 +478,7 @@ async fn every_page_is_whole_in_both_languages() {
             "/link",
             "/link?text=nonsense",
             "/link?text=vaspay%3A%2F%2F%7B%22type%22%3A%20%22pay%22%2C%7D",
+            "/sign",
             "/chain",
         ] {
             whole(&mut visitor, path, lang).await;
@@ -474,7 +520,7 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
-        assert_eq!(seen, 22);
+        assert_eq!(seen, 23);
     }
 }
 

@@ -64,6 +64,12 @@ async fn main() {
         take("clock").await;
         browser.go("/chain").await;
         take("chain").await;
+        browser.go("/sign").await;
+        browser.fill("#client_secret", "secret").await;
+        browser.fill("#timestamp", "1574510444").await;
+        browser.fill("#sign", "0123456789012345678901234567890123456789").await;
+        browser.press("form[action='/sign/fomo'] button").await;
+        take("sign").await;
         browser.go("/link?text=vaslogin%3A%2F%2F%7B%22type%22%3A%22login%22%2C%20%22uuid%22%3A%2273f2dc3d-bcf9-3449-ab35-3fc4bcb1e815%22%2C%22callbackUrl%22%3A%22https%3A%2F%2Fwww.shop.example%2Flogin%22%2C%7D").await;
         take("link").await;
         browser.go("/apps").await;

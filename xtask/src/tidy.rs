@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wallet-platform", &["wallet-api", "wallet-core"]),
     ("wallet-store", &["wallet-platform", "wallet-core"]),
     ("wallet-client", &["wallet-api", "wallet-core"]),
+    ("wallet-explain", &["wallet-core"]),
     ("wallet-hyper", &["wallet-core"]),
     (
         "wallet-server",
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "wallet-server",
             "wallet-client",
+            "wallet-explain",
             "wallet-store",
             "wallet-platform",
             "wallet-hyper",
@@ -40,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// These never see a runtime, a database or a crypto library, at any depth.
-const SANS_IO: &[&str] = &["wallet-core", "wallet-api", "wallet-platform"];
+const SANS_IO: &[&str] = &["wallet-core", "wallet-api", "wallet-platform", "wallet-explain"];
 const IO: &[&str] = &[
     "hyper",
     "hyper-util",

@@ -222,6 +222,21 @@ impl PublicKey {
         der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default() // it was read before
     }
 
+    /// What the private key was applied to, as long as the modulus: for explaining a signature, never for accepting one.
+    /// None when the signature is not one of this length and below the modulus.
+    pub fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        use ::rsa::pkcs1::DecodeRsaPublicKey as _;
+        let key = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok()?;
+        let (length, number) = (key.size(), BigUint::from_bytes_be(signature));
+        if signature.len() != length || number >= *key.n() {
+            return None;
+        }
+        let opened = number.modpow(key.e(), key.n()).to_bytes_be();
+        let mut padded = vec![0; length - opened.len()];
+        padded.extend_from_slice(&opened);
+        Some(padded)
+    }
+
     /// Its modulus, in bits.
     pub fn bits(&self) -> usize {
         self.bits

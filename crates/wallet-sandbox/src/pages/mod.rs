@@ -6,6 +6,7 @@ mod home;
 mod inspect;
 mod link;
 mod shop;
+mod sign;
 mod wallet;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) const NAV: &[NavItem] = &[
     NavItem { href: "/wallet", zh: "钱包", en: "Wallet" },
     NavItem { href: "/inspect", zh: "观察", en: "Inspector" },
     NavItem { href: "/link", zh: "链接", en: "Links" },
+    NavItem { href: "/sign", zh: "签名", en: "Signatures" },
     NavItem { href: "/clock", zh: "时钟", en: "Clock" },
     NavItem { href: "/chain", zh: "链", en: "Chain" },
     wallet_server::pages::APPS,
@@ -78,6 +80,9 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/inspect", get(inspect::page))
         .route("/inspect/live", get(inspect::live))
         .route("/link", get(link::page))
+        .route("/sign", get(sign::page))
+        .route("/sign/fomo", post(sign::explain_fomo))
+        .route("/sign/link", post(sign::explain_link))
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))

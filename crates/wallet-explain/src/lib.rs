@@ -1,0 +1,166 @@
+//! Why a signature does not fit: from data alone, without asking anybody.
+//!
+//! [`fomo`] tries what goes wrong with `sign`; [`rsa`] opens a signature of the VAS and Lafi wallets with the public key,
+//! so that it sees what was hashed and how, and compares it with what [`serializers`] make of the same fields. Crypto is
+//! handed in; nothing here keeps or sends anything.
+//!
+//! ```
+//! use wallet_explain::{Cause, fomo};
+//! # struct Plain; // a stand-in for a hash: what is fed
+//! # impl wallet_core::crypto::Sha1 for Plain {
+//! #     fn sha1(&self, text: &mut wallet_core::crypto::Feed<'_>) -> [u8; 20] {
+//! #         let (mut digest, mut at) = ([0; 20], 0);
+//! #         text(&mut |bytes| for byte in bytes { digest[at % 20] ^= byte; at += 1 });
+//! #         digest
+//! #     }
+//! # }
+//! # let sha1 = Plain;
+//! let swapped = "what sha1(timestamp + secret) says, in hexadecimal";
+//! # let mut digest = [0; 20]; let mut hex = [0; 40];
+//! # digest = wallet_core::crypto::Sha1::sha1(&sha1, &mut |put| put(b"1574510444secret"));
+//! # wallet_core::crypto::hex_lower(&digest, &mut hex);
+//! # let swapped = std::str::from_utf8(&hex).unwrap();
+//! assert_eq!(fomo(&sha1, "secret", "1574510444", swapped).cause, Cause::Swapped);
+//! ```
+
+mod fomo;
+mod rsa;
+mod serializers;
+
+pub use fomo::fomo;
+pub use rsa::{Opens, Sha256, rsa};
+pub use serializers::{Serializer, serializers};
+use wallet_core::Lang;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The cause.
+    pub cause: Cause,
+    /// The text that should have been signed, without secrets.
+    pub expected: String,
+    /// The text that was signed instead, where it could be told.
+    pub found: Option<String>,
+}
+
+impl Finding {
+    /// Where the two texts begin to differ, in bytes.
+    pub fn differs_at(&self) -> Option<usize> {
+        let (expected, found) = (self.expected.as_bytes(), self.found.as_deref()?.as_bytes());
+        let same = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
+        (same < expected.len() || same < found.len()).then_some(same)
+    }
+}
+
+/// Why a signature does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It fits.
+    Fits,
+    /// The timestamp is in milliseconds.
+    Milliseconds,
+    /// The timestamp is not ten digits.
+    NotTenDigits,
+    /// The digits are upper case.
+    UpperCase,
+    /// It is as long as the output of another hash: its name.
+    OtherHash(&'static str),
+    /// It is neither 40 hexadecimal digits nor of another hash's length.
+    NotHex,
+    /// The timestamp was put before the secret.
+    Swapped,
+    /// Something stands between secret and timestamp.
+    Separator(&'static str),
+    /// A line end was hashed too.
+    LineEnd,
+    /// It was made for this other timestamp.
+    OtherTimestamp(i64),
+    /// Nothing of the usual: most likely another secret.
+    OtherSecret,
+    /// It is not base64.
+    NotBase64,
+    /// It is not as long as signatures of this key are.
+    WrongLength,
+    /// It was made with another key.
+    OtherKey,
+    /// The right text, hashed with another hash.
+    RightTextOtherHash(&'static str),
+    /// A serializer wrote the text in another way: which one, and what to set.
+    Serializer(Serializer),
+    /// The right key and hash over a text that no known serializer makes of these fields.
+    OtherText,
+}
+
+impl Cause {
+    /// In words, with what to do.
+    pub fn in_words(&self, lang: Lang) -> String {
+        let (zh, en): (String, String) = match self {
+            Self::Fits => ("签名正确。".into(), "It fits.".into()),
+            Self::Milliseconds => (
+                "timestamp 是毫秒；应为 10 位秒数。".into(),
+                "The timestamp is in milliseconds; it is seconds, ten digits.".into(),
+            ),
+            Self::NotTenDigits => {
+                ("timestamp 须是恰好 10 位数字。".into(), "The timestamp is exactly ten digits.".into())
+            }
+            Self::UpperCase => (
+                "签名正确，但十六进制是大写；应为小写。".into(),
+                "It is right, but for its upper-case digits: hexadecimal is lower case.".into(),
+            ),
+            Self::OtherHash(hash) => (
+                format!("长度与 {hash} 的输出相同；应使用 SHA-1。"),
+                format!("It is as long as the output of {hash}; the hash is SHA-1."),
+            ),
+            Self::NotHex => {
+                ("sign 须是 40 位小写十六进制。".into(), "`sign` is 40 lower-case hexadecimal digits.".into())
+            }
+            Self::Swapped => (
+                "顺序反了：应为 sha1(client_secret + timestamp)。".into(),
+                "The order is reversed: it is sha1(client_secret + timestamp).".into(),
+            ),
+            Self::Separator(between) => (
+                format!("client_secret 与 timestamp 之间多了「{between}」；两者直接相连。"),
+                format!("`{between}` stands between client_secret and timestamp; nothing does."),
+            ),
+            Self::LineEnd => (
+                "多算了一个换行（例如 echo 而非 printf）。".into(),
+                "A line end was hashed too, as `echo` writes one; `printf %s` does not.".into(),
+            ),
+            Self::OtherTimestamp(at) => (
+                format!("它对应另一个 timestamp：{at}；签名与发送须用同一个值。"),
+                format!("It was made for another timestamp, {at}: sign and send the same one."),
+            ),
+            Self::OtherSecret => (
+                "与常见错误都不符：多半是另一个 client_secret。".into(),
+                "None of the usual mistakes: most likely another client_secret.".into(),
+            ),
+            Self::NotBase64 => ("签名不是 base64。".into(), "The signature is not base64.".into()),
+            Self::WrongLength => (
+                "签名长度与密钥不符：多半是另一个密钥，或被截断。".into(),
+                "It is not as long as this key's signatures are: another key, or cut off.".into(),
+            ),
+            Self::OtherKey => (
+                "用另一个私钥签的：请核对应用的 rsaPrivate。".into(),
+                "It was made with another private key: compare with the app's rsaPrivate.".into(),
+            ),
+            Self::RightTextOtherHash(hash) => (
+                format!("文本正确，但用了 {hash}；应为 SHA1withRSA。"),
+                format!("The text is right, hashed with {hash}; it is SHA1withRSA."),
+            ),
+            Self::Serializer(serializer) => (
+                format!("签的是 {} 写出的文本。{}", serializer.name, serializer.zh),
+                format!("What was signed is what {} writes. {}", serializer.name, serializer.en),
+            ),
+            Self::OtherText => (
+                "密钥与哈希都正确，但签的是另一段文本：请逐个核对字段的值。".into(),
+                "The key and the hash are right; the text is another: compare the fields' values one by one."
+                    .into(),
+            ),
+        };
+        match lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Signatures of the VAS and Lafi wallets: RSA PKCS#1 v1.5 over JSON (R44).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use wallet_core::crypto::Sha1;
+use wallet_core::json;
+
+use crate::{Cause, Finding, serializers};
+
+/// A public key that opens signatures.
+pub trait Opens {
+    /// What the private key was applied to, as long as the key; none when the signature is not as long as that.
+    fn open(&self, signature: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// SHA-256 of a text, for signatures that were made with the wrong hash.
+pub type Sha256<'a> = &'a dyn Fn(&[u8]) -> [u8; 32];
+
+/// DigestInfo before each hash's digest (RFC 8017 §9.2), and its name.
+const HASHES: [(&str, &[u8]); 5] = [
+    ("SHA-1", b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"),
+    ("SHA-256", b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"),
+    ("SHA-384", b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"),
+    ("SHA-512", b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"),
+    ("MD5", b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"),
+];
+
+/// Hash and digest of what a signature opens to; none when it was not made with this key.
+fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
+    let padded = opened.strip_prefix(&[0, 1])?;
+    let end = padded.iter().position(|byte| *byte != 0xff).filter(|end| *end >= 8)?;
+    let info = padded[end..].strip_prefix(&[0])?;
+    HASHES.iter().find_map(|(name, prefix)| info.strip_prefix(*prefix).map(|digest| (*name, digest)))
+}
+
+/// Why a signature does not fit these fields, which stand in the rule's order.
+pub fn rsa(
+    sha1: &dyn Sha1,
+    sha256: Sha256<'_>,
+    key: &dyn Opens,
+    fields: &[(&str, &str)],
+    signature: &str,
+) -> Finding {
+    let mut expected = Vec::new();
+    json::write_object(fields.iter().copied(), &mut expected);
+    let expected = String::from_utf8(expected).unwrap_or_default(); // made of strings
+    let finding = |cause, found| Finding { cause, expected: expected.clone(), found };
+    // R46: what a query has done to it is no cause.
+    let signature: String = signature.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let Ok(signature) = STANDARD.decode(signature.replace(' ', "+")) else {
+        return finding(Cause::NotBase64, None);
+    };
+    let Some(opened) = key.open(&signature) else { return finding(Cause::WrongLength, None) };
+    let Some((hash, digest)) = digest(&opened) else { return finding(Cause::OtherKey, None) };
+    let hashes_to = |text: &str| match hash {
+        "SHA-1" => sha1.sha1(&mut |put| put(text.as_bytes())) == *digest,
+        "SHA-256" => sha256(text.as_bytes()) == *digest,
+        _ => false,
+    };
+    if hashes_to(&expected) {
+        return match hash {
+            "SHA-1" => finding(Cause::Fits, None),
+            hash => finding(Cause::RightTextOtherHash(hash), None),
+        };
+    }
+    if let Some(known) = serializers(fields).into_iter().find(|known| hashes_to(&known.text)) {
+        let found = Some(known.text.clone());
+        return finding(Cause::Serializer(known), found);
+    }
+    match hash {
+        "SHA-1" => finding(Cause::OtherText, None),
+        hash => finding(Cause::OtherHash(hash), None),
+    }
+}

@@ -1,0 +1,167 @@
+//! How other serializers write the object that a signature covers.
+
+use std::fmt::Write as _;
+
+/// A serializer that changes bytes, and what to set so that it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serializer {
+    /// Which, as its users call it.
+    pub name: &'static str,
+    /// What to do, in Chinese.
+    pub zh: &'static str,
+    /// What to do, in English.
+    pub en: &'static str,
+    /// What it makes of the fields.
+    pub text: String,
+}
+
+/// How a serializer writes one character that R44 leaves alone.
+type Escape = fn(char) -> Option<String>;
+
+fn unicode(c: char) -> String {
+    let mut units = [0; 2];
+    c.encode_utf16(&mut units).iter().fold(String::new(), |mut text, unit| {
+        let _ = write!(text, "\\u{unit:04x}"); // into a String
+        text
+    })
+}
+
+fn ascii_only(c: char) -> Option<String> {
+    (!c.is_ascii()).then(|| unicode(c))
+}
+
+/// Python escapes DEL too.
+fn python(c: char) -> Option<String> {
+    (c > '~').then(|| unicode(c))
+}
+
+fn php(c: char) -> Option<String> {
+    if c == '/' { Some("\\/".to_owned()) } else { ascii_only(c) }
+}
+
+fn php_unescaped_unicode(c: char) -> Option<String> {
+    (c == '/').then(|| "\\/".to_owned())
+}
+
+fn gson(c: char) -> Option<String> {
+    matches!(c, '<' | '>' | '&' | '=' | '\'' | '\u{2028}' | '\u{2029}').then(|| unicode(c))
+}
+
+fn go(c: char) -> Option<String> {
+    matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}').then(|| unicode(c))
+}
+
+fn nothing(_: char) -> Option<String> {
+    None
+}
+
+/// A string as R44 writes it, with what `escape` does beside.
+fn string(text: &str, escape: Escape) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            c if c < ' ' => out.push_str(&unicode(c)),
+            c => match escape(c) {
+                Some(escaped) => out.push_str(&escaped),
+                None => out.push(c),
+            },
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn object(fields: &[(&str, &str)], escape: Escape, comma: &str, colon: &str) -> String {
+    let member =
+        |(name, value): &(&str, &str)| format!("{}{colon}{}", string(name, escape), string(value, escape));
+    format!("{{{}}}", fields.iter().map(member).collect::<Vec<_>>().join(comma))
+}
+
+/// What each known serializer makes of these fields, which stand in the rule's order. Those that write the same as R44
+/// are among them too: the first that fits is told.
+pub fn serializers(fields: &[(&str, &str)]) -> Vec<Serializer> {
+    let mut found = Vec::new();
+    let mut add = |name, zh, en, text| found.push(Serializer { name, zh, en, text });
+    add(
+        "PHP json_encode",
+        "加上 JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE。",
+        "Give it JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE.",
+        object(fields, php, ",", ":"),
+    );
+    add(
+        "PHP json_encode with JSON_UNESCAPED_UNICODE",
+        "再加上 JSON_UNESCAPED_SLASHES。",
+        "Give it JSON_UNESCAPED_SLASHES too.",
+        object(fields, php_unescaped_unicode, ",", ":"),
+    );
+    add(
+        "Gson",
+        "用 new GsonBuilder().disableHtmlEscaping().create()。",
+        "Use new GsonBuilder().disableHtmlEscaping().create().",
+        object(fields, gson, ",", ":"),
+    );
+    add(
+        "Go encoding/json",
+        "用 Encoder 并 SetEscapeHTML(false)，再去掉末尾换行。",
+        "Use an Encoder with SetEscapeHTML(false), and cut off its line end.",
+        object(fields, go, ",", ":"),
+    );
+    add(
+        "Python json.dumps",
+        "用 json.dumps(…, separators=(\",\", \":\"), ensure_ascii=False)。",
+        "Use json.dumps(…, separators=(\",\", \":\"), ensure_ascii=False).",
+        object(fields, python, ", ", ": "),
+    );
+    add(
+        "Python json.dumps with ensure_ascii=False",
+        "加上 separators=(\",\", \":\")。",
+        "Give it separators=(\",\", \":\").",
+        object(fields, nothing, ", ", ": "),
+    );
+    add(
+        "a serializer that escapes all but ASCII",
+        "关闭非 ASCII 转义（Python：ensure_ascii=False）。",
+        "Let it write non-ASCII as it stands (Python: ensure_ascii=False).",
+        object(fields, python, ",", ":"),
+    );
+    // The order of the link's own members instead of the rule's.
+    let order = ["appUuid", "orderId", "toAddr", "assetType", "amount", "callbackUrl"];
+    let mut by_link = fields.to_vec();
+    by_link.sort_by_key(|(name, _)| order.iter().position(|known| known == name).unwrap_or(order.len()));
+    add(
+        "a serializer that keeps the link's order",
+        "签名文本的字段按 amount、appUuid、assetType、callbackUrl、orderId、toAddr 排列。",
+        "The text is in the order amount, appUuid, assetType, callbackUrl, orderId, toAddr.",
+        object(&by_link, nothing, ",", ":"),
+    );
+    let canonical = object(fields, nothing, ",", ":");
+    if let Some((_, amount)) = fields.iter().find(|(name, _)| *name == "amount") {
+        add(
+            "a serializer to which amount is a number",
+            "amount 是字符串：要带引号。",
+            "amount is a string: it has quotes.",
+            canonical.replacen(&format!("\"amount\":\"{amount}\""), &format!("\"amount\":{amount}"), 1),
+        );
+    }
+    add(
+        "one that appends a line end",
+        "去掉末尾的换行再签名。",
+        "Cut off the line end before signing.",
+        format!("{canonical}\n"),
+    );
+    let form: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    add(
+        "a form (name=value joined by &)",
+        "签名的是 JSON，不是表单。",
+        "What is signed is JSON, not a form.",
+        form.join("&"),
+    );
+    found
+}

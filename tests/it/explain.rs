@@ -1,0 +1,162 @@
+//! The signature debugger: every cause is told by what was really signed so.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use serde_json::Value;
+use sha1::{Digest as _, Sha1};
+use wallet_core::Lang;
+use wallet_core::crypto::{RsaSigner as _, Sha256 as _, hex_text};
+use wallet_crypto::{Portable, PrivateKey, PublicKey, RsaSign};
+use wallet_explain::{Cause, Finding, Opens, fomo, rsa as explain, serializers};
+
+fn sha1(text: &str) -> Vec<u8> {
+    Sha1::digest(text.as_bytes()).to_vec()
+}
+
+#[test]
+fn every_mistake_with_sign_is_told() {
+    let (secret, now) = ("d1301e2dac45eaa8cbb2610e0ce51f1665792635", "1574510444");
+    let made = |text: String| hex_text(&sha1(&text));
+    let right = made(format!("{secret}{now}"));
+    let other = made(format!("{secret}1574510441"));
+    for (timestamp, sign, cause) in [
+        (now, right.clone(), Cause::Fits),
+        (now, right.to_uppercase(), Cause::UpperCase),
+        ("1574510444123", right.clone(), Cause::Milliseconds),
+        ("157451044", right.clone(), Cause::NotTenDigits),
+        ("+157451044", right.clone(), Cause::NotTenDigits),
+        (now, "0".repeat(32), Cause::OtherHash("MD5")),
+        (now, "0".repeat(64), Cause::OtherHash("SHA-256")),
+        (now, STANDARD.encode(sha1("x")), Cause::NotHex),
+        (now, made(format!("{now}{secret}")), Cause::Swapped),
+        (now, made(format!("{secret}&{now}")), Cause::Separator("&")),
+        (now, made(format!("{secret}{now}\n")), Cause::LineEnd),
+        (now, made(format!("{secret}\n{now}")), Cause::LineEnd),
+        (now, other, Cause::OtherTimestamp(1_574_510_441)),
+        (now, made(format!("another{now}")), Cause::OtherSecret),
+    ] {
+        let found = fomo(&Portable::new(), secret, timestamp, &sign);
+        assert_eq!(found.cause, cause);
+        assert!(
+            !found.expected.contains(secret) && !format!("{found:?}").contains(secret),
+            "no secret is told"
+        );
+        for lang in [Lang::Zh, Lang::En] {
+            assert!(found.cause.in_words(lang).len() > 5);
+        }
+    }
+}
+
+struct Opener(PublicKey);
+
+impl Opens for Opener {
+    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        self.0.open(signature)
+    }
+}
+
+fn vector(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn told(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
+    let crypto = Portable::new();
+    explain(&crypto, &|text| crypto.sha256(text), &Opener(key.clone()), fields, &STANDARD.encode(signature))
+}
+
+/// SHA1withRSA by the project's own backend.
+fn signer(keys: &Value) -> impl Fn(&str) -> Vec<u8> {
+    let key = PrivateKey::load(keys["private_pkcs8_base64"].as_str().unwrap()).unwrap();
+    let signer = RsaSign::new(&key).unwrap();
+    move |text| signer.sign_sha1(text.as_bytes()).unwrap()
+}
+
+const FIELDS: [(&str, &str); 6] = [
+    ("amount", "0.001"),
+    ("appUuid", "73f2dc3d-bcf9-3449-ab35-3fc4bcb1e815"),
+    ("assetType", "VAS"),
+    ("callbackUrl", "https://www.shop.example/付款?orderId=1&t=<2>"),
+    ("orderId", "订单-1"),
+    ("toAddr", "V179lygq1dpowbQz"),
+];
+
+#[test]
+fn every_serializer_is_told_by_what_it_makes() {
+    let keys = vector("vas-rsa-1024.json");
+    let (sign, public) =
+        (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
+    let canonical = told(&public, &FIELDS, b"").expected;
+    assert_eq!(told(&public, &FIELDS, &sign(&canonical)).cause, Cause::Fits);
+    let known = serializers(&FIELDS);
+    assert!(known.len() >= 11);
+    for serializer in known {
+        assert_ne!(serializer.text, canonical, "{}", serializer.name);
+        let found = told(&public, &FIELDS, &sign(&serializer.text));
+        assert_eq!(found.cause, Cause::Serializer(serializer.clone()));
+        assert_eq!(found.found.as_deref(), Some(&*serializer.text));
+        let at = found.differs_at().unwrap();
+        assert_eq!(found.expected.as_bytes()[..at], serializer.text.as_bytes()[..at]);
+        assert_ne!(found.expected.as_bytes().get(at), serializer.text.as_bytes().get(at));
+    }
+    // Known texts of the ones that are not run here.
+    let text = |name: &str| serializers(&FIELDS).into_iter().find(|known| known.name == name).unwrap().text;
+    assert!(text("Gson").contains("orderId\\u003d1\\u0026t\\u003d\\u003c2\\u003e"));
+    assert!(text("PHP json_encode").contains("https:\\/\\/www.shop.example\\/\\u4ed8\\u6b3e?"));
+    assert!(text("Go encoding/json").contains("付款?orderId=1\\u0026t=\\u003c2\\u003e"));
+    assert_eq!(told(&public, &FIELDS, &sign("something else")).cause, Cause::OtherText);
+}
+
+#[test]
+fn other_keys_hashes_and_lengths_are_told() {
+    let (one, two) = (vector("vas-rsa-1024.json"), vector("vas-rsa-2048.json"));
+    let der = STANDARD.decode(two["private_pkcs8_base64"].as_str().unwrap()).unwrap();
+    let private = RsaPrivateKey::from_pkcs8_der(&der).unwrap();
+    let public = PublicKey::load(two["public_spki_base64"].as_str().unwrap()).unwrap();
+    let canonical = told(&public, &FIELDS, b"").expected;
+    let crypto = Portable::new();
+    let mut info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20".to_vec();
+    info.extend(crypto.sha256(canonical.as_bytes()));
+    let unprefixed = Pkcs1v15Sign::new_unprefixed();
+    let sha256 = private.sign(unprefixed.clone(), &info).unwrap();
+    assert_eq!(told(&public, &FIELDS, &sha256).cause, Cause::RightTextOtherHash("SHA-256"));
+    let last = info.len() - 1;
+    info[last] ^= 1;
+    let other = private.sign(unprefixed, &info).unwrap();
+    assert_eq!(told(&public, &FIELDS, &other).cause, Cause::OtherHash("SHA-256"));
+    let short = signer(&one)(&canonical);
+    assert_eq!(told(&public, &FIELDS, &short).cause, Cause::WrongLength);
+    let stranger = RsaSign::new(&PrivateKey::generate(2048).unwrap()).unwrap();
+    let stranger = stranger.sign_sha1(canonical.as_bytes()).unwrap();
+    // Whatever it opens to, it is no padding; or it is beyond the modulus.
+    let cause = told(&public, &FIELDS, &stranger).cause;
+    assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
+    let found = explain(&crypto, &|text| crypto.sha256(text), &Opener(public), &FIELDS, "no base64!");
+    assert_eq!(found.cause, Cause::NotBase64);
+}
+
+/// What Python and Node write, byte for byte.
+#[test]
+fn the_table_is_what_the_serializers_really_write() {
+    let vectors = vector("serializers.json");
+    let mut compared = 0;
+    for case in vectors["cases"].as_array().unwrap() {
+        let fields: Vec<(&str, &str)> = (case["fields"].as_array().unwrap().iter())
+            .map(|pair| (pair[0].as_str().unwrap(), pair[1].as_str().unwrap()))
+            .collect();
+        let mut canonical = Vec::new();
+        wallet_core::json::write_object(fields.iter().copied(), &mut canonical);
+        assert_eq!(String::from_utf8(canonical).unwrap(), case["canonical"].as_str().unwrap());
+        for serializer in serializers(&fields) {
+            if let Some(real) = case[serializer.name].as_str() {
+                assert_eq!(serializer.text, real, "{}", serializer.name);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 6);
+}
