@@ -92,7 +92,10 @@ impl<'w> Visitor<'w> {
     }
 
     async fn sign_in(&mut self, name: &str, next: &str) -> Got {
-        let pwd = self.world.user(name).pwd.clone();
+        let pwd = match name {
+            "owner" => self.world.told().fomo.owner_pwd.clone(),
+            name => self.world.user(name).pwd.clone(),
+        };
         self.post(
             "/openfomo/login.html",
             "/openfomo/login.html",
@@ -275,6 +278,79 @@ async fn secrets_are_shown_to_their_owner_alone_after_a_fresh_password() {
         let got = alice.post("/apps/new", &format!("/apps/fomo/bobs/{action}"), &[("pwd", &pwd)]).await;
         assert_eq!((got.status, shown(&got)), (StatusCode::NOT_FOUND, String::new()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_are_listed_and_the_statement_tells_each_settled_one_once() {
+    let world = World::start().await;
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let app = format!("/apps/fomo/{}", world.told().fomo.client_id);
+    let (list, csv) = (format!("{app}/payments"), format!("{app}/payments.csv"));
+    assert!(owner.get(&list).await.text.contains("There is no payment yet"));
+    assert_eq!(owner.get(&csv).await.text.lines().count(), 1, "the head alone");
+
+    // More than one page and more than one part of a statement: 80 settled, one waiting.
+    let hostile = "=cmd|' /C calc'!A1,\"<b>";
+    world.call(&world.pay_user("alice").with("trade_id", hostile)).await.ok();
+    let mut settled = Vec::new();
+    for _ in 0..78 {
+        let payout = world.pay_user("bob");
+        world.call(&payout).await.ok();
+        settled.push(payout.field("trade_id").to_owned());
+    }
+    let order = world.pre_pay("alice").await;
+    let confirm = world.confirm_of("alice", &order).await;
+    world.call(&confirm).await.ok();
+    let open = world.pre_pay("alice").await;
+    world.call(&open).await.ok();
+
+    let first = owner.get(&list).await.text;
+    let newest = table(&first);
+    assert!(newest[0].contains(open.field("trade_id")) && newest[0].contains("waiting"), "{newest:?}");
+    assert!(newest[1].contains(order.field("trade_id")) && newest[1].contains("paid"), "{newest:?}");
+    assert!(newest[2].contains(settled.last().unwrap()) && newest[2].contains("\u{2212}0.25"), "{newest:?}");
+    assert_eq!(newest.iter().filter(|row| row.contains(order.field("trade_id"))).count(), 1);
+    let next = first.split("/payments?before=").nth(1).expect("older payments").split('"').next().unwrap();
+    let older = table(&owner.get(&format!("{list}?before={next}")).await.text);
+    assert_eq!(newest.len() + older.len(), 81);
+    assert!(older.last().unwrap().contains(hostile), "{older:?}");
+
+    let got = owner.get(&csv).await;
+    assert_eq!(got.headers["content-type"], "text/csv; charset=utf-8");
+    let mut reader = csv::Reader::from_reader(got.text.as_bytes());
+    let statement: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let trades: Vec<&str> = statement.iter().map(|row| &row[2]).collect();
+    let mut expected = vec![format!("'{hostile}")];
+    expected.extend(settled);
+    expected.push(order.field("trade_id").to_owned());
+    assert_eq!(trades, expected, "in the order in which money moved, what waits not at all");
+    let columns = |row: &csv::StringRecord| [3, 5, 8].map(|at| row[at].to_owned());
+    assert_eq!(columns(&statement[1]), ["app to user", "0.25", &world.user("bob").user_id]);
+    assert_eq!(columns(&statement[79]), ["user to app", "1.5", &world.user("alice").user_id]);
+
+    // A day later the open one has expired, and the statement is the same.
+    world.jump(std::time::Duration::from_secs(86_400));
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    assert!(table(&owner.get(&list).await.text)[0].contains("expired"));
+    assert_eq!(owner.get(&csv).await.text, got.text);
+    // Nobody else's business.
+    let mut bob = Visitor::new(&world, "en");
+    for path in [&list, &csv] {
+        assert_eq!(bob.get(path).await.status, StatusCode::SEE_OTHER);
+    }
+    bob.sign_in("bob", "/apps").await;
+    for path in [&list, &csv] {
+        assert_eq!(bob.get(path).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+/// The rows of a page's table.
+fn table(page: &str) -> Vec<String> {
+    let page = Html::parse_document(page);
+    let rows = Selector::parse("tbody tr").unwrap();
+    page.select(&rows).map(|row| row.text().collect()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -495,6 +571,7 @@ async fn every_page_is_whole_in_both_languages() {
         assert!(vas.starts_with("/apps/vas/"), "{vas}");
         let app = format!("/apps/fomo/{name}");
         let callbacks = format!("{app}/deliveries");
+        let payments = format!("{app}/payments");
         let consent = format!(
             "/fomo/oauth2/authorize?client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=s",
             world.told().fomo.client_id
@@ -505,6 +582,7 @@ async fn every_page_is_whole_in_both_languages() {
             "/apps/new",
             &app,
             &callbacks,
+            &payments,
             &vas,
             &consent,
             "/wallet",
@@ -520,7 +598,7 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
-        assert_eq!(seen, 23);
+        assert_eq!(seen, 24);
     }
 }
 

@@ -85,5 +85,16 @@ async fn main() {
         take("apps").await;
         browser.go("/fomo/oauth2/authorize?client_id=nobody").await;
         take("problem").await;
+        // The demo shop's owner: what the shop took, and its callbacks.
+        browser.press("form[action='/openfomo/logout'] button").await;
+        browser.go("/openfomo/login.html").await;
+        browser.fill("#login_name", "owner").await;
+        browser.fill("#pwd", &world.told().fomo.owner_pwd).await;
+        browser.press("main form button").await;
+        let shop = format!("/apps/fomo/{}", world.told().fomo.client_id);
+        browser.go(&format!("{shop}/payments")).await;
+        take("payments").await;
+        browser.go(&format!("{shop}/deliveries")).await;
+        take("deliveries").await;
     }
 }

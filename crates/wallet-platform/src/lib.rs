@@ -64,8 +64,8 @@ pub use passwords::{
     ReservePassword, Who,
 };
 pub use payments::{
-    AppEvents, ConfirmPay, ConfirmedPay, DeliveriesOf, PayUser, Pending, PrePay, ToldTransfer, TradeOf,
-    TransferDetail, TransferView,
+    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, DeliveriesOf, PayUser, PaymentsOf, Pending,
+    PrePay, Statement, StatementOf, ToldTransfer, TradeOf, TransferDetail, TransferView,
 };
 pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PutQuote};
 pub use purge::{Over, Purge};

@@ -411,6 +411,96 @@ impl Query for DeliveriesOf {
     }
 }
 
+/// A payment of an app, with its coin.
+#[derive(Debug, Clone)]
+pub struct AppPayment {
+    /// The payment.
+    pub transfer: Transfer,
+    /// Its coin.
+    pub coin: Coin,
+}
+
+/// The payments of an app, by their last news, the newest first.
+#[derive(Debug)]
+pub struct PaymentsOf {
+    /// Whose.
+    pub app: AppId,
+    /// Only news older than the event of this number.
+    pub before: Option<u64>,
+    /// How many events are looked at, at most.
+    pub limit: u64,
+}
+
+/// Some payments of an app.
+#[derive(Debug)]
+pub struct AppPayments {
+    /// The payments.
+    pub payments: Vec<AppPayment>,
+    /// What to ask for as `before` to go on; none when all are told.
+    pub older: Option<u64>,
+}
+
+impl Query for PaymentsOf {
+    type Answer = AppPayments;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<AppPayments, Stop> {
+        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let last = newest.map_or(0, |(_, last)| last);
+        let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
+        let from = to.saturating_sub(self.limit) + 1;
+        let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
+        let news = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
+        let transfers: IndexSet<TransferSeq> = news.map(|event| event.transfer).collect();
+        let transfers = rows.find_all::<Transfer>(transfers.iter().map(|id| (*id,)))?;
+        transfers.iter().for_each(|transfer| rows.want::<Coin>(&(transfer.coin,)));
+        let mut payments = Vec::new();
+        for transfer in transfers {
+            if let Some(coin) = rows.find::<Coin>(&(transfer.coin,))? {
+                payments.push(AppPayment { transfer: transfer.clone(), coin: coin.clone() });
+            }
+        }
+        Ok(AppPayments { payments, older: (from > 1).then_some(from) })
+    }
+}
+
+/// What moved through an app: the payments settled by its events after a cursor, the oldest first, each once.
+#[derive(Debug)]
+pub struct StatementOf {
+    /// Whose.
+    pub app: AppId,
+    /// The number of the last event already told; 0 for all.
+    pub after: u64,
+    /// How many events are looked at, at most.
+    pub limit: u64,
+}
+
+/// A part of an app's statement.
+#[derive(Debug)]
+pub struct Statement {
+    /// The payments.
+    pub payments: Vec<AppPayment>,
+    /// What to ask for as `after` to go on; none when all are told.
+    pub newer: Option<u64>,
+}
+
+impl Query for StatementOf {
+    type Answer = Statement;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Statement, Stop> {
+        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let last = newest.map_or(0, |(_, last)| last);
+        let to = self.after.saturating_add(self.limit);
+        let events = journal::read::<Event>(rows, self.app, newest, self.after.saturating_add(1)..=to)?;
+        let paid = events.into_iter().rev().filter(|event| event.kind == EventKind::Paid);
+        let transfers = rows.find_all::<Transfer>(paid.map(|event| (event.transfer,)))?;
+        transfers.iter().for_each(|transfer| rows.want::<Coin>(&(transfer.coin,)));
+        let mut payments = Vec::new();
+        for transfer in transfers {
+            let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
+            payments.push(AppPayment { transfer: transfer.clone(), coin: coin.clone() });
+        }
+        Ok(Statement { payments, newer: (to < last).then_some(to) })
+    }
+}
+
 /// The events of an app after a cursor, each with its transfer.
 #[derive(Debug)]
 pub struct AppEvents {

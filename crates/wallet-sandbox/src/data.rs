@@ -47,6 +47,8 @@ pub struct DescribedFomo {
     pub redirect_uri: String,
     /// The user whose account receives and pays.
     pub owner_user_id: String,
+    /// That user's password, to sign in as the shop's developer: the login name is `owner`.
+    pub owner_pwd: String,
     /// That user's payment password, for pay_user.
     pub owner_wallet_pwd: String,
 }
@@ -365,6 +367,7 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
             client_secret: app.secrets().next().unwrap_or_default().to_owned(),
             redirect_uri: app.app.redirect_uri.clone(),
             owner_user_id: app.app.owner.to_string(),
+            owner_pwd: USERS[0].pwd.to_owned(),
             owner_wallet_pwd: USERS[0].wallet_pwd.to_owned(),
         },
         users,

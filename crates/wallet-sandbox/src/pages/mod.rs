@@ -37,8 +37,8 @@ pub(crate) const NAV: &[NavItem] = &[
     wallet_server::pages::APPS,
 ];
 
-/// The passwords that the sign-in page shows.
-pub(crate) const HINTS: &[Hint] = &[hint(1), hint(2)];
+/// The passwords that the sign-in page shows: the buyers', and that of the demo shop's developer.
+pub(crate) const HINTS: &[Hint] = &[hint(1), hint(2), hint(0)];
 
 const fn hint(at: usize) -> Hint {
     let user = &USERS[at];

@@ -7,6 +7,7 @@
 mod apps;
 mod consent;
 mod deliveries;
+mod payments;
 mod sign_in;
 mod view;
 
@@ -87,6 +88,8 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/fomo/{client_id}/reveal", post(apps::reveal))
         .route("/apps/fomo/{client_id}/rotate", post(apps::rotate))
         .route("/apps/fomo/{client_id}/deliveries", get(deliveries::page).post(deliveries::send_again))
+        .route("/apps/fomo/{client_id}/payments", get(payments::page))
+        .route("/apps/fomo/{client_id}/payments.csv", get(payments::statement))
         .route("/apps/vas/{id}", get(apps::vas))
         .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
 }
