@@ -381,7 +381,7 @@ const ATTEMPTS_TOLD: u32 = 20;
 impl Query for DeliveriesOf {
     type Answer = Vec<ToldTransfer>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<ToldTransfer>, Stop> {
-        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let newest = newest_event(rows, self.app)?;
         let last = newest.map_or(0, |(_, last)| last);
         let from = last.saturating_sub(self.limit) + 1;
         let events = journal::read::<Event>(rows, self.app, newest, from..=last)?;
@@ -409,6 +409,20 @@ impl Query for DeliveriesOf {
         }
         Ok(found)
     }
+}
+
+/// Where an app's events end: the last one, and its number.
+fn newest_event(rows: &Rows, app: AppId) -> Result<Option<((EventId,), u64)>, Stop> {
+    Ok(rows.find::<Feed>(&(app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last))))
+}
+
+fn with_coins(rows: &Rows, transfers: &[&Transfer]) -> Result<Vec<AppPayment>, Stop> {
+    transfers.iter().for_each(|transfer| rows.want::<Coin>(&(transfer.coin,)));
+    let with_coin = |transfer: &&Transfer| {
+        let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        Ok(AppPayment { transfer: (*transfer).clone(), coin: coin.clone() })
+    };
+    transfers.iter().map(with_coin).collect()
 }
 
 /// A payment of an app, with its coin.
@@ -443,7 +457,7 @@ pub struct AppPayments {
 impl Query for PaymentsOf {
     type Answer = AppPayments;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<AppPayments, Stop> {
-        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let newest = newest_event(rows, self.app)?;
         let last = newest.map_or(0, |(_, last)| last);
         let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
         let from = to.saturating_sub(self.limit) + 1;
@@ -451,14 +465,7 @@ impl Query for PaymentsOf {
         let news = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
         let transfers: IndexSet<TransferSeq> = news.map(|event| event.transfer).collect();
         let transfers = rows.find_all::<Transfer>(transfers.iter().map(|id| (*id,)))?;
-        transfers.iter().for_each(|transfer| rows.want::<Coin>(&(transfer.coin,)));
-        let mut payments = Vec::new();
-        for transfer in transfers {
-            if let Some(coin) = rows.find::<Coin>(&(transfer.coin,))? {
-                payments.push(AppPayment { transfer: transfer.clone(), coin: coin.clone() });
-            }
-        }
-        Ok(AppPayments { payments, older: (from > 1).then_some(from) })
+        Ok(AppPayments { payments: with_coins(rows, &transfers)?, older: (from > 1).then_some(from) })
     }
 }
 
@@ -485,19 +492,13 @@ pub struct Statement {
 impl Query for StatementOf {
     type Answer = Statement;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Statement, Stop> {
-        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let newest = newest_event(rows, self.app)?;
         let last = newest.map_or(0, |(_, last)| last);
         let to = self.after.saturating_add(self.limit);
         let events = journal::read::<Event>(rows, self.app, newest, self.after.saturating_add(1)..=to)?;
         let paid = events.into_iter().rev().filter(|event| event.kind == EventKind::Paid);
         let transfers = rows.find_all::<Transfer>(paid.map(|event| (event.transfer,)))?;
-        transfers.iter().for_each(|transfer| rows.want::<Coin>(&(transfer.coin,)));
-        let mut payments = Vec::new();
-        for transfer in transfers {
-            let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
-            payments.push(AppPayment { transfer: transfer.clone(), coin: coin.clone() });
-        }
-        Ok(Statement { payments, newer: (to < last).then_some(to) })
+        Ok(Statement { payments: with_coins(rows, &transfers)?, newer: (to < last).then_some(to) })
     }
 }
 
@@ -515,7 +516,7 @@ pub struct AppEvents {
 impl Query for AppEvents {
     type Answer = Vec<(Event, Transfer)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let newest = rows.find::<Feed>(&(self.app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last)));
+        let newest = newest_event(rows, self.app)?;
         let (from, to) = (self.after.saturating_add(1), self.after.saturating_add(self.limit));
         let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
         for event in &events {
