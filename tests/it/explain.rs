@@ -8,8 +8,10 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
-use wallet_core::Lang;
+use wallet_api::vas::pay;
 use wallet_core::crypto::{RsaSigner as _, Sha256 as _, hex_text};
+use wallet_core::link::OutgoingLink;
+use wallet_core::{Lang, LinkMeta};
 use wallet_crypto::{Portable, PrivateKey, PublicKey, RsaSign};
 use wallet_explain::{Cause, Finding, Opens, fomo, rsa as explain, serializers};
 
@@ -66,7 +68,14 @@ fn vector(name: &str) -> Value {
 
 fn told(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     let crypto = Portable::new();
-    explain(&crypto, &|text| crypto.sha256(text), &Opener(key.clone()), fields, &STANDARD.encode(signature))
+    explain(
+        &crypto,
+        &|text| crypto.sha256(text),
+        &Opener(key.clone()),
+        LINK,
+        fields,
+        &STANDARD.encode(signature),
+    )
 }
 
 /// SHA1withRSA by the project's own backend.
@@ -75,6 +84,9 @@ fn signer(keys: &Value) -> impl Fn(&str) -> Vec<u8> {
     let signer = RsaSign::new(&key).unwrap();
     move |text| signer.sign_sha1(text.as_bytes()).unwrap()
 }
+
+/// The link whose signature is looked at.
+const LINK: &LinkMeta = <pay::Link<'_> as OutgoingLink>::META;
 
 const FIELDS: [(&str, &str); 6] = [
     ("amount", "0.001"),
@@ -92,7 +104,7 @@ fn every_serializer_is_told_by_what_it_makes() {
         (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
     let canonical = told(&public, &FIELDS, b"").expected;
     assert_eq!(told(&public, &FIELDS, &sign(&canonical)).cause, Cause::Fits);
-    let known = serializers(&FIELDS);
+    let known = serializers(LINK, &FIELDS);
     assert!(known.len() >= 11);
     for serializer in known {
         assert_ne!(serializer.text, canonical, "{}", serializer.name);
@@ -104,7 +116,8 @@ fn every_serializer_is_told_by_what_it_makes() {
         assert_ne!(found.expected.as_bytes().get(at), serializer.text.as_bytes().get(at));
     }
     // Known texts of the ones that are not run here.
-    let text = |name: &str| serializers(&FIELDS).into_iter().find(|known| known.name == name).unwrap().text;
+    let text =
+        |name: &str| serializers(LINK, &FIELDS).into_iter().find(|known| known.name == name).unwrap().text;
     assert!(text("Gson").contains("orderId\\u003d1\\u0026t\\u003d\\u003c2\\u003e"));
     assert!(text("PHP json_encode").contains("https:\\/\\/www.shop.example\\/\\u4ed8\\u6b3e?"));
     assert!(text("Go encoding/json").contains("付款?orderId=1\\u0026t=\\u003c2\\u003e"));
@@ -135,7 +148,7 @@ fn other_keys_hashes_and_lengths_are_told() {
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
     let cause = told(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
-    let found = explain(&crypto, &|text| crypto.sha256(text), &Opener(public), &FIELDS, "no base64!");
+    let found = explain(&crypto, &|text| crypto.sha256(text), &Opener(public), LINK, &FIELDS, "no base64!");
     assert_eq!(found.cause, Cause::NotBase64);
 }
 
@@ -151,7 +164,7 @@ fn the_table_is_what_the_serializers_really_write() {
         let mut canonical = Vec::new();
         wallet_core::json::write_object(fields.iter().copied(), &mut canonical);
         assert_eq!(String::from_utf8(canonical).unwrap(), case["canonical"].as_str().unwrap());
-        for serializer in serializers(&fields) {
+        for serializer in serializers(LINK, &fields) {
             if let Some(real) = case[serializer.name].as_str() {
                 assert_eq!(serializer.text, real, "{}", serializer.name);
                 compared += 1;

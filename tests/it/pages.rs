@@ -518,7 +518,8 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
             ("orderId", "1"),
             ("toAddr", vas.to_addr.as_str()),
         ];
-        let known = wallet_explain::serializers(&fields);
+        let pay_link = <wallet_api::vas::pay::Link<'_> as wallet_core::link::OutgoingLink>::META;
+        let known = wallet_explain::serializers(pay_link, &fields);
         let text = &known.iter().find(|known| known.name == "PHP json_encode").unwrap().text;
         let key = RsaSign::new(&PrivateKey::load(vas.rsa_private_pkcs8.as_str()).unwrap()).unwrap();
         let signed = STANDARD.encode(key.sign_sha1(text.as_bytes()).unwrap());
@@ -531,6 +532,15 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
         let told = visitor.post("/sign", "/sign/link", &[("link", &link)]).await;
         assert!(told.text.contains(php) && told.text.contains("JSON_UNESCAPED_SLASHES"), "{}", told.text);
         assert!(Html::parse_document(&told.text).errors.is_empty());
+        // What is unusual and read all the same (R41) is read here too, and by the wallet's page.
+        let unusual = link.replace("{", "{ ").replace("}", ",\n}");
+        let told = visitor.post("/sign", "/sign/link", &[("link", &unusual)]).await;
+        assert!(told.text.contains(php), "{}", told.text);
+        visitor.sign_in("alice", "/wallet").await;
+        let mut query = Vec::new();
+        form::append("scan", &unusual, &mut query);
+        let asked = visitor.get(&format!("/wallet?{}", String::from_utf8(query).unwrap())).await;
+        assert!(asked.text.contains("0.001") && asked.text.contains("/wallet/pay"), "{}", asked.text);
         let none = visitor.post("/sign", "/sign/link", &[("link", "vaspay://{}")]).await;
         assert!(none.text.contains("amount"), "{}", none.text);
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wallet_core::crypto::Sha1;
-use wallet_core::json;
+use wallet_core::{LinkMeta, json};
 
 use crate::{Cause, Finding, serializers};
 
@@ -33,11 +33,12 @@ fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
     HASHES.iter().find_map(|(name, prefix)| info.strip_prefix(*prefix).map(|digest| (*name, digest)))
 }
 
-/// Why a signature does not fit these fields, which stand in the rule's order.
+/// Why a signature does not fit these fields of a link, which stand in the rule's order.
 pub fn rsa(
     sha1: &dyn Sha1,
     sha256: Sha256<'_>,
     key: &dyn Opens,
+    link: &LinkMeta,
     fields: &[(&str, &str)],
     signature: &str,
 ) -> Finding {
@@ -63,7 +64,7 @@ pub fn rsa(
             hash => finding(Cause::RightTextOtherHash(hash), None),
         };
     }
-    if let Some(known) = serializers(fields).into_iter().find(|known| hashes_to(&known.text)) {
+    if let Some(known) = serializers(link, fields).into_iter().find(|known| hashes_to(&known.text)) {
         let found = Some(known.text.clone());
         return finding(Cause::Serializer(known), found);
     }

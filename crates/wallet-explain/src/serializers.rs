@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wallet_core::{Kind, LinkMeta};
+
 /// A serializer that changes bytes, and what to set so that it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serializer {
@@ -84,72 +86,101 @@ fn object(fields: &[(&str, &str)], escape: Escape, comma: &str, colon: &str) -> 
     format!("{{{}}}", fields.iter().map(member).collect::<Vec<_>>().join(comma))
 }
 
-/// What each known serializer makes of these fields, which stand in the rule's order. Those that write the same as R44
-/// are among them too: the first that fits is told.
-pub fn serializers(fields: &[(&str, &str)]) -> Vec<Serializer> {
-    let mut found = Vec::new();
-    let mut add = |name, zh, en, text| found.push(Serializer { name, zh, en, text });
-    add(
+/// A serializer that writes the fields in the rule's order and changes bytes: its name, what to do in Chinese and English,
+/// what it escapes, and what it puts between members and after names.
+type Known = (&'static str, &'static str, &'static str, Escape, &'static str, &'static str);
+
+const KNOWN: [Known; 7] = [
+    (
         "PHP json_encode",
         "加上 JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE。",
         "Give it JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE.",
-        object(fields, php, ",", ":"),
-    );
-    add(
+        php,
+        ",",
+        ":",
+    ),
+    (
         "PHP json_encode with JSON_UNESCAPED_UNICODE",
         "再加上 JSON_UNESCAPED_SLASHES。",
         "Give it JSON_UNESCAPED_SLASHES too.",
-        object(fields, php_unescaped_unicode, ",", ":"),
-    );
-    add(
+        php_unescaped_unicode,
+        ",",
+        ":",
+    ),
+    (
         "Gson",
         "用 new GsonBuilder().disableHtmlEscaping().create()。",
         "Use new GsonBuilder().disableHtmlEscaping().create().",
-        object(fields, gson, ",", ":"),
-    );
-    add(
+        gson,
+        ",",
+        ":",
+    ),
+    (
         "Go encoding/json",
         "用 Encoder 并 SetEscapeHTML(false)，再去掉末尾换行。",
         "Use an Encoder with SetEscapeHTML(false), and cut off its line end.",
-        object(fields, go, ",", ":"),
-    );
-    add(
+        go,
+        ",",
+        ":",
+    ),
+    (
         "Python json.dumps",
         "用 json.dumps(…, separators=(\",\", \":\"), ensure_ascii=False)。",
         "Use json.dumps(…, separators=(\",\", \":\"), ensure_ascii=False).",
-        object(fields, python, ", ", ": "),
-    );
-    add(
+        python,
+        ", ",
+        ": ",
+    ),
+    (
         "Python json.dumps with ensure_ascii=False",
         "加上 separators=(\",\", \":\")。",
         "Give it separators=(\",\", \":\").",
-        object(fields, nothing, ", ", ": "),
-    );
-    add(
+        nothing,
+        ", ",
+        ": ",
+    ),
+    (
         "a serializer that escapes all but ASCII",
         "关闭非 ASCII 转义（Python：ensure_ascii=False）。",
         "Let it write non-ASCII as it stands (Python: ensure_ascii=False).",
-        object(fields, python, ",", ":"),
-    );
-    // The order of the link's own members instead of the rule's.
-    let order = ["appUuid", "orderId", "toAddr", "assetType", "amount", "callbackUrl"];
+        python,
+        ",",
+        ":",
+    ),
+];
+
+/// What each known serializer makes of these fields of a link, which stand in the rule's order. Those that write the same
+/// as R44 are among them too: the first that fits is told.
+pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> {
+    let known = KNOWN.map(|(name, zh, en, escape, comma, colon)| Serializer {
+        name,
+        zh,
+        en,
+        text: object(fields, escape, comma, colon),
+    });
+    let mut found = Vec::from(known);
+    let mut add = |name, zh, en, text| found.push(Serializer { name, zh, en, text });
     let mut by_link = fields.to_vec();
-    by_link.sort_by_key(|(name, _)| order.iter().position(|known| known == name).unwrap_or(order.len()));
+    by_link.sort_by_key(|(name, _)| link.fields.iter().position(|field| field.name == *name));
     add(
         "a serializer that keeps the link's order",
-        "签名文本的字段按 amount、appUuid、assetType、callbackUrl、orderId、toAddr 排列。",
-        "The text is in the order amount, appUuid, assetType, callbackUrl, orderId, toAddr.",
+        "签名文本的字段有自己的顺序，见应签的文本。",
+        "What is signed has an order of its own: that of the text that should be signed.",
         object(&by_link, nothing, ",", ":"),
     );
     let canonical = object(fields, nothing, ",", ":");
-    if let Some((_, amount)) = fields.iter().find(|(name, _)| *name == "amount") {
-        add(
-            "a serializer to which amount is a number",
-            "amount 是字符串：要带引号。",
-            "amount is a string: it has quotes.",
-            canonical.replacen(&format!("\"amount\":\"{amount}\""), &format!("\"amount\":{amount}"), 1),
-        );
+    let mut numbers = canonical.clone();
+    for (name, value) in fields {
+        if link.fields.iter().any(|field| field.name == *name && field.kind == Kind::Amount) {
+            numbers = numbers.replacen(&format!("\"{name}\":\"{value}\""), &format!("\"{name}\":{value}"), 1);
+        }
     }
+    add(
+        "a serializer to which an amount is a number",
+        "金额是字符串：要带引号。",
+        "An amount is a string: it has quotes.",
+        numbers,
+    );
     add(
         "one that appends a line end",
         "去掉末尾的换行再签名。",

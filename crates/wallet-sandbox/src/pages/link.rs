@@ -56,11 +56,10 @@ fn warning_in(view: &View, warning: Warning) -> String {
     .to_owned()
 }
 
-fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
-    let payload = link::payload(text).map_err(|error| error.to_string())?;
-    let json = payload.json().map_err(|error| error.to_string())?;
-    let (mut members, mut warnings) = (Vec::new(), Warnings::default());
-    let read = json::read_object::<JsonError>(json, &mut warnings, |name, member| {
+/// The members of a link's JSON as a reader may see them, whatever is unusual about how it is written (R41).
+pub(crate) fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>, JsonError> {
+    let mut members = Vec::new();
+    json::read_object::<JsonError>(json, warnings, |name, member| {
         let shown = match member {
             Member::Value(value) => value.text.into_owned(),
             Member::Null => "null".to_owned(),
@@ -68,13 +67,22 @@ fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
         };
         members.push((name.into_owned(), shown));
         Ok(())
-    });
-    let kind = match (read, AnyLink::read(&payload)) {
+    })?;
+    Ok(members)
+}
+
+fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
+    let payload = link::payload(text).map_err(|error| error.to_string())?;
+    let json = payload.json().map_err(|error| error.to_string())?;
+    let mut warnings = Warnings::default();
+    let read = members(json, &mut warnings);
+    let kind = match (&read, AnyLink::read(&payload)) {
         (Err(error), _) => Err(error.to_string()),
-        (Ok(()), Ok((AnyLink::Login(_), _))) => Ok(view.say("登录", "a login")),
-        (Ok(()), Ok((AnyLink::Pay(_), _))) => Ok(view.say("付款", "a payment")),
-        (Ok(()), Err(error)) => Err(error.to_string()),
+        (Ok(_), Ok((AnyLink::Login(_), _))) => Ok(view.say("登录", "a login")),
+        (Ok(_), Ok((AnyLink::Pay(_), _))) => Ok(view.say("付款", "a payment")),
+        (Ok(_), Err(error)) => Err(error.to_string()),
     };
+    let members = read.unwrap_or_default();
     let warnings = payload.warnings.iter().chain(warnings.iter());
     let warnings = warnings.map(|warning| (warning.name(), warning_in(view, warning))).collect();
     let mut canonical = Vec::new();

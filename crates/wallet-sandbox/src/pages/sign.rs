@@ -3,14 +3,17 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use wallet_api::vas::pay;
 use wallet_core::crypto::Sha256 as _;
-use wallet_core::link;
+use wallet_core::json::Warnings;
+use wallet_core::link::{self, OutgoingLink};
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, Opens, fomo, rsa};
 use wallet_platform::FindVasApp;
 use wallet_server::pages::{Posted, View, page as render};
 
 use super::Pages;
+use super::link::members;
 
 struct Opener(PublicKey);
 
@@ -81,9 +84,6 @@ pub(crate) async fn explain_fomo(view: View, posted: Posted) -> Response {
     render(&SignPage { view: &view, given, fomo: Some(shown(&view, &finding)), rsa: None })
 }
 
-/// What the signature of a pay link covers, in the rule's order.
-const SIGNED: [&str; 6] = ["amount", "appUuid", "assetType", "callbackUrl", "orderId", "toAddr"];
-
 /// The signature of a pay link; the app's own key is looked up where none is given.
 pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted: Posted) -> Response {
     let view = view.at("/sign");
@@ -94,17 +94,25 @@ pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted:
 }
 
 async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Shown, String> {
+    let link = <pay::Link<'_> as OutgoingLink>::META;
+    let Some(rule) = link.signing else {
+        return Err(view.say("没有签名。", "It has no signature.").to_owned());
+    };
     let payload = link::payload(text).map_err(|error| error.to_string())?;
     let json = payload.json().map_err(|error| error.to_string())?;
-    let json: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let member = |name: &str| json.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let missing = SIGNED.iter().chain(["signedContent"].iter()).find(|name| member(name).is_empty());
-    if let Some(name) = missing {
-        return Err(format!("{}: {name}", view.say("链接缺少字段", "The link lacks a member")));
-    }
+    let members = members(json, &mut Warnings::default()).map_err(|error| error.to_string())?;
+    let member = |name: &str| {
+        let found = members.iter().find(|(known, text)| known == name && !text.is_empty());
+        let lacks = || format!("{}: {name}", view.say("链接缺少字段", "The link lacks a member"));
+        found.map(|(_, text)| text.as_str()).ok_or_else(lacks)
+    };
+    let parts = rule.canonical.iter().map(|part| Ok((part.name, member(part.name)?)));
+    let fields = parts.collect::<Result<Vec<_>, String>>()?;
+    let signature = member(rule.field)?;
     let key = match key {
         "" => {
-            let app = pages.shared.store.view(FindVasApp(member("appUuid").to_owned())).await;
+            let app = member(rule.key_id.unwrap_or_default())?;
+            let app = pages.shared.store.view(FindVasApp(app.to_owned())).await;
             let app = app.map_err(|_| {
                 view.say(
                     "没有这个 appUuid；请粘贴公钥。",
@@ -117,7 +125,6 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
     };
     let key = Opener(key.map_err(|error| error.to_string())?);
     let crypto = Portable::new();
-    let fields = SIGNED.map(|name| (name, member(name)));
-    let finding = rsa(&crypto, &|text| crypto.sha256(text), &key, &fields, member("signedContent"));
+    let finding = rsa(&crypto, &|text| crypto.sha256(text), &key, link, &fields, signature);
     Ok(shown(view, &finding))
 }

@@ -244,7 +244,7 @@ impl<'a> Wallet<'a> {
             },
             Ok((AnyLink::Pay(asks), _)) => {
                 let known = app(asks.key_id()).await;
-                let (Some((app, wallet)), Some(shown)) = (known, self.unverified(text)) else {
+                let (Some((app, wallet)), Some(shown)) = (known, unverified(&payload)) else {
                     return self.unreadable(unknown());
                 };
                 let [amount, asset, order_id, note] = shown;
@@ -260,17 +260,13 @@ impl<'a> Wallet<'a> {
             Profile::Lafi => "Lafi",
         }
     }
+}
 
-    /// Amount, asset, order and description of a pay link, to be shown. The platform verifies before anything moves.
-    fn unverified(&self, text: &str) -> Option<[String; 4]> {
-        let payload = link::payload(text).ok()?;
-        let json: serde_json::Value = serde_json::from_str(payload.json().ok()?).ok()?;
-        let member = |name: &str| {
-            let text = json.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-            text.chars().take(200).collect()
-        };
-        Some([member("amount"), member("assetType"), member("orderId"), member("description")])
-    }
+/// Amount, asset, order and description of a pay link, to be shown. The platform verifies before anything moves.
+fn unverified(payload: &link::Payload<'_>) -> Option<[String; 4]> {
+    let json = payload.json().ok()?;
+    let member = |name| link::peek(json, name).ok().flatten().unwrap_or_default().chars().take(200).collect();
+    Some(["amount", "assetType", "orderId", "description"].map(member))
 }
 
 fn sign_in_first(here: &str) -> Response {
