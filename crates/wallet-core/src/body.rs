@@ -387,7 +387,7 @@ impl<'o> FieldWriter<'o> {
     }
 
     /// Appends one field.
-    #[inline]
+    #[inline(always)]
     pub fn field(&mut self, lead: &'static Lead, value: &str) {
         match self.format {
             Written::Form => {
@@ -421,17 +421,17 @@ impl<'o> FieldWriter<'o> {
     }
 
     /// Appends what stands before a value: without what separates it, when it is the first.
-    #[inline]
+    #[inline(always)] // each lead is a constant, whose length the compiler then knows
     fn lead(&mut self, lead: &str, value: usize) {
         // One growth for what is likely: nothing of the value is escaped.
         self.out.reserve(lead.len() + value + 8);
-        let first = self.out.len() == self.start;
-        match self.format {
-            Written::Json => return self.out.extend_from_slice(lead.as_bytes()), // its comma becomes the brace
-            Written::Link if first => self.out.extend_from_slice(b"%7B"),
-            _ => {}
+        if self.out.len() > self.start || self.format == Written::Json {
+            return self.out.extend_from_slice(lead.as_bytes()); // in JSON, the first comma becomes the brace
         }
-        self.out.extend_from_slice(&lead.as_bytes()[usize::from(first)..]);
+        if self.format == Written::Link {
+            self.out.extend_from_slice(b"%7B");
+        }
+        self.out.extend_from_slice(&lead.as_bytes()[1..]);
     }
 
     fn part(&mut self, name: &str, value: &str) {

@@ -71,7 +71,7 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends a member. `lead` begins with a comma; the first one's becomes the brace of [`end_object`].
-#[inline]
+#[inline(always)] // each lead is a constant, whose length the compiler then knows
 pub(crate) fn write_member(lead: &str, value: &str, out: &mut Vec<u8>) {
     out.reserve(lead.len() + value.len() + 2);
     out.extend_from_slice(lead.as_bytes());

@@ -131,7 +131,7 @@ impl Canonical<'_> {
     }
 
     /// A field.
-    #[inline]
+    #[inline(always)]
     pub fn field(&mut self, lead: &'static Lead, text: &str) {
         match &mut self.0 {
             Parts::Joined { put, .. } => put(text.as_bytes()),
