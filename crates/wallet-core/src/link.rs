@@ -189,7 +189,7 @@ impl<'a> Payload<'a> {
 
 /// The text of a JSON string that is percent-encoded in a link, and what follows its closing quote `%22`. Borrowed when
 /// nothing in it is encoded. `None` when it holds anything that JSON writes in another way than as itself.
-#[inline]
+#[inline(always)] // so that what it says stays in registers
 pub(crate) fn encoded_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let bytes = text.as_bytes();
     let end = scan::until(bytes, |word| scan::equal(word, b'%') | json::marks(word));
@@ -201,6 +201,7 @@ pub(crate) fn encoded_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
 }
 
 /// [`encoded_text`] where the first escape stands at `first`: decoded and looked at in one pass, up to the closing quote.
+#[inline(never)]
 fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
     let bytes = text.as_bytes();
     // As long as what is left, so that a text is one allocation; a long link's texts grow.
