@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use wallet_sandbox::Sandbox;
-use wallet_tests::{Browser, World};
+use wallet_tests::{Browser, Merchant, World};
 
 async fn open(world: &World, lang: &str, scripts: bool) -> Browser {
     Browser::open(&world.told().url, lang, scripts).await
@@ -182,6 +182,78 @@ async fn a_payment_expires_when_the_clock_is_moved() {
     assert_ne!(browser.text("#now").await, before);
     browser.go(&wallet).await;
     browser.see("expired").await;
+    browser.close_quietly().await;
+}
+
+async fn sign_in_as(browser: &Browser, name: &str, pwd: &str) {
+    browser.go("/openfomo/login.html").await;
+    browser.fill("#login_name", name).await;
+    browser.fill("#pwd", pwd).await;
+    browser.press("main form button").await;
+    browser.see("Sign out").await;
+}
+
+async fn sign_out(browser: &Browser) {
+    browser.press("form[action='/openfomo/logout'] button").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_is_rejected_with_a_reason_and_the_next_one_approved() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    sign_in_as(&browser, "bob", &world.user("bob").pwd).await;
+    for name in ["Bob's books", "Bob's second try"] {
+        browser.go("/apps/new").await;
+        browser.fill("#vas_name", name).await;
+        browser.fill("#safe_domain", "books.example").await;
+        browser.press("form[action='/apps/new/vas'] button").await;
+        browser.see("in review").await;
+    }
+    sign_out(&browser).await;
+    sign_in_as(&browser, "operator", "operator-password").await;
+    browser.press("a[href='/admin']").await;
+    browser.see_in("#applications", "Bob's books").await;
+    browser.fill("#applications form:nth-of-type(1) input[name='reason']", "The domain is not yours.").await;
+    browser.press("#applications form:nth-of-type(1) button[value='reject']").await;
+    browser.see_in("#audit", "The domain is not yours.").await;
+    browser.press("#applications button[value='approve']").await;
+    browser.see_in("#applications", "None.").await;
+    sign_out(&browser).await;
+    sign_in_as(&browser, "bob", &world.user("bob").pwd).await;
+    browser.go("/apps").await;
+    browser.see("rejected").await;
+    browser.see("approved").await;
+    browser.press("tbody tr:nth-of-type(1) a").await;
+    browser.see("The domain is not yours.").await;
+    browser.go("/apps").await;
+    browser.press("tbody tr:nth-of-type(2) a").await;
+    assert_eq!(browser.text("#uuid").await.len(), 36);
+    browser.fill("#pwd", &world.user("bob").pwd).await;
+    browser.press("main form button").await;
+    assert_eq!(browser.text("#access_token").await.len(), 40);
+    browser.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_fails_is_seen_and_sent_again() {
+    let world = World::start().await;
+    let merchant = Merchant::open().await;
+    merchant.answer(&[503]);
+    world.call(&world.pay_user("alice").with("server_uri", &merchant.url)).await.ok();
+    world.advance(60_000).await;
+    let browser = open(&world, "en", true).await;
+    sign_in_as(&browser, "owner", &world.told().fomo.owner_pwd).await;
+    browser.press("a[href='/apps/fomo/demo_app']").await;
+    browser.press("a[href$='/deliveries']").await;
+    browser.see("not delivered").await;
+    browser.see("HTTP 503").await;
+    assert_eq!(browser.count("circle.unheard").await, 20, "the last attempts are drawn");
+    merchant.answer(&[200]);
+    browser.press("button[name='delivery']").await;
+    world.advance(5).await;
+    browser.go("/apps/fomo/demo_app/deliveries").await;
+    browser.see("delivered").await;
+    assert_eq!(browser.count("circle.heard").await, 1);
     browser.close_quietly().await;
 }
 

@@ -9,7 +9,9 @@ use scraper::{Html, Selector};
 use wallet_core::crypto::RsaSigner as _;
 use wallet_core::{Transport, form};
 use wallet_crypto::{PrivateKey, RsaSign};
-use wallet_platform::{DeliveryId, SendAgain};
+use wallet_platform::{
+    Audits, ByOperator, Decision, DeliveryId, OperatorAct, ReviewVas, SendAgain, VasAppId,
+};
 use wallet_tests::{Call, Merchant, World};
 
 /// A browser's memory without a browser: cookies, and forms as they stand.
@@ -94,6 +96,7 @@ impl<'w> Visitor<'w> {
     async fn sign_in(&mut self, name: &str, next: &str) -> Got {
         let pwd = match name {
             "owner" => self.world.told().fomo.owner_pwd.clone(),
+            "operator" => "operator-password".to_owned(),
             name => self.world.user(name).pwd.clone(),
         };
         self.post(
@@ -418,6 +421,113 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert_eq!(world.store().submit(SendAgain(old)).await.unwrap(), None, "whoever asks");
 }
 
+/// An application of this user; its page.
+async fn apply(visitor: &mut Visitor<'_>, name: &str) -> String {
+    let fields = [("wallet", "vas"), ("name", name), ("safe_domain", "www.a.example"), ("scheme", "")];
+    visitor.post("/apps/new", "/apps/new/vas", &fields).await.location().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_alone_review_and_what_they_did_is_recorded() {
+    let world = World::start().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    let (first, second) = (apply(&mut bob, "First").await, apply(&mut bob, "Second").await);
+    let number = |page: &str| page.rsplit('/').next().unwrap().to_owned();
+    let (one, two) = (number(&first), number(&second));
+
+    // For everybody else the page is not there, and its forms do nothing.
+    assert_eq!(bob.get("/admin").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        Visitor::new(&world, "en").get("/admin").await.location(),
+        "/openfomo/login.html?next=%2Fadmin"
+    );
+    let approve = |id: &'static str| [("application", id), ("verdict", "approve")];
+    let id: &'static str = one.clone().leak();
+    let forced = bob.post("/apps/new", "/admin/review", &approve(id)).await;
+    assert_eq!(forced.status, StatusCode::FORBIDDEN);
+    assert!(bob.get(&first).await.text.contains("in review"));
+    let session = world.store().vault().hash(&bob.cookies["wallop_session"]);
+    let decision = Decision::Reject { reason: "by force".to_owned() };
+    let command = ReviewVas { app: VasAppId(one.parse().unwrap()), decision };
+    assert!(
+        world.store().submit(ByOperator { session, command }).await.is_err(),
+        "decided by the platform too"
+    );
+    assert!(bob.get(&first).await.text.contains("in review"));
+
+    let mut operator = Visitor::new(&world, "en");
+    operator.sign_in("operator", "/admin").await;
+    let page = operator.get("/admin").await.text;
+    assert!(page.contains("First") && page.contains("Second") && page.contains("www.a.example"));
+    let silent = [("application", two.as_str()), ("verdict", "reject"), ("reason", " ")];
+    let refused = operator.post("/admin", "/admin/review", &silent).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "whoever applied must be told why");
+    assert_eq!(operator.post("/admin", "/admin/review", &approve(id)).await.location(), "/admin");
+    assert_eq!(
+        operator.post("/admin", "/admin/review", &approve(id)).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "once"
+    );
+    let why = [("application", two.as_str()), ("verdict", "reject"), ("reason", "No such <b>shop</b>")];
+    assert_eq!(operator.post("/admin", "/admin/review", &why).await.location(), "/admin");
+    let approved = bob.get(&first).await.text;
+    assert!(approved.contains("approved") && approved.contains("id=\"uuid\""), "{approved}");
+    assert!(
+        bob.get(&second).await.text.contains("No such &#60;b&#62;shop"),
+        "shown to whoever applied, as text"
+    );
+
+    let audits = world.store().view(Audits { limit: 9 }).await.unwrap();
+    let told: Vec<_> = audits.iter().map(|one| (one.audit.act, one.operator.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            (OperatorAct::Rejected, Some("operator")),
+            (OperatorAct::Approved, Some("operator")),
+            (OperatorAct::Enrolled, None)
+        ]
+    );
+    let page = operator.get("/admin").await.text;
+    assert!(page.contains("No such &#60;b&#62;shop") && page.contains("None. They appear here"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
+    let world = World::start().await;
+    let merchant = Merchant::open().await;
+    merchant.answer(&[503]);
+    world.call(&world.pay_user("alice").with("server_uri", &merchant.url)).await.ok();
+    world.advance(70).await;
+    let mut operator = Visitor::new(&world, "en");
+    operator.sign_in("operator", "/admin").await;
+    let failing = operator.get("/admin").await.text;
+    assert!(failing.contains("HTTP 503; only HTTP 200 acknowledges") && !failing.contains("Send again"));
+    world.advance(60_000).await;
+    let page = operator.get("/admin").await.text;
+    let id = page.split("name=\"delivery\" value=\"").nth(1).expect("one that was never heard");
+    let id = id.split('"').next().unwrap().to_owned();
+    let again = |visitor: &'static str| (visitor, [("delivery", id.as_str())]);
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let (from, fields) = again("/apps/new");
+    assert_eq!(alice.post(from, "/admin/send_again", &fields).await.status, StatusCode::FORBIDDEN);
+    let before = merchant.heard().len();
+    merchant.answer(&[200]);
+    let (from, fields) = again("/admin");
+    assert_eq!(operator.post(from, "/admin/send_again", &fields).await.location(), "/admin");
+    world.advance(5).await;
+    assert_eq!(merchant.heard().len(), before + 1);
+    let (from, fields) = again("/admin");
+    assert_eq!(
+        operator.post(from, "/admin/send_again", &fields).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "once"
+    );
+    let audits = world.store().view(Audits { limit: 9 }).await.unwrap();
+    assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SentAgain).count(), 1);
+}
+
 #[tokio::test]
 async fn a_sandbox_answers_by_the_names_of_this_machine_alone() {
     let world = World::start().await;
@@ -608,7 +718,10 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
-        assert_eq!(seen, 24);
+        visitor.sign_in("operator", "/admin").await;
+        whole(&mut visitor, "/admin", lang).await;
+        seen += 1;
+        assert_eq!(seen, 25);
     }
 }
 

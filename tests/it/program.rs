@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use wallet_platform::FindUser;
+use wallet_sandbox::{Sandbox, SandboxOptions};
 use wallet_tests::{Wallop, wallop_path};
 
 #[test]
@@ -150,4 +152,33 @@ fn the_readmes_commands_run_as_typed() {
     assert!(Command::new("kill").args(["-TERM", &target]).status().unwrap().success());
     child.wait().unwrap();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_is_added_on_the_machine_while_no_server_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let add = |name: &str| {
+        let mut add = Command::new(wallop_path());
+        let done = add.args(["admin", "add", name, "--data"]).arg(directory.path()).output().unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(text).unwrap())
+    };
+    let (done, text) = add("carol");
+    assert!(!done && text.contains("give the directory that the server was started with"), "{text}");
+    let wallop = Wallop::start(directory.path());
+    let (done, text) = add("carol");
+    assert!(!done && text.contains("in use by another process"), "{text}");
+    wallop.stop();
+    let (done, text) = add("carol");
+    assert!(done && text.starts_with("carol is an operator, with the password "), "{text}");
+    let (done, text) = add("alice");
+    assert!(done && text.contains("with the password of before"), "{text}");
+    assert!(!add("no such name\n").0);
+    let options = SandboxOptions { data: Some(directory.path().to_owned()), ..SandboxOptions::default() };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    for (name, operator) in [("carol", true), ("alice", true), ("bob", false)] {
+        let user = sandbox.server().store().view(FindUser(name.to_owned())).await.unwrap().unwrap();
+        assert_eq!(user.operator, operator, "{name}");
+    }
+    sandbox.stop().await;
 }

@@ -95,5 +95,16 @@ async fn main() {
         take("payments").await;
         browser.go("/apps/fomo/corner_cafe/deliveries").await;
         take("deliveries").await;
+        browser.go("/apps/new").await;
+        browser.fill("#vas_name", say("街角书店", "The corner bookshop")).await;
+        browser.fill("#safe_domain", "www.books.example").await;
+        browser.press("form[action='/apps/new/vas'] button").await;
+        browser.press("form[action='/openfomo/logout'] button").await;
+        browser.go("/openfomo/login.html").await;
+        browser.fill("#login_name", "operator").await;
+        browser.fill("#pwd", "operator-password").await;
+        browser.press("main form button").await;
+        browser.go("/admin").await;
+        take("admin").await;
     }
 }

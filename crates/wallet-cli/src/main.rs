@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use wallet_api::vas::Profile;
 use wallet_client::QrCode;
 use wallet_core::Lang;
-use wallet_sandbox::{Described, Sandbox, SandboxOptions, demo};
+use wallet_sandbox::{Described, Sandbox, SandboxOptions, add_operator, demo};
 
 /// Wallet open platforms: a sandbox, demos and tools.
 #[derive(Parser)]
@@ -39,6 +39,11 @@ enum Command {
         #[command(subcommand)]
         platform: DemoPlatform,
     },
+    /// Say who operates: who reviews applications and sees what fails, at /admin.
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
     /// Draw a link as a QR code, in the terminal or into files.
     Qr(QrArguments),
 }
@@ -53,6 +58,18 @@ struct QrArguments {
     /// Write a PNG picture to this file.
     #[arg(long)]
     png: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Make NAME an operator; a user of this name who is not there yet is made, and the password printed once.
+    Add {
+        /// The login name.
+        name: String,
+        /// The directory that the server was started with; no server may be running on it.
+        #[arg(long)]
+        data: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -117,6 +134,7 @@ fn main() -> ExitCode {
         match arguments.command.unwrap_or(Command::Dev(dev)) {
             Command::Dev(arguments) => run_dev(arguments).await,
             Command::Demo { platform } => run_demo(platform).await,
+            Command::Admin { command: AdminCommand::Add { name, data } } => add(&name, &data).await,
             Command::Qr(arguments) => draw(arguments),
         }
     });
@@ -167,7 +185,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-fn greeting(sandbox: &Described, data: Option<&std::path::Path>) -> String {
+fn greeting(sandbox: &Described, data: Option<&Path>) -> String {
     let fomo = &sandbox.fomo;
     let mut text = format!(
         "wallop sandbox is running: open {url} in a browser\n\n\
@@ -241,6 +259,14 @@ async fn play(platform: &DemoPlatform, sandbox: &Described, lang: Lang) -> Resul
         DemoPlatform::Fomo(_) => demo::fomo(sandbox, lang, out).await?,
         DemoPlatform::Vas(_) => demo::vas(sandbox, Profile::Vas, lang, columns(), out).await?,
         DemoPlatform::Lafi(_) => demo::vas(sandbox, Profile::Lafi, lang, columns(), out).await?,
+    }
+    Ok(())
+}
+
+async fn add(name: &str, data: &Path) -> Result<(), Failure> {
+    match add_operator(data, name).await? {
+        Some(pwd) => println!("{name} is an operator, with the password {}", pwd.expose()),
+        None => println!("{name} is an operator, with the password of before"),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use wallet_api::fomo::{CoinId, Direction, UserId};
 use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review};
 use wallet_core::{DeliveryState, Secret, Units, UnixTime};
 
-use crate::entities::CallbackKind;
+use crate::entities::{CallbackKind, OperatorAct};
 use crate::vault::{Digest, TokenKind};
 
 /// A value as a store keeps it.
@@ -113,6 +113,12 @@ int_columns! {
             1 => Some(OrderFault::DoubleSpent), 2 => Some(OrderFault::WrongOrder), 3 => Some(OrderFault::OwnAddress),
             4 => Some(OrderFault::WrongReceiver), 5 => Some(OrderFault::WrongAsset), 6 => Some(OrderFault::Underpaid),
             7 => Some(OrderFault::Overpaid), 8 => Some(OrderFault::Missing), _ => None };
+    OperatorAct: |value| match value {
+            OperatorAct::Enrolled => 1, OperatorAct::Approved => 2, OperatorAct::Rejected => 3,
+            OperatorAct::SentAgain => 4 },
+        |int| match int {
+            1 => Some(OperatorAct::Enrolled), 2 => Some(OperatorAct::Approved), 3 => Some(OperatorAct::Rejected),
+            4 => Some(OperatorAct::SentAgain), _ => None };
     TokenKind: |value| match value { TokenKind::Access => 1, TokenKind::Refresh => 2 },
         |int| match int { 1 => Some(TokenKind::Access), 2 => Some(TokenKind::Refresh), _ => None };
 }

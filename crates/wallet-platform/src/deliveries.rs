@@ -135,7 +135,7 @@ pub enum News {
 }
 
 impl News {
-    fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
+    pub(crate) fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
         match row.tells_of() {
             Subject::Transfer(id) => {
                 let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?.clone();
@@ -153,7 +153,7 @@ impl News {
     }
 
     /// Asks for its rows ahead, as far as the delivery names them.
-    fn want(rows: &Rows, row: &DeliveryRow) {
+    pub(crate) fn want(rows: &Rows, row: &DeliveryRow) {
         match row.tells_of() {
             Subject::Transfer(id) => {
                 rows.want::<App>(&(AppId(row.app.0),));
@@ -266,6 +266,9 @@ impl Command for SendAgain {
     }
 }
 
+/// How much is kept of what a receiver answers, in bytes.
+const REPLY_KEPT: usize = 1024;
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
@@ -275,6 +278,8 @@ pub enum AttemptResult {
         status: u16,
         /// Whether it is what the callback's spec asks for (R4, R52).
         acknowledges: bool,
+        /// The beginning of its body, where it was read.
+        beginning: Option<String>,
     },
     /// It did not answer in time.
     Timeout,
@@ -285,7 +290,12 @@ pub enum AttemptResult {
 impl AttemptResult {
     /// An answer to a callback, judged by its spec; `body` is empty when only the status counts.
     pub fn reply(callback: CallbackKind, status: u16, body: &[u8]) -> Self {
-        Self::Reply { status, acknowledges: callback.meta().schedule.acknowledged_by.accepts(status, body) }
+        let beginning = &body[..body.len().min(REPLY_KEPT)];
+        Self::Reply {
+            status,
+            acknowledges: callback.meta().schedule.acknowledged_by.accepts(status, body),
+            beginning: (!body.is_empty()).then(|| String::from_utf8_lossy(beginning).into_owned()),
+        }
     }
 }
 
@@ -344,7 +354,9 @@ impl Command for FinishAttempt {
         }
         let wanted = row.callback.meta().schedule.acknowledged_by;
         let (input, http_status, failure) = match &self.result {
-            AttemptResult::Reply { status, acknowledges: true } => (Input::Acknowledged, Some(*status), None),
+            AttemptResult::Reply { status, acknowledges: true, .. } => {
+                (Input::Acknowledged, Some(*status), None)
+            }
             // R4, R52: everything else is a failure, and the log says so.
             AttemptResult::Reply { status, .. } => {
                 (Input::Refused, Some(*status), Some(format!("HTTP {status}; only {wanted} acknowledges")))
@@ -355,6 +367,10 @@ impl Command for FinishAttempt {
             AttemptResult::Failed(why) => (Input::Failed, None, Some(why.clone())),
         };
         delivery.handle_input(input, cx.now);
+        let reply = match &self.result {
+            AttemptResult::Reply { beginning, .. } => beginning.clone(),
+            AttemptResult::Timeout | AttemptResult::Failed(_) => None,
+        };
         let after = delivery.snapshot();
         if let (DeliveryState::Exhausted, Subject::Transfer(transfer)) = (after.state, row.tells_of()) {
             tell(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, transfer)?;
@@ -366,6 +382,7 @@ impl Command for FinishAttempt {
             ended_at: cx.now,
             http_status,
             failure,
+            reply,
         });
         out.put(DeliveryRow {
             state: after.state,
@@ -418,5 +435,40 @@ impl Query for AttemptsOf {
         let ended = rows.find::<DeliveryRow>(&(self.0,))?.map_or(0, |row| row.attempts);
         let attempts = rows.find_all::<Attempt>((1..=ended).map(|n| (self.0, n)))?;
         Ok(attempts.into_iter().cloned().collect())
+    }
+}
+
+/// How many attempts of a callback lists tell.
+const ATTEMPTS_TOLD: u32 = 20;
+
+/// The last attempts of each of these deliveries, the oldest first.
+pub(crate) fn told(rows: &Rows, deliveries: &[&DeliveryRow]) -> Result<Vec<Vec<Attempt>>, Stop> {
+    let last = |row: &DeliveryRow| row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
+    for row in deliveries {
+        last(row).for_each(|n| rows.want::<Attempt>(&(row.id, n)));
+    }
+    let of = |row: &&DeliveryRow| {
+        let attempts = rows.find_all::<Attempt>(last(row).map(|n| (row.id, n)))?;
+        Ok(attempts.into_iter().cloned().collect())
+    };
+    deliveries.iter().map(of).collect()
+}
+
+/// What an attempt has told or will tell, to be looked at. None when there is no such delivery.
+#[derive(Debug)]
+pub struct ToldAgain {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+impl Query for ToldAgain {
+    type Answer = Option<Claimed>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let Some(row) = rows.find::<DeliveryRow>(&(self.delivery,))? else { return Ok(None) };
+        let news = News::of(rows, row)?;
+        let (delivery, app, callback) = (row.id, row.app, row.callback);
+        Ok(Some(Claimed { delivery, attempt: self.attempt, app, callback, news }))
     }
 }

@@ -43,6 +43,8 @@ row_ids! {
     VasAppId;
     /// The row number of an order of the VAS and Lafi wallets.
     OrderSeq;
+    /// The row number of something that an operator did.
+    AuditId;
     /// The row number of whichever app is told something by callbacks: one counter numbers the apps of all platforms.
     ReceiverId;
 }
@@ -249,6 +251,8 @@ entities! {
         developer: bool,
         /// When the user was registered.
         created_at: UnixTime,
+        /// Whether the user may do what operators do.
+        operator: bool,
     }
 
     /// Makes login names unique.
@@ -563,6 +567,8 @@ entities! {
         http_status: Option<u16>,
         /// Why it failed, in words.
         failure: Option<String>,
+        /// The beginning of what the receiver answered, where it was read.
+        reply: Option<String>,
     }
 
     /// Counts an app's events.
@@ -883,6 +889,22 @@ entities! {
         coins: String,
     }
 
+    /// Something that an operator did.
+    audit: Audit {
+        key {
+            /// Its number.
+            id: AuditId,
+        }
+        /// When.
+        at: UnixTime,
+        /// Who; none where it was done on the machine itself.
+        operator: Option<UserId>,
+        /// What.
+        act: OperatorAct,
+        /// To what, in words.
+        about: String,
+    }
+
     /// A key of the platform itself, sealed.
     sealed_key: SealedKey {
         key {
@@ -982,6 +1004,19 @@ impl Transfer {
             Direction::AppToUser => self.payee,
         }
     }
+}
+
+/// What an operator does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperatorAct {
+    /// Makes somebody an operator.
+    Enrolled,
+    /// Approves an application.
+    Approved,
+    /// Turns an application down.
+    Rejected,
+    /// Sends a callback again.
+    SentAgain,
 }
 
 /// Which callback a delivery makes.

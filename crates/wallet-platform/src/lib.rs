@@ -28,6 +28,7 @@ mod journal;
 mod machine;
 mod money;
 mod oauth;
+mod operators;
 mod orders;
 mod passwords;
 mod payments;
@@ -48,7 +49,7 @@ pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use deliveries::{
     AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, KeepSigned,
-    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain, StillToBeMade,
+    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain, StillToBeMade, ToldAgain,
 };
 pub use devchain::{
     DevBalance, DevBlockAt, DevBlockOf, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay, DevReorg,
@@ -58,7 +59,10 @@ pub use entities::*;
 pub use machine::{Command, Context, Ids, Query, Reason, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
-pub use orders::{FindOrder, ObservePayment, OrderOf, SubmitPay, SubmittedPay, WatchedOrders, read_pay};
+pub use operators::{Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard};
+pub use orders::{
+    FindOrder, ObservePayment, OrderOf, OrdersOf, SubmitPay, SubmittedPay, ToldOrder, WatchedOrders, read_pay,
+};
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,
     ReservePassword, Who,
@@ -67,7 +71,7 @@ pub use payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, DeliveriesOf, PayUser, PaymentsOf, Pending,
     PrePay, Statement, StatementOf, ToldTransfer, TradeOf, TransferDetail, TransferView,
 };
-pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PutQuote};
+pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PricesNow, PutQuote};
 pub use purge::{Over, Purge};
 pub use returns::{Registered, Return, Target, after_login, browser_address, host_name, target};
 pub use rows::{

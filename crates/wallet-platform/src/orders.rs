@@ -17,7 +17,8 @@ use wallet_core::{Amount, DeliveryState, Units, Unverified, crypto};
 use crate::deliveries;
 use crate::devchain::{DECIMALS, DevPay};
 use crate::entities::{
-    DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppName, VasOrder, VasOrderName, VasPayment,
+    Attempt, DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppId, VasAppName, VasOrder, VasOrderName,
+    VasPayment,
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
@@ -402,6 +403,44 @@ impl Query for OrderOf {
         proven(rows, self.access_token, &self.uuid)?;
         let app = by_uuid(rows, &self.uuid)?;
         order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
+    }
+}
+
+/// An order, and what became of its callback.
+#[derive(Debug, Clone)]
+pub struct ToldOrder {
+    /// The order.
+    pub order: VasOrder,
+    /// Its callback, once it is paid, with the attempts that have ended, the oldest first.
+    pub told: Option<(DeliveryRow, Vec<Attempt>)>,
+}
+
+/// The orders of an app, the newest first.
+#[derive(Debug)]
+pub struct OrdersOf {
+    /// Whose.
+    pub app: VasAppId,
+    /// Those before this one; none begins with the newest.
+    pub before: Option<OrderSeq>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for OrdersOf {
+    type Answer = Vec<ToldOrder>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let before = self.before.map_or(i64::MAX.unsigned_abs(), |order| order.0);
+        let orders = rows.list::<VasOrder>(List::Orders { app: self.app, before, limit: self.limit })?;
+        let ids = orders.iter().filter_map(|order| order.delivery.map(|id| (id,)));
+        let deliveries = rows.find_all::<DeliveryRow>(ids)?;
+        let attempts = deliveries::told(rows, &deliveries)?;
+        let told: Vec<(&DeliveryRow, Vec<Attempt>)> = deliveries.into_iter().zip(attempts).collect();
+        let of = |order: &VasOrder| told.iter().find(|(row, _)| order.delivery == Some(row.id));
+        let shown = |order: &VasOrder| ToldOrder {
+            order: order.clone(),
+            told: of(order).map(|(row, attempts)| ((*row).clone(), attempts.clone())),
+        };
+        Ok(orders.into_iter().map(shown).collect())
     }
 }
 

@@ -375,9 +375,6 @@ pub struct DeliveriesOf {
     pub limit: u64,
 }
 
-/// How many attempts of a callback are told.
-const ATTEMPTS_TOLD: u32 = 20;
-
 impl Query for DeliveriesOf {
     type Answer = Vec<ToldTransfer>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<ToldTransfer>, Stop> {
@@ -391,21 +388,13 @@ impl Query for DeliveriesOf {
         let transfers = rows.find_all::<Transfer>(told.iter().map(|id| (*id,)))?;
         let ids = transfers.iter().filter_map(|transfer| transfer.delivery.map(|id| (id,)));
         let deliveries = rows.find_all::<DeliveryRow>(ids)?;
-        let told = |row: &DeliveryRow| row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
-        for row in &deliveries {
-            told(row).for_each(|n| rows.want::<Attempt>(&(row.id, n)));
-        }
+        let attempts = deliveries::told(rows, &deliveries)?;
         let mut found = Vec::new();
-        for row in deliveries {
-            let attempts = rows.find_all::<Attempt>(told(row).map(|n| (row.id, n)))?;
-            let Some(transfer) = transfers.iter().find(|transfer| transfer.delivery == Some(row.id)) else {
-                continue;
-            };
-            found.push(ToldTransfer {
-                transfer: (*transfer).clone(),
-                delivery: row.clone(),
-                attempts: attempts.into_iter().cloned().collect(),
-            });
+        for (row, attempts) in deliveries.into_iter().zip(attempts) {
+            if let Some(transfer) = transfers.iter().find(|transfer| transfer.delivery == Some(row.id)) {
+                let (transfer, delivery) = ((*transfer).clone(), row.clone());
+                found.push(ToldTransfer { transfer, delivery, attempts });
+            }
         }
         Ok(found)
     }

@@ -6,7 +6,7 @@ use wallet_api::vas::{Currency, Profile, Refusal, lifetimes, limits};
 use wallet_core::{Amount, Units, UnixTime};
 
 use crate::entities::{PriceWindow, Quote, Rows, VasToken};
-use crate::machine::{Command, Context, Stop};
+use crate::machine::{Command, Context, Query, Stop};
 use crate::rows::Changes;
 use crate::vault::Digest;
 
@@ -113,9 +113,50 @@ impl Command for AskPrice {
             Some(wanted) => Profile::ALL.iter().copied().find(|profile| profile.coin_type() == *wanted),
         };
         let profile = profile.ok_or(Refusal::PriceUnavailable)?;
-        let quotes = rows.find_all::<Quote>((0..MARKETS).map(|market| (profile, currency, market)))?;
-        let fresh: Vec<&Quote> = quotes.into_iter().filter(|quote| cx.now <= quote.fresh_until).collect();
+        let fresh = fresh(rows, cx, profile, currency)?;
         mean(fresh.iter().map(|quote| (quote.price, quote.volume))).ok_or(Refusal::PriceUnavailable.into())
+    }
+}
+
+/// What each coin is worth in each currency, for an operator to look at: it counts for nobody.
+#[derive(Debug)]
+pub struct PricesNow;
+
+/// What a coin is worth in a currency.
+#[derive(Debug, Clone)]
+pub struct PriceNow {
+    /// Which coin.
+    pub profile: Profile,
+    /// In which currency.
+    pub currency: Currency,
+    /// The price; none where no market is fresh.
+    pub mean: Option<Amount<'static>>,
+    /// How many markets are fresh.
+    pub fresh: usize,
+}
+
+/// The quotes of a coin in a currency that still count.
+fn fresh<'r>(
+    rows: &'r Rows,
+    cx: &Context<'_>,
+    profile: Profile,
+    currency: Currency,
+) -> Result<Vec<&'r Quote>, Stop> {
+    let quotes = rows.find_all::<Quote>((0..MARKETS).map(|market| (profile, currency, market)))?;
+    Ok(quotes.into_iter().filter(|quote| cx.now <= quote.fresh_until).collect())
+}
+
+impl Query for PricesNow {
+    type Answer = Vec<PriceNow>;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let pairs =
+            Profile::ALL.iter().flat_map(|profile| Currency::ALL.iter().map(move |to| (*profile, *to)));
+        let worth = |(profile, currency)| {
+            let fresh = fresh(rows, cx, profile, currency)?;
+            let mean = mean(fresh.iter().map(|quote| (quote.price, quote.volume)));
+            Ok(PriceNow { profile, currency, mean, fresh: fresh.len() })
+        };
+        pairs.map(worth).collect()
     }
 }
 

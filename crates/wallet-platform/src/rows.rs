@@ -9,7 +9,7 @@ use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
 
 use crate::column::{Cell, CellSource, Column, ColumnKind};
-use crate::entities::{AnyKey, AnyRow, ReceiverId, Rows as AllRows};
+use crate::entities::{AnyKey, AnyRow, ReceiverId, Rows as AllRows, VasAppId};
 use crate::machine::Stop;
 
 /// A keyed row of one table.
@@ -197,6 +197,30 @@ pub enum List {
     },
     /// Deliveries that have a lease.
     Leased,
+    /// Deliveries that wait after an attempt that failed and have no lease, the soonest first.
+    Failing {
+        /// How many at most.
+        limit: u64,
+    },
+    /// Deliveries that were never heard, the newest first.
+    Unheard {
+        /// How many at most.
+        limit: u64,
+    },
+    /// The orders of an app of the VAS and Lafi wallets, the newest first.
+    Orders {
+        /// Whose.
+        app: VasAppId,
+        /// Below which number.
+        before: u64,
+        /// How many at most.
+        limit: u64,
+    },
+    /// What operators did, the newest first.
+    Audits {
+        /// How many at most.
+        limit: u64,
+    },
     /// Orders whose payment is watched, from this number on.
     WatchedOrders {
         /// After which.

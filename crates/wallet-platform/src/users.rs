@@ -61,6 +61,7 @@ fn new_user(
         wallet_pwd_version: 0,
         developer: false,
         created_at: cx.now,
+        operator: false,
     };
     out.put(LoginName { login_name: login_name.to_owned(), user: id });
     Ok(user)

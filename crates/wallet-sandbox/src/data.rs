@@ -10,8 +10,8 @@ use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_platform::{
     ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, DevBalance, DevIssue,
-    DevMine, DevTip, EnrolDeveloper, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records, ReviewVas,
-    VasApp, VasApps, aid,
+    DevMine, DevTip, EnrolDeveloper, EnrolOperator, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records,
+    ReviewVas, VasApp, VasApps, aid,
 };
 use wallet_store::{Failure, Store, StoreError};
 
@@ -115,8 +115,13 @@ pub(crate) struct DemoUser {
     pub(crate) login_name: &'static str,
     name: &'static str,
     pub(crate) pwd: &'static str,
+    /// Empty when the user has none.
     pub(crate) wallet_pwd: &'static str,
 }
+
+/// Who does at `/admin` what operators do.
+pub(crate) const OPERATOR: DemoUser =
+    DemoUser { login_name: "operator", name: "Operator", pwd: "operator-password", wallet_pwd: "" };
 
 /// The app's owner first.
 pub(crate) const USERS: [DemoUser; 3] = [
@@ -170,15 +175,24 @@ async fn create_user(
             // Two hashes of tens of milliseconds each, beside those of the other users.
             let (hashing, vault) = (passwords.clone(), store.vault().clone());
             let hashes = tokio::task::spawn_blocking(move || {
-                [user.pwd, user.wallet_pwd]
-                    .map(|password| Secret::new(hashing.hash(vault.crypto(), password)))
+                let hash = |password: &str| Secret::new(hashing.hash(vault.crypto(), password));
+                (hash(user.pwd), (!user.wallet_pwd.is_empty()).then(|| hash(user.wallet_pwd)))
             });
-            let [pwd, wallet_pwd] = hashes.await.map_err(|error| StoreError::Panicked(error.to_string()))?;
+            let (pwd, wallet_pwd) = hashes.await.map_err(|error| StoreError::Panicked(error.to_string()))?;
             let (login_name, name) = (user.login_name.to_owned(), user.name.to_owned());
-            let user = CreateUser { login_name, name, pwd, wallet_pwd: Some(wallet_pwd), developer: false };
-            store.submit(user).await?
+            store.submit(CreateUser { login_name, name, pwd, wallet_pwd, developer: false }).await?
         }
     };
+    Ok(id)
+}
+
+/// A demo user who has something of each coin.
+async fn create_rich_user(
+    store: &Store,
+    passwords: &Passwords,
+    user: &'static DemoUser,
+) -> Result<UserId, Failure> {
+    let id = create_user(store, passwords, user).await?;
     // Each step by itself, so that a start that was cut off is completed by the next one.
     for coin in coins() {
         if store.view(Records { user: id, coin: coin.id, page: 1 }).await?.total == 0
@@ -199,11 +213,13 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         }
     }
     let [owner, alice, bob] = &USERS;
-    let (owner, alice, bob) = tokio::try_join!(
-        create_user(store, passwords, owner),
-        create_user(store, passwords, alice),
-        create_user(store, passwords, bob),
+    let (owner, alice, bob, operator) = tokio::try_join!(
+        create_rich_user(store, passwords, owner),
+        create_rich_user(store, passwords, alice),
+        create_rich_user(store, passwords, bob),
+        create_user(store, passwords, &OPERATOR),
     )?;
+    store.submit(EnrolOperator(operator)).await?;
     if store.view(FindApp::new(CLIENT_ID)).await.is_err() {
         store.submit(EnrolDeveloper(owner)).await?;
         let seed = store.vault().seed();

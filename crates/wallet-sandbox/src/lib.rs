@@ -14,4 +14,4 @@ mod sandbox;
 
 pub use clock::SandboxClock;
 pub use data::{Described, DescribedChain, DescribedFomo, DescribedUser, DescribedVas};
-pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
+pub use sandbox::{Sandbox, SandboxError, SandboxOptions, add_operator};

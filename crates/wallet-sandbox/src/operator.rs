@@ -4,7 +4,6 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use wallet_crypto::{DEFAULT_BITS, PrivateKey};
 use wallet_platform::{ApplicationFault, Decision, FindOrder, ReviewVas, SendAgain, VasAppId};
 
 use wallet_store::Failure;
@@ -39,14 +38,9 @@ fn refused(why: &str) -> Response {
 /// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
 pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Review>) -> Response {
     let decision = if review.approve == Approve::Yes {
-        // A second or so: away from everything else.
-        match tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await {
-            Ok(Ok(key)) => Decision::Approve {
-                rsa_private: key.to_base64(),
-                rsa_public: key.public().pkcs1().to_vec(),
-                seed: shared.store.vault().seed(),
-            },
-            _ => return failed(&"no key pair could be made"),
+        match shared.server.approval().await {
+            Ok(decision) => decision,
+            Err(why) => return failed(&why),
         }
     } else {
         Decision::Reject { reason: review.reason }

@@ -15,9 +15,10 @@ use wallet_api::vas::{Profile, limits};
 use wallet_core::Secret;
 use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
+use wallet_platform::{CreateUser, EnrolOperator, FindUser};
 use wallet_server::pages::PageSettings;
 use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
-use wallet_store::{Clock as _, Options, Store};
+use wallet_store::{Clock as _, Failure, Options, Store};
 
 use crate::clock::SandboxClock;
 use crate::data::{Described, DescribedVas, SHOP_CLIENT_ID, describe, seed, seed_shop};
@@ -92,15 +93,8 @@ impl Sandbox {
         let bound = listener.local_addr().map_err(|error| SandboxError(format!("cannot listen: {error}")))?;
         let url = format!("http://{bound}");
 
-        let crypto = Arc::new(Portable::new());
-        let master = master_key(&directory, &crypto)?;
-        let offset_file = directory.join("clock.offset");
-        let offset = std::fs::read_to_string(&offset_file).ok().and_then(|text| text.trim().parse().ok());
-        let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
-        let store = Store::open(&directory.join("wallop.db"), Options::new(clock.clone(), crypto, master))
-            .map_err(|error| SandboxError(error.to_string()))?;
-        let failed =
-            |failure: wallet_store::Failure| SandboxError(format!("cannot make the demo data: {failure}"));
+        let (store, clock) = open_store(&directory)?;
+        let failed = |failure: Failure| SandboxError(format!("cannot make the demo data: {failure}"));
         seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
         let described = describe(&store, &url).await.map_err(failed)?;
 
@@ -123,7 +117,7 @@ impl Sandbox {
             clock: clock.clone(),
             server: server.clone(),
             codes,
-            offset_file: offset_file.into(),
+            offset_file: directory.join(OFFSET).into(),
             moving: Arc::default(),
         };
         let recorder = Recorder::new(clock.clone());
@@ -190,14 +184,64 @@ impl Sandbox {
     }
 }
 
+/// The database of a data directory.
+const DATABASE: &str = "wallop.db";
+/// How far ahead its clock is, in milliseconds.
+const OFFSET: &str = "clock.offset";
+
+fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), SandboxError> {
+    let crypto = Arc::new(Portable::new());
+    let master = master_key(directory, &crypto)?;
+    let offset = std::fs::read_to_string(directory.join(OFFSET)).ok();
+    let offset = offset.and_then(|text| text.trim().parse().ok());
+    let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
+    let store = Store::open(&directory.join(DATABASE), Options::new(clock.clone(), crypto, master));
+    Ok((store.map_err(|error| SandboxError(error.to_string()))?, clock))
+}
+
+/// Makes somebody an operator in a data directory that no server has open. A user who is not there yet is made, with the
+/// password that is returned.
+///
+/// # Errors
+/// [`SandboxError`], in words.
+pub async fn add_operator(data: &Path, login_name: &str) -> Result<Option<Secret<String>>, SandboxError> {
+    if !data.join(DATABASE).exists() {
+        return Err(SandboxError(format!(
+            "there is no {DATABASE} in {}: give the directory that the server was started with",
+            data.display()
+        )));
+    }
+    let (store, _) = open_store(data)?;
+    let failed =
+        |failure: Failure| SandboxError(format!("{login_name} cannot be made an operator: {failure}"));
+    let (user, pwd) = match store.view(FindUser(login_name.to_owned())).await.map_err(failed)? {
+        Some(known) => (known.id, None),
+        None => {
+            let mut random = [0; 12];
+            store.vault().crypto().fill(&mut random);
+            let pwd = Secret::new(hex_text(&random));
+            let hash = Passwords::new(PasswordCost::default()).hash(store.vault().crypto(), pwd.expose());
+            let user = CreateUser {
+                login_name: login_name.to_owned(),
+                name: login_name.to_owned(),
+                pwd: Secret::new(hash),
+                wallet_pwd: None,
+                developer: false,
+            };
+            (store.submit(user).await.map_err(failed)?, Some(pwd))
+        }
+    };
+    store.submit(EnrolOperator(user)).await.map_err(failed)?;
+    Ok(pwd)
+}
+
 /// The demo shop with its access to each platform: a FOMO app of its own, whose address is wherever this sandbox runs now.
 async fn open_shop(
     shared: &Shared,
     described: &Described,
     port: u16,
 ) -> Result<Merchant<HyperTokio>, SandboxError> {
-    let failed =
-        |failure: wallet_store::Failure| SandboxError(format!("cannot open the demo shop: {failure}"));
+    let failed = |failure: Failure| SandboxError(format!("cannot open the demo shop: {failure}"));
     let redirect_uri = format!("{}/shop/back", shared.url);
     let client_secret = seed_shop(&shared.store, &redirect_uri).await.map_err(failed)?;
     let access = |profile: Profile, described: &DescribedVas| VasAccess {
@@ -244,7 +288,7 @@ fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, S
             Ok(Secret::new(bytes))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if directory.join("wallop.db").exists() {
+            if directory.join(DATABASE).exists() {
                 return Err(SandboxError(format!(
                     "{} is missing, and the database beside it cannot be read without it: restore it, or use an empty directory",
                     path.display()

@@ -312,7 +312,7 @@ impl Inner {
         let (started_at, result) = self.exchange(&mut claimed).await;
         let Some(result) = result else { return }; // what it was to tell is not true any more
         let (outcome, status) = match &result {
-            AttemptResult::Reply { status, acknowledges: true } => ("acknowledged", *status),
+            AttemptResult::Reply { status, acknowledges: true, .. } => ("acknowledged", *status),
             AttemptResult::Reply { status, .. } => ("refused", *status),
             AttemptResult::Timeout => ("timeout", 0),
             AttemptResult::Failed(_) => ("failed", 0),

@@ -10,8 +10,8 @@ use axum::routing::get;
 use http::StatusCode;
 use tokio::time::Instant;
 use wallet_core::UnixTime;
-use wallet_crypto::{PasswordCost, Passwords};
-use wallet_platform::NextDue;
+use wallet_crypto::{DEFAULT_BITS, PasswordCost, Passwords, PrivateKey};
+use wallet_platform::{Decision, NextDue};
 use wallet_store::{Failure, Store};
 
 use crate::callbacks::{Callbacks, Settled};
@@ -138,6 +138,20 @@ impl Server {
         let (attempt, block) =
             (self.inner.store.view(NextDue::default()).await?, self.inner.watcher.next().await?);
         Ok([attempt, block].into_iter().flatten().min())
+    }
+
+    /// What an approval of an application needs: a key pair, made away from the threads that answer.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn approval(&self) -> Result<Decision, &'static str> {
+        let key = tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await;
+        let key = key.ok().and_then(Result::ok).ok_or("no key pair could be made")?;
+        Ok(Decision::Approve {
+            rsa_private: key.to_base64(),
+            rsa_public: key.public().pkcs1().to_vec(),
+            seed: self.inner.store.vault().seed(),
+        })
     }
 
     /// The watcher of the chain.

@@ -1,5 +1,6 @@
 //! A store in memory, for tests and simulations. The same decisions run on it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -145,6 +146,48 @@ impl Backend for Memory {
             List::WatchedOrders { after, limit } => sorted(
                 self.select(|row| match row {
                     AnyRow::VasOrder(order) if order.watched && order.id.0 > *after => Some(order.id),
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
+            List::Failing { limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::DeliveryRow(row)
+                        if row.state == DeliveryState::Waiting
+                            && row.leased_until.millis() == 0
+                            && row.attempts > 0 =>
+                    {
+                        Some((row.next_at, row.id))
+                    }
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
+            List::Unheard { limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::DeliveryRow(row) if row.state == DeliveryState::Exhausted => {
+                        Some(Reverse(row.id))
+                    }
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
+            List::Orders { app, before, limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::VasOrder(order) if order.app == *app && order.id.0 < *before => {
+                        Some(Reverse(order.id))
+                    }
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
+            List::Audits { limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::Audit(audit) => Some(Reverse(audit.id)),
                     _ => None,
                 }),
                 0,

@@ -320,6 +320,20 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
             "WHERE watched = 1 AND id > ?1 ORDER BY id LIMIT ?2",
             vec![int(*after), int(*limit)],
         ),
+        List::Failing { limit } => (
+            "delivery",
+            "WHERE state = 0 AND leased_until = 0 AND attempts > 0 ORDER BY next_at, id LIMIT ?1",
+            vec![int(*limit)],
+        ),
+        List::Unheard { limit } => {
+            ("delivery", "WHERE state = 2 ORDER BY id DESC LIMIT ?1", vec![int(*limit)])
+        }
+        List::Orders { app, before, limit } => (
+            "vas_order",
+            "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            vec![int(app.0), int(*before), int(*limit)],
+        ),
+        List::Audits { limit } => ("audit", "ORDER BY id DESC LIMIT ?1", vec![int(*limit)]),
         List::Leased => ("delivery", "WHERE leased_until > 0 ORDER BY id", vec![]),
         List::Over { what, by, limit } => {
             let by_expiry = "WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2";

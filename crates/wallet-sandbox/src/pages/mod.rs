@@ -19,7 +19,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 pub(crate) use wallet_server::pages::shown_time;
 use wallet_server::pages::{Hint, NavItem};
 
-use crate::data::USERS;
+use crate::data::{DemoUser, OPERATOR, USERS};
 use crate::demo::HyperTokio;
 use crate::merchant::Merchant;
 use crate::recorder::Recorder;
@@ -37,11 +37,10 @@ pub(crate) const NAV: &[NavItem] = &[
     wallet_server::pages::APPS,
 ];
 
-/// The passwords that the sign-in page shows: the buyers', and that of the demo shop's developer.
-pub(crate) const HINTS: &[Hint] = &[hint(1), hint(2), hint(0)];
+/// The passwords that the sign-in page shows: the buyers', that of the demo shop's developer, and the operator's.
+pub(crate) const HINTS: &[Hint] = &[hint(&USERS[1]), hint(&USERS[2]), hint(&USERS[0]), hint(&OPERATOR)];
 
-const fn hint(at: usize) -> Hint {
-    let user = &USERS[at];
+const fn hint(user: &DemoUser) -> Hint {
     Hint { login_name: user.login_name, pwd: user.pwd, wallet_pwd: user.wallet_pwd }
 }
 

@@ -4,6 +4,7 @@
 //! `{{ view.say("登录", "Sign in") }}`; so none can be missing. Forms are [`Posted`]: they carry the visitor's token, or they
 //! are refused. Everything works without JavaScript.
 
+mod admin;
 mod apps;
 mod consent;
 mod deliveries;
@@ -52,7 +53,7 @@ pub struct Hint {
     pub login_name: &'static str,
     /// The login password.
     pub pwd: &'static str,
-    /// The payment password.
+    /// The payment password; empty when the user has none.
     pub wallet_pwd: &'static str,
 }
 
@@ -90,6 +91,9 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/fomo/{client_id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/fomo/{client_id}/payments", get(payments::page))
         .route("/apps/fomo/{client_id}/payments.csv", get(payments::statement))
+        .route("/admin", get(admin::page))
+        .route("/admin/review", post(admin::review))
+        .route("/admin/send_again", post(admin::send_again))
         .route("/apps/vas/{id}", get(apps::vas))
         .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
 }

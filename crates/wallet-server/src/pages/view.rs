@@ -180,6 +180,11 @@ impl View {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 
+    /// Whether whoever is signed in is an operator.
+    pub fn is_operator(&self) -> bool {
+        self.signed_in.as_ref().is_some_and(|signed_in| signed_in.user.operator)
+    }
+
     /// The main navigation.
     pub fn nav(&self) -> &'static [NavItem] {
         self.settings.nav

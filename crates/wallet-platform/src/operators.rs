@@ -1,0 +1,177 @@
+//! Operators: who they are, what they decide, and the record of it.
+
+use wallet_api::fomo::{Refusal, UserId};
+
+use crate::deliveries::{News, SendAgain};
+use crate::entities::{Attempt, Audit, AuditId, DeliveryId, DeliveryRow, OperatorAct, Rows, User, VasApp};
+use crate::machine::{Command, Context, Query, Stop};
+use crate::rows::{Changes, List};
+use crate::users::signed_in;
+use crate::vas::{ApplicationFault, Decision, ReviewVas};
+use crate::vault::Digest;
+
+fn record(cx: &Context<'_>, out: &mut Changes, operator: Option<UserId>, act: OperatorAct, about: String) {
+    out.put(Audit { id: AuditId(cx.ids.next()), at: cx.now, operator, act, about });
+}
+
+/// Makes a user an operator. Only the machine itself does this: there is no address for it.
+#[derive(Debug)]
+pub struct EnrolOperator(pub UserId);
+
+impl Command for EnrolOperator {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = rows.find::<User>(&(self.0,))?.ok_or(Refusal::UserUnknown)?;
+        if !user.operator {
+            record(cx, out, None, OperatorAct::Enrolled, user.login_name.clone());
+            out.put(User { operator: true, ..user.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// A command that an operator may give, and what is recorded of it.
+pub trait Audited: Command {
+    /// What was done, and to what; none when nothing was.
+    fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)>;
+}
+
+impl Audited for ReviewVas {
+    fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<(OperatorAct, String)> {
+        let app = outcome.as_ref().ok()?;
+        Some(match &self.decision {
+            Decision::Approve { .. } => (OperatorAct::Approved, format!("{} ({})", app.name, app.id.0)),
+            Decision::Reject { reason } => {
+                (OperatorAct::Rejected, format!("{} ({}): {reason}", app.name, app.id.0))
+            }
+        })
+    }
+}
+
+impl Audited for SendAgain {
+    fn done(&self, outcome: &Option<DeliveryId>) -> Option<(OperatorAct, String)> {
+        outcome.map(|again| (OperatorAct::SentAgain, format!("{} → {}", self.0.0, again.0)))
+    }
+}
+
+/// What an operator commands: 206 for everybody else. What was done is recorded with it, or neither is.
+#[derive(Debug)]
+pub struct ByOperator<C> {
+    /// Whose session.
+    pub session: Digest,
+    /// What is to be done.
+    pub command: C,
+}
+
+impl<C: Audited> Command for ByOperator<C> {
+    type Outcome = C::Outcome;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<C::Outcome, Stop> {
+        let user = signed_in(rows, cx, out, self.session)?;
+        if !user.operator {
+            return Err(Refusal::NoPermission.into());
+        }
+        let outcome = self.command.apply(rows, cx, out)?;
+        if let Some((act, about)) = self.command.done(&outcome) {
+            record(cx, out, Some(user.id), act, about);
+        }
+        Ok(outcome)
+    }
+}
+
+/// What operators did last, the newest first.
+#[derive(Debug)]
+pub struct Audits {
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// Something that an operator did.
+#[derive(Debug, Clone)]
+pub struct ShownAudit {
+    /// What, and when.
+    pub audit: Audit,
+    /// Who, by login name; none where it was done on the machine itself.
+    pub operator: Option<String>,
+}
+
+impl Query for Audits {
+    type Answer = Vec<ShownAudit>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let audits = rows.list::<Audit>(List::Audits { limit: self.limit })?;
+        audits.iter().filter_map(|audit| audit.operator).for_each(|id| rows.want::<User>(&(id,)));
+        let shown = |audit: &Audit| {
+            let operator = audit.operator.map(|id| rows.find::<User>(&(id,))).transpose()?.flatten();
+            let operator = operator.map(|user| user.login_name.clone());
+            Ok(ShownAudit { audit: audit.clone(), operator })
+        };
+        audits.into_iter().map(shown).collect()
+    }
+}
+
+/// A callback that its receiver has not heard.
+#[derive(Debug, Clone)]
+pub struct Troubled {
+    /// Where it stands.
+    pub delivery: DeliveryRow,
+    /// The name of the app that is told.
+    pub app: String,
+    /// What it tells of: the app's own id of the payment.
+    pub about: String,
+    /// The last attempt.
+    pub last: Option<Attempt>,
+    /// Whether it may be sent again.
+    pub may_be_sent_again: bool,
+}
+
+fn troubled(rows: &Rows, list: List) -> Result<Vec<Troubled>, Stop> {
+    let deliveries = rows.list::<DeliveryRow>(list)?;
+    for row in &deliveries {
+        News::want(rows, row);
+        rows.want::<Attempt>(&(row.id, row.attempts));
+    }
+    let mut found = Vec::new();
+    for row in deliveries {
+        let news = News::of(rows, row)?;
+        let (app, about, newest) = match &news {
+            News::Transfer { transfer, app, .. } => (&app.name, &transfer.trade_id, transfer.delivery),
+            News::Order { order, app, .. } => (&app.name, &order.order_id, order.delivery),
+        };
+        found.push(Troubled {
+            delivery: row.clone(),
+            app: app.clone(),
+            about: about.clone(),
+            last: rows.find::<Attempt>(&(row.id, row.attempts))?.cloned(),
+            may_be_sent_again: newest == Some(row.id),
+        });
+    }
+    Ok(found)
+}
+
+/// Callbacks that wait after an attempt that failed, the soonest first.
+#[derive(Debug)]
+pub struct Failing {
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for Failing {
+    type Answer = Vec<Troubled>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let waiting = troubled(rows, List::Failing { limit: self.limit })?;
+        Ok(waiting.into_iter().map(|one| Troubled { may_be_sent_again: false, ..one }).collect())
+    }
+}
+
+/// Callbacks that were given up, the newest first.
+#[derive(Debug)]
+pub struct Unheard {
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for Unheard {
+    type Answer = Vec<Troubled>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        troubled(rows, List::Unheard { limit: self.limit })
+    }
+}

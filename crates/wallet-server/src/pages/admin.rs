@@ -1,0 +1,221 @@
+//! The operator's page: applications, the queue of callbacks and who does not hear them, prices, limits, and a record of
+//! what operators did.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use wallet_api::fomo::Fomo;
+use wallet_api::vas::{Review, Vas};
+use wallet_core::{Lang, Platform as _};
+use wallet_platform::{
+    ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DueDeliveries, Failing, NextDue, OperatorAct,
+    PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasApp, VasAppId, VasApps,
+};
+
+use super::apps::{done, signed_in};
+use super::sign_in::encoded;
+use super::view::SignedIn;
+use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
+use crate::server::Server;
+
+const HERE: &str = "/admin";
+/// Rows of a table at most.
+const ROWS: u64 = 50;
+/// Due callbacks that are counted at most.
+const COUNTED: u64 = 1_000;
+
+struct Application {
+    id: u64,
+    name: String,
+    wallet: &'static str,
+    safe_domain: String,
+    scheme: String,
+    since: String,
+}
+
+struct Receiver {
+    delivery: u64,
+    app: String,
+    about: String,
+    attempts: u32,
+    why: String,
+    next: Option<String>,
+    may_be_sent_again: bool,
+}
+
+impl Receiver {
+    fn of(troubled: Troubled, waits: bool) -> Self {
+        Self {
+            delivery: troubled.delivery.id.0,
+            app: troubled.app,
+            about: troubled.about,
+            attempts: troubled.delivery.attempts,
+            why: troubled.last.and_then(|attempt| attempt.failure).unwrap_or_default(),
+            next: waits.then(|| shown_time(troubled.delivery.next_at)),
+            may_be_sent_again: troubled.may_be_sent_again,
+        }
+    }
+}
+
+struct Act {
+    at: String,
+    operator: String,
+    act: &'static str,
+    about: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct AdminPage<'a> {
+    view: &'a View,
+    applications: Vec<Application>,
+    due: String,
+    oldest: Option<String>,
+    failing: Vec<Receiver>,
+    unheard: Vec<Receiver>,
+    prices: Vec<(String, String, usize)>,
+    limits: Vec<(&'static str, String)>,
+    acts: Vec<Act>,
+}
+
+/// Who is signed in and an operator; everybody else is told what this page is.
+macro_rules! operator {
+    ($view:expr) => {{
+        let signed_in = signed_in!($view);
+        if !signed_in.user.operator {
+            return not_for_you(&$view);
+        }
+        signed_in
+    }};
+}
+
+fn not_for_you(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::FORBIDDEN,
+        view.say("这是运营者的页面", "This page is for operators"),
+        view.say("你登录的用户不是运营者。", "The user that you are signed in as is none."),
+        view.say(
+            "在服务器上运行 wallop admin add 用户名。",
+            "On the server's machine, wallop admin add NAME makes one.",
+        ),
+    )
+}
+
+/// What the specs fix in numbers: lifetimes in seconds, and limits.
+fn limits() -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    for meta in [Fomo::META, Vas::META] {
+        all.extend(meta.lifetimes.iter().map(|one| (one.id, format!("{} s", one.value))));
+        all.extend(meta.limits.iter().map(|one| (one.id, one.value.to_string())));
+    }
+    all
+}
+
+pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
+    operator!(view);
+    let store = &server.inner.store;
+    let apps = done!(&view, store.view(VasApps { owner: None }).await);
+    let pending = apps.into_iter().filter(|app| app.state == Review::Pending);
+    let applications = pending.map(|app: VasApp| Application {
+        id: app.id.0,
+        name: app.name,
+        wallet: app.profile.meta().doc.in_lang(Lang::En),
+        safe_domain: app.safe_domain,
+        scheme: app.scheme,
+        since: shown_time(app.created_at),
+    });
+    let applications = applications.collect();
+    let now = store.now();
+    let due = done!(&view, store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await);
+    let next = done!(&view, store.view(NextDue::default()).await);
+    let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
+    let receivers = |all: Vec<Troubled>, waits| all.into_iter().map(|one| Receiver::of(one, waits)).collect();
+    let failing = done!(&view, store.view(Failing { limit: ROWS }).await);
+    let unheard = done!(&view, store.view(Unheard { limit: ROWS }).await);
+    let prices = done!(&view, store.view(PricesNow).await).into_iter().map(|price| {
+        let worth = price.mean.map_or_else(|| "—".to_owned(), |mean| mean.as_str().to_owned());
+        let pair = format!("{} / {}", price.profile.coin_type(), price.currency.as_str());
+        (pair, worth, price.fresh)
+    });
+    let acts = done!(&view, store.view(Audits { limit: ROWS }).await).into_iter().map(|shown| Act {
+        at: shown_time(shown.audit.at),
+        operator: shown.operator.unwrap_or_else(|| view.say("本机", "the machine").to_owned()),
+        act: match shown.audit.act {
+            OperatorAct::Enrolled => view.say("成为运营者", "made an operator"),
+            OperatorAct::Approved => view.say("通过申请", "approved"),
+            OperatorAct::Rejected => view.say("拒绝申请", "rejected"),
+            OperatorAct::SentAgain => view.say("再次发送回调", "sent again"),
+        },
+        about: shown.audit.about,
+    });
+    render(&AdminPage {
+        view: &view,
+        applications,
+        due: if due.len() as u64 == COUNTED { format!("{COUNTED}+") } else { due.len().to_string() },
+        oldest: overdue.map(|seconds| format!("{seconds} s")),
+        failing: receivers(failing, true),
+        unheard: receivers(unheard, false),
+        prices: prices.collect(),
+        limits: limits(),
+        acts: acts.collect(),
+    })
+}
+
+fn not_done(view: &View, why: &str) -> Response {
+    problem(
+        view,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        view.say("没有执行", "Nothing was done"),
+        why,
+        view.say("返回查看现在的状态。", "Go back and see how things stand now."),
+    )
+}
+
+pub(crate) async fn review(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at(HERE);
+    let SignedIn { session, .. } = operator!(view);
+    let Ok(app) = posted.text("application").parse().map(VasAppId) else {
+        return not_done(&view, view.say("没有这个申请。", "There is no such application."));
+    };
+    let reason = posted.text("reason").trim();
+    let decision = match posted.text("verdict") {
+        "approve" => server.approval().await,
+        "reject" if reason.is_empty() => {
+            Err(view.say("拒绝时须说明原因，申请者会看到。", "Say why: whoever applied will read it."))
+        }
+        "reject" => Ok(Decision::Reject { reason: reason.chars().take(500).collect() }),
+        _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
+    };
+    let decision = match decision {
+        Ok(decision) => decision,
+        Err(why) => return not_done(&view, why),
+    };
+    let command = ByOperator { session: *session, command: ReviewVas { app, decision } };
+    match done!(&view, server.inner.store.submit(command).await) {
+        Ok(_) => see_other(HERE),
+        Err(ApplicationFault::Decided) => {
+            not_done(&view, view.say("这个申请已有结论。", "This application has been decided already."))
+        }
+        Err(_) => not_done(&view, view.say("没有这个申请。", "There is no such application.")),
+    }
+}
+
+pub(crate) async fn send_again(State(server): State<Server>, view: View, posted: Posted) -> Response {
+    let view = view.at(HERE);
+    let SignedIn { session, .. } = operator!(view);
+    let again = match posted.text("delivery").parse().map(DeliveryId) {
+        Ok(delivery) => {
+            let command = ByOperator { session: *session, command: SendAgain(delivery) };
+            done!(&view, server.inner.store.submit(command).await)
+        }
+        Err(_) => None,
+    };
+    if again.is_none() {
+        let why = view.say("它已送达，或仍在重试。", "It was heard, or it is still being tried.");
+        return not_done(&view, why);
+    }
+    server.inner.callbacks.wake();
+    see_other(HERE)
+}
