@@ -25,14 +25,14 @@ use wallet_tests::{Merchant, Reply, TestStore, World};
 type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
 
 /// The sandbox's own VAS app, with a callback address that hears.
-struct Shop {
-    world: World,
-    merchant: Merchant,
+pub(crate) struct Shop {
+    pub(crate) world: World,
+    pub(crate) merchant: Merchant,
     session: String,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = World::start().await;
         let session = world.session("alice").await;
         Self { merchant: Merchant::open().await, session, world }
@@ -64,7 +64,7 @@ impl Shop {
         RsaVerify::new(&PublicKey::load(&self.told().rsa_public_spki).unwrap())
     }
 
-    fn order(&self, order_id: &str) -> Order {
+    pub(crate) fn order(&self, order_id: &str) -> Order {
         let port = self.merchant.url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
         Order {
             order_id: order_id.to_owned().into(),
@@ -80,7 +80,7 @@ impl Shop {
         order.link(&self.told().uuid).qr(Some(&Signer::Rsa(&RsaSign::new(&key).unwrap()))).unwrap()
     }
 
-    async fn pay(&self, order: &Order) -> String {
+    pub(crate) async fn pay(&self, order: &Order) -> String {
         let (session, pwd) = (self.session.as_str().into(), &self.world.user("alice").wallet_pwd);
         let paid = self.wallet().pay(&session, pwd, &self.link(order), None).await.unwrap();
         paid.txid.as_str().to_owned()

@@ -14,6 +14,8 @@ use wallet_platform::{
 };
 use wallet_tests::{Call, Merchant, World};
 
+use crate::chain::Shop;
+
 /// A browser's memory without a browser: cookies, and forms as they stand.
 struct Visitor<'w> {
     world: &'w World,
@@ -528,6 +530,88 @@ async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
     assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SentAgain).count(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_again() {
+    let shop = Shop::open().await;
+    let world = &shop.world;
+    let mut owner = Visitor::new(world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let apps = owner.get("/apps").await.text;
+    let app = apps.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let app = app.filter(|href| href.starts_with("/apps/vas/")).collect::<Vec<_>>();
+    let (list, payments) = (format!("{}/deliveries", app[0]), format!("{}/payments", app[0]));
+    assert!(owner.get(&list).await.text.contains("There is no callback yet"));
+    assert!(owner.get(&payments).await.text.contains("There is no payment yet"));
+
+    shop.merchant.answer(&[500]);
+    let mut txids = Vec::new();
+    for order in ["=first", "second"] {
+        txids.push(shop.pay(&shop.order(order)).await);
+        world.advance(5).await;
+    }
+    let waiting = owner.get(&list).await.text;
+    assert!(
+        waiting.contains("second") && waiting.contains("1.50 VAS") && waiting.contains("JSON whose"),
+        "{waiting}"
+    );
+    assert!(!waiting.contains("Send again") && !waiting.contains("id=\"span\""));
+    world.advance(3_600).await;
+    let page = owner.get(&list).await.text;
+    let ids: Vec<&str> =
+        page.split(&format!("{list}/")).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+
+    // One callback whole: what was sent, and what came back.
+    let one = owner.get(&format!("{list}/{}", ids[0])).await.text;
+    let heard = shop.merchant.heard();
+    let told = heard.iter().rfind(|heard| heard.uri().query().unwrap().contains("orderId=second")).unwrap();
+    let document = Html::parse_document(&one);
+    let request = document.select(&Selector::parse("#request").unwrap()).next().unwrap();
+    let request: String = request.text().collect();
+    assert!(
+        request.starts_with(&format!("GET {} HTTP/1.1\nhost: www.shop.localhost:", told.uri())),
+        "{request}"
+    );
+    drop(document);
+    assert_eq!(one.matches("{&#34;success&#34;:true}").count(), 7, "what the receiver answered: {one}");
+    for nowhere in ["0", "x", "999999999"] {
+        assert_eq!(owner.get(&format!("{list}/{nowhere}")).await.status, StatusCode::NOT_FOUND);
+    }
+    let mut alice = Visitor::new(world, "en");
+    alice.sign_in("alice", "/apps").await;
+    for page in [list.clone(), format!("{list}/{}", ids[0]), payments.clone(), format!("{payments}.csv")] {
+        assert_eq!(alice.get(&page).await.status, StatusCode::NOT_FOUND, "{page}");
+    }
+    let everything = [("from", ""), ("to", "")];
+    assert_eq!(alice.post("/apps/new", &list, &everything).await.status, StatusCode::NOT_FOUND);
+
+    // A span of time: none of these fits, then all.
+    for (from, to) in [("2999-01-01T00:00", ""), ("", "1999-01-01T00:00"), ("yesterday", "")] {
+        let got = owner.post(&list, &list, &[("from", from), ("to", to)]).await;
+        assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY, "{from} {to}");
+    }
+    let before = shop.merchant.heard().len();
+    shop.merchant.answer(&[200]);
+    let span = [("from", "1999-01-01T00:00"), ("to", "2999-01-01T00:00")];
+    assert_eq!(owner.post(&list, &list, &span).await.location(), list);
+    shop.merchant.wait_for(before + 2).await;
+    world.advance(60).await;
+    assert_eq!(shop.merchant.heard().len(), before + 2, "each once");
+    assert_eq!(owner.post(&list, &list, &span).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let shown = table(&owner.get(&payments).await.text);
+    assert!(
+        shown[0].contains("second") && shown[0].contains(&txids[1]) && shown[0].contains("paid"),
+        "{shown:?}"
+    );
+    let csv = owner.get(&format!("{payments}.csv")).await.text;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let orders: Vec<&str> = rows.iter().map(|row| &row[2]).collect();
+    assert_eq!(orders, ["second", "'=first"]);
+    assert_eq!((&rows[0][3], &rows[0][4], &rows[0][5]), ("VAS", "1.50", &*world.user("alice").address));
+}
+
 #[tokio::test]
 async fn a_sandbox_answers_by_the_names_of_this_machine_alone() {
     let world = World::start().await;
@@ -718,10 +802,14 @@ async fn every_page_is_whole_in_both_languages() {
             whole(&mut visitor, path, lang).await;
             seen += 1;
         }
+        for path in [format!("{vas}/deliveries"), format!("{vas}/payments")] {
+            whole(&mut visitor, &path, lang).await;
+            seen += 1;
+        }
         visitor.sign_in("operator", "/admin").await;
         whole(&mut visitor, "/admin", lang).await;
         seen += 1;
-        assert_eq!(seen, 25);
+        assert_eq!(seen, 27);
     }
 }
 

@@ -9,8 +9,8 @@ use wallet_api::vas::{Profile, Review, Vas};
 use wallet_core::{Lang, Platform as _};
 use wallet_crypto::PublicKey;
 use wallet_platform::{
-    App, ApplyVas, AppsOf, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret, ShowCredentials,
-    ShowSecret, User, VasApp, VasAppId, VasApps, Who,
+    App, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret,
+    ShowCredentials, ShowSecret, User, VasApp, VasApps, Who,
 };
 use wallet_store::Failure;
 
@@ -266,14 +266,56 @@ fn unknown(view: &View) -> Response {
     )
 }
 
-pub(super) async fn own_app(
-    server: &Server,
-    view: &View,
-    user: &User,
-    client_id: &str,
-) -> Result<App, Response> {
+async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
     let apps = server.inner.store.view(AppsOf(user.id)).await.map_err(|no| failure(view, &no))?;
     apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
+}
+
+/// The app that a page is about: it is of whoever is signed in.
+pub(super) enum OwnApp {
+    /// Of FOMO.
+    Fomo(App),
+    /// Of the VAS or the Lafi wallet.
+    Vas(VasApp),
+}
+
+impl OwnApp {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Fomo(app) => &app.name,
+            Self::Vas(app) => &app.name,
+        }
+    }
+
+    pub(super) fn href(&self) -> String {
+        match self {
+            Self::Fomo(app) => format!("/apps/fomo/{}", app.client_id),
+            Self::Vas(app) => format!("/apps/vas/{}", app.id.0),
+        }
+    }
+
+    /// What it is told by.
+    pub(super) fn callback(&self) -> CallbackKind {
+        match self {
+            Self::Fomo(_) => CallbackKind::PaymentResult,
+            Self::Vas(_) => CallbackKind::Payment,
+        }
+    }
+}
+
+/// The app of an address `/apps/{platform}/{id}`; everybody else's is unknown.
+pub(super) async fn own(
+    server: &Server,
+    view: &View,
+    signed_in: &SignedIn,
+    platform: &str,
+    id: &str,
+) -> Result<OwnApp, Response> {
+    match platform {
+        "fomo" => own_app(server, view, &signed_in.user, id).await.map(OwnApp::Fomo),
+        "vas" => own_vas_app(server, view, &signed_in.user, id).await.map(OwnApp::Vas),
+        _ => Err(unknown(view)),
+    }
 }
 
 pub(crate) async fn fomo(
@@ -416,15 +458,15 @@ fn vas_page(
     )
 }
 
-async fn own_vas_app(server: &Server, view: &View, user: &User, id: u64) -> Result<VasApp, Response> {
+async fn own_vas_app(server: &Server, view: &View, user: &User, id: &str) -> Result<VasApp, Response> {
     let apps = server.inner.store.view(VasApps { owner: Some(user.id) }).await;
     let apps = apps.map_err(|no| failure(view, &no))?;
-    apps.into_iter().find(|app| app.id == VasAppId(id)).ok_or_else(|| unknown(view))
+    apps.into_iter().find(|app| app.id.0.to_string() == id).ok_or_else(|| unknown(view))
 }
 
-pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path<u64>) -> Response {
+pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path<String>) -> Response {
     let SignedIn { user, .. } = signed_in!(view);
-    match own_vas_app(&server, &view, user, id).await {
+    match own_vas_app(&server, &view, user, &id).await {
         Ok(app) => vas_page(&server, &view, &app, None, After::default()),
         Err(response) => response,
     }
@@ -433,12 +475,12 @@ pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path
 pub(crate) async fn reveal_vas(
     State(server): State<Server>,
     view: View,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
     posted: Posted,
 ) -> Response {
     let view = view.at(&format!("/apps/vas/{id}"));
     let SignedIn { session, user } = signed_in!(view);
-    let app = match own_vas_app(&server, &view, user, id).await {
+    let app = match own_vas_app(&server, &view, user, &id).await {
         Ok(app) => app,
         Err(response) => return response,
     };

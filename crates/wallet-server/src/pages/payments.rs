@@ -10,19 +10,20 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body_util::channel::Channel;
 use serde::Deserialize;
 use wallet_api::fomo::{Direction, TransferStatus};
+use wallet_api::vas::OrderState;
 use wallet_core::UnixTime;
-use wallet_platform::{AppId, AppPayment, PaymentsOf, StatementOf};
+use wallet_platform::{AppPayment, OrderSeq, OrdersOf, PaymentsOf, StatementOf, VasOrder};
+use wallet_store::Failure;
 
-use super::apps::{done, own_app, signed_in};
+use super::apps::{OwnApp, done, own, signed_in};
 use super::sign_in::encoded;
-use super::view::SignedIn;
 use super::{View, failure, page as render, see_other, shown_time};
 use crate::server::Server;
 
-/// How many events of an app a page looks at.
-const EVENTS: u64 = 50;
+/// How many events or orders of an app a page looks at.
+const LOOKED_AT: u64 = 50;
 
-/// How many events of an app one part of a statement looks at.
+/// How many events or orders of an app one part of a statement looks at.
 const PART: u64 = 64;
 
 /// Bars in the picture, and the pixels of the tallest.
@@ -31,7 +32,9 @@ const TALLEST: usize = 60;
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
-    before: Option<u64>,
+    /// A number; anything else begins with the newest.
+    #[serde(default)]
+    before: String,
 }
 
 /// A bar of the picture: the payments of a span of time, the settled ones below.
@@ -43,8 +46,10 @@ struct Bar {
 }
 
 struct Shown {
-    trade_id: String,
-    transfer_id: String,
+    /// The app's own id.
+    about: String,
+    /// The platform's: a transfer_id, or the transaction.
+    id: String,
     received: bool,
     amount: String,
     fee: String,
@@ -52,10 +57,12 @@ struct Shown {
     state: &'static str,
     mood: &'static str,
     at: String,
+    /// When it was first seen, and whether it is paid: for the picture.
+    drawn: (UnixTime, bool),
 }
 
 impl Shown {
-    fn of(server: &Server, view: &View, told: &AppPayment, now: UnixTime) -> Self {
+    fn transfer(server: &Server, view: &View, told: &AppPayment, now: UnixTime) -> Self {
         let (transfer, coin) = (&told.transfer, &told.coin);
         let (state, mood) = match transfer.status(now) {
             TransferStatus::Done => (view.say("已付款", "paid"), "ok"),
@@ -63,8 +70,8 @@ impl Shown {
             TransferStatus::Expired => (view.say("已过期", "expired"), "bad"),
         };
         Self {
-            trade_id: transfer.trade_id.clone(),
-            transfer_id: server.inner.store.vault().transfer_id(transfer.id).to_string(),
+            about: transfer.trade_id.clone(),
+            id: server.inner.store.vault().transfer_id(transfer.id).to_string(),
             received: transfer.direction == Direction::UserToApp,
             amount: transfer.amount.to_amount(coin.decimals).to_string(),
             fee: transfer.cut.to_amount(coin.decimals).to_string(),
@@ -72,20 +79,41 @@ impl Shown {
             state,
             mood,
             at: shown_time(transfer.updated_at),
+            drawn: (transfer.created_at, transfer.done),
+        }
+    }
+
+    fn order(view: &View, order: &VasOrder) -> Self {
+        let (state, mood) = match order.state {
+            OrderState::Open => (view.say("待付款", "waiting"), "warn"),
+            OrderState::Submitted => (view.say("待确认", "waits for confirmations"), "warn"),
+            OrderState::Paid => (view.say("已付款", "paid"), "ok"),
+        };
+        Self {
+            about: order.order_id.clone(),
+            id: order.txid.clone().unwrap_or_default(),
+            received: true,
+            amount: order.amount.clone(),
+            fee: String::new(),
+            coin: order.asset.clone(),
+            state,
+            mood,
+            at: shown_time(order.created_at),
+            drawn: (order.created_at, order.state == OrderState::Paid),
         }
     }
 }
 
 /// The payments in equal spans of time from the oldest to the newest.
-fn bars(payments: &[AppPayment]) -> Vec<Bar> {
-    let times = || payments.iter().map(|told| told.transfer.created_at.secs());
+fn bars(payments: &[Shown]) -> Vec<Bar> {
+    let times = || payments.iter().map(|shown| shown.drawn.0.secs());
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Vec::new() };
     let span = (last - first) / (BARS as i64) + 1;
     let mut counts = [(0, 0); BARS];
-    for told in payments {
-        let at = usize::try_from((told.transfer.created_at.secs() - first) / span).unwrap_or(0);
+    for Shown { drawn: (time, paid), .. } in payments {
+        let at = usize::try_from((time.secs() - first) / span).unwrap_or(0);
         if let Some((done, open)) = counts.get_mut(at) {
-            *if told.transfer.done { done } else { open } += 1;
+            *if *paid { done } else { open } += 1;
         }
     }
     let most = counts.iter().map(|(done, open)| done + open).max().unwrap_or(0).max(1);
@@ -106,7 +134,7 @@ fn bars(payments: &[AppPayment]) -> Vec<Bar> {
 #[template(path = "payments.html")]
 struct PaymentsPage<'a> {
     view: &'a View,
-    name: String,
+    name: &'a str,
     href: String,
     shown: Vec<Shown>,
     bars: Vec<Bar>,
@@ -117,45 +145,60 @@ struct PaymentsPage<'a> {
 pub(crate) async fn page(
     State(server): State<Server>,
     view: View,
-    Path(client_id): Path<String>,
+    Path((platform, id)): Path<(String, String)>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    let app = match own_app(&server, &view, user, &client_id).await {
+    let signed_in = signed_in!(view);
+    let app = match own(&server, &view, signed_in, &platform, &id).await {
         Ok(app) => app,
         Err(response) => return response,
     };
-    let query = PaymentsOf { app: app.id, before: asked.before, limit: EVENTS };
-    let told = done!(&view, server.inner.store.view(query).await);
-    let now = server.inner.store.now();
-    let times = || told.payments.iter().map(|told| told.transfer.created_at);
+    let before = asked.before.parse().ok();
+    let (shown, older): (Vec<Shown>, _) = match &app {
+        OwnApp::Fomo(app) => {
+            let query = PaymentsOf { app: app.id, before, limit: LOOKED_AT };
+            let told = done!(&view, server.inner.store.view(query).await);
+            let now = server.inner.store.now();
+            let shown = told.payments.iter().map(|told| Shown::transfer(&server, &view, told, now));
+            (shown.collect(), told.older)
+        }
+        OwnApp::Vas(app) => {
+            let query = OrdersOf { app: app.id, before: before.map(OrderSeq), limit: LOOKED_AT };
+            let told = done!(&view, server.inner.store.view(query).await);
+            let full = told.len() as u64 == LOOKED_AT;
+            let older = told.last().filter(|_| full).map(|last| last.order.id.0);
+            (told.iter().map(|told| Shown::order(&view, &told.order)).collect(), older)
+        }
+    };
+    let times = || shown.iter().map(|shown| shown.drawn.0);
     render(&PaymentsPage {
         view: &view,
-        name: app.name,
-        href: format!("/apps/fomo/{client_id}"),
-        shown: told.payments.iter().map(|told| Shown::of(&server, &view, told, now)).collect(),
-        bars: bars(&told.payments),
+        name: app.name(),
+        href: app.href(),
+        bars: bars(&shown),
         spans: times().min().zip(times().max()).map(|(from, to)| (shown_time(from), shown_time(to))),
-        older: told.older,
+        shown,
+        older,
     })
 }
 
-/// The statement as CSV (RFC 4180): what moved, in the order in which it did.
+/// The statement as CSV (RFC 4180). FOMO's: what moved, in the order in which it did. That of the VAS and Lafi wallets:
+/// orders that are paid, the newest first.
 ///
 /// It is written while it is read. When reading fails half way the connection breaks, so that what has arrived is
 /// not taken for the whole.
 pub(crate) async fn statement(
     State(server): State<Server>,
     view: View,
-    Path(client_id): Path<String>,
+    Path((platform, id)): Path<(String, String)>,
 ) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    let app = match own_app(&server, &view, user, &client_id).await {
+    let signed_in = signed_in!(view);
+    let app = match own(&server, &view, signed_in, &platform, &id).await {
         Ok(app) => app,
         Err(response) => return response,
     };
     let (parts, body) = Channel::<Bytes, std::io::Error>::new(2);
-    tokio::spawn(write_statement(server, app.id, parts));
+    tokio::spawn(write_statement(server, app, parts));
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
@@ -163,27 +206,27 @@ pub(crate) async fn statement(
     response
 }
 
-/// The head of the statement.
+/// The head of FOMO's statement.
 const HEAD: [&str; 9] =
     ["settled_at", "transfer_id", "trade_id", "direction", "coin", "amount", "fee", "made_at", "user_id"];
+/// The head of a statement of the VAS and Lafi wallets.
+const ORDERS_HEAD: [&str; 6] = ["seen_at", "txid", "orderId", "asset", "amount", "from"];
 
 async fn write_statement(
     server: Server,
-    app: AppId,
+    app: OwnApp,
     mut parts: http_body_util::channel::Sender<Bytes, std::io::Error>,
 ) {
-    let mut after = Some(0);
-    let mut head = Some(HEAD.map(str::to_owned));
-    while let Some(from) = after {
-        let told = match server.inner.store.view(StatementOf { app, after: from, limit: PART }).await {
-            Ok(told) => told,
+    let mut next = Some(None);
+    while let Some(from) = next {
+        let part = match part(&server, &app, from).await {
+            Ok(part) => part,
             Err(failure) => {
                 tracing::warn!(%failure, "a statement ends half way");
                 return parts.abort(std::io::Error::other("the statement could not be read to its end"));
             }
         };
-        let rows = head.take().into_iter().chain(told.payments.iter().map(|told| row(&server, told)));
-        match csv_of(rows) {
+        match csv_of(part.rows) {
             Ok(text) => {
                 // The reader has gone away.
                 if parts.send_data(text).await.is_err() {
@@ -192,14 +235,56 @@ async fn write_statement(
             }
             Err(error) => return parts.abort(error),
         }
-        after = told.newer;
+        next = part.next.map(Some);
     }
 }
 
-fn row(server: &Server, told: &AppPayment) -> [String; HEAD.len()] {
+/// A part of a statement, and where the next one begins.
+struct Part {
+    rows: Vec<Vec<String>>,
+    next: Option<u64>,
+}
+
+/// The part that begins at this place; without one it is the first, with the head.
+async fn part(server: &Server, app: &OwnApp, from: Option<u64>) -> Result<Part, Failure> {
+    let store = &server.inner.store;
+    let with_head = |head: &[&str], rows: Vec<Vec<String>>| {
+        let head = from.is_none().then(|| head.iter().map(|name| (*name).to_owned()).collect());
+        head.into_iter().chain(rows).collect()
+    };
+    match app {
+        OwnApp::Fomo(app) => {
+            let query = StatementOf { app: app.id, after: from.unwrap_or(0), limit: PART };
+            let told = store.view(query).await?;
+            let rows = told.payments.iter().map(|told| row(server, told)).collect();
+            Ok(Part { rows: with_head(&HEAD, rows), next: told.newer })
+        }
+        OwnApp::Vas(app) => {
+            let query = OrdersOf { app: app.id, before: from.map(OrderSeq), limit: PART };
+            let told = store.view(query).await?;
+            let full = told.len() as u64 == PART;
+            let next = told.last().filter(|_| full).map(|last| last.order.id.0);
+            let paid = told.iter().map(|told| &told.order).filter(|order| order.state == OrderState::Paid);
+            Ok(Part { rows: with_head(&ORDERS_HEAD, paid.map(order_row).collect()), next })
+        }
+    }
+}
+
+fn order_row(order: &VasOrder) -> Vec<String> {
+    vec![
+        shown_time(order.created_at),
+        order.txid.clone().unwrap_or_default(),
+        plain(&order.order_id),
+        plain(&order.asset),
+        order.amount.clone(),
+        order.from_addr.clone(),
+    ]
+}
+
+fn row(server: &Server, told: &AppPayment) -> Vec<String> {
     let (transfer, coin) = (&told.transfer, &told.coin);
     let vault = server.inner.store.vault();
-    [
+    vec![
         shown_time(transfer.updated_at),
         vault.transfer_id(transfer.id).to_string(),
         plain(&transfer.trade_id),
@@ -221,7 +306,7 @@ fn plain(text: &str) -> String {
     format!("{}{text}", if formula { "'" } else { "" })
 }
 
-fn csv_of<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> std::io::Result<Bytes> {
+fn csv_of(rows: Vec<Vec<String>>) -> std::io::Result<Bytes> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row)?;
