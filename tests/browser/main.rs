@@ -205,7 +205,10 @@ async fn an_application_is_rejected_with_a_reason_and_the_next_one_approved() {
     for name in ["Bob's books", "Bob's second try"] {
         browser.go("/apps/new").await;
         browser.fill("#vas_name", name).await;
+        browser.fill("#safe_domain", "https://books.example/pay").await;
+        browser.see_in("#safe_domain_checked", "Write books.example").await;
         browser.fill("#safe_domain", "books.example").await;
+        browser.see_in("#safe_domain_checked", "Good").await;
         browser.press("form[action='/apps/new/vas'] button").await;
         browser.see("in review").await;
     }

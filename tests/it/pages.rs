@@ -8,7 +8,7 @@ use http::StatusCode;
 use scraper::{Html, Selector};
 use wallet_core::crypto::RsaSigner as _;
 use wallet_core::{Transport, form};
-use wallet_crypto::{PrivateKey, RsaSign};
+use wallet_crypto::{PrivateKey, PublicKey, RsaSign};
 use wallet_platform::{
     Audits, ByOperator, Decision, DeliveryId, OperatorAct, ReviewVas, SendAgain, VasAppId,
 };
@@ -528,6 +528,74 @@ async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
     );
     let audits = world.store().view(Audits { limit: 9 }).await.unwrap();
     assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SentAgain).count(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password() {
+    let world = World::start().await;
+    let told = &world.told().vas;
+    let key = PrivateKey::load(&told.rsa_private_pkcs8).unwrap();
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let apps = owner.get("/apps").await.text;
+    let app = apps.split("href=\"/apps/vas/").nth(1).unwrap().split('"').next().unwrap();
+    let page = format!("/apps/vas/{app}");
+    let pwd = world.told().fomo.owner_pwd.clone();
+    for (form, head) in
+        [("pkcs8", "-----BEGIN PRIVATE KEY-----"), ("pkcs1", "-----BEGIN RSA PRIVATE KEY-----")]
+    {
+        let address = format!("{page}/key/{form}");
+        let wrong = owner.post(&page, &address, &[("pwd", "no")]).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(!wrong.text.contains("BEGIN"), "{}", wrong.text);
+        let got = owner.post(&page, &address, &[("pwd", &pwd)]).await;
+        assert!(got.text.starts_with(head), "{form}");
+        assert_eq!(PrivateKey::load(&got.text).unwrap().pkcs1().expose(), key.pkcs1().expose());
+        assert_eq!(
+            got.headers["content-disposition"],
+            format!("attachment; filename=\"rsa_private_{form}.pem\"").as_str()
+        );
+        assert_eq!(got.headers["cache-control"], "no-store");
+    }
+    for (form, head) in [("spki", "-----BEGIN PUBLIC KEY-----"), ("pkcs1", "-----BEGIN RSA PUBLIC KEY-----")]
+    {
+        let got = owner.get(&format!("{page}/rsa_public/{form}")).await;
+        assert!(got.text.starts_with(head), "{form}");
+        assert_eq!(PublicKey::load(&got.text).unwrap(), key.public());
+    }
+    assert_eq!(owner.get(&format!("{page}/rsa_public/other")).await.status, StatusCode::NOT_FOUND);
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let pwd = world.user("alice").pwd.clone();
+    let foreign = alice.post("/apps/new", &format!("{page}/key/pkcs8"), &[("pwd", &pwd)]).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    assert_eq!(alice.get(&format!("{page}/rsa_public/spki")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_safe_domain_is_judged_as_it_is_typed() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    for (typed, said) in [
+        ("www.shop.example", "Good"),
+        ("WWW.Shop.Example", "Registered as www.shop.example"),
+        ("https://www.shop.example/pay", "Write www.shop.example"),
+        ("www.shop.example:8080", "Write www.shop.example"),
+        ("localhost", "one whole host name"),
+        ("<b>", "one whole host name"),
+        ("", ""),
+    ] {
+        let typed_encoded = form_of(&[("safe_domain", typed)]);
+        let got = visitor.get(&format!("/apps/new/safe_domain?{typed_encoded}")).await;
+        assert!(got.text.contains(said) && !got.text.contains("<b>"), "{typed}: {}", got.text);
+        assert!(!typed.is_empty() || got.text.trim().is_empty());
+    }
+}
+
+fn form_of(pairs: &[(&str, &str)]) -> String {
+    let mut out = Vec::new();
+    pairs.iter().for_each(|(name, value)| form::append(name, value, &mut out));
+    String::from_utf8(out).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,9 @@ mod rsa;
 #[cfg(feature = "aws-lc")]
 pub use aws_lc::{AwsLcSign, AwsLcVerify};
 pub use password::{PasswordCost, Passwords};
-pub use rsa::{DEFAULT_BITS, KeyError, LEAST_BITS, MOST_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify};
+pub use rsa::{
+    DEFAULT_BITS, KeyError, KeyForm, LEAST_BITS, MOST_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,
+};
 
 /// A key that signs, on the fastest backend that is compiled in: the `aws-lc` feature changes nothing else.
 ///

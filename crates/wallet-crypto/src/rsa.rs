@@ -16,7 +16,9 @@ use std::fmt;
 
 use ::rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
 use ::rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
-use ::rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, ObjectIdentifier, PrivateKeyInfo};
+use ::rsa::pkcs8::{
+    EncodePrivateKey as _, EncodePublicKey as _, LineEnding, ObjectIdentifier, PrivateKeyInfo,
+};
 use ::rsa::rand_core::{CryptoRng, Error as RandError, RngCore};
 use ::rsa::traits::PublicKeyParts as _;
 use ::rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
@@ -184,6 +186,24 @@ impl PrivateKey {
             RsaPrivateKey::from_pkcs1_der(self.pkcs1.expose()).ok().and_then(|key| key.to_pkcs8_der().ok());
         Secret::new(der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default()) // it was read before
     }
+
+    /// As a PEM file.
+    pub fn to_pem(&self, form: KeyForm) -> Secret<String> {
+        let pem = RsaPrivateKey::from_pkcs1_der(self.pkcs1.expose()).ok().and_then(|key| match form {
+            KeyForm::Pkcs1 => key.to_pkcs1_pem(LineEnding::LF).ok(),
+            KeyForm::Pkcs8 => key.to_pkcs8_pem(LineEnding::LF).ok(),
+        });
+        Secret::new(pem.map(|pem| (*pem).clone()).unwrap_or_default()) // it was read before
+    }
+}
+
+/// How a key stands in a PEM file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// RSA's own: `BEGIN RSA PRIVATE KEY`, `BEGIN RSA PUBLIC KEY`.
+    Pkcs1,
+    /// The form of any algorithm: PKCS#8, `BEGIN PRIVATE KEY`; of a public key SPKI, `BEGIN PUBLIC KEY`.
+    Pkcs8,
 }
 
 impl PublicKey {
@@ -220,6 +240,16 @@ impl PublicKey {
         use ::rsa::pkcs1::DecodeRsaPublicKey as _;
         let der = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok().and_then(|key| key.to_public_key_der().ok());
         der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default() // it was read before
+    }
+
+    /// As a PEM file.
+    pub fn to_pem(&self, form: KeyForm) -> String {
+        use ::rsa::pkcs1::DecodeRsaPublicKey as _;
+        let pem = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok().and_then(|key| match form {
+            KeyForm::Pkcs1 => key.to_pkcs1_pem(LineEnding::LF).ok(),
+            KeyForm::Pkcs8 => key.to_public_key_pem(LineEnding::LF).ok(),
+        });
+        pem.unwrap_or_default() // it was read before
     }
 
     /// What the private key was applied to, as long as the modulus: for explaining a signature, never for accepting one.

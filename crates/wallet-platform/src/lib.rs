@@ -84,6 +84,6 @@ pub use users::{
 };
 pub use vas::{
     AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, RedeemOpenCode,
-    ReviewVas, ShowCredentials, VasApps, aid,
+    ReviewVas, ShowCredentials, VasApps, aid, safe_domain,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

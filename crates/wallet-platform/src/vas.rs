@@ -100,6 +100,12 @@ fn is_whole_name(host: &str) -> bool {
     host.contains('.') && !number && !host.starts_with('[')
 }
 
+/// A safe domain as it is kept, ASCII and lower case; none when it is not one whole host name without scheme, port and
+/// path (R49).
+pub fn safe_domain(given: &str) -> Option<String> {
+    host_name(given).filter(|host| is_whole_name(host))
+}
+
 /// A scheme that an app may register, in lower case.
 fn own_scheme(scheme: &str) -> Option<String> {
     let scheme = scheme.to_ascii_lowercase();
@@ -118,9 +124,9 @@ impl Command for ApplyVas {
     fn apply(&self, _: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let safe_domain = match self.safe_domain.as_str() {
             "" => String::new(),
-            given => match host_name(given) {
-                Some(host) if is_whole_name(&host) => host,
-                _ => return Ok(Err(ApplicationFault::SafeDomain)),
+            given => match safe_domain(given) {
+                Some(host) => host,
+                None => return Ok(Err(ApplicationFault::SafeDomain)),
             },
         };
         let scheme = match self.scheme.as_str() {

@@ -1,16 +1,19 @@
 //! The developer's apps: registering, credentials after a fresh password, rotation, a first call in seven languages.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::{Profile, Review, Vas};
 use wallet_core::{Lang, Platform as _};
-use wallet_crypto::PublicKey;
+use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{
     App, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret,
-    ShowCredentials, ShowSecret, User, VasApp, VasApps, Who,
+    ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
 };
 use wallet_store::Failure;
 
@@ -214,6 +217,7 @@ struct AppPage<'a> {
     done: Option<String>,
     facts: Vec<Fact>,
     secrets_may_be_seen: bool,
+    /// Whether its secret can be changed: FOMO's.
     rotates: bool,
     snippets: Vec<Snippet>,
 }
@@ -408,6 +412,7 @@ pub(crate) async fn rotate(
 
 /// The credentials of an app of the VAS and Lafi wallets, once they may be seen.
 struct VasSecrets {
+    app: VasApp,
     access_token: String,
     rsa_private: String,
 }
@@ -458,6 +463,94 @@ fn vas_page(
     )
 }
 
+/// What becomes of a safe domain as it is typed: in words, for whoever types it.
+pub(crate) async fn check_safe_domain(view: View, Query(typed): Query<Typed>) -> Response {
+    let text = typed.safe_domain.trim();
+    let (mood, words) = match safe_domain(text) {
+        _ if text.is_empty() => ("", String::new()),
+        Some(host) if host == text => ("ok", view.say("可用", "Good").to_owned()),
+        Some(host) => ("ok", format!("{} {host}", view.say("登记为", "Registered as"))),
+        None => {
+            // What is meant is often seen.
+            let meant = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let meant = meant.split(['/', ':', '?', '#']).next().and_then(safe_domain);
+            let hint =
+                meant.map_or_else(String::new, |meant| format!(" {} {meant}", view.say("应填：", "Write")));
+            let why = view.say(
+                "须是完整的主机名，没有协议、端口和路径。",
+                "It is one whole host name, without scheme, port and path.",
+            );
+            ("bad", format!("{why}{hint}"))
+        }
+    };
+    page(&CheckedPart { mood, words })
+}
+
+#[derive(Template)]
+#[template(path = "checked.html")]
+struct CheckedPart {
+    mood: &'static str,
+    words: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Typed {
+    #[serde(default)]
+    safe_domain: String,
+}
+
+fn pem(name: &str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.pem\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The key pair's form of an address: `pkcs1`, or `pkcs8` of which the public half is SPKI.
+fn key_form(text: &str) -> Option<KeyForm> {
+    match text {
+        "pkcs1" => Some(KeyForm::Pkcs1),
+        "pkcs8" | "spki" => Some(KeyForm::Pkcs8),
+        _ => None,
+    }
+}
+
+/// rsaPublic as a file.
+pub(crate) async fn public_key(
+    State(server): State<Server>,
+    view: View,
+    Path((id, form)): Path<(String, String)>,
+) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    let app = match own_vas_app(&server, &view, user, &id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    match (PublicKey::load(&app.rsa_public), key_form(&form)) {
+        (Ok(key), Some(known)) => pem(&format!("rsa_public_{form}"), key.to_pem(known)),
+        _ => unknown(&view),
+    }
+}
+
+/// rsaPrivate as a file, after a fresh password.
+pub(crate) async fn private_key(
+    State(server): State<Server>,
+    view: View,
+    Path((id, form)): Path<(String, String)>,
+    posted: Posted,
+) -> Response {
+    with_vas_secrets(server, view, id, posted, |view, secrets| {
+        match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
+            (Ok(key), Some(known)) => pem(&format!("rsa_private_{form}"), key.to_pem(known).expose().clone()),
+            _ => unknown(view),
+        }
+    })
+    .await
+}
+
 async fn own_vas_app(server: &Server, view: &View, user: &User, id: &str) -> Result<VasApp, Response> {
     let apps = server.inner.store.view(VasApps { owner: Some(user.id) }).await;
     let apps = apps.map_err(|no| failure(view, &no))?;
@@ -478,6 +571,21 @@ pub(crate) async fn reveal_vas(
     Path(id): Path<String>,
     posted: Posted,
 ) -> Response {
+    let shown = server.clone();
+    with_vas_secrets(server, view, id, posted, |view, secrets| {
+        vas_page(&shown, view, &secrets.app, Some(secrets), After::default())
+    })
+    .await
+}
+
+/// Answers with an app's credentials after a fresh password.
+async fn with_vas_secrets(
+    server: Server,
+    view: View,
+    id: String,
+    posted: Posted,
+    answer: impl FnOnce(&View, &VasSecrets) -> Response,
+) -> Response {
     let view = view.at(&format!("/apps/vas/{id}"));
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_vas_app(&server, &view, user, &id).await {
@@ -495,8 +603,7 @@ pub(crate) async fn reveal_vas(
             Ok((access_token, rsa_private)) => {
                 let (access_token, rsa_private) =
                     (access_token.expose().clone(), rsa_private.expose().clone());
-                let secrets = VasSecrets { access_token, rsa_private };
-                vas_page(&server, &view, &app, Some(&secrets), After::default())
+                answer(&view, &VasSecrets { app: shown, access_token, rsa_private })
             }
             Err(_) => unknown(&view),
         },

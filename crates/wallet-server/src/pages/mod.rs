@@ -97,6 +97,9 @@ pub(crate) fn router() -> Router<Server> {
         .route("/admin/send_again", post(admin::send_again))
         .route("/apps/vas/{id}", get(apps::vas))
         .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
+        .route("/apps/vas/{id}/key/{form}", post(apps::private_key))
+        .route("/apps/vas/{id}/rsa_public/{form}", get(apps::public_key))
+        .route("/apps/new/safe_domain", get(apps::check_safe_domain))
 }
 
 /// What pages load.
@@ -105,6 +108,10 @@ pub(crate) fn assets() -> Router<Server> {
         .route(
             "/assets/wallop.css",
             get(|| asset("text/css; charset=utf-8", include_str!("../../assets/wallop.css"))),
+        )
+        .route(
+            "/assets/check.js",
+            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/check.js"))),
         )
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", include_str!("../../assets/icon.svg"))))
 }
