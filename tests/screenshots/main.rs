@@ -72,6 +72,16 @@ async fn main() {
         take("sign").await;
         browser.go("/link?text=vaslogin%3A%2F%2F%7B%22type%22%3A%22login%22%2C%20%22uuid%22%3A%2273f2dc3d-bcf9-3449-ab35-3fc4bcb1e815%22%2C%22callbackUrl%22%3A%22https%3A%2F%2Fwww.shop.example%2Flogin%22%2C%7D").await;
         take("link").await;
+        for (name, path) in [
+            ("docs", "/docs"),
+            ("docs-guide", "/docs/guides/fomo"),
+            ("docs-reference", "/docs/vas"),
+            ("docs-code", "/docs/fomo/codes/7"),
+            ("docs-rules", "/docs/rules"),
+        ] {
+            browser.go(path).await;
+            take(name).await;
+        }
         browser.go("/apps").await;
         take("apps-empty").await;
         browser.go("/apps/new").await;

@@ -251,18 +251,21 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         page.fields(object.fields);
         page.line("");
     }
-    let head = page
-        .say("## 状态码\n\n| 码 | 名称 | 说明 | 出处 |", "## Status codes\n\n| code | name | text | where |");
+    let head = page.say(
+        "## 状态码\n\n| 码 | 名称 | 说明 | 检查什么 | 出处 |",
+        "## Status codes\n\n| code | name | text | what to check | where |",
+    );
     page.line(head);
-    page.line("|---|---|---|---|");
+    page.line("|---|---|---|---|---|");
     for code in meta.codes {
         let unsent = if code.sent { "" } else { page.say("（从不发送）", " (never sent)") };
         let origin = page.origin(code.origin);
         page.line(&format!(
-            "| {} | `{}` | {}{unsent} | {origin} |",
+            "| {} | `{}` | {}{unsent} | {} | {origin} |",
             meta.envelope.code_text(code.code),
             code.id,
-            code.text.in_lang(lang)
+            code.text.in_lang(lang),
+            code.check.in_lang(lang)
         ));
     }
     let head = page.say(

@@ -216,10 +216,11 @@ impl Meta<'_> {
         let codes = spec.codes.iter().map(|code| {
             let constant = constant("CODE_", &code.id);
             let (id, number, sent) = (&code.id.text, code.code, code.sent);
-            let (text, origin) = (text(&code.text), origin(&code.origin));
+            let (text, check, origin) = (text(&code.text), text(&code.check), origin(&code.origin));
             quote! {
-                pub const #constant: &::wallet_core::CodeMeta =
-                    &::wallet_core::CodeMeta { id: #id, code: #number, sent: #sent, text: #text, origin: #origin };
+                pub const #constant: &::wallet_core::CodeMeta = &::wallet_core::CodeMeta {
+                    id: #id, code: #number, sent: #sent, text: #text, check: #check, origin: #origin,
+                };
             }
         });
         let refusals = spec.refusals.iter().map(|refusal| {
@@ -368,7 +369,7 @@ impl Meta<'_> {
             #[allow(dead_code, unreachable_pub, missing_docs)]
             mod meta {
                 pub const CODE_FALLBACK: &::wallet_core::CodeMeta =
-                    &::wallet_core::CodeMeta { id: "", code: 0, sent: false, text: #none, origin: #nowhere };
+                    &::wallet_core::CodeMeta { id: "", code: 0, sent: false, text: #none, check: #none, origin: #nowhere };
                 pub const REFUSAL_FALLBACK: &::wallet_core::RefusalMeta = &::wallet_core::RefusalMeta {
                     id: "", code: CODE_FALLBACK, http: 500, oauth: ::core::option::Option::None, doc: #none, origin: #nowhere,
                 };

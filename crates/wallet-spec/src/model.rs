@@ -195,6 +195,8 @@ pub struct Code {
     pub sent: bool,
     /// The text that goes with it.
     pub text: Text,
+    /// What whoever gets it looks at; empty where there is nothing to say.
+    pub check: Text,
     /// Where it stands.
     pub origin: Origin,
 }

@@ -276,8 +276,8 @@ fn read_code(table: &Table<'_>) -> Option<Code> {
     let id = identifier(table, "id");
     let code = table.required("code");
     let sent = table.boolean("sent", true);
-    let (text, origin) = (table.both("text", true), origin(table));
-    Some(Code { id: id?, code: code?, sent, text, origin })
+    let (text, check, origin) = (table.both("text", true), table.both("check", false), origin(table));
+    Some(Code { id: id?, code: code?, sent, text, check, origin })
 }
 
 fn read_refusal(table: &Table<'_>) -> Option<Refusal> {

@@ -35,6 +35,7 @@ pub(crate) const NAV: &[NavItem] = &[
     NavItem { href: "/clock", zh: "时钟", en: "Clock" },
     NavItem { href: "/chain", zh: "链", en: "Chain" },
     wallet_server::pages::APPS,
+    wallet_server::pages::DOCS,
 ];
 
 /// The passwords that the sign-in page shows: the buyers', that of the demo shop's developer, and the operator's.

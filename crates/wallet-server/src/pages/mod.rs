@@ -8,6 +8,7 @@ mod admin;
 mod apps;
 mod consent;
 mod deliveries;
+mod docs;
 mod payments;
 mod sign_in;
 mod view;
@@ -70,6 +71,8 @@ pub struct PageSettings {
 
 /// The server's own part of the navigation.
 pub const APPS: NavItem = NavItem { href: "/apps", zh: "应用", en: "Apps" };
+/// The server's documents in the navigation.
+pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
 
 /// The developer's pages, at the documents' addresses and beside them.
 pub(crate) fn router() -> Router<Server> {
@@ -92,6 +95,11 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/{platform}/{id}/deliveries/{delivery}", get(deliveries::one))
         .route("/apps/{platform}/{id}/payments", get(payments::page))
         .route("/apps/{platform}/{id}/payments.csv", get(payments::statement))
+        .route("/docs", get(docs::index))
+        .route("/docs/rules", get(docs::rules))
+        .route("/docs/guides/{platform}", get(docs::guide))
+        .route("/docs/{platform}", get(docs::reference))
+        .route("/docs/{platform}/codes/{code}", get(docs::code))
         .route("/admin", get(admin::page))
         .route("/admin/review", post(admin::review))
         .route("/admin/send_again", post(admin::send_again))

@@ -1,0 +1,324 @@
+//! The documents: a guide and the generated reference of each platform, a page for each status code, and the rules by which
+//! ambiguous places are read. Nobody signs in to read them.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use http::StatusCode;
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use wallet_api::fomo::Fomo;
+use wallet_api::vas::Vas;
+use wallet_core::{CodeMeta, EndpointMeta, Lang, Platform as _, PlatformMeta, RefusalMeta};
+
+use super::{View, page as render, problem};
+
+/// A platform's documents.
+struct Documents {
+    meta: &'static PlatformMeta,
+    /// In Chinese and in English.
+    guide: [&'static str; 2],
+    reference: [&'static str; 2],
+}
+
+const ALL: [Documents; 2] = [
+    Documents {
+        meta: Fomo::META,
+        guide: [
+            include_str!("../../../../docs/guides/fomo.zh.md"),
+            include_str!("../../../../docs/guides/fomo.en.md"),
+        ],
+        reference: [
+            include_str!("../../../../docs/reference/fomo.zh.md"),
+            include_str!("../../../../docs/reference/fomo.en.md"),
+        ],
+    },
+    Documents {
+        meta: Vas::META,
+        guide: [
+            include_str!("../../../../docs/guides/vas.zh.md"),
+            include_str!("../../../../docs/guides/vas.en.md"),
+        ],
+        reference: [
+            include_str!("../../../../docs/reference/vas.zh.md"),
+            include_str!("../../../../docs/reference/vas.en.md"),
+        ],
+    },
+];
+
+fn of(platform: &str) -> Option<&'static Documents> {
+    ALL.iter().find(|documents| documents.meta.id == platform)
+}
+
+fn in_lang(texts: [&'static str; 2], lang: Lang) -> &'static str {
+    let [zh, en] = texts;
+    if lang == Lang::Zh { zh } else { en }
+}
+
+/// The fragment that leads to a heading.
+fn slug(text: &str) -> String {
+    text.to_lowercase().replace(' ', "-")
+}
+
+/// A link between the documents' files, as it leads between their pages.
+fn between_pages(link: &str) -> Option<String> {
+    let (file, fragment) = link.strip_prefix("../reference/")?.split_once(".md")?;
+    let (platform, _) = file.split_once('.')?;
+    Some(format!("/docs/{platform}{fragment}"))
+}
+
+/// Markdown as HTML. Each heading can be linked to, and links between files become links between pages.
+fn html_of(markdown: &str) -> String {
+    let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
+    for at in 0..events.len() {
+        let text = match events.get(at + 1) {
+            Some(Event::Text(text) | Event::Code(text)) => slug(text),
+            _ => String::new(),
+        };
+        match &mut events[at] {
+            Event::Start(Tag::Heading { id, .. }) if !text.is_empty() => *id = Some(text.into()),
+            Event::Start(Tag::Link { dest_url, .. }) => {
+                if let Some(page) = between_pages(dest_url) {
+                    *dest_url = CowStr::from(page);
+                }
+            }
+            _ => {}
+        }
+    }
+    // A wide table is scrolled by itself.
+    let events = events.into_iter().flat_map(|event| match event {
+        Event::Start(Tag::Table(_)) => {
+            vec![Event::Html("<div class=\"scroll\">".into()), event]
+        }
+        Event::End(TagEnd::Table) => vec![event, Event::Html("</div>".into())],
+        event => vec![event],
+    });
+    let mut out = String::new();
+    html::push_html(&mut out, events);
+    out
+}
+
+#[derive(Template)]
+#[template(path = "document.html")]
+struct DocumentPage<'a> {
+    view: &'a View,
+    title: &'a str,
+    body: String,
+}
+
+/// The title of a document: its first heading.
+fn title(markdown: &str) -> &str {
+    markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default()
+}
+
+fn unknown(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::NOT_FOUND,
+        view.say("没有这份文档", "There is no such document"),
+        view.say("地址里的名称不存在。", "Nothing has the name in this address."),
+        view.say("从 /docs 开始查找。", "Look for it from /docs."),
+    )
+}
+
+fn document(view: &View, texts: [&'static str; 2]) -> Response {
+    let text = in_lang(texts, view.lang);
+    render(&DocumentPage { view, title: title(text), body: html_of(text) })
+}
+
+pub(crate) async fn reference(view: View, Path(platform): Path<String>) -> Response {
+    match of(&platform) {
+        Some(documents) => document(&view, documents.reference),
+        None => unknown(&view),
+    }
+}
+
+pub(crate) async fn guide(view: View, Path(platform): Path<String>) -> Response {
+    match of(&platform) {
+        Some(documents) => document(&view, documents.guide),
+        None => unknown(&view),
+    }
+}
+
+/// A code in a list.
+struct Listed {
+    href: String,
+    code: String,
+    text: &'static str,
+}
+
+struct Platform {
+    id: &'static str,
+    name: &'static str,
+    codes: Vec<Listed>,
+}
+
+fn platforms(lang: Lang) -> Vec<Platform> {
+    let codes = |meta: &'static PlatformMeta| {
+        let sent = meta.codes.iter().filter(|code| code.sent);
+        let listed = sent.map(|code| Listed {
+            href: format!("/docs/{}/codes/{}", meta.id, code.code),
+            code: meta.envelope.code_text(code.code),
+            text: code.text.in_lang(lang),
+        });
+        listed.collect()
+    };
+    let platform = |documents: &Documents| Platform {
+        id: documents.meta.id,
+        name: documents.meta.doc.in_lang(lang),
+        codes: codes(documents.meta),
+    };
+    ALL.iter().map(platform).collect()
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct DocsPage<'a> {
+    view: &'a View,
+    platforms: Vec<Platform>,
+}
+
+pub(crate) async fn index(view: View) -> Response {
+    render(&DocsPage { view: &view, platforms: platforms(view.lang) })
+}
+
+struct Rule {
+    id: &'static str,
+    what: &'static str,
+    text: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct RulesPage<'a> {
+    view: &'a View,
+    rules: Vec<Rule>,
+}
+
+/// The number of a rule's name.
+fn number(rule: &Rule) -> u32 {
+    rule.id.trim_start_matches('R').parse().unwrap_or_default()
+}
+
+pub(crate) async fn rules(view: View) -> Response {
+    let all = ALL.iter().flat_map(|documents| documents.meta.rules);
+    let rules = all.map(|rule| Rule {
+        id: rule.id,
+        what: rule.what.in_lang(view.lang),
+        text: rule.text.in_lang(view.lang),
+    });
+    let mut rules: Vec<Rule> = rules.collect();
+    rules.sort_by_key(number);
+    rules.dedup_by_key(|rule| rule.id);
+    render(&RulesPage { view: &view, rules })
+}
+
+struct Cause {
+    when: &'static str,
+    http: u16,
+    oauth: Option<&'static str>,
+    calls: Vec<(String, &'static str)>,
+}
+
+impl Cause {
+    fn of(meta: &'static PlatformMeta, refusal: &'static RefusalMeta, lang: Lang) -> Self {
+        let sends = |endpoint: &&&EndpointMeta| endpoint.errors.iter().any(|known| known.id == refusal.id);
+        let call = |endpoint: &&EndpointMeta| (format!("/docs/{}#{}", meta.id, endpoint.id), endpoint.id);
+        Self {
+            when: refusal.doc.in_lang(lang),
+            http: refusal.http,
+            oauth: refusal.oauth,
+            calls: meta.endpoints.iter().filter(sends).map(call).collect(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "code.html")]
+struct CodePage<'a> {
+    view: &'a View,
+    platform: &'static str,
+    code: String,
+    meta: &'static CodeMeta,
+    causes: Vec<Cause>,
+    /// Whether a signature is what is wrong.
+    signature: bool,
+}
+
+impl CodePage<'_> {
+    fn text(&self) -> &'static str {
+        self.meta.text.in_lang(self.view.lang)
+    }
+
+    fn check(&self) -> &'static str {
+        self.meta.check.in_lang(self.view.lang)
+    }
+}
+
+pub(crate) async fn code(view: View, Path((platform, code)): Path<(String, String)>) -> Response {
+    let found = of(&platform).and_then(|documents| {
+        let meta = documents.meta;
+        let code = meta.codes.iter().find(|known| known.sent && known.code.to_string() == code)?;
+        Some((meta, *code))
+    });
+    let Some((meta, code)) = found else { return unknown(&view) };
+    let refusals = meta.refusals.iter().filter(|refusal| refusal.code.id == code.id);
+    render(&CodePage {
+        view: &view,
+        platform: meta.id,
+        code: meta.envelope.code_text(code.code),
+        meta: code,
+        causes: refusals.map(|refusal| Cause::of(meta, refusal, view.lang)).collect(),
+        signature: code.id.starts_with("sign"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_is_sent_says_what_to_check() {
+        for documents in &ALL {
+            let meta = documents.meta;
+            for code in meta
+                .codes
+                .iter()
+                .filter(|code| code.sent && meta.envelope.ok.is_none_or(|ok| ok.id != code.id))
+            {
+                for lang in [Lang::Zh, Lang::En] {
+                    assert!(code.check.in_lang(lang).len() > 10, "{} {}", meta.id, code.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_link_within_the_documents_leads_somewhere() {
+        for lang in [0, 1] {
+            let pages: Vec<(String, String)> = (ALL.iter())
+                .map(|documents| (format!("/docs/{}", documents.meta.id), html_of(documents.reference[lang])))
+                .collect();
+            let guides = ALL.iter().map(|documents| (String::new(), html_of(documents.guide[lang])));
+            let mut links = 0;
+            for (own, page) in guides.chain(pages.clone()) {
+                for link in
+                    page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default())
+                {
+                    let (at, fragment) = link.split_once('#').unwrap_or((link, ""));
+                    let at = if at.is_empty() { &own } else { at };
+                    let fragment = percent_decoded(fragment);
+                    let there = pages.iter().any(|(href, page)| {
+                        href == at && (fragment.is_empty() || page.contains(&format!("id=\"{fragment}\"")))
+                    });
+                    assert!(there, "{own}: {link}");
+                    links += 1;
+                }
+            }
+            assert!(links > 100, "{links}");
+        }
+    }
+
+    fn percent_decoded(text: &str) -> String {
+        wallet_core::form::decode(text.replace('+', "%2B").as_bytes()).unwrap_or_default().into_owned()
+    }
+}
