@@ -185,6 +185,35 @@ async fn a_payment_expires_when_the_clock_is_moved() {
     browser.close_quietly().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_of_a_code_is_scanned_and_a_buyer_without_money_is_told() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    browser.go("/shop/sign_in/vas").await;
+    let login = browser.attribute("#link", "textContent").await;
+    let directory = tempfile::tempdir().unwrap();
+    let picture = directory.path().join("code.png");
+    std::fs::write(&picture, wallet_client::QrCode::new(&login).unwrap().to_png(5)).unwrap();
+    sign_in_as(&browser, "dora", "dora-password").await;
+    browser.go("/wallet").await;
+    browser.attach("#file", &picture).await;
+    browser.press("form[action='/wallet/scan'] button").await;
+    browser.see("Sign in to Demo shop").await;
+    browser.press(".phone form button").await;
+    browser.see("Signed in to Demo shop").await;
+    browser.go("/shop").await;
+    browser.press("button[value='coffee']").await;
+    browser.see("waiting").await;
+    browser.press("main a.button").await;
+    browser.press_in(".tries summary", "Wrong password").await;
+    browser.press("button[value='wrong_password']").await;
+    browser.see("password is wrong").await;
+    browser.fill("#wallet_pwd", "400400").await;
+    browser.press(".phone form button").await;
+    browser.see("The balance is too low").await;
+    browser.close_quietly().await;
+}
+
 async fn sign_in_as(browser: &Browser, name: &str, pwd: &str) {
     browser.go("/openfomo/login.html").await;
     browser.fill("#login_name", name).await;

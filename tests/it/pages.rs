@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use scraper::{Html, Selector};
+use wallet_client::QrCode;
 use wallet_core::crypto::RsaSigner as _;
 use wallet_core::{Transport, form};
 use wallet_crypto::{PrivateKey, PublicKey, RsaSign};
@@ -570,6 +571,81 @@ async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password
     let foreign = alice.post("/apps/new", &format!("{page}/key/pkcs8"), &[("pwd", &pwd)]).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
     assert_eq!(alice.get(&format!("{page}/rsa_public/spki")).await.status, StatusCode::NOT_FOUND);
+}
+
+/// A form with a file, as a browser sends it.
+fn multipart(csrf: &str, file: &[u8]) -> Vec<u8> {
+    let mut body =
+        format!("--b\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n").into_bytes();
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"code.png\"\r\nContent-Type: image/png\r\n\r\n";
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(file);
+    body.extend_from_slice(b"\r\n--b--\r\n");
+    body
+}
+
+#[tokio::test]
+async fn a_picture_of_a_code_is_read_and_other_pictures_are_refused() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let csrf = alice.get("/wallet").await.csrf();
+    let address = alice.url("/wallet/scan");
+    let upload = |csrf: &str, file: &[u8]| {
+        let request = http::Request::post(&address).header("content-type", "multipart/form-data; boundary=b");
+        request.body(multipart(csrf, file)).unwrap()
+    };
+    let text = "vaslogin://{\"type\":\"login\",\"uuid\":\"a+b&c=d\"}";
+    let code = QrCode::new(text).unwrap().to_png(6);
+    let got = alice.send(upload(&csrf, &code)).await;
+    assert_eq!(got.location(), format!("/wallet?{}", form_of(&[("scan", text)])));
+    let forged = alice.send(upload("0", &code)).await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN, "without the visitor's token");
+    // A picture that says it is far larger than any, half a picture, none, and too much of one.
+    let mut huge = code.clone();
+    huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    for other in [&huge[..], &code[..code.len() / 2], b"", b"GIF89a", &[0xff; 1000]] {
+        let got = alice.send(upload(&csrf, other)).await;
+        assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(got.text.contains("No QR code was found"));
+    }
+    assert_eq!(alice.send(upload(&csrf, &vec![0; 5 << 20])).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wallets_switches_show_what_goes_wrong() {
+    let world = World::start().await;
+    let waiting = async |name: &str| {
+        let order = world.pre_pay(name).await;
+        let reply = world.call(&order).await.ok();
+        let id = reply.json["data"]["transfer_id"].to_string().trim_matches('"').to_owned();
+        (id, order.field("trade_id").to_owned())
+    };
+    let page =
+        |id: &str, trade: &str| format!("/wallet?{}", form_of(&[("transfer_id", id), ("trade_id", trade)]));
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let (id, trade) = waiting("alice").await;
+    let pwd = world.user("alice").wallet_pwd.clone();
+    let fields = |more: [(&'static str, String); 2]| {
+        [("transfer_id", id.clone()), ("trade_id", trade.clone()), more[0].clone(), more[1].clone()]
+    };
+    let post = async |visitor: &mut Visitor<'_>, to: &str, fields: &[(&'static str, String)]| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        visitor.post(&page(&id, &trade), to, &fields).await
+    };
+    let wrong = fields([("wallet_pwd", pwd.clone()), ("try", "wrong_password".to_owned())]);
+    let got = post(&mut alice, "/wallet/confirm", &wrong).await;
+    assert!(got.text.contains("Wrong payment password") && got.text.contains("Time left"), "{}", got.text);
+    let expire = fields([("seconds", "900".to_owned()), ("x", String::new())]);
+    let got = post(&mut alice, "/wallet/expire", &expire).await;
+    assert_eq!(got.location(), page(&id, &trade));
+    let (location, csrf) = (got.location().to_owned(), alice.get("/wallet").await.csrf());
+    assert!(alice.get(&location).await.text.contains("expired"));
+    let began = std::time::Instant::now();
+    let slow = [("csrf", csrf.as_str()), ("transfer_id", &id), ("trade_id", &trade), ("try", "slow")];
+    let got = alice.post_with("/wallet/confirm", &slow, None).await;
+    assert!(got.text.contains("expired") && began.elapsed() >= std::time::Duration::from_secs(4));
 }
 
 #[tokio::test]

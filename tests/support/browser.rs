@@ -135,6 +135,17 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Chooses a file in a field for one.
+    pub async fn attach(&self, css: &str, file: &std::path::Path) {
+        self.find(css).await.send_keys(file.to_str().unwrap()).await.unwrap();
+    }
+
+    /// Presses what shows more on this page, and waits until it is seen.
+    pub async fn press_in(&self, css: &str, shows: &str) {
+        self.find(css).await.click().await.unwrap();
+        self.see(shows).await;
+    }
+
     /// The text of an element.
     pub async fn text(&self, css: &str) -> String {
         loop {

@@ -43,6 +43,13 @@ pub fn append(name: &str, value: &str, out: &mut Vec<u8>) {
     encode_into(value, out);
 }
 
+/// Pairs as a query or a form.
+pub fn query(pairs: &[(&str, &str)]) -> String {
+    let mut out = Vec::new();
+    pairs.iter().for_each(|(name, value)| append(name, value, &mut out));
+    String::from_utf8(out).unwrap_or_default() // a form is ASCII
+}
+
 /// Why a text is not form-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -27,7 +27,7 @@ pub mod form;
 pub mod json;
 pub mod link;
 mod meta;
-mod multipart;
+pub mod multipart;
 mod reply;
 pub mod rpc;
 mod scan;

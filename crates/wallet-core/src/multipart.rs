@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 /// The boundary parameter of a content type's parameters (`boundary=…`, quoted or not).
-pub(crate) fn boundary(parameters: &str) -> Option<&str> {
+pub fn boundary(parameters: &str) -> Option<&str> {
     let value = parameter(parameters, "boundary")?;
     (!value.is_empty() && value.len() <= 70).then_some(value)
 }
@@ -20,7 +20,20 @@ fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
 ///
 /// Returns `None` when the body is not of this form (no first boundary, a part without a name, no closing boundary);
 /// `part` stops the walk with an error of its own.
-pub(crate) fn parts<'a, E>(
+///
+/// ```
+/// let body = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--";
+/// let mut seen = Vec::new();
+/// let read = wallet_core::multipart::parts(body, "b", |name, content| {
+///     seen.push((name, content));
+///     Ok::<(), ()>(())
+/// });
+/// assert_eq!((read, seen), (Some(Ok(())), vec![("a", &b"1"[..])]));
+/// ```
+///
+/// # Errors
+/// What `part` returns.
+pub fn parts<'a, E>(
     body: &'a [u8],
     boundary: &str,
     mut part: impl FnMut(&'a str, &'a [u8]) -> Result<(), E>,

@@ -123,6 +123,10 @@ pub(crate) struct DemoUser {
 pub(crate) const OPERATOR: DemoUser =
     DemoUser { login_name: "operator", name: "Operator", pwd: "operator-password", wallet_pwd: "" };
 
+/// A buyer who has nothing: to see what becomes of a payment then.
+pub(crate) const POOR: DemoUser =
+    DemoUser { login_name: "dora", name: "Dora (has nothing)", pwd: "dora-password", wallet_pwd: "400400" };
+
 /// The app's owner first.
 pub(crate) const USERS: [DemoUser; 3] = [
     DemoUser { login_name: "owner", name: "Demo shop", pwd: "owner-password", wallet_pwd: "300300" },
@@ -213,11 +217,12 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         }
     }
     let [owner, alice, bob] = &USERS;
-    let (owner, alice, bob, operator) = tokio::try_join!(
+    let (owner, alice, bob, operator, _) = tokio::try_join!(
         create_rich_user(store, passwords, owner),
         create_rich_user(store, passwords, alice),
         create_rich_user(store, passwords, bob),
         create_user(store, passwords, &OPERATOR),
+        create_user(store, passwords, &POOR),
     )?;
     store.submit(EnrolOperator(operator)).await?;
     if store.view(FindApp::new(CLIENT_ID)).await.is_err() {

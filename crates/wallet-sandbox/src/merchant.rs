@@ -9,7 +9,7 @@ use wallet_api::vas::{Platform, Profile, WebToken, login};
 use wallet_client::{Booked, CallbackReceiver, FomoApp, Order, Payment, PaymentCallback, Payout, VasClient};
 use wallet_core::crypto::Crypto;
 use wallet_core::link::OutgoingLink as _;
-use wallet_core::{Signer, Transport, UnixTime, in_words};
+use wallet_core::{Signer, Transport, UnixTime, form, in_words};
 use wallet_crypto::{KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
 /// How somebody signs in and pays.
@@ -261,16 +261,12 @@ impl<T: Transport + Clone> Merchant<T> {
     /// Where a browser goes to sign in by FOMO.
     pub(crate) fn fomo_login(&self, visitor: &str) -> String {
         let state = self.expect(visitor);
-        let mut query = Vec::new();
-        for (name, value) in [
+        let query = form::query(&[
             ("response_type", "code"),
             ("client_id", &self.fomo.client_id),
             ("redirect_uri", &self.fomo.redirect_uri),
             ("state", &state),
-        ] {
-            wallet_core::form::append(name, value, &mut query);
-        }
-        let query = String::from_utf8(query).unwrap_or_default(); // a form is ASCII
+        ]);
         format!("{}oauth2/authorize?{query}", self.fomo.base_url)
     }
 
@@ -373,10 +369,8 @@ impl<T: Transport + Clone> Merchant<T> {
                 };
                 let signer = Signer::Rsa(&side.signer);
                 let qr = order.link(&side.access.uuid).qr(Some(&signer)).map_err(|error| said(&error))?;
-                let mut query = Vec::new();
-                wallet_core::form::append("scan", &qr, &mut query);
                 bought.unit = profile.asset().to_owned();
-                bought.wallet = format!("/wallet?{}", String::from_utf8(query).unwrap_or_default());
+                bought.wallet = format!("/wallet?{}", form::query(&[("scan", &qr)]));
                 bought.qr = Some(qr);
                 bought.order = Some(order);
                 self.log(format!("signed a pay link for {id}"));

@@ -19,7 +19,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 pub(crate) use wallet_server::pages::shown_time;
 use wallet_server::pages::{Hint, NavItem};
 
-use crate::data::{DemoUser, OPERATOR, USERS};
+use crate::data::{DemoUser, OPERATOR, POOR, USERS};
 use crate::demo::HyperTokio;
 use crate::merchant::Merchant;
 use crate::recorder::Recorder;
@@ -39,7 +39,8 @@ pub(crate) const NAV: &[NavItem] = &[
 ];
 
 /// The passwords that the sign-in page shows: the buyers', that of the demo shop's developer, and the operator's.
-pub(crate) const HINTS: &[Hint] = &[hint(&USERS[1]), hint(&USERS[2]), hint(&USERS[0]), hint(&OPERATOR)];
+pub(crate) const HINTS: &[Hint] =
+    &[hint(&USERS[1]), hint(&USERS[2]), hint(&POOR), hint(&USERS[0]), hint(&OPERATOR)];
 
 const fn hint(user: &DemoUser) -> Hint {
     Hint { login_name: user.login_name, pwd: user.pwd, wallet_pwd: user.wallet_pwd }
@@ -74,6 +75,8 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/shop/orders/{id}/live", get(shop::order_live))
         .route("/shop/orders/{id}/refund", post(shop::refund))
         .route("/wallet", get(wallet::page))
+        .route("/wallet/scan", post(wallet::scan))
+        .route("/wallet/expire", post(wallet::expire))
         .route("/wallet/confirm", post(wallet::confirm))
         .route("/wallet/approve", post(wallet::approve))
         .route("/wallet/pay", post(wallet::pay))

@@ -114,9 +114,7 @@ fn svg(text: &str) -> String {
 }
 
 fn in_wallet(text: &str) -> String {
-    let mut query = Vec::new();
-    wallet_core::form::append("scan", text, &mut query);
-    format!("/wallet?{}", String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+    format!("/wallet?{}", wallet_core::form::query(&[("scan", text)]))
 }
 
 pub(crate) async fn sign_in(

@@ -1,22 +1,28 @@
 //! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
 //! to the platforms over HTTP, as any wallet would.
 
+use std::io::Cursor;
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::header::ACCEPT_LANGUAGE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
 use wallet_client::{CallError, FomoWallet, VasWallet};
-use wallet_core::{Transport, in_words, link};
+use wallet_core::{Transport, form, in_words, link};
 use wallet_platform::{DevBalance, FindVasApp, browser_address};
-use wallet_server::pages::{Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
+use wallet_server::pages::{
+    Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
+};
 use wallet_store::Clock as _;
 
 use super::{Pages, shown_time};
 use crate::demo::HyperTokio;
+use crate::routes::move_clock;
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
@@ -269,11 +275,39 @@ fn unverified(payload: &link::Payload<'_>) -> Option<[String; 4]> {
     Some(["amount", "assetType", "orderId", "description"].map(member))
 }
 
+/// What a user tries out on a payment: a switch of the sheet.
+struct Tried<'p>(&'p str);
+
+/// How long the slow network takes.
+const SLOW: Duration = Duration::from_secs(4);
+
+impl<'p> Tried<'p> {
+    fn of(posted: &'p Posted) -> Self {
+        Self(posted.text("try"))
+    }
+
+    /// The password that is sent: one that is none, where that is tried.
+    async fn password(&self, posted: &'p Posted) -> &'p str {
+        if self.0 == "slow" {
+            tokio::time::sleep(SLOW).await;
+        }
+        if self.0 == "wrong_password" { "this is not it" } else { posted.text("wallet_pwd") }
+    }
+}
+
+/// Lets the payment of a sheet expire: the clock is moved past its end.
+pub(crate) async fn expire(State(pages): State<Pages>, posted: Posted) -> Response {
+    let seconds: u64 = posted.text("seconds").parse().unwrap_or(0);
+    let sheet =
+        form::query(&[("transfer_id", posted.text("transfer_id")), ("trade_id", posted.text("trade_id"))]);
+    match move_clock(pages.shared, seconds.saturating_add(1)).await {
+        Ok(_) => see_other(&format!("/wallet?{sheet}")),
+        Err(_) => see_other("/clock"),
+    }
+}
+
 fn sign_in_first(here: &str) -> Response {
-    let mut next = Vec::new();
-    wallet_core::form::append("next", here, &mut next);
-    let next = String::from_utf8(next).unwrap_or_default(); // a form is ASCII
-    see_other(&format!("/openfomo/login.html?{next}"))
+    see_other(&format!("/openfomo/login.html?{}", form::query(&[("next", here)])))
 }
 
 /// The wallet with what is asked for.
@@ -294,6 +328,43 @@ pub(crate) async fn page(
     wallet.show(sheet, None).await
 }
 
+/// The most pixels a side of a picture.
+const WIDEST: u32 = 6_000;
+
+/// What the QR code in a picture says; none when none is found.
+fn decoded(picture: &[u8]) -> Option<String> {
+    let mut reader = image::ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?;
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(WIDEST), Some(WIDEST));
+    limits.max_alloc = Some(256 * 1024 * 1024);
+    reader.limits(limits);
+    let grey = reader.decode().ok()?.into_luma8();
+    let (width, height) = (grey.width() as usize, grey.height() as usize);
+    let pixels = grey.as_raw();
+    let mut prepared =
+        rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+    prepared.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
+}
+
+/// A picture of a QR code, as a camera would see it.
+pub(crate) async fn scan(view: View, PostedFile { file, .. }: PostedFile) -> Response {
+    // Decoding takes a while, and a picture may be made so that it fails.
+    let found = tokio::task::spawn_blocking(move || decoded(&file)).await;
+    match found.ok().flatten() {
+        Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),
+        None => problem(
+            &view,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            view.say("没有找到二维码", "No QR code was found"),
+            view.say(
+                "图片须是 PNG 或 JPEG，含一个清晰的二维码。",
+                "The picture is a PNG or JPEG with one clear QR code.",
+            ),
+            view.say("换一张图片，或粘贴链接。", "Take another picture, or paste the link."),
+        ),
+    }
+}
+
 /// The user confirms a FOMO payment.
 pub(crate) async fn confirm(
     State(pages): State<Pages>,
@@ -305,22 +376,20 @@ pub(crate) async fn confirm(
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (transfer, trade) = (posted.text("transfer_id"), posted.text("trade_id"));
     let Ok(id) = transfer.parse().map(TransferId::new) else {
-        return wallet.show(Sheet::None, Some("transfer_id?".to_owned())).await;
+        let why = view.say("transfer_id 不是数字。", "transfer_id is no number.");
+        return wallet.show(Sheet::None, Some(why.to_owned())).await;
     };
     let trade_id = TradeId::new(trade.to_owned());
-    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, posted.text("wallet_pwd")).await {
+    let pwd = Tried::of(&posted).password(&posted).await;
+    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, pwd).await {
         Ok(done) => {
             // R32: what the wallet opens afterwards.
-            let mut query = Vec::new();
-            for (name, value) in [
+            let query = form::query(&[
                 ("state", done.state.as_str()),
                 ("trade_id", done.trade_id.as_str()),
                 ("transfer_id", transfer),
                 ("status", done.status.as_str()),
-            ] {
-                wallet_core::form::append(name, value, &mut query);
-            }
-            let query = String::from_utf8(query).unwrap_or_default(); // a form is ASCII
+            ]);
             let onward = link::append_query(&browser_address(done.redirect_uri.as_str()), &query);
             let facts = vec![
                 ("transfer_id".to_owned(), transfer.to_owned()),
@@ -383,7 +452,8 @@ pub(crate) async fn pay(
     let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (session, link) = (vas::SessionKey::new(wallet.key.as_str()), posted.text("link"));
-    match wallet.vas.pay(&session, posted.text("wallet_pwd"), link, None).await {
+    let pwd = Tried::of(&posted).password(&posted).await;
+    match wallet.vas.pay(&session, pwd, link, None).await {
         Ok(paid) => {
             let facts = vec![
                 (view.say("订单", "order").to_owned(), paid.order_id.as_str().to_owned()),

@@ -87,10 +87,7 @@ impl Asked {
 
 /// Where a browser goes for a redirect_uri, which may lack a scheme (R7), with these parameters.
 fn address(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
-    let base = browser_address(redirect_uri);
-    let mut query = Vec::new();
-    parameters.iter().for_each(|(name, value)| form::append(name, value, &mut query));
-    wallet_core::link::append_query(&base, &String::from_utf8(query).unwrap_or_default()) // a form is ASCII
+    wallet_core::link::append_query(&browser_address(redirect_uri), &form::query(parameters))
 }
 
 /// The origin of an address, for the policy of forms; an app's own scheme otherwise.

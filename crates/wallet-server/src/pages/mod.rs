@@ -30,7 +30,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use wallet_core::{Lang, UnixTime};
 use wallet_store::{Failure, StoreError};
 
-pub use view::{Posted, SESSION_COOKIE, View, cookie_of};
+pub use view::{Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::wire;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
-use http::header::{ACCEPT_LANGUAGE, COOKIE, ORIGIN};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::{equal, hex_text};
-use wallet_core::{Lang, form};
+use wallet_core::{Lang, form, multipart};
 use wallet_platform::{Digest, LookAtSession, SessionUser, User};
 use wallet_store::Failure;
 
@@ -237,45 +237,98 @@ fn came_from_elsewhere(headers: &HeaderMap) -> bool {
     other || header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
+fn unreadable(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::BAD_REQUEST,
+        view.say("表单不可读", "The form cannot be read"),
+        view.say("它不完整、过大，或不是表单。", "It is not complete, too large, or no form."),
+        view.say("返回页面再提交一次。", "Go back to the page and send it again."),
+    )
+}
+
+/// The view and the body of a form's request.
+async fn opened(request: Request, limit: usize) -> Result<(Parts, View, Vec<u8>), Response> {
+    let (parts, body) = request.into_parts();
+    let Some(view) = parts.extensions.get::<View>().cloned() else {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return Err(response);
+    };
+    match body::read(body, limit).await {
+        Ok(bytes) => Ok((parts, view, bytes.to_vec())),
+        Err(_) => Err(unreadable(&view)),
+    }
+}
+
+impl Posted {
+    /// Why it counts for nothing, unless it brought the visitor's token and came from here.
+    fn refused(&self, view: &View, headers: &HeaderMap) -> Option<Response> {
+        let token = equal(self.text("csrf").as_bytes(), view.csrf.as_bytes());
+        if token && !came_from_elsewhere(headers) {
+            return None;
+        }
+        Some(problem(
+            view,
+            StatusCode::FORBIDDEN,
+            view.say("表单已过期", "This form is out of date"),
+            view.say(
+                "它不是由当前的页面和登录状态发出的，什么也没有执行。",
+                "It was not sent by this page as you are signed in now. Nothing was done.",
+            ),
+            view.say("重新打开页面再提交。", "Open the page again and send it from there."),
+        ))
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Posted {
     type Rejection = Response;
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let (parts, body) = request.into_parts();
-        let Some(view) = parts.extensions.get::<View>() else {
-            let mut response = Response::default();
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return Err(response);
-        };
-        let unreadable = || {
-            problem(
-                view,
-                StatusCode::BAD_REQUEST,
-                view.say("表单不可读", "The form cannot be read"),
-                view.say("它不完整、过大，或不是表单。", "It is not complete, too large, or no form."),
-                view.say("返回页面再提交一次。", "Go back to the page and send it again."),
-            )
-        };
-        let bytes = body::read(body, FORM_BYTES).await.map_err(|_| unreadable())?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable())?;
+        let (parts, view, bytes) = opened(request, FORM_BYTES).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&view))?;
         let decode = |text: &str| form::decode(text.as_bytes()).map(|text| text.into_owned());
         let pairs =
             form::pairs(text).map(form::split).map(|(name, value)| Ok((decode(name)?, decode(value)?)));
         let posted: Result<Vec<_>, form::FormError> = pairs.collect();
-        let posted = Self(posted.map_err(|_| unreadable())?);
-        let token = equal(posted.text("csrf").as_bytes(), view.csrf.as_bytes());
-        if !token || came_from_elsewhere(&parts.headers) {
-            return Err(problem(
-                view,
-                StatusCode::FORBIDDEN,
-                view.say("表单已过期", "This form is out of date"),
-                view.say(
-                    "它不是由当前的页面和登录状态发出的，什么也没有执行。",
-                    "It was not sent by this page as you are signed in now. Nothing was done.",
-                ),
-                view.say("重新打开页面再提交。", "Open the page again and send it from there."),
-            ));
+        let posted = Self(posted.map_err(|_| unreadable(&view))?);
+        posted.refused(&view, &parts.headers).map_or(Ok(posted), Err)
+    }
+}
+
+/// Most bytes of a form with a file.
+const FILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// A form that brought a file along, in its field `file`.
+#[derive(Debug)]
+pub struct PostedFile {
+    /// The form's other fields.
+    pub form: Posted,
+    /// The file's bytes; empty when there is none.
+    pub file: Vec<u8>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for PostedFile {
+    type Rejection = Response;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let (parts, view, bytes) = opened(request, FILE_BYTES).await?;
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (mut fields, mut file) = (Vec::new(), Vec::new());
+        let read = multipart::boundary(kind).and_then(|boundary| {
+            multipart::parts(&bytes, boundary, |name, content| {
+                if name == "file" {
+                    file = content.to_vec();
+                    return Ok::<(), ()>(());
+                }
+                let text = std::str::from_utf8(content).map_err(|_| ())?;
+                fields.push((name.to_owned(), text.to_owned()));
+                Ok(())
+            })
+        });
+        if read != Some(Ok(())) {
+            return Err(unreadable(&view));
         }
-        Ok(posted)
+        let form = Posted(fields);
+        form.refused(&view, &parts.headers).map_or(Ok(Self { form, file }), Err)
     }
 }
 
