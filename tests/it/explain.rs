@@ -171,5 +171,5 @@ fn the_table_is_what_the_serializers_really_write() {
             }
         }
     }
-    assert_eq!(compared, 6);
+    assert_eq!(compared, 14);
 }

@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use wallet_core::crypto::RsaSigner as _;
+use wallet_crypto::{KeyForm, PrivateKey, RsaSign};
 use wallet_platform::FindUser;
 use wallet_sandbox::{Sandbox, SandboxOptions};
-use wallet_tests::{Wallop, wallop_path};
+use wallet_tests::{Wallop, sign, wallop_path};
 
 #[test]
 fn dev_json_tells_what_a_harness_needs_on_a_directory_with_other_files_and_again() {
@@ -181,4 +185,50 @@ async fn an_operator_is_added_on_the_machine_while_no_server_runs() {
         assert_eq!(user.operator, operator, "{name}");
     }
     sandbox.stop().await;
+}
+
+#[test]
+fn a_signature_is_explained_on_the_command_line() {
+    use std::io::Write as _;
+    let explain = |arguments: &[&str], stdin: &str| {
+        let mut child = Command::new(wallop_path())
+            .arg("explain")
+            .args(arguments)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        (done.status.success(), text)
+    };
+    let right = sign("a-secret", "1574510444");
+    let (fits, text) = explain(&["fomo", "1574510444", &right], "a-secret\n");
+    assert!(fits && text.contains("It fits.") && !text.contains("a-secret"), "{text}");
+    let (fits, text) = explain(&["fomo", "1574510444", &right.to_uppercase(), "--lang", "zh"], "a-secret\n");
+    assert!(!fits && text.contains("大写"), "{text}");
+
+    let key = PrivateKey::load(include_str!("../vectors/rsa-1024.pem")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let public = directory.path().join("public.pem");
+    std::fs::write(&public, key.public().to_pem(KeyForm::Pkcs8)).unwrap();
+    let public = public.to_str().unwrap();
+    let signed = |text: &str| {
+        let signature = RsaSign::new(&key).unwrap().sign_sha1(text.as_bytes()).unwrap();
+        let signature = STANDARD.encode(signature).replace('+', "%2B");
+        format!(
+            "vaspay://%7B%22type%22:%22pay%22,%22amount%22:%221%22,%22appUuid%22:%22u%22,%22assetType%22:%22VAS%22,\
+             %22callbackUrl%22:%22https://a.example/%22,%22orderId%22:%22o%22,%22toAddr%22:%22V%22,\
+             %22signedContent%22:%22{signature}%22%7D"
+        )
+    };
+    let canonical = r#"{"amount":"1","appUuid":"u","assetType":"VAS","callbackUrl":"https://a.example/","orderId":"o","toAddr":"V"}"#;
+    let (fits, text) = explain(&["link", &signed(canonical), "--key", public], "");
+    assert!(fits && text.contains("It fits."), "{text}");
+    let (fits, text) = explain(&["link", "--key", public], &signed(&canonical.replace('/', "\\/")));
+    assert!(!fits && text.contains("PHP json_encode") && text.contains("they differ from byte"), "{text}");
+    let (fits, text) = explain(&["link", "vaspay://{\"amount\":\"1\"}", "--key", public], "");
+    assert!(!fits && text.contains("The link lacks a member: appUuid"), "{text}");
 }

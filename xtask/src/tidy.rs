@@ -38,7 +38,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wallet-core",
         ],
     ),
-    ("wallet-cli", &["wallet-sandbox", "wallet-client", "wallet-api", "wallet-core"]),
+    (
+        "wallet-cli",
+        &["wallet-sandbox", "wallet-client", "wallet-explain", "wallet-crypto", "wallet-api", "wallet-core"],
+    ),
 ];
 
 /// These never see a runtime, a database or a crypto library, at any depth.

@@ -8,9 +8,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
-use wallet_api::vas::Profile;
+use wallet_api::vas::{Profile, pay};
 use wallet_client::QrCode;
 use wallet_core::Lang;
+use wallet_core::crypto::Sha256 as _;
+use wallet_core::link::OutgoingLink;
+use wallet_crypto::{Portable, PublicKey};
+use wallet_explain::{Cause, Finding, Opens, SentLink, rsa};
 use wallet_sandbox::{Described, Sandbox, SandboxOptions, add_operator, demo};
 
 /// Wallet open platforms: a sandbox, demos and tools.
@@ -44,6 +48,11 @@ enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Say why a signature does not fit.
+    Explain {
+        #[command(subcommand)]
+        platform: ExplainPlatform,
+    },
     /// Draw a link as a QR code, in the terminal or into files.
     Qr(QrArguments),
 }
@@ -58,6 +67,31 @@ struct QrArguments {
     /// Write a PNG picture to this file.
     #[arg(long)]
     png: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum ExplainPlatform {
+    /// `sign` of a FOMO request; client_secret is read from stdin, so that no shell keeps it.
+    Fomo {
+        /// The timestamp that was sent.
+        timestamp: String,
+        /// The sign that was sent.
+        sign: String,
+        /// The language of what is printed.
+        #[arg(long, value_enum, default_value_t = DemoLang::En)]
+        lang: DemoLang,
+    },
+    /// The signature of a VAS or Lafi pay link.
+    Link {
+        /// The link as it was sent; without it the first line of stdin.
+        link: Option<String>,
+        /// The file with the app's public key, in any form.
+        #[arg(long)]
+        key: PathBuf,
+        /// The language of what is printed.
+        #[arg(long, value_enum, default_value_t = DemoLang::En)]
+        lang: DemoLang,
+    },
 }
 
 #[derive(Subcommand)]
@@ -111,6 +145,15 @@ enum DemoLang {
     En,
 }
 
+impl From<DemoLang> for Lang {
+    fn from(lang: DemoLang) -> Self {
+        match lang {
+            DemoLang::Zh => Self::Zh,
+            DemoLang::En => Self::En,
+        }
+    }
+}
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
@@ -135,6 +178,7 @@ fn main() -> ExitCode {
             Command::Dev(arguments) => run_dev(arguments).await,
             Command::Demo { platform } => run_demo(platform).await,
             Command::Admin { command: AdminCommand::Add { name, data } } => add(&name, &data).await,
+            Command::Explain { platform } => explain(platform),
             Command::Qr(arguments) => draw(arguments),
         }
     });
@@ -238,10 +282,7 @@ async fn run_demo(platform: DemoPlatform) -> Result<(), Failure> {
             arguments
         }
     };
-    let lang = match arguments.lang {
-        DemoLang::Zh => Lang::Zh,
-        DemoLang::En => Lang::En,
-    };
+    let lang = arguments.lang.into();
     match &arguments.url {
         Some(url) => play(&platform, &demo::describe(url).await?, lang).await,
         None => {
@@ -271,6 +312,50 @@ async fn add(name: &str, data: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+fn first_line() -> Result<String, Failure> {
+    Ok(std::io::stdin().lines().next().transpose()?.unwrap_or_default())
+}
+
+struct Opener(PublicKey);
+
+impl Opens for Opener {
+    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        self.0.open(signature)
+    }
+}
+
+/// Prints why a signature does not fit; a failure unless it does.
+fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
+    let crypto = Portable::new();
+    let (finding, lang): (Finding, Lang) = match platform {
+        ExplainPlatform::Fomo { timestamp, sign, lang } => {
+            (wallet_explain::fomo(&crypto, first_line()?.trim(), timestamp.trim(), sign.trim()), lang.into())
+        }
+        ExplainPlatform::Link { link, key, lang } => {
+            let read = |error| format!("cannot read {}: {error}", key.display());
+            let key = PublicKey::load(std::fs::read(&key).map_err(read)?)?;
+            let link = link.map_or_else(first_line, Ok)?;
+            let kind = <pay::Link<'_> as OutgoingLink>::META;
+            let sent = SentLink::read(kind, link.trim())?;
+            let sha256 = |text: &[u8]| crypto.sha256(text);
+            let found = rsa(&crypto, &sha256, &Opener(key), kind, &sent.fields(), &sent.signature);
+            (found, lang.into())
+        }
+    };
+    println!("{}", finding.cause.in_words(lang));
+    println!("should be signed  {}", finding.expected);
+    if let Some(found) = &finding.found {
+        println!("was signed        {found}");
+    }
+    if let Some(at) = finding.differs_at() {
+        println!("they differ from byte {at} on");
+    }
+    match finding.cause {
+        Cause::Fits => Ok(()),
+        _ => Err("the signature does not fit".into()),
+    }
+}
+
 /// How wide the terminal is; 0 when there is none.
 fn columns() -> usize {
     terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
@@ -279,7 +364,7 @@ fn columns() -> usize {
 fn draw(arguments: QrArguments) -> Result<(), Failure> {
     let link = match arguments.link {
         Some(link) => link,
-        None => std::io::stdin().lines().next().transpose()?.unwrap_or_default(),
+        None => first_line()?,
     };
     let code = QrCode::new(link.trim())?;
     let write = |path: &Option<PathBuf>, picture: Vec<u8>| -> Result<(), Failure> {

@@ -25,10 +25,12 @@
 
 mod fomo;
 mod rsa;
+mod sent;
 mod serializers;
 
 pub use fomo::fomo;
 pub use rsa::{Opens, Sha256, rsa};
+pub use sent::{NotSigned, SentLink};
 pub use serializers::{Serializer, serializers};
 use wallet_core::Lang;
 

@@ -41,8 +41,13 @@ fn php(c: char) -> Option<String> {
     if c == '/' { Some("\\/".to_owned()) } else { ascii_only(c) }
 }
 
+/// Line and paragraph separators it escapes all the same, unless JSON_UNESCAPED_LINE_TERMINATORS is given too.
 fn php_unescaped_unicode(c: char) -> Option<String> {
-    (c == '/').then(|| "\\/".to_owned())
+    match c {
+        '/' => Some("\\/".to_owned()),
+        '\u{2028}' | '\u{2029}' => Some(unicode(c)),
+        _ => None,
+    }
 }
 
 fn gson(c: char) -> Option<String> {

@@ -57,7 +57,7 @@ fn warning_in(view: &View, warning: Warning) -> String {
 }
 
 /// The members of a link's JSON as a reader may see them, whatever is unusual about how it is written (R41).
-pub(crate) fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>, JsonError> {
+fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>, JsonError> {
     let mut members = Vec::new();
     json::read_object::<JsonError>(json, warnings, |name, member| {
         let shown = match member {

@@ -5,15 +5,13 @@ use axum::extract::State;
 use axum::response::Response;
 use wallet_api::vas::pay;
 use wallet_core::crypto::Sha256 as _;
-use wallet_core::json::Warnings;
-use wallet_core::link::{self, OutgoingLink};
+use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
-use wallet_explain::{Cause, Finding, Opens, fomo, rsa};
+use wallet_explain::{Cause, Finding, Opens, SentLink, fomo, rsa};
 use wallet_platform::FindVasApp;
 use wallet_server::pages::{Posted, View, page as render};
 
 use super::Pages;
-use super::link::members;
 
 struct Opener(PublicKey);
 
@@ -94,25 +92,11 @@ pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted:
 }
 
 async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Shown, String> {
-    let link = <pay::Link<'_> as OutgoingLink>::META;
-    let Some(rule) = link.signing else {
-        return Err(view.say("没有签名。", "It has no signature.").to_owned());
-    };
-    let payload = link::payload(text).map_err(|error| error.to_string())?;
-    let json = payload.json().map_err(|error| error.to_string())?;
-    let members = members(json, &mut Warnings::default()).map_err(|error| error.to_string())?;
-    let member = |name: &str| {
-        let found = members.iter().find(|(known, text)| known == name && !text.is_empty());
-        let lacks = || format!("{}: {name}", view.say("链接缺少字段", "The link lacks a member"));
-        found.map(|(_, text)| text.as_str()).ok_or_else(lacks)
-    };
-    let parts = rule.canonical.iter().map(|part| Ok((part.name, member(part.name)?)));
-    let fields = parts.collect::<Result<Vec<_>, String>>()?;
-    let signature = member(rule.field)?;
+    let kind = <pay::Link<'_> as OutgoingLink>::META;
+    let sent = SentLink::read(kind, text).map_err(|why| why.in_words(view.lang))?;
     let key = match key {
         "" => {
-            let app = member(rule.key_id.unwrap_or_default())?;
-            let app = pages.shared.store.view(FindVasApp(app.to_owned())).await;
+            let app = pages.shared.store.view(FindVasApp(sent.key_id.clone())).await;
             let app = app.map_err(|_| {
                 view.say(
                     "没有这个 appUuid；请粘贴公钥。",
@@ -125,6 +109,7 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
     };
     let key = Opener(key.map_err(|error| error.to_string())?);
     let crypto = Portable::new();
-    let finding = rsa(&crypto, &|text| crypto.sha256(text), &key, link, &fields, signature);
+    let fields = sent.fields();
+    let finding = rsa(&crypto, &|text| crypto.sha256(text), &key, kind, &fields, &sent.signature);
     Ok(shown(view, &finding))
 }

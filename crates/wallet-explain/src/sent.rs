@@ -1,0 +1,88 @@
+//! A link as it was sent, taken apart as far as its signature is concerned.
+
+use std::fmt;
+
+use wallet_core::link::{self, LinkError};
+use wallet_core::{Lang, LinkMeta};
+
+/// What a link signs, and with what.
+pub struct SentLink {
+    /// The fields that the signature covers, in the rule's order.
+    pub fields: Vec<(&'static str, String)>,
+    /// The signature.
+    pub signature: String,
+    /// Whose key it is; empty where the rule names nobody.
+    pub key_id: String,
+}
+
+impl fmt::Debug for SentLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentLink").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// Why a text says nothing about a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotSigned {
+    /// It is no link.
+    Link(LinkError),
+    /// Links of this kind are not signed.
+    NoRule,
+    /// This member is missing or empty.
+    Lacks(&'static str),
+}
+
+impl NotSigned {
+    /// What is wrong, for people.
+    pub fn in_words(self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::Link(error), _) => error.to_string(),
+            (Self::NoRule, Lang::Zh) => "没有签名。".to_owned(),
+            (Self::NoRule, Lang::En) => "It has no signature.".to_owned(),
+            (Self::Lacks(name), Lang::Zh) => format!("链接缺少字段：{name}"),
+            (Self::Lacks(name), Lang::En) => format!("The link lacks a member: {name}"),
+        }
+    }
+}
+
+impl fmt::Display for NotSigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(Lang::En))
+    }
+}
+
+impl std::error::Error for NotSigned {}
+
+impl From<LinkError> for NotSigned {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl SentLink {
+    /// Reads a link of this kind, as an app sends it or as a QR code says it, whatever is unusual about it (R41).
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn read(kind: &LinkMeta, text: &str) -> Result<Self, NotSigned> {
+        let rule = kind.signing.ok_or(NotSigned::NoRule)?;
+        let payload = link::payload(text)?;
+        let json = payload.json()?;
+        let member = |name: &'static str| {
+            let found = link::peek(json, name).map_err(LinkError::from)?.filter(|text| !text.is_empty());
+            found.map(|text| text.into_owned()).ok_or(NotSigned::Lacks(name))
+        };
+        let fields = rule.canonical.iter().map(|part| Ok((part.name, member(part.name)?)));
+        Ok(Self {
+            fields: fields.collect::<Result<_, NotSigned>>()?,
+            signature: member(rule.field)?,
+            key_id: rule.key_id.map_or(Ok(String::new()), member)?,
+        })
+    }
+
+    /// The fields, borrowed.
+    pub fn fields(&self) -> Vec<(&str, &str)> {
+        self.fields.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
