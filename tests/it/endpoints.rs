@@ -1,5 +1,9 @@
 //! Every endpoint, in every encoding and in every outcome that the spec names.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -338,17 +342,21 @@ async fn r13_active_coins_are_member_by_member_as_the_document_prints_them() {
 }
 
 /// Holds whichever thread runs it until it is told to go on.
-struct Hold(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+struct Hold {
+    until: Mutex<Receiver<()>>,
+    begun: Arc<AtomicUsize>,
+}
 
 impl Hold {
-    fn new(releases: &mut Vec<std::sync::mpsc::Sender<()>>) -> Self {
-        let (release, held) = std::sync::mpsc::channel();
+    fn new(releases: &mut Vec<Sender<()>>, begun: &Arc<AtomicUsize>) -> Self {
+        let (release, held) = channel();
         releases.push(release);
-        Self(std::sync::Mutex::new(held))
+        Self { until: Mutex::new(held), begun: begun.clone() }
     }
 
     fn hold(&self) {
-        let _ = self.0.lock().unwrap().recv();
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let _ = self.until.lock().unwrap().recv();
     }
 }
 
@@ -381,12 +389,16 @@ async fn r29_every_endpoint_answers_an_overload_and_a_fault() {
 
     // The writer and both readers are held, and more wait before each than its queue has room for.
     let mut releases = Vec::new();
-    let mut held = tokio::task::JoinSet::new();
-    let (writing, command) = (store.clone(), Hold::new(&mut releases));
+    let (mut held, begun) = (tokio::task::JoinSet::new(), Arc::default());
+    let (writing, command) = (store.clone(), Hold::new(&mut releases, &begun));
     held.spawn(async move { writing.submit(command).await.unwrap() });
     for _ in 0..2 {
-        let (reading, query) = (store.clone(), Hold::new(&mut releases));
+        let (reading, query) = (store.clone(), Hold::new(&mut releases, &begun));
         held.spawn(async move { reading.view(query).await.unwrap() });
+    }
+    // Before anything else is in a queue: else one of them may find it full.
+    while begun.load(Ordering::SeqCst) < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..6_000 {
