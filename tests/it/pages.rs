@@ -573,6 +573,30 @@ async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password
     assert_eq!(alice.get(&format!("{page}/rsa_public/spki")).await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    let forged = world.pay_user("alice").with("sign", &"0".repeat(40));
+    world.call(&forged).await;
+    let url = world.told().url.clone();
+    let price =
+        http::Request::post(format!("{url}/vas/server/oauth/pay/price?currency=CNY&accessToken=none"));
+    world.exchange(price.body(Vec::new()).unwrap()).await;
+    let callback = http::Request::get(format!("{url}/shop/callback/vas/pay?uuid=x"));
+    world.exchange(callback.header("host", "127.0.0.1").body(Vec::new()).unwrap()).await;
+    let page = visitor.get("/inspect").await.text;
+    for part in [
+        "<a href=\"/docs/fomo/codes/7\">7: Wrong signature</a>",
+        "What is signed is client_secret and timestamp",
+        "<a href=\"/docs/vas/codes/900013\">900013: The accessToken is wrong</a>",
+        "not heard; that takes HTTP 2xx with JSON whose",
+        "href=\"/docs/rules#r",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+}
+
 /// A form with a file, as a browser sends it.
 fn multipart(csrf: &str, file: &[u8]) -> Vec<u8> {
     let mut body =
@@ -909,6 +933,7 @@ async fn every_page_is_whole_in_both_languages() {
             "/docs/vas",
             "/docs/guides/fomo",
             "/docs/guides/vas",
+            "/docs/guides/embed",
             "/docs/rules",
             "/docs/fomo/codes/7",
             "/docs/vas/codes/910006",
@@ -961,7 +986,7 @@ async fn every_page_is_whole_in_both_languages() {
         visitor.sign_in("operator", "/admin").await;
         whole(&mut visitor, "/admin", lang).await;
         seen += 1;
-        assert_eq!(seen, 35);
+        assert_eq!(seen, 36);
     }
 }
 

@@ -521,6 +521,14 @@ pub struct PlatformMeta {
     pub rules: &'static [RuleMeta],
 }
 
+impl PlatformMeta {
+    /// The endpoint at a path, the base path included.
+    pub fn endpoint_at(&self, path: &str) -> Option<&'static EndpointMeta> {
+        let path = path.strip_prefix(self.base_path)?;
+        self.endpoints.iter().copied().find(|meta| meta.path == path || meta.also_at.contains(&path))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

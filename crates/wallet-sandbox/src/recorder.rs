@@ -10,6 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use wallet_core::UnixTime;
+use wallet_server::PLATFORMS;
+use wallet_server::pages::consent_page;
 use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
@@ -78,7 +80,8 @@ impl Recorder {
 }
 
 fn is_recorded(path: &str) -> bool {
-    ["/fomo/", "/vas/", CALLBACKS].iter().any(|prefix| path.starts_with(prefix))
+    let bases = PLATFORMS.iter().map(|platform| platform.base_path);
+    bases.chain([CALLBACKS]).any(|prefix| path.starts_with(prefix))
 }
 
 /// The headers that belong to the protocols.
@@ -103,7 +106,7 @@ fn shown(bytes: &Bytes) -> String {
 pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     // GET authorize is a page.
-    let page = request.method() == http::Method::GET && path == "/fomo/oauth2/authorize";
+    let page = request.method() == http::Method::GET && path == consent_page();
     if !is_recorded(&path) || page || !is_small(request.body()) {
         return next.run(request).await;
     }

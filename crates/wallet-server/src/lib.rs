@@ -29,3 +29,4 @@ pub use listen::serve;
 pub use notify::{Notification, Notifier, Silent};
 pub use server::{Server, Settings};
 pub use watch::Watcher;
+pub use wire::PLATFORMS;

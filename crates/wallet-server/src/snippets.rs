@@ -1,6 +1,9 @@
 //! A first signed call in seven languages, with an app's values filled in: the state of a trade (R38). The secret is
 //! taken from the environment, so that nobody pastes it into a file.
 
+use wallet_api::fomo::get_trade;
+use wallet_core::Endpoint as _;
+
 /// One language's.
 pub(crate) struct Snippet {
     /// The language.
@@ -14,7 +17,7 @@ const TEMPLATES: [(&str, &str); 7] = [
         "curl",
         r#"TIMESTAMP=$(date +%s)
 SIGN=$(printf %s "$CLIENT_SECRET$TIMESTAMP" | sha1sum | cut -c1-40)
-curl -s BASE_URLoauth2/authorize/get_trade \
+curl -s GET_TRADE \
   -d client_id=CLIENT_ID -d trade_id=order-1 -d timestamp=$TIMESTAMP -d sign=$SIGN"#,
     ),
     (
@@ -30,7 +33,7 @@ byte[] digest = MessageDigest.getInstance("SHA-1")
     .digest((System.getenv("CLIENT_SECRET") + timestamp).getBytes(UTF_8));
 String sign = HexFormat.of().formatHex(digest);
 String form = "client_id=CLIENT_ID&trade_id=order-1&timestamp=" + timestamp + "&sign=" + sign;
-HttpRequest request = HttpRequest.newBuilder(URI.create("BASE_URLoauth2/authorize/get_trade"))
+HttpRequest request = HttpRequest.newBuilder(URI.create("GET_TRADE"))
     .header("Content-Type", "application/x-www-form-urlencoded")
     .POST(HttpRequest.BodyPublishers.ofString(form)).build();
 System.out.println(HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).body());"#,
@@ -40,7 +43,7 @@ System.out.println(HttpClient.newHttpClient().send(request, BodyHandlers.ofStrin
         r#"$timestamp = (string) time();
 $form = http_build_query(['client_id' => 'CLIENT_ID', 'trade_id' => 'order-1',
     'timestamp' => $timestamp, 'sign' => sha1(getenv('CLIENT_SECRET') . $timestamp)]);
-echo file_get_contents('BASE_URLoauth2/authorize/get_trade', false, stream_context_create(['http' => [
+echo file_get_contents('GET_TRADE', false, stream_context_create(['http' => [
     'method' => 'POST', 'header' => 'Content-Type: application/x-www-form-urlencoded', 'content' => $form]]));"#,
     ),
     (
@@ -49,13 +52,13 @@ echo file_get_contents('BASE_URLoauth2/authorize/get_trade', false, stream_conte
 timestamp = str(int(time.time()))
 sign = hashlib.sha1((os.environ["CLIENT_SECRET"] + timestamp).encode()).hexdigest()
 form = urllib.parse.urlencode({"client_id": "CLIENT_ID", "trade_id": "order-1", "timestamp": timestamp, "sign": sign})
-print(urllib.request.urlopen("BASE_URLoauth2/authorize/get_trade", form.encode()).read().decode())"#,
+print(urllib.request.urlopen("GET_TRADE", form.encode()).read().decode())"#,
     ),
     (
         "Go",
         r#"timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 sign := fmt.Sprintf("%x", sha1.Sum([]byte(os.Getenv("CLIENT_SECRET")+timestamp)))
-reply, err := http.PostForm("BASE_URLoauth2/authorize/get_trade", url.Values{
+reply, err := http.PostForm("GET_TRADE", url.Values{
 	"client_id": {"CLIENT_ID"}, "trade_id": {"order-1"}, "timestamp": {timestamp}, "sign": {sign}})"#,
     ),
     (
@@ -64,12 +67,15 @@ reply, err := http.PostForm("BASE_URLoauth2/authorize/get_trade", url.Values{
 const timestamp = String(Math.floor(Date.now() / 1000));
 const sign = createHash("sha1").update(process.env.CLIENT_SECRET + timestamp).digest("hex");
 const body = new URLSearchParams({ client_id: "CLIENT_ID", trade_id: "order-1", timestamp, sign });
-console.log(await (await fetch("BASE_URLoauth2/authorize/get_trade", { method: "POST", body })).json());"#,
+console.log(await (await fetch("GET_TRADE", { method: "POST", body })).json());"#,
     ),
 ];
 
 /// With an app's values. A client_id is of letters, digits, `_`, `.` and `-`: it needs no quoting anywhere.
 pub(crate) fn snippets(base_url: &str, client_id: &str) -> Vec<Snippet> {
-    let fill = |text: &str| text.replace("BASE_URL", base_url).replace("CLIENT_ID", client_id);
+    let get_trade = format!("{base_url}{}", get_trade::Endpoint::META.path);
+    let fill = |text: &str| {
+        text.replace("GET_TRADE", &get_trade).replace("BASE_URL", base_url).replace("CLIENT_ID", client_id)
+    };
     TEMPLATES.into_iter().map(|(name, text)| Snippet { name, text: fill(text) }).collect()
 }

@@ -17,7 +17,7 @@ use crate::reply;
 use crate::server::{Inner, Server};
 
 /// Every platform that is served.
-pub(crate) const PLATFORMS: [&PlatformMeta; 2] = [Fomo::META, Vas::META];
+pub const PLATFORMS: [&PlatformMeta; 2] = [Fomo::META, Vas::META];
 
 /// Every request that is not a page.
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
@@ -55,10 +55,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
 }
 
 fn at_path(path: &str) -> Option<&'static EndpointMeta> {
-    PLATFORMS.iter().find_map(|platform| {
-        let path = path.strip_prefix(platform.base_path)?;
-        platform.endpoints.iter().copied().find(|meta| meta.path == path)
-    })
+    PLATFORMS.iter().find_map(|platform| platform.endpoint_at(path))
 }
 
 impl Inner {

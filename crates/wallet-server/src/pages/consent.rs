@@ -4,8 +4,8 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use wallet_api::fomo::{Fomo, Refusal};
-use wallet_core::{Platform as _, form};
+use wallet_api::fomo::{self, Fomo, Refusal};
+use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, FindApp, Reason, browser_address};
 use wallet_store::Failure;
 
@@ -83,6 +83,11 @@ impl Asked {
             Err(failure) => Err(super::failure(view, &failure)),
         }
     }
+}
+
+/// The address of the consent page: that of the platform's own endpoint, which has every other method (R25).
+pub fn consent_page() -> String {
+    format!("{}{}", Fomo::META.base_path, fomo::authorize::Endpoint::META.path)
 }
 
 /// Where a browser goes for a redirect_uri, which may lack a scheme (R7), with these parameters.

@@ -132,10 +132,17 @@ pub(crate) async fn reference(view: View, Path(platform): Path<String>) -> Respo
     }
 }
 
-pub(crate) async fn guide(view: View, Path(platform): Path<String>) -> Response {
-    match of(&platform) {
-        Some(documents) => document(&view, documents.guide),
-        None => unknown(&view),
+/// How the crates are used without a server.
+const EMBED: [&str; 2] = [
+    include_str!("../../../../docs/guides/embed.zh.md"),
+    include_str!("../../../../docs/guides/embed.en.md"),
+];
+
+pub(crate) async fn guide(view: View, Path(name): Path<String>) -> Response {
+    match (of(&name), &*name) {
+        (Some(documents), _) => document(&view, documents.guide),
+        (None, "embed") => document(&view, EMBED),
+        (None, _) => unknown(&view),
     }
 }
 

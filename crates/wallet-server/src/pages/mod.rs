@@ -30,6 +30,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use wallet_core::{Lang, UnixTime};
 use wallet_store::{Failure, StoreError};
 
+pub use consent::consent_page;
 pub use view::{Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
@@ -78,7 +79,7 @@ pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
 pub(crate) fn router() -> Router<Server> {
     Router::new()
         // Everything but GET is the platform's at this address (R25).
-        .route("/fomo/oauth2/authorize", get(consent::authorize).fallback(wire))
+        .route(&consent_page(), get(consent::authorize).fallback(wire))
         .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
         .route("/openfomo/logout", post(sign_in::sign_out))
         .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))

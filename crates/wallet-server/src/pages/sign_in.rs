@@ -34,7 +34,7 @@ struct LoginPage<'a> {
 
 /// The client_id of the consent page that is gone on to.
 fn waiting_app(next: &str) -> Option<String> {
-    let query = next.strip_prefix("/fomo/oauth2/authorize?")?;
+    let query = next.strip_prefix(&super::consent_page())?.strip_prefix('?')?;
     let mut pairs = wallet_core::form::pairs(query).map(wallet_core::form::split);
     let (_, id) = pairs.find(|(name, _)| *name == "client_id")?;
     wallet_core::form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
