@@ -73,7 +73,9 @@ pub use payments::{
 };
 pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PricesNow, PutQuote};
 pub use purge::{Over, Purge};
-pub use returns::{Registered, Return, Target, after_login, browser_address, host_name, target};
+pub use returns::{
+    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
+};
 pub use rows::{
     AnyChange, Changes, ColumnMeta, Entity, Has, List, Loader, Passing, Slot, Table, TableMeta, Wanted,
     Writer,

@@ -14,7 +14,7 @@ use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
 use wallet_client::{CallError, FomoWallet, VasWallet};
 use wallet_core::{Transport, form, in_words, link};
-use wallet_platform::{DevBalance, FindVasApp, browser_address};
+use wallet_platform::{DevBalance, FindVasApp, after_payment};
 use wallet_server::pages::{
     Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
 };
@@ -383,14 +383,13 @@ pub(crate) async fn confirm(
     let pwd = Tried::of(&posted).password(&posted).await;
     match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, pwd).await {
         Ok(done) => {
-            // R32: what the wallet opens afterwards.
-            let query = form::query(&[
-                ("state", done.state.as_str()),
-                ("trade_id", done.trade_id.as_str()),
-                ("transfer_id", transfer),
-                ("status", done.status.as_str()),
-            ]);
-            let onward = link::append_query(&browser_address(done.redirect_uri.as_str()), &query);
+            let onward = after_payment(
+                done.redirect_uri.as_str(),
+                done.state.as_str(),
+                done.trade_id.as_str(),
+                transfer,
+                done.status.as_str(),
+            );
             let facts = vec![
                 ("transfer_id".to_owned(), transfer.to_owned()),
                 (view.say("返回地址", "goes back to").to_owned(), onward.clone()),

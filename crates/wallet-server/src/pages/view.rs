@@ -103,12 +103,16 @@ impl View {
             None => None,
             Some(key) => {
                 let session = vault.hash(key);
-                let found = server.inner.store.view(LookAtSession(session)).await?;
+                let mut found = server.inner.store.view(LookAtSession(session)).await?;
                 if let Some((_, expires_at)) = &found
                     && *expires_at < server.inner.store.now() + lifetimes::SESSION - PROLONGED_EVERY
                 {
                     // R30: it lives on from its last use. Not every picture of a page is a write.
-                    server.inner.store.submit(SessionUser(session)).await.map(|_| ())?;
+                    match server.inner.store.submit(SessionUser(session)).await {
+                        Ok(_) => {}
+                        Err(Failure::Refused(_)) => found = None, // it has ended since
+                        Err(failure) => return Err(failure),
+                    }
                 }
                 found.map(|(user, _)| SignedIn { session, user })
             }
