@@ -60,7 +60,10 @@ impl Page {
     fn origin(&self, origin: Origin) -> String {
         let mut parts = Vec::new();
         match (origin.basis, origin.line) {
-            (Basis::Documented, Some(line)) => parts.push(format!("{} {line}", self.say("文档第行", "line"))),
+            (Basis::Documented, Some(line)) => parts.push(match self.lang {
+                Lang::Zh => format!("文档第 {line} 行"),
+                Lang::En => format!("line {line}"),
+            }),
             (Basis::Documented, None) => {}
             (Basis::Public, _) => parts.push(self.say("其他公开文档", "other public documents").to_owned()),
             (Basis::Ours, _) => parts.push(self.say("本项目所定", "ours").to_owned()),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::{Review, Vas};
-use wallet_core::{Lang, Platform as _};
+use wallet_core::Platform as _;
 use wallet_platform::{
     ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DueDeliveries, Failing, NextDue, OperatorAct,
     PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasApp, VasAppId, VasApps,
@@ -121,7 +121,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
     let applications = pending.map(|app: VasApp| Application {
         id: app.id.0,
         name: app.name,
-        wallet: app.profile.meta().doc.in_lang(Lang::En),
+        wallet: app.profile.meta().doc.in_lang(view.lang),
         safe_domain: app.safe_domain,
         scheme: app.scheme,
         since: shown_time(app.created_at),

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::{Profile, Review, Vas};
-use wallet_core::{Lang, Platform as _};
+use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{
     App, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret,
@@ -76,7 +76,7 @@ impl Shown {
         };
         Self {
             name: app.name.clone(),
-            platform: app.profile.meta().doc.in_lang(Lang::En),
+            platform: app.profile.meta().doc.in_lang(view.lang),
             id: if app.uuid.is_empty() { app.id.0.to_string() } else { app.uuid.clone() },
             href: format!("/apps/vas/{}", app.id.0),
             state,

@@ -97,6 +97,15 @@ fn html_of(markdown: &str) -> String {
     out
 }
 
+/// A line of text with its code spans, as HTML.
+fn inline(text: &str) -> String {
+    let paragraph =
+        |event: &Event<'_>| matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph));
+    let mut out = String::new();
+    html::push_html(&mut out, Parser::new(text).filter(|event| !paragraph(event)));
+    out
+}
+
 #[derive(Template)]
 #[template(path = "document.html")]
 struct DocumentPage<'a> {
@@ -190,8 +199,8 @@ pub(crate) async fn index(view: View) -> Response {
 
 struct Rule {
     id: &'static str,
-    what: &'static str,
-    text: &'static str,
+    what: String,
+    text: String,
 }
 
 #[derive(Template)]
@@ -210,8 +219,8 @@ pub(crate) async fn rules(view: View) -> Response {
     let all = ALL.iter().flat_map(|documents| documents.meta.rules);
     let rules = all.map(|rule| Rule {
         id: rule.id,
-        what: rule.what.in_lang(view.lang),
-        text: rule.text.in_lang(view.lang),
+        what: inline(rule.what.in_lang(view.lang)),
+        text: inline(rule.text.in_lang(view.lang)),
     });
     let mut rules: Vec<Rule> = rules.collect();
     rules.sort_by_key(number);
