@@ -573,6 +573,152 @@ async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password
     assert_eq!(alice.get(&format!("{page}/rsa_public/spki")).await.status, StatusCode::NOT_FOUND);
 }
 
+/// What stands in the elements of a page.
+fn texts(page: &str, css: &str) -> Vec<String> {
+    let page = Html::parse_document(page);
+    page.select(&Selector::parse(css).unwrap()).map(|found| found.text().collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_call_is_told_that_works() {
+    let world = World::start().await;
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let apps = owner.get("/apps").await.text;
+    let vas = apps.split("href=\"/apps/vas/").nth(1).unwrap().split('"').next().unwrap();
+    let run = async |page: String, name: &str, secret: &str| {
+        let snippets = texts(&page, "details pre code");
+        assert_eq!(snippets.len(), 7, "{page}");
+        for placeholder in ["BASE_URL", "GET_TRADE", "ORDER", "CLIENT_ID'", "UUID"] {
+            assert!(
+                snippets.iter().all(|snippet| !snippet.contains(placeholder)),
+                "{placeholder}: {snippets:?}"
+            );
+        }
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &snippets[0]]).env(name, secret);
+        let done = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let fomo = &world.told().fomo;
+    let page = owner.get(&format!("/apps/fomo/{}", fomo.client_id)).await.text;
+    let said = run(page, "CLIENT_SECRET", &fomo.client_secret).await;
+    assert!(said.contains("\"status\":212"), "signed right, and there is no such trade: {said}");
+    let page = owner.get(&format!("/apps/vas/{vas}")).await.text;
+    let told = if page.contains(&world.told().vas.uuid) { &world.told().vas } else { &world.told().lafi };
+    let said = run(page, "ACCESS_TOKEN", &told.access_token).await;
+    assert!(said.contains("910012"), "known, and there is no such order: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_others_write_is_shown_as_text() {
+    let shop = Shop::open().await;
+    let world = &shop.world;
+    let mut operator = Visitor::new(world, "en");
+    operator.sign_in("operator", "/admin").await;
+    let mut owner = Visitor::new(world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let apps = owner.get("/apps").await.text;
+    let vas =
+        format!("/apps/vas/{}", apps.split("href=\"/apps/vas/").nth(1).unwrap().split('"').next().unwrap());
+    let long = "x".repeat(10 * 1024);
+    shop.merchant.answer(&[500]);
+    for (at, hostile) in
+        ["<img src=x onerror=alert(1)>", "\u{202e}gnp.exe\u{202c}", "👩‍👩‍👧 <b>😀", "\"'><svg onload=x>", &long]
+            .into_iter()
+            .enumerate()
+    {
+        // Through the platforms: ids, states, addresses, notes. Some are refused, which is as well.
+        let short: String = hostile.chars().take(60).collect();
+        let payout = world.pay_user("alice").with("trade_id", &format!("{at}{short}")).with("state", hostile);
+        world.call(&payout.with("server_uri", &format!("{}?{short}", shop.merchant.url))).await;
+        let order = shop.order(&format!("{at}{short}"));
+        if at < 4 {
+            shop.pay(&order).await;
+        }
+        let name = visible(&short);
+        let app = [
+            ("client_id", format!("hostile{at}")),
+            ("name", name.clone()),
+            ("redirect_uri", format!("https://x.example/{short}")),
+        ];
+        let app: Vec<(&str, &str)> = app.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        owner.post("/apps/new", "/apps/new/fomo", &app).await;
+        let applied =
+            [("wallet", "vas"), ("name", name.as_str()), ("safe_domain", "www.x.example"), ("scheme", "")];
+        let page = owner.post("/apps/new", "/apps/new/vas", &applied).await.location().to_owned();
+        if let Some(id) = page.strip_prefix("/apps/vas/") {
+            let reject = [("application", id), ("verdict", "reject"), ("reason", hostile)];
+            operator.post("/admin", "/admin/review", &reject).await;
+        }
+        // What is typed into forms that show it again.
+        let asked =
+            form_of(&[("text", hostile), ("scan", hostile), ("safe_domain", &short), ("before", &short)]);
+        let link = form_of(&[(
+            "text",
+            &format!("vaspay://{{\"type\":\"pay\",\"amount\":{}}}", serde_json::json!(hostile)),
+        )]);
+        for page in [
+            format!("/link?{asked}"),
+            format!("/link?{link}"),
+            format!("/wallet?{asked}"),
+            format!("/apps/new/safe_domain?{asked}"),
+            format!("{vas}/payments?{asked}"),
+        ] {
+            plain(&owner.get(&page).await, &page);
+        }
+        for (form, fields) in [
+            ("/sign/fomo", vec![("client_secret", hostile), ("timestamp", hostile), ("sign", hostile)]),
+            ("/sign/link", vec![("link", hostile), ("key", hostile)]),
+        ] {
+            plain(&owner.post("/sign", form, &fields).await, form);
+        }
+    }
+    world.advance(60).await;
+    let app = format!("/apps/fomo/{}", world.told().fomo.client_id);
+    let mut seen = String::new();
+    for page in [
+        "/",
+        "/inspect",
+        "/clock",
+        "/chain",
+        "/wallet",
+        "/apps",
+        "/apps/fomo/hostile0",
+        "/apps/fomo/hostile3",
+        &vas,
+        &format!("{app}/deliveries"),
+        &format!("{app}/payments"),
+        &format!("{vas}/deliveries"),
+        &format!("{vas}/payments"),
+    ] {
+        let got = owner.get(page).await;
+        plain(&got, page);
+        seen += &got.text;
+    }
+    let admin = operator.get("/admin").await;
+    plain(&admin, "/admin");
+    seen += &admin.text;
+    assert!(seen.matches("&#60;img src=x onerror=alert(1)&#62;").count() > 5, "it was really shown, as text");
+    assert!(seen.matches("😀").count() > 5);
+}
+
+/// A name that may be registered: without what hides.
+fn visible(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\u{200d}' | '\u{202a}'..='\u{202e}')).collect()
+}
+
+/// A page on which nothing of what others wrote has become markup.
+fn plain(got: &Got, page: &str) {
+    assert!(got.status != StatusCode::INTERNAL_SERVER_ERROR, "{page}");
+    let document = Html::parse_document(&got.text);
+    let hostile = "[onerror], [onload], img, svg[onload], b";
+    assert_eq!(document.select(&Selector::parse(hostile).unwrap()).count(), 0, "{page}: {}", got.text);
+    if got.text.contains("<!doctype html>") {
+        assert!(document.errors.is_empty(), "{page}: {:?}", document.errors);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
     let world = World::start().await;

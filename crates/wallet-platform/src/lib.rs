@@ -59,7 +59,9 @@ pub use entities::*;
 pub use machine::{Command, Context, Ids, Query, Reason, Refused, RefusedData, Stop};
 pub use money::{Deposit, FEES, ISSUER};
 pub use oauth::{Authorize, BearerOf, ExchangeCode, Refresh, TokenPair, Verifier};
-pub use operators::{Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard};
+pub use operators::{
+    Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard, Upcoming,
+};
 pub use orders::{
     FindOrder, ObservePayment, OrderOf, OrdersOf, SubmitPay, SubmittedPay, ToldOrder, WatchedOrders, read_pay,
 };

@@ -1,6 +1,7 @@
 //! Operators: who they are, what they decide, and the record of it.
 
 use wallet_api::fomo::{Refusal, UserId};
+use wallet_core::UnixTime;
 
 use crate::deliveries::{News, SendAgain};
 use crate::entities::{Attempt, Audit, AuditId, DeliveryId, DeliveryRow, OperatorAct, Rows, User, VasApp};
@@ -108,7 +109,7 @@ impl Query for Audits {
     }
 }
 
-/// A callback that its receiver has not heard.
+/// A callback that its receiver has not heard, or not yet.
 #[derive(Debug, Clone)]
 pub struct Troubled {
     /// Where it stands.
@@ -159,6 +160,21 @@ impl Query for Failing {
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let waiting = troubled(rows, List::Failing { limit: self.limit })?;
         Ok(waiting.into_iter().map(|one| Troubled { may_be_sent_again: false, ..one }).collect())
+    }
+}
+
+/// Callbacks that wait, the soonest first.
+#[derive(Debug)]
+pub struct Upcoming {
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for Upcoming {
+    type Answer = Vec<Troubled>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let far = UnixTime::from_millis(i64::MAX);
+        troubled(rows, List::Due { by: far, except: Vec::new(), limit: self.limit })
     }
 }
 

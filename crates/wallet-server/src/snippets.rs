@@ -1,7 +1,8 @@
-//! A first signed call in seven languages, with an app's values filled in: the state of a trade (R38). The secret is
+//! A first call in seven languages, with an app's values filled in: the state of a trade (R38) or of an order. The secret is
 //! taken from the environment, so that nobody pastes it into a file.
 
 use wallet_api::fomo::get_trade;
+use wallet_api::vas::order;
 use wallet_core::Endpoint as _;
 
 /// One language's.
@@ -70,6 +71,53 @@ const body = new URLSearchParams({ client_id: "CLIENT_ID", trade_id: "order-1", 
 console.log(await (await fetch("GET_TRADE", { method: "POST", body })).json());"#,
     ),
 ];
+
+/// The state of an order (R71), for an app of the VAS and Lafi wallets.
+const ORDER_TEMPLATES: [(&str, &str); 7] = [
+    (
+        "curl",
+        r#"curl -s -G ORDER -d appId=UUID -d orderId=order-1 --data-urlencode "accessToken=$ACCESS_TOKEN""#,
+    ),
+    (
+        "Rust",
+        r#"let app = VasClient::new(transport, "BASE_URL", "UUID", &std::env::var("ACCESS_TOKEN")?);
+let order = app.order("order-1").await?;"#,
+    ),
+    (
+        "Java",
+        r#"String query = "appId=UUID&orderId=order-1&accessToken=" + System.getenv("ACCESS_TOKEN");
+HttpRequest request = HttpRequest.newBuilder(URI.create("ORDER?" + query)).build();
+System.out.println(HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).body());"#,
+    ),
+    (
+        "PHP",
+        r#"$query = http_build_query(['appId' => 'UUID', 'orderId' => 'order-1', 'accessToken' => getenv('ACCESS_TOKEN')]);
+echo file_get_contents('ORDER?' . $query, false, stream_context_create(['http' => ['ignore_errors' => true]]));"#,
+    ),
+    (
+        "Python",
+        r#"import os, urllib.parse, urllib.request
+query = urllib.parse.urlencode({"appId": "UUID", "orderId": "order-1", "accessToken": os.environ["ACCESS_TOKEN"]})
+print(urllib.request.urlopen("ORDER?" + query).read().decode())"#,
+    ),
+    (
+        "Go",
+        r#"query := url.Values{"appId": {"UUID"}, "orderId": {"order-1"}, "accessToken": {os.Getenv("ACCESS_TOKEN")}}
+reply, err := http.Get("ORDER?" + query.Encode())"#,
+    ),
+    (
+        "JavaScript",
+        r#"const query = new URLSearchParams({ appId: "UUID", orderId: "order-1", accessToken: process.env.ACCESS_TOKEN });
+console.log(await (await fetch("ORDER?" + query)).json());"#,
+    ),
+];
+
+/// The same for an app of the VAS and Lafi wallets.
+pub(crate) fn order_snippets(base_url: &str, uuid: &str) -> Vec<Snippet> {
+    let order = format!("{base_url}{}", order::Endpoint::META.path);
+    let fill = |text: &str| text.replace("ORDER", &order).replace("BASE_URL", base_url).replace("UUID", uuid);
+    ORDER_TEMPLATES.into_iter().map(|(name, text)| Snippet { name, text: fill(text) }).collect()
+}
 
 /// With an app's values. A client_id is of letters, digits, `_`, `.` and `-`: it needs no quoting anywhere.
 pub(crate) fn snippets(base_url: &str, client_id: &str) -> Vec<Snippet> {

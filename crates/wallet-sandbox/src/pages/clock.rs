@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use wallet_platform::Upcoming;
 use wallet_server::pages::{Posted, View, page as render, problem, see_other};
 use wallet_store::Clock as _;
 
@@ -17,7 +18,32 @@ struct ClockPage<'a> {
     now: String,
     ahead: i64,
     next: Option<(String, u64)>,
+    upcoming: Vec<Event>,
     spans: [(u64, &'static str, &'static str); 6],
+}
+
+/// Something that will happen.
+struct Event {
+    at: String,
+    what: String,
+}
+
+/// How many events are told.
+const TOLD: u64 = 10;
+
+/// What is known of what comes: a block, and callbacks.
+async fn upcoming(shared: &Shared, view: &View) -> Vec<Event> {
+    let mut events = Vec::new();
+    if let Ok(Some(at)) = shared.server.watcher().next().await {
+        events.push((at, view.say("区块", "a block").to_owned()));
+    }
+    for told in shared.store.view(Upcoming { limit: TOLD }).await.unwrap_or_default() {
+        let (callback, attempt) = (view.say("回调", "a callback of"), told.delivery.attempts + 1);
+        let what = format!("{callback} {}: {} ({attempt})", told.app, told.about);
+        events.push((told.delivery.next_at, what));
+    }
+    events.sort_by_key(|(at, _)| *at);
+    events.into_iter().map(|(at, what)| Event { at: shown_time(at), what }).collect()
 }
 
 const SPANS: [(u64, &str, &str); 6] = [
@@ -39,6 +65,7 @@ pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
         now: shown_time(now),
         ahead: shared.clock.offset_ms() / 1000,
         next,
+        upcoming: upcoming(shared, view).await,
         spans: SPANS,
     })
 }

@@ -22,7 +22,7 @@ use super::view::SignedIn;
 use super::{Posted, View, failure, in_words, page, page_with, problem, see_other};
 use crate::passwords::Place;
 use crate::server::Server;
-use crate::snippets::{Snippet, snippets};
+use crate::snippets::{Snippet, order_snippets, snippets};
 
 /// Who is signed in; everybody else signs in first.
 macro_rules! signed_in {
@@ -425,8 +425,9 @@ fn vas_page(
     after: After,
 ) -> Response {
     let fact = |id, name, value: &str| Fact { id, name, value: value.to_owned() };
+    let base = server.inner.public_url(Vas::META.base_path);
     let mut facts = vec![
-        Fact { id: "", name: "base_url", value: server.inner.public_url(Vas::META.base_path) },
+        fact("", "base_url", &base),
         fact("", view.say("安全域名", "safe domain"), &app.safe_domain),
         fact("", view.say("应用协议", "app scheme"), &app.scheme),
     ];
@@ -458,7 +459,7 @@ fn vas_page(
             facts,
             secrets_may_be_seen: approved,
             rotates: false,
-            snippets: Vec::new(),
+            snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
         },
     )
 }
