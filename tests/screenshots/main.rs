@@ -105,6 +105,11 @@ async fn main() {
         take("payments").await;
         browser.go("/apps/fomo/corner_cafe/deliveries").await;
         take("deliveries").await;
+        browser.press("section h2 a").await;
+        take("delivery").await;
+        browser.go("/apps").await;
+        browser.press("a[href^='/apps/vas/']").await;
+        take("app-vas").await;
         browser.go("/apps/new").await;
         browser.fill("#vas_name", say("街角书店", "The corner bookshop")).await;
         browser.fill("#safe_domain", "www.books.example").await;
