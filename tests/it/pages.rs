@@ -464,6 +464,12 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
     let page = operator.get("/admin").await.text;
     assert!(page.contains("First") && page.contains("Second") && page.contains("www.a.example"));
     let silent = [("application", two.as_str()), ("verdict", "reject"), ("reason", " ")];
+    let hidden = [("application", two.as_str()), ("verdict", "reject"), ("reason", "\u{202e}a\u{0}b\n")];
+    let third = number(&apply(&mut bob, "Third").await);
+    let hidden = [("application", third.as_str()), hidden[1], hidden[2]];
+    operator.post("/admin", "/admin/review", &hidden).await;
+    let newest = world.store().view(Audits { limit: 1 }).await.unwrap().remove(0).audit;
+    assert_eq!(newest.about, format!("Third ({third}):  a b"), "nothing that hides is kept");
     let refused = operator.post("/admin", "/admin/review", &silent).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "whoever applied must be told why");
     assert_eq!(operator.post("/admin", "/admin/review", &approve(id)).await.location(), "/admin");
@@ -488,11 +494,17 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
         [
             (OperatorAct::Rejected, Some("operator")),
             (OperatorAct::Approved, Some("operator")),
+            (OperatorAct::Rejected, Some("operator")),
             (OperatorAct::Enrolled, None)
         ]
     );
     let page = operator.get("/admin").await.text;
     assert!(page.contains("No such &#60;b&#62;shop") && page.contains("None. They appear here"), "{page}");
+    // Nobody buries the others' applications.
+    for count in 0..12 {
+        let page = apply(&mut bob, &format!("Number {count}")).await;
+        assert_eq!(page.is_empty(), count >= 10, "{count}: {page}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -769,6 +781,9 @@ async fn a_picture_of_a_code_is_read_and_other_pictures_are_refused() {
     let code = QrCode::new(text).unwrap().to_png(6);
     let got = alice.send(upload(&csrf, &code)).await;
     assert_eq!(got.location(), format!("/wallet?{}", form_of(&[("scan", text)])));
+    let mut nobody = Visitor::new(&world, "en");
+    let token = nobody.get("/openfomo/login.html").await.csrf();
+    assert!(nobody.send(upload(&token, &code)).await.location().starts_with("/openfomo/login.html"));
     let forged = alice.send(upload("0", &code)).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN, "without the visitor's token");
     // A picture that says it is far larger than any, half a picture, none, and too much of one.
@@ -859,7 +874,7 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
 
     shop.merchant.answer(&[500]);
     let mut txids = Vec::new();
-    for order in ["=first", "second"] {
+    for order in ["\u{ff1d}first", "second"] {
         txids.push(shop.pay(&shop.order(order)).await);
         world.advance(5).await;
     }
@@ -922,7 +937,7 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let orders: Vec<&str> = rows.iter().map(|row| &row[2]).collect();
-    assert_eq!(orders, ["second", "'=first"]);
+    assert_eq!(orders, ["second", "'\u{ff1d}first"]);
     assert_eq!((&rows[0][3], &rows[0][4], &rows[0][5]), ("VAS", "1.50", &*world.user("alice").address));
 }
 

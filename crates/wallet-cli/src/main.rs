@@ -333,7 +333,8 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
         }
         ExplainPlatform::Link { link, key, lang } => {
             let read = |error| format!("cannot read {}: {error}", key.display());
-            let key = PublicKey::load(std::fs::read(&key).map_err(read)?)?;
+            let public = |error| format!("{}: {error} (the app's public key is wanted)", key.display());
+            let key = PublicKey::load(std::fs::read(&key).map_err(read)?).map_err(public)?;
             let link = link.map_or_else(first_line, Ok)?;
             let kind = <pay::Link<'_> as OutgoingLink>::META;
             let sent = SentLink::read(kind, link.trim())?;

@@ -35,9 +35,13 @@ impl Command for EnrolDeveloper {
     }
 }
 
+/// Whether a character shows nothing, or changes how its neighbours show.
+pub(crate) fn hides(c: char) -> bool {
+    c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// Whether a name may be shown to users as whom they deal with: 1 to 64 characters, all of them visible.
 pub(crate) fn is_shown_name(name: &str) -> bool {
-    let hides = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
     !name.trim().is_empty() && name.chars().count() <= 64 && !name.contains(hides)
 }
 

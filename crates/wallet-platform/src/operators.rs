@@ -42,8 +42,8 @@ impl Audited for ReviewVas {
         let app = outcome.as_ref().ok()?;
         Some(match &self.decision {
             Decision::Approve { .. } => (OperatorAct::Approved, format!("{} ({})", app.name, app.id.0)),
-            Decision::Reject { reason } => {
-                (OperatorAct::Rejected, format!("{} ({}): {reason}", app.name, app.id.0))
+            Decision::Reject { .. } => {
+                (OperatorAct::Rejected, format!("{} ({}): {}", app.name, app.id.0, app.reason))
             }
         })
     }

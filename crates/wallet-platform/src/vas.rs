@@ -4,7 +4,7 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, login};
 use wallet_core::{Platform as _, Secret, link};
 
-use crate::apps::is_shown_name;
+use crate::apps::{hides, is_shown_name};
 use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
@@ -181,6 +181,15 @@ pub enum Decision {
     },
 }
 
+/// Most characters of a reason.
+const LONGEST_REASON: usize = 500;
+
+/// A reason as it is kept: without what shows nothing, or changes how its neighbours show.
+pub(crate) fn shown_reason(reason: &str) -> String {
+    let shown = |c: char| if hides(c) { ' ' } else { c };
+    reason.trim().chars().map(shown).take(LONGEST_REASON).collect()
+}
+
 /// Decides on an application.
 #[derive(Debug)]
 pub struct ReviewVas {
@@ -205,7 +214,7 @@ impl Command for ReviewVas {
         match &self.decision {
             Decision::Reject { reason } => {
                 app.state = Review::Rejected;
-                app.reason = reason.clone();
+                app.reason = shown_reason(reason);
             }
             Decision::Approve { rsa_private, rsa_public, seed } => {
                 app.uuid = uuid(&cx.vault.mint(seed, "vas uuid"));

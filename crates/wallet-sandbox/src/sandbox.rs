@@ -126,6 +126,7 @@ impl Sandbox {
             shared: shared.clone(),
             recorder: recorder.clone(),
             transport: transport(),
+            looking: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         let (stop, stopped) = watch::channel(false);
         let until_stopped = || {

@@ -5,6 +5,7 @@ mod clock;
 mod home;
 mod inspect;
 mod link;
+mod picture;
 mod shop;
 mod sign;
 mod wallet;
@@ -53,6 +54,8 @@ pub(crate) struct Pages {
     pub(crate) recorder: Recorder,
     pub(crate) merchant: Arc<Merchant<HyperTokio>>,
     pub(crate) transport: HyperTokio,
+    /// Whoever looks into a picture: one at a time.
+    pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
 
 impl FromRef<Pages> for Shared {

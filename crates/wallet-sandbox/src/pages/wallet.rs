@@ -1,7 +1,6 @@
 //! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
 //! to the platforms over HTTP, as any wallet would.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use askama::Template;
@@ -20,7 +19,7 @@ use wallet_server::pages::{
 };
 use wallet_store::Clock as _;
 
-use super::{Pages, shown_time};
+use super::{Pages, picture, shown_time};
 use crate::demo::HyperTokio;
 use crate::routes::move_clock;
 
@@ -328,37 +327,39 @@ pub(crate) async fn page(
     wallet.show(sheet, None).await
 }
 
-/// The most pixels a side of a picture.
-const WIDEST: u32 = 6_000;
-
-/// What the QR code in a picture says; none when none is found.
-fn decoded(picture: &[u8]) -> Option<String> {
-    let mut reader = image::ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?;
-    let mut limits = image::Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(WIDEST), Some(WIDEST));
-    limits.max_alloc = Some(256 * 1024 * 1024);
-    reader.limits(limits);
-    let grey = reader.decode().ok()?.into_luma8();
-    let (width, height) = (grey.width() as usize, grey.height() as usize);
-    let pixels = grey.as_raw();
-    let mut prepared =
-        rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
-    prepared.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
-}
-
-/// A picture of a QR code, as a camera would see it.
-pub(crate) async fn scan(view: View, PostedFile { file, .. }: PostedFile) -> Response {
-    // Decoding takes a while, and a picture may be made so that it fails.
-    let found = tokio::task::spawn_blocking(move || decoded(&file)).await;
-    match found.ok().flatten() {
+/// A picture of a QR code, as a camera would see it. One at a time, on a thread of its own, which nothing waits for when the
+/// sandbox stops.
+pub(crate) async fn scan(
+    State(pages): State<Pages>,
+    view: View,
+    PostedFile { file, .. }: PostedFile,
+) -> Response {
+    if view.user.is_none() {
+        return sign_in_first("/wallet");
+    }
+    let Ok(one) = pages.looking.clone().try_acquire_owned() else {
+        return problem(
+            &view,
+            StatusCode::SERVICE_UNAVAILABLE,
+            view.say("正在识别另一张图片", "Another picture is being read"),
+            view.say("一次只识别一张。", "One is read at a time."),
+            view.say("稍候再试，或粘贴链接。", "Try again in a moment, or paste the link."),
+        );
+    };
+    let (say, said) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _one = one;
+        let _ = say.send(picture::read(&file)); // whoever asked may have gone
+    });
+    match said.await.ok().flatten() {
         Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),
         None => problem(
             &view,
             StatusCode::UNPROCESSABLE_ENTITY,
             view.say("没有找到二维码", "No QR code was found"),
             view.say(
-                "图片须是 PNG 或 JPEG，含一个清晰的二维码。",
-                "The picture is a PNG or JPEG with one clear QR code.",
+                "图片须是 PNG 或 JPEG，含一个清晰的二维码，每边不超过 3000 像素。",
+                "The picture is a PNG or JPEG of at most 3000 pixels a side, with one clear QR code.",
             ),
             view.say("换一张图片，或粘贴链接。", "Take another picture, or paste the link."),
         ),

@@ -70,6 +70,8 @@ struct Act {
 struct AdminPage<'a> {
     view: &'a View,
     applications: Vec<Application>,
+    /// Applications in all.
+    waiting: usize,
     due: String,
     oldest: Option<String>,
     failing: Vec<Receiver>,
@@ -117,7 +119,10 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
     operator!(view);
     let store = &server.inner.store;
     let apps = done!(&view, store.view(VasApps { owner: None }).await);
-    let pending = apps.into_iter().filter(|app| app.state == Review::Pending);
+    let mut pending: Vec<VasApp> = apps.into_iter().filter(|app| app.state == Review::Pending).collect();
+    let waiting = pending.len();
+    pending.truncate(ROWS as usize);
+    let pending = pending.into_iter();
     let applications = pending.map(|app: VasApp| Application {
         id: app.id.0,
         name: app.name,
@@ -153,6 +158,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
     render(&AdminPage {
         view: &view,
         applications,
+        waiting,
         due: if due.len() as u64 == COUNTED { format!("{COUNTED}+") } else { due.len().to_string() },
         oldest: overdue.map(|seconds| format!("{seconds} s")),
         failing: receivers(failing, true),
@@ -185,7 +191,7 @@ pub(crate) async fn review(State(server): State<Server>, view: View, posted: Pos
         "reject" if reason.is_empty() => {
             Err(view.say("拒绝时须说明原因，申请者会看到。", "Say why: whoever applied will read it."))
         }
-        "reject" => Ok(Decision::Reject { reason: reason.chars().take(500).collect() }),
+        "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
         _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
     };
     let decision = match decision {

@@ -164,6 +164,9 @@ pub(crate) async fn create(State(server): State<Server>, view: View, posted: Pos
     }
 }
 
+/// Applications of one user that wait for review.
+const MOST_PENDING: usize = 10;
+
 pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
     let view = view.at("/apps/new");
     let SignedIn { user, .. } = signed_in!(view);
@@ -182,7 +185,16 @@ pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Post
     let Some(profile) = profile else {
         return again(view.say("请选择钱包。", "Choose a wallet.").to_owned());
     };
-    let (name, safe_domain, scheme) = (text("name"), text("safe_domain"), text("scheme"));
+    let own = done!(&view, server.inner.store.view(VasApps { owner: Some(user.id) }).await);
+    if own.iter().filter(|app| app.state == Review::Pending).count() >= MOST_PENDING {
+        let why = view.say(
+            "已有 10 个申请待审核，请先等待结论。",
+            "Ten of your applications wait for review: wait until they are decided.",
+        );
+        return again(why.to_owned());
+    }
+    let trimmed = |name: &str| posted.text(name).trim().to_owned();
+    let (name, safe_domain, scheme) = (trimmed("name"), trimmed("safe_domain"), trimmed("scheme"));
     let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
     match done!(&view, server.inner.store.submit(command).await) {
         Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),

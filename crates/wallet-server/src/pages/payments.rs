@@ -302,7 +302,8 @@ fn row(server: &Server, told: &AppPayment) -> Vec<String> {
 
 /// Text that no spreadsheet takes for a formula: an apostrophe stands before what would begin one.
 fn plain(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(['\t', '\r', '\n'])
+        || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     format!("{}{text}", if formula { "'" } else { "" })
 }
 
