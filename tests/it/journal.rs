@@ -132,7 +132,10 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
     old.execute("ATTACH ?1 AS filled", [filled.to_str().unwrap()]).unwrap();
     old.execute_batch(
         "INSERT INTO sealed_key SELECT * FROM filled.sealed_key;
-         INSERT INTO user SELECT * FROM filled.user;
+         INSERT INTO user
+         SELECT id, login_name, fomo_id, name, portrait, pwd, pwd_version, wallet_pwd, wallet_pwd_version, developer,
+             created_at
+         FROM filled.user;
          INSERT INTO app SELECT * FROM filled.app;
          INSERT INTO client SELECT * FROM filled.client;
          INSERT INTO coin SELECT * FROM filled.coin;

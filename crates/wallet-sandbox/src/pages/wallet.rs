@@ -348,8 +348,9 @@ pub(crate) async fn scan(
     };
     let (say, said) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let _one = one;
-        let _ = say.send(picture::read(&file)); // whoever asked may have gone
+        let text = picture::read(&file);
+        drop(one); // whoever is told may come back at once
+        let _ = say.send(text); // whoever asked may have gone
     });
     match said.await.ok().flatten() {
         Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),
