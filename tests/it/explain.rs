@@ -53,6 +53,18 @@ fn every_mistake_with_sign_is_told() {
     }
 }
 
+#[test]
+fn milliseconds_are_told_with_the_seconds_that_they_should_be_and_a_secret_is_asked_for() {
+    let found = fomo(&Portable::new(), "secret", "1574510444123", &"0".repeat(40));
+    assert_eq!(found.expected, "client_secret + 1574510444");
+    assert_eq!(
+        (found.found.as_deref(), found.differs_at()),
+        (Some("client_secret + 1574510444123"), Some(26))
+    );
+    let right = hex_text(&sha1("1574510444"));
+    assert_eq!(fomo(&Portable::new(), "", "1574510444", &right).cause, Cause::NoSecret);
+}
+
 struct Opener(PublicKey);
 
 impl Opens for Opener {

@@ -234,7 +234,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         let ack = page.say("成功：", "acknowledged by");
         page.line(&format!("{when}{}; {ack} {by}.", waits.join(", ")));
     }
-    let head = page.say("\n## 签名\n", "\n## Signatures\n");
+    let head = page.say("\n## <a id=\"signatures\"></a>签名\n", "\n## Signatures\n");
     page.line(head);
     for signing in meta.signings {
         let parts = signing.canonical.iter().map(|part| part.name).collect::<Vec<_>>().join("` `");
@@ -255,7 +255,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
         page.line("");
     }
     let head = page.say(
-        "## 状态码\n\n| 码 | 名称 | 说明 | 检查什么 | 出处 |",
+        "## <a id=\"status-codes\"></a>状态码\n\n| 码 | 名称 | 说明 | 检查什么 | 出处 |",
         "## Status codes\n\n| code | name | text | what to check | where |",
     );
     page.line(head);
@@ -303,7 +303,7 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
             ));
         }
     }
-    let head = page.say("\n## 规则\n", "\n## Rules\n");
+    let head = page.say("\n## <a id=\"rules\"></a>规则\n", "\n## Rules\n");
     page.line(head);
     let note = page.say(
         "原文档不明确；这是本实现的解读。\n",

@@ -307,7 +307,7 @@ async fn play(platform: &DemoPlatform, sandbox: &Described, lang: Lang) -> Resul
 async fn add(name: &str, data: &Path) -> Result<(), Failure> {
     match add_operator(data, name).await? {
         Some(pwd) => println!("{name} is an operator, with the password {}", pwd.expose()),
-        None => println!("{name} is an operator, with the password of before"),
+        None => println!("{name} is an operator; the password is the one of before"),
     }
     Ok(())
 }

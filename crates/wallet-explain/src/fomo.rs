@@ -14,8 +14,16 @@ pub fn fomo(sha1: &dyn Sha1, secret: &str, timestamp: &str, sign: &str) -> Findi
     let expected = format!("client_secret + {timestamp}");
     let finding = |cause, found: Option<String>| Finding { cause, expected: expected.clone(), found };
     let digits = timestamp.bytes().all(|byte| byte.is_ascii_digit());
+    if secret.is_empty() {
+        return finding(Cause::NoSecret, None);
+    }
     if timestamp.len() == 13 && digits {
-        return finding(Cause::Milliseconds, Some(format!("client_secret + {timestamp}")));
+        let expected = format!("client_secret + {}", &timestamp[..10]);
+        return Finding {
+            cause: Cause::Milliseconds,
+            expected,
+            found: Some(format!("client_secret + {timestamp}")),
+        };
     }
     if timestamp.len() != 10 || !digits {
         return finding(Cause::NotTenDigits, None);

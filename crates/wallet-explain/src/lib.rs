@@ -60,6 +60,8 @@ impl Finding {
 pub enum Cause {
     /// It fits.
     Fits,
+    /// There is no client_secret to try.
+    NoSecret,
     /// The timestamp is in milliseconds.
     Milliseconds,
     /// The timestamp is not ten digits.
@@ -99,6 +101,10 @@ impl Cause {
     pub fn in_words(&self, lang: Lang) -> String {
         let (zh, en): (String, String) = match self {
             Self::Fits => ("签名正确。".into(), "It fits.".into()),
+            Self::NoSecret => (
+                "没有给出 client_secret。".into(),
+                "There is no client_secret to try: give it, on the command line by stdin.".into(),
+            ),
             Self::Milliseconds => (
                 "timestamp 是毫秒；应为 10 位秒数。".into(),
                 "The timestamp is in milliseconds; it is seconds, ten digits.".into(),

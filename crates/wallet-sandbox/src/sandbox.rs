@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wallet_api::vas::{Profile, limits};
-use wallet_core::Secret;
 use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
+use wallet_core::{Lang, Secret};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::{CreateUser, EnrolOperator, FindUser};
 use wallet_server::pages::PageSettings;
@@ -213,8 +213,12 @@ pub async fn add_operator(data: &Path, login_name: &str) -> Result<Option<Secret
         )));
     }
     let (store, _) = open_store(data)?;
-    let failed =
-        |failure: Failure| SandboxError(format!("{login_name} cannot be made an operator: {failure}"));
+    let failed = |failure: Failure| {
+        SandboxError(format!(
+            "{login_name} cannot be made an operator: {}",
+            wallet_server::pages::in_words(Lang::En, &failure)
+        ))
+    };
     let (user, pwd) = match store.view(FindUser(login_name.to_owned())).await.map_err(failed)? {
         Some(known) => (known.id, None),
         None => {

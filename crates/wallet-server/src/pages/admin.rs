@@ -97,10 +97,10 @@ fn not_for_you(view: &View) -> Response {
         view,
         StatusCode::FORBIDDEN,
         view.say("这是运营者的页面", "This page is for operators"),
-        view.say("你登录的用户不是运营者。", "The user that you are signed in as is none."),
+        view.say("你登录的用户不是运营者。", "You are signed in as a user who is no operator."),
         view.say(
-            "在服务器上运行 wallop admin add 用户名。",
-            "On the server's machine, wallop admin add NAME makes one.",
+            "沙箱里请以 operator 登录；否则停下服务器，运行 wallop admin add 用户名 --data 目录。",
+            "In a sandbox, sign in as operator. Elsewhere stop the server, then run: wallop admin add NAME --data DIR",
         ),
     )
 }

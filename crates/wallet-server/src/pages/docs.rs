@@ -284,7 +284,9 @@ pub(crate) async fn code(view: View, Path((platform, code)): Path<(String, Strin
         code: meta.envelope.code_text(code.code),
         meta: code,
         causes: refusals.map(|refusal| Cause::of(meta, refusal, view.lang)).collect(),
-        signature: code.id.starts_with("sign"),
+        signature: meta.signings.iter().any(|rule| {
+            [rule.invalid, rule.expired].into_iter().flatten().any(|refusal| refusal.code.id == code.id)
+        }),
     })
 }
 
@@ -331,6 +333,10 @@ mod tests {
                 }
             }
             assert!(links > 100, "{links}");
+            // What other pages lead to, whatever the language.
+            for id in ["signatures", "status-codes", "rules"] {
+                assert!(pages.iter().all(|(_, page)| page.contains(&format!("id=\"{id}\""))), "{id} {lang}");
+            }
         }
     }
 

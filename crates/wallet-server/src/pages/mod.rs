@@ -264,7 +264,7 @@ pub(crate) fn failure(view: &View, failure: &Failure) -> Response {
 }
 
 /// A failure in the words of its platform.
-pub(crate) fn in_words(lang: Lang, failure: &Failure) -> String {
+pub fn in_words(lang: Lang, failure: &Failure) -> String {
     use wallet_platform::Reason;
     match failure {
         Failure::Refused(no) => {
