@@ -182,6 +182,25 @@ async fn r50_on(world: TestStore) {
 }
 
 #[tokio::test]
+async fn r61_one_user_buries_nobody_elses_applications() {
+    let world = TestStore::memory(2).await;
+    let [one, other] = [world.users[0].0, world.users[1].0];
+    let apply = async |owner| world.store.submit(application(owner, Profile::Vas)).await.unwrap();
+    let mut first = None;
+    for count in 0..wallet_api::vas::limits::PENDING_APPLICATIONS + 2 {
+        let applied = apply(one).await;
+        assert_eq!(applied.is_ok(), count < wallet_api::vas::limits::PENDING_APPLICATIONS, "{count}");
+        first = first.or(applied.ok());
+    }
+    assert_eq!(apply(one).await.unwrap_err(), ApplicationFault::TooMany);
+    assert!(apply(other).await.is_ok(), "another user's are another matter");
+    // What is decided makes room for one more.
+    let decision = Decision::Reject { reason: "x".to_owned() };
+    world.store.submit(ReviewVas { app: first.unwrap(), decision }).await.unwrap().unwrap();
+    assert!(apply(one).await.is_ok() && apply(one).await.is_err());
+}
+
+#[tokio::test]
 async fn r50_an_open_code_works_once_within_its_minute_for_its_app() {
     let directory = tempfile::tempdir().unwrap();
     r50_on(TestStore::sqlite(&directory.path().join("db"), 1).await).await;

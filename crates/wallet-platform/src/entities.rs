@@ -635,6 +635,16 @@ entities! {
         touched_at: UnixTime,
     }
 
+    /// Counts the applications of a user that wait for review.
+    applicant: Applicant {
+        key {
+            /// Whose.
+            user: UserId,
+        }
+        /// How many.
+        pending: u32,
+    }
+
     /// An app of the VAS and Lafi wallets, from its application on.
     vas_app: VasApp {
         key {

@@ -1,11 +1,11 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, login};
+use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, limits, login};
 use wallet_core::{Platform as _, Secret, link};
 
 use crate::apps::{hides, is_shown_name};
-use crate::entities::{OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
+use crate::entities::{Applicant, OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
 use crate::returns::{Registered, Return, after_login, host_name};
@@ -25,6 +25,8 @@ pub enum ApplicationFault {
     Nowhere,
     /// The name is empty or longer than 64 characters.
     Name,
+    /// As many applications of this user wait for review as may be.
+    TooMany,
     /// There is no such application.
     Unknown,
     /// It has been decided already.
@@ -38,7 +40,7 @@ impl ApplicationFault {
             Self::SafeDomain | Self::Nowhere => "safe_domain",
             Self::Scheme => "scheme",
             Self::Name => "name",
-            Self::Unknown | Self::Decided => "application_id",
+            Self::Unknown | Self::Decided | Self::TooMany => "application_id",
         }
     }
 }
@@ -121,7 +123,7 @@ fn own_scheme(scheme: &str) -> Option<String> {
 
 impl Command for ApplyVas {
     type Outcome = Result<VasAppId, ApplicationFault>;
-    fn apply(&self, _: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let safe_domain = match self.safe_domain.as_str() {
             "" => String::new(),
             given => match safe_domain(given) {
@@ -142,6 +144,11 @@ impl Command for ApplyVas {
         if !is_shown_name(&self.name) {
             return Ok(Err(ApplicationFault::Name));
         }
+        let pending = pending(rows, self.owner)?;
+        if u64::from(pending) >= limits::PENDING_APPLICATIONS {
+            return Ok(Err(ApplicationFault::TooMany));
+        }
+        out.put(Applicant { user: self.owner, pending: pending + 1 });
         let id = VasAppId(cx.ids.next());
         out.put(VasApp {
             id,
@@ -160,6 +167,11 @@ impl Command for ApplyVas {
         });
         Ok(Ok(id))
     }
+}
+
+/// How many applications of a user wait for review.
+fn pending(rows: &Rows, owner: UserId) -> Result<u32, Stop> {
+    Ok(rows.find::<Applicant>(&(owner,))?.map_or(0, |applicant| applicant.pending))
 }
 
 /// What an operator says to an application.
@@ -211,6 +223,8 @@ impl Command for ReviewVas {
             return Ok(Err(ApplicationFault::Decided));
         }
         let mut app = app.clone();
+        let pending = pending(rows, app.owner)?;
+        out.put(Applicant { user: app.owner, pending: pending.saturating_sub(1) });
         match &self.decision {
             Decision::Reject { reason } => {
                 app.state = Review::Rejected;

@@ -13,3 +13,9 @@ CREATE TABLE audit (
 
 CREATE INDEX delivery_unheard ON delivery (id) WHERE state = 2;
 CREATE INDEX vas_order_of_app ON vas_order (app, id);
+
+CREATE TABLE applicant (
+    user INTEGER NOT NULL PRIMARY KEY,
+    pending INTEGER NOT NULL
+) STRICT;
+INSERT INTO applicant SELECT owner, count(*) FROM vas_app WHERE state = 0 GROUP BY owner;

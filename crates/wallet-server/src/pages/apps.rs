@@ -12,8 +12,8 @@ use wallet_api::vas::{Profile, Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{
-    App, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind, RotateSecret,
-    ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
+    App, ApplicationFault, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind,
+    RotateSecret, ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
 };
 use wallet_store::Failure;
 
@@ -164,9 +164,6 @@ pub(crate) async fn create(State(server): State<Server>, view: View, posted: Pos
     }
 }
 
-/// Applications of one user that wait for review.
-const MOST_PENDING: usize = 10;
-
 pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
     let view = view.at("/apps/new");
     let SignedIn { user, .. } = signed_in!(view);
@@ -185,19 +182,18 @@ pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Post
     let Some(profile) = profile else {
         return again(view.say("请选择钱包。", "Choose a wallet.").to_owned());
     };
-    let own = done!(&view, server.inner.store.view(VasApps { owner: Some(user.id) }).await);
-    if own.iter().filter(|app| app.state == Review::Pending).count() >= MOST_PENDING {
-        let why = view.say(
-            "已有 10 个申请待审核，请先等待结论。",
-            "Ten of your applications wait for review: wait until they are decided.",
-        );
-        return again(why.to_owned());
-    }
     let trimmed = |name: &str| posted.text(name).trim().to_owned();
     let (name, safe_domain, scheme) = (trimmed("name"), trimmed("safe_domain"), trimmed("scheme"));
     let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
     match done!(&view, server.inner.store.submit(command).await) {
         Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
+        Err(ApplicationFault::TooMany) => again(
+            view.say(
+                "待审核的申请太多，请先等待结论。",
+                "Too many of your applications wait for review: wait until they are decided.",
+            )
+            .to_owned(),
+        ),
         Err(fault) => again(match fault.field() {
             "safe_domain" => view.say(
                 "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
