@@ -13,7 +13,7 @@ use wallet_core::crypto::{RsaSigner as _, Sha256 as _, hex_text};
 use wallet_core::link::OutgoingLink;
 use wallet_core::{Lang, LinkMeta};
 use wallet_crypto::{Portable, PrivateKey, PublicKey, RsaSign};
-use wallet_explain::{Cause, Finding, Opens, fomo, rsa as explain, serializers};
+use wallet_explain::{Cause, Finding, fomo, rsa as explain, serializers};
 
 fn sha1(text: &str) -> Vec<u8> {
     Sha1::digest(text.as_bytes()).to_vec()
@@ -65,14 +65,6 @@ fn milliseconds_are_told_with_the_seconds_that_they_should_be_and_a_secret_is_as
     assert_eq!(fomo(&Portable::new(), "", "1574510444", &right).cause, Cause::NoSecret);
 }
 
-struct Opener(PublicKey);
-
-impl Opens for Opener {
-    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
-        self.0.open(signature)
-    }
-}
-
 fn vector(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -83,7 +75,7 @@ fn told(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     explain(
         &crypto,
         &|text| crypto.sha256(text),
-        &Opener(key.clone()),
+        &|signature| key.open(signature),
         LINK,
         fields,
         &STANDARD.encode(signature),
@@ -160,7 +152,14 @@ fn other_keys_hashes_and_lengths_are_told() {
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
     let cause = told(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
-    let found = explain(&crypto, &|text| crypto.sha256(text), &Opener(public), LINK, &FIELDS, "no base64!");
+    let found = explain(
+        &crypto,
+        &|text| crypto.sha256(text),
+        &|signature| public.open(signature),
+        LINK,
+        &FIELDS,
+        "no base64!",
+    );
     assert_eq!(found.cause, Cause::NotBase64);
 }
 

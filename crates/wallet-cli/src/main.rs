@@ -14,7 +14,7 @@ use wallet_core::Lang;
 use wallet_core::crypto::Sha256 as _;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
-use wallet_explain::{Cause, Finding, Opens, SentLink, rsa};
+use wallet_explain::{Cause, Finding, SentLink, rsa};
 use wallet_sandbox::{Described, Sandbox, SandboxOptions, add_operator, demo};
 
 /// Wallet open platforms: a sandbox, demos and tools.
@@ -316,14 +316,6 @@ fn first_line() -> Result<String, Failure> {
     Ok(std::io::stdin().lines().next().transpose()?.unwrap_or_default())
 }
 
-struct Opener(PublicKey);
-
-impl Opens for Opener {
-    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
-        self.0.open(signature)
-    }
-}
-
 /// Prints why a signature does not fit; a failure unless it does.
 fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
     let crypto = Portable::new();
@@ -339,7 +331,14 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
             let kind = <pay::Link<'_> as OutgoingLink>::META;
             let sent = SentLink::read(kind, link.trim())?;
             let sha256 = |text: &[u8]| crypto.sha256(text);
-            let found = rsa(&crypto, &sha256, &Opener(key), kind, &sent.fields(), &sent.signature);
+            let found = rsa(
+                &crypto,
+                &sha256,
+                &|signature| key.open(signature),
+                kind,
+                &sent.fields(),
+                &sent.signature,
+            );
             (found, lang.into())
         }
     };

@@ -7,11 +7,9 @@ use wallet_core::{LinkMeta, json};
 
 use crate::{Cause, Finding, serializers};
 
-/// A public key that opens signatures.
-pub trait Opens {
-    /// What the private key was applied to, as long as the key; none when the signature is not as long as that.
-    fn open(&self, signature: &[u8]) -> Option<Vec<u8>>;
-}
+/// A public key that opens a signature: what the private key was applied to, as long as the key; none when the signature is
+/// not as long as that.
+pub type Opens<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<u8>>;
 
 /// SHA-256 of a text, for signatures that were made with the wrong hash.
 pub type Sha256<'a> = &'a dyn Fn(&[u8]) -> [u8; 32];
@@ -37,7 +35,7 @@ fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
 pub fn rsa(
     sha1: &dyn Sha1,
     sha256: Sha256<'_>,
-    key: &dyn Opens,
+    key: Opens<'_>,
     link: &LinkMeta,
     fields: &[(&str, &str)],
     signature: &str,
@@ -51,7 +49,7 @@ pub fn rsa(
     let Ok(signature) = STANDARD.decode(signature.replace(' ', "+")) else {
         return finding(Cause::NotBase64, None);
     };
-    let Some(opened) = key.open(&signature) else { return finding(Cause::WrongLength, None) };
+    let Some(opened) = key(&signature) else { return finding(Cause::WrongLength, None) };
     let Some((hash, digest)) = digest(&opened) else { return finding(Cause::OtherKey, None) };
     let hashes_to = |text: &str| match hash {
         "SHA-1" => sha1.sha1(&mut |put| put(text.as_bytes())) == *digest,

@@ -7,19 +7,11 @@ use wallet_api::vas::pay;
 use wallet_core::crypto::Sha256 as _;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
-use wallet_explain::{Cause, Finding, Opens, SentLink, fomo, rsa};
+use wallet_explain::{Cause, Finding, SentLink, fomo, rsa};
 use wallet_platform::FindVasApp;
 use wallet_server::pages::{Posted, View, page as render};
 
 use super::Pages;
-
-struct Opener(PublicKey);
-
-impl Opens for Opener {
-    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
-        self.0.open(signature)
-    }
-}
 
 /// What was filled in, but for secrets.
 #[derive(Default)]
@@ -107,9 +99,16 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
         }
         given => PublicKey::load(given),
     };
-    let key = Opener(key.map_err(|error| error.to_string())?);
+    let key = key.map_err(|error| error.to_string())?;
     let crypto = Portable::new();
     let fields = sent.fields();
-    let finding = rsa(&crypto, &|text| crypto.sha256(text), &key, kind, &fields, &sent.signature);
+    let finding = rsa(
+        &crypto,
+        &|text| crypto.sha256(text),
+        &|signature| key.open(signature),
+        kind,
+        &fields,
+        &sent.signature,
+    );
     Ok(shown(view, &finding))
 }

@@ -44,7 +44,17 @@ macro_rules! done {
     };
 }
 
-pub(super) use {done, signed_in};
+/// The app of an address `/apps/{platform}/{id}`, of whoever is signed in; or the page that says why there is none.
+macro_rules! own {
+    ($server:expr, $view:expr, $platform:expr, $id:expr) => {
+        match OwnApp::find($server, $view, signed_in!($view), $platform, $id).await {
+            Ok(app) => app,
+            Err(response) => return response,
+        }
+    };
+}
+
+pub(super) use {done, own, signed_in};
 
 /// An app as lists and heads of pages show it.
 struct Shown {
@@ -292,6 +302,21 @@ pub(super) enum OwnApp {
 }
 
 impl OwnApp {
+    /// By the address's `/apps/{platform}/{id}`; everybody else's is unknown.
+    pub(super) async fn find(
+        server: &Server,
+        view: &View,
+        signed_in: &SignedIn,
+        platform: &str,
+        id: &str,
+    ) -> Result<Self, Response> {
+        match platform {
+            "fomo" => own_app(server, view, &signed_in.user, id).await.map(Self::Fomo),
+            "vas" => own_vas_app(server, view, &signed_in.user, id).await.map(Self::Vas),
+            _ => Err(unknown(view)),
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Fomo(app) => &app.name,
@@ -312,21 +337,6 @@ impl OwnApp {
             Self::Fomo(_) => CallbackKind::PaymentResult,
             Self::Vas(_) => CallbackKind::Payment,
         }
-    }
-}
-
-/// The app of an address `/apps/{platform}/{id}`; everybody else's is unknown.
-pub(super) async fn own(
-    server: &Server,
-    view: &View,
-    signed_in: &SignedIn,
-    platform: &str,
-    id: &str,
-) -> Result<OwnApp, Response> {
-    match platform {
-        "fomo" => own_app(server, view, &signed_in.user, id).await.map(OwnApp::Fomo),
-        "vas" => own_vas_app(server, view, &signed_in.user, id).await.map(OwnApp::Vas),
-        _ => Err(unknown(view)),
     }
 }
 

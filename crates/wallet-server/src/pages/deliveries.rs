@@ -153,11 +153,7 @@ pub(crate) async fn page(
     view: View,
     Path((platform, id)): Path<(String, String)>,
 ) -> Response {
-    let signed_in = signed_in!(view);
-    let app = match own(&server, &view, signed_in, &platform, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own!(&server, &view, &platform, &id);
     let callbacks = done!(&view, callbacks_of(&server, &app).await);
     let now = server.inner.store.now();
     let shown: Vec<Shown> = callbacks.into_iter().map(|callback| Shown::of(&view, callback, now)).collect();
@@ -213,11 +209,7 @@ pub(crate) async fn one(
     view: View,
     Path((platform, id, delivery)): Path<(String, String, String)>,
 ) -> Response {
-    let signed_in = signed_in!(view);
-    let app = match own(&server, &view, signed_in, &platform, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own!(&server, &view, &platform, &id);
     let callbacks = done!(&view, callbacks_of(&server, &app).await);
     let wanted = delivery.parse().map(DeliveryId);
     let found = callbacks.into_iter().find(|one| wanted.as_ref().is_ok_and(|id| one.delivery.id == *id));
@@ -306,11 +298,7 @@ pub(crate) async fn send_again(
     posted: Posted,
 ) -> Response {
     let view = view.at(&format!("/apps/{platform}/{id}/deliveries"));
-    let signed_in = signed_in!(view);
-    let app = match own(&server, &view, signed_in, &platform, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own!(&server, &view, &platform, &id);
     let mut sent = 0;
     if let Some(wanted) = Wanted::of(&posted) {
         let callbacks = done!(&view, callbacks_of(&server, &app).await);

@@ -148,11 +148,7 @@ pub(crate) async fn page(
     Path((platform, id)): Path<(String, String)>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let signed_in = signed_in!(view);
-    let app = match own(&server, &view, signed_in, &platform, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own!(&server, &view, &platform, &id);
     let before = asked.before.parse().ok();
     let (shown, older): (Vec<Shown>, _) = match &app {
         OwnApp::Fomo(app) => {
@@ -192,11 +188,7 @@ pub(crate) async fn statement(
     view: View,
     Path((platform, id)): Path<(String, String)>,
 ) -> Response {
-    let signed_in = signed_in!(view);
-    let app = match own(&server, &view, signed_in, &platform, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own!(&server, &view, &platform, &id);
     let (parts, body) = Channel::<Bytes, std::io::Error>::new(2);
     tokio::spawn(write_statement(server, app, parts));
     let mut response = Response::new(Body::new(body));
