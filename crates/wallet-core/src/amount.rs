@@ -50,25 +50,26 @@ impl<'a> Amount<'a> {
     /// [`AmountError::Malformed`] or [`AmountError::TooLarge`].
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, AmountError> {
         let text = text.into();
-        let (whole, fraction) = match text.split_once('.') {
-            Some((_, "")) => return Err(AmountError::Malformed),
-            Some((whole, fraction)) => (whole, fraction),
-            None => (text.as_ref(), ""),
-        };
-        if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) {
+        let (mut mantissa, mut point): (i128, _) = (0, None);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'0'..=b'9' => {
+                    mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(byte - b'0'));
+                }
+                b'.' if point.is_none() => point = Some(at),
+                _ => return Err(AmountError::Malformed),
+            }
+        }
+        let whole = point.unwrap_or(text.len());
+        let fraction = point.map(|at| text.len() - at - 1);
+        if whole == 0 || (whole > 1 && text.starts_with('0')) || fraction == Some(0) {
             return Err(AmountError::Malformed);
         }
-        let mut mantissa: i128 = 0;
-        for digit in whole.bytes().chain(fraction.bytes()) {
-            if !digit.is_ascii_digit() {
-                return Err(AmountError::Malformed);
-            }
-            mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(digit - b'0'));
-        }
-        if fraction.len() > MAX_DIGITS || mantissa >= power_of_ten(MAX_DIGITS) {
+        let fraction = fraction.unwrap_or(0);
+        if fraction > MAX_DIGITS || mantissa >= power_of_ten(MAX_DIGITS) {
             return Err(AmountError::TooLarge);
         }
-        let scale = fraction.len() as u8; // at most 36
+        let scale = fraction as u8; // at most 36
         Ok(Self { text, mantissa, scale })
     }
 

@@ -35,7 +35,7 @@ impl<'a, const N: usize> Slots<'a, N> {
     /// Empty slots for these fields.
     #[inline]
     pub fn of(fields: &'static [FieldMeta], faults: &'static FaultsMeta) -> Self {
-        Self { values: [const { None }; N], fields, faults, last_wins: false, repeated: false }
+        Self { values: std::array::from_fn(|_| None), fields, faults, last_wins: false, repeated: false }
     }
 
     /// Reads `body` by its content type. `index` finds a field by the name on the wire.
@@ -134,7 +134,7 @@ impl<'a, const N: usize> Slots<'a, N> {
         })
     }
 
-    /// Reads the JSON of a link, and checks what holds for every field.
+    /// Reads the JSON of a link.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -156,23 +156,31 @@ impl<'a, const N: usize> Slots<'a, N> {
                 Member::Null => Ok(()),
                 Member::Nested => Err(self.fault(at, FaultKind::Malformed).into()),
             }
-        })?;
-        Ok(self.check()?)
+        })
     }
 
-    /// Reads the JSON of a link while it is encoded, as encoders write it: compact, the members in the document's order,
-    /// each a string in which JSON escapes nothing. It is not decoded as a whole, so that values are borrowed. `None` for
-    /// everything else: [`Slots::read_object`] reads that too. Checks what holds for every field.
-    pub fn read_encoded(&mut self, encoded: &'a str) -> Option<Result<(), Fault>> {
-        let (mut rest, mut skip) = (encoded.strip_prefix("%7B")?, 1);
-        for (field, slot) in self.fields.iter().zip(&mut self.values) {
-            // The first member has no comma before it.
-            let Some(value) = rest.strip_prefix(&field.lead.link[skip..]) else { continue };
-            let (text, after) = link::encoded_text(value)?;
-            *slot = Some(text.into());
-            (rest, skip) = (after, 0);
+    /// Reads one member of a link while it is encoded, if it is the next: `lead` is what stands before its value. What
+    /// follows it; `None` when the link has to be decoded first.
+    #[doc(hidden)]
+    #[inline(always)] // each lead is a constant, which is compared as such
+    pub fn read_encoded(&mut self, at: usize, lead: &'static str, rest: &'a str) -> Option<&'a str> {
+        match rest.strip_prefix(lead) {
+            Some(value) => self.read_encoded_value(at, value),
+            None => Some(rest),
         }
-        (rest == "%7D").then(|| self.check())
+    }
+
+    #[inline(never)]
+    fn read_encoded_value(&mut self, at: usize, value: &'a str) -> Option<&'a str> {
+        let (text, after) = link::encoded_text(value)?;
+        self.values[at] = Some(text.into());
+        Some(after)
+    }
+
+    /// Fills a slot with a text that the reader knows.
+    #[doc(hidden)]
+    pub fn fill(&mut self, at: usize, text: &'static str) {
+        self.values[at] = Some(Cow::Borrowed(text).into());
     }
 
     fn read_json(
@@ -209,7 +217,10 @@ impl<'a, const N: usize> Slots<'a, N> {
     }
 
     /// Checks what holds for every field: there, not empty, not too long, of its fixed value.
-    pub(crate) fn check(&mut self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field.
+    pub fn check(&mut self) -> Result<(), Fault> {
         // A value that has a refusal of its own says more than what is missing beside it.
         for (at, field) in self.fields.iter().enumerate() {
             if let (Some(refusal), Some(fixed), Some(value)) =

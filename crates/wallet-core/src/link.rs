@@ -155,8 +155,8 @@ impl fmt::Debug for Payload<'_> {
 /// # Errors
 /// [`LinkError::NoPayload`].
 pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
-    let (scheme, rest) = link.split_once(':').ok_or(LinkError::NoPayload)?;
-    let text = rest.strip_prefix("//").ok_or(LinkError::NoPayload)?;
+    let (scheme, rest) = link.split_at(scan::until(link.as_bytes(), |word| scan::equal(word, b':')));
+    let text = rest.strip_prefix("://").ok_or(LinkError::NoPayload)?;
     if scheme.is_empty() || text.is_empty() {
         return Err(LinkError::NoPayload);
     }
@@ -187,12 +187,27 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// Where the first byte stands that is not itself within a JSON string of an encoded link: a percent sign, a quote, a
+/// backslash or a control character.
+#[inline(always)]
+fn until_special(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        // Two tests instead of four find few bytes too many: all of those up to the percent sign.
+        at += scan::until(&bytes[at..], |word| scan::below(word, b'%' + 1) | scan::equal(word, b'\\'));
+        match bytes.get(at) {
+            Some(b' ' | b'!' | b'#' | b'$') => at += 1,
+            _ => return at,
+        }
+    }
+}
+
 /// The text of a JSON string that is percent-encoded in a link, and what follows its closing quote `%22`. Borrowed when
 /// nothing in it is encoded. `None` when it holds anything that JSON writes in another way than as itself.
 #[inline(always)] // so that what it says stays in registers
 pub(crate) fn encoded_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let bytes = text.as_bytes();
-    let end = scan::until(bytes, |word| scan::equal(word, b'%') | json::marks(word));
+    let end = until_special(bytes);
     match bytes.get(end..)? {
         [b'%', b'2', b'2', ..] => Some((Cow::Borrowed(&text[..end]), &text[end + 3..])),
         [b'%', ..] => escaped_text(text, end),
@@ -208,7 +223,9 @@ fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
     let mut decoded = Vec::with_capacity(bytes.len().min(512));
     let (mut start, mut escape) = (0, first);
     loop {
-        decoded.extend_from_slice(&bytes[start..escape]);
+        if start < escape {
+            decoded.extend_from_slice(&bytes[start..escape]);
+        }
         let digits = bytes.get(escape + 1..escape + 3)?;
         start = escape + 3;
         match scan::byte(digits[0], digits[1])? {
@@ -218,7 +235,7 @@ fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
         }
         escape = match bytes.get(start)? {
             b'%' => start,
-            _ => start + scan::until(&bytes[start..], |word| scan::equal(word, b'%') | json::marks(word)),
+            _ => start + until_special(&bytes[start..]),
         };
         if *bytes.get(escape)? != b'%' {
             return None;
@@ -390,6 +407,15 @@ mod tests {
             ("%41%5C%22", None),
             ("%09%22", None),
             ("\"%22", None),
+            ("a b!#$&'c%22,", Some(("a b!#$&'c", ",", true))),
+            ("$%41# !%24%22,", Some(("$A# !$", ",", false))),
+            ("a\u{7f}回%22", Some(("a\u{7f}回", "", true))),
+            ("a\u{1f}%22", None),
+            ("a #\\%22", None),
+            ("a!\"%22", None),
+            ("%41 \"%22", None),
+            ("%41#$", None),
+            ("!", None),
             ("%41\"%22", None),
             ("%41\\%22", None),
             ("%41\t%22", None),

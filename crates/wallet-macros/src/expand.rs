@@ -335,6 +335,14 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
         value = quote!(::wallet_core::Unverified::new(link, signed));
     }
     let checks = checks(fields);
+    let by = discriminator(spec);
+    let members = fields.iter().enumerate().map(|(at, Field { name, fixed, .. })| match fixed {
+        Some(fixed) if name.text == by => quote!(slots.fill(#at, #fixed);),
+        _ => {
+            let wire = &name.text;
+            quote!(let rest = slots.read_encoded(#at, ::wallet_core::lead!(#wire).link, rest)?;)
+        }
+    });
     quote! {
         #about
         pub mod #module {
@@ -351,25 +359,31 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
                 json: &'a str,
                 warnings: &mut ::wallet_core::json::Warnings,
             ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
-                let mut slots = ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS);
+                let mut slots = slots();
                 slots.read_object(index, json, warnings)?;
                 finish(&mut slots)
             }
 
-            /// Reads the JSON text of a link while it is percent-encoded, which is faster; `None` when it has to be
-            /// decoded first.
-            #[doc(hidden)]
-            pub fn decode_encoded<'a>(
-                encoded: &'a str,
-            ) -> Option<Result<Decoded<'a>, ::wallet_core::link::LinkError>> {
-                let mut slots = ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS);
-                let read = slots.read_encoded(encoded)?;
-                Some(read.map_err(::wallet_core::link::LinkError::from).and_then(|()| finish(&mut slots)))
+            /// No slot filled.
+            pub(super) fn slots<'a>() -> ::wallet_core::Slots<'a, #count> {
+                ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS)
             }
 
-            fn finish<'a>(
+            /// Fills `slots` from what follows the member that tells links apart, while it is percent-encoded, as encoders
+            /// write it: compact, the members in the document's order, each a string in which JSON escapes nothing. It is
+            /// not decoded as a whole, so that values are borrowed. `None` for everything else, which [`decode`] reads too.
+            pub(super) fn read_encoded<'a>(
+                slots: &mut ::wallet_core::Slots<'a, #count>,
+                rest: &'a str,
+            ) -> Option<()> {
+                #(#members)*
+                (rest == "%7D").then_some(())
+            }
+
+            pub(super) fn finish<'a>(
                 slots: &mut ::wallet_core::Slots<'a, #count>,
             ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
+                slots.check()?;
                 #capture
                 #checks
                 let link = Link { #read };
@@ -395,19 +409,28 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
     }
 }
 
-/// `AnyLink`: one variant a link, told apart by a member with a fixed value.
-fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
-    let Some(first) = spec.links.first() else { return TokenStream::new() };
-    let fixed = |link: &Link, name: &str| {
-        link.fields.iter().find(|field| field.name.text == name).and_then(|field| field.fixed.clone())
-    };
-    let by = first.fields.iter().find(|field| {
-        let mut values: Vec<_> = spec.links.iter().filter_map(|link| fixed(link, &field.name)).collect();
+/// The fixed value of a link's member.
+fn fixed<'s>(link: &'s Link, name: &str) -> Option<&'s str> {
+    link.fields.iter().find(|field| field.name.text == name).and_then(|field| field.fixed.as_deref())
+}
+
+/// The name of the member that tells links apart: each link has another fixed value of it.
+fn discriminator(spec: &Spec) -> &str {
+    let by = spec.links.first().into_iter().flat_map(|link| &link.fields).find(|field| {
+        let mut values: Vec<_> = spec.links.iter().filter_map(|link| fixed(link, &field.name.text)).collect();
         values.sort_unstable();
         values.dedup();
         values.len() == spec.links.len()
     });
-    let by = by.map_or("", |field| &field.name.text);
+    by.map_or("", |field| &field.name.text)
+}
+
+/// `AnyLink`: one variant a link, told apart by a member with a fixed value.
+fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
+    if spec.links.is_empty() {
+        return TokenStream::new();
+    }
+    let by = discriminator(spec);
     let variants = spec.links.iter().map(|link| {
         let (doc, name, module) = (doc(&link.doc, &link.origin), pascal(&link.id), snake(&link.id));
         quote!(#doc #name(#module::Decoded<'a>))
@@ -420,9 +443,12 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
         let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
         let first = format!("%7B%22{by}%22:%22{value}%22");
         quote! {
-            if encoded.starts_with(#first) {
-                #module::decode_encoded(encoded).map(|link| link.map(Self::#name))
-            } else
+            if let ::core::option::Option::Some(rest) = encoded.strip_prefix(#first) {
+                let mut slots = #module::slots();
+                if #module::read_encoded(&mut slots, rest).is_some() {
+                    return Ok((Self::#name(#module::finish(&mut slots)?), payload.warnings));
+                }
+            }
         }
     });
     let schemes =
@@ -447,10 +473,7 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
                     return Err(::wallet_core::link::LinkError::UnknownScheme);
                 }
                 if let ::core::option::Option::Some(encoded) = payload.encoded() {
-                    let link = #(#encoded_arms)* { ::core::option::Option::None };
-                    if let ::core::option::Option::Some(link) = link {
-                        return Ok((link?, payload.warnings));
-                    }
+                    #(#encoded_arms)*
                 }
                 let (json, mut warnings) = (payload.json()?, payload.warnings);
                 let link = match ::wallet_core::link::peek(json, #by)?.as_deref() {
