@@ -17,6 +17,18 @@ async fn the_writers_connection_is_wal_and_synchronous_full() {
     assert_eq!((settings.journal_mode.as_str(), settings.synchronous), ("wal", 2));
 }
 
+/// SQLite folds the log when the last connection closes, and only the writer's may: it closes last.
+#[test]
+fn after_a_store_has_ended_its_one_file_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..100 {
+        let path = directory.path().join(format!("{round}.db"));
+        drop(Store::open(&path, options(ManualClock::new())).unwrap());
+        let log = directory.path().join(format!("{round}.db-wal"));
+        assert!(path.exists() && !log.exists(), "round {round}: the log is left");
+    }
+}
+
 #[tokio::test]
 async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
     let directory = tempfile::tempdir().unwrap();

@@ -413,17 +413,23 @@ impl Store {
 }
 
 impl Drop for Inner {
-    /// Finishes what was submitted.
+    /// Finishes what was submitted. The writer ends last: only its connection can fold the log into the file, and SQLite
+    /// does that when no other is open.
     fn drop(&mut self) {
-        self.commands = None;
-        self.queries = None;
-        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            // A store may be dropped by one of its own threads; that one ends by itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
+        let mut writer = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let readers = writer.split_off(writer.len().min(1));
+        let join = |threads: Vec<JoinHandle<()>>| {
+            for thread in threads {
+                // A store may be dropped by one of its own threads; that one ends by itself.
+                if thread.thread().id() != std::thread::current().id() {
+                    let _ = thread.join();
+                }
             }
-        }
+        };
+        self.queries = None;
+        join(readers);
+        self.commands = None;
+        join(writer);
     }
 }
 
