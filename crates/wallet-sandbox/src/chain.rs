@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -22,7 +22,7 @@ use wallet_platform::{
 };
 use wallet_store::{Failure, Store};
 
-use crate::routes::{Shared, failed};
+use crate::routes::{Sent, Shared, failed};
 
 /// Where the JSON-RPC answers.
 pub(crate) const RPC_PATH: &str = "/chain/rpc";
@@ -173,7 +173,7 @@ fn one() -> u64 {
 }
 
 /// Makes blocks now.
-pub(crate) async fn mine(State(shared): State<Shared>, Form(Mine { blocks }): Form<Mine>) -> Response {
+pub(crate) async fn mine(State(shared): State<Shared>, Sent(Mine { blocks }): Sent<Mine>) -> Response {
     let tip = shared.store.submit(DevMine { blocks }).await;
     shared.settle().await;
     ended(tip)
@@ -187,7 +187,7 @@ pub(crate) struct Reorg {
 }
 
 /// Takes back blocks and makes one more of another branch; a transaction may be double-spent on the way.
-pub(crate) async fn reorg(State(shared): State<Shared>, Form(reorg): Form<Reorg>) -> Response {
+pub(crate) async fn reorg(State(shared): State<Shared>, Sent(reorg): Sent<Reorg>) -> Response {
     let double_spend = reorg.double_spend.into_iter().collect();
     let tip = shared.store.submit(DevReorg { depth: reorg.depth, double_spend }).await;
     shared.settle().await;
@@ -210,7 +210,7 @@ struct Paid {
 }
 
 /// A payment as a wallet of one\'s own would broadcast it: of any sum to anybody, with any data.
-pub(crate) async fn pay(State(shared): State<Shared>, Form(pay): Form<Pay>) -> Response {
+pub(crate) async fn pay(State(shared): State<Shared>, Sent(pay): Sent<Pay>) -> Response {
     let Ok(amount) = pay.amount.parse() else {
         return (StatusCode::BAD_REQUEST, "amount is a decimal number such as 1.5\n").into_response();
     };

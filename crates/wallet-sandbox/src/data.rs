@@ -28,8 +28,14 @@ pub struct Described {
     pub vas: DescribedVas,
     /// The Lafi wallet.
     pub lafi: DescribedVas,
+    /// The FOMO app of the demo shop, the corner café.
+    pub shop: DescribedShop,
     /// The users; the app's owner is none of them.
     pub users: Vec<DescribedUser>,
+    /// Who has nothing: to see what becomes of a payment then.
+    pub poor_user: DescribedSignIn,
+    /// Who does at `/admin` what operators do.
+    pub operator: DescribedSignIn,
     /// POST `advance=SECONDS` moves the clock.
     pub clock_url: String,
 }
@@ -51,6 +57,35 @@ pub struct DescribedFomo {
     pub owner_pwd: String,
     /// That user's payment password, for pay_user.
     pub owner_wallet_pwd: String,
+}
+
+/// An app's credentials.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DescribedShop {
+    /// The app's id.
+    pub client_id: String,
+    /// The app's secret.
+    pub client_secret: String,
+    /// The app's registered redirect_uri.
+    pub redirect_uri: String,
+}
+
+/// What somebody signs in with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DescribedSignIn {
+    /// The login name.
+    pub login_name: String,
+    /// The login password.
+    pub pwd: String,
+    /// The payment password; empty when there is none.
+    pub wallet_pwd: String,
+}
+
+impl DescribedSignIn {
+    fn of(user: &DemoUser) -> Self {
+        let [login_name, pwd, wallet_pwd] = [user.login_name, user.pwd, user.wallet_pwd].map(str::to_owned);
+        Self { login_name, pwd, wallet_pwd }
+    }
 }
 
 /// The VAS or the Lafi wallet and its demo app.
@@ -113,7 +148,7 @@ pub struct DescribedUser {
 
 pub(crate) struct DemoUser {
     pub(crate) login_name: &'static str,
-    name: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) pwd: &'static str,
     /// Empty when the user has none.
     pub(crate) wallet_pwd: &'static str,
@@ -238,11 +273,11 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
 }
 
 /// The FOMO app of the demo shop.
-pub(crate) const SHOP_CLIENT_ID: &str = "corner_cafe";
+const SHOP_CLIENT_ID: &str = "corner_cafe";
 
-/// The demo shop's own app, with this redirect_uri: the sandbox may run at another port than before. Its client_secret.
-pub(crate) async fn seed_shop(store: &Store, redirect_uri: &str) -> Result<String, Failure> {
-    let redirect_uri = redirect_uri.to_owned();
+/// The demo shop's own app: the sandbox may run at another port than before.
+pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
+    let redirect_uri = format!("{url}/shop/back");
     match store.view(FindApp::new(SHOP_CLIENT_ID)).await {
         Ok(keys) if keys.app.redirect_uri == redirect_uri => {}
         Ok(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
@@ -253,8 +288,7 @@ pub(crate) async fn seed_shop(store: &Store, redirect_uri: &str) -> Result<Strin
             store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await?;
         }
     }
-    let keys = store.view(FindApp::new(SHOP_CLIENT_ID)).await?;
-    Ok(keys.secrets().next().unwrap_or_default().to_owned())
+    Ok(())
 }
 
 /// What everybody has on the chain: in blocks that nothing waits for any more.
@@ -352,6 +386,7 @@ fn describe_vas(
 /// What the sandbox at `url` tells about itself.
 pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Failure> {
     let app = store.view(FindApp::new(CLIENT_ID)).await?;
+    let shop = store.view(FindApp::new(SHOP_CLIENT_ID)).await?;
     let mut users = Vec::new();
     for user in USERS.iter().skip(1) {
         let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? else { continue };
@@ -391,7 +426,14 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
             owner_pwd: USERS[0].pwd.to_owned(),
             owner_wallet_pwd: USERS[0].wallet_pwd.to_owned(),
         },
+        shop: DescribedShop {
+            client_secret: shop.secrets().next().unwrap_or_default().to_owned(),
+            client_id: shop.app.client_id.clone(),
+            redirect_uri: shop.app.redirect_uri.clone(),
+        },
         users,
+        poor_user: DescribedSignIn::of(&POOR),
+        operator: DescribedSignIn::of(&OPERATOR),
         clock_url: format!("{url}/clock"),
     })
 }

@@ -13,5 +13,7 @@ mod routes;
 mod sandbox;
 
 pub use clock::SandboxClock;
-pub use data::{Described, DescribedChain, DescribedFomo, DescribedUser, DescribedVas};
+pub use data::{
+    Described, DescribedChain, DescribedFomo, DescribedShop, DescribedSignIn, DescribedUser, DescribedVas,
+};
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions, add_operator};

@@ -4,12 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use wallet_api::fomo::{AccessToken, CoinId, ServerUri, TradeId, TransferStatus, UserId, payment_result};
-use wallet_api::vas::{Platform, Profile, WebToken, login};
-use wallet_client::{Booked, CallbackReceiver, FomoApp, Order, Payment, PaymentCallback, Payout, VasClient};
+use wallet_api::fomo::{
+    self, AccessToken, CoinId, ServerUri, TradeId, TransferStatus, UserId, payment_result,
+};
+use wallet_api::vas::{self, Platform, Profile, WebToken, login};
+use wallet_client::{
+    Booked, CallError, CallbackReceiver, FomoApp, Order, Payment, PaymentCallback, Payout, VasClient,
+};
 use wallet_core::crypto::Crypto;
 use wallet_core::link::OutgoingLink as _;
-use wallet_core::{Signer, Transport, UnixTime, form, in_words};
+use wallet_core::{Amount, Lang, Platform as _, PlatformMeta, Signer, Transport, UnixTime, form, in_words};
 use wallet_crypto::{KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
 /// How somebody signs in and pays.
@@ -49,6 +53,12 @@ pub(crate) struct Item {
     pub(crate) zh: &'static str,
     pub(crate) en: &'static str,
     pub(crate) price: &'static str,
+}
+
+impl Item {
+    fn amount(&self) -> Result<Amount<'static>, Stopped> {
+        self.price.parse().map_err(|_| Stopped::Because("价格不是金额。", "The price is no amount."))
+    }
 }
 
 pub(crate) const ITEMS: [Item; 3] = [
@@ -164,9 +174,58 @@ const LINES: usize = 200;
 const ORDERS: usize = 500;
 const CUSTOMERS: usize = 1000;
 
-fn said(error: &(impl std::error::Error + 'static)) -> String {
-    in_words(error)
+/// Why the shop did not do something.
+#[derive(Debug, Clone)]
+pub(crate) enum Stopped {
+    /// In Chinese and in English.
+    Because(&'static str, &'static str),
+    /// A platform refused with one of its codes.
+    Refused(&'static PlatformMeta, u32),
+    /// What stood in between.
+    Failed(String),
 }
+
+impl Stopped {
+    pub(crate) fn in_lang(&self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::Because(zh, _), Lang::Zh) => (*zh).to_owned(),
+            (Self::Because(_, en), Lang::En) => (*en).to_owned(),
+            (Self::Refused(platform, code), _) => {
+                let text = platform.codes.iter().find(|known| known.code == *code);
+                let text = text.map_or("", |known| known.text.in_lang(lang));
+                let (name, code) = (platform.doc.in_lang(lang), platform.envelope.code_text(*code));
+                match lang {
+                    Lang::Zh => format!("{name} 拒绝了商店：{text}（{code}）"),
+                    Lang::En => format!("{name} refused the shop: {text} ({code})"),
+                }
+            }
+            (Self::Failed(why), _) => why.clone(),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> From<CallError<E, fomo::ErrorCode>> for Stopped {
+    fn from(error: CallError<E, fomo::ErrorCode>) -> Self {
+        match error.code() {
+            Some(code) => Self::Refused(fomo::Fomo::META, code.code()),
+            None => Self::Failed(in_words(&error)),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> From<CallError<E, vas::ErrorCode>> for Stopped {
+    fn from(error: CallError<E, vas::ErrorCode>) -> Self {
+        match error.code() {
+            Some(code) => Self::Refused(vas::Vas::META, code.code()),
+            None => Self::Failed(in_words(&error)),
+        }
+    }
+}
+
+const NO_WALLET: Stopped = Stopped::Because("商店没有接入这个钱包。", "The shop has no such wallet.");
+const NO_ADDRESS: Stopped =
+    Stopped::Because("商店自己的地址不可用。", "The shop's own address cannot be used.");
+const SIGN_IN: Stopped = Stopped::Because("请先登录商店。", "Sign in to the shop first.");
 
 impl<T: Transport + Clone> Merchant<T> {
     pub(crate) fn new(
@@ -271,14 +330,17 @@ impl<T: Transport + Clone> Merchant<T> {
     }
 
     /// FOMO has sent the browser back with a code.
-    pub(crate) async fn fomo_back(&self, visitor: &str, code: &str, state: &str) -> Result<(), String> {
+    pub(crate) async fn fomo_back(&self, visitor: &str, code: &str, state: &str) -> Result<(), Stopped> {
         let expected = self.kept().logins.remove(state);
         if expected.as_deref() != Some(visitor) {
-            return Err("the state is not one that this shop gave to this browser".to_owned());
+            return Err(Stopped::Because(
+                "state 不是商店发给这个浏览器的：登录不是从这里开始的，或已用过。",
+                "The state is not one that the shop gave to this browser: the sign-in did not begin here, or was used.",
+            ));
         }
-        let tokens = self.app.exchange_code(code).await.map_err(|error| said(&error))?;
+        let tokens = self.app.exchange_code(code).await?;
         self.log("POST oauth2/authorize/token: the code became tokens");
-        let user = self.app.user_info(&tokens.access_token).await.map_err(|error| said(&error))?;
+        let user = self.app.user_info(&tokens.access_token).await?;
         let token = Some(tokens.access_token);
         self.welcome(visitor.to_owned(), Customer { way: Way::Fomo, name: user.name, token });
         Ok(())
@@ -309,10 +371,13 @@ impl<T: Transport + Clone> Merchant<T> {
         profile: Profile,
         open_code: &str,
         web_token: &str,
-    ) -> Result<(), String> {
-        let side = self.side(profile).ok_or("this shop has no such wallet")?;
-        let visitor = self.kept().logins.remove(web_token).ok_or("no browser waits with this webToken")?;
-        let info = side.client.aid_info(open_code).await.map_err(|error| said(&error))?;
+    ) -> Result<(), Stopped> {
+        let side = self.side(profile).ok_or(NO_WALLET)?;
+        let visitor = self.kept().logins.remove(web_token).ok_or(Stopped::Because(
+            "没有浏览器以这个 webToken 等待登录。",
+            "No browser waits with this webToken.",
+        ))?;
+        let info = side.client.aid_info(open_code).await?;
         self.log(format!("GET aidInfo: the openCode is {}'s", info.aid.as_str()));
         let name = info.aid.as_str().to_owned();
         self.welcome(visitor, Customer { way: Way::Vas(profile), name, token: None });
@@ -322,11 +387,12 @@ impl<T: Transport + Clone> Merchant<T> {
     // ------------------------------------------------------------------------------------------ selling
 
     /// Asks for a payment by the way in which the customer signed in. The order's id.
-    pub(crate) async fn sell(&self, visitor: &str, item: &str) -> Result<String, String> {
-        let item = ITEMS.into_iter().find(|known| known.id == item).ok_or("the shop does not sell that")?;
-        let customer = self.customer(visitor).ok_or("sign in first")?;
+    pub(crate) async fn sell(&self, visitor: &str, item: &str) -> Result<String, Stopped> {
+        let item = ITEMS.into_iter().find(|known| known.id == item);
+        let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
+        let customer = self.customer(visitor).ok_or(SIGN_IN)?;
         let id = format!("{}-{}", item.id, &self.random()[..12]);
-        let amount: wallet_core::Amount<'static> = item.price.parse().map_err(|_| "a price is no amount")?;
+        let amount = item.amount()?;
         let mut bought = Bought {
             id: id.clone(),
             visitor: visitor.to_owned(),
@@ -342,9 +408,9 @@ impl<T: Transport + Clone> Merchant<T> {
         };
         match customer.way {
             Way::Fomo => {
-                let token = customer.token.ok_or("sign in again")?;
-                let server_uri = ServerUri::new(format!("{}/shop/callback/fomo", self.url))
-                    .map_err(|_| "the shop's address is none")?;
+                let token = customer.token.ok_or(SIGN_IN)?;
+                let server_uri =
+                    ServerUri::new(format!("{}/shop/callback/fomo", self.url)).map_err(|_| NO_ADDRESS)?;
                 let payment = Payment {
                     trade_id: TradeId::new(id.clone()),
                     amount,
@@ -352,13 +418,13 @@ impl<T: Transport + Clone> Merchant<T> {
                     server_uri,
                     state: id.clone().into(),
                 };
-                let transfer = self.app.pre_pay(&token, payment).await.map_err(|error| said(&error))?;
+                let transfer = self.app.pre_pay(&token, payment).await?;
                 self.log(format!("POST pre_pay: {id} waits as transfer {transfer}"));
                 bought.reference = transfer.to_string();
                 bought.wallet = format!("/wallet?transfer_id={transfer}&trade_id={id}");
             }
             Way::Vas(profile) => {
-                let side = self.side(profile).ok_or("this shop has no such wallet")?;
+                let side = self.side(profile).ok_or(NO_WALLET)?;
                 let order = Order {
                     order_id: id.clone().into(),
                     to_addr: side.access.to_addr.clone().into(),
@@ -368,7 +434,8 @@ impl<T: Transport + Clone> Merchant<T> {
                         .into(),
                 };
                 let signer = Signer::Rsa(&side.signer);
-                let qr = order.link(&side.access.uuid).qr(Some(&signer)).map_err(|error| said(&error))?;
+                let qr = order.link(&side.access.uuid).qr(Some(&signer));
+                let qr = qr.map_err(|error| Stopped::Failed(in_words(&error)))?;
                 bought.unit = profile.asset().to_owned();
                 bought.wallet = format!("/wallet?{}", form::query(&[("scan", &qr)]));
                 bought.qr = Some(qr);
@@ -476,18 +543,22 @@ impl<T: Transport + Clone> Merchant<T> {
     }
 
     /// Pays a FOMO order back.
-    pub(crate) async fn refund(&self, visitor: &str, id: &str) -> Result<(), String> {
-        let order = self.order(visitor, id).ok_or("there is no such order")?;
+    pub(crate) async fn refund(&self, visitor: &str, id: &str) -> Result<(), Stopped> {
+        let order = self.order(visitor, id);
+        let order = order.ok_or(Stopped::Because("没有这个订单。", "There is no such order."))?;
         let (State::Paid, Some(user)) = (order.state, order.payer) else {
-            return Err("only a paid FOMO order is paid back".to_owned());
+            return Err(Stopped::Because(
+                "只有已支付的 FOMO 订单可以退款。",
+                "Only a paid FOMO order is paid back.",
+            ));
         };
-        let server_uri = ServerUri::new(format!("{}/shop/callback/fomo", self.url))
-            .map_err(|_| "the shop's address is none")?;
+        let server_uri =
+            ServerUri::new(format!("{}/shop/callback/fomo", self.url)).map_err(|_| NO_ADDRESS)?;
         let trade_id = TradeId::new(format!("{id}{BACK}"));
         let payout = Payout {
             // One refund an order, whatever is pressed twice: the platform takes a trade_id once.
             trade_id: trade_id.clone(),
-            amount: order.item.price.parse().map_err(|_| "a price is no amount")?,
+            amount: order.item.amount()?,
             coin: COIN.0,
             user,
             server_uri,
@@ -500,7 +571,7 @@ impl<T: Transport + Clone> Merchant<T> {
                 Ok(trade) if trade.status == TransferStatus::Done => {
                     self.log(format!("POST get_trade: {id} was paid back before"));
                 }
-                _ => return Err(said(&error)),
+                _ => return Err(error.into()),
             },
         }
         if let Some(order) = self.kept().orders.get_mut(id) {

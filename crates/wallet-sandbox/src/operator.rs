@@ -1,6 +1,6 @@
 //! What an operator does in a sandbox without pages: decide on applications, and send callbacks again.
 
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wallet_platform::{ApplicationFault, Decision, FindOrder, ReviewVas, SendAgai
 
 use wallet_store::Failure;
 
-use crate::routes::{Shared, failed};
+use crate::routes::{Sent, Shared, failed};
 
 #[derive(Deserialize)]
 pub(crate) struct Review {
@@ -36,7 +36,7 @@ fn refused(why: &str) -> Response {
 }
 
 /// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
-pub(crate) async fn review(State(shared): State<Shared>, Form(review): Form<Review>) -> Response {
+pub(crate) async fn review(State(shared): State<Shared>, Sent(review): Sent<Review>) -> Response {
     let decision = if review.approve == Approve::Yes {
         match shared.server.approval().await {
             Ok(decision) => decision,
@@ -61,7 +61,7 @@ pub(crate) struct Again {
 }
 
 /// Sends the callback of an order again that was never heard.
-pub(crate) async fn send_again(State(shared): State<Shared>, Form(again): Form<Again>) -> Response {
+pub(crate) async fn send_again(State(shared): State<Shared>, Sent(again): Sent<Again>) -> Response {
     let order = match shared.store.view(FindOrder { uuid: again.uuid, order_id: again.order_id }).await {
         Ok(order) => order,
         Err(Failure::Refused(_)) => return refused("there is no such order"),

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Form, Request, State};
+use axum::extract::{Form, FromRequest, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wallet_server::pages::View;
@@ -152,6 +153,25 @@ async fn clock(State(shared): State<Shared>, view: View, headers: HeaderMap) -> 
     Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() }).into_response()
 }
 
+/// A program's form.
+pub(crate) struct Sent<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = Response;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Form::from_request(request, state).await {
+            Ok(Form(sent)) => Ok(Self(sent)),
+            Err(why) => {
+                let why = format!(
+                    "{}\nnothing was done; docs/sandbox.md says what each address takes\n",
+                    why.body_text()
+                );
+                Err((StatusCode::BAD_REQUEST, why).into_response())
+            }
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Advance {
     advance: u64,
@@ -167,7 +187,7 @@ pub(crate) struct Advanced {
     not_attempted: bool,
 }
 
-async fn advance(State(shared): State<Shared>, Form(Advance { advance }): Form<Advance>) -> Response {
+async fn advance(State(shared): State<Shared>, Sent(Advance { advance }): Sent<Advance>) -> Response {
     match move_clock(shared, advance).await {
         Ok(advanced) => Json(advanced).into_response(),
         Err(NotMoved::TooFar) => (StatusCode::BAD_REQUEST, format!("{}\n", NotMoved::TooFar)).into_response(),

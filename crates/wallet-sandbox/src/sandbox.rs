@@ -21,7 +21,7 @@ use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
 use wallet_store::{Clock as _, Failure, Options, Store};
 
 use crate::clock::SandboxClock;
-use crate::data::{Described, DescribedVas, SHOP_CLIENT_ID, describe, seed, seed_shop};
+use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
 use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
 use crate::pages::{HINTS, NAV, Pages, assets, callbacks};
@@ -96,6 +96,7 @@ impl Sandbox {
         let (store, clock) = open_store(&directory)?;
         let failed = |failure: Failure| SandboxError(format!("cannot make the demo data: {failure}"));
         seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
+        seed_shop(&store, &url).await.map_err(failed)?;
         let described = describe(&store, &url).await.map_err(failed)?;
 
         let codes = Arc::new(Codes::default());
@@ -122,10 +123,11 @@ impl Sandbox {
         };
         let recorder = Recorder::new(clock.clone());
         let pages = Pages {
-            merchant: Arc::new(open_shop(&shared, &described, bound.port()).await?),
+            merchant: Arc::new(open_shop(&shared, &described, bound.port())?),
             shared: shared.clone(),
             recorder: recorder.clone(),
             transport: transport(),
+            outcomes: Arc::default(),
             looking: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         let (stop, stopped) = watch::channel(false);
@@ -241,14 +243,11 @@ pub async fn add_operator(data: &Path, login_name: &str) -> Result<Option<Secret
 }
 
 /// The demo shop with its access to each platform: a FOMO app of its own, whose address is wherever this sandbox runs now.
-async fn open_shop(
+fn open_shop(
     shared: &Shared,
     described: &Described,
     port: u16,
 ) -> Result<Merchant<HyperTokio>, SandboxError> {
-    let failed = |failure: Failure| SandboxError(format!("cannot open the demo shop: {failure}"));
-    let redirect_uri = format!("{}/shop/back", shared.url);
-    let client_secret = seed_shop(&shared.store, &redirect_uri).await.map_err(failed)?;
     let access = |profile: Profile, described: &DescribedVas| VasAccess {
         profile,
         base_url: described.base_url.clone(),
@@ -261,9 +260,9 @@ async fn open_shop(
     let clock = shared.clock.clone();
     let fomo = FomoAccess {
         base_url: described.fomo.base_url.clone(),
-        client_id: SHOP_CLIENT_ID.to_owned(),
-        client_secret,
-        redirect_uri,
+        client_id: described.shop.client_id.clone(),
+        client_secret: described.shop.client_secret.clone(),
+        redirect_uri: described.shop.redirect_uri.clone(),
         owner_wallet_pwd: described.fomo.owner_wallet_pwd.clone(),
     };
     let vas = vec![access(Profile::Vas, &described.vas), access(Profile::Lafi, &described.lafi)];

@@ -13,8 +13,8 @@ use wallet_api::vas::Vas;
 use wallet_core::{EndpointMeta, Lang, Platform, PlatformMeta};
 
 use crate::body::{self, BodyError};
-use crate::reply;
 use crate::server::{Inner, Server};
+use crate::{pages, reply};
 
 /// Every platform that is served.
 pub const PLATFORMS: [&PlatformMeta; 2] = [Fomo::META, Vas::META];
@@ -26,6 +26,9 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
+    if at_path(parts.uri.path()).is_none() && pages::is_for_people(&parts) {
+        return pages::nowhere(&server, &parts).await;
+    }
     let (name, response) = match body::read(body, limits::BODY_BYTES as usize).await {
         Ok(body) => {
             // In a task of its own: a client that goes away must not leave a payment without its callback being woken

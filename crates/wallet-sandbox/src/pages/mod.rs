@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 pub(crate) use wallet_server::pages::shown_time;
-use wallet_server::pages::{Hint, NavItem};
+use wallet_server::pages::{Hint, NavItem, no_page};
 
 use crate::data::{DemoUser, OPERATOR, POOR, USERS};
 use crate::demo::HyperTokio;
@@ -54,6 +54,8 @@ pub(crate) struct Pages {
     pub(crate) recorder: Recorder,
     pub(crate) merchant: Arc<Merchant<HyperTokio>>,
     pub(crate) transport: HyperTokio,
+    /// What became of the wallet's forms.
+    pub(crate) outcomes: Arc<wallet::Outcomes>,
     /// Whoever looks into a picture: one at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
@@ -92,6 +94,7 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))
+        .method_not_allowed_fallback(no_page)
         .with_state(pages)
 }
 

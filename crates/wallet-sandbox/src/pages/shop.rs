@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use wallet_api::vas::Profile;
 use wallet_client::QrCode;
+use wallet_core::Lang;
 use wallet_server::pages::{Posted, View, cookie_of, page as render, problem, see_other};
 
 use super::{Pages, shown_time};
@@ -177,7 +178,7 @@ pub(crate) async fn back(
     }
     match pages.merchant.fomo_back(&visitor, &back.code, &back.state).await {
         Ok(()) => see_other("/shop"),
-        Err(why) => stopped(&view, &why),
+        Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }
 }
 
@@ -195,7 +196,7 @@ pub(crate) async fn buy(
     let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
     match pages.merchant.sell(&visitor, posted.text("item")).await {
         Ok(id) => see_other(&format!("/shop/orders/{id}")),
-        Err(why) => stopped(&view, &why),
+        Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }
 }
 
@@ -259,7 +260,7 @@ pub(crate) async fn refund(
     let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
     match pages.merchant.refund(&visitor, &id).await {
         Ok(()) => see_other(&format!("/shop/orders/{id}")),
-        Err(why) => stopped(&view, &why),
+        Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }
 }
 
@@ -303,7 +304,7 @@ pub(crate) async fn vas_login(
     let Some(profile) = profile(&wallet) else { return StatusCode::NOT_FOUND.into_response() };
     match pages.merchant.vas_returned(profile, &returned.open_code, &returned.web_token).await {
         Ok(()) => "welcome\n".into_response(),
-        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{}\n", why.in_lang(Lang::En))).into_response(),
     }
 }
 

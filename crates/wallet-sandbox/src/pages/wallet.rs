@@ -1,6 +1,8 @@
 //! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
 //! to the platforms over HTTP, as any wallet would.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
@@ -12,14 +14,15 @@ use serde::Deserialize;
 use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
 use wallet_client::{CallError, FomoWallet, VasWallet};
-use wallet_core::{Transport, form, in_words, link};
-use wallet_platform::{DevBalance, FindVasApp, after_payment};
+use wallet_core::{Lang, Transport, form, in_words, link};
+use wallet_platform::{DevBalance, Digest, FindVasApp, after_payment};
 use wallet_server::pages::{
     Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
 };
 use wallet_store::Clock as _;
 
 use super::{Pages, picture, shown_time};
+use crate::data::POOR;
 use crate::demo::HyperTokio;
 use crate::routes::move_clock;
 
@@ -31,6 +34,56 @@ pub(crate) struct Asked {
     trade_id: String,
     #[serde(default)]
     scan: String,
+    /// Which outcome is told.
+    told: Option<u64>,
+}
+
+/// What became of a form.
+#[derive(Clone)]
+enum Outcome {
+    Paid {
+        transfer_id: String,
+        onward: String,
+    },
+    SignedIn {
+        app: String,
+        address: String,
+        /// What the app said to the wallet; otherwise it is the browser that goes there.
+        said: Option<String>,
+    },
+    Submitted {
+        order_id: String,
+        txid: String,
+        onward: Option<String>,
+    },
+    /// Said in one language.
+    Refused {
+        lang: Lang,
+        why: String,
+    },
+}
+
+/// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome: it can
+/// be loaded again and read in the other language, and nothing is done twice.
+#[derive(Default)]
+pub(crate) struct Outcomes(Mutex<VecDeque<(u64, Digest, Outcome)>>);
+
+/// How many outcomes are kept.
+const OUTCOMES: usize = 200;
+
+impl Outcomes {
+    fn put(&self, session: Digest, outcome: Outcome) -> u64 {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = kept.front().map_or(1, |(newest, ..)| newest + 1);
+        kept.truncate(OUTCOMES - 1);
+        kept.push_front((id, session, outcome));
+        id
+    }
+
+    fn get(&self, session: Digest, id: u64) -> Option<Outcome> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, of, _)| (*known, *of) == (id, session)).map(|(.., told)| told.clone())
+    }
 }
 
 /// What an app asks the user for.
@@ -96,6 +149,8 @@ struct WalletPage<'a> {
     history: Vec<Moved>,
     sheet: Sheet,
     problem: Option<String>,
+    /// Whether it is the user who has nothing.
+    poor: bool,
 }
 
 /// A transport that asks for the page's language, so that refusals are told in it.
@@ -198,8 +253,58 @@ impl<'a> Wallet<'a> {
             }
         }
         let history = history.into_iter().take(8).map(|(_, moved)| moved).collect();
-        let (view, name) = (self.view, self.name.to_owned());
-        render(&WalletPage { view, name, balances, history, sheet, problem })
+        let (view, name, poor) = (self.view, self.name.to_owned(), self.name == POOR.name);
+        render(&WalletPage { view, name, balances, history, sheet, problem, poor })
+    }
+
+    fn session_hash(&self) -> Digest {
+        self.pages.shared.store.vault().hash(&self.key)
+    }
+
+    /// On to the address that tells an outcome, beside the sheet that `query` is of.
+    fn tell(&self, query: &[(&str, &str)], outcome: Outcome) -> Response {
+        let id = self.pages.outcomes.put(self.session_hash(), outcome).to_string();
+        let query: Vec<_> = query.iter().copied().chain([("told", &*id)]).collect();
+        see_other(&format!("/wallet?{}", form::query(&query)))
+    }
+
+    fn refused(&self, query: &[(&str, &str)], why: impl Into<String>) -> Response {
+        self.tell(query, Outcome::Refused { lang: self.view.lang, why: why.into() })
+    }
+
+    fn no_password(&self) -> &'static str {
+        self.view.say("请输入支付密码。", "Enter your payment password.")
+    }
+
+    /// An outcome as a sheet.
+    fn done(&self, outcome: Outcome) -> Option<Sheet> {
+        let say = |zh, en| self.view.say(zh, en).to_owned();
+        let back = say("返回地址", "goes back to");
+        Some(match outcome {
+            Outcome::Paid { transfer_id, onward } => Sheet::Done {
+                what: say("已支付", "Paid"),
+                facts: vec![("transfer_id".to_owned(), transfer_id), (back, onward.clone())],
+                onward: Some(onward),
+            },
+            Outcome::SignedIn { app, address, said } => {
+                let onward = said.is_none().then(|| address.clone());
+                let said = said.map(|said| (say("应用回答", "the app says"), said));
+                Sheet::Done {
+                    what: format!("{} {app}", say("已登录", "Signed in to")),
+                    facts: [(back, address)].into_iter().chain(said).collect(),
+                    onward,
+                }
+            }
+            Outcome::Submitted { order_id, txid, onward } => Sheet::Done {
+                what: say(
+                    "已提交；约 5 秒后有区块确认",
+                    "Submitted. A block confirms it within about five seconds",
+                ),
+                facts: vec![(say("订单", "order"), order_id), ("txid".to_owned(), txid)],
+                onward,
+            },
+            Outcome::Refused { .. } => return None,
+        })
     }
 
     fn unreadable(&self, why: impl Into<String>) -> Sheet {
@@ -319,12 +424,20 @@ pub(crate) async fn page(
 ) -> Response {
     let here = uri.path_and_query().map_or("/wallet", |here| here.as_str());
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first(here) };
+    let told = asked.told.and_then(|id| pages.outcomes.get(wallet.session_hash(), id));
+    let problem = match &told {
+        Some(Outcome::Refused { lang, why }) if *lang == view.lang => Some(why.clone()),
+        _ => None,
+    };
+    if let Some(done) = told.and_then(|told| wallet.done(told)) {
+        return wallet.show(done, None).await;
+    }
     let sheet = match (asked.scan.is_empty(), asked.transfer_id.is_empty()) {
         (false, _) => wallet.scanned(&asked.scan).await,
         (true, false) => wallet.pending(&asked.transfer_id, &asked.trade_id).await,
         (true, true) => Sheet::None,
     };
-    wallet.show(sheet, None).await
+    wallet.show(sheet, problem).await
 }
 
 /// A picture of a QR code, as a camera would see it. One at a time, on a thread of its own, which nothing waits for when the
@@ -374,15 +487,15 @@ pub(crate) async fn confirm(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (transfer, trade) = (posted.text("transfer_id"), posted.text("trade_id"));
-    let Ok(id) = transfer.parse().map(TransferId::new) else {
-        let why = view.say("transfer_id 不是数字。", "transfer_id is no number.");
-        return wallet.show(Sheet::None, Some(why.to_owned())).await;
-    };
+    let sheet = [("transfer_id", transfer), ("trade_id", trade)];
+    let Ok(id) = transfer.parse().map(TransferId::new) else { return see_other("/wallet") };
     let trade_id = TradeId::new(trade.to_owned());
     let pwd = Tried::of(&posted).password(&posted).await;
+    if pwd.is_empty() {
+        return wallet.refused(&sheet, wallet.no_password());
+    }
     match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, pwd).await {
         Ok(done) => {
             let onward = after_payment(
@@ -392,17 +505,9 @@ pub(crate) async fn confirm(
                 transfer,
                 done.status.as_str(),
             );
-            let facts = vec![
-                ("transfer_id".to_owned(), transfer.to_owned()),
-                (view.say("返回地址", "goes back to").to_owned(), onward.clone()),
-            ];
-            let what = view.say("已支付", "Paid").to_owned();
-            wallet.show(Sheet::Done { what, facts, onward: Some(onward) }, None).await
+            wallet.tell(&[], Outcome::Paid { transfer_id: transfer.to_owned(), onward })
         }
-        Err(error) => {
-            let sheet = wallet.pending(transfer, trade).await;
-            wallet.show(sheet, Some(told(&error))).await
-        }
+        Err(error) => wallet.refused(&sheet, told(&error)),
     }
 }
 
@@ -413,34 +518,26 @@ pub(crate) async fn approve(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let session = vas::SessionKey::new(wallet.key.as_str());
-    let approved = match wallet.vas.approve_login(&session, posted.text("link")).await {
+    let link = posted.text("link");
+    let approved = match wallet.vas.approve_login(&session, link).await {
         Ok(approved) => approved,
-        Err(error) => {
-            let sheet = wallet.scanned(posted.text("link")).await;
-            return wallet.show(sheet, Some(told(&error))).await;
-        }
+        Err(error) => return wallet.refused(&[("scan", link)], told(&error)),
     };
     let address = approved.address.as_str().to_owned();
-    let mut facts = vec![(view.say("返回地址", "goes back to").to_owned(), address.clone())];
-    let mut onward = None;
+    let mut said = None;
     if approved.how == How::Get {
         let request = http::Request::get(address.as_str()).body(Vec::new());
-        let said = match request {
+        said = Some(match request {
             Ok(request) => match pages.transport.send(request).await {
                 Ok(reply) => reply.status().to_string(),
                 Err(error) => in_words(&error),
             },
             Err(error) => in_words(&error),
-        };
-        facts.push((view.say("应用回答", "the app says").to_owned(), said));
-    } else {
-        onward = Some(address);
+        });
     }
-    let what = format!("{} {}", view.say("已登录", "Signed in to"), approved.app_name);
-    wallet.show(Sheet::Done { what, facts, onward }, None).await
+    wallet.tell(&[], Outcome::SignedIn { app: approved.app_name, address, said })
 }
 
 /// The user pays an order.
@@ -450,25 +547,17 @@ pub(crate) async fn pay(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let view = view.at("/wallet");
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first("/wallet") };
     let (session, link) = (vas::SessionKey::new(wallet.key.as_str()), posted.text("link"));
     let pwd = Tried::of(&posted).password(&posted).await;
+    if pwd.is_empty() {
+        return wallet.refused(&[("scan", link)], wallet.no_password());
+    }
     match wallet.vas.pay(&session, pwd, link, None).await {
         Ok(paid) => {
-            let facts = vec![
-                (view.say("订单", "order").to_owned(), paid.order_id.as_str().to_owned()),
-                ("txid".to_owned(), paid.txid.as_str().to_owned()),
-            ];
-            let what = view.say(
-                "已提交；约 5 秒后有区块确认",
-                "Submitted. A block confirms it within about five seconds",
-            );
-            wallet.show(Sheet::Done { what: what.to_owned(), facts, onward: paid.address }, None).await
+            let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
+            wallet.tell(&[], Outcome::Submitted { order_id, txid, onward: paid.address })
         }
-        Err(error) => {
-            let sheet = wallet.scanned(link).await;
-            wallet.show(sheet, Some(told(&error))).await
-        }
+        Err(error) => wallet.refused(&[("scan", link)], told(&error)),
     }
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
-use wallet_api::fomo::Fomo;
+use wallet_api::fomo::{Fomo, Refusal};
 use wallet_api::vas::{Profile, Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
@@ -19,7 +19,7 @@ use wallet_store::Failure;
 
 use super::sign_in::encoded;
 use super::view::SignedIn;
-use super::{Posted, View, failure, in_words, page, page_with, problem, see_other};
+use super::{Posted, View, failure, in_words, in_words_of_its_own, page, page_with, problem, see_other};
 use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::{Snippet, order_snippets, snippets};
@@ -352,6 +352,12 @@ pub(crate) async fn fomo(
     }
 }
 
+/// A failure after the password of whoever is signed in was asked for.
+fn not_your_password(view: &View, no: &Failure) -> String {
+    let own = view.say("这不是你的登录密码。", "That is not your password.");
+    in_words_of_its_own(view, no, Refusal::PwdWrong, own)
+}
+
 /// Shows the secret, and rotates it before where that is asked for; a fresh password each time.
 async fn with_secret(
     server: Server,
@@ -368,7 +374,7 @@ async fn with_secret(
     };
     let refused = |no: Failure| match &no {
         Failure::Refused(_) => {
-            let problem = Some(in_words(view.lang, &no));
+            let problem = Some(not_your_password(&view, &no));
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             fomo_page(&server, &view, &app, None, After { status, problem, done: None })
         }
@@ -627,7 +633,7 @@ async fn with_vas_secrets(
             Err(_) => unknown(&view),
         },
         Err(no @ Failure::Refused(_)) => {
-            let problem = Some(in_words(view.lang, &no));
+            let problem = Some(not_your_password(&view, &no));
             let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
             vas_page(&server, &view, &app, None, after)
         }

@@ -73,10 +73,16 @@ impl Asked {
         };
         match server.inner.store.view(FindApp::new(&self.client_id)).await {
             Ok(keys) if keys.app.redirect_uri == self.redirect_uri => Ok(keys.app),
+            Ok(_) if self.redirect_uri.is_empty() => {
+                Err(stop(view.say("地址里缺少 redirect_uri。", "Its address has no redirect_uri.")))
+            }
             Ok(_) => Err(stop(view.say(
                 "redirect_uri 与注册的不一致（逐字节比较）。",
                 "Its redirect_uri is not the registered one, byte for byte.",
             ))),
+            Err(Failure::Refused(_)) if self.client_id.is_empty() => {
+                Err(stop(view.say("地址里缺少 client_id。", "Its address has no client_id.")))
+            }
             Err(Failure::Refused(_)) => {
                 Err(stop(view.say("没有这个 client_id。", "There is no app of this client_id.")))
             }

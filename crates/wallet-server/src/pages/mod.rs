@@ -23,18 +23,21 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use wallet_api::fomo::Refusal;
 use wallet_core::{Lang, UnixTime};
+use wallet_platform::Reason;
 use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
 pub use view::{Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
-use crate::wire::wire;
+use crate::wire::{PLATFORMS, wire};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
@@ -74,6 +77,8 @@ pub struct PageSettings {
 pub const APPS: NavItem = NavItem { href: "/apps", zh: "应用", en: "Apps" };
 /// The server's documents in the navigation.
 pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
+/// The operators' part of it.
+pub(crate) const ADMIN: NavItem = NavItem { href: "/admin", zh: "运营", en: "Operate" };
 
 /// The developer's pages, at the documents' addresses and beside them.
 pub(crate) fn router() -> Router<Server> {
@@ -109,6 +114,7 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/vas/{id}/key/{form}", post(apps::private_key))
         .route("/apps/vas/{id}/rsa_public/{form}", get(apps::public_key))
         .route("/apps/new/safe_domain", get(apps::check_safe_domain))
+        .method_not_allowed_fallback(no_page)
 }
 
 /// What pages load.
@@ -148,15 +154,70 @@ async fn shell(State(server): State<Server>, request: Request, next: Next) -> Re
     let (mut parts, body) = request.into_parts();
     let (view, fresh) = match View::of(&server, &parts).await {
         Ok(found) => found,
-        Err(failure) => {
-            // Nobody is taken for signed out because the store is busy.
-            tracing::warn!(%failure, "a page cannot find out who asks for it");
-            return crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n");
-        }
+        Err(failure) => return busy(&failure),
     };
-    let asked = view.asked;
-    parts.extensions.insert(view);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    parts.extensions.insert(view.clone());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    dressed(response, &server, &view, fresh)
+}
+
+/// Nobody is taken for signed out because the store is busy.
+fn busy(failure: &Failure) -> Response {
+    tracing::warn!(%failure, "a page cannot find out who asks for it");
+    crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n")
+}
+
+/// Whether a browser opens an address at which a platform has no call: it is told so by a page.
+pub(crate) fn is_for_people(request: &Parts) -> bool {
+    let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    request.method == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// The page of an address at which there is nothing.
+pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
+    let (view, fresh) = match View::of(server, request).await {
+        Ok(found) => found,
+        Err(failure) => return busy(&failure),
+    };
+    let platform = PLATFORMS.iter().find(|platform| request.uri.path().starts_with(platform.base_path));
+    let response = match platform {
+        Some(platform) => page_with(
+            StatusCode::NOT_FOUND,
+            &ProblemPage {
+                view: &view,
+                what: view.say("这里没有接口", "There is no call here"),
+                why: platform.doc.in_lang(view.lang),
+                next: view.say("全部接口都在参考里。", "The reference has all of its calls."),
+                onward: Some((format!("/docs/{}", platform.id), view.say("参考", "Reference"))),
+            },
+        ),
+        None => problem(
+            &view,
+            StatusCode::NOT_FOUND,
+            view.say("这里没有页面", "There is no page here"),
+            view.say("地址可能写错，或页面已不在。", "The address may be mistyped, or the page is gone."),
+            view.say("从导航里选择。", "Choose from the navigation."),
+        ),
+    };
+    dressed(response, server, &view, fresh)
+}
+
+/// The address of a form, opened as if it were a page.
+pub async fn no_page(view: View) -> Response {
+    problem(
+        &view,
+        StatusCode::METHOD_NOT_ALLOWED,
+        view.say("这个地址只接收表单", "This address takes a form"),
+        view.say(
+            "它没有可以打开的页面；什么也没有执行。",
+            "There is no page to open at it. Nothing was done.",
+        ),
+        view.say("从页面上的按钮提交。", "Use the button of its page."),
+    )
+}
+
+/// With what every page says in headers.
+fn dressed(mut response: Response, server: &Server, view: &View, fresh: Option<String>) -> Response {
     let leads_to =
         response.extensions_mut().remove::<LeadsTo>().map_or(String::new(), |to| format!(" {}", to.0));
     let policy = format!(
@@ -176,7 +237,7 @@ async fn shell(State(server): State<Server>, request: Request, next: Next) -> Re
     );
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let https = server.inner.pages.https;
-    if let Some(lang) = asked {
+    if let Some(lang) = view.asked {
         set_cookie(headers, LANG_COOKIE, if lang == Lang::Zh { "zh" } else { "en" }, https);
     }
     if let Some(visitor) = fresh {
@@ -235,11 +296,14 @@ struct ProblemPage<'a> {
     what: &'a str,
     why: &'a str,
     next: &'a str,
+    /// Where to go, and its name.
+    onward: Option<(String, &'a str)>,
 }
 
 /// A page that says what happened, why, and what to do next.
 pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &str) -> Response {
-    page_with(status, &ProblemPage { view, what, why, next })
+    let onward = view.section().map(|section| (section.href.to_owned(), view.say(section.zh, section.en)));
+    page_with(status, &ProblemPage { view, what, why, next, onward })
 }
 
 /// The page of a decision that was not made, or not in time.
@@ -263,9 +327,16 @@ pub(crate) fn failure(view: &View, failure: &Failure) -> Response {
     problem(view, status, view.say("没有完成", "That did not work"), &words, next)
 }
 
+/// A failure in words; in `own` where it is this refusal, which an API tells in terms of its own.
+pub(crate) fn in_words_of_its_own(view: &View, failure: &Failure, refusal: Refusal, own: &str) -> String {
+    match failure.refused() {
+        Some(no) if no.refusal == Reason::Fomo(refusal) && no.wait.is_none() => own.to_owned(),
+        _ => in_words(view.lang, failure),
+    }
+}
+
 /// A failure in the words of its platform.
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
-    use wallet_platform::Reason;
     match failure {
         Failure::Refused(no) => {
             let meta = match no.refusal {

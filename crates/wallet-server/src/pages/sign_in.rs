@@ -5,12 +5,14 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::{complete_register, login, register};
+use wallet_api::fomo::{Refusal, complete_register, login, register};
 use wallet_platform::EndSession;
 use wallet_store::Failure;
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
-use super::{Hint, Posted, SESSION_COOKIE, View, in_words, page, page_with, see_other, set_cookie};
+use super::{
+    Hint, Posted, SESSION_COOKIE, View, in_words, in_words_of_its_own, page, page_with, see_other, set_cookie,
+};
 use crate::server::Server;
 
 /// Where to go on to afterwards.
@@ -18,6 +20,9 @@ use crate::server::Server;
 pub(crate) struct Onward {
     #[serde(default)]
     next: String,
+    /// Not empty right after a registration.
+    #[serde(default)]
+    registered: String,
 }
 
 #[derive(Template)]
@@ -27,6 +32,7 @@ struct LoginPage<'a> {
     /// The app that waits for consent, where one does.
     app: Option<String>,
     problem: Option<String>,
+    done: Option<&'a str>,
     login_name: &'a str,
     next: &'a str,
     hints: &'a [Hint],
@@ -40,22 +46,22 @@ fn waiting_app(next: &str) -> Option<String> {
     wallet_core::form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
 }
 
-fn login_page(
-    view: &View,
-    status: StatusCode,
-    login_name: &str,
-    next: &str,
-    problem: Option<String>,
-) -> Response {
+/// The form again, with the reason.
+fn not_signed_in(view: &View, failure: &Failure, login_name: &str, next: &str) -> Response {
     let next = local(next);
-    page_with(
-        status,
-        &LoginPage { view, app: waiting_app(next), problem, login_name, next, hints: view.hints() },
-    )
+    let problem = Some(in_words(view.lang, failure));
+    let app = waiting_app(next);
+    let page = LoginPage { view, app, problem, done: None, login_name, next, hints: view.hints() };
+    page_with(refused(failure), &page)
 }
 
-pub(crate) async fn form(view: View, Query(Onward { next }): Query<Onward>) -> Response {
-    login_page(&view, StatusCode::OK, "", &next, None)
+pub(crate) async fn form(view: View, Query(Onward { next, registered }): Query<Onward>) -> Response {
+    let next = local(&next);
+    let done = (!registered.is_empty()).then(|| {
+        view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
+    });
+    let app = waiting_app(next);
+    page(&LoginPage { view: &view, app, problem: None, done, login_name: "", next, hints: view.hints() })
 }
 
 /// How a form is answered whose decision was refused: the form again, with the reason.
@@ -72,9 +78,7 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Po
     let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), next).await,
-        Err(failure) => {
-            login_page(&view, refused(&failure), login_name, next, Some(in_words(view.lang, &failure)))
-        }
+        Err(failure) => not_signed_in(&view, &failure, login_name, next),
     }
 }
 
@@ -133,7 +137,7 @@ fn register_page(
     page_with(status, &RegisterPage { view, problem, user_name, next, begun: None, codes: false })
 }
 
-pub(crate) async fn register_form(view: View, Query(Onward { next }): Query<Onward>) -> Response {
+pub(crate) async fn register_form(view: View, Query(Onward { next, .. }): Query<Onward>) -> Response {
     register_page(&view, StatusCode::OK, "", &next, None)
 }
 
@@ -173,12 +177,20 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Pos
     };
     let next = local(posted.text("next"));
     match server.inner.complete_register(request).await {
-        Ok(_) => see_other(&format!("/openfomo/login.html?next={}", encoded(next))),
+        Ok(_) => see_other(&format!("/openfomo/login.html?registered=1&next={}", encoded(next))),
         Err(failure) => page_with(
             refused(&failure),
             &RegisterPage {
                 view: &view,
-                problem: Some(in_words(view.lang, &failure)),
+                problem: Some(in_words_of_its_own(
+                    &view,
+                    &failure,
+                    Refusal::NoPermission,
+                    view.say(
+                        "验证码不对，或已失效。请核对后再填，或重新注册。",
+                        "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
+                    ),
+                )),
                 user_name: "",
                 next,
                 begun: Some(Begun { verify_id: verify_id.to_owned(), tmp_user_id: tmp_user_id.to_owned() }),

@@ -46,6 +46,9 @@ pub struct View {
     /// The language, when this very request has chosen it.
     pub(crate) asked: Option<Lang>,
     pub(crate) signed_in: Option<SignedIn>,
+    /// Where the request was sent.
+    sent_to: String,
+    /// Where the page can be opened again.
     path: String,
     query: String,
     settings: PageSettings,
@@ -130,6 +133,7 @@ impl View {
             csrf,
             asked,
             signed_in,
+            sent_to: uri.path().to_owned(),
             path,
             query,
             settings: server.inner.pages,
@@ -139,8 +143,9 @@ impl View {
 
     /// The same for what a form has brought about: it belongs to the page at this address.
     #[must_use]
-    pub fn at(self, path: &str) -> Self {
-        Self { path: path.to_owned(), query: String::new(), ..self }
+    pub fn at(self, page: &str) -> Self {
+        let (path, query) = page.split_once('?').unwrap_or((page, ""));
+        Self { path: path.to_owned(), query: query.to_owned(), ..self }
     }
 
     /// The text in the page's language.
@@ -189,9 +194,9 @@ impl View {
         self.signed_in.as_ref().is_some_and(|signed_in| signed_in.user.operator)
     }
 
-    /// The main navigation.
-    pub fn nav(&self) -> &'static [NavItem] {
-        self.settings.nav
+    /// The main navigation, as it is for whoever looks.
+    pub fn nav(&self) -> impl Iterator<Item = &'static NavItem> + use<> {
+        self.settings.nav.iter().chain(self.is_operator().then_some(&super::ADMIN))
     }
 
     pub(crate) fn hints(&self) -> &'static [super::Hint] {
@@ -200,8 +205,13 @@ impl View {
 
     /// Whether the page stands at or below this address.
     pub fn is_at(&self, href: &str) -> bool {
-        self.path == href
-            || (href != "/" && self.path.starts_with(href) && self.path[href.len()..].starts_with('/'))
+        self.sent_to == href
+            || (href != "/" && self.sent_to.starts_with(href) && self.sent_to[href.len()..].starts_with('/'))
+    }
+
+    /// The page of the main navigation at or below which this one stands.
+    pub(crate) fn section(&self) -> Option<&'static NavItem> {
+        self.nav().find(|item| self.is_at(item.href))
     }
 }
 
