@@ -821,16 +821,183 @@ async fn the_wallets_switches_show_what_goes_wrong() {
     };
     let wrong = fields([("wallet_pwd", pwd.clone()), ("try", "wrong_password".to_owned())]);
     let got = post(&mut alice, "/wallet/confirm", &wrong).await;
+    let got = alice.get(got.location()).await;
     assert!(got.text.contains("Wrong payment password") && got.text.contains("Time left"), "{}", got.text);
+    let none = fields([("wallet_pwd", String::new()), ("x", String::new())]);
+    let got = post(&mut alice, "/wallet/confirm", &none).await;
+    let got = alice.get(got.location()).await;
+    assert!(got.text.contains("Enter your payment password") && got.text.contains("Time left"));
     let expire = fields([("seconds", "900".to_owned()), ("x", String::new())]);
     let got = post(&mut alice, "/wallet/expire", &expire).await;
     assert_eq!(got.location(), page(&id, &trade));
     let (location, csrf) = (got.location().to_owned(), alice.get("/wallet").await.csrf());
     assert!(alice.get(&location).await.text.contains("expired"));
     let began = std::time::Instant::now();
-    let slow = [("csrf", csrf.as_str()), ("transfer_id", &id), ("trade_id", &trade), ("try", "slow")];
+    let slow = [
+        ("csrf", csrf.as_str()),
+        ("transfer_id", &id),
+        ("trade_id", &trade),
+        ("wallet_pwd", &pwd),
+        ("try", "slow"),
+    ];
     let got = alice.post_with("/wallet/confirm", &slow, None).await;
-    assert!(got.text.contains("expired") && began.elapsed() >= std::time::Duration::from_secs(4));
+    assert!(began.elapsed() >= std::time::Duration::from_secs(4));
+    assert!(alice.get(got.location()).await.text.contains("expired"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_payment_can_be_loaded_again_and_read_in_the_other_language() {
+    let world = World::start().await;
+    let order = world.pre_pay("alice").await;
+    let reply = world.call(&order).await.ok();
+    let id = reply.json["data"]["transfer_id"].to_string().trim_matches('"').to_owned();
+    let trade = order.field("trade_id").to_owned();
+    let sheet = format!("/wallet?{}", form_of(&[("transfer_id", &id), ("trade_id", &trade)]));
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let pwd = world.user("alice").wallet_pwd.clone();
+    let fields = [("transfer_id", id.as_str()), ("trade_id", &trade), ("wallet_pwd", &pwd)];
+    // A refusal keeps the sheet, in either language.
+    let wrong = [("transfer_id", id.as_str()), ("trade_id", &trade), ("wallet_pwd", "000000")];
+    let refused = alice.post(&sheet, "/wallet/confirm", &wrong).await.location().to_owned();
+    let in_chinese = alice.get(&format!("{refused}&lang=zh")).await;
+    assert!(in_chinese.text.contains("剩余时间") && !in_chinese.text.contains("Wrong payment password"));
+    alice.get("/wallet?lang=en").await;
+    let paid = alice.post(&sheet, "/wallet/confirm", &fields).await;
+    assert_eq!(paid.status, StatusCode::SEE_OTHER);
+    let told = paid.location().to_owned();
+    for _ in 0..2 {
+        let got = alice.get(&told).await;
+        let onward = Html::parse_document(&got.text);
+        let onward = onward.select(&Selector::parse("#onward").unwrap()).next().expect("the way back");
+        assert!(got.text.contains("Paid") && onward.value().attr("href").unwrap().contains(&trade));
+    }
+    assert!(alice.get(&format!("{told}&lang=zh")).await.text.contains("已支付"));
+    // It is nobody else's, and there is nothing to be seen of what was never told.
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/wallet").await;
+    assert!(!bob.get(&told).await.text.contains(&trade));
+    for other in ["/wallet?told=999", "/wallet?told=0"] {
+        assert_eq!(alice.get(other).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn an_address_without_a_page_says_so_and_where_to_go() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    for (path, status, words, link) in [
+        ("/nosuch", 404, "There is no page here", "/"),
+        ("/shop/nosuch", 404, "There is no page here", "/shop"),
+        ("/fomo/nosuch", 404, "There is no call here", "/docs/fomo"),
+        ("/vas/server/nosuch", 404, "There is no call here", "/docs/vas"),
+        ("/docs/nosuch", 404, "There is no such document", "/docs"),
+        ("/wallet/confirm", 405, "This address takes a form", "/wallet"),
+        ("/shop/buy", 405, "This address takes a form", "/shop"),
+        ("/apps/new/fomo", 405, "This address takes a form", "/apps"),
+    ] {
+        let got = visitor.get(path).await;
+        assert_eq!(got.status.as_u16(), status, "{path}");
+        assert!(got.text.contains(words), "{path}: {}", got.text);
+        let main = Html::parse_document(&got.text);
+        let links: Vec<_> = main.select(&Selector::parse("main a").unwrap()).collect();
+        assert!(links.iter().any(|to| to.value().attr("href") == Some(link)), "{path}");
+        assert!(got.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    }
+    // A program is answered as before: it reads no pages.
+    let request = http::Request::get(visitor.url("/fomo/nosuch")).body(Vec::new()).unwrap();
+    let reply = world.transport().send(request).await.unwrap();
+    assert_eq!((reply.status(), reply.body().starts_with(b"<")), (StatusCode::NOT_FOUND, false));
+    // What a consent page lacks is named.
+    for (query, words) in [
+        ("", "no client_id"),
+        ("client_id=nosuch", "no app of this client_id"),
+        ("client_id=demo_app", "no redirect_uri"),
+        ("client_id=demo_app&redirect_uri=x", "not the registered one"),
+    ] {
+        let got = visitor.get(&format!("/fomo/oauth2/authorize?{query}")).await;
+        assert!(got.status == StatusCode::BAD_REQUEST && got.text.contains(words), "{query}: {}", got.text);
+    }
+    // The shop speaks the visitor's language, and leads back to itself.
+    let back = visitor.get("/shop/back?code=x&state=y&lang=zh").await;
+    assert!(back.text.contains("state 不是商店发给这个浏览器的") && back.text.contains("href=\"/shop\""));
+    // A program's form that cannot be read.
+    for (path, body) in [("/clock", "advance=abc"), ("/chain/mine", "blocks=-1"), ("/sandbox/review", "")] {
+        let request = http::Request::post(visitor.url(path))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.as_bytes().to_vec())
+            .unwrap();
+        let reply = world.transport().send(request).await.unwrap();
+        let text = String::from_utf8(reply.body().clone()).unwrap();
+        assert!(reply.status() == StatusCode::BAD_REQUEST && text.contains("nothing was done"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    let form = "/openfomo/register.html";
+    let begun = visitor
+        .post(form, form, &[("user_name", "carol"), ("pwd", "carol-password"), ("next", "/apps")])
+        .await;
+    let hidden = |name: &str| {
+        let page = Html::parse_document(&begun.text);
+        let field = page.select(&Selector::parse(&format!("input[name={name}]")).unwrap()).next();
+        field.expect("a field").value().attr("value").unwrap().to_owned()
+    };
+    let (verify_id, tmp_user_id) = (hidden("verify_id"), hidden("tmp_user_id"));
+    let mut verify = async |code: &str| {
+        let fields = [
+            ("verify_id", verify_id.as_str()),
+            ("tmp_user_id", &tmp_user_id),
+            ("next", "/apps"),
+            ("verify_code", code),
+        ];
+        visitor.post(form, "/openfomo/register/verify", &fields).await
+    };
+    let got = verify("000000x").await;
+    assert!(got.text.contains("That is not the code that was sent"), "{}", got.text);
+    let codes = http::Request::get(world.told().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();
+    let codes = world.transport().send(codes).await.unwrap().into_body();
+    let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
+    let done = verify(codes[0]["verify_code"].as_str().unwrap()).await;
+    let next = done.location().to_owned();
+    assert!(visitor.get(&next).await.text.contains("You are registered"), "{next}");
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let got = owner.post("/apps/fomo/demo_app", "/apps/fomo/demo_app/reveal", &[("pwd", "wrong")]).await;
+    assert!(got.text.contains("That is not your password"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_sandbox_tells_everybody_who_can_sign_in() {
+    let world = World::start().await;
+    let told = world.told();
+    let mut names: Vec<(&str, &str)> =
+        told.users.iter().map(|user| (user.login_name.as_str(), user.pwd.as_str())).collect();
+    names.push(("owner", &told.fomo.owner_pwd));
+    for other in [&told.poor_user, &told.operator] {
+        names.push((&other.login_name, &other.pwd));
+    }
+    for (login_name, pwd) in names {
+        let mut visitor = Visitor::new(&world, "en");
+        let fields = [("login_name", login_name), ("pwd", pwd), ("next", "/apps")];
+        let got = visitor.post("/openfomo/login.html", "/openfomo/login.html", &fields).await;
+        assert_eq!(got.location(), "/apps", "{login_name}");
+    }
+    let request = http::Request::get(format!("{}/sandbox", told.url)).body(Vec::new()).unwrap();
+    let now = world.transport().send(request).await.unwrap().into_body();
+    let now: serde_json::Value = serde_json::from_slice(&now).unwrap();
+    assert_eq!(now["shop"]["client_id"], "corner_cafe");
+    assert_eq!(
+        now["shop"]["client_secret"].as_str().unwrap().len(),
+        now["fomo"]["client_secret"].as_str().unwrap().len()
+    );
+    assert_eq!(
+        (&now["poor_user"]["login_name"], &now["operator"]["login_name"]),
+        (&"dora".into(), &"operator".into())
+    );
 }
 
 #[tokio::test]
