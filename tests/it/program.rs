@@ -158,6 +158,44 @@ fn the_readmes_commands_run_as_typed() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The commands of a document, as they stand.
+fn commands_of(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(path)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.collect()
+}
+
+/// What the guides show, typed into one shell from the first command to the last; the same in both languages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guides_commands_run_as_typed() {
+    let world = wallet_tests::World::start().await;
+    for (guide, told) in [
+        (
+            "fomo",
+            ["\"name\":\"Alice\"", "/wallet?transfer_id=", "\"status\":\"100\"", "-back\",\"httpcode\":"],
+        ),
+        ("vas", ["openCode=", "\"aid\":\"aid", "\"state\":\"paid\"", "\"confirmations\":1"]),
+    ] {
+        let [zh, en] = ["zh", "en"].map(|lang| {
+            let commands = commands_of(&format!("docs/guides/{guide}.{lang}.md"));
+            assert!(commands.contains(&format!("Accept-Language: {lang}")));
+            commands.replace(&format!("Accept-Language: {lang}"), "Accept-Language: en")
+        });
+        assert_eq!(zh, en);
+        let here = en.replace("http://127.0.0.1:7070", &world.told().url);
+        assert_ne!(here, en);
+        let shell = tokio::task::spawn_blocking(move || Command::new("sh").args(["-ec", &here]).output());
+        let done = shell.await.unwrap().unwrap();
+        let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        assert!(done.status.success(), "{said}");
+        for told in told {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+        assert!(!said.contains("\"success\":false"), "{said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_is_added_on_the_machine_while_no_server_runs() {
     let directory = tempfile::tempdir().unwrap();

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::Vas;
 use wallet_core::{
-    Acknowledgement, Auth, Basis, Caller, EndpointMeta, FieldMeta, Kind, Lang, Origin, Platform,
-    PlatformMeta, RefusalMeta, Text,
+    Acknowledgement, Algorithm, Auth, Basis, Caller, EndpointMeta, FieldMeta, Form, Kind, Lang, Origin,
+    Platform, PlatformMeta, RefusalMeta, SigningMeta, Text,
 };
 
 use crate::{Outcome, root};
@@ -150,8 +150,14 @@ impl Page {
             Auth::AccessToken => "`accessToken`",
         };
         let (by, known) = (self.say("调用方", "Called by"), self.say("认证", "known by"));
+        let scope = meta.scope.map_or(String::new(), |scope| format!(", scope `{scope}`"));
         let origin = self.origin(meta.origin);
-        self.line(&format!("{by}: {caller}; {known}: {auth}. {origin}\n"));
+        self.line(&format!("{by}: {caller}; {known}: {auth}{scope}. {origin}\n"));
+        let browser = meta.browser.in_lang(self.lang);
+        if !browser.is_empty() {
+            let head = self.say("浏览器中", "In a browser");
+            self.line(&format!("{head}: `GET {}` — {browser}\n", meta.path));
+        }
         let head = match meta.in_query {
             true => self.say("参数（在查询中）：\n", "Parameters, in the query:\n"),
             false => self.say("参数：\n", "Parameters:\n"),
@@ -183,6 +189,32 @@ impl Page {
             let head = self.say("\n拒绝：", "\nRefusals: ");
             self.line(&format!("{head}{}", codes.join(", ")));
         }
+    }
+}
+
+/// How a signature is computed, with the names of the wire.
+fn formula(signing: &SigningMeta) -> String {
+    let names: Vec<&str> = signing.canonical.iter().map(|part| part.name).collect();
+    let text = match signing.form {
+        Form::Json => {
+            format!("{{{}}}", names.iter().map(|name| format!("{name:?}:…")).collect::<Vec<_>>().join(","))
+        }
+        Form::Concat => {
+            // A part that no field has for its name stands for itself.
+            let part = |name: &&str| {
+                if name.contains(char::is_alphanumeric) { (*name).to_owned() } else { format!("{name:?}") }
+            };
+            names.iter().map(part).collect::<Vec<_>>().join(" + ")
+        }
+    };
+    let key = match signing.derive {
+        Some(info) => format!("HKDF-SHA256({}, no salt, info {info:?}, 32 bytes)", signing.key),
+        None => signing.key.to_owned(),
+    };
+    match signing.algorithm {
+        Algorithm::Sha1 => format!("lower-case hex SHA-1({text})"),
+        Algorithm::HmacSha256 => format!("\"v1,\" + base64 HMAC-SHA256({key}, {text})"),
+        Algorithm::RsaSha1 => format!("base64 SHA1withRSA({key}, {text})"),
     }
 }
 
@@ -237,17 +269,25 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
     let head = page.say("\n## <a id=\"signatures\"></a>签名\n", "\n## Signatures\n");
     page.line(head);
     for signing in meta.signings {
-        let parts = signing.canonical.iter().map(|part| part.name).collect::<Vec<_>>().join("` `");
-        let line = format!(
-            "- `{}`: {} — `{parts}` → `{}`. {}",
-            signing.id,
-            signing.doc.in_lang(lang),
-            signing.field,
-            page.origin(signing.origin)
-        );
-        page.line(&line);
+        let origin = page.origin(signing.origin);
+        page.line(&format!("- `{}`: {}. {origin}\n", signing.id, signing.doc.in_lang(lang)));
+        page.line(&format!("  `{} = {}`\n", signing.field, formula(signing)));
+        if let Some((field, seconds)) = signing.window {
+            page.line(&match lang {
+                Lang::Zh => format!("  `{field}` 与验证者的时钟相差至多 {seconds} 秒。\n"),
+                Lang::En => format!("  `{field}` is at most {seconds} s from the verifier's clock.\n"),
+            });
+        }
     }
-    let head = page.say("\n## 对象\n", "\n## Objects\n");
+    if !meta.scopes.is_empty() {
+        let head = page.say("## 授权范围\n", "## Scopes\n");
+        page.line(head);
+        for scope in meta.scopes {
+            page.line(&format!("- `{}`: {}", scope.id, scope.doc.in_lang(lang)));
+        }
+        page.line("");
+    }
+    let head = page.say("## 对象\n", "## Objects\n");
     page.line(head);
     for object in meta.objects {
         page.line(&format!("### {}\n\n{}\n", object.name, object.doc.in_lang(lang)));
@@ -458,6 +498,14 @@ fn openapi(meta: &PlatformMeta) -> Value {
         let path = paths.entry(format!("/{}", endpoint.path)).or_insert_with(|| json!({}));
         for method in endpoint.methods {
             path[method.to_lowercase()] = operation(meta, endpoint, method);
+        }
+        if !endpoint.browser.en.is_empty() {
+            path["get"] = json!({
+                "operationId": format!("browse_{}", endpoint.id),
+                "summary": endpoint.browser.en,
+                "description": endpoint.browser.zh,
+                "responses": { "200": { "description": "a page", "content": { "text/html": {} } } },
+            });
         }
     }
     let schemas: Map<String, Value> =

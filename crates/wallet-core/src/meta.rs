@@ -368,6 +368,8 @@ pub struct EndpointMeta {
     pub response_value: Option<&'static FieldMeta>,
     /// The reply envelope.
     pub envelope: &'static EnvelopeMeta,
+    /// What GET shows in a browser; empty where it shows nothing.
+    pub browser: Text,
     /// What it is.
     pub doc: Text,
     /// Where it stands.

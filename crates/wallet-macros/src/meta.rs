@@ -185,14 +185,14 @@ impl Meta<'_> {
             let field = self.field(field);
             quote!(&#field)
         }));
-        let (doc, origin) = (text(&endpoint.doc), origin(&endpoint.origin));
+        let (browser, doc, origin) = (text(&endpoint.browser), text(&endpoint.doc), origin(&endpoint.origin));
         quote! {
             pub const #constant: &::wallet_core::EndpointMeta = &::wallet_core::EndpointMeta {
                 id: #id, methods: &[#(#methods),*], path: #path, also_at: &[#(#also_at),*],
                 caller: ::wallet_core::Caller::#caller, auth: ::wallet_core::Auth::#auth, scope: #scope,
                 signing: #signing, errors: &[#(#errors),*], faults: #faults, refusal_data: #refusal_data,
                 in_query: #in_query, request: #request, response: #response, response_value: #response_value,
-                envelope: ENVELOPE, doc: #doc, origin: #origin,
+                envelope: ENVELOPE, browser: #browser, doc: #doc, origin: #origin,
             };
         }
     }

@@ -424,6 +424,8 @@ pub struct Endpoint {
     pub response_value: Option<Field>,
     /// The object that the reply's data is.
     pub response_object: Option<Name>,
+    /// What GET shows in a browser; empty where it shows nothing.
+    pub browser: Text,
     /// What it is.
     pub doc: Text,
     /// Where it stands.

@@ -525,6 +525,7 @@ fn read_endpoint(table: &Table<'_>, kinds: &Kinds) -> Option<Endpoint> {
             read
         }),
         response_object: table.text("response_object"),
+        browser: table.both("browser", false),
         doc: table.both("doc", true),
         origin: origin(table),
     };
