@@ -971,6 +971,37 @@ async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
 }
 
 #[tokio::test]
+async fn a_moved_clock_is_told_beside_the_first_call() {
+    let world = World::start().await;
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    assert_eq!(texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off"), [""; 0]);
+    world.advance(3600).await;
+    let told = texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off strong");
+    let seconds: i64 = told.first().expect("a note").parse().unwrap();
+    assert!((3600..3660).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_code_has_its_page_at_its_text_on_the_wire() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    let index = visitor.get("/docs").await.text;
+    for (path, status) in
+        [("/docs/vas/codes/010001", 200), ("/docs/vas/codes/10001", 404), ("/docs/fomo/codes/8", 200)]
+    {
+        let got = visitor.get(path).await;
+        assert_eq!(got.status.as_u16(), status, "{path}");
+        assert_eq!(index.contains(&format!("href=\"{path}\"")), status == 200, "{path}");
+    }
+    // Two codes of one text are told apart by their calls.
+    let row = |code: &str| {
+        index.split(&format!("{code}</a>")).nth(1).unwrap().split("</tr>").next().unwrap().to_owned()
+    };
+    assert!(row("900001").contains("aid_info") && row("900013").contains("price"));
+}
+
+#[tokio::test]
 async fn a_sandbox_tells_everybody_who_can_sign_in() {
     let world = World::start().await;
     let told = world.told();

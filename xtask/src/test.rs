@@ -13,6 +13,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("ps", "procps"),
     ("kill", "procps"),
     ("sh", "dash"),
+    ("openssl", "openssl"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];

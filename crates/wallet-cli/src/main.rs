@@ -72,6 +72,7 @@ struct QrArguments {
 #[derive(Subcommand)]
 enum ExplainPlatform {
     /// `sign` of a FOMO request; client_secret is read from stdin, so that no shell keeps it.
+    #[command(override_usage = "wallop explain fomo [OPTIONS] <TIMESTAMP> <SIGN> < FILE-WITH-CLIENT_SECRET")]
     Fomo {
         /// The timestamp that was sent.
         timestamp: String,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use wallet_core::{CallbackMeta, EndpointMeta, PlatformMeta, form};
 use wallet_server::PLATFORMS;
-use wallet_server::pages::{View, page as render};
+use wallet_server::pages::{View, code_page, page as render};
 
 use super::{Pages, shown_time};
 use crate::recorder::{CALLBACKS, Exchange};
@@ -102,7 +102,7 @@ impl Verdict {
         Self {
             mood: "bad",
             words: format!("{status}: {}", code.text.in_lang(view.lang)),
-            code: Some(format!("/docs/{}/codes/{}", platform.id, code.code)),
+            code: Some(code_page(platform, code.code)),
             hint: code.check.in_lang(view.lang),
             rules,
         }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::{Review, Vas};
-use wallet_core::Platform as _;
+use wallet_core::{Platform as _, QuantityMeta};
 use wallet_platform::{
     ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DueDeliveries, Failing, NextDue, OperatorAct,
     PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasApp, VasAppId, VasApps,
@@ -77,7 +77,7 @@ struct AdminPage<'a> {
     failing: Vec<Receiver>,
     unheard: Vec<Receiver>,
     prices: Vec<(String, String, usize)>,
-    limits: Vec<(&'static str, String)>,
+    limits: Vec<Limit>,
     acts: Vec<Act>,
 }
 
@@ -105,12 +105,29 @@ fn not_for_you(view: &View) -> Response {
     )
 }
 
-/// What the specs fix in numbers: lifetimes in seconds, and limits.
-fn limits() -> Vec<(&'static str, String)> {
+/// A number that a spec fixes.
+struct Limit {
+    what: &'static str,
+    value: String,
+    /// Its name there.
+    id: &'static str,
+}
+
+/// A stretch of time as one reads it: in the largest unit of which it is a whole number.
+fn stretch(view: &View, seconds: u64) -> String {
+    let units = [(86_400, "天", "d"), (3_600, "小时", "h"), (60, "分钟", "min"), (1, "秒", "s")];
+    let whole = units.into_iter().find(|(unit, ..)| seconds >= *unit && seconds.is_multiple_of(*unit));
+    let (unit, zh, en) = whole.unwrap_or((1, "秒", "s"));
+    format!("{} {}", seconds / unit, view.say(zh, en))
+}
+
+/// What the specs fix in numbers: lifetimes, and limits.
+fn limits(view: &View) -> Vec<Limit> {
     let mut all = Vec::new();
     for meta in [Fomo::META, Vas::META] {
-        all.extend(meta.lifetimes.iter().map(|one| (one.id, format!("{} s", one.value))));
-        all.extend(meta.limits.iter().map(|one| (one.id, one.value.to_string())));
+        let limit = |one: &QuantityMeta, value| Limit { what: one.doc.in_lang(view.lang), value, id: one.id };
+        all.extend(meta.lifetimes.iter().map(|one| limit(one, stretch(view, one.value))));
+        all.extend(meta.limits.iter().map(|one| limit(one, one.value.to_string())));
     }
     all
 }
@@ -160,11 +177,11 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
         applications,
         waiting,
         due: if due.len() as u64 == COUNTED { format!("{COUNTED}+") } else { due.len().to_string() },
-        oldest: overdue.map(|seconds| format!("{seconds} s")),
+        oldest: overdue.map(|seconds| stretch(&view, seconds)),
         failing: receivers(failing, true),
         unheard: receivers(unheard, false),
         prices: prices.collect(),
-        limits: limits(),
+        limits: limits(&view),
         acts: acts.collect(),
     })
 }

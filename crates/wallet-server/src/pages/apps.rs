@@ -15,7 +15,7 @@ use wallet_platform::{
     App, ApplicationFault, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind,
     RotateSecret, ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
 };
-use wallet_store::Failure;
+use wallet_store::{Clock as _, Failure, SystemClock};
 
 use super::sign_in::encoded;
 use super::view::SignedIn;
@@ -238,6 +238,17 @@ struct AppPage<'a> {
     /// Whether its secret can be changed: FOMO's.
     rotates: bool,
     snippets: Vec<Snippet>,
+    /// By how many seconds the platform's time is not the machine's, where that makes a first call fail.
+    clock_off: Option<i64>,
+}
+
+/// How far the platform's time may be from the machine's until a page says so.
+const CLOCK_OFF: i64 = 60;
+
+/// By how much the machine's own time, with which a program signs, is not the platform's.
+fn clock_off(server: &Server) -> Option<i64> {
+    let off = server.inner.store.now().secs() - SystemClock.now().secs();
+    (off.abs() > CLOCK_OFF).then_some(off)
 }
 
 const MASK: &str = "••••••••••••";
@@ -274,6 +285,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
             secrets_may_be_seen: true,
             rotates: true,
             snippets: snippets(&base, &app.client_id),
+            clock_off: clock_off(server),
         },
     )
 }
@@ -483,6 +495,7 @@ fn vas_page(
             facts,
             secrets_may_be_seen: approved,
             rotates: false,
+            clock_off: None,
             snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
         },
     )

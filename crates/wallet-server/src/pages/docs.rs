@@ -155,11 +155,27 @@ pub(crate) async fn guide(view: View, Path(name): Path<String>) -> Response {
     }
 }
 
+/// The page of a code, by the code as it is on the wire.
+pub fn code_page(meta: &PlatformMeta, code: u32) -> String {
+    format!("/docs/{}/codes/{}", meta.id, meta.envelope.code_text(code))
+}
+
 /// A code in a list.
 struct Listed {
     href: String,
     code: String,
     text: &'static str,
+    /// Which calls send it, where another code has the same text.
+    calls: Vec<&'static str>,
+}
+
+/// The calls that are refused with a code, when its text does not tell it from another.
+fn calls_that_tell(meta: &'static PlatformMeta, code: &CodeMeta) -> Vec<&'static str> {
+    if meta.codes.iter().filter(|other| other.sent && other.text == code.text).count() < 2 {
+        return Vec::new();
+    }
+    let sends = |endpoint: &&&EndpointMeta| endpoint.errors.iter().any(|no| no.code.id == code.id);
+    meta.endpoints.iter().filter(sends).map(|endpoint| endpoint.id).collect()
 }
 
 struct Platform {
@@ -172,9 +188,10 @@ fn platforms(lang: Lang) -> Vec<Platform> {
     let codes = |meta: &'static PlatformMeta| {
         let sent = meta.codes.iter().filter(|code| code.sent);
         let listed = sent.map(|code| Listed {
-            href: format!("/docs/{}/codes/{}", meta.id, code.code),
+            href: code_page(meta, code.code),
             code: meta.envelope.code_text(code.code),
             text: code.text.in_lang(lang),
+            calls: calls_that_tell(meta, code),
         });
         listed.collect()
     };
@@ -273,7 +290,8 @@ impl CodePage<'_> {
 pub(crate) async fn code(view: View, Path((platform, code)): Path<(String, String)>) -> Response {
     let found = of(&platform).and_then(|documents| {
         let meta = documents.meta;
-        let code = meta.codes.iter().find(|known| known.sent && known.code.to_string() == code)?;
+        let code =
+            meta.codes.iter().find(|known| known.sent && meta.envelope.code_text(known.code) == code)?;
         Some((meta, *code))
     });
     let Some((meta, code)) = found else { return unknown(&view) };

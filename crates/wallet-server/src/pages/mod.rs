@@ -34,6 +34,7 @@ use wallet_platform::Reason;
 use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
+pub use docs::code_page;
 pub use view::{Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
