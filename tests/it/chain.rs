@@ -320,7 +320,7 @@ async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_ow
     );
     let rejected = wallet.apply(&mine, Wallet::Vas, "Tea", "", "tea").await.unwrap().application_id;
     let review = |id, verdict: &str| format!("application_id={id}&{verdict}");
-    assert_eq!(shop.post("/sandbox/review", &review(rejected, "approve=perhaps")).await.http, 422);
+    assert_eq!(shop.post("/sandbox/review", &review(rejected, "approve=perhaps")).await.http, 400);
     shop.post("/sandbox/review", &review(rejected, "approve=no&reason=no+such+shop")).await;
     let approved = shop.post("/sandbox/review", &review(id, "approve=yes")).await;
     assert_eq!(shop.post("/sandbox/review", &review(id, "approve=yes")).await.http, 400, "decided");

@@ -732,6 +732,44 @@ fn plain(got: &Got, page: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inspector_shows_what_is_asked_for() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    // A login by VAS at the shop: the wallet asks, the app exchanges, and the wallet returns.
+    let code = alice.get("/shop/sign_in/vas").await.text;
+    let link = texts(&code, "#link").remove(0);
+    let sheet = format!("/wallet?{}", form_of(&[("scan", &link)]));
+    let got = alice.post(&sheet, "/wallet/approve", &[("link", &link)]).await;
+    assert!(alice.get(got.location()).await.text.contains("200 OK"));
+    world.call(&world.pre_pay("alice").await.with("sign", "0")).await;
+    let rows = async |alice: &mut Visitor<'_>, show: &str| {
+        let page = alice.get(&format!("/inspect?show={show}")).await.text;
+        let live = alice.get(&format!("/inspect/live?show={show}")).await.text;
+        let [page, live] = [page, live].map(|page| texts(&page, ".feed summary"));
+        assert_eq!(page, live);
+        page.join("\n")
+    };
+    let all = rows(&mut alice, "all").await;
+    for path in ["wallet/get_user_coins", "wallet/login/approve", "login/aidInfo", "/shop/callback/vas/login"]
+    {
+        assert!(all.contains(path), "{path}: {all}");
+    }
+    let apps = rows(&mut alice, "apps").await;
+    assert!(
+        apps.contains("login/aidInfo") && apps.contains("pre_pay") && !apps.contains("wallet/"),
+        "{apps}"
+    );
+    let refused = rows(&mut alice, "refused").await;
+    // What the wallet returns to after a login is no callback of a payment: a plain 200 is enough.
+    assert!(
+        refused.contains("pre_pay") && !refused.contains("aidInfo") && !refused.contains("/shop/"),
+        "{refused}"
+    );
+    assert_eq!(rows(&mut alice, "other").await, rows(&mut alice, "all").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
     let world = World::start().await;
     let mut visitor = Visitor::new(&world, "en");
@@ -877,7 +915,7 @@ async fn what_became_of_a_payment_can_be_loaded_again_and_read_in_the_other_lang
     let mut bob = Visitor::new(&world, "en");
     bob.sign_in("bob", "/wallet").await;
     assert!(!bob.get(&told).await.text.contains(&trade));
-    for other in ["/wallet?told=999", "/wallet?told=0"] {
+    for other in ["/wallet?told=999", "/wallet?told=x"] {
         assert_eq!(alice.get(other).await.status, StatusCode::OK);
     }
 }
@@ -903,6 +941,13 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
         let links: Vec<_> = main.select(&Selector::parse("main a").unwrap()).collect();
         assert!(links.iter().any(|to| to.value().attr("href") == Some(link)), "{path}");
         assert!(got.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    }
+    for path in ["/wallet?scan=a&scan=b", "/link?text=a&text=b"] {
+        let mut owner = Visitor::new(&world, "en");
+        owner.sign_in("owner", "/apps").await;
+        let got = owner.get(path).await;
+        assert_eq!(got.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(got.text.contains("The address cannot be read"), "{path}: {}", got.text);
     }
     // A program is answered as before: it reads no pages.
     let request = http::Request::get(visitor.url("/fomo/nosuch")).body(Vec::new()).unwrap();

@@ -262,7 +262,8 @@ fn reference(meta: &PlatformMeta, lang: Lang) -> String {
             .iter()
             .map(|stretch| format!("{} × {} s", stretch.times, stretch.wait_ms / 1000))
             .collect();
-        let (when, by) = (page.say("\n时间表：", "\nSchedule: "), callback.schedule.acknowledged_by);
+        let when = page.say("\n时间表：", "\nSchedule: ");
+        let by = callback.schedule.acknowledged_by.in_words(lang);
         let ack = page.say("成功：", "acknowledged by");
         page.line(&format!("{when}{}; {ack} {by}.", waits.join(", ")));
     }
@@ -518,7 +519,7 @@ fn openapi(meta: &PlatformMeta) -> Value {
                 Acknowledgement::Status(status) => status.to_string(),
                 Acknowledgement::Json(_) => "2XX".to_owned(),
             };
-            let by = callback.schedule.acknowledged_by.to_string();
+            let by = callback.schedule.acknowledged_by.in_words(Lang::En);
             let mut request = json!({
                 "summary": callback.doc.en,
                 "responses": { status: { "description": format!("acknowledged by {by}; anything else is repeated") } },

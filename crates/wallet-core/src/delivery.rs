@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::UnixTime;
+use crate::{Lang, UnixTime};
 
 /// When attempts are made and what ends them; spec data (R3, R4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,13 @@ impl Acknowledgement {
     }
 }
 
-impl std::fmt::Display for Acknowledgement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "HTTP {status}"),
-            Self::Json(member) => write!(f, "HTTP 2xx with JSON whose `{member}` is true"),
+impl Acknowledgement {
+    /// What it takes, in words.
+    pub fn in_words(self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::Status(status), _) => format!("HTTP {status}"),
+            (Self::Json(member), Lang::Zh) => format!("HTTP 2xx，且 JSON 的 `{member}` 为 true"),
+            (Self::Json(member), Lang::En) => format!("HTTP 2xx with JSON whose `{member}` is true"),
         }
     }
 }

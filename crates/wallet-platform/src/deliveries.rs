@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wallet_api::fomo::Refusal;
 use wallet_api::vas;
-use wallet_core::{Delivery, DeliveryState, Input, Output, UnixTime};
+use wallet_core::{Delivery, DeliveryState, Input, Lang, Output, UnixTime};
 
 use crate::entities::{
     App, AppId, Attempt, CallbackKind, Coin, DeliveryId, DeliveryRow, EventKind, ReceiverId, Rows, Subject,
@@ -358,9 +358,11 @@ impl Command for FinishAttempt {
                 (Input::Acknowledged, Some(*status), None)
             }
             // R4, R52: everything else is a failure, and the log says so.
-            AttemptResult::Reply { status, .. } => {
-                (Input::Refused, Some(*status), Some(format!("HTTP {status}; only {wanted} acknowledges")))
-            }
+            AttemptResult::Reply { status, .. } => (
+                Input::Refused,
+                Some(*status),
+                Some(format!("HTTP {status}; only {} acknowledges", wanted.in_words(Lang::En))),
+            ),
             AttemptResult::Timeout => {
                 (Input::Timeout, None, Some("no answer within the deadline".to_owned()))
             }

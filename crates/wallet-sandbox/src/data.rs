@@ -272,6 +272,8 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
     seed_vas(store, owner).await
 }
 
+/// What users see of the demo shop, whichever wallet they pay with.
+const SHOP_NAME: &str = "The corner café";
 /// The FOMO app of the demo shop.
 const SHOP_CLIENT_ID: &str = "corner_cafe";
 
@@ -283,7 +285,7 @@ pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
         Ok(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
         Err(_) => {
             let owner = store.view(FindApp::new(CLIENT_ID)).await?.app.owner;
-            let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), "The corner café".to_owned());
+            let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), SHOP_NAME.to_owned());
             let seed = store.vault().seed();
             store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await?;
         }
@@ -331,7 +333,7 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
             Some(app) => Ok(app.id), // a start was cut off
             None => {
                 let (safe_domain, scheme) = (SAFE_DOMAIN.to_owned(), SCHEME.to_owned());
-                let apply = ApplyVas { owner, profile, name: "Demo shop".to_owned(), safe_domain, scheme };
+                let apply = ApplyVas { owner, profile, name: SHOP_NAME.to_owned(), safe_domain, scheme };
                 store.submit(apply).await?
             }
         };

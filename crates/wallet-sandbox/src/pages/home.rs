@@ -1,15 +1,13 @@
 //! The start: what is running, four doors, the last exchanges, the clock.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use wallet_server::pages::{View, page as render};
 use wallet_store::Clock as _;
 
+use super::inspect::{Seen, newest};
 use super::{Pages, shown_time};
-use crate::recorder::Exchange;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -17,14 +15,14 @@ struct HomePage<'a> {
     view: &'a View,
     url: &'a str,
     now: String,
-    exchanges: Vec<Arc<Exchange>>,
+    exchanges: Vec<Seen>,
 }
 
 #[derive(Template)]
 #[template(path = "exchanges.html")]
 struct Exchanges<'a> {
     view: &'a View,
-    exchanges: Vec<Arc<Exchange>>,
+    exchanges: Vec<Seen>,
 }
 
 /// How many exchanges the start shows.
@@ -32,10 +30,10 @@ const SHOWN: usize = 8;
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
     let now = shown_time(pages.shared.clock.now());
-    let exchanges = pages.recorder.newest(SHOWN);
+    let exchanges = newest(&pages, &view, SHOWN);
     render(&HomePage { view: &view, url: &pages.shared.url, now, exchanges })
 }
 
 pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {
-    render(&Exchanges { view: &view, exchanges: pages.recorder.newest(SHOWN) })
+    render(&Exchanges { view: &view, exchanges: newest(&pages, &view, SHOWN) })
 }

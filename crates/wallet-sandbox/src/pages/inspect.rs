@@ -5,28 +5,29 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use wallet_core::{CallbackMeta, EndpointMeta, PlatformMeta, form};
+use serde::Deserialize;
+use wallet_core::{CallbackMeta, Caller, EndpointMeta, PlatformMeta, form};
 use wallet_server::PLATFORMS;
-use wallet_server::pages::{View, code_page, page as render};
+use wallet_server::pages::{Asked, View, code_page, page as render};
 
 use super::{Pages, shown_time};
 use crate::recorder::{CALLBACKS, Exchange};
 
 /// An exchange, with what the spec says of it.
-struct Seen {
-    exchange: Arc<Exchange>,
+pub(super) struct Seen {
+    pub(super) exchange: Arc<Exchange>,
     at: String,
     about: &'static str,
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     fields: Vec<(String, String)>,
     curl: String,
 }
 
 /// What came of a request, by the spec.
 #[derive(Default)]
-struct Verdict {
-    mood: &'static str,
-    words: String,
+pub(super) struct Verdict {
+    pub(super) mood: &'static str,
+    pub(super) words: String,
     /// The page of the status code.
     code: Option<String>,
     /// What to check.
@@ -40,9 +41,9 @@ fn called(path: &str) -> Option<(&'static PlatformMeta, &'static EndpointMeta)> 
     PLATFORMS.iter().find_map(|platform| Some((*platform, platform.endpoint_at(path)?)))
 }
 
-/// The callback that the shop heard: the profiles' addresses carry theirs.
+/// The callback that the shop heard: the profiles' addresses carry theirs. What they return to after a login is none.
 fn told(path: &str) -> Option<&'static CallbackMeta> {
-    let of = path.strip_prefix(CALLBACKS)?;
+    let of = path.strip_prefix(CALLBACKS).filter(|of| !of.ends_with("/login"))?;
     let platform = PLATFORMS.iter().find(|platform| {
         let profiles = platform.profiles.iter().map(|profile| profile.id);
         profiles.chain([platform.id]).any(|id| of.split('/').next() == Some(id))
@@ -65,7 +66,13 @@ impl Verdict {
             mood: if heard { "ok" } else { "bad" },
             words: match heard {
                 true => view.say("已送达", "heard").to_owned(),
-                false => format!("{} {wanted}", view.say("未送达；须为", "not heard; that takes")),
+                false => {
+                    format!(
+                        "{} {}",
+                        view.say("未送达；须为", "not heard; that takes"),
+                        wanted.in_words(view.lang)
+                    )
+                }
             },
             rules: callback.origin.rule.into_iter().collect(),
             ..Self::default()
@@ -137,7 +144,12 @@ impl Seen {
     fn of(view: &View, url: &str, exchange: Arc<Exchange>) -> Self {
         let about = match called(&exchange.path) {
             Some((_, meta)) => meta.doc.in_lang(view.lang),
-            None if exchange.is_callback() => view.say("平台发出的回调", "A callback, made by the platform"),
+            None if told(&exchange.path).is_some() => {
+                view.say("平台发出的回调", "A callback, made by the platform")
+            }
+            None if exchange.is_callback() => {
+                view.say("登录后钱包的返回", "The wallet's return after a login")
+            }
             None => "",
         };
         let form = exchange
@@ -159,11 +171,59 @@ impl Seen {
     }
 }
 
+/// Which exchanges are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Show {
+    /// What apps call and hear, without what a wallet calls for its user.
+    Apps,
+    /// What was refused, or not heard.
+    Refused,
+    /// Every one; any other word says so.
+    #[default]
+    #[serde(other)]
+    All,
+}
+
+impl Show {
+    const EACH: [(Self, &'static str, &'static str, &'static str); 3] = [
+        (Self::All, "all", "全部", "Everything"),
+        (Self::Apps, "apps", "应用的调用与回调", "What apps call and hear"),
+        (Self::Refused, "refused", "被拒绝的", "What was refused"),
+    ];
+
+    fn shows(self, seen: &Seen) -> bool {
+        match self {
+            Self::All => true,
+            Self::Apps => {
+                called(&seen.exchange.path).is_none_or(|(_, endpoint)| endpoint.caller != Caller::Wallet)
+            }
+            Self::Refused => seen.verdict.mood == "bad",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    show: Show,
+}
+
 #[derive(Template)]
 #[template(path = "inspect.html")]
 struct InspectPage<'a> {
     view: &'a View,
+    show: Show,
     seen: Vec<Seen>,
+}
+
+impl InspectPage<'_> {
+    /// Where the list is had anew.
+    fn live(&self) -> String {
+        let word =
+            Show::EACH.iter().find(|(show, ..)| *show == self.show).map_or("all", |(_, word, ..)| word);
+        format!("/inspect/live?show={word}")
+    }
 }
 
 #[derive(Template)]
@@ -173,15 +233,33 @@ struct SeenList<'a> {
     seen: Vec<Seen>,
 }
 
-fn seen(pages: &Pages, view: &View) -> Vec<Seen> {
-    let newest = pages.recorder.newest(50);
-    newest.into_iter().map(|exchange| Seen::of(view, &pages.shared.url, exchange)).collect()
+/// Most exchanges of a page.
+const SHOWN: usize = 50;
+
+fn seen(pages: &Pages, view: &View, show: Show) -> Vec<Seen> {
+    let all = pages.recorder.newest(usize::MAX).into_iter();
+    let all = all.map(|exchange| Seen::of(view, &pages.shared.url, exchange));
+    all.filter(|seen| show.shows(seen)).take(SHOWN).collect()
 }
 
-pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
-    render(&InspectPage { view: &view, seen: seen(&pages, &view) })
+/// The newest of all, for the start.
+pub(super) fn newest(pages: &Pages, view: &View, count: usize) -> Vec<Seen> {
+    let newest = pages.recorder.newest(count).into_iter();
+    newest.map(|exchange| Seen::of(view, &pages.shared.url, exchange)).collect()
 }
 
-pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {
-    render(&SeenList { view: &view, seen: seen(&pages, &view) })
+pub(crate) async fn page(
+    State(pages): State<Pages>,
+    view: View,
+    Asked(Wanted { show }): Asked<Wanted>,
+) -> Response {
+    render(&InspectPage { view: &view, show, seen: seen(&pages, &view, show) })
+}
+
+pub(crate) async fn live(
+    State(pages): State<Pages>,
+    view: View,
+    Asked(Wanted { show }): Asked<Wanted>,
+) -> Response {
+    render(&SeenList { view: &view, seen: seen(&pages, &view, show) })
 }

@@ -1,17 +1,16 @@
 //! The link inspector: what a link or QR code says, layer by layer, and what is unusual about it.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 use wallet_api::vas::AnyLink;
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link;
-use wallet_server::pages::{View, page as render};
+use wallet_server::pages::{Asked, View, page as render};
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct Wanted {
     #[serde(default)]
     text: String,
 }
@@ -105,7 +104,7 @@ fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
     })
 }
 
-pub(crate) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
+pub(crate) async fn page(view: View, Asked(asked): Asked<Wanted>) -> Response {
     let text = asked.text.trim();
     let layers = (!text.is_empty()).then(|| take_apart(&view, text));
     render(&LinkPage { view: &view, text, layers })

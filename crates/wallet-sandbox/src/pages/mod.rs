@@ -40,11 +40,16 @@ pub(crate) const NAV: &[NavItem] = &[
 ];
 
 /// The passwords that the sign-in page shows: the buyers', that of the demo shop's developer, and the operator's.
-pub(crate) const HINTS: &[Hint] =
-    &[hint(&USERS[1]), hint(&USERS[2]), hint(&POOR), hint(&USERS[0]), hint(&OPERATOR)];
+pub(crate) const HINTS: &[Hint] = &[
+    hint(&USERS[1], "买家", "a buyer"),
+    hint(&USERS[2], "买家", "a buyer"),
+    hint(&POOR, "没有钱的买家", "a buyer without money"),
+    hint(&USERS[0], "商店的开发者", "the shop's developer"),
+    hint(&OPERATOR, "运营者", "the operator"),
+];
 
-const fn hint(user: &DemoUser) -> Hint {
-    Hint { login_name: user.login_name, pwd: user.pwd, wallet_pwd: user.wallet_pwd }
+const fn hint(user: &DemoUser, zh: &'static str, en: &'static str) -> Hint {
+    Hint { login_name: user.login_name, pwd: user.pwd, wallet_pwd: user.wallet_pwd, zh, en }
 }
 
 /// What the pages share.

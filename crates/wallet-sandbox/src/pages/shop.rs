@@ -10,7 +10,7 @@ use serde::Deserialize;
 use wallet_api::vas::Profile;
 use wallet_client::QrCode;
 use wallet_core::Lang;
-use wallet_server::pages::{Posted, View, cookie_of, page as render, problem, see_other};
+use wallet_server::pages::{Asked, Posted, View, cookie_of, page as render, problem, see_other};
 
 use super::{Pages, shown_time};
 use crate::merchant::{Bought, Customer, ITEMS, Item, State as OrderState, Way};
@@ -163,7 +163,7 @@ pub(crate) struct Back {
 pub(crate) async fn back(
     State(pages): State<Pages>,
     view: View,
-    Query(back): Query<Back>,
+    Asked(back): Asked<Back>,
     headers: HeaderMap,
 ) -> Response {
     let (visitor, _) = visitor(&pages, &headers);

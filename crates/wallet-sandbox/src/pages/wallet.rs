@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::header::ACCEPT_LANGUAGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -17,17 +17,17 @@ use wallet_client::{CallError, FomoWallet, VasWallet};
 use wallet_core::{Lang, Transport, form, in_words, link};
 use wallet_platform::{DevBalance, Digest, FindVasApp, after_payment};
 use wallet_server::pages::{
-    Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
+    Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
 };
 use wallet_store::Clock as _;
 
 use super::{Pages, picture, shown_time};
-use crate::data::POOR;
+use crate::data::{POOR, USERS};
 use crate::demo::HyperTokio;
 use crate::routes::move_clock;
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct Wanted {
     #[serde(default)]
     transfer_id: String,
     #[serde(default)]
@@ -35,7 +35,8 @@ pub(crate) struct Asked {
     #[serde(default)]
     scan: String,
     /// Which outcome is told.
-    told: Option<u64>,
+    #[serde(default)]
+    told: String,
 }
 
 /// What became of a form.
@@ -151,6 +152,8 @@ struct WalletPage<'a> {
     problem: Option<String>,
     /// Whether it is the user who has nothing.
     poor: bool,
+    /// A demo user's payment password, which is no secret.
+    wallet_pwd: Option<&'static str>,
 }
 
 /// A transport that asks for the page's language, so that refusals are told in it.
@@ -254,7 +257,9 @@ impl<'a> Wallet<'a> {
         }
         let history = history.into_iter().take(8).map(|(_, moved)| moved).collect();
         let (view, name, poor) = (self.view, self.name.to_owned(), self.name == POOR.name);
-        render(&WalletPage { view, name, balances, history, sheet, problem, poor })
+        let demo = USERS.iter().chain([&POOR]).find(|user| user.name == self.name);
+        let wallet_pwd = demo.map(|user| user.wallet_pwd);
+        render(&WalletPage { view, name, balances, history, sheet, problem, poor, wallet_pwd })
     }
 
     fn session_hash(&self) -> Digest {
@@ -418,13 +423,13 @@ fn sign_in_first(here: &str) -> Response {
 pub(crate) async fn page(
     State(pages): State<Pages>,
     view: View,
-    Query(asked): Query<Asked>,
+    Asked(asked): Asked<Wanted>,
     headers: HeaderMap,
     uri: http::Uri,
 ) -> Response {
     let here = uri.path_and_query().map_or("/wallet", |here| here.as_str());
     let Some(wallet) = Wallet::of(&pages, &view, &headers) else { return sign_in_first(here) };
-    let told = asked.told.and_then(|id| pages.outcomes.get(wallet.session_hash(), id));
+    let told = asked.told.parse().ok().and_then(|id| pages.outcomes.get(wallet.session_hash(), id));
     let problem = match &told {
         Some(Outcome::Refused { lang, why }) if *lang == view.lang => Some(why.clone()),
         _ => None,

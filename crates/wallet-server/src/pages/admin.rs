@@ -14,6 +14,7 @@ use wallet_platform::{
 };
 
 use super::apps::{done, signed_in};
+use super::docs::inline;
 use super::sign_in::encoded;
 use super::view::SignedIn;
 use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
@@ -107,7 +108,8 @@ fn not_for_you(view: &View) -> Response {
 
 /// A number that a spec fixes.
 struct Limit {
-    what: &'static str,
+    /// As HTML: the specs are ours.
+    what: String,
     value: String,
     /// Its name there.
     id: &'static str,
@@ -125,7 +127,8 @@ fn stretch(view: &View, seconds: u64) -> String {
 fn limits(view: &View) -> Vec<Limit> {
     let mut all = Vec::new();
     for meta in [Fomo::META, Vas::META] {
-        let limit = |one: &QuantityMeta, value| Limit { what: one.doc.in_lang(view.lang), value, id: one.id };
+        let limit =
+            |one: &QuantityMeta, value| Limit { what: inline(one.doc.in_lang(view.lang)), value, id: one.id };
         all.extend(meta.lifetimes.iter().map(|one| limit(one, stretch(view, one.value))));
         all.extend(meta.limits.iter().map(|one| limit(one, one.value.to_string())));
     }

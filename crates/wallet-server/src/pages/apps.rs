@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -19,7 +19,9 @@ use wallet_store::{Clock as _, Failure, SystemClock};
 
 use super::sign_in::encoded;
 use super::view::SignedIn;
-use super::{Posted, View, failure, in_words, in_words_of_its_own, page, page_with, problem, see_other};
+use super::{
+    Asked, Posted, View, failure, in_words, in_words_of_its_own, page, page_with, problem, see_other,
+};
 use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::{Snippet, order_snippets, snippets};
@@ -129,11 +131,13 @@ struct NewPage<'a> {
     view: &'a View,
     problem: Option<String>,
     given: Given,
-    profiles: Vec<&'static str>,
+    /// The wallets, by their ids and names.
+    profiles: Vec<(&'static str, &'static str)>,
 }
 
 fn new_page(view: &View, status: StatusCode, given: Given, problem: Option<String>) -> Response {
-    let profiles = Profile::ALL.iter().map(|profile| profile.meta().id).collect();
+    let profiles = Profile::ALL.iter().map(|profile| profile.meta());
+    let profiles = profiles.map(|profile| (profile.id, profile.doc.in_lang(view.lang))).collect();
     page_with(status, &NewPage { view, problem, given, profiles })
 }
 
@@ -502,7 +506,7 @@ fn vas_page(
 }
 
 /// What becomes of a safe domain as it is typed: in words, for whoever types it.
-pub(crate) async fn check_safe_domain(view: View, Query(typed): Query<Typed>) -> Response {
+pub(crate) async fn check_safe_domain(view: View, Asked(typed): Asked<Typed>) -> Response {
     let text = typed.safe_domain.trim();
     let (mood, words) = match safe_domain(text) {
         _ if text.is_empty() => ("", String::new()),

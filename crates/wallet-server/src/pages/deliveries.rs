@@ -162,7 +162,7 @@ pub(crate) async fn page(
         view: &view,
         name: app.name(),
         href: app.href(),
-        acknowledged_by: kind.schedule.acknowledged_by.to_string(),
+        acknowledged_by: kind.schedule.acknowledged_by.in_words(view.lang),
         unheard: shown.iter().filter(|shown| shown.may_be_sent_again).count(),
         shown,
     })

@@ -2,7 +2,7 @@
 //! ambiguous places are read. Nobody signs in to read them.
 
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
@@ -11,6 +11,7 @@ use wallet_api::vas::Vas;
 use wallet_core::{CodeMeta, EndpointMeta, Lang, Platform as _, PlatformMeta, RefusalMeta};
 
 use super::{View, page as render, problem};
+use crate::server::Server;
 
 /// A platform's documents.
 struct Documents {
@@ -69,7 +70,21 @@ fn between_pages(link: &str) -> Option<String> {
 /// Markdown as HTML. Each heading can be linked to, and links between files become links between pages.
 fn html_of(markdown: &str) -> String {
     let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
+    let in_chinese = |event: Option<&Event<'_>>, last: bool| match event {
+        Some(Event::Text(text)) => {
+            let end = if last { text.chars().next_back() } else { text.chars().next() };
+            end.is_some_and(|c| !c.is_ascii())
+        }
+        _ => false,
+    };
     for at in 0..events.len() {
+        // Chinese has no spaces, at a line's end neither.
+        if events[at] == Event::SoftBreak
+            && in_chinese(events.get(at.wrapping_sub(1)), true)
+            && in_chinese(events.get(at + 1), false)
+        {
+            events[at] = Event::Text("".into());
+        }
         let text = match events.get(at + 1) {
             Some(Event::Text(text) | Event::Code(text)) => slug(text),
             _ => String::new(),
@@ -98,7 +113,7 @@ fn html_of(markdown: &str) -> String {
 }
 
 /// A line of text with its code spans, as HTML.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let paragraph =
         |event: &Event<'_>| matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph));
     let mut out = String::new();
@@ -129,14 +144,23 @@ fn unknown(view: &View) -> Response {
     )
 }
 
-fn document(view: &View, texts: [&'static str; 2]) -> Response {
+fn document(view: &View, texts: [&'static str; 2], server: &Server) -> Response {
     let text = in_lang(texts, view.lang);
-    render(&DocumentPage { view, title: title(text), body: html_of(text) })
+    // What is shown can be typed: this server's own address instead of that of a sandbox.
+    let body = html_of(&text.replace(A_SANDBOX, &server.inner.public_url("")));
+    render(&DocumentPage { view, title: title(text), body })
 }
 
-pub(crate) async fn reference(view: View, Path(platform): Path<String>) -> Response {
+/// Where the guides' sandbox is.
+const A_SANDBOX: &str = "http://127.0.0.1:7070";
+
+pub(crate) async fn reference(
+    State(server): State<Server>,
+    view: View,
+    Path(platform): Path<String>,
+) -> Response {
     match of(&platform) {
-        Some(documents) => document(&view, documents.reference),
+        Some(documents) => document(&view, documents.reference, &server),
         None => unknown(&view),
     }
 }
@@ -147,10 +171,10 @@ const EMBED: [&str; 2] = [
     include_str!("../../../../docs/guides/embed.en.md"),
 ];
 
-pub(crate) async fn guide(view: View, Path(name): Path<String>) -> Response {
+pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): Path<String>) -> Response {
     match (of(&name), &*name) {
-        (Some(documents), _) => document(&view, documents.guide),
-        (None, "embed") => document(&view, EMBED),
+        (Some(documents), _) => document(&view, documents.guide, &server),
+        (None, "embed") => document(&view, EMBED, &server),
         (None, _) => unknown(&view),
     }
 }

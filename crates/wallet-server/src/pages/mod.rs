@@ -35,7 +35,7 @@ use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
 pub use docs::code_page;
-pub use view::{Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
+pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
@@ -61,6 +61,10 @@ pub struct Hint {
     pub pwd: &'static str,
     /// The payment password; empty when the user has none.
     pub wallet_pwd: &'static str,
+    /// Who that is, in Chinese.
+    pub zh: &'static str,
+    /// Who that is, in English.
+    pub en: &'static str,
 }
 
 /// How pages are set up.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderValue;
@@ -17,7 +17,7 @@ use wallet_store::Failure;
 
 use super::apps::{OwnApp, done, own, signed_in};
 use super::sign_in::encoded;
-use super::{View, failure, page as render, see_other, shown_time};
+use super::{Asked, View, failure, page as render, see_other, shown_time};
 use crate::server::Server;
 
 /// How many events or orders of an app a page looks at.
@@ -31,7 +31,7 @@ const BARS: usize = 24;
 const TALLEST: usize = 60;
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct Wanted {
     /// A number; anything else begins with the newest.
     #[serde(default)]
     before: String,
@@ -146,7 +146,7 @@ pub(crate) async fn page(
     State(server): State<Server>,
     view: View,
     Path((platform, id)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Asked(asked): Asked<Wanted>,
 ) -> Response {
     let app = own!(&server, &view, &platform, &id);
     let before = asked.before.parse().ok();

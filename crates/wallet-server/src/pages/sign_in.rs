@@ -1,7 +1,7 @@
 //! Signing in and out, and registering: the document's own addresses.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use wallet_store::Failure;
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
 use super::{
-    Hint, Posted, SESSION_COOKIE, View, in_words, in_words_of_its_own, page, page_with, see_other, set_cookie,
+    Asked, Hint, Posted, SESSION_COOKIE, View, in_words, in_words_of_its_own, page, page_with, see_other,
+    set_cookie,
 };
 use crate::server::Server;
 
@@ -55,7 +56,7 @@ fn not_signed_in(view: &View, failure: &Failure, login_name: &str, next: &str) -
     page_with(refused(failure), &page)
 }
 
-pub(crate) async fn form(view: View, Query(Onward { next, registered }): Query<Onward>) -> Response {
+pub(crate) async fn form(view: View, Asked(Onward { next, registered }): Asked<Onward>) -> Response {
     let next = local(&next);
     let done = (!registered.is_empty()).then(|| {
         view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
@@ -137,7 +138,7 @@ fn register_page(
     page_with(status, &RegisterPage { view, problem, user_name, next, begun: None, codes: false })
 }
 
-pub(crate) async fn register_form(view: View, Query(Onward { next, .. }): Query<Onward>) -> Response {
+pub(crate) async fn register_form(view: View, Asked(Onward { next, .. }): Asked<Onward>) -> Response {
     register_page(&view, StatusCode::OK, "", &next, None)
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::response::Response;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use serde::de::DeserializeOwned;
 use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::{equal, hex_text};
 use wallet_core::{Lang, form, multipart};
@@ -220,6 +221,30 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         // Its routes go through `Server::pages`.
         parts.extensions.get::<View>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// What the address of a page asks for. One that cannot be read, for asking twice or for no number, is answered by a page.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let why = match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => return Ok(Self(asked)),
+            Err(why) => why,
+        };
+        let Ok(view) = View::from_request_parts(parts, state).await else {
+            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        };
+        Err(problem(
+            &view,
+            StatusCode::BAD_REQUEST,
+            view.say("地址不可读", "The address cannot be read"),
+            &why.body_text(),
+            view.say("从页面上的链接打开。", "Open it by a link of a page."),
+        ))
     }
 }
 
