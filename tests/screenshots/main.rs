@@ -1,5 +1,6 @@
 //! Pictures of every page: light and dark, as wide as a desk's screen and as a phone's. `cargo xtask screenshots DIR`.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use wallet_tests::{Browser, World};
@@ -11,6 +12,7 @@ async fn main() {
     let out = PathBuf::from(std::env::args().nth(1).expect("a directory for the pictures"));
     std::fs::create_dir_all(&out).expect("the directory can be made");
     let world = World::start().await;
+    let too_wide = Cell::new(0);
     for lang in ["en", "zh"] {
         let browser = Browser::open(&world.told().url, lang, true).await;
         let say = |zh: &'static str, en: &'static str| if lang == "zh" { zh } else { en };
@@ -21,6 +23,7 @@ async fn main() {
                     let over = browser.overflow().await;
                     let file = out.join(format!("{name}-{lang}-{device}-{scheme}.png"));
                     std::fs::write(&file, browser.picture().await).expect("a picture can be written");
+                    too_wide.set(too_wide.get() + u32::from(over > 0));
                     let wide = if over > 0 { format!("  {over} px too wide") } else { String::new() };
                     println!("{}{wide}", file.display());
                 }
@@ -79,7 +82,7 @@ async fn main() {
         browser.go("/inspect").await;
         take("inspect").await;
         browser.go("/inspect?show=apps").await;
-        browser.press(".feed summary").await;
+        browser.press_in(".feed summary", "curl").await;
         take("inspect-one").await;
         browser.go("/").await;
         take("start").await;
@@ -149,4 +152,5 @@ async fn main() {
         browser.go("/admin").await;
         take("admin").await;
     }
+    assert_eq!(too_wide.get(), 0, "pages that are wider than their window");
 }
