@@ -5,6 +5,7 @@ mod clock;
 mod home;
 mod inspect;
 mod link;
+mod outcomes;
 mod picture;
 mod shop;
 mod sign;
@@ -60,7 +61,7 @@ pub(crate) struct Pages {
     pub(crate) merchant: Arc<Merchant<HyperTokio>>,
     pub(crate) transport: HyperTokio,
     /// What became of the wallet's forms.
-    pub(crate) outcomes: Arc<wallet::Outcomes>,
+    pub(crate) outcomes: Arc<outcomes::Outcomes>,
     /// Whoever looks into a picture: one at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }

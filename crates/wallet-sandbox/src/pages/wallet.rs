@@ -1,8 +1,6 @@
 //! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
 //! to the platforms over HTTP, as any wallet would.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
@@ -14,13 +12,14 @@ use serde::Deserialize;
 use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, How, Profile};
 use wallet_client::{CallError, FomoWallet, VasWallet};
-use wallet_core::{Lang, Transport, form, in_words, link};
+use wallet_core::{Transport, form, in_words, link};
 use wallet_platform::{DevBalance, Digest, FindVasApp, after_payment};
 use wallet_server::pages::{
     Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of, page as render, problem, see_other,
 };
 use wallet_store::Clock as _;
 
+use super::outcomes::Outcome;
 use super::{Pages, picture, shown_time};
 use crate::data::{POOR, USERS};
 use crate::demo::HyperTokio;
@@ -37,54 +36,6 @@ pub(crate) struct Wanted {
     /// Which outcome is told.
     #[serde(default)]
     told: String,
-}
-
-/// What became of a form.
-#[derive(Clone)]
-enum Outcome {
-    Paid {
-        transfer_id: String,
-        onward: String,
-    },
-    SignedIn {
-        app: String,
-        address: String,
-        /// What the app said to the wallet; otherwise it is the browser that goes there.
-        said: Option<String>,
-    },
-    Submitted {
-        order_id: String,
-        txid: String,
-        onward: Option<String>,
-    },
-    /// Said in one language.
-    Refused {
-        lang: Lang,
-        why: String,
-    },
-}
-
-/// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome: it can
-/// be loaded again and read in the other language, and nothing is done twice.
-#[derive(Default)]
-pub(crate) struct Outcomes(Mutex<VecDeque<(u64, Digest, Outcome)>>);
-
-/// How many outcomes are kept.
-const OUTCOMES: usize = 200;
-
-impl Outcomes {
-    fn put(&self, session: Digest, outcome: Outcome) -> u64 {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = kept.front().map_or(1, |(newest, ..)| newest + 1);
-        kept.truncate(OUTCOMES - 1);
-        kept.push_front((id, session, outcome));
-        id
-    }
-
-    fn get(&self, session: Digest, id: u64) -> Option<Outcome> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, of, _)| (*known, *of) == (id, session)).map(|(.., told)| told.clone())
-    }
 }
 
 /// What an app asks the user for.
