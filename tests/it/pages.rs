@@ -966,6 +966,19 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
     // The shop speaks the visitor's language, and leads back to itself.
     let back = visitor.get("/shop/back?code=x&state=y&lang=zh").await;
     assert!(back.text.contains("state 不是商店发给这个浏览器的") && back.text.contains("href=\"/shop\""));
+    // A link that cannot be read, in the language of the page.
+    for (link, zh, en) in [
+        ("x", "缺了一部分", "something of it is missing"),
+        ("vaslogin://{", "不是 JSON 对象", "not a JSON object"),
+        ("vaslogin://{\"type\":\"login\"}", "缺失", "is missing"),
+        ("other://{\"type\":\"login\"}", "scheme 不是钱包的", "the scheme is none of the wallet"),
+    ] {
+        for (lang, words) in [("zh", zh), ("en", en)] {
+            let got = visitor.get(&format!("/link?{}&lang={lang}", form_of(&[("text", link)]))).await;
+            let shown = texts(&got.text, ".problem").join(" ");
+            assert!(shown.contains(words), "{link} {lang}: {shown}");
+        }
+    }
     // A program's form that cannot be read.
     for (path, body) in [("/clock", "advance=abc"), ("/chain/mine", "blocks=-1"), ("/sandbox/review", "")] {
         let request = http::Request::post(visitor.url(path))

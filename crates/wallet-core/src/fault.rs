@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::RefusalMeta;
+use crate::{Lang, RefusalMeta, Text};
 
 /// What is wrong with a request that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +45,30 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Which field, and what is wrong with it.
+    pub fn in_words(&self, lang: Lang) -> String {
+        let what = match self.kind {
+            FaultKind::Missing => Text { zh: "缺失", en: "is missing" },
+            FaultKind::Empty => Text { zh: "为空", en: "is empty" },
+            FaultKind::TooLong => Text { zh: "过长", en: "is too long" },
+            FaultKind::Malformed => Text { zh: "格式不符", en: "is malformed" },
+            FaultKind::NotUtf8 => Text { zh: "不是 UTF-8", en: "is not UTF-8" },
+            FaultKind::Repeated => Text { zh: "重复且值不同", en: "is repeated with different values" },
+            FaultKind::WrongValue => {
+                Text { zh: "不是规定的值", en: "has another value than the one it must have" }
+            }
+            FaultKind::Body => Text { zh: "无法解码", en: "cannot be decoded" },
+            FaultKind::NoBearer => Text { zh: "没有 Bearer 令牌", en: "has no bearer token" },
+        };
+        let request = Text { zh: "请求", en: "the request" }.in_lang(lang);
+        format!("{} {}", self.field.unwrap_or(request), what.in_lang(lang))
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            FaultKind::Missing => "is missing",
-            FaultKind::Empty => "is empty",
-            FaultKind::TooLong => "is too long",
-            FaultKind::Malformed => "is malformed",
-            FaultKind::NotUtf8 => "is not UTF-8",
-            FaultKind::Repeated => "is repeated with different values",
-            FaultKind::WrongValue => "has another value than the one it must have",
-            FaultKind::Body => "cannot be decoded",
-            FaultKind::NoBearer => "has no bearer token",
-        };
-        write!(f, "{} {what}", self.field.unwrap_or("the request"))
+        f.write_str(&self.in_words(Lang::En))
     }
 }
 

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Lang;
 use crate::field::Value;
 use crate::scan::{self, Plain};
 
@@ -171,9 +172,19 @@ pub struct JsonError {
     pub at: usize,
 }
 
+impl JsonError {
+    /// Where it stopped, for people.
+    pub fn in_words(&self, lang: Lang) -> String {
+        match lang {
+            Lang::Zh => format!("不是 JSON 对象：第 {} 字节不符", self.at),
+            Lang::En => format!("not a JSON object: byte {} is unexpected", self.at),
+        }
+    }
+}
+
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a JSON object: byte {} is unexpected", self.at)
+        f.write_str(&self.in_words(Lang::En))
     }
 }
 

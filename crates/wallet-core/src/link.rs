@@ -24,7 +24,7 @@ use crate::form::{self, FormError};
 use crate::json::{self, JsonError, Member, Warning, Warnings};
 use crate::scan::{self, Plain};
 use crate::sign::{Canonical, Signature, Signer, canonical_json};
-use crate::{EncodeError, Fault, LinkMeta};
+use crate::{EncodeError, Fault, Lang, LinkMeta, Text};
 
 /// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
 /// decoders turn `+` into a space and cut at `#` (R40).
@@ -90,19 +90,38 @@ pub enum LinkError {
     Member(Fault),
 }
 
+impl LinkError {
+    /// Why, for people.
+    pub fn in_words(&self, lang: Lang) -> String {
+        let text = match self {
+            Self::NoPayload => Text {
+                zh: "链接是 scheme:// 后跟 JSON，这里缺了一部分",
+                en: "a link is `scheme://` and then JSON, and something of it is missing",
+            },
+            Self::UnknownScheme => {
+                Text { zh: "scheme 不是钱包的", en: "the scheme is none of the wallet's" }
+            }
+            Self::Escape => Text {
+                zh: "% 后面不是两位十六进制数字",
+                en: "a `%` is not followed by two hexadecimal digits",
+            },
+            Self::NotUtf8 => Text {
+                zh: "百分号编码的字节不是 UTF-8",
+                en: "the percent-encoded bytes are not UTF-8",
+            },
+            Self::Json(error) => return error.in_words(lang),
+            Self::UnknownType => {
+                Text { zh: "钱包不认识这个 type", en: "`type` is none that the wallet knows" }
+            }
+            Self::Member(fault) => return fault.in_words(lang),
+        };
+        text.in_lang(lang).to_owned()
+    }
+}
+
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPayload => {
-                f.write_str("a link is `scheme://` and then JSON, and something of it is missing")
-            }
-            Self::UnknownScheme => f.write_str("the scheme is none of the wallet's"),
-            Self::Escape => f.write_str("a `%` is not followed by two hexadecimal digits"),
-            Self::NotUtf8 => f.write_str("the percent-encoded bytes are not UTF-8"),
-            Self::Json(error) => error.fmt(f),
-            Self::UnknownType => f.write_str("`type` is none that the wallet knows"),
-            Self::Member(fault) => fault.fmt(f),
-        }
+        f.write_str(&self.in_words(Lang::En))
     }
 }
 

@@ -37,7 +37,7 @@ impl NotSigned {
     /// What is wrong, for people.
     pub fn in_words(self, lang: Lang) -> String {
         match (self, lang) {
-            (Self::Link(error), _) => error.to_string(),
+            (Self::Link(error), lang) => error.in_words(lang),
             (Self::NoRule, Lang::Zh) => "没有签名。".to_owned(),
             (Self::NoRule, Lang::En) => "It has no signature.".to_owned(),
             (Self::Lacks(name), Lang::Zh) => format!("链接缺少字段：{name}"),

@@ -71,15 +71,15 @@ fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>,
 }
 
 fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
-    let payload = link::payload(text).map_err(|error| error.to_string())?;
-    let json = payload.json().map_err(|error| error.to_string())?;
+    let payload = link::payload(text).map_err(|error| error.in_words(view.lang))?;
+    let json = payload.json().map_err(|error| error.in_words(view.lang))?;
     let mut warnings = Warnings::default();
     let read = members(json, &mut warnings);
     let kind = match (&read, AnyLink::read(&payload)) {
-        (Err(error), _) => Err(error.to_string()),
+        (Err(error), _) => Err(error.in_words(view.lang)),
         (Ok(_), Ok((AnyLink::Login(_), _))) => Ok(view.say("登录", "a login")),
         (Ok(_), Ok((AnyLink::Pay(_), _))) => Ok(view.say("付款", "a payment")),
-        (Ok(_), Err(error)) => Err(error.to_string()),
+        (Ok(_), Err(error)) => Err(error.in_words(view.lang)),
     };
     let members = read.unwrap_or_default();
     let warnings = payload.warnings.iter().chain(warnings.iter());

@@ -291,7 +291,7 @@ impl<'a> Wallet<'a> {
         let text = text.trim();
         let payload = match link::payload(text) {
             Ok(payload) => payload,
-            Err(error) => return self.unreadable(error.to_string()),
+            Err(error) => return self.unreadable(error.in_words(self.view.lang)),
         };
         let app = async |uuid: &str| {
             let found = self.pages.shared.store.view(FindVasApp(uuid.to_owned())).await;
@@ -316,7 +316,7 @@ impl<'a> Wallet<'a> {
                 let [amount, asset, order_id, note] = shown;
                 Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }
             }
-            Err(error) => self.unreadable(error.to_string()),
+            Err(error) => self.unreadable(error.in_words(self.view.lang)),
         }
     }
 
