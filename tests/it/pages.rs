@@ -228,6 +228,8 @@ async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
     alice.sign_in("alice", &page).await;
     let shown = alice.get(&page).await;
     assert!(shown.text.contains("Demo shop") && shown.text.contains("https://shop.example/back"));
+    // A name may be another app's too; the client_id may not.
+    assert_eq!(texts(&shown.text, "main .hint code"), ["demo_app"]);
     let policy = shown.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("form-action 'self' https://shop.example;"), "{policy}");
     let fields = |answer: &'static str| {

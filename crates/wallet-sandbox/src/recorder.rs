@@ -67,9 +67,9 @@ impl Recorder {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest first.
-    pub(crate) fn newest(&self, count: usize) -> Vec<Arc<Exchange>> {
-        self.ring().iter().take(count).cloned().collect()
+    /// All that are kept, the newest first.
+    pub(crate) fn newest(&self) -> Vec<Arc<Exchange>> {
+        self.ring().iter().cloned().collect()
     }
 
     fn keep(&self, exchange: Exchange) {

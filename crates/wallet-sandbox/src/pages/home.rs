@@ -6,7 +6,7 @@ use axum::response::Response;
 use wallet_server::pages::{View, page as render};
 use wallet_store::Clock as _;
 
-use super::inspect::{Seen, newest};
+use super::inspect::{Seen, Show, seen};
 use super::{Pages, shown_time};
 
 #[derive(Template)]
@@ -30,10 +30,10 @@ const SHOWN: usize = 8;
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
     let now = shown_time(pages.shared.clock.now());
-    let exchanges = newest(&pages, &view, SHOWN);
+    let exchanges = seen(&pages, &view, Show::All, SHOWN);
     render(&HomePage { view: &view, url: &pages.shared.url, now, exchanges })
 }
 
 pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {
-    render(&Exchanges { view: &view, exchanges: newest(&pages, &view, SHOWN) })
+    render(&Exchanges { view: &view, exchanges: seen(&pages, &view, Show::All, SHOWN) })
 }

@@ -174,7 +174,7 @@ impl Seen {
 /// Which exchanges are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Show {
+pub(super) enum Show {
     /// What apps call and hear, without what a wallet calls for its user.
     Apps,
     /// What was refused, or not heard.
@@ -236,16 +236,11 @@ struct SeenList<'a> {
 /// Most exchanges of a page.
 const SHOWN: usize = 50;
 
-fn seen(pages: &Pages, view: &View, show: Show) -> Vec<Seen> {
-    let all = pages.recorder.newest(usize::MAX).into_iter();
+/// The newest that are to be shown.
+pub(super) fn seen(pages: &Pages, view: &View, show: Show, count: usize) -> Vec<Seen> {
+    let all = pages.recorder.newest().into_iter();
     let all = all.map(|exchange| Seen::of(view, &pages.shared.url, exchange));
-    all.filter(|seen| show.shows(seen)).take(SHOWN).collect()
-}
-
-/// The newest of all, for the start.
-pub(super) fn newest(pages: &Pages, view: &View, count: usize) -> Vec<Seen> {
-    let newest = pages.recorder.newest(count).into_iter();
-    newest.map(|exchange| Seen::of(view, &pages.shared.url, exchange)).collect()
+    all.filter(|seen| show.shows(seen)).take(count).collect()
 }
 
 pub(crate) async fn page(
@@ -253,7 +248,7 @@ pub(crate) async fn page(
     view: View,
     Asked(Wanted { show }): Asked<Wanted>,
 ) -> Response {
-    render(&InspectPage { view: &view, show, seen: seen(&pages, &view, show) })
+    render(&InspectPage { view: &view, show, seen: seen(&pages, &view, show, SHOWN) })
 }
 
 pub(crate) async fn live(
@@ -261,5 +256,5 @@ pub(crate) async fn live(
     view: View,
     Asked(Wanted { show }): Asked<Wanted>,
 ) -> Response {
-    render(&SeenList { view: &view, seen: seen(&pages, &view, show) })
+    render(&SeenList { view: &view, seen: seen(&pages, &view, show, SHOWN) })
 }

@@ -32,7 +32,7 @@ pub(super) enum Outcome {
 }
 
 /// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome: it can
-/// be loaded again and read in the other language, and nothing is done twice.
+/// be loaded again, and nothing is done twice. What was done is told in either language, a refusal in that of its time.
 #[derive(Default)]
 pub(crate) struct Outcomes(Mutex<VecDeque<(u64, Digest, Outcome)>>);
 

@@ -18,6 +18,7 @@ use crate::server::Server;
 struct ConsentPage<'a> {
     view: &'a View,
     app: &'a str,
+    client_id: &'a str,
     user: &'a str,
     scopes: Vec<&'static str>,
     redirect_uri: &'a str,
@@ -140,6 +141,7 @@ pub(crate) async fn authorize(
     let mut response = page(&ConsentPage {
         view,
         app: &app.name,
+        client_id: &app.client_id,
         user: &signed_in.user.name,
         scopes: scopes.map(|scope| scope.doc.in_lang(view.lang)).collect(),
         redirect_uri: &app.redirect_uri,

@@ -194,7 +194,7 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
                 why: &format!(
                     "{}{}",
                     platform.doc.in_lang(view.lang),
-                    view.say("没有这个地址。", " has nothing at this address.")
+                    view.say("没有这个地址。", ": there is nothing at this address.")
                 ),
                 next: view.say("全部接口都在参考里。", "The reference has all of its calls."),
                 onward: Some((format!("/docs/{}", platform.id), view.say("参考", "Reference"))),

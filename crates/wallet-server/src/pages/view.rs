@@ -144,9 +144,8 @@ impl View {
 
     /// The same for what a form has brought about: it belongs to the page at this address.
     #[must_use]
-    pub fn at(self, page: &str) -> Self {
-        let (path, query) = page.split_once('?').unwrap_or((page, ""));
-        Self { path: path.to_owned(), query: query.to_owned(), ..self }
+    pub fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), query: String::new(), ..self }
     }
 
     /// The text in the page's language.
