@@ -1,5 +1,7 @@
 //! Third-party apps and their secrets (R27, R34, R37).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
@@ -170,6 +172,18 @@ impl Command for ShowSecret {
         self.proof.check(rows, cx, out, &user)?;
         let keys = FindApp::new(&self.client_id).read(rows, cx)?;
         if keys.app.owner == user.id { Ok(keys) } else { Err(Refusal::ClientIdUnknown.into()) }
+    }
+}
+
+/// The names of apps, as their users know them.
+#[derive(Debug)]
+pub struct AppNames(pub BTreeSet<AppId>);
+
+impl Query for AppNames {
+    type Answer = BTreeMap<AppId, String>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let apps = rows.find_all::<App>(self.0.iter().map(|app| (*app,)))?;
+        Ok(apps.into_iter().map(|app| (app.id, app.name.clone())).collect())
     }
 }
 

@@ -444,6 +444,35 @@ impl Query for OrdersOf {
     }
 }
 
+/// The orders that a user submitted payments for in an asset, the newest first, each with its app's name: the user's own
+/// history. An order that somebody else paid after this user's payment failed is that other user's.
+#[derive(Debug)]
+pub struct OrdersPaidBy {
+    /// Who submitted.
+    pub payer: UserId,
+    /// In which asset.
+    pub asset: String,
+    /// Those before this one; none begins with the newest.
+    pub before: Option<OrderSeq>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for OrdersPaidBy {
+    type Answer = Vec<(VasOrder, String)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let before = self.before.map_or(i64::MAX.unsigned_abs(), |order| order.0);
+        let (payer, asset, limit) = (self.payer, self.asset.clone(), self.limit);
+        let orders = rows.list::<VasOrder>(List::OrdersPaidBy { payer, asset, before, limit })?;
+        orders.iter().for_each(|order| rows.want::<VasApp>(&(order.app,)));
+        let named = |order: &VasOrder| {
+            let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?;
+            Ok((order.clone(), app.name.clone()))
+        };
+        orders.into_iter().map(named).collect()
+    }
+}
+
 /// An order, for the operator.
 #[derive(Debug)]
 pub struct FindOrder {

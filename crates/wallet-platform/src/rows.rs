@@ -216,6 +216,17 @@ pub enum List {
         /// How many at most.
         limit: u64,
     },
+    /// The orders of the VAS and Lafi wallets that a user submitted payments for in an asset, the newest first.
+    OrdersPaidBy {
+        /// Who submitted.
+        payer: UserId,
+        /// In which asset.
+        asset: String,
+        /// Below which number.
+        before: u64,
+        /// How many at most.
+        limit: u64,
+    },
     /// What operators did, the newest first.
     Audits {
         /// How many at most.

@@ -185,6 +185,18 @@ impl Backend for Memory {
                 0,
                 *limit,
             ),
+            List::OrdersPaidBy { payer, asset, before, limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::VasOrder(order)
+                        if order.payer == *payer && order.asset == *asset && order.id.0 < *before =>
+                    {
+                        Some(Reverse(order.id))
+                    }
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
             List::Audits { limit } => sorted(
                 self.select(|row| match row {
                     AnyRow::Audit(audit) => Some(Reverse(audit.id)),

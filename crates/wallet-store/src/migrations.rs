@@ -9,6 +9,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_journals", include_str!("../migrations/0004_journals.sql")),
     ("0005_pages", include_str!("../migrations/0005_pages.sql")),
     ("0006_operators", include_str!("../migrations/0006_operators.sql")),
+    ("0007_history", include_str!("../migrations/0007_history.sql")),
 ];
 
 /// FNV-1a over the text: it notices an edit, and keeps nobody out.

@@ -333,6 +333,11 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
             "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
             vec![int(app.0), int(*before), int(*limit)],
         ),
+        List::OrdersPaidBy { payer, asset, before, limit } => (
+            "vas_order",
+            "WHERE payer = ?1 AND asset = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+            vec![int(payer.get()), Value::Text(asset.clone()), int(*before), int(*limit)],
+        ),
         List::Audits { limit } => ("audit", "ORDER BY id DESC LIMIT ?1", vec![int(*limit)]),
         List::Leased => ("delivery", "WHERE leased_until > 0 ORDER BY id", vec![]),
         List::Over { what, by, limit } => {

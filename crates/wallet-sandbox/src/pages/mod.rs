@@ -5,8 +5,6 @@ mod clock;
 mod home;
 mod inspect;
 mod link;
-mod outcomes;
-mod picture;
 mod shop;
 mod sign;
 mod wallet;
@@ -61,7 +59,7 @@ pub(crate) struct Pages {
     pub(crate) merchant: Arc<Merchant<HyperTokio>>,
     pub(crate) transport: HyperTokio,
     /// What became of the wallet's forms.
-    pub(crate) outcomes: Arc<outcomes::Outcomes>,
+    pub(crate) outcomes: Arc<wallet::Outcomes>,
     /// Whoever looks into a picture: one at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
@@ -91,6 +89,9 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/wallet/confirm", post(wallet::confirm))
         .route("/wallet/approve", post(wallet::approve))
         .route("/wallet/pay", post(wallet::pay))
+        .route("/wallet/history", get(wallet::history_page))
+        .route("/wallet/password", get(wallet::password_form).post(wallet::set_password))
+        .route("/wallet/money", post(wallet::get_money))
         .route("/inspect", get(inspect::page))
         .route("/inspect/live", get(inspect::live))
         .route("/link", get(link::page))

@@ -316,7 +316,7 @@ pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &st
 }
 
 /// The page of a decision that was not made, or not in time.
-pub(crate) fn failure(view: &View, failure: &Failure) -> Response {
+pub fn failure(view: &View, failure: &Failure) -> Response {
     let words = in_words(view.lang, failure);
     let (status, next) = match failure {
         Failure::Refused(_) => {

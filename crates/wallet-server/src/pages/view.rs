@@ -144,8 +144,9 @@ impl View {
 
     /// The same for what a form has brought about: it belongs to the page at this address.
     #[must_use]
-    pub fn at(self, path: &str) -> Self {
-        Self { path: path.to_owned(), query: String::new(), ..self }
+    pub fn at(self, address: &str) -> Self {
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        Self { path: path.to_owned(), query: query.to_owned(), ..self }
     }
 
     /// The text in the page's language.
@@ -185,7 +186,7 @@ impl View {
     }
 
     /// The page's own address, to come back to.
-    pub(crate) fn here(&self) -> String {
+    pub fn here(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 

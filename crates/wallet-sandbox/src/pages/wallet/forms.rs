@@ -1,0 +1,198 @@
+//! What the user does with a sheet.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use wallet_api::fomo::{TradeId, TransferId};
+use wallet_api::vas::{self, How};
+use wallet_core::{Transport as _, form, in_words};
+use wallet_platform::after_payment;
+use wallet_server::pages::{Posted, PostedFile, View, problem, see_other};
+
+use super::super::Pages;
+use super::outcomes::{NotDone, Outcome};
+use super::{Wallet, Wanted, picture};
+use crate::routes::move_clock;
+
+/// The wallet of whoever is signed in; everybody else signs in first.
+macro_rules! wallet {
+    ($pages:expr, $view:expr, $headers:expr) => {
+        match Wallet::of($pages, $view, $headers).await {
+            Ok(wallet) => wallet,
+            Err(response) => return response,
+        }
+    };
+}
+
+/// What a user tries out on a payment: a switch of the sheet.
+struct Tried<'p>(&'p str);
+
+/// How long the slow network takes.
+const SLOW: Duration = Duration::from_secs(4);
+
+impl<'p> Tried<'p> {
+    fn of(posted: &'p Posted) -> Self {
+        Self(posted.text("try"))
+    }
+
+    /// The password that is sent: one that is none, where that is tried.
+    async fn password(&self, posted: &'p Posted) -> &'p str {
+        if self.0 == "slow" {
+            tokio::time::sleep(SLOW).await;
+        }
+        if self.0 == "wrong_password" { "this is not it" } else { posted.text("wallet_pwd") }
+    }
+}
+
+/// What is handed on of the sheet that a form stands on.
+fn sheet_of(posted: &Posted) -> Wanted {
+    Wanted { scan: posted.text("link").to_owned(), ..Wanted::of(posted) }
+}
+
+/// Lets the payment of a sheet expire: the clock is moved past its end.
+pub(crate) async fn expire(State(pages): State<Pages>, posted: Posted) -> Response {
+    let seconds: u64 = posted.text("seconds").parse().unwrap_or(0);
+    match move_clock(pages.shared, seconds.saturating_add(1)).await {
+        Ok(_) => see_other(&sheet_of(&posted).address("/wallet")),
+        Err(_) => see_other("/clock"),
+    }
+}
+
+/// A picture of a QR code, as a camera would see it. One at a time, on a thread of its own, which nothing waits for when the
+/// sandbox stops.
+pub(crate) async fn scan(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    PostedFile { file, .. }: PostedFile,
+) -> Response {
+    let view = view.at("/wallet");
+    wallet!(&pages, &view, &headers);
+    let Ok(one) = pages.looking.clone().try_acquire_owned() else {
+        return problem(
+            &view,
+            StatusCode::SERVICE_UNAVAILABLE,
+            view.say("正在识别另一张图片", "Another picture is being read"),
+            view.say("一次只识别一张。", "One is read at a time."),
+            view.say("稍候再试，或粘贴链接。", "Try again in a moment, or paste the link."),
+        );
+    };
+    let (say, said) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let text = picture::read(&file);
+        drop(one); // whoever is told may come back at once
+        let _ = say.send(text); // whoever asked may have gone
+    });
+    match said.await.ok().flatten() {
+        Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),
+        None => problem(
+            &view,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            view.say("没有找到二维码", "No QR code was found"),
+            view.say(
+                "图片须是 PNG 或 JPEG，含一个清晰的二维码，每边不超过 3000 像素。",
+                "The picture is a PNG or JPEG of at most 3000 pixels a side, with one clear QR code.",
+            ),
+            view.say("换一张图片，或粘贴链接。", "Take another picture, or paste the link."),
+        ),
+    }
+}
+
+/// The user confirms a FOMO payment.
+pub(crate) async fn confirm(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let sheet = sheet_of(&posted);
+    let view = view.at(&sheet.address("/wallet"));
+    let wallet = wallet!(&pages, &view, &headers);
+    let lang = view.lang;
+    let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else { return see_other("/wallet") };
+    let trade_id = TradeId::new(sheet.trade_id.clone());
+    let pwd = Tried::of(&posted).password(&posted).await;
+    if pwd.is_empty() {
+        return wallet.refused(&sheet, no_password());
+    }
+    // What is paid, for the receipt.
+    let asked = match wallet.fomo.pending(&wallet.session(), id, &trade_id).await {
+        Ok(asked) => asked,
+        Err(error) => return wallet.refused(&sheet, NotDone::of(&error, lang)),
+    };
+    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, pwd).await {
+        Ok(done) => {
+            let onward = after_payment(
+                done.redirect_uri.as_str(),
+                done.state.as_str(),
+                done.trade_id.as_str(),
+                &sheet.transfer_id,
+                done.status.as_str(),
+            );
+            let amount = format!("{} {}", asked.amount, asked.coin_name);
+            let (app, transfer_id) = (asked.app_name, sheet.transfer_id);
+            wallet.tell(&Wanted::nothing(), Outcome::Paid { app, amount, transfer_id, onward })
+        }
+        Err(error) => wallet.refused(&sheet, NotDone::of(&error, lang)),
+    }
+}
+
+fn no_password() -> NotDone {
+    NotDone::because("请输入支付密码。", "Enter your payment password.")
+}
+
+/// The user consents to a login: the wallet goes back to the app, by itself or by the browser (R47, R48, R62).
+pub(crate) async fn approve(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let sheet = sheet_of(&posted);
+    let view = view.at(&sheet.address("/wallet"));
+    let wallet = wallet!(&pages, &view, &headers);
+    let session = vas::SessionKey::new(wallet.key.as_str());
+    let approved = match wallet.vas.approve_login(&session, &sheet.scan).await {
+        Ok(approved) => approved,
+        Err(error) => return wallet.refused(&sheet, NotDone::of(&error, view.lang)),
+    };
+    let address = approved.address.as_str().to_owned();
+    let mut said = None;
+    if approved.how == How::Get {
+        let request = http::Request::get(address.as_str()).body(Vec::new());
+        said = Some(match request {
+            Ok(request) => match pages.transport.send(request).await {
+                Ok(reply) => reply.status().to_string(),
+                Err(error) => in_words(&error),
+            },
+            Err(error) => in_words(&error),
+        });
+    }
+    wallet.tell(&Wanted::nothing(), Outcome::SignedIn { app: approved.app_name, address, said })
+}
+
+/// The user pays an order.
+pub(crate) async fn pay(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let sheet = sheet_of(&posted);
+    let view = view.at(&sheet.address("/wallet"));
+    let wallet = wallet!(&pages, &view, &headers);
+    let session = vas::SessionKey::new(wallet.key.as_str());
+    let pwd = Tried::of(&posted).password(&posted).await;
+    if pwd.is_empty() {
+        return wallet.refused(&sheet, no_password());
+    }
+    match wallet.vas.pay(&session, pwd, &sheet.scan, None).await {
+        Ok(paid) => {
+            let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
+            wallet.tell(&Wanted::nothing(), Outcome::Submitted { order_id, txid, onward: paid.address })
+        }
+        Err(error) => wallet.refused(&sheet, NotDone::of(&error, view.lang)),
+    }
+}

@@ -1,0 +1,223 @@
+//! What moved on a user's accounts: FOMO's coins, and the assets of the VAS and Lafi wallets.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use wallet_api::fomo::{CoinId, limits};
+use wallet_api::vas::{OrderState, Profile};
+use wallet_core::{Units, UnixTime, form};
+use wallet_platform::{AppNames, OrderSeq, OrdersPaidBy, Records};
+use wallet_server::pages::{Asked, View, page as render};
+use wallet_store::Failure;
+
+use super::super::{Pages, shown_time};
+use super::Wallet;
+
+/// One account of a user.
+#[derive(Clone)]
+pub(super) enum Purse {
+    /// A coin of FOMO.
+    Coin(CoinId, String),
+    /// The asset of the VAS or the Lafi wallet.
+    Asset(Profile),
+}
+
+impl Purse {
+    pub(super) fn unit(&self) -> &str {
+        match self {
+            Self::Coin(_, name) => name,
+            Self::Asset(profile) => profile.asset(),
+        }
+    }
+
+    fn wallet(&self) -> &'static str {
+        match self {
+            Self::Coin(..) => "FOMO",
+            Self::Asset(profile) => super::wallet_of(*profile),
+        }
+    }
+}
+
+/// A movement as it is shown.
+pub(super) struct Moved {
+    at: UnixTime,
+    pub(super) shown_at: String,
+    pub(super) what: &'static str,
+    /// The app's name.
+    pub(super) with: String,
+    /// The app's own id of the payment.
+    pub(super) order: String,
+    pub(super) amount: String,
+    pub(super) unit: String,
+    /// Where it stands, unless it is done: colour and words.
+    pub(super) state: Option<(&'static str, &'static str)>,
+}
+
+/// Movements, the newest first, and where the older ones begin.
+pub(super) type Movements = (Vec<Moved>, Option<u64>);
+
+/// Orders on a page, like FOMO's records.
+const EACH_PAGE: u64 = limits::RECORDS_PER_PAGE;
+/// Movements on the wallet's first page.
+const LATELY: usize = 8;
+
+impl Wallet<'_> {
+    /// What moved in a purse. `from` is FOMO's page, or the order below which the others begin; none begins with the newest.
+    async fn moved(&self, purse: &Purse, from: Option<u64>) -> Result<Movements, Failure> {
+        match purse {
+            Purse::Coin(coin, _) => self.records(*coin, from.unwrap_or(1)).await,
+            Purse::Asset(profile) => self.orders(*profile, from.map(OrderSeq)).await,
+        }
+    }
+
+    async fn records(&self, coin: CoinId, page: u64) -> Result<Movements, Failure> {
+        let store = &self.pages.shared.store;
+        let read = store.view(Records { user: self.user.id, coin, page }).await?;
+        let apps = read.records.iter().filter_map(|(_, transfer)| Some(transfer.as_ref()?.app)).collect();
+        let names = store.view(AppNames(apps)).await?;
+        let moved = read.records.into_iter().map(|(entry, transfer)| {
+            let out = entry.amount < Units::ZERO;
+            let what = match (&transfer, out) {
+                (None, _) => self.view.say("充值", "deposit"),
+                (Some(_), true) => self.view.say("付款", "payment"),
+                (Some(_), false) => self.view.say("收款", "received"),
+            };
+            let (sign, size) = if out { ("−", entry.amount.negated()) } else { ("+", entry.amount) };
+            let with = transfer.as_ref().and_then(|transfer| names.get(&transfer.app).cloned());
+            Moved {
+                at: entry.created_at,
+                shown_at: shown_time(entry.created_at),
+                what,
+                with: with.unwrap_or_default(),
+                order: transfer.map(|transfer| transfer.trade_id).unwrap_or_default(),
+                amount: format!("{sign}{}", size.to_amount(read.coin.decimals)),
+                unit: read.coin.name.clone(),
+                state: None,
+            }
+        });
+        let older = (read.total > page.saturating_mul(limits::RECORDS_PER_PAGE)).then_some(page + 1);
+        Ok((moved.collect(), older))
+    }
+
+    async fn orders(&self, profile: Profile, before: Option<OrderSeq>) -> Result<Movements, Failure> {
+        let asset = profile.asset().to_owned();
+        let limit = EACH_PAGE + 1; // one more tells whether there are older ones
+        let query = OrdersPaidBy { payer: self.user.id, asset, before, limit };
+        let mut orders = self.pages.shared.store.view(query).await?;
+        let more = orders.len() as u64 > EACH_PAGE;
+        orders.truncate(EACH_PAGE as usize);
+        let older = orders.last().filter(|_| more).map(|(order, _)| order.id.0);
+        let moved = orders.into_iter().map(|(order, app)| {
+            let (sign, state) = match order.state {
+                OrderState::Paid => ("−", None),
+                OrderState::Submitted => ("−", Some(("warn", self.view.say("待确认", "waits for a block")))),
+                // The money is not the app's.
+                OrderState::Open => ("", Some(("bad", self.view.say("未成立", "did not count")))),
+            };
+            Moved {
+                at: order.created_at,
+                shown_at: shown_time(order.created_at),
+                what: self.view.say("付款", "payment"),
+                with: app,
+                order: order.order_id,
+                amount: format!("{sign}{}", order.amount),
+                unit: order.asset,
+                state,
+            }
+        });
+        Ok((moved.collect(), older))
+    }
+
+    /// What moved lately in any of these.
+    pub(super) async fn lately(&self, purses: &[Purse]) -> Result<Vec<Moved>, Failure> {
+        let mut all = Vec::new();
+        for purse in purses {
+            all.extend(self.moved(purse, None).await?.0);
+        }
+        all.sort_by_key(|moved| std::cmp::Reverse(moved.at));
+        all.truncate(LATELY);
+        Ok(all)
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    /// The purse, by its unit.
+    #[serde(default)]
+    of: String,
+    from: Option<u64>,
+}
+
+struct Tab {
+    href: String,
+    unit: String,
+    wallet: &'static str,
+    here: bool,
+}
+
+#[derive(Template)]
+#[template(path = "wallet_history.html")]
+struct HistoryPage<'a> {
+    view: &'a View,
+    name: &'a str,
+    tabs: Vec<Tab>,
+    history: Vec<Moved>,
+    problem: Option<String>,
+    /// Whether what is shown are orders: what else came or went is on the chain.
+    orders: bool,
+    older: Option<String>,
+}
+
+/// The history of one purse.
+pub(crate) async fn page(
+    State(pages): State<Pages>,
+    view: View,
+    Asked(asked): Asked<Which>,
+    headers: HeaderMap,
+) -> Response {
+    let wallet = match Wallet::of(&pages, &view, &headers).await {
+        Ok(wallet) => wallet,
+        Err(response) => return response,
+    };
+    let mut problem = None;
+    let purses: Vec<Purse> = match wallet.purses().await {
+        Ok(purses) => purses.into_iter().map(|(purse, _)| purse).collect(),
+        Err(why) => {
+            problem = Some(why.words(view.lang).to_owned());
+            Vec::new()
+        }
+    };
+    let chosen = purses.iter().find(|purse| purse.unit() == asked.of).or(purses.first());
+    let address = |unit: &str, from: Option<u64>| {
+        let from = from.map(|from| from.to_string());
+        let query: Vec<_> = [("of", unit)].into_iter().chain(from.as_deref().map(|from| ("from", from))).collect();
+        format!("/wallet/history?{}", form::query(&query))
+    };
+    let (history, older) = match chosen {
+        None => Default::default(),
+        Some(purse) => match wallet.moved(purse, asked.from).await {
+            Ok((moved, older)) => (moved, older.map(|from| address(purse.unit(), Some(from)))),
+            Err(failure) => {
+                problem = Some(wallet_server::pages::in_words(view.lang, &failure));
+                Default::default()
+            }
+        },
+    };
+    let tabs = purses.iter().map(|purse| Tab {
+        href: address(purse.unit(), None),
+        unit: purse.unit().to_owned(),
+        wallet: purse.wallet(),
+        here: chosen.is_some_and(|chosen| chosen.unit() == purse.unit()),
+    });
+    render(&HistoryPage {
+        view: &view,
+        name: &wallet.user.name,
+        tabs: tabs.collect(),
+        orders: matches!(chosen, Some(Purse::Asset(_))),
+        history,
+        problem,
+        older,
+    })
+}

@@ -1,0 +1,273 @@
+//! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
+//! to the platforms over HTTP, as any wallet would.
+
+mod forms;
+mod history;
+mod outcomes;
+mod picture;
+mod setup;
+mod sheet;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::ACCEPT_LANGUAGE;
+use http::{HeaderMap, HeaderValue};
+use serde::Deserialize;
+use wallet_api::fomo::SessionKey;
+use wallet_api::vas::{self, Profile};
+use wallet_client::{FomoWallet, VasWallet};
+use wallet_core::{Transport, form};
+use wallet_platform::{DevBalance, Digest, LookAtSession, User};
+use wallet_server::pages::{Asked, Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
+
+pub(crate) use forms::{approve, confirm, expire, pay, scan};
+pub(crate) use history::page as history_page;
+use history::{Moved, Purse};
+pub(crate) use outcomes::Outcomes;
+use outcomes::{NotDone, Outcome};
+pub(crate) use setup::{get_money, password_form, set_password};
+use sheet::Sheet;
+
+use super::Pages;
+use crate::data::{POOR, USERS};
+use crate::demo::HyperTokio;
+
+/// What the wallet is asked for, by its address.
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    transfer_id: String,
+    #[serde(default)]
+    trade_id: String,
+    #[serde(default)]
+    scan: String,
+    /// Which outcome is told.
+    #[serde(default)]
+    told: String,
+}
+
+impl Wanted {
+    /// As a form hands it on.
+    fn of(posted: &Posted) -> Self {
+        let text = |name: &str| posted.text(name).to_owned();
+        Self {
+            transfer_id: text("transfer_id"),
+            trade_id: text("trade_id"),
+            scan: text("scan"),
+            told: String::new(),
+        }
+    }
+
+    /// Nothing.
+    fn nothing() -> Self {
+        Self { transfer_id: String::new(), trade_id: String::new(), scan: String::new(), told: String::new() }
+    }
+
+    /// What a form hands on, by its name: what asks for something, not what is told.
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields =
+            [("transfer_id", &*self.transfer_id), ("trade_id", &*self.trade_id), ("scan", &*self.scan)];
+        fields.into_iter().filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The address at which a page is asked for the same.
+    fn address(&self, path: &str) -> String {
+        format!("{path}?{}", form::query(&self.fields().collect::<Vec<_>>()))
+    }
+}
+
+/// A balance as it is shown.
+struct Money {
+    amount: String,
+    unit: String,
+}
+
+/// Why something was not done, and what helps.
+struct Problem {
+    words: String,
+    help: Option<(&'static str, Option<String>)>,
+}
+
+#[derive(Template)]
+#[template(path = "wallet.html")]
+struct WalletPage<'a> {
+    view: &'a View,
+    name: &'a str,
+    /// What was asked for, which forms of other things hand on.
+    asked: &'a Wanted,
+    balances: Vec<Money>,
+    history: Vec<Moved>,
+    sheet: Sheet,
+    problem: Option<Problem>,
+    note: Option<&'static str>,
+    /// Whether it is the user who has nothing.
+    poor: bool,
+    /// Where a payment password is set, for whoever has none.
+    no_password: Option<String>,
+    /// A demo user's payment password, which is no secret.
+    wallet_pwd: Option<&'static str>,
+    /// How much of everything the sandbox gives.
+    given: String,
+}
+
+/// A transport that asks for the page's language, so that refusals are told in it.
+#[derive(Clone)]
+struct InLanguage(HyperTokio, &'static str);
+
+impl Transport for InLanguage {
+    type Error = <HyperTokio as Transport>::Error;
+    async fn send(
+        &self,
+        mut request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Self::Error> {
+        request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(self.1));
+        self.0.send(request).await
+    }
+}
+
+/// The wallet of whoever is signed in. It speaks to the platforms over HTTP; for what they have no call for (what is on the
+/// chain, what was paid by a link, whether there is a payment password) it looks into the sandbox's store.
+struct Wallet<'a> {
+    pages: &'a Pages,
+    view: &'a View,
+    user: User,
+    key: String,
+    fomo: FomoWallet<InLanguage>,
+    vas: VasWallet<InLanguage>,
+}
+
+fn base<P: wallet_core::Platform>(pages: &Pages) -> String {
+    format!("{}{}", pages.shared.url, P::META.base_path)
+}
+
+fn wallet_of(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Vas => "VAS",
+        Profile::Lafi => "Lafi",
+    }
+}
+
+impl<'a> Wallet<'a> {
+    /// Everybody else signs in first, and comes back.
+    async fn of(pages: &'a Pages, view: &'a View, headers: &HeaderMap) -> Result<Self, Response> {
+        let sign_in =
+            || see_other(&format!("/openfomo/login.html?{}", form::query(&[("next", &view.here())])));
+        let key = cookie_of(headers, SESSION_COOKIE).ok_or_else(sign_in)?.to_owned();
+        let session = pages.shared.store.vault().hash(&key);
+        let found = pages.shared.store.view(LookAtSession(session)).await;
+        let found = found.map_err(|failure| wallet_server::pages::failure(view, &failure))?;
+        let (user, _) = found.ok_or_else(sign_in)?;
+        let transport = InLanguage(pages.transport.clone(), view.tag());
+        let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
+        let vas = VasWallet::new(transport, &base::<vas::Vas>(pages));
+        Ok(Self { pages, view, user, key, fomo, vas })
+    }
+
+    fn session(&self) -> SessionKey<'_> {
+        SessionKey::new(self.key.as_str())
+    }
+
+    fn session_hash(&self) -> Digest {
+        self.pages.shared.store.vault().hash(&self.key)
+    }
+
+    /// What the user has, and how much of it.
+    async fn purses(&self) -> Result<Vec<(Purse, String)>, NotDone> {
+        let coins = self.fomo.coins(&self.session()).await;
+        let coins = coins.map_err(|error| NotDone::of(&error, self.view.lang))?;
+        let coin = |coin: wallet_api::fomo::UserCoin| {
+            (Purse::Coin(coin.coin_id, coin.coin_name), coin.balance.to_string())
+        };
+        let mut purses: Vec<_> = coins.into_iter().map(coin).collect();
+        for profile in Profile::ALL.iter().copied() {
+            let address = self.pages.shared.store.vault().address(self.user.id);
+            let has = DevBalance { address, asset: profile.asset().to_owned() };
+            let has = self.pages.shared.store.view(has).await.map_err(|failure| NotDone::failed(&failure))?;
+            purses.push((Purse::Asset(profile), has.to_string()));
+        }
+        Ok(purses)
+    }
+
+    /// The whole page with this sheet, and what is told beside it.
+    async fn show(&self, asked: &Wanted, sheet: Sheet, outcome: Option<Outcome>) -> Response {
+        let (view, lang) = (self.view, self.view.lang);
+        let (note, mut problem) = match outcome {
+            Some(Outcome::PasswordSet) => (
+                Some(view.say("支付密码已设置。", "Your payment password is set.")),
+                None,
+            ),
+            Some(Outcome::MoneyCame) => (Some(view.say("钱已到账。", "The money is here.")), None),
+            Some(Outcome::NotDone(why)) => (None, Some(why)),
+            _ => (None, None),
+        };
+        let (mut balances, mut history) = (Vec::new(), Vec::new());
+        match self.purses().await {
+            Err(why) => problem = problem.or(Some(why)),
+            Ok(has) => {
+                let purses: Vec<Purse> = has.iter().map(|(purse, _)| purse.clone()).collect();
+                let money =
+                    |(purse, amount): (Purse, String)| Money { amount, unit: purse.unit().to_owned() };
+                balances = has.into_iter().map(money).collect();
+                match self.lately(&purses).await {
+                    Ok(moved) => history = moved,
+                    Err(failure) => problem = problem.or(Some(NotDone::failed(&failure))),
+                }
+            }
+        }
+        let problem = problem.map(|why| Problem {
+            words: why.words(lang).to_owned(),
+            help: why.help.map(|help| (help.words(lang), help.href(asked))),
+        });
+        let login_name = &*self.user.login_name;
+        let demo = USERS.iter().chain([&POOR]).find(|user| user.login_name == login_name);
+        render(&WalletPage {
+            view,
+            name: &self.user.name,
+            asked,
+            balances,
+            history,
+            sheet,
+            problem,
+            note,
+            poor: login_name == POOR.login_name,
+            no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
+            // Until the user has set another.
+            wallet_pwd: demo.filter(|_| self.user.wallet_pwd_version == 1).map(|user| user.wallet_pwd),
+            given: setup::GIVEN.to_amount(0).to_string(),
+        })
+    }
+
+    /// On to the address that tells an outcome, beside the sheet that was asked for.
+    fn tell(&self, asked: &Wanted, outcome: Outcome) -> Response {
+        let id = self.pages.outcomes.put(self.session_hash(), outcome).to_string();
+        let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
+        see_other(&format!("/wallet?{}", form::query(&query)))
+    }
+
+    fn refused(&self, asked: &Wanted, why: NotDone) -> Response {
+        self.tell(asked, Outcome::NotDone(why))
+    }
+}
+
+/// The wallet with what is asked for.
+pub(crate) async fn page(
+    State(pages): State<Pages>,
+    view: View,
+    Asked(asked): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let wallet = match Wallet::of(&pages, &view, &headers).await {
+        Ok(wallet) => wallet,
+        Err(response) => return response,
+    };
+    let told = asked.told.parse().ok().and_then(|id| pages.outcomes.get(wallet.session_hash(), id));
+    if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&view, told)) {
+        return wallet.show(&Wanted::nothing(), done, None).await;
+    }
+    match wallet.sheet(&asked).await {
+        Ok(sheet) => wallet.show(&asked, sheet, told).await,
+        // What a form came to is told before what its sheet has become since.
+        Err(why) => wallet.show(&asked, Sheet::None, told.or(Some(Outcome::NotDone(why)))).await,
+    }
+}

@@ -1,0 +1,224 @@
+//! What became of the wallet's forms, told at addresses of their own, and why something was not done.
+
+use std::collections::VecDeque;
+use std::fmt::{Debug, Display};
+use std::sync::{Mutex, PoisonError};
+
+use wallet_api::{fomo, vas};
+use wallet_client::CallError;
+use wallet_core::{Lang, Platform as _, PlatformMeta, in_words};
+use wallet_platform::Digest;
+use wallet_store::Failure;
+
+use super::Wanted;
+
+/// What helps, and where it is done.
+#[derive(Clone, Copy)]
+pub(super) struct Help {
+    zh: &'static str,
+    en: &'static str,
+    to: Option<&'static str>,
+}
+
+/// This page is handed what was asked of the wallet, to come back to it.
+const PASSWORD_PAGE: &str = "/wallet/password";
+
+impl Help {
+    /// Where it is done, if anywhere.
+    pub(super) fn href(&self, asked: &Wanted) -> Option<String> {
+        self.to.map(|to| if to == PASSWORD_PAGE { asked.address(to) } else { to.to_owned() })
+    }
+
+    pub(super) fn words(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::Zh => self.zh,
+            Lang::En => self.en,
+        }
+    }
+}
+
+const SET_PASSWORD: Help =
+    Help { zh: "设置支付密码", en: "Set a payment password", to: Some(PASSWORD_PAGE) };
+const TYPE_AGAIN: Help = Help {
+    zh: "核对后再输入；忘记了可以重新设置。",
+    en: "Type it again. If you have forgotten it, set a new one.",
+    to: Some(PASSWORD_PAGE),
+};
+const GET_MONEY: Help =
+    Help { zh: "领取沙箱的钱", en: "Get some of the sandbox's money", to: Some("#money") };
+const BUY_AGAIN: Help =
+    Help { zh: "回到商店重新下单", en: "Go back to the shop and order again", to: Some("/shop") };
+const LOOK: Help = Help { zh: "查看你的记录", en: "Look at your history", to: Some("/wallet/history") };
+const OTHER_USER: Help = Help {
+    zh: "它属于另一位用户：以下单时的用户登录再付。",
+    en: "It is another user's: sign in as whoever ordered.",
+    to: None,
+};
+const WHOLE_LINK: Help = Help {
+    zh: "核对链接是否完整，是否属于这个沙箱。",
+    en: "Is the link whole, and is it one of this sandbox?",
+    to: None,
+};
+const SIGN_AGAIN: Help = Help {
+    zh: "应用须修正；签名页说明哪里不同",
+    en: "The app has to mend it; the page on signatures tells what differs",
+    to: Some("/sign"),
+};
+const REGISTERED: Help = Help {
+    zh: "应用须在登记的安全域名或协议内返回。",
+    en: "The app has to return within what it has registered.",
+    to: None,
+};
+
+/// A platform's code, as the wallet tells it.
+pub(super) trait Code: Copy + Display + Debug {
+    /// Whose it is.
+    fn platform() -> &'static PlatformMeta;
+    /// The number.
+    fn number(self) -> u32;
+    /// What a user can do about it.
+    fn help(self) -> Option<Help>;
+}
+
+impl Code for fomo::ErrorCode {
+    fn platform() -> &'static PlatformMeta {
+        fomo::Fomo::META
+    }
+
+    fn number(self) -> u32 {
+        self.code()
+    }
+
+    fn help(self) -> Option<Help> {
+        Some(match self {
+            Self::WalletPwdUnset => SET_PASSWORD,
+            Self::WalletPwdWrong => TYPE_AGAIN,
+            Self::InsufficientBalance => GET_MONEY,
+            Self::TransferExpired => BUY_AGAIN,
+            Self::TransferDone => LOOK,
+            Self::NoPermission => OTHER_USER,
+            Self::TransferUnknown | Self::MissingParameter => WHOLE_LINK,
+            _ => return None,
+        })
+    }
+}
+
+impl Code for vas::ErrorCode {
+    fn platform() -> &'static PlatformMeta {
+        vas::Vas::META
+    }
+
+    fn number(self) -> u32 {
+        self.code()
+    }
+
+    fn help(self) -> Option<Help> {
+        Some(match self {
+            // The wallet asks nobody for a password who has none.
+            Self::PwdWrong => TYPE_AGAIN,
+            Self::InsufficientBalance => GET_MONEY,
+            Self::OrderTaken => LOOK,
+            Self::SignatureWrong => SIGN_AGAIN,
+            Self::NotRegistered => REGISTERED,
+            Self::LinkRefused | Self::AppUnknown => WHOLE_LINK,
+            _ => return None,
+        })
+    }
+}
+
+/// Why something was not done, in both languages, and what helps.
+#[derive(Clone)]
+pub(super) struct NotDone {
+    zh: String,
+    en: String,
+    pub(super) help: Option<Help>,
+}
+
+impl NotDone {
+    /// In words of the wallet's own.
+    pub(super) fn because(zh: &str, en: &str) -> Self {
+        Self { zh: zh.to_owned(), en: en.to_owned(), help: None }
+    }
+
+    /// What can be said in either language.
+    pub(super) fn told(words: impl Fn(Lang) -> String) -> Self {
+        Self { zh: words(Lang::Zh), en: words(Lang::En), help: None }
+    }
+
+    /// What the sandbox's own store came to.
+    pub(super) fn failed(failure: &Failure) -> Self {
+        Self::told(|lang| wallet_server::pages::in_words(lang, failure))
+    }
+
+    /// What a call came to: as it was told in this language, and by its code in the other.
+    pub(super) fn of<E, C: Code>(error: &CallError<E, C>, lang: Lang) -> Self
+    where
+        E: std::error::Error + 'static,
+    {
+        let CallError::Refused(refused) = error else {
+            let why = in_words(error);
+            return Self::because(&why, &why);
+        };
+        let known = C::platform().codes.iter().find(|known| known.code == refused.code.number());
+        let text = |in_lang| match known {
+            Some(known) if in_lang != lang => known.text.in_lang(in_lang).to_owned(),
+            _ => refused.message.clone(),
+        };
+        Self { zh: text(Lang::Zh), en: text(Lang::En), help: refused.code.help() }
+    }
+
+    pub(super) fn words(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Zh => &self.zh,
+            Lang::En => &self.en,
+        }
+    }
+}
+
+/// What became of a form.
+#[derive(Clone)]
+pub(super) enum Outcome {
+    Paid {
+        app: String,
+        amount: String,
+        transfer_id: String,
+        onward: String,
+    },
+    SignedIn {
+        app: String,
+        address: String,
+        /// What the app said to the wallet; otherwise it is the browser that goes there.
+        said: Option<String>,
+    },
+    Submitted {
+        order_id: String,
+        txid: String,
+        onward: Option<String>,
+    },
+    PasswordSet,
+    MoneyCame,
+    NotDone(NotDone),
+}
+
+/// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome, in
+/// either language: it can be loaded again, and nothing is done twice.
+#[derive(Default)]
+pub(crate) struct Outcomes(Mutex<VecDeque<(u64, Digest, Outcome)>>);
+
+/// How many outcomes are kept.
+const OUTCOMES: usize = 200;
+
+impl Outcomes {
+    pub(super) fn put(&self, session: Digest, outcome: Outcome) -> u64 {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = kept.front().map_or(1, |(newest, ..)| newest + 1);
+        kept.truncate(OUTCOMES - 1);
+        kept.push_front((id, session, outcome));
+        id
+    }
+
+    pub(super) fn get(&self, session: Digest, id: u64) -> Option<Outcome> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, of, _)| (*known, *of) == (id, session)).map(|(.., told)| told.clone())
+    }
+}

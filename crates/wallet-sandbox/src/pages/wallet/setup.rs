@@ -1,0 +1,125 @@
+//! What a wallet needs before it pays: a payment password, and some of the sandbox's money.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use wallet_api::vas::Profile;
+use wallet_core::Units;
+use wallet_platform::{ActiveCoins, Deposit, DevIssue};
+use wallet_server::pages::{Asked, Posted, View, page_with};
+use wallet_store::Failure;
+
+use super::super::Pages;
+use super::outcomes::{NotDone, Outcome};
+use super::{Wallet, Wanted};
+
+/// Fewest characters of a payment password that is chosen on this page.
+const SHORTEST: usize = 6;
+/// How much of everything whoever asks is given.
+pub(super) const GIVEN: Units = Units::new(100);
+
+#[derive(Template)]
+#[template(path = "wallet_password.html")]
+struct PasswordPage<'a> {
+    view: &'a View,
+    name: &'a str,
+    /// What the user signs in with: a password manager files passwords under it.
+    login_name: &'a str,
+    /// Whether there is one, which this one replaces.
+    replaces: bool,
+    problem: Option<String>,
+    /// What was asked of the wallet, to come back to.
+    asked: &'a Wanted,
+    shortest: usize,
+}
+
+fn password_page(wallet: &Wallet<'_>, asked: &Wanted, problem: Option<&NotDone>) -> Response {
+    let status = problem.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
+    let page = PasswordPage {
+        view: wallet.view,
+        name: &wallet.user.name,
+        login_name: &wallet.user.login_name,
+        replaces: wallet.user.wallet_pwd.is_some(),
+        problem: problem.map(|why| why.words(wallet.view.lang).to_owned()),
+        asked,
+        shortest: SHORTEST,
+    };
+    page_with(status, &page)
+}
+
+/// The form in which a payment password is chosen.
+pub(crate) async fn password_form(
+    State(pages): State<Pages>,
+    view: View,
+    Asked(asked): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    match Wallet::of(&pages, &view, &headers).await {
+        Ok(wallet) => password_page(&wallet, &asked, None),
+        Err(response) => response,
+    }
+}
+
+/// Sets the payment password, by the platform's own call.
+pub(crate) async fn set_password(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let asked = Wanted::of(&posted);
+    let view = view.at(&asked.address("/wallet/password"));
+    let wallet = match Wallet::of(&pages, &view, &headers).await {
+        Ok(wallet) => wallet,
+        Err(response) => return response,
+    };
+    let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
+    if chosen.chars().count() < SHORTEST {
+        let why = NotDone::because("支付密码至少 6 个字符。", "The payment password needs at least 6 characters.");
+        return password_page(&wallet, &asked, Some(&why));
+    }
+    if chosen != posted.text("again") {
+        let why = NotDone::because("两次输入的支付密码不同。", "The two payment passwords differ.");
+        return password_page(&wallet, &asked, Some(&why));
+    }
+    match wallet.fomo.set_wallet_pwd(&wallet.session(), pwd, chosen).await {
+        Ok(_) => wallet.tell(&asked, Outcome::PasswordSet),
+        Err(error) => password_page(&wallet, &asked, Some(&NotDone::of(&error, view.lang))),
+    }
+}
+
+/// Some of each coin and asset, out of nothing.
+async fn give(wallet: &Wallet<'_>) -> Result<(), Failure> {
+    let (store, amount) = (&wallet.pages.shared.store, GIVEN.to_amount(0));
+    for coin in store.view(ActiveCoins).await? {
+        store.submit(Deposit { user: wallet.user.id, coin: coin.id, amount: amount.clone() }).await?;
+    }
+    for profile in Profile::ALL {
+        let (to, asset) = (store.vault().address(wallet.user.id), profile.asset().to_owned());
+        store.submit(DevIssue { to, asset, amount: amount.clone() }).await?;
+    }
+    Ok(())
+}
+
+/// Gives money to whoever asks.
+pub(crate) async fn get_money(
+    State(pages): State<Pages>,
+    view: View,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let asked = Wanted::of(&posted);
+    let view = view.at(&asked.address("/wallet"));
+    let wallet = match Wallet::of(&pages, &view, &headers).await {
+        Ok(wallet) => wallet,
+        Err(response) => return response,
+    };
+    match give(&wallet).await {
+        Ok(()) => {
+            pages.shared.server.watcher().wake(); // a block waits to be made
+            wallet.tell(&asked, Outcome::MoneyCame)
+        }
+        Err(failure) => wallet.refused(&asked, NotDone::failed(&failure)),
+    }
+}

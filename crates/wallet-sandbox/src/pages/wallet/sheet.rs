@@ -1,0 +1,164 @@
+//! What an app asks the user for, and what came of it.
+
+use wallet_api::fomo::{TradeId, TransferId};
+use wallet_api::vas::{AnyLink, OrderState};
+use wallet_core::link;
+use wallet_platform::{FindOrder, FindVasApp, VasOrder};
+use wallet_server::pages::View;
+use wallet_store::Clock as _;
+
+use super::outcomes::{NotDone, Outcome};
+use super::{Wallet, Wanted, wallet_of};
+
+/// What an app asks the user for.
+pub(super) enum Sheet {
+    None,
+    /// A FOMO payment (R33).
+    Pending {
+        app: String,
+        amount: String,
+        coin: String,
+        transfer_id: String,
+        trade_id: String,
+        seconds: i64,
+    },
+    /// A login by link.
+    Login {
+        app: String,
+        wallet: &'static str,
+        host: String,
+        link: String,
+    },
+    /// An order by link.
+    Pay {
+        app: String,
+        wallet: &'static str,
+        amount: String,
+        asset: String,
+        order_id: String,
+        note: String,
+        link: String,
+    },
+    /// Done: what happened, and where the wallet goes.
+    Done {
+        what: String,
+        facts: Vec<(String, String)>,
+        onward: Option<String>,
+    },
+}
+
+impl Sheet {
+    /// An outcome as a sheet of its own.
+    pub(super) fn done(view: &View, outcome: &Outcome) -> Option<Self> {
+        let say = |zh, en| view.say(zh, en).to_owned();
+        let back = say("返回地址", "goes back to");
+        Some(match outcome.clone() {
+            Outcome::Paid { app, amount, transfer_id, onward } => Self::Done {
+                what: say("已支付", "Paid"),
+                facts: vec![
+                    (say("付款给", "to"), app),
+                    (say("金额", "amount"), amount),
+                    ("transfer_id".to_owned(), transfer_id),
+                    (back, onward.clone()),
+                ],
+                onward: Some(onward),
+            },
+            Outcome::SignedIn { app, address, said } => {
+                let onward = said.is_none().then(|| address.clone());
+                let said = said.map(|said| (say("应用回答", "the app says"), said));
+                Self::Done {
+                    what: format!("{} {app}", say("已登录", "Signed in to")),
+                    facts: [(back, address)].into_iter().chain(said).collect(),
+                    onward,
+                }
+            }
+            Outcome::Submitted { order_id, txid, onward } => Self::Done {
+                what: say(
+                    "已提交；约 5 秒后有区块确认",
+                    "Submitted. A block confirms it within about five seconds",
+                ),
+                facts: vec![(say("订单", "order"), order_id), ("txid".to_owned(), txid)],
+                onward,
+            },
+            Outcome::PasswordSet | Outcome::MoneyCame | Outcome::NotDone(_) => return None,
+        })
+    }
+}
+
+impl Wallet<'_> {
+    /// What is asked for.
+    pub(super) async fn sheet(&self, asked: &Wanted) -> Result<Sheet, NotDone> {
+        match (asked.scan.is_empty(), asked.transfer_id.is_empty()) {
+            (false, _) => self.scanned(&asked.scan).await,
+            (true, false) => self.pending(&asked.transfer_id, &asked.trade_id).await,
+            (true, true) => Ok(Sheet::None),
+        }
+    }
+
+    /// A FOMO payment that waits.
+    async fn pending(&self, transfer_id: &str, trade_id: &str) -> Result<Sheet, NotDone> {
+        let Ok(id) = transfer_id.parse() else {
+            return Err(NotDone::because("transfer_id 不是数字。", "transfer_id is no number."));
+        };
+        let trade = TradeId::new(trade_id.to_owned());
+        let pending = self.fomo.pending(&self.session(), TransferId::new(id), &trade).await;
+        let pending = pending.map_err(|error| NotDone::of(&error, self.view.lang))?;
+        Ok(Sheet::Pending {
+            app: pending.app_name,
+            amount: pending.amount.to_string(),
+            coin: pending.coin_name,
+            transfer_id: transfer_id.to_owned(),
+            trade_id: trade_id.to_owned(),
+            seconds: pending.expire_time.secs() - self.pages.shared.clock.now().secs(),
+        })
+    }
+
+    /// What a link or QR code asks for.
+    async fn scanned(&self, text: &str) -> Result<Sheet, NotDone> {
+        let text = text.trim();
+        let payload = link::payload(text).map_err(|error| NotDone::told(|lang| error.in_words(lang)))?;
+        let (link, _) =
+            AnyLink::read(&payload).map_err(|error| NotDone::told(|lang| error.in_words(lang)))?;
+        let uuid = match &link {
+            AnyLink::Login(asks) => asks.uuid.as_str(),
+            AnyLink::Pay(asks) => asks.key_id(),
+        };
+        let unknown = || NotDone::because("没有这个 uuid 的应用。", "There is no app of this uuid.");
+        let store = &self.pages.shared.store;
+        let known = store.view(FindVasApp(uuid.to_owned())).await.map_err(|_| unknown())?;
+        let (app, wallet) = (known.name, wallet_of(known.profile));
+        if let AnyLink::Login(asks) = &link {
+            let host = asks.callback_url.as_str().to_owned();
+            return Ok(Sheet::Login { app, wallet, host, link: text.to_owned() });
+        }
+        let [amount, asset, order_id, note] = unverified(&payload).ok_or_else(unknown)?;
+        let known = FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() };
+        match store.view(known).await {
+            Ok(order) if order.state != OrderState::Open => Ok(self.submitted_before(&app, order)),
+            _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),
+        }
+    }
+
+    /// An order that a payment was submitted for is not offered again.
+    fn submitted_before(&self, app: &str, order: VasOrder) -> Sheet {
+        let say = |zh, en| self.view.say(zh, en).to_owned();
+        let what = match order.state {
+            OrderState::Paid => say("这个订单已支付", "This order is paid"),
+            _ => say("付款已提交，等待区块确认", "A payment was submitted, and waits for a block"),
+        };
+        let mut facts = vec![(say("付款给", "to"), app.to_owned()), (say("订单", "order"), order.order_id)];
+        // Who else has paid is not for everybody.
+        if order.payer == self.user.id {
+            facts.push((say("金额", "amount"), format!("{} {}", order.amount, order.asset)));
+            facts.extend(order.txid.map(|txid| ("txid".to_owned(), txid)));
+        }
+        Sheet::Done { what, facts, onward: None }
+    }
+}
+
+/// Amount, asset, order and description of a pay link, to be shown. The platform verifies before anything moves.
+fn unverified(payload: &link::Payload<'_>) -> Option<[String; 4]> {
+    let json = payload.json().ok()?;
+    let member = |name| link::peek(json, name).ok().flatten().unwrap_or_default().chars().take(200).collect();
+    Some(["amount", "assetType", "orderId", "description"].map(member))
+}
