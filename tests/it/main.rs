@@ -25,3 +25,4 @@ mod store;
 mod toy;
 mod vas;
 mod vas_http;
+mod wallet;

@@ -12,8 +12,8 @@ use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
     DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, KeepSigned, News,
-    NextDue, ObservePayment, OrderOf, OrderSeq, PasswordKind, PasswordState, Proof, SendAgain, StillToBeMade,
-    SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
+    NextDue, ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof, SendAgain,
+    StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
 };
 use wallet_store::{Clock as _, Failure};
 use wallet_tests::{TestStore, trials};
@@ -631,6 +631,35 @@ async fn dust_does_not_lock_a_purse() {
     let transaction = shop.submit(rest).await.unwrap().txid;
     let transaction = shop.world.store.view(DevTransaction(transaction)).await.unwrap().unwrap();
     assert_eq!((transaction.inputs.len(), transaction.outputs.len()), (61, 1), "all of it");
+}
+
+#[tokio::test]
+async fn a_user_sees_what_was_paid_by_it_and_nobody_elses() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in [TestStore::memory(2).await, TestStore::sqlite(&directory.path().join("wallop.db"), 2).await]
+    {
+        let shop = Shop::of(world).await;
+        let store = &shop.world.store;
+        for order in ["o-1", "o-2", "o-3"] {
+            shop.pays(order).await;
+        }
+        let other = shop.submission(1, shop.link("o-4", "1.50"), None);
+        store.submit(other).await.unwrap();
+        let of = async |user: usize, asset: &str, before: Option<OrderSeq>, limit: u64| {
+            let (payer, asset) = (shop.world.users[user].0, asset.to_owned());
+            let orders = store.view(OrdersPaidBy { payer, asset, before, limit }).await.unwrap();
+            assert!(orders.iter().all(|(_, app)| *app == shop.app.app.name));
+            orders.into_iter().map(|(order, _)| (order.id, order.order_id)).collect::<Vec<_>>()
+        };
+        let ids = |orders: &[(OrderSeq, String)]| -> Vec<String> {
+            orders.iter().map(|(_, order_id)| order_id.clone()).collect()
+        };
+        let newest = of(0, "VAS", None, 2).await;
+        assert_eq!(ids(&newest), ["o-3", "o-2"]);
+        assert_eq!(ids(&of(0, "VAS", Some(newest[1].0), 2).await), ["o-1"]);
+        assert_eq!(ids(&of(1, "VAS", None, 9).await), ["o-4"]);
+        assert_eq!(of(0, "L-F", None, 9).await, []);
+    }
 }
 
 /// One thing that happens.

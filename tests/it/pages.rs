@@ -18,32 +18,37 @@ use wallet_tests::{Call, Merchant, World};
 use crate::chain::Shop;
 
 /// A browser's memory without a browser: cookies, and forms as they stand.
-struct Visitor<'w> {
+pub(crate) struct Visitor<'w> {
     world: &'w World,
     cookies: HashMap<String, String>,
     lang: &'static str,
 }
 
-struct Got {
-    status: StatusCode,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
     headers: http::HeaderMap,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Got {
-    fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers.get("location").map_or("", |to| to.to_str().unwrap())
     }
 
-    fn csrf(&self) -> String {
+    pub(crate) fn csrf(&self) -> String {
+        self.field("csrf")
+    }
+
+    /// The value of a form's field.
+    pub(crate) fn field(&self, name: &str) -> String {
         let page = Html::parse_document(&self.text);
-        let field = page.select(&Selector::parse("input[name=csrf]").unwrap()).next().expect("a form");
-        field.value().attr("value").unwrap().to_owned()
+        let field = page.select(&Selector::parse(&format!("input[name={name}]")).unwrap()).next();
+        field.expect("a field").value().attr("value").unwrap().to_owned()
     }
 }
 
 impl<'w> Visitor<'w> {
-    fn new(world: &'w World, lang: &'static str) -> Self {
+    pub(crate) fn new(world: &'w World, lang: &'static str) -> Self {
         Self { world, cookies: HashMap::new(), lang }
     }
 
@@ -73,11 +78,16 @@ impl<'w> Visitor<'w> {
         format!("{}{path}", self.world.told().url)
     }
 
-    async fn get(&mut self, path: &str) -> Got {
+    pub(crate) async fn get(&mut self, path: &str) -> Got {
         self.send(http::Request::get(self.url(path)).body(Vec::new()).unwrap()).await
     }
 
-    async fn post_with(&mut self, path: &str, fields: &[(&str, &str)], header: Option<(&str, &str)>) -> Got {
+    pub(crate) async fn post_with(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        header: Option<(&str, &str)>,
+    ) -> Got {
         let mut body = Vec::new();
         fields.iter().for_each(|(name, value)| form::append(name, value, &mut body));
         let mut request =
@@ -89,17 +99,18 @@ impl<'w> Visitor<'w> {
     }
 
     /// With the token of the page at `from`.
-    async fn post(&mut self, from: &str, path: &str, fields: &[(&str, &str)]) -> Got {
+    pub(crate) async fn post(&mut self, from: &str, path: &str, fields: &[(&str, &str)]) -> Got {
         let csrf = self.get(from).await.csrf();
         let mut all = vec![("csrf", csrf.as_str())];
         all.extend_from_slice(fields);
         self.post_with(path, &all, None).await
     }
 
-    async fn sign_in(&mut self, name: &str, next: &str) -> Got {
+    pub(crate) async fn sign_in(&mut self, name: &str, next: &str) -> Got {
         let pwd = match name {
             "owner" => self.world.told().fomo.owner_pwd.clone(),
             "operator" => "operator-password".to_owned(),
+            "dora" => "dora-password".to_owned(),
             name => self.world.user(name).pwd.clone(),
         };
         self.post(
@@ -245,6 +256,10 @@ async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
     assert_eq!(base, "https://shop.example/back");
     let (code, state) = query.split_once('&').unwrap();
     assert_eq!((code.len(), state), ("code=".len() + 40, "state=a%26b+c"));
+    // RFC 6749, 4.1.2.1: there is no other grant here.
+    let implicit = page.replace("response_type=code", "response_type=token");
+    let told = alice.get(&implicit).await;
+    assert_eq!(told.location(), "https://shop.example/back?error=unsupported_response_type&state=a%26b+c");
     // Exactly `yes` grants (R24).
     for other in ["no", "YES", "true", ""] {
         let refused = alice.post(&page, "/openfomo/consent", &fields(other)).await;
@@ -588,7 +603,7 @@ async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password
 }
 
 /// What stands in the elements of a page.
-fn texts(page: &str, css: &str) -> Vec<String> {
+pub(crate) fn texts(page: &str, css: &str) -> Vec<String> {
     let page = Html::parse_document(page);
     page.select(&Selector::parse(css).unwrap()).map(|found| found.text().collect()).collect()
 }
@@ -676,6 +691,9 @@ async fn whatever_others_write_is_shown_as_text() {
             format!("/link?{asked}"),
             format!("/link?{link}"),
             format!("/wallet?{asked}"),
+            format!("/wallet/password?{asked}"),
+            format!("/wallet/history?{}", form_of(&[("of", hostile)])),
+            format!("/sign?{}", form_of(&[("link", hostile), ("timestamp", hostile), ("key", hostile)])),
             format!("/apps/new/safe_domain?{asked}"),
             format!("{vas}/payments?{asked}"),
         ] {
@@ -998,36 +1016,53 @@ async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
     let world = World::start().await;
     let mut visitor = Visitor::new(&world, "en");
     let form = "/openfomo/register.html";
-    let begun = visitor
-        .post(form, form, &[("user_name", "carol"), ("pwd", "carol-password"), ("next", "/apps")])
-        .await;
-    let hidden = |name: &str| {
-        let page = Html::parse_document(&begun.text);
-        let field = page.select(&Selector::parse(&format!("input[name={name}]")).unwrap()).next();
-        field.expect("a field").value().attr("value").unwrap().to_owned()
-    };
-    let (verify_id, tmp_user_id) = (hidden("verify_id"), hidden("tmp_user_id"));
+    let begin = [("user_name", "carol"), ("pwd", "carol-password"), ("next", "/wallet?scan=x")];
+    let step = visitor.post(form, form, &begin).await.location().to_owned();
+    // The step has an address: it can be loaded again, and read in the other language.
+    let begun = visitor.get(&step).await;
+    assert!(visitor.get(&format!("{step}&lang=zh")).await.text.contains("完成注册"));
+    visitor.get(&format!("{step}&lang=en")).await;
+    let (verify_id, tmp_user_id) = (begun.field("verify_id"), begun.field("tmp_user_id"));
+    assert_eq!(begun.field("next"), "/wallet?scan=x");
     let mut verify = async |code: &str| {
         let fields = [
             ("verify_id", verify_id.as_str()),
             ("tmp_user_id", &tmp_user_id),
-            ("next", "/apps"),
+            ("next", "/wallet?scan=x"),
             ("verify_code", code),
         ];
         visitor.post(form, "/openfomo/register/verify", &fields).await
     };
     let got = verify("000000x").await;
     assert!(got.text.contains("That is not the code that was sent"), "{}", got.text);
-    let codes = http::Request::get(world.told().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();
-    let codes = world.transport().send(codes).await.unwrap().into_body();
-    let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
-    let done = verify(codes[0]["verify_code"].as_str().unwrap()).await;
+    let done = verify(&newest_code(&world).await).await;
     let next = done.location().to_owned();
-    assert!(visitor.get(&next).await.text.contains("You are registered"), "{next}");
+    let told = visitor.get(&next).await;
+    assert!(told.text.contains("You are registered"), "{next}");
+    assert_eq!(told.field("next"), "/wallet?scan=x");
+    // Only who proves to own a taken name learns that it is taken.
+    let malformed = visitor.post(form, form, &[("user_name", "c a"), ("pwd", "carol-password")]).await;
+    assert!(malformed.text.contains("letters, digits and _ . @ + -"), "{}", malformed.text);
+    let step = visitor.post(form, form, &begin).await.location().to_owned();
+    let begun = visitor.get(&step).await;
+    let code = newest_code(&world).await;
+    let (verify_id, tmp_user_id) = (begun.field("verify_id"), begun.field("tmp_user_id"));
+    let fields = [("verify_id", &*verify_id), ("tmp_user_id", &tmp_user_id), ("verify_code", &code)];
+    let taken = visitor.post(&step, "/openfomo/register/verify", &fields).await;
+    assert!(taken.text.contains("Somebody has this name already"), "{}", taken.text);
+    assert!(taken.text.contains("name=\"user_name\""), "the name can be chosen anew");
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
     let got = owner.post("/apps/fomo/demo_app", "/apps/fomo/demo_app/reveal", &[("pwd", "wrong")]).await;
     assert!(got.text.contains("That is not your password"), "{}", got.text);
+}
+
+/// The verification code that was sent last.
+pub(crate) async fn newest_code(world: &World) -> String {
+    let codes = http::Request::get(world.told().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();
+    let codes = world.transport().send(codes).await.unwrap().into_body();
+    let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
+    codes[0]["verify_code"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -1111,7 +1146,7 @@ async fn a_safe_domain_is_judged_as_it_is_typed() {
     }
 }
 
-fn form_of(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn form_of(pairs: &[(&str, &str)]) -> String {
     let mut out = Vec::new();
     pairs.iter().for_each(|(name, value)| form::append(name, value, &mut out));
     String::from_utf8(out).unwrap()
@@ -1262,6 +1297,11 @@ async fn an_address_that_no_browser_should_be_sent_to_is_not_registered() {
         ("/apps", false),
         ("\\\\evil.example", false),
         ("https://", false),
+        ("javascript:alert(1)", false),
+        ("data:text/html,x", false),
+        ("https://bob.example:x/", false),
+        ("https://bob.example/back#here", false),
+        ("bobapp://", false),
         ("https://例え.example/", false),
         ("", false),
     ]
@@ -1338,6 +1378,8 @@ async fn every_page_is_whole_in_both_languages() {
             "/",
             "/openfomo/login.html",
             "/openfomo/register.html",
+            "/openfomo/register.html?verify_id=a&tmp_user_id=b",
+            "/sign?link=nonsense",
             "/shop",
             "/inspect",
             "/clock",
@@ -1387,6 +1429,9 @@ async fn every_page_is_whole_in_both_languages() {
             &consent,
             "/wallet",
             "/wallet?scan=nonsense",
+            "/wallet/history",
+            "/wallet/history?of=VAS",
+            "/wallet/password",
             "/inspect",
             "/shop",
             "/nowhere_known",
@@ -1405,7 +1450,7 @@ async fn every_page_is_whole_in_both_languages() {
         visitor.sign_in("operator", "/admin").await;
         whole(&mut visitor, "/admin", lang).await;
         seen += 1;
-        assert_eq!(seen, 36);
+        assert_eq!(seen, 41);
     }
 }
 
@@ -1488,7 +1533,7 @@ fn the_colours_of_the_design_have_contrast() {
         for (text, grounds) in [
             ("text", &["ground", "surface", "sunken"][..]),
             ("muted", &["ground", "surface", "sunken"]),
-            ("accent", &["ground", "surface"]),
+            ("accent", &["ground", "surface", "accent-weak"]),
             ("on-accent", &["accent"]),
             ("ok", &["ok-weak"]),
             ("warn", &["warn-weak"]),

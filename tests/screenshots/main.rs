@@ -79,6 +79,12 @@ async fn main() {
         take("wallet-submitted").await;
         browser.go("/wallet").await;
         take("wallet").await;
+        browser.go("/wallet/history?of=VAS").await;
+        take("wallet-history").await;
+        browser.go("/wallet/password").await;
+        take("wallet-password").await;
+        browser.go("/shop").await;
+        take("shop-used").await;
         browser.go("/inspect").await;
         take("inspect").await;
         browser.go("/inspect?show=apps").await;

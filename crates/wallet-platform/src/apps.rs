@@ -9,7 +9,7 @@ use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
 use crate::entities::{App, AppId, ClientName, Rows, User};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
-use crate::returns::{browser_address, is_invisible};
+use crate::returns::{Target, browser_address, is_invisible, target};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vas::is_run_by_browsers;
@@ -51,17 +51,21 @@ pub(crate) fn is_shown_name(name: &str) -> bool {
 const LONGEST_REDIRECT: usize = 512;
 
 /// A redirect_uri is opaque (R7), but ASCII text that a browser can be sent to: not one that it would run, that stays on
-/// this server, or that shows one host before an `@` and means another.
+/// this server, or that shows one host before an `@` and means another. It has no fragment, which never reaches a server
+/// (RFC 6749, 3.1.2).
 fn is_redirect(text: &str) -> bool {
-    let address = browser_address(text);
-    let Some((scheme, rest)) = address.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    !text.is_empty()
+    let well_formed = !text.is_empty()
         && text.len() <= LONGEST_REDIRECT
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && !authority.is_empty()
-        && !authority.contains('@')
-        && !is_run_by_browsers(scheme)
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'));
+    let address = browser_address(text);
+    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    well_formed
+        && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
+        && match target(&address) {
+            Some(Target::Http(_)) => true,
+            Some(Target::App(scheme)) => !is_run_by_browsers(&scheme),
+            None => false,
+        }
 }
 
 /// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an address that

@@ -42,8 +42,8 @@ mod vault;
 pub mod wire;
 
 pub use apps::{
-    AppKeys, AppNames, AppsOf, CreateApp, CreatedApp, EnrolDeveloper, FindApp, MoveApp, ProvenClient, RotateSecret,
-    RotatedSecret, SetFees, ShowSecret,
+    AppKeys, AppNames, AppsOf, CreateApp, CreatedApp, EnrolDeveloper, FindApp, MoveApp, ProvenClient,
+    RotateSecret, RotatedSecret, SetFees, ShowSecret,
 };
 pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
@@ -63,7 +63,8 @@ pub use operators::{
     Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard, Upcoming,
 };
 pub use orders::{
-    FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay, ToldOrder, WatchedOrders, read_pay,
+    FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay, ToldOrder,
+    WatchedOrders, read_pay,
 };
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 use wallet_api::fomo::{
-    self, AccessToken, CoinId, ServerUri, TradeId, TransferStatus, UserId, payment_result,
+    self, AccessToken, CoinId, ServerUri, TradeId, TransferStatus, UserId, lifetimes, payment_result,
 };
 use wallet_api::vas::{self, Platform, Profile, WebToken, login};
 use wallet_client::{
@@ -87,6 +87,8 @@ pub(crate) enum State {
     Paid,
     /// Paid back.
     Refunded,
+    /// Not paid in time: the platform takes no payment any more.
+    Expired,
 }
 
 /// An order of the shop's.
@@ -108,6 +110,8 @@ pub(crate) struct Bought {
     payer: Option<UserId>,
     /// What a pay link was signed for.
     order: Option<Order>,
+    /// When FOMO stops to take the payment.
+    until: Option<UnixTime>,
 }
 
 /// A line of the shop's log.
@@ -405,6 +409,7 @@ impl<T: Transport + Clone> Merchant<T> {
             reference: String::new(),
             payer: None,
             order: None,
+            until: None,
         };
         match customer.way {
             Way::Fomo => {
@@ -421,6 +426,7 @@ impl<T: Transport + Clone> Merchant<T> {
                 let transfer = self.app.pre_pay(&token, payment).await?;
                 self.log(format!("POST pre_pay: {id} waits as transfer {transfer}"));
                 bought.reference = transfer.to_string();
+                bought.until = Some((self.now)() + lifetimes::UNCONFIRMED_PAYMENT);
                 bought.wallet = format!("/wallet?transfer_id={transfer}&trade_id={id}");
             }
             Way::Vas(profile) => {
@@ -446,7 +452,8 @@ impl<T: Transport + Clone> Merchant<T> {
         let mut kept = self.kept();
         if kept.orders.len() >= ORDERS {
             // The oldest that nothing more is to come of, or the oldest.
-            let over = kept.orders.values().position(|order| order.state == State::Refunded);
+            let over = |order: &Bought| matches!(order.state, State::Refunded | State::Expired);
+            let over = kept.orders.values().position(over);
             kept.orders.shift_remove_index(over.unwrap_or(0));
         }
         kept.orders.insert(id.clone(), bought);
@@ -462,6 +469,28 @@ impl<T: Transport + Clone> Merchant<T> {
     pub(crate) fn orders(&self, visitor: &str) -> Vec<Bought> {
         let kept = self.kept();
         kept.orders.values().rev().filter(|order| order.visitor == visitor).take(10).cloned().collect()
+    }
+
+    /// Asks FOMO what became of a payment whose time is over: a callback may have been lost, and the clock here is not the
+    /// platform's.
+    pub(crate) async fn look_after(&self, visitor: &str, id: &str) {
+        let Some(order) = self.order(visitor, id) else { return };
+        let over = order.state == State::Waiting && order.until.is_some_and(|until| (self.now)() > until);
+        if !over {
+            return;
+        }
+        match self.app.trade(&TradeId::new(id.to_owned())).await {
+            Ok(trade) if trade.status == TransferStatus::Expired => {
+                self.log(format!("POST get_trade: {id} was not paid in time"));
+                if let Some(order) = self.kept().orders.get_mut(id)
+                    && order.state == State::Waiting
+                {
+                    order.state = State::Expired;
+                }
+            }
+            Ok(_) => {} // paid: its callback is on its way
+            Err(error) => self.log(format!("POST get_trade: {id}: {}", in_words(&error))),
+        }
     }
 
     fn paid(&self, id: &str, reference: &str, payer: Option<UserId>) {

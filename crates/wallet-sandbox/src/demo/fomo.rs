@@ -89,7 +89,11 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
         wallet.authorize(&session, &credentials.client_id, &credentials.redirect_uri, &state)
     );
     same("the state of the grant", &grant.state.as_str(), &state.as_str())?;
-    tell.fact("code", "code", "40 hex characters, once, within 60 s");
+    let code = match tell.lang {
+        Lang::Zh => "40 个十六进制字符，60 秒内可用一次",
+        Lang::En => "40 hex characters, once, within 60 s",
+    };
+    tell.fact("code", "code", code);
 
     tell.step("应用用 code 换取令牌", "The app exchanges the code for tokens", "POST oauth2/authorize/token");
     let tokens = call!("oauth2/authorize/token", app.exchange_code(grant.code.as_str()));

@@ -1,13 +1,17 @@
 //! The link inspector: what a link or QR code says, layer by layer, and what is unusual about it.
 
 use askama::Template;
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use wallet_api::vas::AnyLink;
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link;
+use wallet_platform::FindVasApp;
 use wallet_server::pages::{Asked, View, page as render};
+
+use super::Pages;
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -23,6 +27,14 @@ struct Layers {
     /// What kind of link it is, or why it is none.
     kind: Result<&'static str, String>,
     warnings: Vec<(&'static str, String)>,
+    /// What the platform knows of it: whether it is as it should be, and in words.
+    known: Vec<(bool, String)>,
+    /// The link anew, where it is one.
+    made: Option<Made>,
+}
+
+/// A link as it should be written.
+struct Made {
     canonical: String,
     encoded: String,
     qr: String,
@@ -70,42 +82,79 @@ fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>,
     Ok(members)
 }
 
-fn take_apart(view: &View, text: &str) -> Result<Layers, String> {
-    let payload = link::payload(text).map_err(|error| error.in_words(view.lang))?;
-    let json = payload.json().map_err(|error| error.in_words(view.lang))?;
-    let mut warnings = Warnings::default();
-    let read = members(json, &mut warnings);
-    let kind = match (&read, AnyLink::read(&payload)) {
-        (Err(error), _) => Err(error.in_words(view.lang)),
-        (Ok(_), Ok((AnyLink::Login(_), _))) => Ok(view.say("登录", "a login")),
-        (Ok(_), Ok((AnyLink::Pay(_), _))) => Ok(view.say("付款", "a payment")),
-        (Ok(_), Err(error)) => Err(error.in_words(view.lang)),
+/// Whether the platform would follow it: whose it is, and whether it returns to what the app has registered.
+async fn known(pages: &Pages, view: &View, link: &AnyLink<'_>, json: &str) -> Vec<(bool, String)> {
+    let (uuid, back) = match link {
+        AnyLink::Login(asks) => (asks.uuid.as_str(), Some(asks.callback_url.as_str().to_owned())),
+        AnyLink::Pay(asks) => {
+            (asks.key_id(), link::peek(json, "callbackUrl").ok().flatten().map(|url| url.into_owned()))
+        }
     };
-    let members = read.unwrap_or_default();
-    let warnings = payload.warnings.iter().chain(warnings.iter());
-    let warnings = warnings.map(|warning| (warning.name(), warning_in(view, warning))).collect();
+    let Ok(app) = pages.shared.store.view(FindVasApp(uuid.to_owned())).await else {
+        return vec![(false, view.say("没有这个 uuid 的应用。", "There is no app of this uuid.").to_owned())];
+    };
+    let wallet = app.profile.meta().doc.in_lang(view.lang);
+    let whose = format!("{} {} ({wallet})", view.say("应用：", "The app is"), app.name);
+    let allowed = back.is_some_and(|back| app.registered().allows(&back));
+    let back = match allowed {
+        true => view.say(
+            "callbackUrl 在应用登记的安全域名或协议之内（R49）。",
+            "The callbackUrl is within the app's safe domain, or of its scheme (R49).",
+        ),
+        false => view.say(
+            "callbackUrl 不在应用登记的安全域名或协议之内，会被拒绝（R49）。",
+            "The callbackUrl is outside the app's safe domain and not of its scheme: it is refused (R49).",
+        ),
+    };
+    vec![(true, whose), (allowed, back.to_owned())]
+}
+
+fn make(scheme: &str, members: &[(String, String)]) -> Made {
     let mut canonical = Vec::new();
     json::write_object(members.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut canonical);
     let canonical = String::from_utf8(canonical).unwrap_or_default(); // made of strings
     let mut encoded = Vec::new();
     link::encode_into(&canonical, &mut encoded);
-    let encoded = format!("{}://{}", payload.scheme, String::from_utf8(encoded).unwrap_or_default());
-    let code = QrCode::new(&format!("{}://{canonical}", payload.scheme)).ok();
+    let encoded = format!("{scheme}://{}", String::from_utf8(encoded).unwrap_or_default());
+    let code = QrCode::new(&format!("{scheme}://{canonical}")).ok();
+    let modules = code.as_ref().map_or(0, QrCode::modules);
+    Made { canonical, encoded, modules, qr: code.map(|code| code.to_svg()).unwrap_or_default() }
+}
+
+async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, String> {
+    let payload = link::payload(text).map_err(|error| error.in_words(view.lang))?;
+    let json = payload.json().map_err(|error| error.in_words(view.lang))?;
+    let mut warnings = Warnings::default();
+    let (members, unread) = match members(json, &mut warnings) {
+        Ok(members) => (members, None),
+        Err(error) => (Vec::new(), Some(error.in_words(view.lang))),
+    };
+    let (kind, known) = match (unread, AnyLink::read(&payload)) {
+        (Some(why), _) => (Err(why), Vec::new()),
+        (None, Ok((link, _))) => {
+            let kind = match &link {
+                AnyLink::Login(_) => view.say("登录", "a login"),
+                AnyLink::Pay(_) => view.say("付款", "a payment"),
+            };
+            (Ok(kind), known(pages, view, &link, json).await)
+        }
+        (None, Err(error)) => (Err(error.in_words(view.lang)), Vec::new()),
+    };
+    let warnings = payload.warnings.iter().chain(warnings.iter());
+    let warnings = warnings.map(|warning| (warning.name(), warning_in(view, warning))).collect();
     Ok(Layers {
+        made: kind.is_ok().then(|| make(payload.scheme, &members)),
         scheme: payload.scheme.to_owned(),
         json: json.to_owned(),
         members,
         kind,
+        known,
         warnings,
-        canonical,
-        encoded,
-        modules: code.as_ref().map_or(0, QrCode::modules),
-        qr: code.map(|code| code.to_svg()).unwrap_or_default(),
     })
 }
 
-pub(crate) async fn page(view: View, Asked(asked): Asked<Wanted>) -> Response {
+pub(crate) async fn page(State(pages): State<Pages>, view: View, Asked(asked): Asked<Wanted>) -> Response {
     let text = asked.text.trim();
-    let layers = (!text.is_empty()).then(|| take_apart(&view, text));
+    let layers = if text.is_empty() { None } else { Some(take_apart(&pages, &view, text).await) };
     render(&LinkPage { view: &view, text, layers })
 }

@@ -34,9 +34,13 @@ fn remember(mut response: Response, visitor: &str, fresh: bool) -> Response {
 }
 
 fn stopped(view: &View, why: &str) -> Response {
+    not_served(view, StatusCode::BAD_REQUEST, why)
+}
+
+fn not_served(view: &View, status: StatusCode, why: &str) -> Response {
     problem(
         view,
-        StatusCode::BAD_REQUEST,
+        status,
         view.say("商店没有完成", "The shop could not do that"),
         why,
         view.say(
@@ -60,12 +64,21 @@ impl Shown {
             OrderState::Waiting => (view.say("待支付", "waiting"), "warn"),
             OrderState::Paid => (view.say("已支付", "paid"), "ok"),
             OrderState::Refunded => (view.say("已退款", "refunded"), ""),
+            OrderState::Expired => (view.say("已过期", "expired"), "bad"),
         };
         Self { name: view.say(order.item.zh, order.item.en), order, state, mood }
     }
 
     fn may_be_refunded(&self) -> bool {
         self.order.way == Way::Fomo && self.order.state == OrderState::Paid
+    }
+
+    fn is_expired(&self) -> bool {
+        self.order.state == OrderState::Expired
+    }
+
+    fn is_by_link(&self) -> bool {
+        self.order.qr.is_some()
     }
 
     fn waits(&self) -> bool {
@@ -92,6 +105,9 @@ pub(crate) async fn page(State(pages): State<Pages>, view: View, headers: Header
         Some(Way::Vas(profile)) => profile.asset(),
         _ => "usdt",
     };
+    for order in pages.merchant.orders(&visitor) {
+        pages.merchant.look_after(&visitor, &order.id).await;
+    }
     let orders = pages.merchant.orders(&visitor).into_iter().map(|order| Shown::of(&view, order)).collect();
     let lines = pages.merchant.lines().into_iter().map(|line| (shown_time(line.at), line.text)).collect();
     let shop = ShopPage { view: &view, customer, ways: Way::ALL, items: ITEMS, unit, orders, lines };
@@ -126,7 +142,10 @@ pub(crate) async fn sign_in(
 ) -> Response {
     let (visitor, fresh) = visitor(&pages, &headers);
     let response = match Way::of(&way) {
-        None => stopped(&view, view.say("没有这种登录方式。", "There is no such way to sign in.")),
+        None => {
+            let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
+            not_served(&view, StatusCode::NOT_FOUND, why)
+        }
         Some(Way::Fomo) => see_other(&pages.merchant.fomo_login(&visitor)),
         Some(Way::Vas(profile)) => match pages.merchant.vas_login(&visitor, profile) {
             None => stopped(&view, view.say("无法生成链接。", "No link could be made.")),
@@ -168,7 +187,19 @@ pub(crate) async fn back(
 ) -> Response {
     let (visitor, _) = visitor(&pages, &headers);
     if !back.error.is_empty() {
-        return stopped(&view, view.say("你拒绝了授权。", "You refused access."));
+        return problem(
+            &view,
+            StatusCode::OK,
+            view.say("没有登录", "You are not signed in"),
+            view.say(
+                "你拒绝了授权，商店不知道你是谁。什么也没有发生。",
+                "You refused access, so the shop does not know who you are. Nothing else has happened.",
+            ),
+            view.say(
+                "想买东西时，再从商店登录。",
+                "When you want to buy something, sign in at the shop again.",
+            ),
+        );
     }
     if !back.trade_id.is_empty() {
         return match pages.merchant.order(&visitor, &back.trade_id) {
@@ -215,12 +246,14 @@ struct OrderLive<'a> {
     shown: Shown,
 }
 
-fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bought> {
-    pages.merchant.order(&visitor(pages, headers).0, id)
+async fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bought> {
+    let visitor = visitor(pages, headers).0;
+    pages.merchant.look_after(&visitor, id).await;
+    pages.merchant.order(&visitor, id)
 }
 
 fn no_order(view: &View) -> Response {
-    stopped(view, view.say("没有这个订单。", "There is no such order."))
+    not_served(view, StatusCode::NOT_FOUND, view.say("没有这个订单。", "There is no such order."))
 }
 
 pub(crate) async fn order(
@@ -229,7 +262,7 @@ pub(crate) async fn order(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match own_order(&pages, &headers, &id) {
+    match own_order(&pages, &headers, &id).await {
         Some(order) => {
             let qr = order.qr.as_deref().filter(|_| order.state == OrderState::Waiting).map(svg);
             render(&OrderPage { view: &view, shown: Shown::of(&view, order), qr })
@@ -244,7 +277,7 @@ pub(crate) async fn order_live(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match own_order(&pages, &headers, &id) {
+    match own_order(&pages, &headers, &id).await {
         Some(order) => render(&OrderLive { view: &view, shown: Shown::of(&view, order) }),
         None => no_order(&view),
     }

@@ -3,13 +3,15 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 use wallet_api::vas::pay;
 use wallet_core::crypto::Sha256 as _;
+use wallet_core::form;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, fomo, rsa};
 use wallet_platform::FindVasApp;
-use wallet_server::pages::{Posted, View, page as render};
+use wallet_server::pages::{Asked, Posted, View, page as render};
 
 use super::Pages;
 
@@ -40,7 +42,7 @@ struct Shown {
 struct SignPage<'a> {
     view: &'a View,
     given: Given,
-    fomo: Option<Shown>,
+    fomo: Option<Result<Shown, String>>,
     rsa: Option<Result<Shown, String>>,
 }
 
@@ -61,23 +63,43 @@ fn shown(view: &View, finding: &Finding) -> Shown {
     }
 }
 
-pub(crate) async fn page(view: View) -> Response {
-    render(&SignPage { view: &view, given: Given::default(), fomo: None, rsa: None })
+/// What is asked for by an address: nothing secret.
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    timestamp: String,
+    #[serde(default)]
+    sign: String,
+    #[serde(default)]
+    link: String,
+    #[serde(default)]
+    key: String,
 }
 
-/// `sign` of FOMO.
+/// The forms. A pay link in the address is explained at once: nothing about it is secret.
+pub(crate) async fn page(State(pages): State<Pages>, view: View, Asked(asked): Asked<Wanted>) -> Response {
+    let Wanted { timestamp, sign, link, key } = asked;
+    let rsa =
+        if link.is_empty() { None } else { Some(explain(&pages, &view, link.trim(), key.trim()).await) };
+    render(&SignPage { view: &view, given: Given { timestamp, sign, link, key }, fomo: None, rsa })
+}
+
+/// `sign` of FOMO. The other language is at an address without the secret, which has to be typed again there.
 pub(crate) async fn explain_fomo(view: View, posted: Posted) -> Response {
-    let view = view.at("/sign");
     let (timestamp, sign) = (posted.text("timestamp").trim(), posted.text("sign").trim());
-    let finding = fomo(&Portable::new(), posted.text("client_secret").trim(), timestamp, sign);
+    let view = view.at(&format!("/sign?{}", form::query(&[("timestamp", timestamp), ("sign", sign)])));
+    let explained = match posted.text("client_secret").trim() {
+        "" => Err(view.say("请填写 client_secret。", "Enter the client_secret.").to_owned()),
+        secret => Ok(shown(&view, &fomo(&Portable::new(), secret, timestamp, sign))),
+    };
     let given = Given { timestamp: timestamp.to_owned(), sign: sign.to_owned(), ..Given::default() };
-    render(&SignPage { view: &view, given, fomo: Some(shown(&view, &finding)), rsa: None })
+    render(&SignPage { view: &view, given, fomo: Some(explained), rsa: None })
 }
 
 /// The signature of a pay link; the app's own key is looked up where none is given.
 pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted: Posted) -> Response {
-    let view = view.at("/sign");
     let (text, key) = (posted.text("link").trim(), posted.text("key").trim());
+    let view = view.at(&format!("/sign?{}", form::query(&[("link", text), ("key", key)])));
     let explained = explain(&pages, &view, text, key).await;
     let given = Given { link: text.to_owned(), key: key.to_owned(), ..Given::default() };
     render(&SignPage { view: &view, given, fomo: None, rsa: Some(explained) })

@@ -172,7 +172,19 @@ pub(crate) async fn create(State(server): State<Server>, view: View, posted: Pos
                 redirect_uri: text("redirect_uri"),
                 ..Given::default()
             };
-            new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(in_words(view.lang, &no)))
+            let why = match no.refused().and_then(|no| no.field) {
+                Some("name") => {
+                    view.say("名称须为 1 到 64 个可见字符。", "The name is 1 to 64 visible characters.").to_owned()
+                }
+                Some("redirect_uri") => view
+                    .say(
+                        "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
+                        "The redirect_uri is an address that a browser can open, such as https://shop.example/back: without # and @.",
+                    )
+                    .to_owned(),
+                _ => in_words(view.lang, &no),
+            };
+            new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(why))
         }
         Err(no) => failure(&view, &no),
     }
@@ -237,6 +249,8 @@ struct AppPage<'a> {
     app: Shown,
     problem: Option<String>,
     done: Option<String>,
+    /// What the app waits for.
+    note: Option<String>,
     facts: Vec<Fact>,
     secrets_may_be_seen: bool,
     /// Whether its secret can be changed: FOMO's.
@@ -269,6 +283,15 @@ struct After {
     done: Option<String>,
 }
 
+/// A page that is not made again without the password.
+fn shown_once(view: &View) -> After {
+    let done = view.say(
+        "密钥在下面。离开本页或切换语言后，要再次输入密码才会显示。",
+        "The secrets stand below. Once you leave this page or switch the language, they take your password again.",
+    );
+    After { done: Some(done.to_owned()), ..After::default() }
+}
+
 fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {
     let base = server.inner.public_url(Fomo::META.base_path);
     let facts = vec![
@@ -285,6 +308,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
             app: Shown::fomo(view, app),
             problem: after.problem,
             done: after.done,
+            note: None,
             facts,
             secrets_may_be_seen: true,
             rotates: true,
@@ -408,7 +432,7 @@ async fn with_secret(
         Err(no) => return refused(no),
     };
     if !rotate {
-        return fomo_page(&server, &view, &app, keys.secrets().next(), After::default());
+        return fomo_page(&server, &view, &app, keys.secrets().next(), shown_once(&view));
     }
     let seed = server.inner.store.vault().seed();
     let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
@@ -425,8 +449,8 @@ async fn with_secret(
         }
     };
     let done = view.say(
-        "client_secret 已更换；旧的 24 小时内仍可验签。",
-        "client_secret is a new one; the old one still verifies for 24 hours.",
+        "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
+        "client_secret is a new one; the old one still verifies for 24 hours. Once you leave this page or switch the language, it takes your password again.",
     );
     let after = After { done: Some(done.to_owned()), ..After::default() };
     fomo_page(&server, &view, &app, Some(rotated.client_secret.expose()), after)
@@ -448,6 +472,20 @@ pub(crate) async fn rotate(
     posted: Posted,
 ) -> Response {
     with_secret(server, view, client_id, posted, true).await
+}
+
+/// Who decides, and what comes then.
+fn in_review(view: &View) -> String {
+    let who = view.say(
+        "运营者在 /admin 审核。通过后，uuid、accessToken 与密钥会出现在这里。",
+        "An operator reviews it at /admin. Once it is approved, uuid, accessToken and keys appear here.",
+    );
+    // A sandbox shows who can sign in.
+    let here = view.say(
+        "在这个沙箱里你可以自己来：以 operator 登录。",
+        "In this sandbox that may be you: sign in as operator.",
+    );
+    if view.hints().is_empty() { who.to_owned() } else { format!("{who} {here}") }
 }
 
 /// The credentials of an app of the VAS and Lafi wallets, once they may be seen.
@@ -496,6 +534,7 @@ fn vas_page(
             app: Shown::vas(view, app),
             problem: after.problem.or(reason),
             done: after.done,
+            note: (app.state == Review::Pending).then(|| in_review(view)),
             facts,
             secrets_may_be_seen: approved,
             rotates: false,
@@ -615,7 +654,7 @@ pub(crate) async fn reveal_vas(
 ) -> Response {
     let shown = server.clone();
     with_vas_secrets(server, view, id, posted, |view, secrets| {
-        vas_page(&shown, view, &secrets.app, Some(secrets), After::default())
+        vas_page(&shown, view, &secrets.app, Some(secrets), shown_once(view))
     })
     .await
 }

@@ -21,7 +21,8 @@ struct ConsentPage<'a> {
     client_id: &'a str,
     user: &'a str,
     scopes: Vec<&'static str>,
-    redirect_uri: &'a str,
+    /// Where the browser really goes.
+    back: String,
     fields: Vec<(&'static str, String)>,
 }
 
@@ -133,9 +134,14 @@ pub(crate) async fn authorize(
         Ok(app) => app,
         Err(response) => return response,
     };
+    // RFC 6749, 4.1.2.1. The documents know no response_type: without one it is a code that is asked for.
+    if !matches!(&*text("response_type"), "" | "code") {
+        return see_other(&after_consent(&app.redirect_uri, Err("unsupported_response_type"), &asked.state));
+    }
     let Some(signed_in) = &view.signed_in else {
         return see_other(&format!("/openfomo/login.html?next={}", encoded(&view.here())));
     };
+    let back = browser_address(&app.redirect_uri);
     let granted: Vec<&str> = app.scopes.split(' ').collect();
     let scopes = Fomo::META.scopes.iter().filter(|scope| granted.contains(&scope.id));
     let mut response = page(&ConsentPage {
@@ -144,10 +150,10 @@ pub(crate) async fn authorize(
         client_id: &app.client_id,
         user: &signed_in.user.name,
         scopes: scopes.map(|scope| scope.doc.in_lang(view.lang)).collect(),
-        redirect_uri: &app.redirect_uri,
+        back: back.clone(),
         fields: asked.fields(),
     });
-    response.extensions_mut().insert(LeadsTo(origin(&browser_address(&app.redirect_uri))));
+    response.extensions_mut().insert(LeadsTo(origin(&back)));
     response
 }
 
@@ -170,9 +176,9 @@ pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Pos
         seed: server.inner.store.vault().seed(),
     };
     let told = match server.inner.store.submit(command).await {
-        Ok(code) => after_consent(&asked.redirect_uri, Some(code.text.expose()), &asked.state),
+        Ok(code) => after_consent(&asked.redirect_uri, Ok(code.text.expose()), &asked.state),
         Err(Failure::Refused(no)) if no.refusal == Reason::Fomo(Refusal::AccessDenied) => {
-            after_consent(&asked.redirect_uri, None, &asked.state)
+            after_consent(&asked.redirect_uri, Err("access_denied"), &asked.state)
         }
         Err(failure) => return super::failure(&view, &failure),
     };

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use wallet_api::fomo::{Refusal, complete_register, login, register};
-use wallet_platform::EndSession;
+use wallet_platform::{EndSession, Reason};
 use wallet_store::Failure;
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
@@ -16,6 +16,9 @@ use super::{
 };
 use crate::server::Server;
 
+pub(crate) const SIGN_IN: &str = "/openfomo/login.html";
+pub(crate) const REGISTER: &str = "/openfomo/register.html";
+
 /// Where to go on to afterwards.
 #[derive(Deserialize)]
 pub(crate) struct Onward {
@@ -24,6 +27,11 @@ pub(crate) struct Onward {
     /// Not empty right after a registration.
     #[serde(default)]
     registered: String,
+    /// The registration that waits for its code, where one does.
+    #[serde(default)]
+    verify_id: String,
+    #[serde(default)]
+    tmp_user_id: String,
 }
 
 #[derive(Template)]
@@ -50,13 +58,23 @@ fn waiting_app(next: &str) -> Option<String> {
 /// The form again, with the reason.
 fn not_signed_in(view: &View, failure: &Failure, login_name: &str, next: &str) -> Response {
     let next = local(next);
-    let problem = Some(in_words(view.lang, failure));
+    let problem = Some(match failure.refused().and_then(|no| no.wait) {
+        None => in_words(view.lang, failure),
+        Some(wait) => {
+            let seconds = wait.as_millis().div_ceil(1000);
+            let why = view.say(
+                "这个用户名的密码错了太多次，请",
+                "Too many wrong passwords for this name: try again in",
+            );
+            format!("{why} {seconds} {}", view.say("秒后再试。", "s."))
+        }
+    });
     let app = waiting_app(next);
     let page = LoginPage { view, app, problem, done: None, login_name, next, hints: view.hints() };
     page_with(refused(failure), &page)
 }
 
-pub(crate) async fn form(view: View, Asked(Onward { next, registered }): Asked<Onward>) -> Response {
+pub(crate) async fn form(view: View, Asked(Onward { next, registered, .. }): Asked<Onward>) -> Response {
     let next = local(&next);
     let done = (!registered.is_empty()).then(|| {
         view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
@@ -74,8 +92,8 @@ fn refused(failure: &Failure) -> StatusCode {
 }
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let view = view.at("/openfomo/login.html");
     let (login_name, next) = (posted.text("login_name"), posted.text("next"));
+    let view = view.at(&format!("{SIGN_IN}?next={}", encoded(local(next))));
     let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), next).await,
@@ -103,7 +121,7 @@ pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: 
     {
         return super::failure(&view, &failure);
     }
-    let mut response = see_other("/openfomo/login.html");
+    let mut response = see_other(SIGN_IN);
     let https = server.inner.pages.https;
     set_cookie(response.headers_mut(), SESSION_COOKIE, "", https);
     set_cookie(response.headers_mut(), VISITOR_COOKIE, "", https);
@@ -127,78 +145,88 @@ struct RegisterPage<'a> {
     codes: bool,
 }
 
+/// The form, or the one for the code where a registration waits for it.
 fn register_page(
     view: &View,
     status: StatusCode,
     user_name: &str,
     next: &str,
+    begun: Option<Begun>,
     problem: Option<String>,
 ) -> Response {
-    let next = local(next);
-    page_with(status, &RegisterPage { view, problem, user_name, next, begun: None, codes: false })
+    let (next, codes) = (local(next), !view.hints().is_empty());
+    page_with(status, &RegisterPage { view, problem, user_name, next, begun, codes })
 }
 
-pub(crate) async fn register_form(view: View, Asked(Onward { next, .. }): Asked<Onward>) -> Response {
-    register_page(&view, StatusCode::OK, "", &next, None)
+/// The address at which a registration waits for its code. It is worth nothing without the code.
+fn code_step(begun: &Begun, next: &str) -> String {
+    let [id, tmp, next] = [&begun.verify_id, &begun.tmp_user_id, local(next)].map(encoded);
+    format!("{REGISTER}?verify_id={id}&tmp_user_id={tmp}&next={next}")
+}
+
+pub(crate) async fn register_form(view: View, Asked(onward): Asked<Onward>) -> Response {
+    let Onward { next, verify_id, tmp_user_id, .. } = onward;
+    let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
+    register_page(&view, StatusCode::OK, "", &next, begun, None)
 }
 
 /// Fewest characters of a password that is chosen on a page.
 const SHORTEST_PASSWORD: usize = 8;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let view = view.at("/openfomo/register.html");
     let (user_name, pwd, next) = (posted.text("user_name"), posted.text("pwd"), posted.text("next"));
+    let view = view.at(&format!("{REGISTER}?next={}", encoded(local(next))));
     if pwd.chars().count() < SHORTEST_PASSWORD {
         let problem = view.say("密码至少 8 个字符。", "The password needs at least 8 characters.").to_owned();
-        return register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, user_name, next, Some(problem));
+        return register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, user_name, next, None, Some(problem));
     }
     // Whether the name is taken is told only to who proves to own it, when it is completed.
     match server.inner.register(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await {
-        Ok(begun) => page(&RegisterPage {
-            view: &view,
-            problem: None,
-            user_name,
-            next: local(next),
-            begun: Some(Begun { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id }),
-            codes: !view.hints().is_empty(),
-        }),
+        Ok(begun) => {
+            let begun = Begun { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id };
+            see_other(&code_step(&begun, next))
+        }
         Err(failure) => {
-            register_page(&view, refused(&failure), user_name, next, Some(in_words(view.lang, &failure)))
+            let malformed = view.say(
+                "用户名须为 3 到 64 个字符：字母、数字和 _ . @ + -",
+                "A login name is 3 to 64 characters: letters, digits and _ . @ + -",
+            );
+            let problem = in_words_of_its_own(&view, &failure, Refusal::LoginNameInvalid, malformed);
+            register_page(&view, refused(&failure), user_name, next, None, Some(problem))
         }
     }
 }
 
 pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let view = view.at("/openfomo/register.html");
-    let (verify_id, tmp_user_id) = (posted.text("verify_id"), posted.text("tmp_user_id"));
+    let next = local(posted.text("next"));
+    let begun = Begun {
+        verify_id: posted.text("verify_id").to_owned(),
+        tmp_user_id: posted.text("tmp_user_id").to_owned(),
+    };
+    let view = view.at(&code_step(&begun, next));
     let request = complete_register::Request {
         verify_code: posted.text("verify_code").into(),
-        verify_id: verify_id.into(),
-        tmp_user_id: tmp_user_id.into(),
+        verify_id: begun.verify_id.as_str().into(),
+        tmp_user_id: begun.tmp_user_id.as_str().into(),
     };
-    let next = local(posted.text("next"));
-    match server.inner.complete_register(request).await {
-        Ok(_) => see_other(&format!("/openfomo/login.html?registered=1&next={}", encoded(next))),
-        Err(failure) => page_with(
-            refused(&failure),
-            &RegisterPage {
-                view: &view,
-                problem: Some(in_words_of_its_own(
-                    &view,
-                    &failure,
-                    Refusal::NoPermission,
-                    view.say(
-                        "验证码不对，或已失效。请核对后再填，或重新注册。",
-                        "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
-                    ),
-                )),
-                user_name: "",
-                next,
-                begun: Some(Begun { verify_id: verify_id.to_owned(), tmp_user_id: tmp_user_id.to_owned() }),
-                codes: !view.hints().is_empty(),
-            },
-        ),
+    let failure = match server.inner.complete_register(request).await {
+        Ok(_) => return see_other(&format!("{SIGN_IN}?registered=1&next={}", encoded(next))),
+        Err(failure) => failure,
+    };
+    if failure.refused().is_some_and(|no| no.refusal == Reason::Fomo(Refusal::LoginNameInvalid)) {
+        let taken = view.say(
+            "这个用户名已有人使用，请换一个再注册。",
+            "Somebody has this name already. Register with another.",
+        );
+        let view = view.clone().at(&format!("{REGISTER}?next={}", encoded(next)));
+        return register_page(&view, refused(&failure), "", next, None, Some(taken.to_owned()));
     }
+    let wrong = view.say(
+        "验证码不对，或已失效。请核对后再填，或重新注册。",
+        "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
+    );
+    let problem = in_words_of_its_own(&view, &failure, Refusal::NoPermission, wrong);
+    register_page(&view, refused(&failure), "", next, Some(begun), Some(problem))
 }
 
 /// For the query of an address.

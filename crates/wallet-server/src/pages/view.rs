@@ -231,10 +231,9 @@ pub struct Asked<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let why = match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(asked)) => return Ok(Self(asked)),
-            Err(why) => why,
-        };
+        if let Ok(Query(asked)) = Query::<T>::from_request_parts(parts, state).await {
+            return Ok(Self(asked));
+        }
         let Ok(view) = View::from_request_parts(parts, state).await else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
@@ -242,7 +241,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             &view,
             StatusCode::BAD_REQUEST,
             view.say("地址不可读", "The address cannot be read"),
-            &why.body_text(),
+            view.say(
+                "其中有参数出现了两次，或该是数字的不是数字。",
+                "One of its parameters stands there twice, or is no number where one belongs.",
+            ),
             view.say("从页面上的链接打开。", "Open it by a link of a page."),
         ))
     }

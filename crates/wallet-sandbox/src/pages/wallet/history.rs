@@ -192,7 +192,8 @@ pub(crate) async fn page(
     let chosen = purses.iter().find(|purse| purse.unit() == asked.of).or(purses.first());
     let address = |unit: &str, from: Option<u64>| {
         let from = from.map(|from| from.to_string());
-        let query: Vec<_> = [("of", unit)].into_iter().chain(from.as_deref().map(|from| ("from", from))).collect();
+        let query: Vec<_> =
+            [("of", unit)].into_iter().chain(from.as_deref().map(|from| ("from", from))).collect();
         format!("/wallet/history?{}", form::query(&query))
     };
     let (history, older) = match chosen {

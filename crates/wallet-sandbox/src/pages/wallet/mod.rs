@@ -193,10 +193,9 @@ impl<'a> Wallet<'a> {
     async fn show(&self, asked: &Wanted, sheet: Sheet, outcome: Option<Outcome>) -> Response {
         let (view, lang) = (self.view, self.view.lang);
         let (note, mut problem) = match outcome {
-            Some(Outcome::PasswordSet) => (
-                Some(view.say("支付密码已设置。", "Your payment password is set.")),
-                None,
-            ),
+            Some(Outcome::PasswordSet) => {
+                (Some(view.say("支付密码已设置。", "Your payment password is set.")), None)
+            }
             Some(Outcome::MoneyCame) => (Some(view.say("钱已到账。", "The money is here.")), None),
             Some(Outcome::NotDone(why)) => (None, Some(why)),
             _ => (None, None),

@@ -76,7 +76,8 @@ pub(crate) async fn set_password(
     };
     let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
     if chosen.chars().count() < SHORTEST {
-        let why = NotDone::because("支付密码至少 6 个字符。", "The payment password needs at least 6 characters.");
+        let why =
+            NotDone::because("支付密码至少 6 个字符。", "The payment password needs at least 6 characters.");
         return password_page(&wallet, &asked, Some(&why));
     }
     if chosen != posted.text("again") {

@@ -1,0 +1,256 @@
+//! The sandbox's wallet and shop, without a browser.
+
+use http::StatusCode;
+use scraper::{Html, Selector};
+use wallet_tests::World;
+
+use crate::pages::{Got, Visitor, form_of, newest_code, texts};
+
+/// A FOMO payment that waits for this user: the address of its sheet, and its trade_id.
+async fn waiting(world: &World, user: &str) -> (String, String) {
+    let order = world.pre_pay(user).await;
+    let reply = world.call(&order).await.ok();
+    let id = reply.json["data"]["transfer_id"].to_string().trim_matches('"').to_owned();
+    let trade = order.field("trade_id").to_owned();
+    (format!("/wallet?{}", form_of(&[("transfer_id", &id), ("trade_id", &trade)])), trade)
+}
+
+/// Sends the form that stands on a page, with what it hands on, to where it leads.
+async fn send(visitor: &mut Visitor<'_>, page: &str, action: &str, typed: &[(&str, &str)]) -> Got {
+    let got = visitor.get(page).await;
+    let fields: Vec<(String, String)> = {
+        let document = Html::parse_document(&got.text);
+        let form = document.select(&Selector::parse(&format!("form[action='{action}']")).unwrap()).next();
+        let form = form.unwrap_or_else(|| panic!("no form to {action} at {page}: {}", got.text));
+        let hidden = Selector::parse("input[type=hidden]").unwrap();
+        let hidden = form.select(&hidden).map(|field| {
+            let value = |name| field.value().attr(name).unwrap_or_default().to_owned();
+            (value("name"), value("value"))
+        });
+        hidden.collect()
+    };
+    let mut all: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    all.extend_from_slice(typed);
+    visitor.post_with(action, &all, None).await
+}
+
+/// Where the link that says this leads.
+fn link(page: &str, words: &str) -> String {
+    let page = Html::parse_document(page);
+    let links = Selector::parse("a").unwrap();
+    let found = page.select(&links).find(|link| link.text().collect::<String>() == words);
+    found.unwrap_or_else(|| panic!("no link {words}")).value().attr("href").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
+    let world = World::start().await;
+    let mut carol = Visitor::new(&world, "en");
+    let register = "/openfomo/register.html";
+    let named = [("user_name", "carol"), ("pwd", "carol-password"), ("next", "/shop")];
+    let step = carol.post(register, register, &named).await.location().to_owned();
+    let code = newest_code(&world).await;
+    let done = send(&mut carol, &step, "/openfomo/register/verify", &[("verify_code", &code)]).await;
+    let page = done.location().to_owned();
+    let signed_in = send(
+        &mut carol,
+        &page,
+        "/openfomo/login.html",
+        &[("login_name", "carol"), ("pwd", "carol-password")],
+    );
+    assert_eq!(signed_in.await.location(), "/shop");
+
+    // The shop, by FOMO: consent, an order, its sheet.
+    let consent = carol.get("/shop/sign_in/fomo").await.location().to_owned();
+    let consent = consent.strip_prefix(&world.told().url).unwrap_or(&consent).to_owned();
+    let back = send(&mut carol, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
+    carol.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    let order = send(&mut carol, "/shop", "/shop/buy", &[("item", "coffee")]).await.location().to_owned();
+    let sheet = link(&carol.get(&order).await.text, "Pay in the wallet");
+
+    // Nobody is asked for a password who has none, but led to where one is set, and back.
+    let asked = carol.get(&sheet).await;
+    assert!(asked.text.contains("You have no payment password yet"), "{}", asked.text);
+    assert_eq!(texts(&asked.text, "#wallet_pwd"), [""; 0]);
+    let page = link(&asked.text, "Set a payment password");
+    for (pwd, chosen, again, why) in [
+        ("carol-password", "12345", "12345", "at least 6 characters"),
+        ("carol-password", "123456", "123457", "differ"),
+        ("wrong-password", "123456", "123456", "Wrong user name or password"),
+    ] {
+        let typed = [("pwd", pwd), ("wallet_pwd", chosen), ("again", again)];
+        let refused = send(&mut carol, &page, "/wallet/password", &typed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text.contains(why), "{why}: {}", refused.text);
+    }
+    let typed = [("pwd", "carol-password"), ("wallet_pwd", "123456"), ("again", "123456")];
+    let set = send(&mut carol, &page, "/wallet/password", &typed).await.location().to_owned();
+    let told = carol.get(&set).await;
+    assert!(told.text.contains("Your payment password is set") && told.text.contains("Time left"));
+
+    // Without money the refusal says what helps, in either language; the sheet is still there after that.
+    let poor = send(&mut carol, &set, "/wallet/confirm", &[("wallet_pwd", "123456")]).await;
+    let refused = carol.get(poor.location()).await;
+    assert!(refused.text.contains("The balance is too small"), "{}", refused.text);
+    assert_eq!(link(&refused.text, "Get some of the sandbox's money"), "#money");
+    let in_chinese = carol.get(&format!("{}&lang=zh", poor.location())).await;
+    assert!(in_chinese.text.contains("余额不足") && in_chinese.text.contains("领取沙箱的钱"));
+    carol.get("/wallet?lang=en").await;
+    let rich = send(&mut carol, poor.location(), "/wallet/money", &[]).await.location().to_owned();
+    let told = carol.get(&rich).await;
+    assert!(told.text.contains("The money is here") && told.text.contains("Time left"));
+    let paid = send(&mut carol, &rich, "/wallet/confirm", &[("wallet_pwd", "123456")]).await;
+    let told = carol.get(paid.location()).await.text;
+    let facts = texts(&told, ".phone dl.facts dd");
+    assert_eq!(facts[..2], ["The corner café", "1.50 usdt"], "{facts:?}");
+    let history = texts(&carol.get("/wallet").await.text, ".phone tbody tr").join("\n");
+    assert!(history.contains("payment · The corner café") && history.contains("coffee-"), "{history}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_tells_what_was_paid_by_each_wallet_and_to_whom() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    assert!(alice.get("/wallet").await.text.contains("deposit"));
+    let pwd = world.user("alice").wallet_pwd.clone();
+    let (sheet, trade) = waiting(&world, "alice").await;
+    send(&mut alice, &sheet, "/wallet/confirm", &[("wallet_pwd", &pwd)]).await;
+    let mut orders = vec![("usdt", trade)];
+    for (way, asset) in [("vas", "VAS"), ("lafi", "L-F")] {
+        let code = alice.get(&format!("/shop/sign_in/{way}")).await.text;
+        let scan = link(&code, "Open in the wallet");
+        send(&mut alice, &scan, "/wallet/approve", &[]).await;
+        let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "tea")]).await.location().to_owned();
+        let page = alice.get(&order).await.text;
+        let sheet = link(&page, "Pay in the wallet");
+        let paid = send(&mut alice, &sheet, "/wallet/pay", &[("wallet_pwd", &pwd)]).await;
+        assert!(alice.get(paid.location()).await.text.contains("Submitted"));
+        // What was submitted is not offered again: to whoever paid with its txid, to others without.
+        let again = alice.get(&sheet).await.text;
+        assert!(again.contains("A payment was submitted") && again.contains("txid"), "{again}");
+        assert_eq!(texts(&again, "#wallet_pwd"), [""; 0]);
+        let mut bob = Visitor::new(&world, "en");
+        bob.sign_in("bob", "/wallet").await;
+        let others = bob.get(&sheet).await.text;
+        assert!(others.contains("A payment was submitted") && !others.contains("txid"), "{others}");
+        orders.push((asset, order.strip_prefix("/shop/orders/").unwrap().to_owned()));
+    }
+    let lately = texts(&alice.get("/wallet").await.text, ".phone tbody tr").join("\n");
+    for (unit, order) in &orders {
+        assert!(lately.contains(order), "{unit}: {lately}");
+        let page = alice.get(&format!("/wallet/history?of={unit}")).await.text;
+        let rows = texts(&page, ".phone tbody tr");
+        let row = rows.iter().find(|row| row.contains(order)).expect("the payment");
+        assert!(row.contains('−') && row.contains(unit), "{row}");
+        let name = if *unit == "usdt" { "Demo shop" } else { "The corner café" };
+        assert!(row.contains(name), "{row}");
+        assert_eq!(row.contains("waits for a block"), *unit != "usdt", "{row}");
+        let others = orders.iter().filter(|(other, _)| other != unit);
+        others.for_each(|(_, other)| assert!(!rows.join(" ").contains(other), "one account at a time"));
+    }
+    // A block later it is done; and it is nobody else's.
+    world.advance(10).await;
+    let page = alice.get("/wallet/history?of=VAS").await.text;
+    assert!(page.contains(&orders[1].1) && !page.contains("waits for a block"), "{page}");
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/wallet").await;
+    for unit in ["usdt", "VAS", "L-F", "nosuch"] {
+        let page = bob.get(&format!("/wallet/history?of={unit}")).await.text;
+        orders.iter().for_each(|(_, order)| assert!(!page.contains(order), "{unit}"));
+    }
+    let nobody = Visitor::new(&world, "en").get("/wallet/history?of=VAS").await;
+    assert_eq!(nobody.location(), "/openfomo/login.html?next=%2Fwallet%2Fhistory%3Fof%3DVAS");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_history_goes_on_at_another_address() {
+    let world = World::start().await;
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/wallet").await;
+    for _ in 0..20 {
+        send(&mut bob, "/wallet", "/wallet/money", &[]).await;
+    }
+    let newest = bob.get("/wallet/history?of=btc").await.text;
+    let rows = texts(&newest, ".phone tbody tr");
+    assert!(rows.len() == 20 && rows.iter().all(|row| row.contains("+100 ")), "{rows:?}");
+    let oldest = texts(&bob.get(&link(&newest, "Older")).await.text, ".phone tbody tr");
+    assert!(oldest.len() == 1 && oldest[0].contains("+1000 "), "{oldest:?}");
+    let none = bob.get("/wallet/history?of=btc&from=99").await;
+    assert_eq!(none.status, StatusCode::OK);
+    for odd in ["/wallet/history?of=btc&from=0", "/wallet/history?of=VAS&from=18446744073709551615"] {
+        assert!(bob.get(odd).await.status.is_success(), "{odd}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/shop").await;
+    let consent = alice.get("/shop/sign_in/fomo").await.location().to_owned();
+    let consent = consent.strip_prefix(&world.told().url).unwrap_or(&consent).to_owned();
+    let back = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
+    alice.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "cake")]).await.location().to_owned();
+    assert_eq!(texts(&alice.get(&order).await.text, "#state"), ["waiting"]);
+    let lives = wallet_api::fomo::lifetimes::UNCONFIRMED_PAYMENT.as_secs();
+    world.advance(lives - 60).await;
+    assert_eq!(texts(&alice.get(&order).await.text, "#state"), ["waiting"]);
+    world.advance(61).await;
+    let page = alice.get(&order).await.text;
+    assert_eq!(texts(&page, "#state"), ["expired"]);
+    assert_eq!(link(&page, "Order again"), "/shop");
+    assert!(alice.get("/shop").await.text.contains("was not paid in time"), "the log tells how it knows");
+    // What is not there is not found.
+    for nowhere in ["/shop/orders/nosuch", "/shop/sign_in/nosuch"] {
+        assert_eq!(alice.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    // Refusing is no failure.
+    let refused = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "no")]).await;
+    let told = alice.get(refused.location().strip_prefix(&world.told().url).unwrap()).await;
+    assert!(told.status == StatusCode::OK && told.text.contains("You refused access"), "{}", told.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_link_page_says_whether_a_link_would_be_followed() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    let uuid = &world.told().vas.uuid;
+    for (uuid, back, told, made) in [
+        (&**uuid, "http://www.shop.localhost/x", &["The corner café", "within the app"][..], true),
+        (uuid, "https://evil.example/x", &["The corner café", "outside the app"], true),
+        ("73f2dc3d-bcf9-3449-ab35-3fc4bcb1e815", "https://x.example", &["no app of this uuid"], true),
+        (uuid, "", &["not readable"], false),
+    ] {
+        let mut json = serde_json::json!({"type": "login", "uuid": uuid, "callbackUrl": back});
+        if back.is_empty() {
+            json["type"] = "none".into();
+        }
+        let text = format!("vaslogin://{json}");
+        let page = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
+        told.iter().for_each(|told| assert!(page.contains(told), "{told}: {page}"));
+        assert_eq!(page.contains("Canonical form"), made, "nothing is made of what is no link");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_signature_page_keeps_what_is_no_secret_in_the_other_language() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    let typed = [("client_secret", "a-secret-of-mine"), ("timestamp", "1574510444"), ("sign", "0a")];
+    let told = send(&mut alice, "/sign", "/sign/fomo", &typed).await.text;
+    let other = link(&told, "中文");
+    assert!(!other.contains("secret-of-mine"), "{other}");
+    assert_eq!(alice.get(&other).await.field("timestamp"), "1574510444");
+    let none = [("client_secret", " "), ("timestamp", "1574510444"), ("sign", "0a")];
+    let told = send(&mut alice, "/sign?lang=en", "/sign/fomo", &none).await.text;
+    assert!(told.contains("Enter the client_secret"), "{told}");
+    let typed = [("link", "vaspay://{\"type\":\"login\"}"), ("key", "")];
+    let told = send(&mut alice, "/sign?lang=en", "/sign/link", &typed).await.text;
+    let verdict = texts(&told, "[role=alert]");
+    let other = alice.get(&link(&told, "中文")).await.text;
+    let in_chinese = texts(&other, "[role=alert]");
+    assert!(verdict.len() == 1 && in_chinese.len() == 1 && verdict != in_chinese, "{in_chinese:?}");
+}
