@@ -165,6 +165,44 @@ async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
 }
 
 #[tokio::test]
+async fn no_form_is_taken_without_its_token() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/apps").await;
+    let routes = [
+        include_str!("../../crates/wallet-server/src/pages/mod.rs"),
+        include_str!("../../crates/wallet-sandbox/src/pages/mod.rs"),
+    ];
+    let mut tried = 0;
+    for line in routes.iter().flat_map(|text| text.lines()).filter(|line| line.contains("post(")) {
+        let Some(path) = line.split("route(\"").nth(1).and_then(|line| line.split('"').next()) else {
+            continue;
+        };
+        if path.starts_with("/shop/callback/") {
+            continue; // a platform's, not a page's
+        }
+        let path = path.replace(['{', '}'], "");
+        let csrf = alice.get("/wallet").await.csrf();
+        let wrong = ["", "0000000000000000000000000000000000000000", &csrf[1..]];
+        for token in wrong {
+            let body = match path.as_str() {
+                "/wallet/scan" => multipart(token, b"x"),
+                _ => form_of(&[("csrf", token)]).into_bytes(),
+            };
+            let kind = match path.as_str() {
+                "/wallet/scan" => "multipart/form-data; boundary=b",
+                _ => "application/x-www-form-urlencoded",
+            };
+            let request = http::Request::post(alice.url(&path)).header("content-type", kind);
+            let got = alice.send(request.body(body).unwrap()).await;
+            assert_eq!(got.status, StatusCode::FORBIDDEN, "{path}");
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 28, "every form of both");
+}
+
+#[tokio::test]
 async fn a_session_is_a_new_one_after_every_sign_in() {
     let world = World::start().await;
     let mut visitor = Visitor::new(&world, "en");
