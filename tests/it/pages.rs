@@ -199,7 +199,7 @@ async fn no_form_is_taken_without_its_token() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 28, "every form of both");
+    assert_eq!(tried, 29, "every form of both");
 }
 
 #[tokio::test]
@@ -1315,7 +1315,39 @@ async fn r37_a_secret_that_still_verifies_is_not_pushed_out() {
     assert_eq!(second.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(second.text.contains("still verifies"), "{}", second.text);
     world.jump(std::time::Duration::from_secs(86_401));
+    assert_eq!(texts(&bob.get("/apps/fomo/bobs").await.text, "#old_until"), [""; 0]);
     assert_eq!(bob.post("/apps/fomo/bobs", rotate, &[("pwd", &pwd)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
+    let world = World::start().await;
+    let told = world.told();
+    let (mut owner, pwd) = (Visitor::new(&world, "en"), told.fomo.owner_pwd.clone());
+    owner.sign_in("owner", "/apps").await;
+    let (page, end) = ("/apps/fomo/demo_app", "/apps/fomo/demo_app/end_old");
+    let rotated = owner.post(page, "/apps/fomo/demo_app/rotate", &[("pwd", &pwd)]).await;
+    let fresh = texts(&rotated.text, "#client_secret").remove(0);
+    assert_eq!(texts(&rotated.text, "#old_until").len(), 1);
+    // 212 where the signature fits, 7 where it does not.
+    let code = async |secret: &str| {
+        let timestamp = world.timestamp();
+        let call = world.get_trade("none").with("timestamp", &timestamp);
+        world.call(&call.with("sign", &wallet_tests::sign(secret, &timestamp))).await.status()
+    };
+    let old = &told.fomo.client_secret;
+    assert_eq!((code(old).await, code(&fresh).await), (212, 212));
+    // Not without the password, and not by others.
+    assert_eq!(owner.post(page, end, &[("pwd", "wrong")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let mut bob = Visitor::new(&world, "en");
+    bob.sign_in("bob", "/apps").await;
+    let others = bob.post("/apps/new", end, &[("pwd", &world.user("bob").pwd)]).await;
+    assert_eq!(others.status, StatusCode::NOT_FOUND);
+    assert_eq!((code(old).await, code(&fresh).await), (212, 212));
+    let ended = owner.post(page, end, &[("pwd", &pwd)]).await;
+    assert!(ended.text.contains("verifies no more"), "{}", ended.text);
+    assert_eq!((code(old).await, code(&fresh).await), (7, 212));
+    assert_eq!(texts(&owner.get(page).await.text, "#old_until"), [""; 0]);
 }
 
 #[tokio::test]

@@ -226,8 +226,8 @@ impl Command for RotateSecret {
     type Outcome = Result<RotatedSecret, UnixTime>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
-        if app.old_secret.is_some() && cx.now <= app.old_secret_until {
-            return Ok(Err(app.old_secret_until));
+        if let Some(until) = app.old_secret_lives(cx.now) {
+            return Ok(Err(until));
         }
         let version = app.secret_version + 1;
         let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
@@ -244,6 +244,19 @@ impl Command for RotateSecret {
             ..app.clone()
         });
         Ok(Ok(RotatedSecret { client_secret, old_until }))
+    }
+}
+
+/// Ends the time of an app's old secret now: somebody else may know it.
+#[derive(Debug)]
+pub struct EndOldSecret(pub AppId);
+
+impl Command for EndOldSecret {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let app = rows.find::<App>(&(self.0,))?.ok_or(Refusal::ClientIdUnknown)?;
+        out.put(App { old_secret: None, old_secret_until: UnixTime::default(), ..app.clone() });
+        Ok(())
     }
 }
 
@@ -312,7 +325,7 @@ impl AppKeys {
         };
         let mut secrets = vec![open(app.secret_version, &app.secret)?];
         if let Some(old) = &app.old_secret
-            && now <= app.old_secret_until
+            && app.old_secret_lives(now).is_some()
         {
             secrets.push(open(app.secret_version - 1, old)?);
         }

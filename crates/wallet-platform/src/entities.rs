@@ -1086,8 +1086,11 @@ impl App {
     /// Whether a secret of this version still counts.
     pub fn accepts(&self, version: u32, now: UnixTime) -> bool {
         version == self.secret_version
-            || (version.checked_add(1) == Some(self.secret_version)
-                && self.old_secret.is_some()
-                && now <= self.old_secret_until)
+            || (version.checked_add(1) == Some(self.secret_version) && self.old_secret_lives(now).is_some())
+    }
+
+    /// Until when the secret before this one verifies, where it does.
+    pub fn old_secret_lives(&self, now: UnixTime) -> Option<UnixTime> {
+        (self.old_secret.is_some() && now <= self.old_secret_until).then_some(self.old_secret_until)
     }
 }

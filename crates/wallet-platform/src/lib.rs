@@ -42,8 +42,8 @@ mod vault;
 pub mod wire;
 
 pub use apps::{
-    AppKeys, AppNames, AppsOf, CreateApp, CreatedApp, EnrolDeveloper, FindApp, MoveApp, ProvenClient,
-    RotateSecret, RotatedSecret, SetFees, ShowSecret,
+    AppKeys, AppNames, AppsOf, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper, FindApp, MoveApp,
+    ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
 };
 pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};

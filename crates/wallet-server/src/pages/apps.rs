@@ -12,8 +12,8 @@ use wallet_api::vas::{Profile, Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{
-    App, ApplicationFault, ApplyVas, AppsOf, CallbackKind, CreateApp, EnrolDeveloper, PasswordKind,
-    RotateSecret, ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
+    App, ApplicationFault, ApplyVas, AppsOf, CallbackKind, CreateApp, EndOldSecret, EnrolDeveloper,
+    PasswordKind, RotateSecret, ShowCredentials, ShowSecret, User, VasApp, VasApps, Who, safe_domain,
 };
 use wallet_store::{Clock as _, Failure, SystemClock};
 
@@ -255,6 +255,8 @@ struct AppPage<'a> {
     secrets_may_be_seen: bool,
     /// Whether its secret can be changed: FOMO's.
     rotates: bool,
+    /// Until when the secret before this one verifies.
+    old_until: Option<String>,
     snippets: Vec<Snippet>,
     /// By how many seconds the platform's time is not the machine's, where that makes a first call fail.
     clock_off: Option<i64>,
@@ -312,6 +314,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
             facts,
             secrets_may_be_seen: true,
             rotates: true,
+            old_until: app.old_secret_lives(server.inner.store.now()).map(super::shown_time),
             snippets: snippets(&base, &app.client_id),
             clock_off: clock_off(server),
         },
@@ -398,14 +401,16 @@ fn not_your_password(view: &View, no: &Failure) -> String {
     in_words_of_its_own(view, no, Refusal::PwdWrong, own)
 }
 
-/// Shows the secret, and rotates it before where that is asked for; a fresh password each time.
-async fn with_secret(
-    server: Server,
-    view: View,
-    client_id: String,
-    posted: Posted,
-    rotate: bool,
-) -> Response {
+/// What is done with an app's secret.
+#[derive(PartialEq, Eq)]
+enum Act {
+    Reveal,
+    Rotate,
+    EndOld,
+}
+
+/// Does it, after a fresh password each time.
+async fn with_secret(server: Server, view: View, client_id: String, posted: Posted, act: Act) -> Response {
     let view = view.at(&format!("/apps/fomo/{client_id}"));
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_app(&server, &view, user, &client_id).await {
@@ -431,8 +436,18 @@ async fn with_secret(
         Ok(keys) => keys,
         Err(no) => return refused(no),
     };
-    if !rotate {
+    if act == Act::Reveal {
         return fomo_page(&server, &view, &app, keys.secrets().next(), shown_once(&view));
+    }
+    if act == Act::EndOld {
+        done!(&view, server.inner.store.submit(EndOldSecret(keys.app.id)).await);
+        let app = App { old_secret: None, ..app };
+        let done = view.say(
+            "旧的 client_secret 不再验签；只有现在的有效。",
+            "The old client_secret verifies no more: the one of now alone does.",
+        );
+        let after = After { done: Some(done.to_owned()), ..After::default() };
+        return fomo_page(&server, &view, &app, None, after);
     }
     let seed = server.inner.store.vault().seed();
     let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
@@ -440,8 +455,8 @@ async fn with_secret(
         Ok(rotated) => rotated,
         Err(until) => {
             let why = view.say(
-                "上一个密钥仍在验签，在此之前不能再次更换：",
-                "The secret before this one still verifies. There is no further one before",
+                "上一个密钥仍在验签：先让它失效，或等到",
+                "The secret before this one still verifies: end it first, or wait until",
             );
             let problem = Some(format!("{why} {}", super::shown_time(until)));
             let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
@@ -453,6 +468,7 @@ async fn with_secret(
         "client_secret is a new one; the old one still verifies for 24 hours. Once you leave this page or switch the language, it takes your password again.",
     );
     let after = After { done: Some(done.to_owned()), ..After::default() };
+    let app = App { old_secret: Some(app.secret.clone()), old_secret_until: rotated.old_until, ..app };
     fomo_page(&server, &view, &app, Some(rotated.client_secret.expose()), after)
 }
 
@@ -462,7 +478,7 @@ pub(crate) async fn reveal(
     Path(client_id): Path<String>,
     posted: Posted,
 ) -> Response {
-    with_secret(server, view, client_id, posted, false).await
+    with_secret(server, view, client_id, posted, Act::Reveal).await
 }
 
 pub(crate) async fn rotate(
@@ -471,7 +487,16 @@ pub(crate) async fn rotate(
     Path(client_id): Path<String>,
     posted: Posted,
 ) -> Response {
-    with_secret(server, view, client_id, posted, true).await
+    with_secret(server, view, client_id, posted, Act::Rotate).await
+}
+
+pub(crate) async fn end_old(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, Act::EndOld).await
 }
 
 /// Who decides, and what comes then.
@@ -538,6 +563,7 @@ fn vas_page(
             facts,
             secrets_may_be_seen: approved,
             rotates: false,
+            old_until: None,
             clock_off: None,
             snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
         },

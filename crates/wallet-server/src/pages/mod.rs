@@ -102,6 +102,7 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/fomo/{client_id}", get(apps::fomo))
         .route("/apps/fomo/{client_id}/reveal", post(apps::reveal))
         .route("/apps/fomo/{client_id}/rotate", post(apps::rotate))
+        .route("/apps/fomo/{client_id}/end_old", post(apps::end_old))
         .route("/apps/{platform}/{id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/{platform}/{id}/deliveries/{delivery}", get(deliveries::one))
         .route("/apps/{platform}/{id}/payments", get(payments::page))
