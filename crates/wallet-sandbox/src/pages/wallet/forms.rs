@@ -4,27 +4,17 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use wallet_api::fomo::{TradeId, TransferId};
 use wallet_api::vas::{self, How};
 use wallet_core::{Transport as _, form, in_words};
 use wallet_platform::after_payment;
-use wallet_server::pages::{Posted, PostedFile, View, problem, see_other};
+use wallet_server::pages::{Posted, PostedFile, problem, see_other};
 
 use super::super::Pages;
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, picture};
 use crate::routes::move_clock;
-
-/// The wallet of whoever is signed in; everybody else signs in first.
-macro_rules! wallet {
-    ($pages:expr, $view:expr, $headers:expr) => {
-        match Wallet::of($pages, $view, $headers).await {
-            Ok(wallet) => wallet,
-            Err(response) => return response,
-        }
-    };
-}
 
 /// What a user tries out on a payment: a switch of the sheet.
 struct Tried<'p>(&'p str);
@@ -63,13 +53,10 @@ pub(crate) async fn expire(State(pages): State<Pages>, posted: Posted) -> Respon
 /// A picture of a QR code, as a camera would see it. One at a time, on a thread of its own, which nothing waits for when the
 /// sandbox stops.
 pub(crate) async fn scan(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
+    Wallet { pages, view, .. }: Wallet,
     PostedFile { file, .. }: PostedFile,
 ) -> Response {
     let view = view.at("/wallet");
-    wallet!(&pages, &view, &headers);
     let Ok(one) = pages.looking.clone().try_acquire_owned() else {
         return problem(
             &view,
@@ -101,16 +88,9 @@ pub(crate) async fn scan(
 }
 
 /// The user confirms a FOMO payment.
-pub(crate) async fn confirm(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
+pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
     let sheet = sheet_of(&posted);
-    let view = view.at(&sheet.address("/wallet"));
-    let wallet = wallet!(&pages, &view, &headers);
-    let lang = view.lang;
+    let lang = wallet.view.lang;
     let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else { return see_other("/wallet") };
     let trade_id = TradeId::new(sheet.trade_id.clone());
     let pwd = Tried::of(&posted).password(&posted).await;
@@ -144,26 +124,19 @@ fn no_password() -> NotDone {
 }
 
 /// The user consents to a login: the wallet goes back to the app, by itself or by the browser (R47, R48, R62).
-pub(crate) async fn approve(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
+pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
     let sheet = sheet_of(&posted);
-    let view = view.at(&sheet.address("/wallet"));
-    let wallet = wallet!(&pages, &view, &headers);
     let session = vas::SessionKey::new(wallet.key.as_str());
     let approved = match wallet.vas.approve_login(&session, &sheet.scan).await {
         Ok(approved) => approved,
-        Err(error) => return wallet.refused(&sheet, NotDone::of(&error, view.lang)),
+        Err(error) => return wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     };
     let address = approved.address.as_str().to_owned();
     let mut said = None;
     if approved.how == How::Get {
         let request = http::Request::get(address.as_str()).body(Vec::new());
         said = Some(match request {
-            Ok(request) => match pages.transport.send(request).await {
+            Ok(request) => match wallet.pages.transport.send(request).await {
                 Ok(reply) => reply.status().to_string(),
                 Err(error) => in_words(&error),
             },
@@ -174,15 +147,8 @@ pub(crate) async fn approve(
 }
 
 /// The user pays an order.
-pub(crate) async fn pay(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
+pub(crate) async fn pay(wallet: Wallet, posted: Posted) -> Response {
     let sheet = sheet_of(&posted);
-    let view = view.at(&sheet.address("/wallet"));
-    let wallet = wallet!(&pages, &view, &headers);
     let session = vas::SessionKey::new(wallet.key.as_str());
     let pwd = Tried::of(&posted).password(&posted).await;
     if pwd.is_empty() {
@@ -193,6 +159,6 @@ pub(crate) async fn pay(
             let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
             wallet.tell(&Wanted::nothing(), Outcome::Submitted { order_id, txid, onward: paid.address })
         }
-        Err(error) => wallet.refused(&sheet, NotDone::of(&error, view.lang)),
+        Err(error) => wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     }
 }

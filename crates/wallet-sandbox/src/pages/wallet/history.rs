@@ -1,9 +1,7 @@
 //! What moved on a user's accounts: FOMO's coins, and the assets of the VAS and Lafi wallets.
 
 use askama::Template;
-use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Deserialize;
 use wallet_api::fomo::{CoinId, limits};
 use wallet_api::vas::{OrderState, Profile};
@@ -12,7 +10,7 @@ use wallet_platform::{AppNames, OrderSeq, OrdersPaidBy, Records};
 use wallet_server::pages::{Asked, View, page as render};
 use wallet_store::Failure;
 
-use super::super::{Pages, shown_time};
+use super::super::shown_time;
 use super::Wallet;
 
 /// One account of a user.
@@ -63,7 +61,7 @@ const EACH_PAGE: u64 = limits::RECORDS_PER_PAGE;
 /// Movements on the wallet's first page.
 const LATELY: usize = 8;
 
-impl Wallet<'_> {
+impl Wallet {
     /// What moved in a purse. `from` is FOMO's page, or the order below which the others begin; none begins with the newest.
     async fn moved(&self, purse: &Purse, from: Option<u64>) -> Result<Movements, Failure> {
         match purse {
@@ -171,16 +169,8 @@ struct HistoryPage<'a> {
 }
 
 /// The history of one purse.
-pub(crate) async fn page(
-    State(pages): State<Pages>,
-    view: View,
-    Asked(asked): Asked<Which>,
-    headers: HeaderMap,
-) -> Response {
-    let wallet = match Wallet::of(&pages, &view, &headers).await {
-        Ok(wallet) => wallet,
-        Err(response) => return response,
-    };
+pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response {
+    let view = &wallet.view;
     let mut problem = None;
     let purses: Vec<Purse> = match wallet.purses().await {
         Ok(purses) => purses.into_iter().map(|(purse, _)| purse).collect(),
@@ -213,7 +203,7 @@ pub(crate) async fn page(
         here: chosen.is_some_and(|chosen| chosen.unit() == purse.unit()),
     });
     render(&HistoryPage {
-        view: &view,
+        view,
         name: &wallet.user.name,
         tabs: tabs.collect(),
         orders: matches!(chosen, Some(Purse::Asset(_))),

@@ -9,10 +9,11 @@ mod setup;
 mod sheet;
 
 use askama::Template;
-use axum::extract::State;
-use axum::response::Response;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
 use http::header::ACCEPT_LANGUAGE;
-use http::{HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{HeaderValue, Method};
 use serde::Deserialize;
 use wallet_api::fomo::SessionKey;
 use wallet_api::vas::{self, Profile};
@@ -128,9 +129,9 @@ impl Transport for InLanguage {
 
 /// The wallet of whoever is signed in. It speaks to the platforms over HTTP; for what they have no call for (what is on the
 /// chain, what was paid by a link, whether there is a payment password) it looks into the sandbox's store.
-struct Wallet<'a> {
-    pages: &'a Pages,
-    view: &'a View,
+pub(crate) struct Wallet {
+    pages: Pages,
+    view: View,
     user: User,
     key: String,
     fomo: FomoWallet<InLanguage>,
@@ -148,22 +149,27 @@ fn wallet_of(profile: Profile) -> &'static str {
     }
 }
 
-impl<'a> Wallet<'a> {
+impl FromRequestParts<Pages> for Wallet {
+    type Rejection = Response;
     /// Everybody else signs in first, and comes back.
-    async fn of(pages: &'a Pages, view: &'a View, headers: &HeaderMap) -> Result<Self, Response> {
-        let sign_in =
-            || see_other(&format!("/openfomo/login.html?{}", form::query(&[("next", &view.here())])));
-        let key = cookie_of(headers, SESSION_COOKIE).ok_or_else(sign_in)?.to_owned();
+    async fn from_request_parts(parts: &mut Parts, pages: &Pages) -> Result<Self, Response> {
+        let view = View::from_request_parts(parts, pages).await.map_err(IntoResponse::into_response)?;
+        // What a form asks for has no address.
+        let here = if parts.method == Method::GET { view.here() } else { "/wallet".to_owned() };
+        let sign_in = || see_other(&format!("/openfomo/login.html?{}", form::query(&[("next", &here)])));
+        let key = cookie_of(&parts.headers, SESSION_COOKIE).ok_or_else(sign_in)?.to_owned();
         let session = pages.shared.store.vault().hash(&key);
         let found = pages.shared.store.view(LookAtSession(session)).await;
-        let found = found.map_err(|failure| wallet_server::pages::failure(view, &failure))?;
+        let found = found.map_err(|failure| wallet_server::pages::failure(&view, &failure))?;
         let (user, _) = found.ok_or_else(sign_in)?;
         let transport = InLanguage(pages.transport.clone(), view.tag());
         let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
         let vas = VasWallet::new(transport, &base::<vas::Vas>(pages));
-        Ok(Self { pages, view, user, key, fomo, vas })
+        Ok(Self { pages: pages.clone(), view, user, key, fomo, vas })
     }
+}
 
+impl Wallet {
     fn session(&self) -> SessionKey<'_> {
         SessionKey::new(self.key.as_str())
     }
@@ -191,7 +197,7 @@ impl<'a> Wallet<'a> {
 
     /// The whole page with this sheet, and what is told beside it.
     async fn show(&self, asked: &Wanted, sheet: Sheet, outcome: Option<Outcome>) -> Response {
-        let (view, lang) = (self.view, self.view.lang);
+        let (view, lang) = (&self.view, self.view.lang);
         let (note, mut problem) = match outcome {
             Some(Outcome::PasswordSet) => {
                 (Some(view.say("支付密码已设置。", "Your payment password is set.")), None)
@@ -250,18 +256,10 @@ impl<'a> Wallet<'a> {
 }
 
 /// The wallet with what is asked for.
-pub(crate) async fn page(
-    State(pages): State<Pages>,
-    view: View,
-    Asked(asked): Asked<Wanted>,
-    headers: HeaderMap,
-) -> Response {
-    let wallet = match Wallet::of(&pages, &view, &headers).await {
-        Ok(wallet) => wallet,
-        Err(response) => return response,
-    };
-    let told = asked.told.parse().ok().and_then(|id| pages.outcomes.get(wallet.session_hash(), id));
-    if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&view, told)) {
+pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
+    let outcomes = &wallet.pages.outcomes;
+    let told = asked.told.parse().ok().and_then(|id| outcomes.get(wallet.session_hash(), id));
+    if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&wallet.view, told)) {
         return wallet.show(&Wanted::nothing(), done, None).await;
     }
     match wallet.sheet(&asked).await {

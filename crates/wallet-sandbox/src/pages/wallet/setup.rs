@@ -1,16 +1,14 @@
 //! What a wallet needs before it pays: a payment password, and some of the sandbox's money.
 
 use askama::Template;
-use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use wallet_api::vas::Profile;
 use wallet_core::Units;
 use wallet_platform::{ActiveCoins, Deposit, DevIssue};
 use wallet_server::pages::{Asked, Posted, View, page_with};
 use wallet_store::Failure;
 
-use super::super::Pages;
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted};
 
@@ -34,10 +32,10 @@ struct PasswordPage<'a> {
     shortest: usize,
 }
 
-fn password_page(wallet: &Wallet<'_>, asked: &Wanted, problem: Option<&NotDone>) -> Response {
+fn password_page(wallet: &Wallet, asked: &Wanted, problem: Option<&NotDone>) -> Response {
     let status = problem.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
     let page = PasswordPage {
-        view: wallet.view,
+        view: &wallet.view,
         name: &wallet.user.name,
         login_name: &wallet.user.login_name,
         replaces: wallet.user.wallet_pwd.is_some(),
@@ -49,31 +47,14 @@ fn password_page(wallet: &Wallet<'_>, asked: &Wanted, problem: Option<&NotDone>)
 }
 
 /// The form in which a payment password is chosen.
-pub(crate) async fn password_form(
-    State(pages): State<Pages>,
-    view: View,
-    Asked(asked): Asked<Wanted>,
-    headers: HeaderMap,
-) -> Response {
-    match Wallet::of(&pages, &view, &headers).await {
-        Ok(wallet) => password_page(&wallet, &asked, None),
-        Err(response) => response,
-    }
+pub(crate) async fn password_form(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
+    password_page(&wallet, &asked, None)
 }
 
 /// Sets the payment password, by the platform's own call.
-pub(crate) async fn set_password(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
+pub(crate) async fn set_password(mut wallet: Wallet, posted: Posted) -> Response {
     let asked = Wanted::of(&posted);
-    let view = view.at(&asked.address("/wallet/password"));
-    let wallet = match Wallet::of(&pages, &view, &headers).await {
-        Ok(wallet) => wallet,
-        Err(response) => return response,
-    };
+    wallet.view = wallet.view.at(&asked.address("/wallet/password"));
     let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
     if chosen.chars().count() < SHORTEST {
         let why =
@@ -86,12 +67,12 @@ pub(crate) async fn set_password(
     }
     match wallet.fomo.set_wallet_pwd(&wallet.session(), pwd, chosen).await {
         Ok(_) => wallet.tell(&asked, Outcome::PasswordSet),
-        Err(error) => password_page(&wallet, &asked, Some(&NotDone::of(&error, view.lang))),
+        Err(error) => password_page(&wallet, &asked, Some(&NotDone::of(&error, wallet.view.lang))),
     }
 }
 
 /// Some of each coin and asset, out of nothing.
-async fn give(wallet: &Wallet<'_>) -> Result<(), Failure> {
+async fn give(wallet: &Wallet) -> Result<(), Failure> {
     let (store, amount) = (&wallet.pages.shared.store, GIVEN.to_amount(0));
     for coin in store.view(ActiveCoins).await? {
         store.submit(Deposit { user: wallet.user.id, coin: coin.id, amount: amount.clone() }).await?;
@@ -104,21 +85,11 @@ async fn give(wallet: &Wallet<'_>) -> Result<(), Failure> {
 }
 
 /// Gives money to whoever asks.
-pub(crate) async fn get_money(
-    State(pages): State<Pages>,
-    view: View,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
+pub(crate) async fn get_money(wallet: Wallet, posted: Posted) -> Response {
     let asked = Wanted::of(&posted);
-    let view = view.at(&asked.address("/wallet"));
-    let wallet = match Wallet::of(&pages, &view, &headers).await {
-        Ok(wallet) => wallet,
-        Err(response) => return response,
-    };
     match give(&wallet).await {
         Ok(()) => {
-            pages.shared.server.watcher().wake(); // a block waits to be made
+            wallet.pages.shared.server.watcher().wake(); // a block waits to be made
             wallet.tell(&asked, Outcome::MoneyCame)
         }
         Err(failure) => wallet.refused(&asked, NotDone::failed(&failure)),

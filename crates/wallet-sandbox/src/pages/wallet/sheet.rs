@@ -85,7 +85,7 @@ impl Sheet {
     }
 }
 
-impl Wallet<'_> {
+impl Wallet {
     /// What is asked for.
     pub(super) async fn sheet(&self, asked: &Wanted) -> Result<Sheet, NotDone> {
         match (asked.scan.is_empty(), asked.transfer_id.is_empty()) {
