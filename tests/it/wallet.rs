@@ -77,7 +77,7 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
     for (pwd, chosen, again, why) in [
         ("carol-password", "12345", "12345", "at least 6 characters"),
         ("carol-password", "123456", "123457", "differ"),
-        ("wrong-password", "123456", "123456", "Wrong user name or password"),
+        ("wrong-password", "123456", "123456", "That is not your login password"),
     ] {
         let typed = [("pwd", pwd), ("wallet_pwd", chosen), ("again", again)];
         let refused = send(&mut carol, &page, "/wallet/password", &typed).await;
@@ -106,6 +106,33 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
     assert_eq!(facts[..2], ["The corner café", "1.50 usdt"], "{facts:?}");
     let history = texts(&carol.get("/wallet").await.text, ".phone tbody tr").join("\n");
     assert!(history.contains("payment · The corner café") && history.contains("coffee-"), "{history}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_is_told_in_both_languages_and_a_new_password_ends_it() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let (sheet, _) = waiting(&world, "alice").await;
+    let mut told = String::new();
+    for _ in 0..wallet_api::fomo::limits::WRONG_PASSWORDS {
+        assert!(!told.contains("try again in"), "{told}");
+        let refused = send(&mut alice, &sheet, "/wallet/confirm", &[("wallet_pwd", "no")]).await;
+        let english = alice.get(refused.location()).await.text;
+        told = texts(&english, "[role=alert]").join("");
+        let chinese = alice.get(&format!("{}&lang=zh", refused.location())).await.text;
+        let chinese = texts(&chinese, "[role=alert]").join("");
+        assert!(told.contains("Wrong payment password") && chinese.contains("支付密码错误"), "{told}");
+        assert_eq!(told.contains("; try again in 60 s"), chinese.contains("，请 60 秒后再试"), "{chinese}");
+        alice.get("/wallet?lang=en").await;
+    }
+    assert!(told.contains("set a new payment password: that ends the lock"), "{told}");
+    let pwd = world.user("alice").pwd.clone();
+    let typed = [("pwd", pwd.as_str()), ("wallet_pwd", "a new one"), ("again", "a new one")];
+    let page = sheet.replace("/wallet?", "/wallet/password?");
+    send(&mut alice, &page, "/wallet/password", &typed).await;
+    let paid = send(&mut alice, &sheet, "/wallet/confirm", &[("wallet_pwd", "a new one")]).await;
+    assert!(alice.get(paid.location()).await.text.contains("Paid"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,7 +104,13 @@ async fn main() {
         browser.fill("#sign", "0123456789012345678901234567890123456789").await;
         browser.press("form[action='/sign/fomo'] button").await;
         take("sign").await;
-        browser.go("/link?text=vaslogin%3A%2F%2F%7B%22type%22%3A%22login%22%2C%20%22uuid%22%3A%2273f2dc3d-bcf9-3449-ab35-3fc4bcb1e815%22%2C%22callbackUrl%22%3A%22https%3A%2F%2Fwww.shop.example%2Flogin%22%2C%7D").await;
+        let link = format!(
+            r#"vaslogin://{{"type":"login", "uuid":"{}","callbackUrl":"http://www.shop.localhost/login",}}"#,
+            world.told().vas.uuid
+        );
+        browser.go("/link").await;
+        browser.fill("#text", &link).await;
+        browser.press("main form button").await;
         take("link").await;
         for (name, path) in [
             ("docs", "/docs"),

@@ -50,7 +50,7 @@ pub use field::{Field, Malformed, Value};
 pub use meta::*;
 pub use reply::{
     Data, FromCode, RefusalBody, Refused, Reply, ResponseError, message, read_reply, refusal_body,
-    success_body,
+    success_body, with_wait,
 };
 pub use secret::Secret;
 pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified};

@@ -94,14 +94,19 @@ pub fn message(refusal: &RefusalMeta, field: Option<&str>, wait: Option<Duration
     if let Some(field) = field {
         text = format!("{text}: {field}");
     }
-    if let Some(wait) = wait {
-        let seconds = wait.as_millis().div_ceil(1000);
-        text = match lang {
-            Lang::Zh => format!("{text}，请 {seconds} 秒后再试"),
-            Lang::En => format!("{text}; try again in {seconds} s"),
-        };
+    match wait {
+        Some(wait) => with_wait(&text, wait, lang),
+        None => text,
     }
-    text
+}
+
+/// A message, and after which time to try again, in whole seconds.
+pub fn with_wait(text: &str, wait: Duration, lang: Lang) -> String {
+    let seconds = wait.as_millis().div_ceil(1000);
+    match lang {
+        Lang::Zh => format!("{text}，请 {seconds} 秒后再试"),
+        Lang::En => format!("{text}; try again in {seconds} s"),
+    }
 }
 
 struct Refusing<'a, D> {

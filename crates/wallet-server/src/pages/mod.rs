@@ -340,7 +340,10 @@ pub fn failure(view: &View, failure: &Failure) -> Response {
 /// A failure in words; in `own` where it is this refusal, which an API tells in terms of its own.
 pub(crate) fn in_words_of_its_own(view: &View, failure: &Failure, refusal: Refusal, own: &str) -> String {
     match failure.refused() {
-        Some(no) if no.refusal == Reason::Fomo(refusal) && no.wait.is_none() => own.to_owned(),
+        Some(no) if no.refusal == Reason::Fomo(refusal) => match no.wait {
+            Some(wait) => wallet_core::with_wait(own.trim_end_matches(['.', '。']), wait, view.lang),
+            None => own.to_owned(),
+        },
         _ => in_words(view.lang, failure),
     }
 }

@@ -61,12 +61,8 @@ fn not_signed_in(view: &View, failure: &Failure, login_name: &str, next: &str) -
     let problem = Some(match failure.refused().and_then(|no| no.wait) {
         None => in_words(view.lang, failure),
         Some(wait) => {
-            let seconds = wait.as_millis().div_ceil(1000);
-            let why = view.say(
-                "这个用户名的密码错了太多次，请",
-                "Too many wrong passwords for this name: try again in",
-            );
-            format!("{why} {seconds} {}", view.say("秒后再试。", "s."))
+            let why = view.say("这个用户名的密码错了太多次", "Too many wrong passwords for this name");
+            wallet_core::with_wait(why, wait, view.lang)
         }
     });
     let app = waiting_app(next);

@@ -65,7 +65,7 @@ impl Wallet {
     /// What moved in a purse. `from` is FOMO's page, or the order below which the others begin; none begins with the newest.
     async fn moved(&self, purse: &Purse, from: Option<u64>) -> Result<Movements, Failure> {
         match purse {
-            Purse::Coin(coin, _) => self.records(*coin, from.unwrap_or(1)).await,
+            Purse::Coin(coin, _) => self.records(*coin, from.unwrap_or(1).max(1)).await,
             Purse::Asset(profile) => self.orders(*profile, from.map(OrderSeq)).await,
         }
     }
@@ -83,6 +83,10 @@ impl Wallet {
                 (Some(_), false) => self.view.say("收款", "received"),
             };
             let (sign, size) = if out { ("−", entry.amount.negated()) } else { ("+", entry.amount) };
+            // As the app gave it, where no fee is taken from it.
+            let given = transfer.as_ref().filter(|transfer| transfer.amount == size);
+            let given = given.map(|transfer| transfer.amount_text.clone());
+            let amount = given.unwrap_or_else(|| size.to_amount(read.coin.decimals).to_string());
             let with = transfer.as_ref().and_then(|transfer| names.get(&transfer.app).cloned());
             Moved {
                 at: entry.created_at,
@@ -90,7 +94,7 @@ impl Wallet {
                 what,
                 with: with.unwrap_or_default(),
                 order: transfer.map(|transfer| transfer.trade_id).unwrap_or_default(),
-                amount: format!("{sign}{}", size.to_amount(read.coin.decimals)),
+                amount: format!("{sign}{amount}"),
                 unit: read.coin.name.clone(),
                 state: None,
             }

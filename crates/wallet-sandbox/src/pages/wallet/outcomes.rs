@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
-use wallet_core::{Lang, Platform as _, PlatformMeta, in_words};
+use wallet_core::{Lang, Platform as _, PlatformMeta, in_words, with_wait};
 use wallet_platform::Digest;
 use wallet_store::Failure;
 
@@ -44,6 +45,12 @@ const TYPE_AGAIN: Help = Help {
     en: "Type it again. If you have forgotten it, set a new one.",
     to: Some(PASSWORD_PAGE),
 };
+const LOCKED: Help = Help {
+    zh: "错了太多次。等一会儿，或设置新的支付密码，锁定随之解除。",
+    en: "It was wrong too often. Wait, or set a new payment password: that ends the lock.",
+    to: Some(PASSWORD_PAGE),
+};
+const WRONG_PASSWORD: (&str, &str) = ("支付密码错误", "Wrong payment password");
 const GET_MONEY: Help =
     Help { zh: "领取沙箱的钱", en: "Get some of the sandbox's money", to: Some("#money") };
 const BUY_AGAIN: Help =
@@ -76,8 +83,12 @@ pub(super) trait Code: Copy + Display + Debug {
     fn platform() -> &'static PlatformMeta;
     /// The number.
     fn number(self) -> u32;
+    /// In the wallet's own words, in Chinese and English, where the platform's are for developers.
+    fn words(self) -> Option<(&'static str, &'static str)>;
     /// What a user can do about it.
     fn help(self) -> Option<Help>;
+    /// The same while too many wrong passwords have locked it.
+    fn help_when_locked(self) -> Option<Help>;
 }
 
 impl Code for fomo::ErrorCode {
@@ -87,6 +98,19 @@ impl Code for fomo::ErrorCode {
 
     fn number(self) -> u32 {
         self.code()
+    }
+
+    fn words(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::PwdWrong => Some(("这不是你的登录密码", "That is not your login password")),
+            Self::WalletPwdWrong => Some(WRONG_PASSWORD),
+            Self::NoPermission => Some(("这笔付款不是你的", "This payment is not yours")),
+            _ => None,
+        }
+    }
+
+    fn help_when_locked(self) -> Option<Help> {
+        (self == Self::WalletPwdWrong).then_some(LOCKED)
     }
 
     fn help(self) -> Option<Help> {
@@ -112,9 +136,17 @@ impl Code for vas::ErrorCode {
         self.code()
     }
 
+    fn words(self) -> Option<(&'static str, &'static str)> {
+        // The wallet asks nobody for a password who has none.
+        (self == Self::PwdWrong).then_some(WRONG_PASSWORD)
+    }
+
+    fn help_when_locked(self) -> Option<Help> {
+        (self == Self::PwdWrong).then_some(LOCKED)
+    }
+
     fn help(self) -> Option<Help> {
         Some(match self {
-            // The wallet asks nobody for a password who has none.
             Self::PwdWrong => TYPE_AGAIN,
             Self::InsufficientBalance => GET_MONEY,
             Self::OrderTaken => LOOK,
@@ -150,21 +182,35 @@ impl NotDone {
         Self::told(|lang| wallet_server::pages::in_words(lang, failure))
     }
 
-    /// What a call came to: as it was told in this language, and by its code in the other.
+    /// What a call came to. The platform told it in one language, and by a code that has a text in both.
     pub(super) fn of<E, C: Code>(error: &CallError<E, C>, lang: Lang) -> Self
     where
         E: std::error::Error + 'static,
     {
         let CallError::Refused(refused) = error else {
-            let why = in_words(error);
-            return Self::because(&why, &why);
+            return Self::told(|_| in_words(error));
         };
+        let said = &refused.message;
         let known = C::platform().codes.iter().find(|known| known.code == refused.code.number());
-        let text = |in_lang| match known {
-            Some(known) if in_lang != lang => known.text.in_lang(in_lang).to_owned(),
-            _ => refused.message.clone(),
-        };
-        Self { zh: text(Lang::Zh), en: text(Lang::En), help: refused.code.help() }
+        let Some(known) = known else { return Self::told(|_| said.clone()) };
+        let (zh, en) =
+            refused.code.words().unwrap_or((known.text.in_lang(Lang::Zh), known.text.in_lang(Lang::En)));
+        // After the code's text a message may name a field, or say how long a lock lasts.
+        let more = said.strip_prefix(known.text.in_lang(lang)).unwrap_or_default();
+        let wait = more.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse().ok());
+        let wait = wait.map(Duration::from_secs);
+        let told = Self::told(|in_lang| {
+            let text = if in_lang == Lang::Zh { zh } else { en };
+            match wait {
+                Some(wait) => with_wait(text, wait, in_lang),
+                None if in_lang == lang && !more.is_empty() => said.clone(),
+                None => text.to_owned(),
+            }
+        });
+        Self {
+            help: if wait.is_some() { refused.code.help_when_locked() } else { refused.code.help() },
+            ..told
+        }
     }
 
     pub(super) fn words(&self, lang: Lang) -> &str {
