@@ -73,7 +73,7 @@ impl Shown {
             about: transfer.trade_id.clone(),
             id: server.inner.store.vault().transfer_id(transfer.id).to_string(),
             received: transfer.direction == Direction::UserToApp,
-            amount: transfer.amount.to_amount(coin.decimals).to_string(),
+            amount: transfer.amount_text.clone(),
             fee: transfer.cut.to_amount(coin.decimals).to_string(),
             coin: coin.name.clone(),
             state,
