@@ -1,0 +1,166 @@
+//! An app of FOMO: its secret after a fresh password, and rotation.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use wallet_api::fomo::Fomo;
+use wallet_core::Platform as _;
+use wallet_platform::{App, AppsOf, EndOldSecret, PasswordKind, RotateSecret, ShowSecret, User, Who};
+use wallet_store::Failure;
+
+use super::super::sign_in::encoded;
+use super::super::view::SignedIn;
+use super::super::{Posted, View, failure, page_with, see_other, shown_time};
+use super::{
+    After, AppPage, Fact, Shown, clock_off, done, masked, not_your_password, shown_once, signed_in, unknown,
+};
+use crate::passwords::Place;
+use crate::server::Server;
+use crate::snippets::snippets;
+
+fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {
+    let base = server.inner.public_url(Fomo::META.base_path);
+    let facts = vec![
+        Fact { id: "", name: "base_url", value: base.clone() },
+        Fact { id: "", name: "client_id", value: app.client_id.clone() },
+        Fact { id: "client_secret", name: "client_secret", value: masked(secret) },
+        Fact { id: "", name: "redirect_uri", value: app.redirect_uri.clone() },
+        Fact { id: "", name: "scope", value: app.scopes.clone() },
+    ];
+    page_with(
+        after.status,
+        &AppPage {
+            view,
+            app: Shown::fomo(view, app),
+            problem: after.problem,
+            done: after.done,
+            note: None,
+            facts,
+            secrets_may_be_seen: true,
+            rotates: true,
+            old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
+            snippets: snippets(&base, &app.client_id),
+            clock_off: clock_off(server),
+        },
+    )
+}
+
+pub(super) async fn own_app(
+    server: &Server,
+    view: &View,
+    user: &User,
+    client_id: &str,
+) -> Result<App, Response> {
+    let apps = server.inner.store.view(AppsOf(user.id)).await.map_err(|no| failure(view, &no))?;
+    apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
+}
+
+pub(crate) async fn fomo(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    match own_app(&server, &view, user, &client_id).await {
+        Ok(app) => fomo_page(&server, &view, &app, None, After::default()),
+        Err(response) => response,
+    }
+}
+
+/// What is done with an app's secret.
+#[derive(PartialEq, Eq)]
+enum Act {
+    Reveal,
+    Rotate,
+    EndOld,
+}
+
+/// Does it, after a fresh password each time.
+async fn with_secret(server: Server, view: View, client_id: String, posted: Posted, act: Act) -> Response {
+    let view = view.at(&format!("/apps/fomo/{client_id}"));
+    let SignedIn { session, user } = signed_in!(view);
+    let app = match own_app(&server, &view, user, &client_id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    let refused = |no: Failure| match &no {
+        Failure::Refused(_) => {
+            let problem = Some(not_your_password(&view, &no));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            fomo_page(&server, &view, &app, None, After { status, problem, done: None })
+        }
+        Failure::Store(_) => failure(&view, &no),
+    };
+    let who = Who::Session(*session);
+    let proven =
+        server.inner.prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await;
+    let proof = match proven {
+        Ok(proven) => proven.proof,
+        Err(no) => return refused(no),
+    };
+    let keys = match server.inner.store.submit(ShowSecret { session: *session, proof, client_id }).await {
+        Ok(keys) => keys,
+        Err(no) => return refused(no),
+    };
+    if act == Act::Reveal {
+        return fomo_page(&server, &view, &app, keys.secrets().next(), shown_once(&view));
+    }
+    if act == Act::EndOld {
+        done!(&view, server.inner.store.submit(EndOldSecret(keys.app.id)).await);
+        let app = App { old_secret: None, ..app };
+        let done = view.say(
+            "旧的 client_secret 不再验签；只有现在的有效。",
+            "The old client_secret verifies no more: the one of now alone does.",
+        );
+        let after = After { done: Some(done.to_owned()), ..After::default() };
+        return fomo_page(&server, &view, &app, None, after);
+    }
+    let seed = server.inner.store.vault().seed();
+    let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
+    let rotated = match rotated {
+        Ok(rotated) => rotated,
+        Err(until) => {
+            let why = view.say(
+                "上一个密钥仍在验签：先让它失效，或等到",
+                "The secret before this one still verifies: end it first, or wait until",
+            );
+            let problem = Some(format!("{why} {}", shown_time(until)));
+            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
+            return fomo_page(&server, &view, &app, None, after);
+        }
+    };
+    let done = view.say(
+        "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
+        "client_secret is a new one; the old one still verifies for 24 hours. Once you leave this page or switch the language, it takes your password again.",
+    );
+    let after = After { done: Some(done.to_owned()), ..After::default() };
+    let app = App { old_secret: Some(app.secret.clone()), old_secret_until: rotated.old_until, ..app };
+    fomo_page(&server, &view, &app, Some(rotated.client_secret.expose()), after)
+}
+
+pub(crate) async fn reveal(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, Act::Reveal).await
+}
+
+pub(crate) async fn rotate(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, Act::Rotate).await
+}
+
+pub(crate) async fn end_old(
+    State(server): State<Server>,
+    view: View,
+    Path(client_id): Path<String>,
+    posted: Posted,
+) -> Response {
+    with_secret(server, view, client_id, posted, Act::EndOld).await
+}

@@ -1,0 +1,232 @@
+//! The developer's apps: registering, credentials after a fresh password, rotation, a first call in seven languages.
+
+mod fomo;
+mod new;
+mod vas;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use wallet_api::fomo::Refusal;
+use wallet_api::vas::Review;
+use wallet_platform::{App, AppsOf, CallbackKind, VasApp, VasApps};
+use wallet_store::{Clock as _, Failure, SystemClock};
+
+pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
+pub(crate) use self::new::{apply, check_safe_domain, create, new};
+pub(crate) use self::vas::{private_key, public_key, reveal_vas, vas};
+use super::sign_in::encoded;
+use super::view::SignedIn;
+use super::{View, failure, in_words_of_its_own, page, problem, see_other};
+use crate::server::Server;
+use crate::snippets::Snippet;
+
+/// Who is signed in; everybody else signs in first.
+macro_rules! signed_in {
+    ($view:expr) => {
+        match &$view.signed_in {
+            Some(signed_in) => signed_in,
+            None => return see_other(&format!("/openfomo/login.html?next={}", encoded(&$view.here()))),
+        }
+    };
+}
+
+/// The outcome, or the page that says why there is none.
+macro_rules! done {
+    ($view:expr, $result:expr) => {
+        match $result {
+            Ok(done) => done,
+            Err(no) => return failure($view, &no),
+        }
+    };
+}
+
+/// The app of an address `/apps/{platform}/{id}`, of whoever is signed in; or the page that says why there is none.
+macro_rules! own {
+    ($server:expr, $view:expr, $platform:expr, $id:expr) => {
+        match OwnApp::find($server, $view, signed_in!($view), $platform, $id).await {
+            Ok(app) => app,
+            Err(response) => return response,
+        }
+    };
+}
+
+pub(super) use {done, own, signed_in};
+
+/// An app as lists and heads of pages show it.
+struct Shown {
+    name: String,
+    platform: &'static str,
+    id: String,
+    href: String,
+    state: &'static str,
+    mood: &'static str,
+}
+
+impl Shown {
+    fn fomo(view: &View, app: &App) -> Self {
+        Self {
+            name: app.name.clone(),
+            platform: "FOMO",
+            id: app.client_id.clone(),
+            href: format!("/apps/fomo/{}", app.client_id),
+            state: view.say("可用", "active"),
+            mood: "ok",
+        }
+    }
+
+    fn vas(view: &View, app: &VasApp) -> Self {
+        let (state, mood) = match app.state {
+            Review::Pending => (view.say("待审核", "in review"), "warn"),
+            Review::Approved => (view.say("已通过", "approved"), "ok"),
+            Review::Rejected => (view.say("未通过", "rejected"), "bad"),
+        };
+        Self {
+            name: app.name.clone(),
+            platform: app.profile.meta().doc.in_lang(view.lang),
+            id: if app.uuid.is_empty() { app.id.0.to_string() } else { app.uuid.clone() },
+            href: format!("/apps/vas/{}", app.id.0),
+            state,
+            mood,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "apps.html")]
+struct AppsPage<'a> {
+    view: &'a View,
+    apps: Vec<Shown>,
+}
+
+pub(crate) async fn list(State(server): State<Server>, view: View) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    let fomo = done!(&view, server.inner.store.view(AppsOf(user.id)).await);
+    let vas = done!(&view, server.inner.store.view(VasApps { owner: Some(user.id) }).await);
+    let mut apps: Vec<Shown> = fomo.iter().map(|app| Shown::fomo(&view, app)).collect();
+    apps.extend(vas.iter().map(|app| Shown::vas(&view, app)));
+    page(&AppsPage { view: &view, apps })
+}
+
+/// A fact about an app. `id` marks those that tests and scripts look for.
+struct Fact {
+    id: &'static str,
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Template)]
+#[template(path = "app.html")]
+struct AppPage<'a> {
+    view: &'a View,
+    app: Shown,
+    problem: Option<String>,
+    done: Option<String>,
+    /// What the app waits for.
+    note: Option<String>,
+    facts: Vec<Fact>,
+    secrets_may_be_seen: bool,
+    /// Whether its secret can be changed: FOMO's.
+    rotates: bool,
+    /// Until when the secret before this one verifies.
+    old_until: Option<String>,
+    snippets: Vec<Snippet>,
+    /// By how many seconds the platform's time is not the machine's, where that makes a first call fail.
+    clock_off: Option<i64>,
+}
+
+/// How far the platform's time may be from the machine's until a page says so.
+const CLOCK_OFF: i64 = 60;
+
+/// By how much the machine's own time, with which a program signs, is not the platform's.
+fn clock_off(server: &Server) -> Option<i64> {
+    let off = server.inner.store.now().secs() - SystemClock.now().secs();
+    (off.abs() > CLOCK_OFF).then_some(off)
+}
+
+const MASK: &str = "••••••••••••";
+
+fn masked(secret: Option<&str>) -> String {
+    secret.unwrap_or(MASK).to_owned()
+}
+
+/// What becomes of a page after its form.
+#[derive(Default)]
+struct After {
+    status: StatusCode,
+    problem: Option<String>,
+    done: Option<String>,
+}
+
+/// A page that is not made again without the password.
+fn shown_once(view: &View) -> After {
+    let done = view.say(
+        "密钥在下面。离开本页或切换语言后，要再次输入密码才会显示。",
+        "The secrets stand below. Once you leave this page or switch the language, they take your password again.",
+    );
+    After { done: Some(done.to_owned()), ..After::default() }
+}
+
+/// A failure after the password of whoever is signed in was asked for.
+fn not_your_password(view: &View, no: &Failure) -> String {
+    let own = view.say("这不是你的登录密码。", "That is not your password.");
+    in_words_of_its_own(view, no, Refusal::PwdWrong, own)
+}
+
+fn unknown(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::NOT_FOUND,
+        view.say("没有这个应用", "There is no such app"),
+        view.say("它不存在，或不属于你。", "It does not exist, or it is not yours."),
+        view.say("在「我的应用」里查看你的应用。", "Your apps stand under Apps."),
+    )
+}
+
+/// The app that a page is about: it is of whoever is signed in.
+pub(super) enum OwnApp {
+    /// Of FOMO.
+    Fomo(App),
+    /// Of the VAS or the Lafi wallet.
+    Vas(VasApp),
+}
+
+impl OwnApp {
+    /// By the address's `/apps/{platform}/{id}`; everybody else's is unknown.
+    pub(super) async fn find(
+        server: &Server,
+        view: &View,
+        signed_in: &SignedIn,
+        platform: &str,
+        id: &str,
+    ) -> Result<Self, Response> {
+        match platform {
+            "fomo" => fomo::own_app(server, view, &signed_in.user, id).await.map(Self::Fomo),
+            "vas" => vas::own_vas_app(server, view, &signed_in.user, id).await.map(Self::Vas),
+            _ => Err(unknown(view)),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Fomo(app) => &app.name,
+            Self::Vas(app) => &app.name,
+        }
+    }
+
+    pub(super) fn href(&self) -> String {
+        match self {
+            Self::Fomo(app) => format!("/apps/fomo/{}", app.client_id),
+            Self::Vas(app) => format!("/apps/vas/{}", app.id.0),
+        }
+    }
+
+    /// What it is told by.
+    pub(super) fn callback(&self) -> CallbackKind {
+        match self {
+            Self::Fomo(_) => CallbackKind::PaymentResult,
+            Self::Vas(_) => CallbackKind::Payment,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! An app of the VAS and Lafi wallets: review, credentials after a fresh password, keys as files.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use wallet_api::vas::{Review, Vas};
+use wallet_core::Platform as _;
+use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
+use wallet_platform::{PasswordKind, ShowCredentials, User, VasApp, VasApps, Who};
+use wallet_store::Failure;
+
+use super::super::sign_in::encoded;
+use super::super::view::SignedIn;
+use super::super::{Posted, View, failure, page_with, see_other};
+use super::{After, AppPage, Fact, Shown, masked, not_your_password, shown_once, signed_in, unknown};
+use crate::passwords::Place;
+use crate::server::Server;
+use crate::snippets::order_snippets;
+
+/// Who decides, and what comes then.
+fn in_review(view: &View) -> String {
+    let who = view.say(
+        "运营者在 /admin 审核。通过后，uuid、accessToken 与密钥会出现在这里。",
+        "An operator reviews it at /admin. Once it is approved, uuid, accessToken and keys appear here.",
+    );
+    // A sandbox shows who can sign in.
+    let here = view.say(
+        "在这个沙箱里你可以自己来：以 operator 登录。",
+        "In this sandbox that may be you: sign in as operator.",
+    );
+    if view.hints().is_empty() { who.to_owned() } else { format!("{who} {here}") }
+}
+
+/// The credentials of an app of the VAS and Lafi wallets, once they may be seen.
+struct VasSecrets {
+    app: VasApp,
+    access_token: String,
+    rsa_private: String,
+}
+
+fn vas_page(
+    server: &Server,
+    view: &View,
+    app: &VasApp,
+    secrets: Option<&VasSecrets>,
+    after: After,
+) -> Response {
+    let fact = |id, name, value: &str| Fact { id, name, value: value.to_owned() };
+    let base = server.inner.public_url(Vas::META.base_path);
+    let mut facts = vec![
+        fact("", "base_url", &base),
+        fact("", view.say("安全域名", "safe domain"), &app.safe_domain),
+        fact("", view.say("应用协议", "app scheme"), &app.scheme),
+    ];
+    let approved = app.state == Review::Approved;
+    if approved {
+        let public = PublicKey::load(&app.rsa_public).map(|key| key.to_base64()).unwrap_or_default();
+        facts.push(fact("uuid", "uuid", &app.uuid));
+        facts.push(Fact {
+            id: "access_token",
+            name: "accessToken",
+            value: masked(secrets.map(|secrets| &*secrets.access_token)),
+        });
+        facts.push(Fact {
+            id: "rsa_private",
+            name: "rsaPrivate",
+            value: masked(secrets.map(|secrets| &*secrets.rsa_private)),
+        });
+        facts.push(Fact { id: "rsa_public", name: "rsaPublic", value: public });
+    }
+    let reason = (app.state == Review::Rejected)
+        .then(|| format!("{} {}", view.say("未通过的原因：", "Rejected because:"), app.reason));
+    page_with(
+        after.status,
+        &AppPage {
+            view,
+            app: Shown::vas(view, app),
+            problem: after.problem.or(reason),
+            done: after.done,
+            note: (app.state == Review::Pending).then(|| in_review(view)),
+            facts,
+            secrets_may_be_seen: approved,
+            rotates: false,
+            old_until: None,
+            clock_off: None,
+            snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
+        },
+    )
+}
+
+fn pem(name: &str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.pem\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The key pair's form of an address: `pkcs1`, or `pkcs8` of which the public half is SPKI.
+fn key_form(text: &str) -> Option<KeyForm> {
+    match text {
+        "pkcs1" => Some(KeyForm::Pkcs1),
+        "pkcs8" | "spki" => Some(KeyForm::Pkcs8),
+        _ => None,
+    }
+}
+
+/// rsaPublic as a file.
+pub(crate) async fn public_key(
+    State(server): State<Server>,
+    view: View,
+    Path((id, form)): Path<(String, String)>,
+) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    let app = match own_vas_app(&server, &view, user, &id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    match (PublicKey::load(&app.rsa_public), key_form(&form)) {
+        (Ok(key), Some(known)) => pem(&format!("rsa_public_{form}"), key.to_pem(known)),
+        _ => unknown(&view),
+    }
+}
+
+/// rsaPrivate as a file, after a fresh password.
+pub(crate) async fn private_key(
+    State(server): State<Server>,
+    view: View,
+    Path((id, form)): Path<(String, String)>,
+    posted: Posted,
+) -> Response {
+    with_vas_secrets(server, view, id, posted, |view, secrets| {
+        match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
+            (Ok(key), Some(known)) => pem(&format!("rsa_private_{form}"), key.to_pem(known).expose().clone()),
+            _ => unknown(view),
+        }
+    })
+    .await
+}
+
+pub(super) async fn own_vas_app(
+    server: &Server,
+    view: &View,
+    user: &User,
+    id: &str,
+) -> Result<VasApp, Response> {
+    let apps = server.inner.store.view(VasApps { owner: Some(user.id) }).await;
+    let apps = apps.map_err(|no| failure(view, &no))?;
+    apps.into_iter().find(|app| app.id.0.to_string() == id).ok_or_else(|| unknown(view))
+}
+
+pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path<String>) -> Response {
+    let SignedIn { user, .. } = signed_in!(view);
+    match own_vas_app(&server, &view, user, &id).await {
+        Ok(app) => vas_page(&server, &view, &app, None, After::default()),
+        Err(response) => response,
+    }
+}
+
+pub(crate) async fn reveal_vas(
+    State(server): State<Server>,
+    view: View,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let shown = server.clone();
+    with_vas_secrets(server, view, id, posted, |view, secrets| {
+        vas_page(&shown, view, &secrets.app, Some(secrets), shown_once(view))
+    })
+    .await
+}
+
+/// Answers with an app's credentials after a fresh password.
+async fn with_vas_secrets(
+    server: Server,
+    view: View,
+    id: String,
+    posted: Posted,
+    answer: impl FnOnce(&View, &VasSecrets) -> Response,
+) -> Response {
+    let view = view.at(&format!("/apps/vas/{id}"));
+    let SignedIn { session, user } = signed_in!(view);
+    let app = match own_vas_app(&server, &view, user, &id).await {
+        Ok(app) => app,
+        Err(response) => return response,
+    };
+    let who = Who::Session(*session);
+    let shown = async {
+        let prover = &server.inner.prover;
+        let proof = prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await?.proof;
+        server.inner.store.submit(ShowCredentials { session: *session, proof, app: app.id }).await
+    };
+    match shown.await {
+        Ok(shown) => match shown.credentials(server.inner.store.vault()) {
+            Ok((access_token, rsa_private)) => {
+                let (access_token, rsa_private) =
+                    (access_token.expose().clone(), rsa_private.expose().clone());
+                answer(&view, &VasSecrets { app: shown, access_token, rsa_private })
+            }
+            Err(_) => unknown(&view),
+        },
+        Err(no @ Failure::Refused(_)) => {
+            let problem = Some(not_your_password(&view, &no));
+            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
+            vas_page(&server, &view, &app, None, after)
+        }
+        Err(no) => failure(&view, &no),
+    }
+}
