@@ -139,6 +139,15 @@ async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     browser.fill("#pwd", "carol-password").await;
     browser.press("main form button").await;
     browser.see("There is no app yet").await;
+    // The same account has a wallet, whose payment password is hers to set.
+    browser.go("/wallet").await;
+    browser.press("a[href^='/wallet/password']").await;
+    browser.fill("#pwd", "carol-password").await;
+    browser.fill("#wallet_pwd", "carol-pays").await;
+    browser.fill("#again", "carol-pays").await;
+    browser.press("form[action='/wallet/password'] button").await;
+    browser.see("Your payment password is set").await;
+    browser.go("/apps").await;
     browser.press("main a.button").await;
     browser.fill("#client_id", "carols_shop").await;
     browser.fill("#name", "Carol's shop").await;
@@ -158,6 +167,9 @@ async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     browser.see("the old one still verifies for 24 hours").await;
     let second = browser.text("#client_secret").await;
     assert!(second.len() == 40 && second != first);
+    browser.fill("#pwd", "carol-password").await;
+    browser.press("button[formaction$='/end_old']").await;
+    browser.see("The old client_secret verifies no more").await;
     // The page in the other language is the same page.
     browser.press("a[data-switch]").await;
     browser.see("凭据").await;
@@ -207,10 +219,19 @@ async fn a_picture_of_a_code_is_scanned_and_a_buyer_without_money_is_told() {
     browser.press("main a.button").await;
     browser.press_in(".tries summary", "Wrong password").await;
     browser.press("button[value='wrong_password']").await;
-    browser.see("password is wrong").await;
+    browser.see("Wrong payment password").await;
     browser.fill("#wallet_pwd", "400400").await;
     browser.press(".phone form button").await;
     browser.see("The balance is too low").await;
+    // The sandbox gives her some; the sheet is still there, and what she paid stands in her history.
+    browser.press("form[action='/wallet/money'] button").await;
+    browser.see("The money is here").await;
+    browser.fill("#wallet_pwd", "400400").await;
+    browser.press("form[action='/wallet/pay'] button").await;
+    browser.see("Submitted").await;
+    browser.go("/wallet/history?of=VAS").await;
+    browser.see("The corner café").await;
+    browser.see("−1.50 VAS").await;
     browser.close_quietly().await;
 }
 
