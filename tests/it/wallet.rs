@@ -177,6 +177,11 @@ async fn the_history_tells_what_was_paid_by_each_wallet_and_to_whom() {
         let others = orders.iter().filter(|(other, _)| other != unit);
         others.for_each(|(_, other)| assert!(!rows.join(" ").contains(other), "one account at a time"));
     }
+    // All accounts together, the newest first.
+    let all = texts(&alice.get("/wallet/history").await.text, ".phone tbody tr");
+    let paid: Vec<bool> =
+        orders.iter().rev().map(|(_, order)| all.iter().any(|row| row.contains(order))).collect();
+    assert!(paid == [true; 3] && all[0].contains(&orders[2].1), "{all:?}");
     // A block later it is done; and it is nobody else's.
     world.advance(10).await;
     let page = alice.get("/wallet/history?of=VAS").await.text;
@@ -260,6 +265,36 @@ async fn the_link_page_says_whether_a_link_would_be_followed() {
         told.iter().for_each(|told| assert!(page.contains(told), "{told}: {page}"));
         assert_eq!(page.contains("Canonical form"), made, "nothing is made of what is no link");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_was_tampered_with_is_refused_before_a_password_is_asked_for() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let code = alice.get("/shop/sign_in/vas").await.text;
+    send(&mut alice, &link(&code, "Open in the wallet"), "/wallet/approve", &[]).await;
+    let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "tea")]).await.location().to_owned();
+    let sheet = link(&alice.get(&order).await.text, "Pay in the wallet");
+    let good = alice.get(&sheet).await.text;
+    assert_eq!(texts(&good, ".amount"), ["0.80 VAS"]);
+    let told = alice.get(&sheet.replace("/wallet?scan=", "/link?text=")).await.text;
+    assert!(told.contains("The signature fits the app"), "{told}");
+    let bad = sheet.replace("0.80", "0.08");
+    assert_ne!(bad, sheet);
+    let refused = alice.get(&bad).await.text;
+    assert!(refused.contains("signature does not fit"), "{refused}");
+    assert_eq!(texts(&refused, "#wallet_pwd"), [""; 0]);
+    assert!(texts(&refused, "#scan")[0].contains("0.08"), "what was pasted can be mended");
+    let told = alice.get(&bad.replace("/wallet?scan=", "/link?text=")).await.text;
+    assert!(told.contains("The signature does not fit"), "{told}");
+    // What is no link says what one looks like; another user's sheet leads to where one signs in, and back.
+    let nonsense = alice.get("/wallet?scan=hello").await.text;
+    assert!(nonsense.contains("begins with vaswallet://"), "{nonsense}");
+    let (sheet, _) = waiting(&world, "bob").await;
+    let others = alice.get(&sheet).await.text;
+    let next = link(&others, "It is another user's: sign in as whoever ordered.");
+    assert_eq!(next, format!("/openfomo/login.html?{}", form_of(&[("next", &sheet)])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

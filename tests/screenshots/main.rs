@@ -40,6 +40,8 @@ async fn main() {
         browser.fill("#pwd", "carol-password").await;
         browser.press("main form button").await;
         take("register-code").await;
+        browser.go("/sandbox/codes").await;
+        take("codes").await;
         browser.go("/shop").await;
         take("shop-outside").await;
         browser.go("/shop/sign_in/vas").await;
@@ -81,6 +83,10 @@ async fn main() {
         take("wallet").await;
         browser.go("/wallet/history?of=VAS").await;
         take("wallet-history").await;
+        browser.go("/wallet/history").await;
+        take("wallet-history-all").await;
+        browser.go("/wallet?scan=hello").await;
+        take("wallet-unreadable").await;
         browser.go("/wallet/password").await;
         take("wallet-password").await;
         browser.go("/shop").await;

@@ -117,13 +117,14 @@ async fn sandbox(State(shared): State<Shared>) -> Response {
 }
 
 #[derive(Serialize)]
-struct Code {
-    login_name: String,
+pub(crate) struct Code {
+    pub(crate) login_name: String,
     verify_id: String,
-    verify_code: String,
+    pub(crate) verify_code: String,
 }
 
-async fn codes(State(shared): State<Shared>) -> Response {
+/// JSON for programs, a page for browsers.
+async fn codes(State(shared): State<Shared>, view: View, headers: HeaderMap) -> Response {
     let codes = shared.codes.0.lock().unwrap_or_else(PoisonError::into_inner);
     let codes: Vec<Code> = codes
         .iter()
@@ -133,7 +134,16 @@ async fn codes(State(shared): State<Shared>) -> Response {
             verify_code: sent.verify_code.expose().clone(),
         })
         .collect();
+    if is_for_people(&headers) {
+        return pages::codes_page(&view, &codes);
+    }
     Json(codes).into_response()
+}
+
+/// Whether a browser asks, rather than a program.
+fn is_for_people(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepts.is_some_and(|accepts| accepts.contains("text/html"))
 }
 
 #[derive(Serialize)]
@@ -146,8 +156,7 @@ struct Now {
 
 /// JSON for programs, a page for browsers.
 async fn clock(State(shared): State<Shared>, view: View, headers: HeaderMap) -> Response {
-    let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+    if is_for_people(&headers) {
         return pages::clock_page(&shared, &view).await;
     }
     Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() }).into_response()

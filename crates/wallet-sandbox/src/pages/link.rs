@@ -8,6 +8,7 @@ use wallet_api::vas::AnyLink;
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link;
+use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::FindVasApp;
 use wallet_server::pages::{Asked, View, page as render};
 
@@ -83,8 +84,8 @@ fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>,
 }
 
 /// Whether the platform would follow it: whose it is, and whether it returns to what the app has registered.
-async fn known(pages: &Pages, view: &View, link: &AnyLink<'_>, json: &str) -> Vec<(bool, String)> {
-    let (uuid, back) = match link {
+async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec<(bool, String)> {
+    let (uuid, back) = match &link {
         AnyLink::Login(asks) => (asks.uuid.as_str(), Some(asks.callback_url.as_str().to_owned())),
         AnyLink::Pay(asks) => {
             (asks.key_id(), link::peek(json, "callbackUrl").ok().flatten().map(|url| url.into_owned()))
@@ -106,7 +107,20 @@ async fn known(pages: &Pages, view: &View, link: &AnyLink<'_>, json: &str) -> Ve
             "The callbackUrl is outside the app's safe domain and not of its scheme: it is refused (R49).",
         ),
     };
-    vec![(true, whose), (allowed, back.to_owned())]
+    let mut known = vec![(true, whose), (allowed, back.to_owned())];
+    if let AnyLink::Pay(asks) = link {
+        let key = PublicKey::load(&app.rsa_public);
+        let fits = key.is_ok_and(|key| asks.verify_rsa(&RsaVerify::new(&key)).is_ok());
+        let words = match fits {
+            true => view.say("签名与应用的公钥相符。", "The signature fits the app's key."),
+            false => view.say(
+                "签名与应用的公钥不符，会被拒绝；签名页说明哪里不同。",
+                "The signature does not fit the app's key: it is refused. The page on signatures tells what differs.",
+            ),
+        };
+        known.push((fits, words.to_owned()));
+    }
+    known
 }
 
 fn make(scheme: &str, members: &[(String, String)]) -> Made {
@@ -136,7 +150,7 @@ async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, St
                 AnyLink::Login(_) => view.say("登录", "a login"),
                 AnyLink::Pay(_) => view.say("付款", "a payment"),
             };
-            (Ok(kind), known(pages, view, &link, json).await)
+            (Ok(kind), known(pages, view, link, json).await)
         }
         (None, Err(error)) => (Err(error.in_words(view.lang)), Vec::new()),
     };

@@ -2,6 +2,7 @@
 
 mod chain;
 mod clock;
+mod codes;
 mod home;
 mod inspect;
 mod link;
@@ -120,6 +121,7 @@ pub(crate) fn callbacks(pages: Pages) -> Router {
 }
 
 pub(crate) use clock::page as clock_page;
+pub(crate) use codes::page as codes_page;
 
 async fn script() -> Response {
     let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];

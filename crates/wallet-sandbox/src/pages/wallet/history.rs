@@ -59,7 +59,7 @@ pub(super) type Movements = (Vec<Moved>, Option<u64>);
 /// Orders on a page, like FOMO's records.
 const EACH_PAGE: u64 = limits::RECORDS_PER_PAGE;
 /// Movements on the wallet's first page.
-const LATELY: usize = 8;
+pub(super) const LATELY: usize = 8;
 
 impl Wallet {
     /// What moved in a purse. `from` is FOMO's page, or the order below which the others begin; none begins with the newest.
@@ -132,14 +132,14 @@ impl Wallet {
         Ok((moved.collect(), older))
     }
 
-    /// What moved lately in any of these.
-    pub(super) async fn lately(&self, purses: &[Purse]) -> Result<Vec<Moved>, Failure> {
+    /// The newest movements in any of these.
+    pub(super) async fn newest(&self, purses: &[Purse], limit: usize) -> Result<Vec<Moved>, Failure> {
         let mut all = Vec::new();
         for purse in purses {
             all.extend(self.moved(purse, None).await?.0);
         }
         all.sort_by_key(|moved| std::cmp::Reverse(moved.at));
-        all.truncate(LATELY);
+        all.truncate(limit);
         Ok(all)
     }
 }
@@ -172,7 +172,7 @@ struct HistoryPage<'a> {
     older: Option<String>,
 }
 
-/// The history of one purse.
+/// The history of one purse, or the newest of all.
 pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response {
     let view = &wallet.view;
     let mut problem = None;
@@ -183,7 +183,7 @@ pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response
             Vec::new()
         }
     };
-    let chosen = purses.iter().find(|purse| purse.unit() == asked.of).or(purses.first());
+    let chosen = purses.iter().find(|purse| purse.unit() == asked.of);
     let address = |unit: &str, from: Option<u64>| {
         let from = from.map(|from| from.to_string());
         let query: Vec<_> =
@@ -191,7 +191,13 @@ pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response
         format!("/wallet/history?{}", form::query(&query))
     };
     let (history, older) = match chosen {
-        None => Default::default(),
+        None => match wallet.newest(&purses, EACH_PAGE as usize).await {
+            Ok(moved) => (moved, None),
+            Err(failure) => {
+                problem = Some(wallet_server::pages::in_words(view.lang, &failure));
+                Default::default()
+            }
+        },
         Some(purse) => match wallet.moved(purse, asked.from).await {
             Ok((moved, older)) => (moved, older.map(|from| address(purse.unit(), Some(from)))),
             Err(failure) => {
@@ -199,6 +205,12 @@ pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response
                 Default::default()
             }
         },
+    };
+    let all = Tab {
+        href: "/wallet/history".to_owned(),
+        unit: view.say("全部", "All").to_owned(),
+        wallet: "",
+        here: chosen.is_none(),
     };
     let tabs = purses.iter().map(|purse| Tab {
         href: address(purse.unit(), None),
@@ -209,7 +221,7 @@ pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response
     render(&HistoryPage {
         view,
         name: &wallet.user.name,
-        tabs: tabs.collect(),
+        tabs: [all].into_iter().chain(tabs).collect(),
         orders: matches!(chosen, Some(Purse::Asset(_))),
         history,
         problem,

@@ -102,6 +102,8 @@ struct WalletPage<'a> {
     sheet: Sheet,
     problem: Option<Problem>,
     note: Option<&'static str>,
+    /// A link that could not be read, to be mended.
+    scan: &'a str,
     /// Whether it is the user who has nothing.
     poor: bool,
     /// Where a payment password is set, for whoever has none.
@@ -214,7 +216,7 @@ impl Wallet {
                 let money =
                     |(purse, amount): (Purse, String)| Money { amount, unit: purse.unit().to_owned() };
                 balances = has.into_iter().map(money).collect();
-                match self.lately(&purses).await {
+                match self.newest(&purses, history::LATELY).await {
                     Ok(moved) => history = moved,
                     Err(failure) => problem = problem.or(Some(NotDone::failed(&failure))),
                 }
@@ -226,6 +228,7 @@ impl Wallet {
         });
         let login_name = &*self.user.login_name;
         let demo = USERS.iter().chain([&POOR]).find(|user| user.login_name == login_name);
+        let scan = if matches!(sheet, Sheet::None) { &*asked.scan } else { "" };
         render(&WalletPage {
             view,
             name: &self.user.name,
@@ -235,6 +238,7 @@ impl Wallet {
             sheet,
             problem,
             note,
+            scan,
             poor: login_name == POOR.login_name,
             no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
             // Until the user has set another.

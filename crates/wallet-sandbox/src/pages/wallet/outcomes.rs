@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
-use wallet_core::{Lang, Platform as _, PlatformMeta, in_words, with_wait};
+use wallet_core::{Lang, Platform as _, PlatformMeta, form, in_words, with_wait};
 use wallet_platform::Digest;
 use wallet_store::Failure;
 
@@ -21,13 +21,18 @@ pub(super) struct Help {
     to: Option<&'static str>,
 }
 
-/// This page is handed what was asked of the wallet, to come back to it.
+// These pages are handed what was asked of the wallet, to come back to it.
 const PASSWORD_PAGE: &str = "/wallet/password";
+const SIGN_IN_PAGE: &str = "/openfomo/login.html";
 
 impl Help {
     /// Where it is done, if anywhere.
     pub(super) fn href(&self, asked: &Wanted) -> Option<String> {
-        self.to.map(|to| if to == PASSWORD_PAGE { asked.address(to) } else { to.to_owned() })
+        self.to.map(|to| match to {
+            PASSWORD_PAGE => asked.address(to),
+            SIGN_IN_PAGE => format!("{to}?{}", form::query(&[("next", &asked.address("/wallet"))])),
+            to => to.to_owned(),
+        })
     }
 
     pub(super) fn words(&self, lang: Lang) -> &'static str {
@@ -59,12 +64,17 @@ const LOOK: Help = Help { zh: "查看你的记录", en: "Look at your history", 
 const OTHER_USER: Help = Help {
     zh: "它属于另一位用户：以下单时的用户登录再付。",
     en: "It is another user's: sign in as whoever ordered.",
-    to: None,
+    to: Some(SIGN_IN_PAGE),
 };
 const WHOLE_LINK: Help = Help {
     zh: "核对链接是否完整，是否属于这个沙箱。",
     en: "Is the link whole, and is it one of this sandbox?",
     to: None,
+};
+const NO_LINK: Help = Help {
+    zh: "钱包的链接以 vaswallet://、vaslogin://、vaspay:// 或 lafiwallet:// 开头，商店会给出；链接页可以拆开它。",
+    en: "A wallet's link begins with vaswallet://, vaslogin://, vaspay:// or lafiwallet://, and a shop shows it. The page on links takes one apart.",
+    to: Some("/link"),
 };
 const SIGN_AGAIN: Help = Help {
     zh: "应用须修正；签名页说明哪里不同",
@@ -175,6 +185,18 @@ impl NotDone {
     /// What can be said in either language.
     pub(super) fn told(words: impl Fn(Lang) -> String) -> Self {
         Self { zh: words(Lang::Zh), en: words(Lang::En), help: None }
+    }
+
+    /// A link that cannot be read.
+    pub(super) fn unreadable(words: impl Fn(Lang) -> String) -> Self {
+        Self { help: Some(NO_LINK), ..Self::told(words) }
+    }
+
+    /// What a platform would refuse by this code.
+    pub(super) fn by_code<C: Code>(code: C) -> Self {
+        let known = C::platform().codes.iter().find(|known| known.code == code.number());
+        let text = |lang| known.map_or_else(String::new, |known| known.text.in_lang(lang).to_owned());
+        Self { help: code.help(), ..Self::told(text) }
     }
 
     /// What the sandbox's own store came to.

@@ -1,8 +1,9 @@
 //! What an app asks the user for, and what came of it.
 
 use wallet_api::fomo::{TradeId, TransferId};
-use wallet_api::vas::{AnyLink, OrderState};
+use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_core::link;
+use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{FindOrder, FindVasApp, VasOrder};
 use wallet_server::pages::View;
 use wallet_store::Clock as _;
@@ -85,6 +86,9 @@ impl Sheet {
     }
 }
 
+/// Most characters of an order's note, which nobody has signed (R55).
+const LONGEST_NOTE: usize = 200;
+
 impl Wallet {
     /// What is asked for.
     pub(super) async fn sheet(&self, asked: &Wanted) -> Result<Sheet, NotDone> {
@@ -116,22 +120,35 @@ impl Wallet {
     /// What a link or QR code asks for.
     async fn scanned(&self, text: &str) -> Result<Sheet, NotDone> {
         let text = text.trim();
-        let payload = link::payload(text).map_err(|error| NotDone::told(|lang| error.in_words(lang)))?;
+        let payload =
+            link::payload(text).map_err(|error| NotDone::unreadable(|lang| error.in_words(lang)))?;
         let (link, _) =
-            AnyLink::read(&payload).map_err(|error| NotDone::told(|lang| error.in_words(lang)))?;
+            AnyLink::read(&payload).map_err(|error| NotDone::unreadable(|lang| error.in_words(lang)))?;
         let uuid = match &link {
             AnyLink::Login(asks) => asks.uuid.as_str(),
             AnyLink::Pay(asks) => asks.key_id(),
         };
+        let uuid = &uuid.to_owned();
         let unknown = || NotDone::because("没有这个 uuid 的应用。", "There is no app of this uuid.");
         let store = &self.pages.shared.store;
         let known = store.view(FindVasApp(uuid.to_owned())).await.map_err(|_| unknown())?;
         let (app, wallet) = (known.name, wallet_of(known.profile));
-        if let AnyLink::Login(asks) = &link {
-            let host = asks.callback_url.as_str().to_owned();
-            return Ok(Sheet::Login { app, wallet, host, link: text.to_owned() });
-        }
-        let [amount, asset, order_id, note] = unverified(&payload).ok_or_else(unknown)?;
+        let asks = match link {
+            AnyLink::Login(asks) => {
+                let host = asks.callback_url.as_str().to_owned();
+                return Ok(Sheet::Login { app, wallet, host, link: text.to_owned() });
+            }
+            AnyLink::Pay(asks) => asks,
+        };
+        // Nobody is asked for a password for what the platform will refuse.
+        let key = PublicKey::load(&known.rsa_public).ok();
+        let Some(asks) = key.and_then(|key| asks.verify_rsa(&RsaVerify::new(&key)).ok()) else {
+            return Err(NotDone::by_code(vas::ErrorCode::SignatureWrong));
+        };
+        let (amount, asset) = (asks.amount.to_string(), asks.asset_type.as_str().to_owned());
+        let order_id = asks.order_id.as_str().to_owned();
+        let note: String =
+            asks.description.as_deref().unwrap_or_default().chars().take(LONGEST_NOTE).collect();
         let known = FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() };
         match store.view(known).await {
             Ok(order) if order.state != OrderState::Open => Ok(self.submitted_before(&app, order)),
@@ -154,11 +171,4 @@ impl Wallet {
         }
         Sheet::Done { what, facts, onward: None }
     }
-}
-
-/// Amount, asset, order and description of a pay link, to be shown. The platform verifies before anything moves.
-fn unverified(payload: &link::Payload<'_>) -> Option<[String; 4]> {
-    let json = payload.json().ok()?;
-    let member = |name| link::peek(json, name).ok().flatten().unwrap_or_default().chars().take(200).collect();
-    Some(["amount", "assetType", "orderId", "description"].map(member))
 }
