@@ -294,10 +294,10 @@ async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
     assert_eq!(base, "https://shop.example/back");
     let (code, state) = query.split_once('&').unwrap();
     assert_eq!((code.len(), state), ("code=".len() + 40, "state=a%26b+c"));
-    // RFC 6749, 4.1.2.1: there is no other grant here.
-    let implicit = page.replace("response_type=code", "response_type=token");
-    let told = alice.get(&implicit).await;
-    assert_eq!(told.location(), "https://shop.example/back?error=unsupported_response_type&state=a%26b+c");
+    // There is no other grant; and nobody is led to an app's address without having answered.
+    let told = alice.get(&page.replace("response_type=code", "response_type=token")).await;
+    assert_eq!((told.status, told.location()), (StatusCode::BAD_REQUEST, ""));
+    assert!(told.text.contains("response_type is not code"), "{}", told.text);
     // Exactly `yes` grants (R24).
     for other in ["no", "YES", "true", ""] {
         let refused = alice.post(&page, "/openfomo/consent", &fields(other)).await;

@@ -57,9 +57,9 @@ pub fn browser_address(address: &str) -> String {
     if has_scheme { address.to_owned() } else { format!("https://{address}") }
 }
 
-/// Where the browser goes when an app has asked for access: with a code, or with one of RFC 6749's errors (R25).
-pub fn after_consent(redirect_uri: &str, answer: Result<&str, &str>, state: &str) -> String {
-    let answer = answer.map_or_else(|error| ("error", error), |code| ("code", code));
+/// Where the browser goes when a user has answered an app that asked for access: with a code, or with a refusal (R25).
+pub fn after_consent(redirect_uri: &str, code: Option<&str>, state: &str) -> String {
+    let answer = code.map_or(("error", "access_denied"), |code| ("code", code));
     link::append_query(&browser_address(redirect_uri), &form::query(&[answer, ("state", state)]))
 }
 
@@ -225,9 +225,9 @@ mod tests {
             ("shopapp://back", "shopapp://back?code=1&state=a+b"),
             ("a.example/b?u=http://c.example", "https://a.example/b?u=http://c.example&code=1&state=a+b"),
         ] {
-            assert_eq!(after_consent(redirect, Ok("1"), "a b"), expected);
+            assert_eq!(after_consent(redirect, Some("1"), "a b"), expected);
         }
-        assert_eq!(after_consent("x://b", Err("access_denied"), "s"), "x://b?error=access_denied&state=s");
+        assert_eq!(after_consent("x://b", None, "s"), "x://b?error=access_denied&state=s");
     }
 
     #[test]

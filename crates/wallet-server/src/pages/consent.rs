@@ -26,6 +26,20 @@ struct ConsentPage<'a> {
     fields: Vec<(&'static str, String)>,
 }
 
+/// An app that asks wrongly. Nobody is sent anywhere.
+fn stop(view: &View, why: &str) -> Response {
+    problem(
+        view,
+        StatusCode::BAD_REQUEST,
+        view.say("无法授权", "This app cannot ask for access"),
+        why,
+        view.say(
+            "不会跳转到任何地方。请联系应用的开发者。",
+            "You are sent nowhere. Tell the app's developer.",
+        ),
+    )
+}
+
 /// What an app asks for.
 struct Asked {
     client_id: String,
@@ -61,18 +75,7 @@ impl Asked {
 
     /// The app, when it asks with its registered address. Before that nobody is sent anywhere.
     async fn app(&self, server: &Server, view: &View) -> Result<App, Response> {
-        let stop = |why: &str| {
-            problem(
-                view,
-                StatusCode::BAD_REQUEST,
-                view.say("无法授权", "This app cannot ask for access"),
-                why,
-                view.say(
-                    "不会跳转到任何地方。请联系应用的开发者。",
-                    "You are sent nowhere. Tell the app's developer.",
-                ),
-            )
-        };
+        let stop = |why: &str| stop(view, why);
         match server.inner.store.view(FindApp::new(&self.client_id)).await {
             Ok(keys) if keys.app.redirect_uri == self.redirect_uri => Ok(keys.app),
             Ok(_) if self.redirect_uri.is_empty() => {
@@ -134,9 +137,12 @@ pub(crate) async fn authorize(
         Ok(app) => app,
         Err(response) => return response,
     };
-    // RFC 6749, 4.1.2.1. The documents know no response_type: without one it is a code that is asked for.
+    // The documents know no response_type: without one it is a code that is asked for. RFC 6749 would lead back with an
+    // error; but nobody is led to an app's address without having answered, whoever made the link (RFC 9700, 4.11.2).
     if !matches!(&*text("response_type"), "" | "code") {
-        return see_other(&after_consent(&app.redirect_uri, Err("unsupported_response_type"), &asked.state));
+        let why = view
+            .say("response_type 只能是 code。", "Its response_type is not code: there is no other grant.");
+        return stop(view, why);
     }
     let Some(signed_in) = &view.signed_in else {
         return see_other(&format!("/openfomo/login.html?next={}", encoded(&view.here())));
@@ -176,9 +182,9 @@ pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Pos
         seed: server.inner.store.vault().seed(),
     };
     let told = match server.inner.store.submit(command).await {
-        Ok(code) => after_consent(&asked.redirect_uri, Ok(code.text.expose()), &asked.state),
+        Ok(code) => after_consent(&asked.redirect_uri, Some(code.text.expose()), &asked.state),
         Err(Failure::Refused(no)) if no.refusal == Reason::Fomo(Refusal::AccessDenied) => {
-            after_consent(&asked.redirect_uri, Err("access_denied"), &asked.state)
+            after_consent(&asked.redirect_uri, None, &asked.state)
         }
         Err(failure) => return super::failure(&view, &failure),
     };

@@ -99,7 +99,7 @@ impl Wallet {
                 state: None,
             }
         });
-        let older = (read.total > page.saturating_mul(limits::RECORDS_PER_PAGE)).then_some(page + 1);
+        let older = (read.total > page.saturating_mul(limits::RECORDS_PER_PAGE)).then(|| page + 1);
         Ok((moved.collect(), older))
     }
 
