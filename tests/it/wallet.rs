@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 use scraper::{Html, Selector};
+use wallet_api::vas::SessionKey;
+use wallet_client::VasWallet;
 use wallet_tests::World;
 
 use crate::pages::{Got, Visitor, form_of, newest_code, texts};
@@ -298,6 +300,33 @@ async fn a_link_that_was_tampered_with_is_refused_before_a_password_is_asked_for
     let others = alice.get(&sheet).await.text;
     let next = link(&others, "It is another user's: sign in as whoever ordered.");
     assert_eq!(next, format!("/openfomo/login.html?{}", form_of(&[("next", &sheet)])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invented_transaction_keeps_nobody_from_paying() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let code = alice.get("/shop/sign_in/vas").await.text;
+    send(&mut alice, &link(&code, "Open in the wallet"), "/wallet/approve", &[]).await;
+    let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "tea")]).await.location().to_owned();
+    let sheet = link(&alice.get(&order).await.text, "Pay in the wallet");
+    // Bob has seen the link, and says that he has broadcast its payment.
+    let scanned = sheet.strip_prefix("/wallet?scan=").unwrap();
+    let scanned = wallet_core::form::decode(scanned.as_bytes()).unwrap().into_owned();
+    let session = world.session("bob").await;
+    let (session, pwd) = (SessionKey::new(session.as_str()), &world.user("bob").wallet_pwd);
+    let wallet = VasWallet::new(world.transport().clone(), &world.told().vas.base_url);
+    wallet.pay(&session, pwd, &scanned, Some(&"ab".repeat(32))).await.unwrap();
+    world.advance(30).await;
+    // The chain has never shown it: the platform's rule leaves the place free, and so does the wallet.
+    let asked = alice.get(&sheet).await.text;
+    assert_eq!(texts(&asked, ".amount"), ["0.80 VAS"], "{asked}");
+    let pwd = world.user("alice").wallet_pwd.clone();
+    let paid = send(&mut alice, &sheet, "/wallet/pay", &[("wallet_pwd", &pwd)]).await;
+    assert!(alice.get(paid.location()).await.text.contains("Submitted"));
+    world.advance(10).await;
+    assert_eq!(texts(&alice.get(&order).await.text, "#state"), ["paid"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

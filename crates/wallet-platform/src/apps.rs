@@ -12,7 +12,7 @@ use crate::passwords::Proof;
 use crate::returns::{Target, browser_address, is_invisible, target};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
-use crate::vas::is_run_by_browsers;
+use crate::vas::{is_reserved, own_scheme};
 use crate::vault::{Digest, Seed, Vault};
 
 /// Every scope of the platform, separated by spaces.
@@ -50,20 +50,21 @@ pub(crate) fn is_shown_name(name: &str) -> bool {
 /// Most characters of a redirect_uri.
 const LONGEST_REDIRECT: usize = 512;
 
-/// A redirect_uri is opaque (R7), but ASCII text that a browser can be sent to: not one that it would run, that stays on
-/// this server, or that shows one host before an `@` and means another. It has no fragment, which never reaches a server
-/// (RFC 6749, 3.1.2).
+/// A redirect_uri is opaque (R7), but ASCII text that leads a browser to a host, or to an app by a scheme of its own: not
+/// to what it would run, to this server, or to another host than is shown before an `@`. It has no fragment, which never
+/// reaches a server (RFC 6749, 3.1.2).
 fn is_redirect(text: &str) -> bool {
-    let well_formed = !text.is_empty()
-        && text.len() <= LONGEST_REDIRECT
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'));
     let address = browser_address(text);
     let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
-    well_formed
+    // What others take for a scheme, though a browser here is sent to `https://`.
+    let seems = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    !text.is_empty()
+        && text.len() <= LONGEST_REDIRECT
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'))
         && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
         && match target(&address) {
-            Some(Target::Http(_)) => true,
-            Some(Target::App(scheme)) => !is_run_by_browsers(&scheme),
+            Some(Target::Http(_)) => !is_reserved(&seems),
+            Some(Target::App(scheme)) => own_scheme(&scheme).is_some(),
             None => false,
         }
 }

@@ -12,7 +12,7 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal, lifetimes, limits, pay};
 use wallet_core::chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
-use wallet_core::{Amount, DeliveryState, Units, Unverified, crypto};
+use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
 
 use crate::deliveries;
 use crate::devchain::{DECIMALS, DevPay};
@@ -129,9 +129,9 @@ impl VasOrder {
 
     /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place: whoever
     /// sees a link could invent one. One that it has shown may come back.
-    fn is_free(&self, cx: &Context<'_>) -> bool {
+    pub fn is_free(&self, now: UnixTime) -> bool {
         let missing = match self.missing_since {
-            Some(since) => !self.known || cx.now > since + lifetimes::MISSING_PAYMENT,
+            Some(since) => !self.known || now > since + lifetimes::MISSING_PAYMENT,
             None => false,
         };
         self.state == OrderState::Open || (self.state == OrderState::Submitted && missing)
@@ -202,7 +202,7 @@ impl Command for SubmitPay {
         let order = match order_of(rows, &app, link.order_id.as_str())? {
             None => VasOrder::new(cx, &app, user.id, link),
             Some(order) if !order.is_of(link) => return Err(Refusal::OrderDiffers.into()),
-            Some(order) if order.is_free(cx) => order,
+            Some(order) if order.is_free(cx.now) => order,
             Some(VasOrder { id, txid: Some(txid), payer, .. }) => {
                 // The reply to the first submission was lost.
                 let again = given.as_ref().map_or(payer == user.id, |given| *given == txid);

@@ -1,6 +1,6 @@
 //! Where the wallet goes when a user has consented: the exact final address, and whether it may go there at all.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
 use wallet_core::{form, link};
@@ -103,7 +103,16 @@ pub fn host_name(host: &str) -> Option<String> {
     let well_formed = ascii.split('.').all(|label| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     });
-    (well_formed && ascii.len() <= 253).then_some(ascii)
+    // A browser takes any number for an address of four: the host that is written is the host that is reached.
+    let honest = !ends_in_a_number(&ascii) || ascii.parse::<Ipv4Addr>().is_ok();
+    (well_formed && honest && ascii.len() <= 253).then_some(ascii)
+}
+
+/// Whether browsers read a host, in lower case, as an IPv4 address.
+pub(crate) fn ends_in_a_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The address with its host in ASCII: readers differ in how they convert some IDNs (`ß`, `ς`), so the host that was

@@ -8,7 +8,7 @@ use crate::apps::{hides, is_shown_name};
 use crate::entities::{Applicant, OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
-use crate::returns::{Registered, Return, after_login, host_name};
+use crate::returns::{Registered, Return, after_login, ends_in_a_number, host_name};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
@@ -60,19 +60,24 @@ pub struct ApplyVas {
     pub scheme: String,
 }
 
-/// Schemes that browsers and systems give a meaning of their own.
+/// Schemes that browsers and systems give a meaning of their own. Whatever begins with `http` or `ms-` is theirs too.
 const RESERVED: &[&str] = &[
     "about",
     "android-app",
     "blob",
+    "brave",
+    "chrome",
+    "chrome-extension",
     "content",
     "data",
+    "edge",
     "facetime",
     "file",
+    "filesystem",
+    "firefox",
     "ftp",
     "googlechrome",
-    "http",
-    "https",
+    "googlechromes",
     "intent",
     "itms",
     "itms-apps",
@@ -81,25 +86,30 @@ const RESERVED: &[&str] = &[
     "javascript",
     "mailto",
     "market",
+    "microsoft-edge",
+    "moz-extension",
+    "opera",
+    "resource",
+    "search-ms",
     "sms",
+    "ssh",
+    "steam",
     "tel",
+    "telnet",
     "vbscript",
     "view-source",
     "ws",
     "wss",
 ];
 
-/// Whether browsers do something of their own with a scheme, other than loading a page.
-pub(crate) fn is_run_by_browsers(scheme: &str) -> bool {
-    let scheme = scheme.to_ascii_lowercase();
-    RESERVED.contains(&&*scheme) && scheme != "http" && scheme != "https"
+/// Whether browsers or systems do something of their own with a scheme, given in lower case.
+pub(crate) fn is_reserved(scheme: &str) -> bool {
+    RESERVED.contains(&scheme)
 }
 
 /// Whether a host is a whole domain name (全域名): two labels at least, and no number in any of its spellings.
 fn is_whole_name(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
-    host.contains('.') && !number && !host.starts_with('[')
+    host.contains('.') && !ends_in_a_number(host) && !host.starts_with('[')
 }
 
 /// A safe domain as it is kept, ASCII and lower case; none when it is not one whole host name without scheme, port and
@@ -109,7 +119,7 @@ pub fn safe_domain(given: &str) -> Option<String> {
 }
 
 /// A scheme that an app may register, in lower case.
-fn own_scheme(scheme: &str) -> Option<String> {
+pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
     let scheme = scheme.to_ascii_lowercase();
     let well_formed = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.len() <= 64
@@ -118,7 +128,8 @@ fn own_scheme(scheme: &str) -> Option<String> {
         .iter()
         .any(|profile| profile.scheme() == scheme || profile.meta().read_also.contains(&&*scheme));
     let taken = taken || Vas::META.links.iter().any(|link| link.qr_scheme == scheme);
-    (well_formed && !taken && !RESERVED.contains(&&*scheme)).then_some(scheme)
+    let seems = scheme.starts_with("http") || scheme.starts_with("ms-");
+    (well_formed && !taken && !seems && !is_reserved(&scheme)).then_some(scheme)
 }
 
 impl Command for ApplyVas {

@@ -151,12 +151,14 @@ impl Wallet {
             asks.description.as_deref().unwrap_or_default().chars().take(LONGEST_NOTE).collect();
         let known = FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() };
         match store.view(known).await {
-            Ok(order) if order.state != OrderState::Open => Ok(self.submitted_before(&app, order)),
+            Ok(order) if !order.is_free(self.pages.shared.clock.now()) => {
+                Ok(self.submitted_before(&app, order))
+            }
             _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),
         }
     }
 
-    /// An order that a payment was submitted for is not offered again.
+    /// An order whose place is taken is not offered again.
     fn submitted_before(&self, app: &str, order: VasOrder) -> Sheet {
         let say = |zh, en| self.view.say(zh, en).to_owned();
         let what = match order.state {
