@@ -524,6 +524,11 @@ pub struct PlatformMeta {
 }
 
 impl PlatformMeta {
+    /// What is known of a status code.
+    pub fn code(&self, code: u32) -> Option<&'static CodeMeta> {
+        self.codes.iter().copied().find(|known| known.code == code)
+    }
+
     /// The endpoint at a path, the base path included.
     pub fn endpoint_at(&self, path: &str) -> Option<&'static EndpointMeta> {
         let path = path.strip_prefix(self.base_path)?;

@@ -157,6 +157,8 @@ macro_rules! text_type {
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
         impl $name<'_> {
+            /// Fewest characters of a new one, most, and the ASCII characters that it is made of: single ones and ranges.
+            pub const SHAPE: (usize, usize, &'static str) = ($min, $max, $chars);
             /// Whether it has the length and the characters that new ones must have.
             pub fn well_formed(&self) -> bool {
                 $crate::types::well_formed(&self.0, $min, $max, $chars)

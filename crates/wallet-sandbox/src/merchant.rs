@@ -195,7 +195,7 @@ impl Stopped {
             (Self::Because(zh, _), Lang::Zh) => (*zh).to_owned(),
             (Self::Because(_, en), Lang::En) => (*en).to_owned(),
             (Self::Refused(platform, code), _) => {
-                let text = platform.codes.iter().find(|known| known.code == *code);
+                let text = platform.code(*code);
                 let text = text.map_or("", |known| known.text.in_lang(lang));
                 let (name, code) = (platform.doc.in_lang(lang), platform.envelope.code_text(*code));
                 match lang {

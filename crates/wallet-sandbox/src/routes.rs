@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use wallet_server::pages::View;
+use wallet_server::pages::{View, is_for_people};
 use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
 use wallet_store::{Clock, Store};
 
@@ -134,16 +134,10 @@ async fn codes(State(shared): State<Shared>, view: View, headers: HeaderMap) -> 
             verify_code: sent.verify_code.expose().clone(),
         })
         .collect();
-    if is_for_people(&headers) {
+    if is_for_people(&Method::GET, &headers) {
         return pages::codes_page(&view, &codes);
     }
     Json(codes).into_response()
-}
-
-/// Whether a browser asks, rather than a program.
-fn is_for_people(headers: &HeaderMap) -> bool {
-    let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
-    accepts.is_some_and(|accepts| accepts.contains("text/html"))
 }
 
 #[derive(Serialize)]
@@ -156,7 +150,7 @@ struct Now {
 
 /// JSON for programs, a page for browsers.
 async fn clock(State(shared): State<Shared>, view: View, headers: HeaderMap) -> Response {
-    if is_for_people(&headers) {
+    if is_for_people(&Method::GET, &headers) {
         return pages::clock_page(&shared, &view).await;
     }
     Json(Now { now_ms: shared.clock.now().millis(), offset_ms: shared.clock.offset_ms() }).into_response()

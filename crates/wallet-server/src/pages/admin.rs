@@ -15,7 +15,7 @@ use wallet_platform::{
 
 use super::apps::{done, signed_in};
 use super::docs::inline;
-use super::sign_in::encoded;
+use super::sign_in::sign_in_first;
 use super::view::SignedIn;
 use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
 use crate::server::Server;

@@ -9,7 +9,7 @@ use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, FindApp, Reason, after_consent, browser_address};
 use wallet_store::Failure;
 
-use super::sign_in::encoded;
+use super::sign_in::{SIGN_IN, sign_in_first};
 use super::{LeadsTo, Posted, View, page, problem, see_other};
 use crate::server::Server;
 
@@ -101,6 +101,12 @@ pub fn consent_page() -> String {
     format!("{}{}", Fomo::META.base_path, fomo::authorize::Endpoint::META.path)
 }
 
+/// The only response_type, as the spec has it.
+fn response_type() -> Option<&'static str> {
+    let fields = fomo::authorize::Endpoint::META.request;
+    fields.iter().find(|field| field.name == "response_type").and_then(|field| field.fixed)
+}
+
 /// The origin of an address, for the policy of forms; an app's own scheme otherwise.
 fn origin(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return String::new() };
@@ -137,15 +143,16 @@ pub(crate) async fn authorize(
         Ok(app) => app,
         Err(response) => return response,
     };
-    // The documents know no response_type: without one it is a code that is asked for. RFC 6749 would lead back with an
-    // error; but nobody is led to an app's address without having answered, whoever made the link (RFC 9700, 4.11.2).
-    if !matches!(&*text("response_type"), "" | "code") {
+    // A browser may leave it out (R25). RFC 6749 would lead back with an error; but nobody is led to an app's address without
+    // having answered, whoever made the link (RFC 9700, 4.11.2).
+    let given = text("response_type");
+    if !given.is_empty() && Some(&*given) != response_type() {
         let why = view
             .say("response_type 只能是 code。", "Its response_type is not code: there is no other grant.");
         return stop(view, why);
     }
     let Some(signed_in) = &view.signed_in else {
-        return see_other(&format!("/openfomo/login.html?next={}", encoded(&view.here())));
+        return see_other(&sign_in_first(&view.here()));
     };
     let back = browser_address(&app.redirect_uri);
     let granted: Vec<&str> = app.scopes.split(' ').collect();
@@ -170,7 +177,7 @@ pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Pos
         return response;
     }
     let Some(signed_in) = &view.signed_in else {
-        return see_other("/openfomo/login.html");
+        return see_other(SIGN_IN);
     };
     let command = Authorize {
         session: signed_in.session,

@@ -13,7 +13,7 @@ use wallet_platform::{
 use wallet_store::Failure;
 
 use super::apps::{OwnApp, done, own, signed_in};
-use super::sign_in::encoded;
+use super::sign_in::sign_in_first;
 use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
 use crate::server::Server;
 

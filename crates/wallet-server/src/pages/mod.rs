@@ -35,10 +35,12 @@ use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
 pub use docs::code_page;
+pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
+use sign_in::REGISTER;
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
@@ -90,9 +92,9 @@ pub(crate) fn router() -> Router<Server> {
     Router::new()
         // Everything but GET is the platform's at this address (R25).
         .route(&consent_page(), get(consent::authorize).fallback(wire))
-        .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
+        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route("/openfomo/logout", post(sign_in::sign_out))
-        .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))
+        .route(REGISTER, get(sign_in::register_form).post(sign_in::register))
         .route("/openfomo/register/verify", post(sign_in::verify))
         .route("/openfomo/consent", post(consent::answer))
         .route("/apps", get(apps::list))
@@ -173,10 +175,10 @@ fn busy(failure: &Failure) -> Response {
     crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n")
 }
 
-/// Whether a browser opens an address at which a platform has no call: it is told so by a page.
-pub(crate) fn is_for_people(request: &Parts) -> bool {
-    let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    request.method == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+/// Whether a browser opens an address, rather than a program: it is told by a page.
+pub fn is_for_people(method: &Method, headers: &HeaderMap) -> bool {
+    let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    method == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"))
 }
 
 /// The page of an address at which there is nothing.
@@ -346,6 +348,14 @@ pub(crate) fn in_words_of_its_own(view: &View, failure: &Failure, refusal: Refus
         },
         _ => in_words(view.lang, failure),
     }
+}
+
+/// What a new name is made of, for people: its length, and its characters as the spec has them.
+pub(crate) fn shape(view: &View, (fewest, most, chars): (usize, usize, &str)) -> String {
+    let others: Vec<String> = chars.trim_start_matches("A-Za-z0-9").chars().map(String::from).collect();
+    let (others, and) =
+        (others.join(" "), view.say("个字符：字母、数字和", "characters: letters, digits and"));
+    format!("{fewest} {} {most} {and} {others}", view.say("到", "to"))
 }
 
 /// A failure in the words of its platform.

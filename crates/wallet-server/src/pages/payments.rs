@@ -16,7 +16,7 @@ use wallet_platform::{AppPayment, OrderSeq, OrdersOf, PaymentsOf, StatementOf, V
 use wallet_store::Failure;
 
 use super::apps::{OwnApp, done, own, signed_in};
-use super::sign_in::encoded;
+use super::sign_in::sign_in_first;
 use super::{Asked, View, failure, page as render, see_other, shown_time};
 use crate::server::Server;
 

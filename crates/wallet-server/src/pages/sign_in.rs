@@ -5,19 +5,25 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::{Refusal, complete_register, login, register};
+use wallet_api::fomo::{LoginName, Refusal, complete_register, login, register};
 use wallet_platform::{EndSession, Reason};
 use wallet_store::Failure;
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
 use super::{
     Asked, Hint, Posted, SESSION_COOKIE, View, in_words, in_words_of_its_own, page, page_with, see_other,
-    set_cookie,
+    set_cookie, shape,
 };
 use crate::server::Server;
 
-pub(crate) const SIGN_IN: &str = "/openfomo/login.html";
+/// Where one signs in: the document's own address.
+pub const SIGN_IN: &str = "/openfomo/login.html";
 pub(crate) const REGISTER: &str = "/openfomo/register.html";
+
+/// Where one signs in, to go on to a local address afterwards.
+pub fn sign_in_first(next: &str) -> String {
+    format!("{SIGN_IN}?next={}", encoded(next))
+}
 
 /// Where to go on to afterwards.
 #[derive(Deserialize)]
@@ -89,7 +95,7 @@ fn refused(failure: &Failure) -> StatusCode {
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
     let (login_name, next) = (posted.text("login_name"), posted.text("next"));
-    let view = view.at(&format!("{SIGN_IN}?next={}", encoded(local(next))));
+    let view = view.at(&sign_in_first(local(next)));
     let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), next).await,
@@ -135,6 +141,8 @@ struct RegisterPage<'a> {
     view: &'a View,
     problem: Option<String>,
     user_name: &'a str,
+    /// What a login name is made of.
+    shape: String,
     next: &'a str,
     begun: Option<Begun>,
     /// Whether codes are shown instead of sent.
@@ -151,7 +159,8 @@ fn register_page(
     problem: Option<String>,
 ) -> Response {
     let (next, codes) = (local(next), !view.hints().is_empty());
-    page_with(status, &RegisterPage { view, problem, user_name, next, begun, codes })
+    let shape = shape(view, LoginName::SHAPE);
+    page_with(status, &RegisterPage { view, problem, user_name, shape, next, begun, codes })
 }
 
 /// The address at which a registration waits for its code. It is worth nothing without the code.
@@ -183,11 +192,9 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: P
             see_other(&code_step(&begun, next))
         }
         Err(failure) => {
-            let malformed = view.say(
-                "用户名须为 3 到 64 个字符：字母、数字和 _ . @ + -",
-                "A login name is 3 to 64 characters: letters, digits and _ . @ + -",
-            );
-            let problem = in_words_of_its_own(&view, &failure, Refusal::LoginNameInvalid, malformed);
+            let name = view.say("用户名须为", "A login name is");
+            let malformed = format!("{name} {}", shape(&view, LoginName::SHAPE));
+            let problem = in_words_of_its_own(&view, &failure, Refusal::LoginNameInvalid, &malformed);
             register_page(&view, refused(&failure), user_name, next, None, Some(problem))
         }
     }

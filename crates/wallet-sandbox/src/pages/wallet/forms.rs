@@ -113,7 +113,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
             );
             let amount = format!("{} {}", asked.amount, asked.coin_name);
             let (app, transfer_id) = (asked.app_name, sheet.transfer_id);
-            wallet.tell(&Wanted::nothing(), Outcome::Paid { app, amount, transfer_id, onward })
+            wallet.tell(&Wanted::default(), Outcome::Paid { app, amount, transfer_id, onward })
         }
         Err(error) => wallet.refused(&sheet, NotDone::of(&error, lang)),
     }
@@ -143,7 +143,7 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
             Err(error) => in_words(&error),
         });
     }
-    wallet.tell(&Wanted::nothing(), Outcome::SignedIn { app: approved.app_name, address, said })
+    wallet.tell(&Wanted::default(), Outcome::SignedIn { app: approved.app_name, address, said })
 }
 
 /// The user pays an order.
@@ -157,7 +157,7 @@ pub(crate) async fn pay(wallet: Wallet, posted: Posted) -> Response {
     match wallet.vas.pay(&session, pwd, &sheet.scan, None).await {
         Ok(paid) => {
             let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
-            wallet.tell(&Wanted::nothing(), Outcome::Submitted { order_id, txid, onward: paid.address })
+            wallet.tell(&Wanted::default(), Outcome::Submitted { order_id, txid, onward: paid.address })
         }
         Err(error) => wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     }

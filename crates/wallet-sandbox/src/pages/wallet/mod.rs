@@ -20,7 +20,9 @@ use wallet_api::vas::{self, Profile};
 use wallet_client::{FomoWallet, VasWallet};
 use wallet_core::{Transport, form};
 use wallet_platform::{DevBalance, Digest, LookAtSession, User};
-use wallet_server::pages::{Asked, Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other};
+use wallet_server::pages::{
+    Asked, Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other, sign_in_first,
+};
 
 pub(crate) use forms::{approve, confirm, expire, pay, scan};
 pub(crate) use history::page as history_page;
@@ -35,7 +37,7 @@ use crate::data::{POOR, USERS};
 use crate::demo::HyperTokio;
 
 /// What the wallet is asked for, by its address.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Wanted {
     #[serde(default)]
     transfer_id: String,
@@ -52,17 +54,8 @@ impl Wanted {
     /// As a form hands it on.
     fn of(posted: &Posted) -> Self {
         let text = |name: &str| posted.text(name).to_owned();
-        Self {
-            transfer_id: text("transfer_id"),
-            trade_id: text("trade_id"),
-            scan: text("scan"),
-            told: String::new(),
-        }
-    }
-
-    /// Nothing.
-    fn nothing() -> Self {
-        Self { transfer_id: String::new(), trade_id: String::new(), scan: String::new(), told: String::new() }
+        let [transfer_id, trade_id, scan] = ["transfer_id", "trade_id", "scan"].map(text);
+        Self { transfer_id, trade_id, scan, ..Self::default() }
     }
 
     /// What a form hands on, by its name: what asks for something, not what is told.
@@ -158,7 +151,7 @@ impl FromRequestParts<Pages> for Wallet {
         let view = View::from_request_parts(parts, pages).await.map_err(IntoResponse::into_response)?;
         // What a form asks for has no address.
         let here = if parts.method == Method::GET { view.here() } else { "/wallet".to_owned() };
-        let sign_in = || see_other(&format!("/openfomo/login.html?{}", form::query(&[("next", &here)])));
+        let sign_in = || see_other(&sign_in_first(&here));
         let key = cookie_of(&parts.headers, SESSION_COOKIE).ok_or_else(sign_in)?.to_owned();
         let session = pages.shared.store.vault().hash(&key);
         let found = pages.shared.store.view(LookAtSession(session)).await;
@@ -264,7 +257,7 @@ pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Respons
     let outcomes = &wallet.pages.outcomes;
     let told = asked.told.parse().ok().and_then(|id| outcomes.get(wallet.session_hash(), id));
     if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&wallet.view, told)) {
-        return wallet.show(&Wanted::nothing(), done, None).await;
+        return wallet.show(&Wanted::default(), done, None).await;
     }
     match wallet.sheet(&asked).await {
         Ok(sheet) => wallet.show(&asked, sheet, told).await,

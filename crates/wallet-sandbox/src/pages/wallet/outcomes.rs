@@ -7,30 +7,30 @@ use std::time::Duration;
 
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
-use wallet_core::{Lang, Platform as _, PlatformMeta, form, in_words, with_wait};
+use wallet_core::{CodeMeta, Lang, Platform as _, in_words, with_wait};
 use wallet_platform::Digest;
+use wallet_server::pages::{SIGN_IN, sign_in_first};
 use wallet_store::Failure;
 
 use super::Wanted;
 
 /// What helps, and where it is done.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Help {
     zh: &'static str,
     en: &'static str,
     to: Option<&'static str>,
 }
 
-// These pages are handed what was asked of the wallet, to come back to it.
+/// This page is handed what was asked of the wallet, to come back to it, and so is the one to sign in.
 const PASSWORD_PAGE: &str = "/wallet/password";
-const SIGN_IN_PAGE: &str = "/openfomo/login.html";
 
 impl Help {
     /// Where it is done, if anywhere.
     pub(super) fn href(&self, asked: &Wanted) -> Option<String> {
         self.to.map(|to| match to {
             PASSWORD_PAGE => asked.address(to),
-            SIGN_IN_PAGE => format!("{to}?{}", form::query(&[("next", &asked.address("/wallet"))])),
+            SIGN_IN => sign_in_first(&asked.address("/wallet")),
             to => to.to_owned(),
         })
     }
@@ -64,7 +64,7 @@ const LOOK: Help = Help { zh: "查看你的记录", en: "Look at your history", 
 const OTHER_USER: Help = Help {
     zh: "它属于另一位用户：以下单时的用户登录再付。",
     en: "It is another user's: sign in as whoever ordered.",
-    to: Some(SIGN_IN_PAGE),
+    to: Some(SIGN_IN),
 };
 const WHOLE_LINK: Help = Help {
     zh: "核对链接是否完整，是否属于这个沙箱。",
@@ -89,25 +89,17 @@ const REGISTERED: Help = Help {
 
 /// A platform's code, as the wallet tells it.
 pub(super) trait Code: Copy + Display + Debug {
-    /// Whose it is.
-    fn platform() -> &'static PlatformMeta;
-    /// The number.
-    fn number(self) -> u32;
+    /// What the platform says of it.
+    fn meta(self) -> Option<&'static CodeMeta>;
     /// In the wallet's own words, in Chinese and English, where the platform's are for developers.
     fn words(self) -> Option<(&'static str, &'static str)>;
     /// What a user can do about it.
     fn help(self) -> Option<Help>;
-    /// The same while too many wrong passwords have locked it.
-    fn help_when_locked(self) -> Option<Help>;
 }
 
 impl Code for fomo::ErrorCode {
-    fn platform() -> &'static PlatformMeta {
-        fomo::Fomo::META
-    }
-
-    fn number(self) -> u32 {
-        self.code()
+    fn meta(self) -> Option<&'static CodeMeta> {
+        fomo::Fomo::META.code(self.code())
     }
 
     fn words(self) -> Option<(&'static str, &'static str)> {
@@ -117,10 +109,6 @@ impl Code for fomo::ErrorCode {
             Self::NoPermission => Some(("这笔付款不是你的", "This payment is not yours")),
             _ => None,
         }
-    }
-
-    fn help_when_locked(self) -> Option<Help> {
-        (self == Self::WalletPwdWrong).then_some(LOCKED)
     }
 
     fn help(self) -> Option<Help> {
@@ -138,21 +126,13 @@ impl Code for fomo::ErrorCode {
 }
 
 impl Code for vas::ErrorCode {
-    fn platform() -> &'static PlatformMeta {
-        vas::Vas::META
-    }
-
-    fn number(self) -> u32 {
-        self.code()
+    fn meta(self) -> Option<&'static CodeMeta> {
+        vas::Vas::META.code(self.code())
     }
 
     fn words(self) -> Option<(&'static str, &'static str)> {
         // The wallet asks nobody for a password who has none.
         (self == Self::PwdWrong).then_some(WRONG_PASSWORD)
-    }
-
-    fn help_when_locked(self) -> Option<Help> {
-        (self == Self::PwdWrong).then_some(LOCKED)
     }
 
     fn help(self) -> Option<Help> {
@@ -192,11 +172,11 @@ impl NotDone {
         Self { help: Some(NO_LINK), ..Self::told(words) }
     }
 
-    /// What a platform would refuse by this code.
+    /// What a platform refuses by this code, in both languages.
     pub(super) fn by_code<C: Code>(code: C) -> Self {
-        let known = C::platform().codes.iter().find(|known| known.code == code.number());
-        let text = |lang| known.map_or_else(String::new, |known| known.text.in_lang(lang).to_owned());
-        Self { help: code.help(), ..Self::told(text) }
+        let known = code.meta().map_or(("", ""), |known| (known.text.zh, known.text.en));
+        let (zh, en) = code.words().unwrap_or(known);
+        Self { help: code.help(), ..Self::because(zh, en) }
     }
 
     /// What the sandbox's own store came to.
@@ -212,26 +192,27 @@ impl NotDone {
         let CallError::Refused(refused) = error else {
             return Self::told(|_| in_words(error));
         };
-        let said = &refused.message;
-        let known = C::platform().codes.iter().find(|known| known.code == refused.code.number());
-        let Some(known) = known else { return Self::told(|_| said.clone()) };
-        let (zh, en) =
-            refused.code.words().unwrap_or((known.text.in_lang(Lang::Zh), known.text.in_lang(Lang::En)));
-        // After the code's text a message may name a field, or say how long a lock lasts.
-        let more = said.strip_prefix(known.text.in_lang(lang)).unwrap_or_default();
-        let wait = more.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse().ok());
-        let wait = wait.map(Duration::from_secs);
-        let told = Self::told(|in_lang| {
-            let text = if in_lang == Lang::Zh { zh } else { en };
-            match wait {
-                Some(wait) => with_wait(text, wait, in_lang),
-                None if in_lang == lang && !more.is_empty() => said.clone(),
-                None => text.to_owned(),
+        let Some(known) = refused.code.meta() else { return Self::told(|_| refused.message.clone()) };
+        let by_code = Self::by_code(refused.code);
+        // After the code's text a message may say how long a lock lasts, or name a field.
+        let text = known.text.in_lang(lang);
+        let more = refused.message.strip_prefix(text).unwrap_or_default();
+        let number = more.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse().ok());
+        let wait =
+            number.map(Duration::from_secs).filter(|wait| with_wait(text, *wait, lang) == refused.message);
+        match wait {
+            Some(wait) => {
+                let locked = by_code.help.map(|help| if help == TYPE_AGAIN { LOCKED } else { help });
+                Self { help: locked, ..Self::told(|lang| with_wait(by_code.words(lang), wait, lang)) }
             }
-        });
-        Self {
-            help: if wait.is_some() { refused.code.help_when_locked() } else { refused.code.help() },
-            ..told
+            None if more.is_empty() => by_code,
+            None => Self {
+                help: by_code.help,
+                ..Self::told(|other| match other == lang {
+                    true => refused.message.clone(),
+                    false => by_code.words(other).to_owned(),
+                })
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use wallet_core::Platform as _;
 use wallet_platform::{App, AppsOf, EndOldSecret, PasswordKind, RotateSecret, ShowSecret, User, Who};
 use wallet_store::Failure;
 
-use super::super::sign_in::encoded;
+use super::super::sign_in::sign_in_first;
 use super::super::view::SignedIn;
 use super::super::{Posted, View, failure, page_with, see_other, shown_time};
 use super::{
@@ -105,15 +105,21 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
     if act == Act::Reveal {
         return fomo_page(&server, &view, &app, keys.secrets().next(), shown_once(&view));
     }
+    // The app as it stands after the act.
+    let anew = async |secret: Option<&str>, done: &str| {
+        let after = After { done: Some(done.to_owned()), ..After::default() };
+        match own_app(&server, &view, user, &keys.app.client_id).await {
+            Ok(app) => fomo_page(&server, &view, &app, secret, after),
+            Err(response) => response,
+        }
+    };
     if act == Act::EndOld {
         done!(&view, server.inner.store.submit(EndOldSecret(keys.app.id)).await);
-        let app = App { old_secret: None, ..app };
         let done = view.say(
             "旧的 client_secret 不再验签；只有现在的有效。",
             "The old client_secret verifies no more: the one of now alone does.",
         );
-        let after = After { done: Some(done.to_owned()), ..After::default() };
-        return fomo_page(&server, &view, &app, None, after);
+        return anew(None, done).await;
     }
     let seed = server.inner.store.vault().seed();
     let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
@@ -133,9 +139,7 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
         "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
         "client_secret is a new one; the old one still verifies for 24 hours. Once you leave this page or switch the language, it takes your password again.",
     );
-    let after = After { done: Some(done.to_owned()), ..After::default() };
-    let app = App { old_secret: Some(app.secret.clone()), old_secret_until: rotated.old_until, ..app };
-    fomo_page(&server, &view, &app, Some(rotated.client_secret.expose()), after)
+    anew(Some(rotated.client_secret.expose()), done).await
 }
 
 pub(crate) async fn reveal(

@@ -16,7 +16,7 @@ use wallet_store::{Clock as _, Failure, SystemClock};
 pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
 pub(crate) use self::new::{apply, check_safe_domain, create, new};
 pub(crate) use self::vas::{private_key, public_key, reveal_vas, vas};
-use super::sign_in::encoded;
+use super::sign_in::sign_in_first;
 use super::view::SignedIn;
 use super::{View, failure, in_words_of_its_own, page, problem, see_other};
 use crate::server::Server;
@@ -27,7 +27,7 @@ macro_rules! signed_in {
     ($view:expr) => {
         match &$view.signed_in {
             Some(signed_in) => signed_in,
-            None => return see_other(&format!("/openfomo/login.html?next={}", encoded(&$view.here()))),
+            None => return see_other(&sign_in_first(&$view.here())),
         }
     };
 }

@@ -5,13 +5,14 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
+use wallet_api::fomo::ClientId;
 use wallet_api::vas::Profile;
 use wallet_platform::{ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, User, safe_domain};
 use wallet_store::Failure;
 
-use super::super::sign_in::encoded;
+use super::super::sign_in::sign_in_first;
 use super::super::view::SignedIn;
-use super::super::{Asked, Posted, View, failure, in_words, page, page_with, see_other};
+use super::super::{Asked, Posted, View, failure, in_words, page, page_with, see_other, shape};
 use super::{done, signed_in};
 use crate::server::Server;
 
@@ -33,6 +34,8 @@ struct NewPage<'a> {
     view: &'a View,
     problem: Option<String>,
     given: Given,
+    /// What a client_id is made of.
+    shape: String,
     /// The wallets, by their ids and names.
     profiles: Vec<(&'static str, &'static str)>,
 }
@@ -40,7 +43,7 @@ struct NewPage<'a> {
 fn new_page(view: &View, status: StatusCode, given: Given, problem: Option<String>) -> Response {
     let profiles = Profile::ALL.iter().map(|profile| profile.meta());
     let profiles = profiles.map(|profile| (profile.id, profile.doc.in_lang(view.lang))).collect();
-    page_with(status, &NewPage { view, problem, given, profiles })
+    page_with(status, &NewPage { view, problem, given, shape: shape(view, ClientId::SHAPE), profiles })
 }
 
 pub(crate) async fn new(view: View) -> Response {

@@ -11,7 +11,7 @@ use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{PasswordKind, ShowCredentials, User, VasApp, VasApps, Who};
 use wallet_store::Failure;
 
-use super::super::sign_in::encoded;
+use super::super::sign_in::sign_in_first;
 use super::super::view::SignedIn;
 use super::super::{Posted, View, failure, page_with, see_other};
 use super::{After, AppPage, Fact, Shown, masked, not_your_password, shown_once, signed_in, unknown};
