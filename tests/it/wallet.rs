@@ -251,6 +251,28 @@ async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_that_is_full_forgets_what_nobody_has_paid() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let pwd = world.user("alice").wallet_pwd.clone();
+    let code = alice.get("/shop/sign_in/vas").await.text;
+    send(&mut alice, &link(&code, "Open in the wallet"), "/wallet/approve", &[]).await;
+    let paid = send(&mut alice, "/shop", "/shop/buy", &[("item", "cake")]).await.location().to_owned();
+    let sheet = link(&alice.get(&paid).await.text, "Pay in the wallet");
+    send(&mut alice, &sheet, "/wallet/pay", &[("wallet_pwd", &pwd)]).await;
+    world.advance(10).await;
+    let csrf = alice.get("/shop").await.csrf();
+    let mut waits = String::new();
+    for _ in 0..501 {
+        let bought = alice.post_with("/shop/buy", &[("csrf", &csrf), ("item", "tea")], None).await;
+        waits = bought.location().to_owned();
+    }
+    assert_eq!(texts(&alice.get(&paid).await.text, "#state"), ["paid"]);
+    assert_eq!(texts(&alice.get(&waits).await.text, "#state"), ["waiting"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_page_says_whether_a_link_would_be_followed() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");

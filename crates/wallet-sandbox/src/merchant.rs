@@ -1,6 +1,6 @@
 //! The demo shop's own server: a merchant that knows the platforms through the integrator's client and nothing else.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
@@ -123,9 +123,9 @@ pub(crate) struct Line {
 
 #[derive(Default)]
 struct Kept {
-    customers: HashMap<String, Customer>,
+    customers: IndexMap<String, Customer>,
     /// `state` of FOMO and `webToken` of the others: whose login it is.
-    logins: HashMap<String, String>,
+    logins: IndexMap<String, String>,
     orders: IndexMap<String, Bought>,
     log: VecDeque<Line>,
 }
@@ -231,6 +231,13 @@ const NO_ADDRESS: Stopped =
     Stopped::Because("商店自己的地址不可用。", "The shop's own address cannot be used.");
 const SIGN_IN: Stopped = Stopped::Because("请先登录商店。", "Sign in to the shop first.");
 
+/// The oldest goes where there is no place.
+fn make_place<V>(kept: &mut IndexMap<String, V>) {
+    if kept.len() >= CUSTOMERS {
+        kept.shift_remove_index(0);
+    }
+}
+
 impl<T: Transport + Clone> Merchant<T> {
     pub(crate) fn new(
         url: &str,
@@ -297,24 +304,20 @@ impl<T: Transport + Clone> Merchant<T> {
     }
 
     pub(crate) fn leave(&self, visitor: &str) {
-        self.kept().customers.remove(visitor);
+        self.kept().customers.shift_remove(visitor);
     }
 
     fn welcome(&self, visitor: String, customer: Customer) {
         self.log(format!("signed in: {} by {}", customer.name, customer.way.name()));
         let mut kept = self.kept();
-        if kept.customers.len() >= CUSTOMERS {
-            kept.customers.clear(); // a demo: everybody signs in again
-        }
+        make_place(&mut kept.customers);
         kept.customers.insert(visitor, customer);
     }
 
     fn expect(&self, visitor: &str) -> String {
         let state = self.random();
         let mut kept = self.kept();
-        if kept.logins.len() >= CUSTOMERS {
-            kept.logins.clear();
-        }
+        make_place(&mut kept.logins);
         kept.logins.insert(state.clone(), visitor.to_owned());
         state
     }
@@ -335,7 +338,7 @@ impl<T: Transport + Clone> Merchant<T> {
 
     /// FOMO has sent the browser back with a code.
     pub(crate) async fn fomo_back(&self, visitor: &str, code: &str, state: &str) -> Result<(), Stopped> {
-        let expected = self.kept().logins.remove(state);
+        let expected = self.kept().logins.shift_remove(state);
         if expected.as_deref() != Some(visitor) {
             return Err(Stopped::Because(
                 "state 不是商店发给这个浏览器的：登录不是从这里开始的，或已用过。",
@@ -377,7 +380,7 @@ impl<T: Transport + Clone> Merchant<T> {
         web_token: &str,
     ) -> Result<(), Stopped> {
         let side = self.side(profile).ok_or(NO_WALLET)?;
-        let visitor = self.kept().logins.remove(web_token).ok_or(Stopped::Because(
+        let visitor = self.kept().logins.shift_remove(web_token).ok_or(Stopped::Because(
             "没有浏览器以这个 webToken 等待登录。",
             "No browser waits with this webToken.",
         ))?;
@@ -451,10 +454,15 @@ impl<T: Transport + Clone> Merchant<T> {
         }
         let mut kept = self.kept();
         if kept.orders.len() >= ORDERS {
-            // The oldest that nothing more is to come of, or the oldest.
-            let over = |order: &Bought| matches!(order.state, State::Refunded | State::Expired);
-            let over = kept.orders.values().position(over);
-            kept.orders.shift_remove_index(over.unwrap_or(0));
+            // The oldest that nothing more is to come of, then the oldest that nobody has paid, then the oldest.
+            let rank = |order: &Bought| match order.state {
+                State::Refunded | State::Expired => 0,
+                State::Waiting => 1,
+                State::Paid => 2,
+            };
+            let least = (0..).zip(kept.orders.values()).min_by_key(|(at, order)| (rank(order), *at));
+            let least = least.map_or(0, |(at, _)| at);
+            kept.orders.shift_remove_index(least);
         }
         kept.orders.insert(id.clone(), bought);
         Ok(id)

@@ -40,7 +40,6 @@ pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
-use sign_in::REGISTER;
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
@@ -92,9 +91,9 @@ pub(crate) fn router() -> Router<Server> {
     Router::new()
         // Everything but GET is the platform's at this address (R25).
         .route(&consent_page(), get(consent::authorize).fallback(wire))
-        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
         .route("/openfomo/logout", post(sign_in::sign_out))
-        .route(REGISTER, get(sign_in::register_form).post(sign_in::register))
+        .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))
         .route("/openfomo/register/verify", post(sign_in::verify))
         .route("/openfomo/consent", post(consent::answer))
         .route("/apps", get(apps::list))

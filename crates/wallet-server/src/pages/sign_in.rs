@@ -18,7 +18,7 @@ use crate::server::Server;
 
 /// Where one signs in: the document's own address.
 pub const SIGN_IN: &str = "/openfomo/login.html";
-pub(crate) const REGISTER: &str = "/openfomo/register.html";
+const REGISTER: &str = "/openfomo/register.html";
 
 /// Where one signs in, to go on to a local address afterwards.
 pub fn sign_in_first(next: &str) -> String {

@@ -16,23 +16,19 @@ use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, picture};
 use crate::routes::move_clock;
 
-/// What a user tries out on a payment: a switch of the sheet.
-struct Tried<'p>(&'p str);
-
 /// How long the slow network takes.
 const SLOW: Duration = Duration::from_secs(4);
 
-impl<'p> Tried<'p> {
-    fn of(posted: &'p Posted) -> Self {
-        Self(posted.text("try"))
-    }
-
-    /// The password that is sent: one that is none, where that is tried.
-    async fn password(&self, posted: &'p Posted) -> &'p str {
-        if self.0 == "slow" {
+/// The password that is sent, after what the user tries out by a switch of the sheet.
+async fn password(wallet: &Wallet, posted: &Posted) -> String {
+    match posted.text("try") {
+        // One that nobody has.
+        "wrong_password" => wallet.pages.merchant.random(),
+        "slow" => {
             tokio::time::sleep(SLOW).await;
+            posted.text("wallet_pwd").to_owned()
         }
-        if self.0 == "wrong_password" { "this is not it" } else { posted.text("wallet_pwd") }
+        _ => posted.text("wallet_pwd").to_owned(),
     }
 }
 
@@ -93,7 +89,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
     let lang = wallet.view.lang;
     let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else { return see_other("/wallet") };
     let trade_id = TradeId::new(sheet.trade_id.clone());
-    let pwd = Tried::of(&posted).password(&posted).await;
+    let pwd = password(&wallet, &posted).await;
     if pwd.is_empty() {
         return wallet.refused(&sheet, no_password());
     }
@@ -102,7 +98,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
         Ok(asked) => asked,
         Err(error) => return wallet.refused(&sheet, NotDone::of(&error, lang)),
     };
-    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, pwd).await {
+    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, &pwd).await {
         Ok(done) => {
             let onward = after_payment(
                 done.redirect_uri.as_str(),
@@ -150,11 +146,11 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
 pub(crate) async fn pay(wallet: Wallet, posted: Posted) -> Response {
     let sheet = sheet_of(&posted);
     let session = vas::SessionKey::new(wallet.key.as_str());
-    let pwd = Tried::of(&posted).password(&posted).await;
+    let pwd = password(&wallet, &posted).await;
     if pwd.is_empty() {
         return wallet.refused(&sheet, no_password());
     }
-    match wallet.vas.pay(&session, pwd, &sheet.scan, None).await {
+    match wallet.vas.pay(&session, &pwd, &sheet.scan, None).await {
         Ok(paid) => {
             let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
             wallet.tell(&Wanted::default(), Outcome::Submitted { order_id, txid, onward: paid.address })

@@ -242,7 +242,11 @@ impl Wallet {
 
     /// On to the address that tells an outcome, beside the sheet that was asked for.
     fn tell(&self, asked: &Wanted, outcome: Outcome) -> Response {
-        let id = self.pages.outcomes.put(self.session_hash(), outcome).to_string();
+        let mut random = [0; 8];
+        self.pages.shared.store.vault().crypto().fill(&mut random);
+        let id = u64::from_le_bytes(random);
+        self.pages.outcomes.put(self.session_hash(), id, outcome);
+        let id = id.to_string();
         let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
         see_other(&format!("/wallet?{}", form::query(&query)))
     }

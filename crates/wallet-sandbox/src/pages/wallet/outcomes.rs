@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
 use wallet_core::{CodeMeta, Lang, Platform as _, in_words, with_wait};
@@ -252,22 +253,47 @@ pub(super) enum Outcome {
 /// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome, in
 /// either language: it can be loaded again, and nothing is done twice.
 #[derive(Default)]
-pub(crate) struct Outcomes(Mutex<VecDeque<(u64, Digest, Outcome)>>);
+pub(crate) struct Outcomes(Mutex<IndexMap<Digest, VecDeque<(u64, Outcome)>>>);
 
-/// How many outcomes are kept.
-const OUTCOMES: usize = 200;
+/// How many sessions have outcomes kept, and how many each.
+const SESSIONS: usize = 1000;
+const EACH: usize = 8;
 
 impl Outcomes {
-    pub(super) fn put(&self, session: Digest, outcome: Outcome) -> u64 {
+    /// `id` is one that nobody has had, also before the sandbox was started again.
+    pub(super) fn put(&self, session: Digest, id: u64, outcome: Outcome) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = kept.front().map_or(1, |(newest, ..)| newest + 1);
-        kept.truncate(OUTCOMES - 1);
-        kept.push_front((id, session, outcome));
-        id
+        if kept.len() >= SESSIONS && !kept.contains_key(&session) {
+            kept.shift_remove_index(0);
+        }
+        let own = kept.entry(session).or_default();
+        own.truncate(EACH - 1);
+        own.push_front((id, outcome));
     }
 
     pub(super) fn get(&self, session: Digest, id: u64) -> Option<Outcome> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, of, _)| (*known, *of) == (id, session)).map(|(.., told)| told.clone())
+        kept.get(&session)?.iter().find(|(known, _)| *known == id).map(|(_, told)| told.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_pushes_out_what_another_session_is_told() {
+        let vault = wallet_platform::Vault::new(
+            std::sync::Arc::new(wallet_crypto::Portable::new()),
+            &wallet_core::Secret::new([7; 32]),
+            [9; 32],
+        );
+        let (alice, bob) = (vault.hash("alice"), vault.hash("bob"));
+        let kept = Outcomes::default();
+        kept.put(alice, 1, Outcome::PasswordSet);
+        (2..1000).for_each(|id| kept.put(bob, id, Outcome::MoneyCame));
+        assert!(matches!(kept.get(alice, 1), Some(Outcome::PasswordSet)));
+        assert!(kept.get(bob, 1).is_none(), "what was alice's is hers alone");
+        assert!(kept.get(bob, 999).is_some() && kept.get(bob, 991).is_none(), "the last of each");
     }
 }
