@@ -128,6 +128,7 @@ async fn a_lock_is_told_in_both_languages_and_a_new_password_ends_it() {
         assert_eq!(told.contains("; try again in 60 s"), chinese.contains("，请 60 秒后再试"), "{chinese}");
         alice.get("/wallet?lang=en").await;
     }
+    assert!(told.contains("Wrong payment password; try again in 60 s"), "{told}");
     assert!(told.contains("set a new payment password: that ends the lock"), "{told}");
     let pwd = world.user("alice").pwd.clone();
     let typed = [("pwd", pwd.as_str()), ("wallet_pwd", "a new one"), ("again", "a new one")];
