@@ -1095,6 +1095,89 @@ async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
     assert!(got.text.contains("That is not your password"), "{}", got.text);
 }
 
+/// Where the switch of languages leads, and the page there; the visitor stays in English.
+async fn other_language(visitor: &mut Visitor<'_>, got: &Got) -> Got {
+    let switch = {
+        let page = Html::parse_document(&got.text);
+        let link = page.select(&Selector::parse("a[data-switch]").unwrap()).next().unwrap();
+        link.value().attr("href").unwrap().to_owned()
+    };
+    assert!(switch.ends_with("lang=zh"), "{switch}");
+    let other = visitor.get(&switch).await;
+    assert_eq!(other.status, StatusCode::OK, "{switch}");
+    visitor.get("/openfomo/login.html?lang=en").await;
+    other
+}
+
+#[tokio::test]
+async fn a_refused_form_says_what_is_wrong_in_the_other_language_too() {
+    let world = World::start().await;
+    let mut visitor = Visitor::new(&world, "en");
+    let (sign_in, register) = ("/openfomo/login.html", "/openfomo/register.html");
+    let scan = "/wallet?scan=a%26b";
+
+    let typed = [("login_name", "al<i>ce"), ("pwd", "wrong"), ("next", scan)];
+    let refused = visitor.post(sign_in, sign_in, &typed).await;
+    assert_eq!(texts(&refused.text, "p.problem"), ["Wrong login name or password."]);
+    let other = other_language(&mut visitor, &refused).await;
+    assert_eq!(texts(&other.text, "p.problem"), ["用户名或密码不对。"]);
+    assert_eq!((&*other.field("login_name"), &*other.field("next")), ("al<i>ce", scan));
+
+    let typed = [("user_name", "carol"), ("pwd", "short"), ("next", scan)];
+    let refused = visitor.post(register, register, &typed).await;
+    let other = other_language(&mut visitor, &refused).await;
+    assert_eq!(texts(&other.text, "p.problem"), ["密码至少 8 个字符。"]);
+    assert_eq!((&*other.field("user_name"), &*other.field("next")), ("carol", scan));
+
+    let typed = [("verify_id", "a"), ("tmp_user_id", "b"), ("next", scan), ("verify_code", "000000")];
+    let refused = visitor.post(register, "/openfomo/register/verify", &typed).await;
+    let other = other_language(&mut visitor, &refused).await;
+    assert!(texts(&other.text, "p.problem")[0].starts_with("验证码不对"), "{}", other.text);
+    assert_eq!((&*other.field("verify_id"), &*other.field("tmp_user_id")), ("a", "b"));
+
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let back = "https://x.example/back";
+    for (form, typed, wrong) in [
+        ("fomo", [("client_id", "a b"), ("name", "Cafe"), ("redirect_uri", back)], "client_id 太短"),
+        ("fomo", [("client_id", "demo_app"), ("name", "Cafe"), ("redirect_uri", back)], "已有应用使用"),
+        ("fomo", [("client_id", "free"), ("name", ""), ("redirect_uri", back)], "名称须为"),
+        ("fomo", [("client_id", "free"), ("name", "Cafe"), ("redirect_uri", "a#b")], "redirect_uri 须是"),
+        ("vas", [("wallet", "lafi"), ("name", "Cafe"), ("safe_domain", "https://x")], "安全域名须是"),
+        ("vas", [("wallet", "lafi"), ("name", "Cafe"), ("scheme", "https")], "应用协议须是"),
+        ("vas", [("wallet", "none"), ("name", "Cafe"), ("scheme", "shopapp")], "请选择钱包"),
+    ] {
+        let refused = owner.post("/apps/new", &format!("/apps/new/{form}"), &typed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed:?}");
+        let other = other_language(&mut owner, &refused).await;
+        assert!(texts(&other.text, "p.problem")[0].contains(wrong), "{wrong}: {}", other.text);
+        for (name, value) in typed {
+            let name = if form == "vas" && name == "name" { "vas_name" } else { name };
+            assert!(name == "wallet" || texts_of(&other.text, &format!("#{name}")) == [value], "{name}");
+        }
+    }
+    let page = "/apps/fomo/demo_app";
+    let refused = owner.post(page, &format!("{page}/reveal"), &[("pwd", "wrong")]).await;
+    let other = other_language(&mut owner, &refused).await;
+    assert_eq!(texts(&other.text, "p.problem"), ["这不是你的登录密码。"]);
+    // What is too long for an address is not kept; the page still is.
+    let long = "x".repeat(9_000);
+    let typed = [("client_id", "a b"), ("name", &*long), ("redirect_uri", back)];
+    let refused = owner.post("/apps/new", "/apps/new/fomo", &typed).await;
+    assert!(texts(&other_language(&mut owner, &refused).await.text, "p.problem").is_empty());
+    // Anybody can write such an address: it says no more than the page's own words.
+    let got = visitor.get(&format!("{sign_in}?fault=%3Cb%3Ecall+0900&wait=%3Ci%3E")).await;
+    assert_eq!(texts(&got.text, "p.problem").len(), 1);
+    assert!(!got.text.contains("call 0900") && !got.text.contains("<i>"), "{}", got.text);
+}
+
+/// The values of fields.
+fn texts_of(page: &str, fields: &str) -> Vec<String> {
+    let page = Html::parse_document(page);
+    let fields = Selector::parse(fields).unwrap();
+    page.select(&fields).map(|field| field.value().attr("value").unwrap_or_default().to_owned()).collect()
+}
+
 /// The verification code that was sent last.
 pub(crate) async fn newest_code(world: &World) -> String {
     let codes = http::Request::get(world.told().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();

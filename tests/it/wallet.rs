@@ -82,9 +82,13 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
         ("wrong-password", "123456", "123456", "That is not your login password"),
     ] {
         let typed = [("pwd", pwd), ("wallet_pwd", chosen), ("again", again)];
-        let refused = send(&mut carol, &page, "/wallet/password", &typed).await;
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(refused.text.contains(why), "{why}: {}", refused.text);
+        let refused = send(&mut carol, &page, "/wallet/password", &typed).await.location().to_owned();
+        let told = carol.get(&refused).await;
+        assert!(told.text.contains(why), "{why}: {}", told.text);
+        assert_eq!(link(&told.text, "← Wallet"), sheet, "what is paid is not forgotten");
+        let in_chinese = carol.get(&link(&told.text, "中文")).await;
+        assert_eq!(texts(&in_chinese.text, "p.problem").len(), 1, "{}", in_chinese.text);
+        carol.get(&link(&in_chinese.text, "English")).await;
     }
     let typed = [("pwd", "carol-password"), ("wallet_pwd", "123456"), ("again", "123456")];
     let set = send(&mut carol, &page, "/wallet/password", &typed).await.location().to_owned();

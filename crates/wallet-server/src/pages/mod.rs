@@ -28,7 +28,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use wallet_api::fomo::Refusal;
 use wallet_core::{Lang, UnixTime};
 use wallet_platform::Reason;
 use wallet_store::{Failure, StoreError};
@@ -40,7 +39,7 @@ pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
-use view::{LANG_COOKIE, VISITOR_COOKIE};
+use view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]
@@ -336,17 +335,6 @@ pub fn failure(view: &View, failure: &Failure) -> Response {
         }
     };
     problem(view, status, view.say("没有完成", "That did not work"), &words, next)
-}
-
-/// A failure in words; in `own` where it is this refusal, which an API tells in terms of its own.
-pub(crate) fn in_words_of_its_own(view: &View, failure: &Failure, refusal: Refusal, own: &str) -> String {
-    match failure.refused() {
-        Some(no) if no.refusal == Reason::Fomo(refusal) => match no.wait {
-            Some(wait) => wallet_core::with_wait(own.trim_end_matches(['.', '。']), wait, view.lang),
-            None => own.to_owned(),
-        },
-        _ => in_words(view.lang, failure),
-    }
 }
 
 /// What a new name is made of, for people: its length, and its characters as the spec has them.

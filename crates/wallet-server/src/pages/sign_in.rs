@@ -6,14 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use wallet_api::fomo::{LoginName, Refusal, complete_register, login, register};
-use wallet_platform::{EndSession, Reason};
-use wallet_store::Failure;
+use wallet_core::form;
+use wallet_platform::EndSession;
 
-use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
-use super::{
-    Asked, Hint, Posted, SESSION_COOKIE, View, in_words, in_words_of_its_own, page, page_with, see_other,
-    set_cookie, shape,
-};
+use super::view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE, local};
+use super::{Asked, Hint, Posted, SESSION_COOKIE, View, failure, page_with, see_other, set_cookie, shape};
 use crate::server::Server;
 
 /// Where one signs in: the document's own address.
@@ -25,8 +22,8 @@ pub fn sign_in_first(next: &str) -> String {
     format!("{SIGN_IN}?next={}", encoded(next))
 }
 
-/// Where to go on to afterwards.
-#[derive(Deserialize)]
+/// What the address of a form says: where to go on to afterwards, and what is known already.
+#[derive(Default, Deserialize)]
 pub(crate) struct Onward {
     #[serde(default)]
     next: String,
@@ -38,7 +35,36 @@ pub(crate) struct Onward {
     verify_id: String,
     #[serde(default)]
     tmp_user_id: String,
+    /// The name that was filled in.
+    #[serde(default)]
+    name: String,
+    #[serde(flatten)]
+    told: Told,
 }
+
+/// What may be wrong with the forms of these pages.
+const FAULTS: [Fault; 6] = [
+    Fault { id: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password." },
+    Fault {
+        id: "locked", zh: "这个用户名的密码错了太多次。", en: "Too many wrong passwords for this name."
+    },
+    Fault { id: "short", zh: "密码至少 8 个字符。", en: "The password needs at least 8 characters." },
+    Fault {
+        id: "name",
+        zh: "用户名太短、太长，或含有不允许的字符。",
+        en: "This login name is too short, too long, or has a character that it cannot have.",
+    },
+    Fault {
+        id: "taken",
+        zh: "这个用户名已有人使用，请换一个再注册。",
+        en: "Somebody has this name already. Register with another.",
+    },
+    Fault {
+        id: "code",
+        zh: "验证码不对，或已失效。请核对后再填，或重新注册。",
+        en: "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
+    },
+];
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -56,50 +82,43 @@ struct LoginPage<'a> {
 /// The client_id of the consent page that is gone on to.
 fn waiting_app(next: &str) -> Option<String> {
     let query = next.strip_prefix(&super::consent_page())?.strip_prefix('?')?;
-    let mut pairs = wallet_core::form::pairs(query).map(wallet_core::form::split);
+    let mut pairs = form::pairs(query).map(form::split);
     let (_, id) = pairs.find(|(name, _)| *name == "client_id")?;
-    wallet_core::form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
+    form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
 }
 
-/// The form again, with the reason.
-fn not_signed_in(view: &View, failure: &Failure, login_name: &str, next: &str) -> Response {
-    let next = local(next);
-    let problem = Some(match failure.refused().and_then(|no| no.wait) {
-        None => in_words(view.lang, failure),
-        Some(wait) => {
-            let why = view.say("这个用户名的密码错了太多次", "Too many wrong passwords for this name");
-            wallet_core::with_wait(why, wait, view.lang)
-        }
-    });
-    let app = waiting_app(next);
-    let page = LoginPage { view, app, problem, done: None, login_name, next, hints: view.hints() };
-    page_with(refused(failure), &page)
-}
-
-pub(crate) async fn form(view: View, Asked(Onward { next, registered, .. }): Asked<Onward>) -> Response {
-    let next = local(&next);
-    let done = (!registered.is_empty()).then(|| {
+fn login_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {
+    let next = local(&onward.next);
+    let done = (!onward.registered.is_empty()).then(|| {
         view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
     });
-    let app = waiting_app(next);
-    page(&LoginPage { view: &view, app, problem: None, done, login_name: "", next, hints: view.hints() })
+    let (app, hints) = (waiting_app(next), view.hints());
+    page_with(status, &LoginPage { view, app, problem, done, login_name: &onward.name, next, hints })
 }
 
-/// How a form is answered whose decision was refused: the form again, with the reason.
-fn refused(failure: &Failure) -> StatusCode {
-    match failure {
-        Failure::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Failure::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
+pub(crate) async fn form(view: View, Asked(onward): Asked<Onward>) -> Response {
+    login_page(&view, StatusCode::OK, &onward, onward.told.in_words(&view, &FAULTS))
 }
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let (login_name, next) = (posted.text("login_name"), posted.text("next"));
-    let view = view.at(&sign_in_first(local(next)));
-    let request = login::Request { login_name: login_name.into(), pwd: posted.text("pwd").into() };
+    let onward = Onward {
+        next: local(posted.text("next")).to_owned(),
+        name: posted.text("login_name").to_owned(),
+        ..Onward::default()
+    };
+    let request = login::Request { login_name: onward.name.as_str().into(), pwd: posted.text("pwd").into() };
     match server.inner.login(request).await {
-        Ok(done) => signed_in(&server, &view, done.session_key.as_str(), next).await,
-        Err(failure) => not_signed_in(&view, &failure, login_name, next),
+        Ok(done) => signed_in(&server, &view, done.session_key.as_str(), &onward.next).await,
+        Err(no) => {
+            let told = Told::by(&no, Refusal::PwdWrong, "pwd").map(|told| told.or_locked("locked"));
+            // A name that nobody can have is one that nobody has.
+            let Some(told) = told.or_else(|| Told::by(&no, Refusal::LoginNameInvalid, "pwd")) else {
+                return failure(&view.at(&sign_in_first(&onward.next)), &no);
+            };
+            let problem = told.in_words(&view, &FAULTS);
+            let view = view.again(SIGN_IN, &[("next", &onward.next), ("name", &onward.name)], &told);
+            login_page(&view, StatusCode::UNPROCESSABLE_ENTITY, &onward, problem)
+        }
     }
 }
 
@@ -130,9 +149,9 @@ pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: 
     response
 }
 
-struct Begun {
-    verify_id: String,
-    tmp_user_id: String,
+struct Begun<'a> {
+    verify_id: &'a str,
+    tmp_user_id: &'a str,
 }
 
 #[derive(Template)]
@@ -144,97 +163,95 @@ struct RegisterPage<'a> {
     /// What a login name is made of.
     shape: String,
     next: &'a str,
-    begun: Option<Begun>,
+    begun: Option<Begun<'a>>,
     /// Whether codes are shown instead of sent.
     codes: bool,
 }
 
 /// The form, or the one for the code where a registration waits for it.
-fn register_page(
-    view: &View,
-    status: StatusCode,
-    user_name: &str,
-    next: &str,
-    begun: Option<Begun>,
-    problem: Option<String>,
-) -> Response {
+fn register_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {
+    let Onward { next, name, verify_id, tmp_user_id, .. } = onward;
+    let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
     let (next, codes) = (local(next), !view.hints().is_empty());
     let shape = shape(view, LoginName::SHAPE);
-    page_with(status, &RegisterPage { view, problem, user_name, shape, next, begun, codes })
-}
-
-/// The address at which a registration waits for its code. It is worth nothing without the code.
-fn code_step(begun: &Begun, next: &str) -> String {
-    let [id, tmp, next] = [&begun.verify_id, &begun.tmp_user_id, local(next)].map(encoded);
-    format!("{REGISTER}?verify_id={id}&tmp_user_id={tmp}&next={next}")
+    page_with(status, &RegisterPage { view, problem, user_name: name, shape, next, begun, codes })
 }
 
 pub(crate) async fn register_form(view: View, Asked(onward): Asked<Onward>) -> Response {
-    let Onward { next, verify_id, tmp_user_id, .. } = onward;
-    let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
-    register_page(&view, StatusCode::OK, "", &next, begun, None)
+    register_page(&view, StatusCode::OK, &onward, onward.told.in_words(&view, &FAULTS))
+}
+
+impl Onward {
+    /// What of it stands in an address. A registration's is worth nothing without its code.
+    fn filled_in(&self) -> [(&'static str, &str); 4] {
+        let Self { next, name, verify_id, tmp_user_id, .. } = self;
+        [("verify_id", verify_id), ("tmp_user_id", tmp_user_id), ("next", local(next)), ("name", name)]
+    }
+
+    /// The form again.
+    fn register_again(&self, view: View, told: &Told) -> Response {
+        let problem = told.in_words(&view, &FAULTS);
+        let view = view.again(REGISTER, &self.filled_in(), told);
+        register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, self, problem)
+    }
 }
 
 /// Fewest characters of a password that is chosen on a page.
 const SHORTEST_PASSWORD: usize = 8;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let (user_name, pwd, next) = (posted.text("user_name"), posted.text("pwd"), posted.text("next"));
-    let view = view.at(&format!("{REGISTER}?next={}", encoded(local(next))));
+    let (name, next) = (posted.text("user_name").to_owned(), posted.text("next").to_owned());
+    let (pwd, mut onward) = (posted.text("pwd"), Onward { name, next, ..Onward::default() });
     if pwd.chars().count() < SHORTEST_PASSWORD {
-        let problem = view.say("密码至少 8 个字符。", "The password needs at least 8 characters.").to_owned();
-        return register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, user_name, next, None, Some(problem));
+        return onward.register_again(view, &Told::of("short"));
     }
     // Whether the name is taken is told only to who proves to own it, when it is completed.
-    match server.inner.register(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await {
+    let request = register::Request { user_name: onward.name.as_str().into(), pwd: pwd.into() };
+    match server.inner.register(request).await {
         Ok(begun) => {
-            let begun = Begun { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id };
-            see_other(&code_step(&begun, next))
+            onward = Onward {
+                verify_id: begun.verify_id,
+                tmp_user_id: begun.tmp_user_id,
+                name: String::new(),
+                ..onward
+            };
+            see_other(&format!("{REGISTER}?{}", form::query(&onward.filled_in())))
         }
-        Err(failure) => {
-            let name = view.say("用户名须为", "A login name is");
-            let malformed = format!("{name} {}", shape(&view, LoginName::SHAPE));
-            let problem = in_words_of_its_own(&view, &failure, Refusal::LoginNameInvalid, &malformed);
-            register_page(&view, refused(&failure), user_name, next, None, Some(problem))
-        }
+        Err(no) => match Told::by(&no, Refusal::LoginNameInvalid, "name") {
+            Some(told) => onward.register_again(view, &told),
+            None => failure(&view.at(REGISTER), &no),
+        },
     }
 }
 
 pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let next = local(posted.text("next"));
-    let begun = Begun {
-        verify_id: posted.text("verify_id").to_owned(),
-        tmp_user_id: posted.text("tmp_user_id").to_owned(),
-    };
-    let view = view.at(&code_step(&begun, next));
+    let text = |name: &str| posted.text(name).to_owned();
+    let (next, verify_id, tmp_user_id) = (text("next"), text("verify_id"), text("tmp_user_id"));
+    let onward = Onward { next, verify_id, tmp_user_id, ..Onward::default() };
     let request = complete_register::Request {
         verify_code: posted.text("verify_code").into(),
-        verify_id: begun.verify_id.as_str().into(),
-        tmp_user_id: begun.tmp_user_id.as_str().into(),
+        verify_id: onward.verify_id.as_str().into(),
+        tmp_user_id: onward.tmp_user_id.as_str().into(),
     };
-    let failure = match server.inner.complete_register(request).await {
-        Ok(_) => return see_other(&format!("{SIGN_IN}?registered=1&next={}", encoded(next))),
-        Err(failure) => failure,
+    let no = match server.inner.complete_register(request).await {
+        Ok(_) => {
+            let onward = form::query(&[("registered", "1"), ("next", local(&onward.next))]);
+            return see_other(&format!("{SIGN_IN}?{onward}"));
+        }
+        Err(no) => no,
     };
-    if failure.refused().is_some_and(|no| no.refusal == Reason::Fomo(Refusal::LoginNameInvalid)) {
-        let taken = view.say(
-            "这个用户名已有人使用，请换一个再注册。",
-            "Somebody has this name already. Register with another.",
-        );
-        let view = view.clone().at(&format!("{REGISTER}?next={}", encoded(next)));
-        return register_page(&view, refused(&failure), "", next, None, Some(taken.to_owned()));
+    if let Some(taken) = Told::by(&no, Refusal::LoginNameInvalid, "taken") {
+        return Onward { next: onward.next, ..Onward::default() }.register_again(view, &taken);
     }
-    let wrong = view.say(
-        "验证码不对，或已失效。请核对后再填，或重新注册。",
-        "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
-    );
-    let problem = in_words_of_its_own(&view, &failure, Refusal::NoPermission, wrong);
-    register_page(&view, refused(&failure), "", next, Some(begun), Some(problem))
+    match Told::by(&no, Refusal::NoPermission, "code") {
+        Some(told) => onward.register_again(view, &told),
+        None => failure(&view.at(REGISTER), &no),
+    }
 }
 
 /// For the query of an address.
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = Vec::new();
-    wallet_core::form::encode_into(text, &mut out);
+    form::encode_into(text, &mut out);
     String::from_utf8(out).unwrap_or_default() // a form is ASCII
 }

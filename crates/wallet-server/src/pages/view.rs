@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wallet_api::fomo::lifetimes;
+use wallet_api::fomo::{Refusal, lifetimes};
 use wallet_core::crypto::{equal, hex_text};
 use wallet_core::{Lang, form, multipart};
-use wallet_platform::{Digest, LookAtSession, SessionUser, User};
+use wallet_platform::{Digest, LookAtSession, Reason, SessionUser, User};
 use wallet_store::Failure;
 
 use super::{NavItem, PageSettings, problem};
@@ -24,6 +25,9 @@ pub const SESSION_COOKIE: &str = "wallop_session";
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
 /// The cookie with the language that was chosen.
 pub(crate) const LANG_COOKIE: &str = "wallop_lang";
+
+/// Most bytes of an address that a page links to.
+const LONGEST_ADDRESS: usize = 8_000;
 
 /// A session that is looked at again and again is prolonged once in this time.
 const PROLONGED_EVERY: Duration = Duration::from_secs(60);
@@ -146,7 +150,19 @@ impl View {
     #[must_use]
     pub fn at(self, address: &str) -> Self {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        // A page is still found without what would make its address too long to be opened.
+        let query = if address.len() > LONGEST_ADDRESS { "" } else { query };
         Self { path: path.to_owned(), query: query.to_owned(), ..self }
+    }
+
+    /// The same for a form that is shown again: its address says what was filled in and what is wrong with it, so that the
+    /// page in the other language does too.
+    #[must_use]
+    pub(crate) fn again(self, path: &str, filled_in: &[(&str, &str)], told: &Told) -> Self {
+        let told = [("fault", &*told.fault), ("wait", &*told.wait)];
+        let pairs: Vec<_> =
+            filled_in.iter().copied().chain(told).filter(|(_, text)| !text.is_empty()).collect();
+        self.at(&format!("{path}?{}", form::query(&pairs)))
     }
 
     /// The text in the page's language.
@@ -221,6 +237,58 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         // Its routes go through `Server::pages`.
         parts.extensions.get::<View>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// What may be wrong with a form, by its name in the address of the form's page.
+pub(crate) struct Fault {
+    pub(crate) id: &'static str,
+    /// What is wrong, and what to do.
+    pub(crate) zh: &'static str,
+    pub(crate) en: &'static str,
+}
+
+/// What an address says of a form that is shown again. Anybody can write one: it makes a page say what a form may say, and
+/// does nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Told {
+    fault: String,
+    /// Seconds until another try.
+    wait: String,
+}
+
+impl Told {
+    /// A fault of the form's own.
+    pub(crate) fn of(fault: &str) -> Self {
+        Self { fault: fault.to_owned(), wait: String::new() }
+    }
+
+    /// What this refusal is to a form, and how long one has to wait. Every other failure is none of its faults.
+    pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
+        let no = failure.refused().filter(|no| no.refusal == Reason::Fomo(refusal))?;
+        let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
+        Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
+    }
+
+    /// The same by another name where one has to wait.
+    pub(crate) fn or_locked(self, fault: &str) -> Self {
+        if self.wait.is_empty() { self } else { Self { fault: fault.to_owned(), ..self } }
+    }
+
+    /// In words, where there is a fault.
+    pub(crate) fn in_words(&self, view: &View, faults: &[Fault]) -> Option<String> {
+        if self.fault.is_empty() {
+            return None;
+        }
+        let words = match faults.iter().find(|fault| fault.id == self.fault) {
+            Some(fault) => view.say(fault.zh, fault.en),
+            None => view.say("没有完成：请核对填写的内容。", "That did not work: look at what is filled in."),
+        };
+        Some(match self.wait.parse().map(Duration::from_secs) {
+            Ok(wait) => wallet_core::with_wait(words.trim_end_matches(['.', '。']), wait, view.lang),
+            Err(_) => words.to_owned(),
+        })
     }
 }
 

@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::response::Response;
 use serde::Deserialize;
-use wallet_api::fomo::{CoinId, limits};
+use wallet_api::fomo::{CoinId, Trade, limits};
 use wallet_api::vas::{OrderState, Profile};
 use wallet_core::{Units, UnixTime, form};
-use wallet_platform::{AppNames, OrderSeq, OrdersPaidBy, Records};
+use wallet_platform::{AppNames, OrderSeq, OrdersPaidBy, Records, TransferSeq};
 use wallet_server::pages::{Asked, View, page as render};
 use wallet_store::Failure;
 
@@ -47,6 +47,8 @@ pub(super) struct Moved {
     pub(super) with: String,
     /// The app's own id of the payment.
     pub(super) order: String,
+    /// FOMO's id of it.
+    transfer: Option<TransferSeq>,
     pub(super) amount: String,
     pub(super) unit: String,
     /// Where it stands, unless it is done: colour and words.
@@ -93,6 +95,7 @@ impl Wallet {
                 shown_at: shown_time(entry.created_at),
                 what,
                 with: with.unwrap_or_default(),
+                transfer: transfer.as_ref().map(|transfer| transfer.id),
                 order: transfer.map(|transfer| transfer.trade_id).unwrap_or_default(),
                 amount: format!("{sign}{amount}"),
                 unit: read.coin.name.clone(),
@@ -124,12 +127,20 @@ impl Wallet {
                 what: self.view.say("付款", "payment"),
                 with: app,
                 order: order.order_id,
+                transfer: None,
                 amount: format!("{sign}{}", order.amount),
                 unit: order.asset,
                 state,
             }
         });
         Ok((moved.collect(), older))
+    }
+
+    /// A payment of FOMO, if it is among the newest movements on its coin.
+    pub(super) async fn payment(&self, trade: &Trade) -> Result<Option<Moved>, Failure> {
+        let id = self.pages.shared.store.vault().transfer_seq(trade.transfer_id);
+        let (newest, _) = self.records(trade.coin_id, 1).await?;
+        Ok(newest.into_iter().find(|moved| moved.transfer.is_some() && moved.transfer == id))
     }
 
     /// The newest movements in any of these.

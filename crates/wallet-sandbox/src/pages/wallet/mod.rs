@@ -240,15 +240,25 @@ impl Wallet {
         })
     }
 
-    /// On to the address that tells an outcome, beside the sheet that was asked for.
+    /// On to the wallet, which tells an outcome beside the sheet that was asked for.
     fn tell(&self, asked: &Wanted, outcome: Outcome) -> Response {
+        self.tell_at("/wallet", asked, outcome)
+    }
+
+    /// On to the address that tells an outcome.
+    fn tell_at(&self, path: &str, asked: &Wanted, outcome: Outcome) -> Response {
         let mut random = [0; 8];
         self.pages.shared.store.vault().crypto().fill(&mut random);
         let id = u64::from_le_bytes(random);
         self.pages.outcomes.put(self.session_hash(), id, outcome);
         let id = id.to_string();
         let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
-        see_other(&format!("/wallet?{}", form::query(&query)))
+        see_other(&format!("{path}?{}", form::query(&query)))
+    }
+
+    /// The outcome that an address tells, when this session brought it about.
+    fn told(&self, asked: &Wanted) -> Option<Outcome> {
+        self.pages.outcomes.get(self.session_hash(), asked.told.parse().ok()?)
     }
 
     fn refused(&self, asked: &Wanted, why: NotDone) -> Response {
@@ -258,8 +268,7 @@ impl Wallet {
 
 /// The wallet with what is asked for.
 pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
-    let outcomes = &wallet.pages.outcomes;
-    let told = asked.told.parse().ok().and_then(|id| outcomes.get(wallet.session_hash(), id));
+    let told = wallet.told(&asked);
     if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&wallet.view, told)) {
         return wallet.show(&Wanted::default(), done, None).await;
     }

@@ -2,11 +2,10 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::StatusCode;
 use wallet_api::vas::Profile;
 use wallet_core::Units;
 use wallet_platform::{ActiveCoins, Deposit, DevIssue};
-use wallet_server::pages::{Asked, Posted, View, page_with};
+use wallet_server::pages::{Asked, Posted, View, page};
 use wallet_store::Failure;
 
 use super::outcomes::{NotDone, Outcome};
@@ -32,42 +31,38 @@ struct PasswordPage<'a> {
     shortest: usize,
 }
 
-fn password_page(wallet: &Wallet, asked: &Wanted, problem: Option<&NotDone>) -> Response {
-    let status = problem.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
-    let page = PasswordPage {
+/// The form in which a payment password is chosen.
+pub(crate) async fn password_form(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
+    let problem = match wallet.told(&asked) {
+        Some(Outcome::NotDone(why)) => Some(why.words(wallet.view.lang).to_owned()),
+        _ => None,
+    };
+    page(&PasswordPage {
         view: &wallet.view,
         name: &wallet.user.name,
         login_name: &wallet.user.login_name,
         replaces: wallet.user.wallet_pwd.is_some(),
-        problem: problem.map(|why| why.words(wallet.view.lang).to_owned()),
-        asked,
+        problem,
+        asked: &asked,
         shortest: SHORTEST,
-    };
-    page_with(status, &page)
-}
-
-/// The form in which a payment password is chosen.
-pub(crate) async fn password_form(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
-    password_page(&wallet, &asked, None)
+    })
 }
 
 /// Sets the payment password, by the platform's own call.
-pub(crate) async fn set_password(mut wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn set_password(wallet: Wallet, posted: Posted) -> Response {
     let asked = Wanted::of(&posted);
-    wallet.view = wallet.view.at(&asked.address("/wallet/password"));
     let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
-    if chosen.chars().count() < SHORTEST {
-        let why =
-            NotDone::because("支付密码至少 6 个字符。", "The payment password needs at least 6 characters.");
-        return password_page(&wallet, &asked, Some(&why));
-    }
-    if chosen != posted.text("again") {
-        let why = NotDone::because("两次输入的支付密码不同。", "The two payment passwords differ.");
-        return password_page(&wallet, &asked, Some(&why));
-    }
-    match wallet.fomo.set_wallet_pwd(&wallet.session(), pwd, chosen).await {
+    let set = if chosen.chars().count() < SHORTEST {
+        Err(NotDone::because("支付密码至少 6 个字符。", "The payment password needs at least 6 characters."))
+    } else if chosen != posted.text("again") {
+        Err(NotDone::because("两次输入的支付密码不同。", "The two payment passwords differ."))
+    } else {
+        let set = wallet.fomo.set_wallet_pwd(&wallet.session(), pwd, chosen).await;
+        set.map_err(|error| NotDone::of(&error, wallet.view.lang))
+    };
+    match set {
         Ok(_) => wallet.tell(&asked, Outcome::PasswordSet),
-        Err(error) => password_page(&wallet, &asked, Some(&NotDone::of(&error, wallet.view.lang))),
+        Err(why) => wallet.tell_at("/wallet/password", &asked, Outcome::NotDone(why)),
     }
 }
 

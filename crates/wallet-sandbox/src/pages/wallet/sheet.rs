@@ -1,7 +1,8 @@
 //! What an app asks the user for, and what came of it.
 
-use wallet_api::fomo::{TradeId, TransferId};
+use wallet_api::fomo::{ErrorCode, Trade, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, OrderState};
+use wallet_client::CallError;
 use wallet_core::link;
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{FindOrder, FindVasApp, VasOrder};
@@ -105,8 +106,21 @@ impl Wallet {
             return Err(NotDone::because("transfer_id 不是数字。", "transfer_id is no number."));
         };
         let trade = TradeId::new(trade_id.to_owned());
-        let pending = self.fomo.pending(&self.session(), TransferId::new(id), &trade).await;
-        let pending = pending.map_err(|error| NotDone::of(&error, self.view.lang))?;
+        let pending = match self.fomo.pending(&self.session(), TransferId::new(id), &trade).await {
+            Ok(pending) => pending,
+            Err(error) => {
+                // What is done already is told in the refusal (R14).
+                let done = match &error {
+                    CallError::Refused(no) if no.code == ErrorCode::TransferDone => no.data.read::<Trade>(),
+                    _ => None,
+                };
+                let told = NotDone::of(&error, self.view.lang);
+                return match done {
+                    Some(trade) => Ok(self.paid_before(&trade).await),
+                    None => Err(told),
+                };
+            }
+        };
         Ok(Sheet::Pending {
             app: pending.app_name,
             amount: pending.amount.to_string(),
@@ -115,6 +129,21 @@ impl Wallet {
             trade_id: trade_id.to_owned(),
             seconds: pending.expire_time.secs() - self.pages.shared.clock.now().secs(),
         })
+    }
+
+    /// A FOMO payment that the user has made.
+    async fn paid_before(&self, trade: &Trade) -> Sheet {
+        let say = |zh, en| self.view.say(zh, en).to_owned();
+        let mut facts = Vec::new();
+        // Its entry tells to whom and in what, if it is among the newest.
+        if let Ok(Some(moved)) = self.payment(trade).await {
+            facts.push((say("付款给", "to"), moved.with));
+            facts.push((say("金额", "amount"), format!("{} {}", trade.amount, moved.unit)));
+            facts.push((say("时间", "at"), moved.shown_at));
+        }
+        facts.push((say("订单", "order"), trade.trade_id.as_str().to_owned()));
+        facts.push(("transfer_id".to_owned(), trade.transfer_id.to_string()));
+        Sheet::Done { what: say("这笔付款已完成", "This payment is made"), facts, onward: None }
     }
 
     /// What a link or QR code asks for.

@@ -2,18 +2,15 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
-use wallet_api::fomo::Fomo;
+use wallet_api::fomo::{Fomo, Refusal};
 use wallet_core::Platform as _;
 use wallet_platform::{App, AppsOf, EndOldSecret, PasswordKind, RotateSecret, ShowSecret, User, Who};
 use wallet_store::Failure;
 
 use super::super::sign_in::sign_in_first;
 use super::super::view::SignedIn;
-use super::super::{Posted, View, failure, page_with, see_other, shown_time};
-use super::{
-    After, AppPage, Fact, Shown, clock_off, done, masked, not_your_password, shown_once, signed_in, unknown,
-};
+use super::super::{Asked, Posted, Told, View, failure, page_with, see_other, shown_time};
+use super::{After, AppPage, Fact, Shown, clock_off, done, masked, shown_once, signed_in, unknown, wrong};
 use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::snippets;
@@ -59,10 +56,11 @@ pub(crate) async fn fomo(
     State(server): State<Server>,
     view: View,
     Path(client_id): Path<String>,
+    Asked(told): Asked<Told>,
 ) -> Response {
     let SignedIn { user, .. } = signed_in!(view);
     match own_app(&server, &view, user, &client_id).await {
-        Ok(app) => fomo_page(&server, &view, &app, None, After::default()),
+        Ok(app) => fomo_page(&server, &view, &app, None, After::told(&view, &told)),
         Err(response) => response,
     }
 }
@@ -77,19 +75,20 @@ enum Act {
 
 /// Does it, after a fresh password each time.
 async fn with_secret(server: Server, view: View, client_id: String, posted: Posted, act: Act) -> Response {
-    let view = view.at(&format!("/apps/fomo/{client_id}"));
+    let href = format!("/apps/fomo/{client_id}");
+    let view = view.at(&href);
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_app(&server, &view, user, &client_id).await {
         Ok(app) => app,
         Err(response) => return response,
     };
-    let refused = |no: Failure| match &no {
-        Failure::Refused(_) => {
-            let problem = Some(not_your_password(&view, &no));
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            fomo_page(&server, &view, &app, None, After { status, problem, done: None })
-        }
-        Failure::Store(_) => failure(&view, &no),
+    let again = |told: Told| {
+        let (view, after) = wrong(&view, &href, &told);
+        fomo_page(&server, &view, &app, None, after)
+    };
+    let refused = |no: Failure| match Told::by(&no, Refusal::PwdWrong, "pwd") {
+        Some(told) => again(told),
+        None => failure(&view, &no),
     };
     let who = Who::Session(*session);
     let proven =
@@ -125,15 +124,7 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
     let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
     let rotated = match rotated {
         Ok(rotated) => rotated,
-        Err(until) => {
-            let why = view.say(
-                "上一个密钥仍在验签：先让它失效，或等到",
-                "The secret before this one still verifies: end it first, or wait until",
-            );
-            let problem = Some(format!("{why} {}", shown_time(until)));
-            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
-            return fomo_page(&server, &view, &app, None, after);
-        }
+        Err(_) => return again(Told::of("old")), // the page says until when
     };
     let done = view.say(
         "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",

@@ -8,17 +8,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use wallet_api::fomo::Refusal;
 use wallet_api::vas::Review;
 use wallet_platform::{App, AppsOf, CallbackKind, VasApp, VasApps};
-use wallet_store::{Clock as _, Failure, SystemClock};
+use wallet_store::{Clock as _, SystemClock};
 
 pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
 pub(crate) use self::new::{apply, check_safe_domain, create, new};
 pub(crate) use self::vas::{private_key, public_key, reveal_vas, vas};
 use super::sign_in::sign_in_first;
 use super::view::SignedIn;
-use super::{View, failure, in_words_of_its_own, page, problem, see_other};
+use super::{Fault, Told, View, failure, page, problem, see_other};
 use crate::server::Server;
 use crate::snippets::Snippet;
 
@@ -159,6 +158,13 @@ struct After {
     done: Option<String>,
 }
 
+impl After {
+    /// A form that the page's address tells of.
+    fn told(view: &View, told: &Told) -> Self {
+        Self { problem: told.in_words(view, &FAULTS), ..Self::default() }
+    }
+}
+
 /// A page that is not made again without the password.
 fn shown_once(view: &View) -> After {
     let done = view.say(
@@ -168,10 +174,21 @@ fn shown_once(view: &View) -> After {
     After { done: Some(done.to_owned()), ..After::default() }
 }
 
-/// A failure after the password of whoever is signed in was asked for.
-fn not_your_password(view: &View, no: &Failure) -> String {
-    let own = view.say("这不是你的登录密码。", "That is not your password.");
-    in_words_of_its_own(view, no, Refusal::PwdWrong, own)
+/// What may be wrong with the form that shows and changes secrets.
+const FAULTS: [Fault; 2] = [
+    Fault { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
+    Fault {
+        id: "old",
+        zh: "上一个密钥仍在验签：先让它失效，或等到它过期。",
+        en: "The secret before this one still verifies: end it first, or wait until it has ended.",
+    },
+];
+
+/// The page with what was wrong with its form, and its address.
+fn wrong(view: &View, href: &str, told: &Told) -> (View, After) {
+    let problem = told.in_words(view, &FAULTS);
+    let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
+    (view.clone().again(href, &[], told), after)
 }
 
 fn unknown(view: &View) -> Response {

@@ -5,20 +5,25 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::ClientId;
+use wallet_api::fomo::{ClientId, Refusal};
 use wallet_api::vas::Profile;
-use wallet_platform::{ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, User, safe_domain};
+use wallet_platform::{
+    ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, Reason, Refused, User, safe_domain,
+};
 use wallet_store::Failure;
 
 use super::super::sign_in::sign_in_first;
-use super::super::view::SignedIn;
-use super::super::{Asked, Posted, View, failure, in_words, page, page_with, see_other, shape};
+use super::super::view::{Fault, SignedIn, Told};
+use super::super::{Asked, Posted, View, failure, page, page_with, see_other, shape};
 use super::{done, signed_in};
 use crate::server::Server;
 
+const HERE: &str = "/apps/new";
+
 /// What was filled in.
-#[derive(Default)]
-struct Given {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Given {
     client_id: String,
     name: String,
     redirect_uri: String,
@@ -26,7 +31,47 @@ struct Given {
     vas_name: String,
     safe_domain: String,
     scheme: String,
+    #[serde(flatten)]
+    told: Told,
 }
+
+/// What may be wrong with it.
+const FAULTS: [Fault; 8] = [
+    Fault {
+        id: "client_id",
+        zh: "client_id 太短、太长，或含有不允许的字符。",
+        en: "The client_id is too short, too long, or has a character that it cannot have.",
+    },
+    Fault {
+        id: "taken",
+        zh: "这个 client_id 已有应用使用，请换一个。",
+        en: "An app has this client_id already. Choose another.",
+    },
+    Fault {
+        id: "name", zh: "名称须为 1 到 64 个可见字符。", en: "The name is 1 to 64 visible characters."
+    },
+    Fault {
+        id: "redirect_uri",
+        zh: "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
+        en: "The redirect_uri is an address that a browser can open, such as https://shop.example/back: without # and @.",
+    },
+    Fault { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
+    Fault {
+        id: "too_many",
+        zh: "待审核的申请太多，请先等待结论。",
+        en: "Too many of your applications wait for review: wait until they are decided.",
+    },
+    Fault {
+        id: "safe_domain",
+        zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
+        en: "The safe domain is one whole host name such as www.shop.example; or give an app scheme alone.",
+    },
+    Fault {
+        id: "scheme",
+        zh: "应用协议须是自己的协议名，例如 shopapp。",
+        en: "The app scheme is a scheme of your own, such as shopapp.",
+    },
+];
 
 #[derive(Template)]
 #[template(path = "app_new.html")]
@@ -40,15 +85,31 @@ struct NewPage<'a> {
     profiles: Vec<(&'static str, &'static str)>,
 }
 
-fn new_page(view: &View, status: StatusCode, given: Given, problem: Option<String>) -> Response {
+fn new_page(view: &View, status: StatusCode, given: Given) -> Response {
     let profiles = Profile::ALL.iter().map(|profile| profile.meta());
     let profiles = profiles.map(|profile| (profile.id, profile.doc.in_lang(view.lang))).collect();
-    page_with(status, &NewPage { view, problem, given, shape: shape(view, ClientId::SHAPE), profiles })
+    let (problem, shape) = (given.told.in_words(view, &FAULTS), shape(view, ClientId::SHAPE));
+    page_with(status, &NewPage { view, problem, given, shape, profiles })
 }
 
-pub(crate) async fn new(view: View) -> Response {
+pub(crate) async fn new(view: View, Asked(given): Asked<Given>) -> Response {
     signed_in!(view);
-    new_page(&view, StatusCode::OK, Given::default(), None)
+    new_page(&view, StatusCode::OK, given)
+}
+
+/// The form again, with what is wrong.
+fn again(view: View, given: Given) -> Response {
+    let filled_in = [
+        ("client_id", &*given.client_id),
+        ("name", &given.name),
+        ("redirect_uri", &given.redirect_uri),
+        ("wallet", &given.wallet),
+        ("vas_name", &given.vas_name),
+        ("safe_domain", &given.safe_domain),
+        ("scheme", &given.scheme),
+    ];
+    let view = view.again(HERE, &filled_in, &given.told);
+    new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given)
 }
 
 /// Whoever registers an app is a developer from then on.
@@ -57,86 +118,51 @@ async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
 }
 
 pub(crate) async fn create(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let view = view.at("/apps/new");
+    let view = view.at(HERE);
     let SignedIn { user, .. } = signed_in!(view);
     done!(&view, enrol(&server, user).await);
     let text = |name: &str| posted.text(name).to_owned();
+    let (client_id, name, redirect_uri) = (text("client_id"), text("name"), text("redirect_uri"));
     let command = CreateApp {
         owner: user.id,
-        client_id: text("client_id"),
-        name: text("name"),
-        redirect_uri: text("redirect_uri"),
+        client_id: client_id.clone(),
+        name: name.clone(),
+        redirect_uri: redirect_uri.clone(),
         seed: server.inner.store.vault().seed(),
     };
-    match server.inner.store.submit(command).await {
-        Ok(_) => see_other(&format!("/apps/fomo/{}", posted.text("client_id"))),
-        Err(no @ Failure::Refused(_)) => {
-            let given = Given {
-                client_id: text("client_id"),
-                name: text("name"),
-                redirect_uri: text("redirect_uri"),
-                ..Given::default()
-            };
-            let why = match no.refused().and_then(|no| no.field) {
-                Some("name") => {
-                    view.say("名称须为 1 到 64 个可见字符。", "The name is 1 to 64 visible characters.").to_owned()
-                }
-                Some("redirect_uri") => view
-                    .say(
-                        "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
-                        "The redirect_uri is an address that a browser can open, such as https://shop.example/back: without # and @.",
-                    )
-                    .to_owned(),
-                _ => in_words(view.lang, &no),
-            };
-            new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(why))
-        }
-        Err(no) => failure(&view, &no),
-    }
+    let no = match server.inner.store.submit(command).await {
+        Ok(_) => return see_other(&format!("/apps/fomo/{client_id}")),
+        Err(no) => no,
+    };
+    let fault = match no.refused() {
+        Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdMalformed) => "client_id",
+        Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdTaken) => "taken",
+        Some(Refused { field: Some(field), .. }) => field,
+        _ => return failure(&view, &no),
+    };
+    let told = Told::of(fault);
+    again(view, Given { client_id, name, redirect_uri, told, ..Given::default() })
 }
 
 pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let view = view.at("/apps/new");
+    let view = view.at(HERE);
     let SignedIn { user, .. } = signed_in!(view);
-    let text = |name: &str| posted.text(name).to_owned();
-    let profile = Profile::ALL.iter().copied().find(|profile| profile.meta().id == posted.text("wallet"));
-    let again = |why: String| {
-        let given = Given {
-            wallet: text("wallet"),
-            vas_name: text("name"),
-            safe_domain: text("safe_domain"),
-            scheme: text("scheme"),
-            ..Given::default()
-        };
-        new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given, Some(why))
+    let text = |name: &str| posted.text(name).trim().to_owned();
+    let (name, safe_domain, scheme) = (text("name"), text("safe_domain"), text("scheme"));
+    let again = |fault| {
+        let (wallet, vas_name) = (text("wallet"), text("name"));
+        let (safe_domain, scheme, told) = (text("safe_domain"), text("scheme"), Told::of(fault));
+        again(view.clone(), Given { wallet, vas_name, safe_domain, scheme, told, ..Given::default() })
     };
-    let Some(profile) = profile else {
-        return again(view.say("请选择钱包。", "Choose a wallet.").to_owned());
+    let wallet = posted.text("wallet");
+    let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
+        return again("wallet");
     };
-    let trimmed = |name: &str| posted.text(name).trim().to_owned();
-    let (name, safe_domain, scheme) = (trimmed("name"), trimmed("safe_domain"), trimmed("scheme"));
     let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
     match done!(&view, server.inner.store.submit(command).await) {
         Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
-        Err(ApplicationFault::TooMany) => again(
-            view.say(
-                "待审核的申请太多，请先等待结论。",
-                "Too many of your applications wait for review: wait until they are decided.",
-            )
-            .to_owned(),
-        ),
-        Err(fault) => again(match fault.field() {
-            "safe_domain" => view.say(
-                "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
-                "The safe domain is one whole host name such as www.shop.example; or give an app scheme alone.",
-            ),
-            "scheme" => view.say(
-                "应用协议须是自己的协议名，例如 shopapp。",
-                "The app scheme is a scheme of your own, such as shopapp.",
-            ),
-            _ => view.say("名称须为 1 到 64 个可见字符。", "The name is 1 to 64 visible characters."),
-        }
-        .to_owned()),
+        Err(ApplicationFault::TooMany) => again("too_many"),
+        Err(fault) => again(fault.field()),
     }
 }
 

@@ -3,18 +3,18 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use wallet_api::fomo::Refusal;
 use wallet_api::vas::{Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_platform::{PasswordKind, ShowCredentials, User, VasApp, VasApps, Who};
-use wallet_store::Failure;
 
 use super::super::sign_in::sign_in_first;
 use super::super::view::SignedIn;
-use super::super::{Posted, View, failure, page_with, see_other};
-use super::{After, AppPage, Fact, Shown, masked, not_your_password, shown_once, signed_in, unknown};
+use super::super::{Asked, Posted, Told, View, failure, page_with, see_other};
+use super::{After, AppPage, Fact, Shown, masked, shown_once, signed_in, unknown, wrong};
 use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::order_snippets;
@@ -153,10 +153,15 @@ pub(super) async fn own_vas_app(
     apps.into_iter().find(|app| app.id.0.to_string() == id).ok_or_else(|| unknown(view))
 }
 
-pub(crate) async fn vas(State(server): State<Server>, view: View, Path(id): Path<String>) -> Response {
+pub(crate) async fn vas(
+    State(server): State<Server>,
+    view: View,
+    Path(id): Path<String>,
+    Asked(told): Asked<Told>,
+) -> Response {
     let SignedIn { user, .. } = signed_in!(view);
     match own_vas_app(&server, &view, user, &id).await {
-        Ok(app) => vas_page(&server, &view, &app, None, After::default()),
+        Ok(app) => vas_page(&server, &view, &app, None, After::told(&view, &told)),
         Err(response) => response,
     }
 }
@@ -182,7 +187,8 @@ async fn with_vas_secrets(
     posted: Posted,
     answer: impl FnOnce(&View, &VasSecrets) -> Response,
 ) -> Response {
-    let view = view.at(&format!("/apps/vas/{id}"));
+    let href = format!("/apps/vas/{id}");
+    let view = view.at(&href);
     let SignedIn { session, user } = signed_in!(view);
     let app = match own_vas_app(&server, &view, user, &id).await {
         Ok(app) => app,
@@ -203,11 +209,12 @@ async fn with_vas_secrets(
             }
             Err(_) => unknown(&view),
         },
-        Err(no @ Failure::Refused(_)) => {
-            let problem = Some(not_your_password(&view, &no));
-            let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
-            vas_page(&server, &view, &app, None, after)
-        }
-        Err(no) => failure(&view, &no),
+        Err(no) => match Told::by(&no, Refusal::PwdWrong, "pwd") {
+            Some(told) => {
+                let (view, after) = wrong(&view, &href, &told);
+                vas_page(&server, &view, &app, None, after)
+            }
+            None => failure(&view, &no),
+        },
     }
 }
