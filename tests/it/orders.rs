@@ -69,7 +69,7 @@ impl Shop {
     fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
         let (user, session) = self.world.users[who];
         let proof = Proof::remembered(&PasswordState { user, version: 1 }, PasswordKind::Wallet);
-        SubmitPay { session, proof, link, txid: txid.map(str::to_owned), embedded: true }
+        SubmitPay { session, proof, link, txid: txid.map(str::to_owned), seen: None, embedded: true }
     }
 
     /// Somebody else pays.
@@ -566,13 +566,33 @@ async fn a_transaction_belongs_to_the_order_that_it_pays() {
 #[tokio::test]
 async fn an_invented_transaction_keeps_nobody_from_paying() {
     let shop = Shop::open().await;
-    shop.broadcast("o-1", &"ab".repeat(32)).await.unwrap();
-    assert_eq!(refused(shop.other_pays(shop.link("o-1", "1.50")).await), Refusal::OrderTaken);
-    shop.look().await; // the chain has never had it
+    // However often somebody invents one, and before anybody has looked at the chain.
+    for (order_id, invented) in [("o-1", "ab"), ("o-2", "cd")] {
+        shop.broadcast(order_id, &invented.repeat(32)).await.unwrap();
+    }
+    let other = shop.broadcast("o-1", &"ef".repeat(32)).await;
+    assert_eq!(refused(other), Refusal::OrderTaken, "one that nobody has seen either");
     let paid = shop.other_pays(shop.link("o-1", "1.50")).await.unwrap();
+    // One that the chain shows takes the place, if it pays this order.
+    let store = &shop.world.store;
+    let broadcast = async |data: &str| {
+        let txid = shop.send(&shop.from_addr, &shop.to_addr, "VAS", "1.5", data).await;
+        let seen = store.view(DevTransaction(txid.clone())).await.unwrap();
+        store.submit(SubmitPay { seen, ..shop.submission(0, shop.link("o-2", "1.50"), Some(&txid)) }).await
+    };
+    assert_eq!(refused(broadcast("o-3").await), Refusal::OrderTaken, "it pays another order");
+    let shown = broadcast("o-2").await.unwrap();
+    // And what pays is not pushed out again, by nobody.
+    for (order_id, txid) in [("o-1", &paid.txid), ("o-2", &shown.txid)] {
+        assert_eq!(refused(shop.broadcast(order_id, &"12".repeat(32)).await), Refusal::OrderTaken);
+        assert_eq!(shop.order(order_id).await.txid.as_ref(), Some(txid));
+    }
+    assert_eq!(refused(shop.other_pays(shop.link("o-2", "1.50")).await), Refusal::OrderTaken);
     shop.mine(1).await;
-    let order = shop.order("o-1").await;
-    assert_eq!((order.state, order.txid), (OrderState::Paid, Some(paid.txid)));
+    for (order_id, txid) in [("o-1", paid.txid), ("o-2", shown.txid)] {
+        let order = shop.order(order_id).await;
+        assert_eq!((order.state, order.txid), (OrderState::Paid, Some(txid)));
+    }
 }
 
 #[tokio::test]

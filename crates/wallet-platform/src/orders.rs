@@ -39,6 +39,8 @@ pub struct SubmitPay {
     pub link: pay::Link<'static>,
     /// The transaction, when the wallet has broadcast one itself.
     pub txid: Option<String>,
+    /// What the chain has of it now.
+    pub seen: Option<Transaction>,
     /// Whether the chain is the embedded one, on which the platform's wallet pays.
     pub embedded: bool,
 }
@@ -127,14 +129,28 @@ impl VasOrder {
             && self.callback_url == link.callback_url.as_str()
     }
 
-    /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place: whoever
-    /// sees a link could invent one. One that it has shown may come back.
-    pub fn is_free(&self, now: UnixTime) -> bool {
-        let missing = match self.missing_since {
+    /// Whether another payment may be submitted; `shown` is one that the chain has and that pays. A transaction that the chain
+    /// has never shown keeps no place: whoever sees a link could invent one, again and again. One that it has shown may come
+    /// back.
+    pub fn is_free(&self, now: UnixTime, shown: bool) -> bool {
+        let gives_way = match self.missing_since {
             Some(since) => !self.known || now > since + lifetimes::MISSING_PAYMENT,
-            None => false,
+            None => !self.known && shown,
         };
-        self.state == OrderState::Open || (self.state == OrderState::Submitted && missing)
+        self.state == OrderState::Open || (self.state == OrderState::Submitted && gives_way)
+    }
+
+    /// What a transaction says about this order.
+    fn verdict(&self, transaction: &Transaction) -> Result<Verdict, Stop> {
+        let amount = Amount::parse(self.amount.as_str()).map_err(|_| Refusal::Internal)?;
+        let expected = Expected {
+            order_id: &self.order_id,
+            to: &self.to_addr,
+            asset: &self.asset,
+            amount: &amount,
+            decimals: DECIMALS,
+        };
+        Ok(judge(transaction, &expected))
     }
 
     /// Frees the transaction that was submitted, so that it may be submitted for the order that it pays.
@@ -199,11 +215,22 @@ impl Command for SubmitPay {
         let from = cx.vault.address(user.id);
         self.check(&app, &from, cx)?;
         let (opens, given) = (app.opens_after(link)?, self.given()?);
-        let order = match order_of(rows, &app, link.order_id.as_str())? {
-            None => VasOrder::new(cx, &app, user.id, link),
-            Some(order) if !order.is_of(link) => return Err(Refusal::OrderDiffers.into()),
-            Some(order) if order.is_free(cx.now) => order,
-            Some(VasOrder { id, txid: Some(txid), payer, .. }) => {
+        let begun = order_of(rows, &app, link.order_id.as_str())?;
+        let order = begun.unwrap_or_else(|| VasOrder::new(cx, &app, user.id, link));
+        if !order.is_of(link) {
+            return Err(Refusal::OrderDiffers.into());
+        }
+        // A payment of the platform's own stands on the chain with this very commit.
+        let shown = match (&given, &self.seen) {
+            (None, _) => true,
+            (Some(txid), Some(seen)) if seen.txid == *txid => {
+                matches!(order.verdict(seen)?, Verdict::Pays { .. })
+            }
+            _ => false,
+        };
+        let order = match order {
+            order if order.is_free(cx.now, shown) => order,
+            VasOrder { id, txid: Some(txid), payer, .. } => {
                 // The reply to the first submission was lost.
                 let again = given.as_ref().map_or(payer == user.id, |given| *given == txid);
                 return if again {
@@ -212,7 +239,7 @@ impl Command for SubmitPay {
                     Err(Refusal::OrderTaken.into())
                 };
             }
-            Some(_) => return Err(Refusal::Internal.into()),
+            _ => return Err(Refusal::Internal.into()),
         };
         let txid = match given {
             Some(txid) => match rows.find::<VasPayment>(&(app.owner, txid.clone()))? {
@@ -235,7 +262,7 @@ impl Command for SubmitPay {
             payer: user.id,
             from_addr: from,
             fault: None,
-            known: false,
+            known: shown,
             missing_since: None,
             watched: true,
             ..order
@@ -295,16 +322,7 @@ impl ObservePayment {
             let given_up = !order.known && cx.now > since + lifetimes::MISSING_PAYMENT;
             return Ok(if given_up { Meaning::Fails(OrderFault::Missing) } else { Meaning::Waits });
         };
-        let amount = Amount::parse(order.amount.as_str()).map_err(|_| Refusal::Internal)?;
-        let expected = Expected {
-            order_id: &order.order_id,
-            to: &order.to_addr,
-            asset: &order.asset,
-            amount: &amount,
-            decimals: DECIMALS,
-        };
-        let verdict = judge(transaction, &expected);
-        let fault = match verdict {
+        let fault = match order.verdict(transaction)? {
             Verdict::Pays { confirmations } if confirmations >= self.confirmations.max(1) => {
                 let for_good = confirmations >= self.confirmations.max(limits::FINAL_CONFIRMATIONS);
                 return Ok(Meaning::Confirmed { for_good });

@@ -115,8 +115,12 @@ impl Inner {
         let proven = self.prover.prove_payment(session, request.wallet_pwd.as_str()).await;
         let Proven { proof, memory } = proven.map_err(in_vas_words)?;
         let txid = request.txid.map(|txid| txid.as_str().to_owned());
+        let seen = match &txid {
+            Some(txid) => self.watcher.glance(txid).await,
+            None => None,
+        };
         let embedded = self.watcher.chain().is_embedded();
-        let command = SubmitPay { session, proof, link: link.into_owned(), txid, embedded };
+        let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, embedded };
         let submitted = self.store.submit(command).await.map_err(in_vas_words)?;
         self.prover.remember(memory);
         self.watcher.submitted(submitted.order, submitted.txid.clone());

@@ -10,6 +10,8 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use wallet_api::vas::OrderState;
 use wallet_core::UnixTime;
+use wallet_core::chain::Transaction;
+use wallet_core::crypto::from_hex;
 use wallet_platform::{ObservePayment, OrderSeq, WatchedOrders};
 use wallet_store::Store;
 
@@ -20,6 +22,8 @@ use crate::chain::{Chain, ChainError};
 const AT_ONCE: u64 = 256;
 /// Between two looks at a chain that has its own time.
 const NAP: Duration = Duration::from_secs(5);
+/// How long a payment that is just submitted is looked for.
+const GLANCE: Duration = Duration::from_secs(2);
 /// A payment that is missing is given up after a while, whether or not a block comes.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
@@ -74,6 +78,15 @@ impl Watcher {
     /// The chain.
     pub fn chain(&self) -> &Arc<dyn Chain> {
         &self.inner.chain
+    }
+
+    /// What the chain has of a transaction right now, if it says so soon: whoever submits one need not wait for a node.
+    pub(crate) async fn glance(&self, txid: &str) -> Option<Transaction> {
+        if txid.len() != 64 || from_hex(txid).is_none() {
+            return None; // it is refused
+        }
+        let txid = txid.to_ascii_lowercase();
+        tokio::time::timeout(GLANCE, self.inner.chain.transaction(&txid)).await.ok()?.ok()?
     }
 
     /// Says that a payment was submitted.

@@ -180,7 +180,8 @@ impl Wallet {
             asks.description.as_deref().unwrap_or_default().chars().take(LONGEST_NOTE).collect();
         let known = FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() };
         match store.view(known).await {
-            Ok(order) if !order.is_free(self.pages.shared.clock.now()) => {
+            // What the wallet pays is on the chain at once.
+            Ok(order) if !order.is_free(self.pages.shared.clock.now(), true) => {
                 Ok(self.submitted_before(&app, order))
             }
             _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),
