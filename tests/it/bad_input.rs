@@ -234,3 +234,36 @@ async fn noise_gets_documented_answers() {
     }
     assert_eq!(world.get("/healthz").await.http, 200);
 }
+
+/// Whoever asks for much and reads nothing keeps no place, and no memory, for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use wallet_core::Transport as _;
+    let world = World::start().await;
+    let address = world.told().url.strip_prefix("http://").unwrap();
+    let request = format!("GET /docs/fomo HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let mut reads_nothing = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut reads = tokio::net::TcpStream::connect(address).await.unwrap();
+    let page = http::Request::get(format!("{}/docs/fomo", world.told().url)).body(Vec::new()).unwrap();
+    let one = world.transport().send(page).await.unwrap().into_body().len();
+    const ASKED: usize = 400;
+    for stream in [&mut reads_nothing, &mut reads] {
+        stream.write_all(request.repeat(ASKED).as_bytes()).await.unwrap();
+    }
+    // One that reads slowly is served to the end.
+    let mut got = 0;
+    let mut buffer = vec![0; 4 * one];
+    for _ in 0..65 {
+        got += reads.read(&mut buffer).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    while got < one * ASKED {
+        let more = reads.read(&mut buffer).await.unwrap();
+        assert!(more > 0, "{got} of {}", one * ASKED);
+        got += more;
+    }
+    let mut left = Vec::new();
+    let _reset = reads_nothing.read_to_end(&mut left).await;
+    assert!(left.len() < one * ASKED / 2, "{} of {}", left.len(), one * ASKED);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use wallet_api::fomo::{
@@ -75,8 +76,16 @@ const COIN: (CoinId, &str) = (CoinId::new(5), "usdt");
 pub(crate) struct Customer {
     pub(crate) way: Way,
     pub(crate) name: String,
+    /// The wallet's own id of the user. What was bought belongs to it, in whichever browser.
+    id: String,
     /// FOMO's access token.
     token: Option<AccessToken<'static>>,
+}
+
+impl Customer {
+    fn has(&self, order: &Bought) -> bool {
+        self.way == order.way && self.id == order.customer
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +104,11 @@ pub(crate) enum State {
 #[derive(Debug, Clone)]
 pub(crate) struct Bought {
     pub(crate) id: String,
-    pub(crate) visitor: String,
+    /// Whose, by the wallet's own id.
+    customer: String,
     pub(crate) item: Item,
     pub(crate) way: Way,
+    at: UnixTime,
     pub(crate) unit: String,
     pub(crate) state: State,
     /// Where the wallet is opened.
@@ -173,10 +184,13 @@ pub(crate) struct Merchant<T> {
 
 /// What follows an order's id in the trade_id of its refund.
 const BACK: &str = "-back";
-/// Most lines, orders and customers that are kept.
+/// Most lines and orders that are kept.
 const LINES: usize = 200;
-const ORDERS: usize = 500;
-const CUSTOMERS: usize = 1000;
+const ORDERS: usize = 2000;
+/// Most customers, and most sign-ins that have begun.
+const CUSTOMERS: usize = 10_000;
+/// How long an order that nobody pays keeps its place. FOMO takes a payment for minutes; a pay link has no end of its own.
+const WAITS: Duration = Duration::from_secs(3600);
 
 /// Why the shop did not do something.
 #[derive(Debug, Clone)]
@@ -230,11 +244,38 @@ const NO_WALLET: Stopped = Stopped::Because("商店没有接入这个钱包。",
 const NO_ADDRESS: Stopped =
     Stopped::Because("商店自己的地址不可用。", "The shop's own address cannot be used.");
 const SIGN_IN: Stopped = Stopped::Because("请先登录商店。", "Sign in to the shop first.");
+const FULL: Stopped = Stopped::Because(
+    "等待付款的订单太多：请先付掉你的，或过一小时再来。",
+    "Too many orders wait to be paid: pay yours, or come back in an hour.",
+);
 
-/// The oldest goes where there is no place.
-fn make_place<V>(kept: &mut IndexMap<String, V>) {
+/// The newest stands last; the oldest goes where there is no place.
+fn put<V>(kept: &mut IndexMap<String, V>, key: String, value: V) {
+    kept.shift_remove(&key);
     if kept.len() >= CUSTOMERS {
         kept.shift_remove_index(0);
+    }
+    kept.insert(key, value);
+}
+
+impl Kept {
+    /// Makes place for another order. One that somebody may be paying right now keeps its place: nobody pays for nothing
+    /// because others ask for much.
+    fn make_place(&mut self, now: UnixTime) -> Result<(), Stopped> {
+        if self.orders.len() < ORDERS {
+            return Ok(());
+        }
+        // First what nothing more is to come of, then what was served. The oldest of each.
+        let rank = |order: &Bought| match order.state {
+            State::Refunded | State::Expired => Some(0),
+            State::Waiting if now > order.at + WAITS => Some(1),
+            State::Paid => Some(2),
+            State::Waiting => None,
+        };
+        let ranked = (0..).zip(self.orders.values()).filter_map(|(at, order)| Some((rank(order)?, at)));
+        let (_, at) = ranked.min().ok_or(FULL)?;
+        self.orders.shift_remove_index(at);
+        Ok(())
     }
 }
 
@@ -309,16 +350,12 @@ impl<T: Transport + Clone> Merchant<T> {
 
     fn welcome(&self, visitor: String, customer: Customer) {
         self.log(format!("signed in: {} by {}", customer.name, customer.way.name()));
-        let mut kept = self.kept();
-        make_place(&mut kept.customers);
-        kept.customers.insert(visitor, customer);
+        put(&mut self.kept().customers, visitor, customer);
     }
 
     fn expect(&self, visitor: &str) -> String {
         let state = self.random();
-        let mut kept = self.kept();
-        make_place(&mut kept.logins);
-        kept.logins.insert(state.clone(), visitor.to_owned());
+        put(&mut self.kept().logins, state.clone(), visitor.to_owned());
         state
     }
 
@@ -348,8 +385,8 @@ impl<T: Transport + Clone> Merchant<T> {
         let tokens = self.app.exchange_code(code).await?;
         self.log("POST oauth2/authorize/token: the code became tokens");
         let user = self.app.user_info(&tokens.access_token).await?;
-        let token = Some(tokens.access_token);
-        self.welcome(visitor.to_owned(), Customer { way: Way::Fomo, name: user.name, token });
+        let (id, token) = (user.user_id.to_string(), Some(tokens.access_token));
+        self.welcome(visitor.to_owned(), Customer { way: Way::Fomo, name: user.name, id, token });
         Ok(())
     }
 
@@ -387,7 +424,7 @@ impl<T: Transport + Clone> Merchant<T> {
         let info = side.client.aid_info(open_code).await?;
         self.log(format!("GET aidInfo: the openCode is {}'s", info.aid.as_str()));
         let name = info.aid.as_str().to_owned();
-        self.welcome(visitor, Customer { way: Way::Vas(profile), name, token: None });
+        self.welcome(visitor, Customer { way: Way::Vas(profile), id: name.clone(), name, token: None });
         Ok(())
     }
 
@@ -398,11 +435,14 @@ impl<T: Transport + Clone> Merchant<T> {
         let item = ITEMS.into_iter().find(|known| known.id == item);
         let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
         let customer = self.customer(visitor).ok_or(SIGN_IN)?;
+        let now = (self.now)();
+        self.kept().make_place(now)?;
         let id = format!("{}-{}", item.id, &self.random()[..12]);
         let amount = item.amount()?;
         let mut bought = Bought {
             id: id.clone(),
-            visitor: visitor.to_owned(),
+            customer: customer.id,
+            at: now,
             item,
             way: customer.way,
             unit: COIN.1.to_owned(),
@@ -452,31 +492,22 @@ impl<T: Transport + Clone> Merchant<T> {
                 self.log(format!("signed a pay link for {id}"));
             }
         }
-        let mut kept = self.kept();
-        if kept.orders.len() >= ORDERS {
-            // The oldest that nothing more is to come of, then the oldest that nobody has paid, then the oldest.
-            let rank = |order: &Bought| match order.state {
-                State::Refunded | State::Expired => 0,
-                State::Waiting => 1,
-                State::Paid => 2,
-            };
-            let least = (0..).zip(kept.orders.values()).min_by_key(|(at, order)| (rank(order), *at));
-            let least = least.map_or(0, |(at, _)| at);
-            kept.orders.shift_remove_index(least);
-        }
-        kept.orders.insert(id.clone(), bought);
+        self.kept().orders.insert(id.clone(), bought);
         Ok(id)
     }
 
-    /// An order of this visitor.
+    /// An order of the customer who is signed in here.
     pub(crate) fn order(&self, visitor: &str, id: &str) -> Option<Bought> {
-        self.kept().orders.get(id).filter(|order| order.visitor == visitor).cloned()
+        let kept = self.kept();
+        let customer = kept.customers.get(visitor)?;
+        kept.orders.get(id).filter(|order| customer.has(order)).cloned()
     }
 
-    /// The newest orders of this visitor.
+    /// The newest orders of the customer who is signed in here.
     pub(crate) fn orders(&self, visitor: &str) -> Vec<Bought> {
         let kept = self.kept();
-        kept.orders.values().rev().filter(|order| order.visitor == visitor).take(10).cloned().collect()
+        let Some(customer) = kept.customers.get(visitor) else { return Vec::new() };
+        kept.orders.values().rev().filter(|order| customer.has(order)).take(10).cloned().collect()
     }
 
     /// Asks FOMO what became of a payment whose time is over: a callback may have been lost, and the clock here is not the
@@ -537,7 +568,9 @@ impl<T: Transport + Clone> Merchant<T> {
         }
         let order = self.kept().orders.get(id).cloned();
         let fits = order.is_some_and(|order| {
-            order.reference == payload.transfer_id.to_string() && order.item.price == payload.amount.as_str()
+            // By value: a platform may tell an amount in another scale (R12).
+            let price = order.item.amount().is_ok_and(|price| price == payload.amount);
+            order.reference == payload.transfer_id.to_string() && price
         });
         if fits {
             self.log(format!("callback: {id} is paid, {} {}", payload.amount, COIN.1));

@@ -1,31 +1,35 @@
-//! What goes through the sandbox, kept for the inspector: the last requests to the platforms and callbacks to the shop.
+//! What goes through the sandbox, kept for the inspector: the last requests to the platforms, and callbacks to
+//! the shop and to apps elsewhere.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
-use wallet_core::UnixTime;
-use wallet_server::PLATFORMS;
+use wallet_core::{CallbackMeta, UnixTime};
+use wallet_platform::AttemptResult;
 use wallet_server::pages::consent_page;
+use wallet_server::{Attempted, Observer, PLATFORMS};
 use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
 
-/// A request and its reply.
-#[derive(Debug)]
+/// A request and its reply. It holds passwords and session keys of the sandbox's users: never in a log.
 pub(crate) struct Exchange {
     pub(crate) at: UnixTime,
+    /// The callback that the platform has sent, and to which scheme and host; everything else came here.
+    pub(crate) sent: Option<(&'static CallbackMeta, String)>,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-    pub(crate) status: u16,
+    /// None when there was no reply: the reply then says why.
+    pub(crate) status: Option<u16>,
     pub(crate) reply: String,
     pub(crate) micros: u64,
 }
@@ -33,7 +37,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Whether the platform calls, and is not called.
     pub(crate) fn is_callback(&self) -> bool {
-        self.path.starts_with(CALLBACKS)
+        self.sent.is_some() || self.path.starts_with(CALLBACKS)
     }
 }
 
@@ -41,7 +45,7 @@ impl Exchange {
 pub(crate) const CALLBACKS: &str = "/shop/callback/";
 /// How many are kept.
 const KEPT: usize = 200;
-/// How much of a body is shown.
+/// How much is shown of a body, a query, a path, or a header.
 const SHOWN: usize = 4096;
 /// Larger ones, and those that do not say how large they are, pass without being kept.
 const LARGEST: u64 = 1 << 20;
@@ -56,11 +60,13 @@ fn is_small(body: &Body) -> bool {
 pub(crate) struct Recorder {
     ring: Arc<Mutex<VecDeque<Arc<Exchange>>>>,
     clock: Arc<SandboxClock>,
+    /// Where the shop is: what it hears is kept as it comes.
+    port: u16,
 }
 
 impl Recorder {
-    pub(crate) fn new(clock: Arc<SandboxClock>) -> Self {
-        Self { ring: Arc::default(), clock }
+    pub(crate) fn new(clock: Arc<SandboxClock>, port: u16) -> Self {
+        Self { ring: Arc::default(), clock, port }
     }
 
     fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Exchange>>> {
@@ -79,6 +85,40 @@ impl Recorder {
     }
 }
 
+impl Observer for Recorder {
+    /// Callbacks to apps elsewhere.
+    fn attempted(&self, attempted: &Attempted<'_>) {
+        let (uri, headers) = (attempted.request.uri(), attempted.request.headers());
+        if uri.port_u16() == Some(self.port) && uri.path().starts_with(CALLBACKS) {
+            return;
+        }
+        let (status, reply) = match attempted.result {
+            AttemptResult::Reply { status, beginning, .. } => {
+                (Some(*status), beginning.clone().unwrap_or_default())
+            }
+            AttemptResult::Timeout => (None, "no answer within the deadline".to_owned()),
+            AttemptResult::Failed(why) => (None, why.clone()),
+        };
+        let host = format!(
+            "{}://{}",
+            uri.scheme_str().unwrap_or_default(),
+            uri.authority().map_or("", |authority| authority.as_str())
+        );
+        self.keep(Exchange {
+            at: attempted.started_at,
+            sent: Some((attempted.callback.meta(), host)),
+            method: attempted.request.method().to_string(),
+            path: shown(uri.path().as_bytes()),
+            query: shown(uri.query().unwrap_or_default().as_bytes()),
+            headers: shown_headers(headers),
+            body: shown(attempted.request.body()),
+            status,
+            reply: shown(reply.as_bytes()),
+            micros: u64::try_from(attempted.took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
 fn is_recorded(path: &str) -> bool {
     let bases = PLATFORMS.iter().map(|platform| platform.base_path);
     bases.chain([CALLBACKS]).any(|prefix| path.starts_with(prefix))
@@ -86,15 +126,15 @@ fn is_recorded(path: &str) -> bool {
 
 /// The headers that belong to the protocols.
 fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let shown = |name: &str| {
+    let belongs = |name: &str| {
         name.starts_with("webhook-") || ["content-type", "authorization", "accept-language"].contains(&name)
     };
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = headers.iter().filter(|(name, _)| shown(name.as_str()));
+    let text = |value: &http::HeaderValue| shown(value.as_bytes());
+    let headers = headers.iter().filter(|(name, _)| belongs(name.as_str()));
     headers.map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
-fn shown(bytes: &Bytes) -> String {
+fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -118,12 +158,13 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
     };
     let mut exchange = Exchange {
         at,
+        sent: None,
         method: parts.method.to_string(),
-        path,
-        query: parts.uri.query().unwrap_or_default().to_owned(),
+        path: shown(path.as_bytes()),
+        query: shown(parts.uri.query().unwrap_or_default().as_bytes()),
         headers: shown_headers(&parts.headers),
         body: shown(&body),
-        status: 0,
+        status: None,
         reply: String::new(),
         micros: 0,
     };
@@ -133,7 +174,7 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
     }
     let (parts, body) = response.into_parts();
     let reply = to_bytes(body, LARGEST as usize).await.unwrap_or_default();
-    exchange.status = parts.status.as_u16();
+    exchange.status = Some(parts.status.as_u16());
     exchange.reply = shown(&reply);
     exchange.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     recorder.keep(exchange);

@@ -28,6 +28,10 @@ const LONGEST_MOVE: Duration = Duration::from_secs(25);
 /// A hundred years: beyond it times would not print.
 const FARTHEST: u64 = 100 * 365 * 86_400;
 
+/// How many verification codes are kept, and how many of each name: whoever begins many registrations pushes out few others.
+const CODES: usize = 1000;
+const CODES_EACH: usize = 5;
+
 /// Verification codes, shown instead of sent.
 #[derive(Debug, Default)]
 pub(crate) struct Codes(Mutex<VecDeque<Notification>>);
@@ -35,7 +39,12 @@ pub(crate) struct Codes(Mutex<VecDeque<Notification>>);
 impl Notifier for Codes {
     fn notify(&self, notification: Notification) {
         let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.truncate(99);
+        let mut same = 0;
+        codes.retain(|sent| {
+            same += usize::from(sent.login_name == notification.login_name);
+            sent.login_name != notification.login_name || same < CODES_EACH
+        });
+        codes.truncate(CODES - 1);
         codes.push_front(notification);
     }
 }

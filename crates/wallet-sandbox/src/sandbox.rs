@@ -100,12 +100,14 @@ impl Sandbox {
         let described = describe(&store, &url).await.map_err(failed)?;
 
         let codes = Arc::new(Codes::default());
+        let recorder = Recorder::new(clock.clone(), bound.port());
         let server = Server::new(
             store.clone(),
             Settings {
                 callback_addresses: Addresses::PublicAndLoopback,
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
+                observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
                 pages: PageSettings { nav: NAV, hints: HINTS, https: false },
@@ -121,7 +123,6 @@ impl Sandbox {
             offset_file: directory.join(OFFSET).into(),
             moving: Arc::default(),
         };
-        let recorder = Recorder::new(clock.clone());
         let pages = Pages {
             merchant: Arc::new(open_shop(&shared, &described, bound.port())?),
             shared: shared.clone(),

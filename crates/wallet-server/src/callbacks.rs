@@ -20,6 +20,7 @@ use wallet_store::{Failure, Store, StoreError};
 
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
+use crate::notify::{Attempted, Observer};
 
 /// Attempts under way to one host.
 const PER_HOST: usize = 8;
@@ -47,6 +48,7 @@ struct Inner {
     store: Store,
     metrics: Arc<Metrics>,
     transport: HyperTransport<HttpsConnector<GuardedConnector>>,
+    observer: Option<Arc<dyn Observer>>,
     all: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Deliveries claimed and not finished, of each app that has any.
@@ -90,7 +92,12 @@ pub enum Settled {
 }
 
 impl Callbacks {
-    pub(crate) fn new(store: Store, metrics: Arc<Metrics>, addresses: Addresses) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        metrics: Arc<Metrics>,
+        addresses: Addresses,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Self {
         let connector = https(GuardedConnector::new(addresses));
         let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new())
             .with_limits(limits());
@@ -99,6 +106,7 @@ impl Callbacks {
                 store,
                 metrics,
                 transport,
+                observer,
                 all: Semaphore::new(AT_ONCE),
                 hosts: Mutex::default(),
                 claimed: Mutex::default(),
@@ -424,6 +432,8 @@ impl Inner {
             tracing::error!(delivery = claimed.delivery.0, why);
             return (started_at, failed(why.to_owned()));
         };
+        let (seen, began) =
+            (self.observer.as_ref().map(|observer| (observer, request.clone())), Instant::now());
         let reply = match claimed.callback {
             // R4: only the status counts.
             CallbackKind::PaymentResult => {
@@ -439,6 +449,10 @@ impl Inner {
             Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
             Err(error) => AttemptResult::Failed(in_words(&error)),
         };
+        if let Some((observer, request)) = &seen {
+            let (callback, took) = (claimed.callback, began.elapsed());
+            observer.attempted(&Attempted { callback, request, result: &result, started_at, took });
+        }
         (started_at, Some(result))
     }
 }

@@ -26,7 +26,7 @@ pub use callbacks::{Callbacks, Settled};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
-pub use notify::{Notification, Notifier, Silent};
+pub use notify::{Attempted, Notification, Notifier, Observer, Silent};
 pub use server::{Server, Settings};
 pub use watch::Watcher;
 pub use wire::PLATFORMS;

@@ -12,11 +12,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
 
 /// How many connections are served at once.
 const CONNECTIONS: usize = 4096;
+/// How long a client may leave a reply where it is: one that reads nothing keeps its place, and the memory, no longer.
+const READ_DEADLINE: Duration = Duration::from_secs(60);
 /// How long connections have to finish what is in flight after a stop.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -44,6 +47,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         let service = router.clone().map_request(|request: http::Request<Incoming>| request.map(Body::new));
         let mut stopped = stopped.clone();
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        stream.as_mut().set_write_timeout_pinned(Some(READ_DEADLINE));
         tokio::spawn(async move {
             let stop = async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -1,6 +1,9 @@
-//! How a verification code reaches its user.
+//! What the server tells to others: verification codes, and how callbacks went.
 
-use wallet_core::Secret;
+use std::time::Duration;
+
+use wallet_core::{Secret, UnixTime};
+use wallet_platform::{AttemptResult, CallbackKind};
 
 /// A verification code on its way.
 #[derive(Debug, Clone)]
@@ -30,4 +33,25 @@ impl Notifier for Silent {
             "no notifier is configured: a verification code was not sent"
         );
     }
+}
+
+/// An attempt to deliver a callback.
+#[derive(Debug)]
+pub struct Attempted<'a> {
+    /// Of which callback.
+    pub callback: CallbackKind,
+    /// What was sent.
+    pub request: &'a http::Request<Vec<u8>>,
+    /// How it ended.
+    pub result: &'a AttemptResult,
+    /// When it began, by the store's clock.
+    pub started_at: UnixTime,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Sees callbacks go. What it sees is signed, and holds what an app alone should know.
+pub trait Observer: Send + Sync + 'static {
+    /// One was attempted. It must not block.
+    fn attempted(&self, attempted: &Attempted<'_>);
 }

@@ -18,7 +18,7 @@ use crate::callbacks::{Callbacks, Settled};
 use crate::chain::{Chain, ChainError};
 use crate::guard::Addresses;
 use crate::metrics::Metrics;
-use crate::notify::Notifier;
+use crate::notify::{Notifier, Observer};
 use crate::pages::{self, PageSettings};
 use crate::passwords::Prover;
 use crate::purge;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub password_cost: PasswordCost,
     /// How verification codes reach their users.
     pub notifier: Arc<dyn Notifier>,
+    /// Who sees callbacks go, if anybody.
+    pub observer: Option<Arc<dyn Observer>>,
     /// The chain that orders are paid on.
     pub chain: Arc<dyn Chain>,
     /// How many confirmations make an order paid (R53).
@@ -88,7 +90,8 @@ impl Server {
     /// A server; its [`work`](Self::work) is to be run by whoever owns it.
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let callbacks = Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses);
+        let callbacks =
+            Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses, settings.observer);
         let watcher = Watcher::new(store.clone(), settings.chain, callbacks.clone(), settings.confirmations);
         Self {
             inner: Arc::new(Inner {

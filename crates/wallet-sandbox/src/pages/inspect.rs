@@ -17,6 +17,8 @@ use crate::recorder::{CALLBACKS, Exchange};
 pub(super) struct Seen {
     pub(super) exchange: Arc<Exchange>,
     at: String,
+    /// The time of the day.
+    clock: String,
     about: &'static str,
     pub(super) verdict: Verdict,
     fields: Vec<(String, String)>,
@@ -51,28 +53,34 @@ fn told(path: &str) -> Option<&'static CallbackMeta> {
     platform?.callbacks.first().copied()
 }
 
+/// The callback that it is, if it is one.
+fn callback(exchange: &Exchange) -> Option<&'static CallbackMeta> {
+    exchange.sent.as_ref().map(|(callback, _)| *callback).or_else(|| told(&exchange.path))
+}
+
+fn mood(exchange: &Exchange) -> &'static str {
+    if exchange.status.is_some_and(|status| status < 400) { "ok" } else { "bad" }
+}
+
 impl Verdict {
     fn of(view: &View, exchange: &Exchange) -> Self {
-        if let Some((platform, endpoint)) = called(&exchange.path) {
-            return Self::of_reply(view, exchange, platform, endpoint);
-        }
-        let Some(callback) = told(&exchange.path) else {
-            let found = exchange.status < 400;
-            return Self { mood: if found { "ok" } else { "bad" }, ..Self::default() };
+        let Some(callback) = callback(exchange) else {
+            return match called(&exchange.path) {
+                Some((platform, endpoint)) => Self::of_reply(view, exchange, platform, endpoint),
+                None => Self { mood: mood(exchange), ..Self::default() },
+            };
         };
         let wanted = callback.schedule.acknowledged_by;
-        let heard = wanted.accepts(exchange.status, exchange.reply.as_bytes());
+        let heard = exchange.status.is_some_and(|status| wanted.accepts(status, exchange.reply.as_bytes()));
         Self {
             mood: if heard { "ok" } else { "bad" },
-            words: match heard {
-                true => view.say("已送达", "heard").to_owned(),
-                false => {
-                    format!(
-                        "{} {}",
-                        view.say("未送达；须为", "not heard; that takes"),
-                        wanted.in_words(view.lang)
-                    )
+            words: match (heard, exchange.status) {
+                (true, _) => view.say("已送达", "heard").to_owned(),
+                (false, Some(_)) => {
+                    let takes = view.say("未送达；须为", "not heard; that takes");
+                    format!("{takes} {}", wanted.in_words(view.lang))
                 }
+                (false, None) => view.say("没有回答", "no answer").to_owned(),
             },
             rules: callback.origin.rule.into_iter().collect(),
             ..Self::default()
@@ -98,8 +106,7 @@ impl Verdict {
         let code = platform.codes.iter().find(|code| envelope.code_text(code.code) == status);
         let refused = code.filter(|code| envelope.ok.is_none_or(|ok| ok.id != code.id));
         let Some(code) = refused else {
-            let mood = if exchange.status < 400 { "ok" } else { "bad" };
-            return Self { mood, rules, ..Self::default() };
+            return Self { mood: mood(exchange), rules, ..Self::default() };
         };
         rules.extend(code.origin.rule);
         let because = platform.refusals.iter().filter(|refusal| refusal.code.id == code.id);
@@ -129,8 +136,9 @@ fn quoted(text: &str) -> String {
 
 fn curl(url: &str, exchange: &Exchange) -> String {
     let query = if exchange.query.is_empty() { String::new() } else { format!("?{}", exchange.query) };
-    let mut text =
-        format!("curl -s -X {} {}", exchange.method, quoted(&format!("{url}{}{query}", exchange.path)));
+    let host = exchange.sent.as_ref().map_or(url, |(_, host)| host);
+    let address = quoted(&format!("{host}{}{query}", exchange.path));
+    let mut text = format!("curl -s -X {} {address}", exchange.method);
     for (name, value) in &exchange.headers {
         text.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
     }
@@ -141,12 +149,22 @@ fn curl(url: &str, exchange: &Exchange) -> String {
 }
 
 impl Seen {
+    /// Where it went: what came here, by its path alone.
+    pub(super) fn address(&self) -> String {
+        let host = self.exchange.sent.as_ref().map_or("", |(_, host)| host);
+        format!("{host}{}", self.exchange.path)
+    }
+
+    pub(super) fn status(&self) -> String {
+        self.exchange.status.map_or_else(|| "—".to_owned(), |status| status.to_string())
+    }
+
     fn of(view: &View, url: &str, exchange: Arc<Exchange>) -> Self {
         let about = match called(&exchange.path) {
-            Some((_, meta)) => meta.doc.in_lang(view.lang),
-            None if told(&exchange.path).is_some() => {
+            _ if callback(&exchange).is_some() => {
                 view.say("平台发出的回调", "A callback, made by the platform")
             }
+            Some((_, meta)) => meta.doc.in_lang(view.lang),
             None if exchange.is_callback() => {
                 view.say("登录后钱包的返回", "The wallet's return after a login")
             }
@@ -160,8 +178,10 @@ impl Seen {
         if form {
             fields.extend(decoded(&exchange.body));
         }
+        let at = shown_time(exchange.at);
         Self {
-            at: shown_time(exchange.at),
+            clock: at.split(' ').nth(1).unwrap_or_default().to_owned(),
+            at,
             about,
             verdict: Verdict::of(view, &exchange),
             fields,
@@ -196,7 +216,9 @@ impl Show {
         match self {
             Self::All => true,
             Self::Apps => {
-                called(&seen.exchange.path).is_none_or(|(_, endpoint)| endpoint.caller != Caller::Wallet)
+                let called = called(&seen.exchange.path);
+                seen.exchange.is_callback()
+                    || called.is_none_or(|(_, endpoint)| endpoint.caller != Caller::Wallet)
             }
             Self::Refused => seen.verdict.mood == "bad",
         }
@@ -207,6 +229,9 @@ impl Show {
 pub(crate) struct Wanted {
     #[serde(default)]
     show: Show,
+    /// How many newer ones are passed over.
+    #[serde(default)]
+    from: usize,
 }
 
 #[derive(Template)]
@@ -214,15 +239,24 @@ pub(crate) struct Wanted {
 struct InspectPage<'a> {
     view: &'a View,
     show: Show,
+    from: usize,
     seen: Vec<Seen>,
+    /// Whether there are older ones.
+    more: bool,
 }
 
 impl InspectPage<'_> {
-    /// Where the list is had anew.
-    fn live(&self) -> String {
-        let word =
-            Show::EACH.iter().find(|(show, ..)| *show == self.show).map_or("all", |(_, word, ..)| word);
-        format!("/inspect/live?show={word}")
+    fn word(&self) -> &'static str {
+        Show::EACH.iter().find(|(show, ..)| *show == self.show).map_or("all", |(_, word, ..)| word)
+    }
+
+    /// Where the list is had anew. The newest alone change.
+    fn live(&self) -> Option<String> {
+        (self.from == 0).then(|| format!("/inspect/live?show={}", self.word()))
+    }
+
+    fn older(&self) -> Option<String> {
+        self.more.then(|| format!("/inspect?show={}&from={}", self.word(), self.from.saturating_add(SHOWN)))
     }
 }
 
@@ -236,25 +270,28 @@ struct SeenList<'a> {
 /// Most exchanges of a page.
 const SHOWN: usize = 50;
 
-/// The newest that are to be shown.
-pub(super) fn seen(pages: &Pages, view: &View, show: Show, count: usize) -> Vec<Seen> {
+/// Those that are to be shown, the newest first.
+pub(super) fn seen(pages: &Pages, view: &View, show: Show, from: usize, count: usize) -> Vec<Seen> {
     let all = pages.recorder.newest().into_iter();
     let all = all.map(|exchange| Seen::of(view, &pages.shared.url, exchange));
-    all.filter(|seen| show.shows(seen)).take(count).collect()
+    all.filter(|seen| show.shows(seen)).skip(from).take(count).collect()
 }
 
 pub(crate) async fn page(
     State(pages): State<Pages>,
     view: View,
-    Asked(Wanted { show }): Asked<Wanted>,
+    Asked(Wanted { show, from }): Asked<Wanted>,
 ) -> Response {
-    render(&InspectPage { view: &view, show, seen: seen(&pages, &view, show, SHOWN) })
+    let mut seen = seen(&pages, &view, show, from, SHOWN + 1); // one more tells whether there are older ones
+    let more = seen.len() > SHOWN;
+    seen.truncate(SHOWN);
+    render(&InspectPage { view: &view, show, from, seen, more })
 }
 
 pub(crate) async fn live(
     State(pages): State<Pages>,
     view: View,
-    Asked(Wanted { show }): Asked<Wanted>,
+    Asked(Wanted { show, .. }): Asked<Wanted>,
 ) -> Response {
-    render(&SeenList { view: &view, seen: seen(&pages, &view, show, SHOWN) })
+    render(&SeenList { view: &view, seen: seen(&pages, &view, show, 0, SHOWN) })
 }

@@ -17,17 +17,14 @@ use crate::merchant::{Bought, Customer, ITEMS, Item, State as OrderState, Way};
 
 const COOKIE: &str = "shop_visitor";
 
-/// Who visits the shop; a new name where the browser has none.
-fn visitor(pages: &Pages, headers: &HeaderMap) -> (String, bool) {
-    match cookie_of(headers, COOKIE).filter(|known| known.len() == 32) {
-        Some(known) => (known.to_owned(), false),
-        None => (pages.merchant.random(), true),
-    }
+/// Who visits the shop; nobody whose browser has no name.
+fn visitor(headers: &HeaderMap) -> &str {
+    cookie_of(headers, COOKIE).unwrap_or_default()
 }
 
-fn remember(mut response: Response, visitor: &str, fresh: bool) -> Response {
+fn remember(mut response: Response, visitor: &str) -> Response {
     let cookie = HeaderValue::try_from(format!("{COOKIE}={visitor}; Path=/shop; HttpOnly; SameSite=Lax"));
-    if let (true, Ok(cookie)) = (fresh, cookie) {
+    if let Ok(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
@@ -99,19 +96,18 @@ struct ShopPage<'a> {
 }
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View, headers: HeaderMap) -> Response {
-    let (visitor, fresh) = visitor(&pages, &headers);
-    let customer = pages.merchant.customer(&visitor);
+    let visitor = visitor(&headers);
+    let customer = pages.merchant.customer(visitor);
     let unit = match customer.as_ref().map(|customer| customer.way) {
         Some(Way::Vas(profile)) => profile.asset(),
         _ => "usdt",
     };
-    for order in pages.merchant.orders(&visitor) {
-        pages.merchant.look_after(&visitor, &order.id).await;
+    for order in pages.merchant.orders(visitor) {
+        pages.merchant.look_after(visitor, &order.id).await;
     }
-    let orders = pages.merchant.orders(&visitor).into_iter().map(|order| Shown::of(&view, order)).collect();
+    let orders = pages.merchant.orders(visitor).into_iter().map(|order| Shown::of(&view, order)).collect();
     let lines = pages.merchant.lines().into_iter().map(|line| (shown_time(line.at), line.text)).collect();
-    let shop = ShopPage { view: &view, customer, ways: Way::ALL, items: ITEMS, unit, orders, lines };
-    remember(render(&shop), &visitor, fresh)
+    render(&ShopPage { view: &view, customer, ways: Way::ALL, items: ITEMS, unit, orders, lines })
 }
 
 #[derive(Template)]
@@ -140,7 +136,9 @@ pub(crate) async fn sign_in(
     Path(way): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let (visitor, fresh) = visitor(&pages, &headers);
+    // A sign-in begins with a new name: one that somebody else has put into this browser is worth nothing after it.
+    pages.merchant.leave(visitor(&headers));
+    let visitor = pages.merchant.random();
     let response = match Way::of(&way) {
         None => {
             let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
@@ -163,7 +161,7 @@ pub(crate) async fn sign_in(
             }),
         },
     };
-    remember(response, &visitor, fresh)
+    remember(response, &visitor)
 }
 
 #[derive(Deserialize)]
@@ -185,7 +183,7 @@ pub(crate) async fn back(
     Asked(back): Asked<Back>,
     headers: HeaderMap,
 ) -> Response {
-    let (visitor, _) = visitor(&pages, &headers);
+    let visitor = visitor(&headers);
     if !back.error.is_empty() {
         return problem(
             &view,
@@ -202,19 +200,19 @@ pub(crate) async fn back(
         );
     }
     if !back.trade_id.is_empty() {
-        return match pages.merchant.order(&visitor, &back.trade_id) {
+        return match pages.merchant.order(visitor, &back.trade_id) {
             Some(order) => see_other(&format!("/shop/orders/{}", order.id)),
             None => see_other("/shop"),
         };
     }
-    match pages.merchant.fomo_back(&visitor, &back.code, &back.state).await {
+    match pages.merchant.fomo_back(visitor, &back.code, &back.state).await {
         Ok(()) => see_other("/shop"),
         Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }
 }
 
 pub(crate) async fn leave(State(pages): State<Pages>, headers: HeaderMap, _posted: Posted) -> Response {
-    pages.merchant.leave(&visitor(&pages, &headers).0);
+    pages.merchant.leave(visitor(&headers));
     see_other("/shop")
 }
 
@@ -224,8 +222,8 @@ pub(crate) async fn buy(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
-    match pages.merchant.sell(&visitor, posted.text("item")).await {
+    let (view, visitor) = (view.at("/shop"), visitor(&headers));
+    match pages.merchant.sell(visitor, posted.text("item")).await {
         Ok(id) => see_other(&format!("/shop/orders/{id}")),
         Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }
@@ -247,13 +245,17 @@ struct OrderLive<'a> {
 }
 
 async fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bought> {
-    let visitor = visitor(pages, headers).0;
-    pages.merchant.look_after(&visitor, id).await;
-    pages.merchant.order(&visitor, id)
+    let visitor = visitor(headers);
+    pages.merchant.look_after(visitor, id).await;
+    pages.merchant.order(visitor, id)
 }
 
 fn no_order(view: &View) -> Response {
-    not_served(view, StatusCode::NOT_FOUND, view.say("没有这个订单。", "There is no such order."))
+    let why = view.say(
+        "没有这个订单，或它属于另一位顾客：以下单时的钱包登录商店。",
+        "There is no such order, or it is another customer's: sign in to the shop as whoever ordered.",
+    );
+    not_served(view, StatusCode::NOT_FOUND, why)
 }
 
 pub(crate) async fn order(
@@ -290,8 +292,8 @@ pub(crate) async fn refund(
     headers: HeaderMap,
     _posted: Posted,
 ) -> Response {
-    let (view, (visitor, _)) = (view.at("/shop"), visitor(&pages, &headers));
-    match pages.merchant.refund(&visitor, &id).await {
+    let (view, visitor) = (view.at("/shop"), visitor(&headers));
+    match pages.merchant.refund(visitor, &id).await {
         Ok(()) => see_other(&format!("/shop/orders/{id}")),
         Err(why) => stopped(&view, &why.in_lang(view.lang)),
     }

@@ -73,6 +73,11 @@ pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
+/// A path as a link may begin with it: two slashes would lead to another host.
+fn of_this_host(path: &str) -> String {
+    format!("/{}", path.trim_start_matches('/'))
+}
+
 fn language(text: &str) -> Option<Lang> {
     match text {
         "zh" => Some(Lang::Zh),
@@ -128,7 +133,7 @@ impl View {
         // What a form has brought about cannot be opened again: its page says where the switch of languages leads.
         let opened = request.method == Method::GET;
         let (path, query) =
-            if opened { (uri.path().to_owned(), query.to_owned()) } else { Default::default() };
+            if opened { (of_this_host(uri.path()), query.to_owned()) } else { Default::default() };
         // Another session, another token: one that was seen before somebody signed in is worth nothing after.
         let session = if signed_in.is_some() { key.unwrap_or_default() } else { "" };
         let csrf = hex_text(vault.hash(&format!("csrf {visitor} {session}")).as_bytes());
@@ -150,9 +155,10 @@ impl View {
     #[must_use]
     pub fn at(self, address: &str) -> Self {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let path = of_this_host(path);
         // A page is still found without what would make its address too long to be opened.
         let query = if address.len() > LONGEST_ADDRESS { "" } else { query };
-        Self { path: path.to_owned(), query: query.to_owned(), ..self }
+        Self { path, query: query.to_owned(), ..self }
     }
 
     /// The same for a form that is shown again: its address says what was filled in and what is wrong with it, so that the
@@ -441,12 +447,21 @@ impl<S: Send + Sync> FromRequest<S> for PostedFile {
     }
 }
 
-/// A local address to go on to: anything else leads to `/apps`.
+/// A local address to go on to: anything else leads to `/apps`. A browser takes dots out of a path, and what begins with two
+/// slashes then, or does already, is another host.
 pub(crate) fn local(next: &str) -> &str {
+    let path = next.split(['?', '#']).next().unwrap_or_default();
     let plain = next.starts_with('/')
-        && !next.starts_with("//")
+        && !path.contains("//")
+        && path.split('/').all(|segment| !is_dots(segment))
         && !next.contains(|c: char| c.is_control() || c == '\\' || c.is_whitespace());
     if plain { next } else { "/apps" }
+}
+
+/// A segment that names this or the upper directory; browsers decode it.
+fn is_dots(segment: &str) -> bool {
+    let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+    matches!(&*segment, "." | "..")
 }
 
 #[cfg(test)]
@@ -467,6 +482,12 @@ mod tests {
             "/\t/evil.example",
             "\\/x",
             "/ /x",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/%2e/%2E%2e//evil.example",
+            "/x/../..//evil.example",
+            "/x//y",
+            "/./x",
         ] {
             assert_eq!(local(bad), "/apps", "{bad}");
         }

@@ -250,7 +250,7 @@ impl Wallet {
         let mut random = [0; 8];
         self.pages.shared.store.vault().crypto().fill(&mut random);
         let id = u64::from_le_bytes(random);
-        self.pages.outcomes.put(self.session_hash(), id, outcome);
+        self.pages.outcomes.put(self.user.id, self.session_hash(), id, outcome);
         let id = id.to_string();
         let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
         see_other(&format!("{path}?{}", form::query(&query)))
@@ -258,7 +258,7 @@ impl Wallet {
 
     /// The outcome that an address tells, when this session brought it about.
     fn told(&self, asked: &Wanted) -> Option<Outcome> {
-        self.pages.outcomes.get(self.session_hash(), asked.told.parse().ok()?)
+        self.pages.outcomes.get(self.user.id, self.session_hash(), asked.told.parse().ok()?)
     }
 
     fn refused(&self, asked: &Wanted, why: NotDone) -> Response {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use wallet_api::fomo::UserId;
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
 use wallet_core::{CodeMeta, Lang, Platform as _, in_words, with_wait};
@@ -253,27 +254,35 @@ pub(super) enum Outcome {
 /// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome, in
 /// either language: it can be loaded again, and nothing is done twice.
 #[derive(Default)]
-pub(crate) struct Outcomes(Mutex<IndexMap<Digest, VecDeque<(u64, Outcome)>>>);
+pub(crate) struct Outcomes(Mutex<IndexMap<UserId, VecDeque<Told>>>);
 
-/// How many sessions have outcomes kept, and how many each.
-const SESSIONS: usize = 1000;
+struct Told {
+    session: Digest,
+    id: u64,
+    outcome: Outcome,
+}
+
+/// How many users have outcomes kept, and how many each: whoever opens many sessions pushes out nobody else's.
+const USERS: usize = 1000;
 const EACH: usize = 8;
 
 impl Outcomes {
     /// `id` is one that nobody has had, also before the sandbox was started again.
-    pub(super) fn put(&self, session: Digest, id: u64, outcome: Outcome) {
+    pub(super) fn put(&self, user: UserId, session: Digest, id: u64, outcome: Outcome) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= SESSIONS && !kept.contains_key(&session) {
+        let mut own = kept.shift_remove(&user).unwrap_or_default();
+        if kept.len() >= USERS {
             kept.shift_remove_index(0);
         }
-        let own = kept.entry(session).or_default();
         own.truncate(EACH - 1);
-        own.push_front((id, outcome));
+        own.push_front(Told { session, id, outcome });
+        kept.insert(user, own);
     }
 
-    pub(super) fn get(&self, session: Digest, id: u64) -> Option<Outcome> {
+    pub(super) fn get(&self, user: UserId, session: Digest, id: u64) -> Option<Outcome> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&session)?.iter().find(|(known, _)| *known == id).map(|(_, told)| told.clone())
+        let told = kept.get(&user)?.iter().find(|told| told.session == session && told.id == id);
+        told.map(|told| told.outcome.clone())
     }
 }
 
@@ -282,18 +291,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_pushes_out_what_another_session_is_told() {
+    fn nobody_pushes_out_what_another_user_is_told() {
         let vault = wallet_platform::Vault::new(
             std::sync::Arc::new(wallet_crypto::Portable::new()),
             &wallet_core::Secret::new([7; 32]),
             [9; 32],
         );
         let (alice, bob) = (vault.hash("alice"), vault.hash("bob"));
+        let (hers, his) = (UserId::new(1), UserId::new(2));
         let kept = Outcomes::default();
-        kept.put(alice, 1, Outcome::PasswordSet);
-        (2..1000).for_each(|id| kept.put(bob, id, Outcome::MoneyCame));
-        assert!(matches!(kept.get(alice, 1), Some(Outcome::PasswordSet)));
-        assert!(kept.get(bob, 1).is_none(), "what was alice's is hers alone");
-        assert!(kept.get(bob, 999).is_some() && kept.get(bob, 991).is_none(), "the last of each");
+        kept.put(hers, alice, 1, Outcome::PasswordSet);
+        (2..3000).for_each(|id| kept.put(his, vault.hash(&format!("bob {id}")), id, Outcome::MoneyCame));
+        kept.put(his, bob, 3000, Outcome::MoneyCame);
+        assert!(matches!(kept.get(hers, alice, 1), Some(Outcome::PasswordSet)));
+        assert!(kept.get(his, bob, 1).is_none() && kept.get(hers, bob, 1).is_none(), "each session's own");
+        assert!(kept.get(his, bob, 3000).is_some());
+        let before = |id: u64| kept.get(his, vault.hash(&format!("bob {id}")), id).is_some();
+        assert!(before(2993) && !before(2992), "the last of each");
+        (10..1009).for_each(|user| kept.put(UserId::new(user), bob, 1, Outcome::MoneyCame));
+        assert!(kept.get(hers, alice, 1).is_none(), "not without end");
     }
 }

@@ -3,8 +3,12 @@
 
 use std::io::Cursor;
 
+use image::imageops::{FilterType, resize};
+
 /// The most pixels a side of a picture.
 const WIDEST: u32 = 3_000;
+/// The most pixels a side of what is looked into: a code is as readable then, and the time is bounded.
+const LOOKED_INTO: u32 = 1_000;
 /// The most bytes while it is decoded.
 const LARGEST: u64 = 64 * 1024 * 1024;
 /// How many places may look like a corner. A code has three; the modules of a large one show some hundreds by accident, which
@@ -41,15 +45,26 @@ fn corners(picture: &Prepared) -> usize {
     found
 }
 
-/// What the code says; none when no code is found.
-pub(super) fn read(picture: &[u8]) -> Option<String> {
+/// The picture as it is looked into; none when it cannot be read, or is too large.
+fn prepared(picture: &[u8]) -> Option<Prepared> {
     let mut reader = image::ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?;
     let mut limits = image::Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(WIDEST), Some(WIDEST));
     limits.max_alloc = Some(LARGEST);
     reader.limits(limits);
     let grey = reader.decode().ok()?.into_luma8();
-    let mut prepared = Prepared::prepare(grey);
+    let longest = grey.width().max(grey.height());
+    if longest <= LOOKED_INTO {
+        return Some(Prepared::prepare(grey));
+    }
+    let side = |side: u32| (side * LOOKED_INTO / longest).max(1);
+    let (width, height) = (side(grey.width()), side(grey.height()));
+    Some(Prepared::prepare(resize(&grey, width, height, FilterType::Triangle)))
+}
+
+/// What the code says; none when no code is found.
+pub(super) fn read(picture: &[u8]) -> Option<String> {
+    let mut prepared = prepared(picture)?;
     if corners(&prepared) > CORNERS {
         return None;
     }
@@ -73,7 +88,7 @@ mod tests {
     fn every_size_of_code_is_read() {
         for length in [10, 100, 400, 900, 1_500] {
             let text: String = "vaspay://{\"x\":\"0aZ+/回".chars().cycle().take(length).collect();
-            for module in [3, 5, 9] {
+            for module in [3, 5, 9, 16] {
                 let code = QrCode::new(&text).unwrap().to_png(module);
                 assert_eq!(read(&code).as_deref(), Some(&*text), "{length} {module}");
             }
@@ -96,5 +111,17 @@ mod tests {
             assert!(corners(&Prepared::prepare(picture.clone())) > 800);
             assert_eq!(read(&png(&picture)), None);
         }
+    }
+
+    /// The time grows with the picture, and with the corners that are left: neither is without end.
+    #[test]
+    fn a_large_picture_is_made_smaller_before_it_is_looked_into() {
+        for (width, height, looked) in
+            [(3_000, 3_000, (1_000, 1_000)), (3_000, 2, (1_000, 1)), (900, 3, (900, 3))]
+        {
+            let prepared = prepared(&png(&GrayImage::new(width, height))).unwrap();
+            assert_eq!((prepared.width(), prepared.height()), looked);
+        }
+        assert!(prepared(&png(&GrayImage::new(3_001, 1))).is_none());
     }
 }
