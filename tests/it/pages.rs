@@ -233,6 +233,17 @@ async fn nobody_is_sent_to_another_site() {
         let got = Visitor::new(&world, "en").sign_in("alice", next).await;
         assert_eq!((got.status, got.location()), (StatusCode::SEE_OTHER, "/apps"), "{next:?}");
     }
+    for next in ["/.//evil.example", "/..//evil.example", "/%2e%2E//evil.example", "/x//y"] {
+        assert_eq!(Visitor::new(&world, "en").sign_in("alice", next).await.location(), "/apps", "{next}");
+    }
+    // No link of ours begins with two slashes, whatever address was asked for.
+    let asked = Visitor::new(&world, "en").get("//evil.example/x?a=b").await;
+    assert_eq!(asked.status, StatusCode::NOT_FOUND);
+    assert!(
+        !asked.text.contains("href=\"//") && asked.text.contains("href=\"/evil.example/x"),
+        "{}",
+        asked.text
+    );
     let got = Visitor::new(&world, "en").sign_in("alice", "/wallet?scan=x").await;
     assert_eq!(got.location(), "/wallet?scan=x");
     // Consent goes back to the registered address only, and says so before anybody signs in.
@@ -1427,10 +1438,29 @@ async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
     let others = bob.post("/apps/new", end, &[("pwd", &world.user("bob").pwd)]).await;
     assert_eq!(others.status, StatusCode::NOT_FOUND);
     assert_eq!((code(old).await, code(&fresh).await), (212, 212));
-    let ended = owner.post(page, end, &[("pwd", &pwd)]).await;
+    // A page that is older than another rotation ends nothing.
+    let stale = owner.post(page, end, &[("pwd", &pwd), ("secret_version", "1")]).await;
+    assert!(stale.text.contains("none was ended"), "{}", stale.text);
+    assert_eq!((code(old).await, code(&fresh).await), (212, 212));
+    // Whoever guesses at the sign-in keeps nobody from it who is signed in.
+    let mut outsider = Visitor::new(&world, "en");
+    let guess = [("login_name", "owner"), ("pwd", "no"), ("next", "/apps")];
+    for _ in 0..6 {
+        outsider.post("/openfomo/login.html", "/openfomo/login.html", &guess).await;
+    }
+    let guessed = outsider.post("/openfomo/login.html", "/openfomo/login.html", &guess).await;
+    assert!(guessed.text.contains("try again in"), "{}", guessed.text);
+    let version = owner.get(page).await.field("secret_version");
+    let ended = owner.post(page, end, &[("pwd", &pwd), ("secret_version", &version)]).await;
     assert!(ended.text.contains("verifies no more"), "{}", ended.text);
     assert_eq!((code(old).await, code(&fresh).await), (7, 212));
     assert_eq!(texts(&owner.get(page).await.text, "#old_until"), [""; 0]);
+    // Guesses with a session are counted too.
+    for _ in 0..5 {
+        owner.post(page, "/apps/fomo/demo_app/reveal", &[("pwd", "wrong")]).await;
+    }
+    let locked = owner.post(page, "/apps/fomo/demo_app/reveal", &[("pwd", &pwd)]).await;
+    assert!(locked.text.contains("not your password; try again in") && !locked.text.contains(&fresh));
 }
 
 #[tokio::test]
@@ -1455,6 +1485,15 @@ async fn an_address_that_no_browser_should_be_sent_to_is_not_registered() {
         ("http://[::1]:3000/back", true),
         ("javascript:alert(1)", false),
         ("javascript:80/alert(1)", false),
+        ("https:443/evil.example", false),
+        ("HTTPS:443/x", false),
+        ("vaspay:80/x", false),
+        ("ms-settings:80/x", false),
+        ("[::1]:3000/back", true),
+        ("x-safari-https://evil.example", false),
+        ("smb://evil.example/x", false),
+        ("vscode.git://x", false),
+        ("itms-appss://x", false),
         ("vaspay://x", false),
         ("lafiwallet://x", false),
         ("googlechromes://evil.example", false),

@@ -12,7 +12,7 @@ use crate::passwords::Proof;
 use crate::returns::{Target, browser_address, is_invisible, target};
 use crate::rows::{Changes, List};
 use crate::users::signed_in;
-use crate::vas::{is_reserved, own_scheme};
+use crate::vas::own_scheme;
 use crate::vault::{Digest, Seed, Vault};
 
 /// Every scope of the platform, separated by spaces.
@@ -51,19 +51,22 @@ pub(crate) fn is_shown_name(name: &str) -> bool {
 const LONGEST_REDIRECT: usize = 512;
 
 /// A redirect_uri is opaque (R7), but ASCII text that leads a browser to a host, or to an app by a scheme of its own: not
-/// to what it would run, to this server, or to another host than is shown before an `@`. It has no fragment, which never
-/// reaches a server (RFC 6749, 3.1.2).
+/// to what it would run, and not to another host than is shown before an `@`. It has no fragment, which never reaches a
+/// server (RFC 6749, 3.1.2).
 fn is_redirect(text: &str) -> bool {
     let address = browser_address(text);
     let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
-    // What others take for a scheme, though a browser here is sent to `https://`.
-    let seems = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    // Without a scheme a browser here is sent to `https://`; but others take what stands before a colon for one, if it can be.
+    let seems = |text: &str| {
+        let (before, _) = text.split_once(':')?;
+        Some(!before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost"))
+    };
     !text.is_empty()
         && text.len() <= LONGEST_REDIRECT
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'))
         && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
         && match target(&address) {
-            Some(Target::Http(_)) => !is_reserved(&seems),
+            Some(Target::Http(_)) => address == text || seems(text) != Some(true),
             Some(Target::App(scheme)) => own_scheme(&scheme).is_some(),
             None => false,
         }
@@ -250,14 +253,23 @@ impl Command for RotateSecret {
 
 /// Ends the time of an app's old secret now: somebody else may know it.
 #[derive(Debug)]
-pub struct EndOldSecret(pub AppId);
+pub struct EndOldSecret {
+    /// Whose.
+    pub app: AppId,
+    /// The version of the secret that stays. After another rotation the old one is another, which may be in use.
+    pub stays: u32,
+}
 
 impl Command for EndOldSecret {
-    type Outcome = ();
-    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let app = rows.find::<App>(&(self.0,))?.ok_or(Refusal::ClientIdUnknown)?;
+    /// Whether it was the secret that was meant.
+    type Outcome = bool;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
+        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        if app.secret_version != self.stays {
+            return Ok(false);
+        }
         out.put(App { old_secret: None, old_secret_until: UnixTime::default(), ..app.clone() });
-        Ok(())
+        Ok(true)
     }
 }
 

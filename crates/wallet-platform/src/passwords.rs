@@ -18,6 +18,9 @@ use crate::vault::Digest;
 pub enum PasswordKind {
     /// For signing in; a wrong one is 12.
     Login,
+    /// The same, asked again of whoever is signed in. Its guesses are counted apart: who has no session keeps no user from
+    /// what only the user can do, such as ending a secret that has leaked.
+    LoginAgain,
     /// For payments; a wrong one is 26.
     Wallet,
     /// No password but the verification codes sent for one login name, so that many registrations of a name give no
@@ -32,6 +35,7 @@ impl Column for PasswordKind {
             Self::Login => 1,
             Self::Wallet => 2,
             Self::Verification => 3,
+            Self::LoginAgain => 4,
         })
     }
     fn from_cell(cell: Cell<'_>) -> Option<Self> {
@@ -39,6 +43,7 @@ impl Column for PasswordKind {
             Cell::Int(1) => Some(Self::Login),
             Cell::Int(2) => Some(Self::Wallet),
             Cell::Int(3) => Some(Self::Verification),
+            Cell::Int(4) => Some(Self::LoginAgain),
             _ => None,
         }
     }
@@ -47,7 +52,7 @@ impl Column for PasswordKind {
 impl PasswordKind {
     fn refusal(self) -> Refusal {
         match self {
-            Self::Login => Refusal::PwdWrong,
+            Self::Login | Self::LoginAgain => Refusal::PwdWrong,
             Self::Wallet => Refusal::WalletPwdWrong,
             Self::Verification => Refusal::NoPermission,
         }
@@ -55,7 +60,7 @@ impl PasswordKind {
 
     fn of(self, user: &User) -> (Option<&Secret<String>>, u32) {
         match self {
-            Self::Login => (Some(&user.pwd), user.pwd_version),
+            Self::Login | Self::LoginAgain => (Some(&user.pwd), user.pwd_version),
             Self::Wallet => (user.wallet_pwd.as_ref(), user.wallet_pwd_version),
             Self::Verification => (None, 0),
         }

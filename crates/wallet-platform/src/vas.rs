@@ -66,46 +66,64 @@ const RESERVED: &[&str] = &[
     "android-app",
     "blob",
     "brave",
-    "chrome",
-    "chrome-extension",
+    "callto",
+    "cid",
     "content",
     "data",
+    "devtools",
     "edge",
     "facetime",
     "file",
     "filesystem",
     "firefox",
     "ftp",
+    "git",
     "googlechrome",
     "googlechromes",
     "intent",
-    "itms",
-    "itms-apps",
-    "itms-services",
     "jar",
     "javascript",
+    "ldap",
+    "ldaps",
+    "livescript",
     "mailto",
     "market",
-    "microsoft-edge",
+    "mhtml",
+    "mid",
     "moz-extension",
+    "nfs",
+    "onenote",
     "opera",
+    "rdp",
+    "res",
     "resource",
+    "search",
     "search-ms",
+    "sftp",
+    "shell",
+    "sip",
+    "sips",
+    "skype",
+    "smb",
     "sms",
     "ssh",
     "steam",
+    "svn",
+    "teamviewer10",
     "tel",
     "telnet",
     "vbscript",
     "view-source",
+    "vnc",
     "ws",
     "wss",
+    "zoommtg",
+    "zoomus",
 ];
 
-/// Whether browsers or systems do something of their own with a scheme, given in lower case.
-pub(crate) fn is_reserved(scheme: &str) -> bool {
-    RESERVED.contains(&scheme)
-}
+/// Whole families of them: what browsers, systems and their shops begin their own with.
+const RESERVED_FAMILIES: &[&str] =
+    &["chrome", "http", "itms", "microsoft-", "ms-", "vscode", "x-apple", "x-safari", "x-web-search"];
 
 /// Whether a host is a whole domain name (全域名): two labels at least, and no number in any of its spellings.
 fn is_whole_name(host: &str) -> bool {
@@ -128,8 +146,9 @@ pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
         .iter()
         .any(|profile| profile.scheme() == scheme || profile.meta().read_also.contains(&&*scheme));
     let taken = taken || Vas::META.links.iter().any(|link| link.qr_scheme == scheme);
-    let seems = scheme.starts_with("http") || scheme.starts_with("ms-");
-    (well_formed && !taken && !seems && !is_reserved(&scheme)).then_some(scheme)
+    let reserved =
+        RESERVED.contains(&&*scheme) || RESERVED_FAMILIES.iter().any(|begins| scheme.starts_with(begins));
+    (well_formed && !taken && !reserved).then_some(scheme)
 }
 
 impl Command for ApplyVas {

@@ -348,7 +348,7 @@ impl Inner {
         let place = [session.as_bytes().as_slice()];
         let Proven { proof, memory } = self
             .prover
-            .prove(Who::Session(session), PasswordKind::Login, Place::Here(&place), request.pwd.as_str())
+            .prove(Who::Session(session), PasswordKind::LoginAgain, Place::Here(&place), request.pwd.as_str())
             .await?;
         let wallet_pwd = Secret::new(self.prover.hash(request.wallet_pwd.as_str()).await?);
         self.store.submit(SetWalletPwd { session, proof, wallet_pwd }).await?;

@@ -90,6 +90,7 @@ impl Prover {
     fn memory(&self, place: &[&[u8]], state: &PasswordState, kind: PasswordKind, password: &str) -> [u8; 32] {
         let kind: &[u8] = match kind {
             PasswordKind::Login => b"login",
+            PasswordKind::LoginAgain => b"login again",
             PasswordKind::Wallet => b"wallet",
             PasswordKind::Verification => b"verification",
         };

@@ -172,7 +172,7 @@ impl Inner {
         // R61: a fresh password, each time.
         let Proven { proof, .. } = self
             .prover
-            .prove(Who::Session(session), PasswordKind::Login, Place::Nowhere, request.pwd.as_str())
+            .prove(Who::Session(session), PasswordKind::LoginAgain, Place::Nowhere, request.pwd.as_str())
             .await
             .map_err(in_vas_words)?;
         let command = ShowCredentials { session, proof, app: VasAppId(request.application_id.get()) };

@@ -34,7 +34,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
             note: None,
             facts,
             secrets_may_be_seen: true,
-            rotates: true,
+            secret_version: Some(app.secret_version),
             old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
             snippets: snippets(&base, &app.client_id),
             clock_off: clock_off(server),
@@ -92,7 +92,7 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
     };
     let who = Who::Session(*session);
     let proven =
-        server.inner.prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await;
+        server.inner.prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, posted.text("pwd")).await;
     let proof = match proven {
         Ok(proven) => proven.proof,
         Err(no) => return refused(no),
@@ -113,7 +113,11 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
         }
     };
     if act == Act::EndOld {
-        done!(&view, server.inner.store.submit(EndOldSecret(keys.app.id)).await);
+        let stays = posted.text("secret_version").parse().unwrap_or_default();
+        let ended = EndOldSecret { app: keys.app.id, stays };
+        if !done!(&view, server.inner.store.submit(ended).await) {
+            return again(Told::of("rotated"));
+        }
         let done = view.say(
             "旧的 client_secret 不再验签；只有现在的有效。",
             "The old client_secret verifies no more: the one of now alone does.",

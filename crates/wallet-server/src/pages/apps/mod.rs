@@ -126,8 +126,8 @@ struct AppPage<'a> {
     note: Option<String>,
     facts: Vec<Fact>,
     secrets_may_be_seen: bool,
-    /// Whether its secret can be changed: FOMO's.
-    rotates: bool,
+    /// Which of its secrets it is, where the secret can be changed: FOMO's.
+    secret_version: Option<u32>,
     /// Until when the secret before this one verifies.
     old_until: Option<String>,
     snippets: Vec<Snippet>,
@@ -175,12 +175,17 @@ fn shown_once(view: &View) -> After {
 }
 
 /// What may be wrong with the form that shows and changes secrets.
-const FAULTS: [Fault; 2] = [
+const FAULTS: [Fault; 3] = [
     Fault { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
     Fault {
         id: "old",
         zh: "上一个密钥仍在验签：先让它失效，或等到它过期。",
         en: "The secret before this one still verifies: end it first, or wait until it has ended.",
+    },
+    Fault {
+        id: "rotated",
+        zh: "密钥在此期间又更换过，没有让任何密钥失效：请核对现在的密钥再试。",
+        en: "The secret was rotated again meanwhile, so none was ended: look at the one of now, then end the old one.",
     },
 ];
 

@@ -82,7 +82,7 @@ fn vas_page(
             note: (app.state == Review::Pending).then(|| in_review(view)),
             facts,
             secrets_may_be_seen: approved,
-            rotates: false,
+            secret_version: None,
             old_until: None,
             clock_off: None,
             snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
@@ -197,7 +197,8 @@ async fn with_vas_secrets(
     let who = Who::Session(*session);
     let shown = async {
         let prover = &server.inner.prover;
-        let proof = prover.prove(who, PasswordKind::Login, Place::Nowhere, posted.text("pwd")).await?.proof;
+        let proof =
+            prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, posted.text("pwd")).await?.proof;
         server.inner.store.submit(ShowCredentials { session: *session, proof, app: app.id }).await
     };
     match shown.await {
