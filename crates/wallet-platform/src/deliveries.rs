@@ -12,7 +12,7 @@ use crate::entities::{
 };
 use crate::machine::{Command, Context, Query, Stop};
 use crate::payments::tell;
-use crate::rows::{Changes, List};
+use crate::rows::{ALL, Changes, List};
 
 fn restore(row: &DeliveryRow) -> Delivery {
     Delivery::restore(row.callback.meta().schedule, row.snapshot())
@@ -149,6 +149,14 @@ impl News {
                 let signed = rows.find::<VasCallback>(&(row.id,))?.map(|kept| kept.query.clone());
                 Ok(Self::Order { order, app, signed })
             }
+        }
+    }
+
+    /// The newest delivery of it.
+    pub(crate) fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Transfer { transfer, .. } => transfer.delivery,
+            Self::Order { order, .. } => order.delivery,
         }
     }
 
@@ -440,37 +448,109 @@ impl Query for AttemptsOf {
     }
 }
 
+/// Makes the next attempt of a callback due now, out of turn: whoever has mended a receiver need not wait.
+#[derive(Debug)]
+pub struct AttemptNow(pub DeliveryId);
+
+impl Command for AttemptNow {
+    /// Whether it waits for one.
+    type Outcome = bool;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
+        let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(false) };
+        if row.state != DeliveryState::Waiting {
+            return Ok(false);
+        }
+        if row.next_at > cx.now && row.leased_until == UnixTime::default() {
+            out.put(DeliveryRow { next_at: cx.now, ..row.clone() });
+        }
+        Ok(true)
+    }
+}
+
 /// How many attempts of a callback lists tell.
 const ATTEMPTS_TOLD: u32 = 20;
 
-/// The last attempts of each of these deliveries, the oldest first.
-pub(crate) fn told(rows: &Rows, deliveries: &[&DeliveryRow]) -> Result<Vec<Vec<Attempt>>, Stop> {
-    let last = |row: &DeliveryRow| row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
-    for row in deliveries {
-        last(row).for_each(|n| rows.want::<Attempt>(&(row.id, n)));
+/// A callback, as people look at it.
+#[derive(Debug, Clone)]
+pub struct ToldCallback {
+    /// Where it stands.
+    pub delivery: DeliveryRow,
+    /// What it tells, or has told.
+    pub news: News,
+    /// The last attempts that have ended, the oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+impl ToldCallback {
+    fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
+        let last = row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
+        let attempts = rows.find_all::<Attempt>(last.map(|n| (row.id, n)))?;
+        let attempts = attempts.into_iter().cloned().collect();
+        Ok(Self { delivery: row.clone(), news: News::of(rows, row)?, attempts })
     }
-    let of = |row: &&DeliveryRow| {
-        let attempts = rows.find_all::<Attempt>(last(row).map(|n| (row.id, n)))?;
-        Ok(attempts.into_iter().cloned().collect())
-    };
-    deliveries.iter().map(of).collect()
+
+    /// Whether it may be sent again: nobody has heard it, and it was not sent again before.
+    pub fn may_be_sent_again(&self) -> bool {
+        self.delivery.state == DeliveryState::Exhausted && self.news.delivery() == Some(self.delivery.id)
+    }
 }
 
-/// What an attempt has told or will tell, to be looked at. None when there is no such delivery.
+/// The callbacks of an app, the newest first.
 #[derive(Debug)]
-pub struct ToldAgain {
-    /// Of which delivery.
-    pub delivery: DeliveryId,
-    /// Which attempt.
-    pub attempt: u32,
+pub struct CallbacksOf {
+    /// Whose.
+    pub app: ReceiverId,
+    /// Whether only those that were never heard.
+    pub unheard: bool,
+    /// Those before this one; none begins with the newest.
+    pub before: Option<DeliveryId>,
+    /// How many at most.
+    pub limit: u64,
 }
 
-impl Query for ToldAgain {
-    type Answer = Option<Claimed>;
+impl Query for CallbacksOf {
+    /// And what to ask for as `before` to go on; none when all are told.
+    type Answer = (Vec<ToldCallback>, Option<DeliveryId>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let Some(row) = rows.find::<DeliveryRow>(&(self.delivery,))? else { return Ok(None) };
-        let news = News::of(rows, row)?;
-        let (delivery, app, callback) = (row.id, row.app, row.callback);
-        Ok(Some(Claimed { delivery, attempt: self.attempt, app, callback, news }))
+        let before = self.before.map_or(ALL, |delivery| delivery.0);
+        let limit = self.limit.saturating_add(1); // one more tells whether there are older ones
+        let list = List::DeliveriesOf { app: self.app, unheard: self.unheard, before, limit };
+        let mut found = rows.list::<DeliveryRow>(list)?;
+        let more = found.len() as u64 > self.limit;
+        found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        // All at once, so that a long list is not run through once a row.
+        for row in &found {
+            News::want(rows, row);
+            let last = row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
+            last.for_each(|n| rows.want::<Attempt>(&(row.id, n)));
+        }
+        let older = found.last().filter(|_| more).map(|last| last.id);
+        let told: Result<Vec<_>, Stop> = found.into_iter().map(|row| ToldCallback::of(rows, row)).collect();
+        Ok((told?, older))
+    }
+}
+
+/// A callback of an app; none when it is another's.
+#[derive(Debug)]
+pub struct CallbackOf {
+    /// Whose.
+    pub app: ReceiverId,
+    /// Which.
+    pub delivery: DeliveryId,
+}
+
+impl Query for CallbackOf {
+    type Answer = Option<ToldCallback>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let row = rows.find::<DeliveryRow>(&(self.delivery,))?.filter(|row| row.app == self.app);
+        row.map(|row| ToldCallback::of(rows, row)).transpose()
+    }
+}
+
+impl ToldCallback {
+    /// What an attempt has told or will tell, to be looked at.
+    pub fn claimed(self, attempt: u32) -> Claimed {
+        let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
+        Claimed { delivery, attempt, app, callback, news: self.news }
     }
 }

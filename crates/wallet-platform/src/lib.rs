@@ -48,8 +48,9 @@ pub use apps::{
 pub use coins::{ActiveCoins, PutCoin};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use deliveries::{
-    AttemptResult, AttemptsOf, Claim, Claimed, DueDeliveries, FinishAttempt, Finished, KeepSigned,
-    LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain, StillToBeMade, ToldAgain,
+    AttemptNow, AttemptResult, AttemptsOf, CallbackOf, CallbacksOf, Claim, Claimed, DueDeliveries,
+    FinishAttempt, Finished, KeepSigned, LeasedDeliveries, News, NextDue, ReleaseLeases, SendAgain,
+    StillToBeMade, ToldCallback,
 };
 pub use devchain::{
     DevBalance, DevBlockAt, DevBlockOf, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay, DevReorg,
@@ -63,16 +64,16 @@ pub use operators::{
     Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard, Upcoming,
 };
 pub use orders::{
-    FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay, ToldOrder,
-    WatchedOrders, read_pay,
+    FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay, WatchedOrders,
+    read_pay,
 };
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,
     ReservePassword, Who,
 };
 pub use payments::{
-    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, DeliveriesOf, PayUser, PaymentsOf, Pending,
-    PrePay, Statement, StatementOf, ToldTransfer, TradeOf, TransferDetail, TransferView,
+    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentsOf, Pending, PrePay,
+    Statement, StatementOf, TradeOf, TransferDetail, TransferView,
 };
 pub use prices::{AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PricesNow, PutQuote};
 pub use purge::{Over, Purge};
@@ -88,7 +89,7 @@ pub use users::{
     LookAtSession, Records, RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vas::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, RedeemOpenCode,
-    ReviewVas, ShowCredentials, VasApps, aid, safe_domain,
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
+    PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApps, aid, safe_domain,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

@@ -17,13 +17,12 @@ use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
 use crate::deliveries;
 use crate::devchain::{DECIMALS, DevPay};
 use crate::entities::{
-    Attempt, DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppId, VasAppName, VasOrder, VasOrderName,
-    VasPayment,
+    DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppId, VasAppName, VasOrder, VasOrderName, VasPayment,
 };
 use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
 use crate::returns::callable;
-use crate::rows::{Changes, List};
+use crate::rows::{ALL, Changes, List};
 use crate::users::signed_in;
 use crate::vas::{by_uuid, proven, session_unknown};
 use crate::vault::Digest;
@@ -424,15 +423,6 @@ impl Query for OrderOf {
     }
 }
 
-/// An order, and what became of its callback.
-#[derive(Debug, Clone)]
-pub struct ToldOrder {
-    /// The order.
-    pub order: VasOrder,
-    /// Its callback, once it is paid, with the attempts that have ended, the oldest first.
-    pub told: Option<(DeliveryRow, Vec<Attempt>)>,
-}
-
 /// The orders of an app, the newest first.
 #[derive(Debug)]
 pub struct OrdersOf {
@@ -445,20 +435,16 @@ pub struct OrdersOf {
 }
 
 impl Query for OrdersOf {
-    type Answer = Vec<ToldOrder>;
+    /// And what to ask for as `before` to go on; none when all are told.
+    type Answer = (Vec<VasOrder>, Option<OrderSeq>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let before = self.before.map_or(i64::MAX.unsigned_abs(), |order| order.0);
-        let orders = rows.list::<VasOrder>(List::Orders { app: self.app, before, limit: self.limit })?;
-        let ids = orders.iter().filter_map(|order| order.delivery.map(|id| (id,)));
-        let deliveries = rows.find_all::<DeliveryRow>(ids)?;
-        let attempts = deliveries::told(rows, &deliveries)?;
-        let told: Vec<(&DeliveryRow, Vec<Attempt>)> = deliveries.into_iter().zip(attempts).collect();
-        let of = |order: &VasOrder| told.iter().find(|(row, _)| order.delivery == Some(row.id));
-        let shown = |order: &VasOrder| ToldOrder {
-            order: order.clone(),
-            told: of(order).map(|(row, attempts)| ((*row).clone(), attempts.clone())),
-        };
-        Ok(orders.into_iter().map(shown).collect())
+        let before = self.before.map_or(ALL, |order| order.0);
+        let limit = self.limit.saturating_add(1); // one more tells whether there are older ones
+        let mut orders = rows.list::<VasOrder>(List::Orders { app: self.app, before, limit })?;
+        let more = orders.len() as u64 > self.limit;
+        orders.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        let older = orders.last().filter(|_| more).map(|last| last.id);
+        Ok((orders.into_iter().cloned().collect(), older))
     }
 }
 
@@ -479,7 +465,7 @@ pub struct OrdersPaidBy {
 impl Query for OrdersPaidBy {
     type Answer = Vec<(VasOrder, String)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let before = self.before.map_or(i64::MAX.unsigned_abs(), |order| order.0);
+        let before = self.before.map_or(ALL, |order| order.0);
         let (payer, asset, limit) = (self.payer, self.asset.clone(), self.limit);
         let orders = rows.list::<VasOrder>(List::OrdersPaidBy { payer, asset, before, limit })?;
         orders.iter().for_each(|order| rows.want::<VasApp>(&(order.app,)));

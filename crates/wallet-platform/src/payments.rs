@@ -9,8 +9,8 @@ use wallet_core::{Amount, Units, UnixTime};
 use crate::coins;
 use crate::deliveries;
 use crate::entities::{
-    Account, App, AppId, Attempt, Coin, DeliveryId, DeliveryRow, Event, EventId, EventKind, EventMark, Feed,
-    Rows, Subject, TradeName, Transfer, TransferSeq, User,
+    Account, App, AppId, Coin, DeliveryId, Event, EventId, EventKind, EventMark, Feed, Rows, Subject,
+    TradeName, Transfer, TransferSeq, User,
 };
 use crate::journal;
 use crate::machine::{Command, Context, Query, Refused, Stop};
@@ -352,51 +352,6 @@ impl Query for TradeOf {
         let transfer = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::TransferUnknown)?;
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
         Ok((transfer.clone(), coin.clone()))
-    }
-}
-
-/// A transfer's callback, and what became of it.
-#[derive(Debug, Clone)]
-pub struct ToldTransfer {
-    /// The transfer.
-    pub transfer: Transfer,
-    /// Where its callback stands.
-    pub delivery: DeliveryRow,
-    /// The attempts that have ended, the oldest first.
-    pub attempts: Vec<Attempt>,
-}
-
-/// The newest callbacks of an app, the newest first. Of a callback with many attempts the last ones are told.
-#[derive(Debug)]
-pub struct DeliveriesOf {
-    /// Whose.
-    pub app: AppId,
-    /// How many events are looked at, at most.
-    pub limit: u64,
-}
-
-impl Query for DeliveriesOf {
-    type Answer = Vec<ToldTransfer>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<ToldTransfer>, Stop> {
-        let newest = newest_event(rows, self.app)?;
-        let last = newest.map_or(0, |(_, last)| last);
-        let from = last.saturating_sub(self.limit) + 1;
-        let events = journal::read::<Event>(rows, self.app, newest, from..=last)?;
-        // A callback that was given up is news of its own, so that it is not buried under younger payments.
-        let told = events.into_iter().filter(|event| event.kind != EventKind::Created);
-        let told: IndexSet<TransferSeq> = told.map(|event| event.transfer).collect();
-        let transfers = rows.find_all::<Transfer>(told.iter().map(|id| (*id,)))?;
-        let ids = transfers.iter().filter_map(|transfer| transfer.delivery.map(|id| (id,)));
-        let deliveries = rows.find_all::<DeliveryRow>(ids)?;
-        let attempts = deliveries::told(rows, &deliveries)?;
-        let mut found = Vec::new();
-        for (row, attempts) in deliveries.into_iter().zip(attempts) {
-            if let Some(transfer) = transfers.iter().find(|transfer| transfer.delivery == Some(row.id)) {
-                let (transfer, delivery) = ((*transfer).clone(), row.clone());
-                found.push(ToldTransfer { transfer, delivery, attempts });
-            }
-        }
-        Ok(found)
     }
 }
 

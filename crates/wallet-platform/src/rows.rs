@@ -180,10 +180,15 @@ pub enum List {
         /// Whose.
         owner: UserId,
     },
-    /// Who applied for access to the VAS and Lafi wallets, in this order: the apps of one owner, or of all.
+    /// The apps of one owner that applied for access to the VAS and Lafi wallets, in this order.
     VasApps {
         /// Whose.
-        owner: Option<UserId>,
+        owner: UserId,
+    },
+    /// The applications that wait for review, in the order in which they came.
+    PendingApplications {
+        /// How many at most.
+        limit: u64,
     },
     /// Deliveries that wait, are due by then and have no lease (the leases of a process that died are freed when the
     /// store is opened), earliest first.
@@ -204,6 +209,17 @@ pub enum List {
     },
     /// Deliveries that were never heard, the newest first.
     Unheard {
+        /// How many at most.
+        limit: u64,
+    },
+    /// The deliveries of an app, the newest first.
+    DeliveriesOf {
+        /// Whose.
+        app: ReceiverId,
+        /// Whether only those that were never heard.
+        unheard: bool,
+        /// Below which number.
+        before: u64,
         /// How many at most.
         limit: u64,
     },
@@ -249,6 +265,9 @@ pub enum List {
         limit: u64,
     },
 }
+
+/// A number above every row's.
+pub(crate) const ALL: u64 = i64::MAX.unsigned_abs();
 
 /// Rows whose time passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -342,17 +342,39 @@ impl Query for FindVasApp {
     }
 }
 
-/// Applications, in the order in which they came: those of one owner, or all of them for an operator.
+impl VasApp {
+    /// Whether an operator has yet to decide about it.
+    pub fn waits_for_review(&self) -> bool {
+        self.state == Review::Pending
+    }
+}
+
+/// The applications of one owner, in the order in which they came.
 #[derive(Debug)]
 pub struct VasApps {
     /// Whose.
-    pub owner: Option<UserId>,
+    pub owner: UserId,
 }
 
 impl Query for VasApps {
     type Answer = Vec<VasApp>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         Ok(rows.list::<VasApp>(List::VasApps { owner: self.owner })?.into_iter().cloned().collect())
+    }
+}
+
+/// The applications that wait for review, for an operator, in the order in which they came.
+#[derive(Debug)]
+pub struct PendingApplications {
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Query for PendingApplications {
+    type Answer = Vec<VasApp>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let waiting = rows.list::<VasApp>(List::PendingApplications { limit: self.limit })?;
+        Ok(waiting.into_iter().cloned().collect())
     }
 }
 

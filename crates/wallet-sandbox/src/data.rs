@@ -325,7 +325,7 @@ fn demo_key(profile: Profile) -> Result<PrivateKey, Failure> {
 
 /// A demo app of each wallet, approved, and a market of each coin in every currency that is always fresh.
 async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
-    let known = store.view(VasApps { owner: Some(owner) }).await?;
+    let known = store.view(VasApps { owner }).await?;
     for profile in Profile::ALL.iter().copied() {
         let mine = |app: &&VasApp| app.profile == profile && app.state != Review::Rejected;
         let app = match known.iter().find(mine) {
@@ -413,7 +413,7 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
             assets,
         });
     }
-    let apps = store.view(VasApps { owner: Some(app.app.owner) }).await?;
+    let apps = store.view(VasApps { owner: app.app.owner }).await?;
     let described = |profile| describe_vas(store, url, &apps, profile);
     Ok(Described {
         url: url.to_owned(),

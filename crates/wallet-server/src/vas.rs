@@ -163,7 +163,7 @@ impl Inner {
 
     async fn applications(&self, request: applications::Request<'_>) -> Handled<applications::Endpoint> {
         let owner = self.owner(&request.session_key).await?;
-        let apps = self.store.view(VasApps { owner: Some(owner) }).await?;
+        let apps = self.store.view(VasApps { owner }).await?;
         Ok(applications::Response { applications: apps.into_iter().map(application).collect() })
     }
 

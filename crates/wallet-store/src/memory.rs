@@ -122,11 +122,19 @@ impl Backend for Memory {
             ),
             List::VasApps { owner } => sorted(
                 self.select(|row| match row {
-                    AnyRow::VasApp(app) if owner.is_none_or(|owner| owner == app.owner) => Some(app.id),
+                    AnyRow::VasApp(app) if app.owner == *owner => Some(app.id),
                     _ => None,
                 }),
                 0,
                 ALL,
+            ),
+            List::PendingApplications { limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::VasApp(app) if app.waits_for_review() => Some(app.id),
+                    _ => None,
+                }),
+                0,
+                *limit,
             ),
             List::Due { by, except, limit } => sorted(
                 self.select(|row| match row {
@@ -168,6 +176,20 @@ impl Backend for Memory {
             List::Unheard { limit } => sorted(
                 self.select(|row| match row {
                     AnyRow::DeliveryRow(row) if row.state == DeliveryState::Exhausted => {
+                        Some(Reverse(row.id))
+                    }
+                    _ => None,
+                }),
+                0,
+                *limit,
+            ),
+            List::DeliveriesOf { app, unheard, before, limit } => sorted(
+                self.select(|row| match row {
+                    AnyRow::DeliveryRow(row)
+                        if row.app == *app
+                            && row.id.0 < *before
+                            && (!unheard || row.state == DeliveryState::Exhausted) =>
+                    {
                         Some(Reverse(row.id))
                     }
                     _ => None,

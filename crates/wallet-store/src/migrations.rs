@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_pages", include_str!("../migrations/0005_pages.sql")),
     ("0006_operators", include_str!("../migrations/0006_operators.sql")),
     ("0007_history", include_str!("../migrations/0007_history.sql")),
+    ("0008_deliveries", include_str!("../migrations/0008_deliveries.sql")),
 ];
 
 /// FNV-1a over the text: it notices an edit, and keeps nobody out.

@@ -301,9 +301,10 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
     match list {
         List::Coins => ("coin", "ORDER BY sort_id, id", vec![]),
         List::Apps { owner } => ("app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())]),
-        List::VasApps { owner: None } => ("vas_app", "ORDER BY id", vec![]),
-        List::VasApps { owner: Some(owner) } => {
-            ("vas_app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())])
+        List::VasApps { owner } => ("vas_app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())]),
+        // The condition is that of the partial index.
+        List::PendingApplications { limit } => {
+            ("vas_app", "WHERE state = 0 ORDER BY id LIMIT ?1", vec![int(*limit)])
         }
         // The conditions are those of the partial index.
         List::Due { by, except, limit } => {
@@ -328,6 +329,14 @@ fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
         List::Unheard { limit } => {
             ("delivery", "WHERE state = 2 ORDER BY id DESC LIMIT ?1", vec![int(*limit)])
         }
+        List::DeliveriesOf { app, unheard, before, limit } => (
+            "delivery",
+            match unheard {
+                true => "WHERE app = ?1 AND state = 2 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+                false => "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            },
+            vec![int(app.0), int(*before), int(*limit)],
+        ),
         List::Orders { app, before, limit } => (
             "vas_order",
             "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",

@@ -2,28 +2,26 @@
 //! what operators did.
 
 use askama::Template;
-use axum::extract::State;
-use axum::response::Response;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::request::Parts;
 use wallet_api::fomo::Fomo;
-use wallet_api::vas::{Review, Vas};
+use wallet_api::vas::Vas;
 use wallet_core::{Platform as _, QuantityMeta};
 use wallet_platform::{
     ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DueDeliveries, Failing, NextDue, OperatorAct,
-    PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasApp, VasAppId, VasApps,
+    PendingApplications, PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasAppId,
 };
 
-use super::apps::{done, signed_in};
 use super::docs::inline;
-use super::sign_in::sign_in_first;
-use super::view::SignedIn;
-use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
+use super::{OrPage as _, Page, Posted, SignedIn, View, page as render, problem, see_other, shown_time};
 use crate::server::Server;
 
 const HERE: &str = "/admin";
 /// Rows of a table at most.
 const ROWS: u64 = 50;
-/// Due callbacks that are counted at most.
+/// Due callbacks, and applications, that are counted at most.
 const COUNTED: u64 = 1_000;
 
 struct Application {
@@ -72,7 +70,7 @@ struct AdminPage<'a> {
     view: &'a View,
     applications: Vec<Application>,
     /// Applications in all.
-    waiting: usize,
+    waiting: String,
     due: String,
     oldest: Option<String>,
     failing: Vec<Receiver>,
@@ -82,15 +80,16 @@ struct AdminPage<'a> {
     acts: Vec<Act>,
 }
 
-/// Who is signed in and an operator; everybody else is told what this page is.
-macro_rules! operator {
-    ($view:expr) => {{
-        let signed_in = signed_in!($view);
-        if !signed_in.user.operator {
-            return not_for_you(&$view);
-        }
-        signed_in
-    }};
+/// An operator's session. A handler that takes it is for operators; everybody else is told what this page is.
+pub(crate) struct Operator(SignedIn);
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let signed_in = SignedIn::from_request_parts(parts, state).await?;
+        let view = View::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        if signed_in.user.operator { Ok(Self(signed_in)) } else { Err(not_for_you(&view)) }
+    }
 }
 
 fn not_for_you(view: &View) -> Response {
@@ -135,15 +134,12 @@ fn limits(view: &View) -> Vec<Limit> {
     all
 }
 
-pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
-    operator!(view);
+pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) -> Page {
     let store = &server.inner.store;
-    let apps = done!(&view, store.view(VasApps { owner: None }).await);
-    let mut pending: Vec<VasApp> = apps.into_iter().filter(|app| app.state == Review::Pending).collect();
-    let waiting = pending.len();
+    let mut pending = store.view(PendingApplications { limit: COUNTED }).await.or_page(&view)?;
+    let waiting = counted(pending.len());
     pending.truncate(ROWS as usize);
-    let pending = pending.into_iter();
-    let applications = pending.map(|app: VasApp| Application {
+    let applications = pending.into_iter().map(|app| Application {
         id: app.id.0,
         name: app.name,
         wallet: app.profile.meta().doc.in_lang(view.lang),
@@ -153,18 +149,19 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
     });
     let applications = applications.collect();
     let now = store.now();
-    let due = done!(&view, store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await);
-    let next = done!(&view, store.view(NextDue::default()).await);
+    let due =
+        store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await.or_page(&view)?;
+    let next = store.view(NextDue::default()).await.or_page(&view)?;
     let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
     let receivers = |all: Vec<Troubled>, waits| all.into_iter().map(|one| Receiver::of(one, waits)).collect();
-    let failing = done!(&view, store.view(Failing { limit: ROWS }).await);
-    let unheard = done!(&view, store.view(Unheard { limit: ROWS }).await);
-    let prices = done!(&view, store.view(PricesNow).await).into_iter().map(|price| {
+    let failing = store.view(Failing { limit: ROWS }).await.or_page(&view)?;
+    let unheard = store.view(Unheard { limit: ROWS }).await.or_page(&view)?;
+    let prices = store.view(PricesNow).await.or_page(&view)?.into_iter().map(|price| {
         let worth = price.mean.map_or_else(|| "—".to_owned(), |mean| mean.as_str().to_owned());
         let pair = format!("{} / {}", price.profile.coin_type(), price.currency.as_str());
         (pair, worth, price.fresh)
     });
-    let acts = done!(&view, store.view(Audits { limit: ROWS }).await).into_iter().map(|shown| Act {
+    let acts = store.view(Audits { limit: ROWS }).await.or_page(&view)?.into_iter().map(|shown| Act {
         at: shown_time(shown.audit.at),
         operator: shown.operator.unwrap_or_else(|| view.say("本机", "the machine").to_owned()),
         act: match shown.audit.act {
@@ -175,18 +172,23 @@ pub(crate) async fn page(State(server): State<Server>, view: View) -> Response {
         },
         about: shown.audit.about,
     });
-    render(&AdminPage {
+    Ok(render(&AdminPage {
         view: &view,
         applications,
         waiting,
-        due: if due.len() as u64 == COUNTED { format!("{COUNTED}+") } else { due.len().to_string() },
+        due: counted(due.len()),
         oldest: overdue.map(|seconds| stretch(&view, seconds)),
         failing: receivers(failing, true),
         unheard: receivers(unheard, false),
         prices: prices.collect(),
         limits: limits(&view),
         acts: acts.collect(),
-    })
+    }))
+}
+
+/// How many there are, of those that were counted.
+fn counted(found: usize) -> String {
+    if found as u64 == COUNTED { format!("{COUNTED}+") } else { found.to_string() }
 }
 
 fn not_done(view: &View, why: &str) -> Response {
@@ -199,12 +201,15 @@ fn not_done(view: &View, why: &str) -> Response {
     )
 }
 
-pub(crate) async fn review(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn review(
+    State(server): State<Server>,
+    view: View,
+    Operator(SignedIn { session, .. }): Operator,
+    posted: Posted,
+) -> Page {
     let view = view.at(HERE);
-    let SignedIn { session, .. } = operator!(view);
-    let Ok(app) = posted.text("application").parse().map(VasAppId) else {
-        return not_done(&view, view.say("没有这个申请。", "There is no such application."));
-    };
+    let unknown = || not_done(&view, view.say("没有这个申请。", "There is no such application."));
+    let app = posted.text("application").parse().map(VasAppId).map_err(|_| unknown())?;
     let reason = posted.text("reason").trim();
     let decision = match posted.text("verdict") {
         "approve" => server.approval().await,
@@ -214,34 +219,29 @@ pub(crate) async fn review(State(server): State<Server>, view: View, posted: Pos
         "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
         _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
     };
-    let decision = match decision {
-        Ok(decision) => decision,
-        Err(why) => return not_done(&view, why),
-    };
-    let command = ByOperator { session: *session, command: ReviewVas { app, decision } };
-    match done!(&view, server.inner.store.submit(command).await) {
-        Ok(_) => see_other(HERE),
+    let decision = decision.map_err(|why| not_done(&view, why))?;
+    let command = ByOperator { session, command: ReviewVas { app, decision } };
+    match server.inner.store.submit(command).await.or_page(&view)? {
+        Ok(_) => Ok(see_other(HERE)),
         Err(ApplicationFault::Decided) => {
-            not_done(&view, view.say("这个申请已有结论。", "This application has been decided already."))
+            Err(not_done(&view, view.say("这个申请已有结论。", "This application has been decided already.")))
         }
-        Err(_) => not_done(&view, view.say("没有这个申请。", "There is no such application.")),
+        Err(_) => Err(unknown()),
     }
 }
 
-pub(crate) async fn send_again(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn send_again(
+    State(server): State<Server>,
+    view: View,
+    Operator(SignedIn { session, .. }): Operator,
+    posted: Posted,
+) -> Page {
     let view = view.at(HERE);
-    let SignedIn { session, .. } = operator!(view);
-    let again = match posted.text("delivery").parse().map(DeliveryId) {
-        Ok(delivery) => {
-            let command = ByOperator { session: *session, command: SendAgain(delivery) };
-            done!(&view, server.inner.store.submit(command).await)
-        }
-        Err(_) => None,
-    };
-    if again.is_none() {
-        let why = view.say("它已送达，或仍在重试。", "It was heard, or it is still being tried.");
-        return not_done(&view, why);
-    }
+    let not_again =
+        || not_done(&view, view.say("它已送达，或仍在重试。", "It was heard, or it is still being tried."));
+    let delivery = posted.text("delivery").parse().map(DeliveryId).map_err(|_| not_again())?;
+    let command = ByOperator { session, command: SendAgain(delivery) };
+    server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(not_again)?;
     server.inner.callbacks.wake();
-    see_other(HERE)
+    Ok(see_other(HERE))
 }

@@ -5,60 +5,51 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
+use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_platform::{
-    Attempt, AttemptsOf, CallbackKind, DeliveriesOf, DeliveryId, DeliveryRow, OrdersOf, SendAgain, ToldAgain,
+    Attempt, AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, News, ReceiverId,
+    SendAgain, ToldCallback,
 };
-use wallet_store::Failure;
+use wallet_store::{Failure, Store};
 
-use super::apps::{OwnApp, done, own, signed_in};
-use super::sign_in::sign_in_first;
-use super::{Posted, View, failure, page as render, problem, see_other, shown_time};
+use super::apps::OwnApp;
+use super::{
+    Asked, OrPage as _, Page, Posted, SignedIn, View, failure, page as render, problem, see_other, shown_time,
+};
 use crate::server::Server;
 
-/// How many events or orders of an app are looked at.
+/// Callbacks on a page.
+const EACH_PAGE: u64 = 50;
+/// How many that were never heard are sent again at once, and how many of them are looked at in one go.
+const AT_ONCE: usize = 500;
 const LOOKED_AT: u64 = 100;
 
-/// A callback with what it tells of.
-struct Callback {
-    delivery: DeliveryRow,
-    attempts: Vec<Attempt>,
-    about: String,
+/// What a callback tells of.
+struct About {
+    /// The app's own id of the payment.
+    id: String,
     amount: String,
     address: String,
     paid_at: UnixTime,
 }
 
-async fn callbacks_of(server: &Server, app: &OwnApp) -> Result<Vec<Callback>, Failure> {
-    let store = &server.inner.store;
-    match app {
-        OwnApp::Fomo(app) => {
-            let told = store.view(DeliveriesOf { app: app.id, limit: LOOKED_AT }).await?;
-            let callback = told.into_iter().map(|told| Callback {
-                delivery: told.delivery,
-                attempts: told.attempts,
-                about: told.transfer.trade_id,
-                amount: told.transfer.amount_text,
-                address: told.transfer.server_uri.to_string(),
-                paid_at: told.transfer.updated_at,
-            });
-            Ok(callback.collect())
-        }
-        OwnApp::Vas(app) => {
-            let orders = store.view(OrdersOf { app: app.id, before: None, limit: LOOKED_AT }).await?;
-            let callback = orders.into_iter().filter_map(|told| {
-                let (delivery, attempts) = told.told?;
-                Some(Callback {
-                    delivery,
-                    attempts,
-                    about: told.order.order_id,
-                    amount: format!("{} {}", told.order.amount, told.order.asset),
-                    address: told.order.callback_url,
-                    paid_at: told.order.created_at,
-                })
-            });
-            Ok(callback.collect())
+impl About {
+    fn of(callback: &ToldCallback) -> Self {
+        match &callback.news {
+            News::Transfer { transfer, coin, .. } => Self {
+                id: transfer.trade_id.clone(),
+                amount: format!("{} {}", transfer.amount_text, coin.name),
+                address: transfer.server_uri.to_string(),
+                paid_at: transfer.updated_at,
+            },
+            News::Order { order, .. } => Self {
+                id: order.order_id.clone(),
+                amount: format!("{} {}", order.amount, order.asset),
+                address: order.callback_url.clone(),
+                paid_at: order.created_at,
+            },
         }
     }
 }
@@ -82,6 +73,7 @@ struct Shown {
     verdict: String,
     next: Option<String>,
     may_be_sent_again: bool,
+    may_be_sent_now: bool,
 }
 
 #[derive(Template)]
@@ -92,8 +84,15 @@ struct DeliveriesPage<'a> {
     href: String,
     acknowledged_by: String,
     shown: Vec<Shown>,
-    /// How many were never heard.
-    unheard: usize,
+    /// Whether those alone are shown that were never heard.
+    unheard: bool,
+    /// Whether some were never heard, and may be sent again.
+    some_unheard: bool,
+    /// How many have just been sent again.
+    sent: Option<u64>,
+    older: Option<String>,
+    /// Whether there is none at all, and not on this page alone.
+    none_yet: bool,
 }
 
 /// Pixels from one attempt to the next.
@@ -108,12 +107,14 @@ fn verdict(view: &View, attempt: &Attempt) -> String {
 }
 
 impl Shown {
-    fn of(view: &View, callback: Callback, now: UnixTime) -> Self {
-        let delivery = &callback.delivery;
+    fn of(view: &View, callback: &ToldCallback, now: UnixTime) -> Self {
+        let (delivery, about) = (&callback.delivery, About::of(callback));
+        let may_be_sent_again = callback.may_be_sent_again();
         let (state, mood) = match delivery.state {
             DeliveryState::Waiting => (view.say("重试中", "waiting"), "warn"),
             DeliveryState::Acknowledged => (view.say("已送达", "delivered"), "ok"),
-            DeliveryState::Exhausted => (view.say("未送达", "not delivered"), "bad"),
+            DeliveryState::Exhausted if may_be_sent_again => (view.say("未送达", "not delivered"), "bad"),
+            DeliveryState::Exhausted => (view.say("未送达，已再次发送", "not delivered, sent again"), ""),
         };
         let dots: Vec<Dot> = (callback.attempts.iter().enumerate())
             .map(|(at, attempt)| Dot {
@@ -140,32 +141,80 @@ impl Shown {
             dots,
             verdict: callback.attempts.last().map(|attempt| verdict(view, attempt)).unwrap_or_default(),
             next,
-            may_be_sent_again: delivery.state == DeliveryState::Exhausted,
-            about: callback.about,
-            amount: callback.amount,
-            address: callback.address,
+            may_be_sent_again,
+            may_be_sent_now: waits && delivery.next_at > now,
+            about: about.id,
+            amount: about.amount,
+            address: about.address,
         }
     }
+}
+
+/// What the address of the list asks for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Listed {
+    /// `unheard` for those alone that were never heard.
+    show: String,
+    /// Those before this one.
+    before: Option<u64>,
+    /// How many have just been sent again.
+    sent: Option<u64>,
 }
 
 pub(crate) async fn page(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
-) -> Response {
-    let app = own!(&server, &view, &platform, &id);
-    let callbacks = done!(&view, callbacks_of(&server, &app).await);
-    let now = server.inner.store.now();
-    let shown: Vec<Shown> = callbacks.into_iter().map(|callback| Shown::of(&view, callback, now)).collect();
-    let kind = app.callback().meta();
-    render(&DeliveriesPage {
+    Asked(Listed { show, before, sent }): Asked<Listed>,
+) -> Page {
+    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let store = &server.inner.store;
+    let (receiver, unheard) = (app.receiver(), show == "unheard");
+    let query = CallbacksOf { app: receiver, unheard, before: before.map(DeliveryId), limit: EACH_PAGE };
+    let (callbacks, older) = store.view(query).await.or_page(&view)?;
+    let some_unheard = !never_heard(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
+    let now = store.now();
+    let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
+    let href = app.href();
+    let older = older.map(|older| {
+        let show = if unheard { "show=unheard&" } else { "" };
+        format!("{href}/deliveries?{show}before={}", older.0)
+    });
+    Ok(render(&DeliveriesPage {
         view: &view,
         name: app.name(),
-        href: app.href(),
-        acknowledged_by: kind.schedule.acknowledged_by.in_words(view.lang),
-        unheard: shown.iter().filter(|shown| shown.may_be_sent_again).count(),
+        acknowledged_by: app.callback().meta().schedule.acknowledged_by.in_words(view.lang),
+        none_yet: shown.is_empty() && before.is_none() && !unheard,
+        href,
         shown,
-    })
+        unheard,
+        some_unheard,
+        sent,
+        older,
+    }))
+}
+
+/// The callbacks of an app that were never heard, may be sent again and fit, the newest first.
+async fn never_heard(
+    store: &Store,
+    app: ReceiverId,
+    fits: impl Fn(&ToldCallback) -> bool,
+    limit: usize,
+) -> Result<Vec<DeliveryId>, Failure> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let query = CallbacksOf { app, unheard: true, before, limit: LOOKED_AT };
+        let (callbacks, older) = store.view(query).await?;
+        let again = callbacks.iter().filter(|one| one.may_be_sent_again() && fits(one));
+        found.extend(again.map(|one| one.delivery.id));
+        if found.len() >= limit || older.is_none() {
+            found.truncate(limit);
+            return Ok(found);
+        }
+        before = older;
+    }
 }
 
 /// An attempt as a line of a table.
@@ -207,30 +256,17 @@ fn raw(request: &http::Request<Vec<u8>>) -> String {
 pub(crate) async fn one(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((platform, id, delivery)): Path<(String, String, String)>,
-) -> Response {
-    let app = own!(&server, &view, &platform, &id);
-    let callbacks = done!(&view, callbacks_of(&server, &app).await);
-    let wanted = delivery.parse().map(DeliveryId);
-    let found = callbacks.into_iter().find(|one| wanted.as_ref().is_ok_and(|id| one.delivery.id == *id));
-    let Some(callback) = found else {
-        return problem(
-            &view,
-            StatusCode::NOT_FOUND,
-            view.say("没有这个回调", "There is no such callback"),
-            view.say(
-                "它不属于这个应用，或已不在最近的记录里。",
-                "It is none of this app's, or not among the latest.",
-            ),
-            view.say("返回回调列表。", "Go back to the callbacks."),
-        );
+) -> Page {
+    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let store = &server.inner.store;
+    let found = match delivery.parse().map(DeliveryId) {
+        Ok(delivery) => store.view(CallbackOf { app: app.receiver(), delivery }).await.or_page(&view)?,
+        Err(_) => None,
     };
-    let (store, id) = (&server.inner.store, callback.delivery.id);
-    let attempts = done!(&view, store.view(AttemptsOf(id)).await);
-    let last = attempts.last();
-    let (attempt, at) = last.map_or((1, store.now()), |last| (last.n, last.started_at));
-    let told = done!(&view, store.view(ToldAgain { delivery: id, attempt }).await);
-    let request = told.and_then(|told| told.request(store.vault(), at).ok()).map(|request| raw(&request));
+    let callback = found.ok_or_else(|| no_callback(&view))?;
+    let attempts = store.view(AttemptsOf(callback.delivery.id)).await.or_page(&view)?;
     let lines = attempts.iter().rev().map(|attempt| Line {
         n: attempt.n,
         started_at: shown_time(attempt.started_at),
@@ -239,9 +275,24 @@ pub(crate) async fn one(
         reply: attempt.reply.clone(),
     });
     let lines = lines.collect();
+    let (n, at) = attempts.last().map_or((1, store.now()), |last| (last.n, last.started_at));
+    let (href, shown) = (app.href(), Shown::of(&view, &callback, store.now()));
+    let request = callback.claimed(n).request(store.vault(), at).ok().map(|request| raw(&request));
     let read = app.callback() == CallbackKind::Payment;
-    let (href, shown) = (app.href(), Shown::of(&view, callback, store.now()));
-    render(&DeliveryPage { view: &view, href, shown, lines, request, read })
+    Ok(render(&DeliveryPage { view: &view, href, shown, lines, request, read }))
+}
+
+fn no_callback(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::NOT_FOUND,
+        view.say("没有这个回调", "There is no such callback"),
+        view.say(
+            "它不属于这个应用，或它所说的付款已被撤销。",
+            "It is none of this app's, or its payment was undone.",
+        ),
+        view.say("返回回调列表。", "Go back to the callbacks."),
+    )
 }
 
 /// A time as a field of a form writes it: `2026-01-31T13:45`, UTC.
@@ -259,18 +310,25 @@ fn time_of(text: &str) -> Option<UnixTime> {
     Some(UnixTime::from_secs(time.assume_utc().unix_timestamp()))
 }
 
-/// Which callbacks are to be sent again.
+/// What a form asks for.
 enum Wanted {
+    /// The next attempt of this one at once.
+    Now(DeliveryId),
+    /// This one again.
     One(DeliveryId),
     /// Every one that was never heard, of payments from one moment to another.
     Span(UnixTime, UnixTime),
 }
 
 impl Wanted {
-    /// What a form asks for; an empty end of a span is open.
+    /// An empty end of a span is open.
     fn of(posted: &Posted) -> Option<Self> {
+        let number = |name| posted.text(name).parse().map(DeliveryId).ok();
+        if !posted.text("now").is_empty() {
+            return number("now").map(Self::Now);
+        }
         if !posted.text("delivery").is_empty() {
-            return posted.text("delivery").parse().ok().map(|id| Self::One(DeliveryId(id)));
+            return number("delivery").map(Self::One);
         }
         let end = |name: &str, open| match posted.text(name) {
             "" => Some(UnixTime::from_millis(open)),
@@ -278,49 +336,64 @@ impl Wanted {
         };
         Some(Self::Span(end("from", i64::MIN)?, end("to", i64::MAX)?))
     }
-
-    fn has(&self, callback: &Callback) -> bool {
-        match self {
-            Self::One(id) => callback.delivery.id == *id,
-            // A field of a form has no seconds: the whole minute of the end is meant.
-            Self::Span(from, to) => {
-                callback.paid_at >= *from && callback.paid_at.secs() / 60 <= to.secs() / 60
-            }
-        }
-    }
 }
 
-/// Sends callbacks again that were never heard.
+/// Sends callbacks again that were never heard, or one that waits at once.
 pub(crate) async fn send_again(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
     posted: Posted,
-) -> Response {
+) -> Page {
     let view = view.at(&format!("/apps/{platform}/{id}/deliveries"));
-    let app = own!(&server, &view, &platform, &id);
+    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let (store, receiver) = (&server.inner.store, app.receiver());
+    let own = async |delivery| {
+        let found = store.view(CallbackOf { app: receiver, delivery }).await.or_page(&view)?;
+        found.map(|found| found.delivery.id).ok_or_else(|| no_callback(&view))
+    };
     let mut sent = 0;
-    if let Some(wanted) = Wanted::of(&posted) {
-        let callbacks = done!(&view, callbacks_of(&server, &app).await);
-        for callback in callbacks.iter().filter(|callback| wanted.has(callback)) {
-            let again = server.inner.store.submit(SendAgain(callback.delivery.id)).await;
-            sent += usize::from(done!(&view, again).is_some());
+    match Wanted::of(&posted) {
+        None => {}
+        Some(Wanted::Now(delivery)) => {
+            let waits = store.submit(AttemptNow(own(delivery).await?)).await.or_page(&view)?;
+            sent += u64::from(waits);
+        }
+        Some(Wanted::One(delivery)) => {
+            let again = store.submit(SendAgain(own(delivery).await?)).await.or_page(&view)?;
+            sent += u64::from(again.is_some());
+        }
+        Some(Wanted::Span(from, to)) => {
+            // A field of a form has no seconds: the whole minute of the end is meant.
+            let fits = |callback: &ToldCallback| {
+                let paid_at = About::of(callback).paid_at;
+                paid_at >= from && paid_at.secs() / 60 <= to.secs() / 60
+            };
+            for delivery in never_heard(store, receiver, fits, AT_ONCE).await.or_page(&view)? {
+                match store.submit(SendAgain(delivery)).await {
+                    Ok(again) => sent += u64::from(again.is_some()),
+                    // Those before are on their way, and the page says how many.
+                    Err(_) if sent > 0 => break,
+                    Err(no) => return Err(failure(&view, &no)),
+                }
+            }
         }
     }
     if sent == 0 {
-        return problem(
+        return Err(problem(
             &view,
             StatusCode::UNPROCESSABLE_ENTITY,
             view.say("没有再次发送", "It was not sent again"),
             view.say(
-                "没有符合的回调：它已送达，或仍在重试，或时间不可读。",
-                "No callback fits: it was heard, or it is still being tried, or the time cannot be read.",
+                "没有符合的回调：它已送达，或已再次发送，或时间不可读。",
+                "No callback fits: it was heard, or was sent again before, or the time cannot be read.",
             ),
             view.say("返回查看它的状态。", "Go back and see where it stands."),
-        );
+        ));
     }
     server.inner.callbacks.wake();
-    see_other(&format!("{}/deliveries", app.href()))
+    Ok(see_other(&format!("{}/deliveries?sent={sent}", app.href())))
 }
 
 #[cfg(test)]

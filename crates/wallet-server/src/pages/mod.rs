@@ -39,7 +39,7 @@ pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
-use view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE};
+use view::{Fault, LANG_COOKIE, SignedIn, Told, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]
@@ -314,6 +314,21 @@ struct ProblemPage<'a> {
 pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &str) -> Response {
     let onward = view.section().map(|section| (section.href.to_owned(), view.say(section.zh, section.en)));
     page_with(status, &ProblemPage { view, what, why, next, onward })
+}
+
+/// What a handler answers: its page, or the one that says why there is none.
+pub(crate) type Page = Result<Response, Response>;
+
+/// The outcome of a decision, or the page that says why there is none.
+pub(crate) trait OrPage<T> {
+    #[expect(clippy::result_large_err, reason = "a response goes on as it is, once a request")]
+    fn or_page(self, view: &View) -> Result<T, Response>;
+}
+
+impl<T> OrPage<T> for Result<T, Failure> {
+    fn or_page(self, view: &View) -> Result<T, Response> {
+        self.map_err(|no| failure(view, &no))
+    }
 }
 
 /// The page of a decision that was not made, or not in time.

@@ -15,9 +15,8 @@ use wallet_core::UnixTime;
 use wallet_platform::{AppPayment, OrderSeq, OrdersOf, PaymentsOf, StatementOf, VasOrder};
 use wallet_store::Failure;
 
-use super::apps::{OwnApp, done, own, signed_in};
-use super::sign_in::sign_in_first;
-use super::{Asked, View, failure, page as render, see_other, shown_time};
+use super::apps::OwnApp;
+use super::{Asked, OrPage as _, Page, SignedIn, View, page as render, shown_time};
 use crate::server::Server;
 
 /// How many events or orders of an app a page looks at.
@@ -140,42 +139,45 @@ struct PaymentsPage<'a> {
     bars: Vec<Bar>,
     spans: Option<(String, String)>,
     older: Option<u64>,
+    /// Whether there is none at all, and not on this page alone.
+    none_yet: bool,
 }
 
 pub(crate) async fn page(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
     Asked(asked): Asked<Wanted>,
-) -> Response {
-    let app = own!(&server, &view, &platform, &id);
+) -> Page {
+    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
     let before = asked.before.parse().ok();
+    let store = &server.inner.store;
     let (shown, older): (Vec<Shown>, _) = match &app {
         OwnApp::Fomo(app) => {
             let query = PaymentsOf { app: app.id, before, limit: LOOKED_AT };
-            let told = done!(&view, server.inner.store.view(query).await);
-            let now = server.inner.store.now();
+            let told = store.view(query).await.or_page(&view)?;
+            let now = store.now();
             let shown = told.payments.iter().map(|told| Shown::transfer(&server, &view, told, now));
             (shown.collect(), told.older)
         }
         OwnApp::Vas(app) => {
             let query = OrdersOf { app: app.id, before: before.map(OrderSeq), limit: LOOKED_AT };
-            let told = done!(&view, server.inner.store.view(query).await);
-            let full = told.len() as u64 == LOOKED_AT;
-            let older = told.last().filter(|_| full).map(|last| last.order.id.0);
-            (told.iter().map(|told| Shown::order(&view, &told.order)).collect(), older)
+            let (orders, older) = store.view(query).await.or_page(&view)?;
+            (orders.iter().map(|order| Shown::order(&view, order)).collect(), older.map(|older| older.0))
         }
     };
     let times = || shown.iter().map(|shown| shown.drawn.0);
-    render(&PaymentsPage {
+    Ok(render(&PaymentsPage {
         view: &view,
         name: app.name(),
         href: app.href(),
         bars: bars(&shown),
         spans: times().min().zip(times().max()).map(|(from, to)| (shown_time(from), shown_time(to))),
+        none_yet: shown.is_empty() && before.is_none() && older.is_none(),
         shown,
         older,
-    })
+    }))
 }
 
 /// The statement as CSV (RFC 4180). FOMO's: what moved, in the order in which it did. That of the VAS and Lafi wallets:
@@ -186,16 +188,17 @@ pub(crate) async fn page(
 pub(crate) async fn statement(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
-) -> Response {
-    let app = own!(&server, &view, &platform, &id);
+) -> Page {
+    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
     let (parts, body) = Channel::<Bytes, std::io::Error>::new(2);
     tokio::spawn(write_statement(server, app, parts));
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"statement.csv\""));
-    response
+    Ok(response)
 }
 
 /// The head of FOMO's statement.
@@ -253,11 +256,10 @@ async fn part(server: &Server, app: &OwnApp, from: Option<u64>) -> Result<Part, 
         }
         OwnApp::Vas(app) => {
             let query = OrdersOf { app: app.id, before: from.map(OrderSeq), limit: PART };
-            let told = store.view(query).await?;
-            let full = told.len() as u64 == PART;
-            let next = told.last().filter(|_| full).map(|last| last.order.id.0);
-            let paid = told.iter().map(|told| &told.order).filter(|order| order.state == OrderState::Paid);
-            Ok(Part { rows: with_head(&ORDERS_HEAD, paid.map(order_row).collect()), next })
+            let (orders, older) = store.view(query).await?;
+            let paid = orders.iter().filter(|order| order.state == OrderState::Paid);
+            let rows = with_head(&ORDERS_HEAD, paid.map(order_row).collect());
+            Ok(Part { rows, next: older.map(|older| older.0) })
         }
     }
 }

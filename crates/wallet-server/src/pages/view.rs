@@ -15,7 +15,7 @@ use wallet_core::{Lang, form, multipart};
 use wallet_platform::{Digest, LookAtSession, Reason, SessionUser, User};
 use wallet_store::Failure;
 
-use super::{NavItem, PageSettings, problem};
+use super::{NavItem, PageSettings, problem, see_other, sign_in_first};
 use crate::body;
 use crate::server::Server;
 
@@ -32,7 +32,7 @@ const LONGEST_ADDRESS: usize = 8_000;
 /// A session that is looked at again and again is prolonged once in this time.
 const PROLONGED_EVERY: Duration = Duration::from_secs(60);
 
-/// The session of whoever is signed in.
+/// The session of whoever is signed in. A handler that takes it is for nobody else.
 #[derive(Clone)]
 pub(crate) struct SignedIn {
     pub(crate) session: Digest,
@@ -243,6 +243,17 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         // Its routes go through `Server::pages`.
         parts.extensions.get::<View>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Response;
+    /// Everybody else signs in first, and comes back; what a form asks for has no address.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let view = View::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        let section = view.section().map_or("/apps", |section| section.href);
+        let here = if parts.method == Method::GET { view.here() } else { section.to_owned() };
+        view.signed_in.ok_or_else(|| see_other(&sign_in_first(&here)))
     }
 }
 

@@ -2,16 +2,15 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use wallet_api::fomo::{Fomo, Refusal};
+use wallet_api::fomo::Fomo;
 use wallet_core::Platform as _;
-use wallet_platform::{App, AppsOf, EndOldSecret, PasswordKind, RotateSecret, ShowSecret, User, Who};
-use wallet_store::Failure;
+use wallet_platform::{App, AppsOf, EndOldSecret, RotateSecret, ShowSecret, User};
 
-use super::super::sign_in::sign_in_first;
-use super::super::view::SignedIn;
-use super::super::{Asked, Posted, Told, View, failure, page_with, see_other, shown_time};
-use super::{After, AppPage, Fact, Shown, clock_off, done, masked, shown_once, signed_in, unknown, wrong};
-use crate::passwords::Place;
+use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with, shown_time};
+use super::{
+    After, AppPage, Fact, Shown, clock_off, fresh_password, masked, shown_once, unknown, wrong,
+    wrong_password,
+};
 use crate::server::Server;
 use crate::snippets::snippets;
 
@@ -48,21 +47,19 @@ pub(super) async fn own_app(
     user: &User,
     client_id: &str,
 ) -> Result<App, Response> {
-    let apps = server.inner.store.view(AppsOf(user.id)).await.map_err(|no| failure(view, &no))?;
+    let apps = server.inner.store.view(AppsOf(user.id)).await.or_page(view)?;
     apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
 }
 
 pub(crate) async fn fomo(
     State(server): State<Server>,
     view: View,
+    SignedIn { user, .. }: SignedIn,
     Path(client_id): Path<String>,
     Asked(told): Asked<Told>,
-) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    match own_app(&server, &view, user, &client_id).await {
-        Ok(app) => fomo_page(&server, &view, &app, None, After::told(&view, &told)),
-        Err(response) => response,
-    }
+) -> Page {
+    let app = own_app(&server, &view, &user, &client_id).await?;
+    Ok(fomo_page(&server, &view, &app, None, After::told(&view, &told)))
 }
 
 /// What is done with an app's secret.
@@ -74,49 +71,43 @@ enum Act {
 }
 
 /// Does it, after a fresh password each time.
-async fn with_secret(server: Server, view: View, client_id: String, posted: Posted, act: Act) -> Response {
+async fn with_secret(
+    server: &Server,
+    view: View,
+    signed_in: &SignedIn,
+    client_id: String,
+    posted: &Posted,
+    act: Act,
+) -> Page {
     let href = format!("/apps/fomo/{client_id}");
     let view = view.at(&href);
-    let SignedIn { session, user } = signed_in!(view);
-    let app = match own_app(&server, &view, user, &client_id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let app = own_app(server, &view, &signed_in.user, &client_id).await?;
     let again = |told: Told| {
         let (view, after) = wrong(&view, &href, &told);
-        fomo_page(&server, &view, &app, None, after)
+        fomo_page(server, &view, &app, None, after)
     };
-    let refused = |no: Failure| match Told::by(&no, Refusal::PwdWrong, "pwd") {
-        Some(told) => again(told),
-        None => failure(&view, &no),
+    let store = &server.inner.store;
+    let shown = async {
+        let proof = fresh_password(server, signed_in, posted).await?;
+        store.submit(ShowSecret { session: signed_in.session, proof, client_id: client_id.clone() }).await
     };
-    let who = Who::Session(*session);
-    let proven =
-        server.inner.prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, posted.text("pwd")).await;
-    let proof = match proven {
-        Ok(proven) => proven.proof,
-        Err(no) => return refused(no),
-    };
-    let keys = match server.inner.store.submit(ShowSecret { session: *session, proof, client_id }).await {
+    let keys = match shown.await {
         Ok(keys) => keys,
-        Err(no) => return refused(no),
+        Err(no) => return wrong_password(&no).map(again).ok_or_else(|| failure(&view, &no)),
     };
     if act == Act::Reveal {
-        return fomo_page(&server, &view, &app, keys.secrets().next(), shown_once(&view));
+        return Ok(fomo_page(server, &view, &app, keys.secrets().next(), shown_once(&view)));
     }
     // The app as it stands after the act.
     let anew = async |secret: Option<&str>, done: &str| {
         let after = After { done: Some(done.to_owned()), ..After::default() };
-        match own_app(&server, &view, user, &keys.app.client_id).await {
-            Ok(app) => fomo_page(&server, &view, &app, secret, after),
-            Err(response) => response,
-        }
+        let app = own_app(server, &view, &signed_in.user, &client_id).await?;
+        Ok(fomo_page(server, &view, &app, secret, after))
     };
     if act == Act::EndOld {
         let stays = posted.text("secret_version").parse().unwrap_or_default();
-        let ended = EndOldSecret { app: keys.app.id, stays };
-        if !done!(&view, server.inner.store.submit(ended).await) {
-            return again(Told::of("rotated"));
+        if !store.submit(EndOldSecret { app: keys.app.id, stays }).await.or_page(&view)? {
+            return Ok(again(Told::of("rotated")));
         }
         let done = view.say(
             "旧的 client_secret 不再验签；只有现在的有效。",
@@ -124,11 +115,9 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
         );
         return anew(None, done).await;
     }
-    let seed = server.inner.store.vault().seed();
-    let rotated = done!(&view, server.inner.store.submit(RotateSecret { app: keys.app.id, seed }).await);
-    let rotated = match rotated {
-        Ok(rotated) => rotated,
-        Err(_) => return again(Told::of("old")), // the page says until when
+    let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
+    let Ok(rotated) = rotated.or_page(&view)? else {
+        return Ok(again(Told::of("old"))); // the page says until when
     };
     let done = view.say(
         "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
@@ -140,26 +129,29 @@ async fn with_secret(server: Server, view: View, client_id: String, posted: Post
 pub(crate) async fn reveal(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path(client_id): Path<String>,
     posted: Posted,
-) -> Response {
-    with_secret(server, view, client_id, posted, Act::Reveal).await
+) -> Page {
+    with_secret(&server, view, &signed_in, client_id, &posted, Act::Reveal).await
 }
 
 pub(crate) async fn rotate(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path(client_id): Path<String>,
     posted: Posted,
-) -> Response {
-    with_secret(server, view, client_id, posted, Act::Rotate).await
+) -> Page {
+    with_secret(&server, view, &signed_in, client_id, &posted, Act::Rotate).await
 }
 
 pub(crate) async fn end_old(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path(client_id): Path<String>,
     posted: Posted,
-) -> Response {
-    with_secret(server, view, client_id, posted, Act::EndOld).await
+) -> Page {
+    with_secret(&server, view, &signed_in, client_id, &posted, Act::EndOld).await
 }

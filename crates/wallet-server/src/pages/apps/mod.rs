@@ -8,50 +8,18 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use wallet_api::fomo::Refusal;
 use wallet_api::vas::Review;
-use wallet_platform::{App, AppsOf, CallbackKind, VasApp, VasApps};
-use wallet_store::{Clock as _, SystemClock};
+use wallet_platform::{App, AppsOf, CallbackKind, PasswordKind, Proof, ReceiverId, VasApp, VasApps, Who};
+use wallet_store::{Clock as _, Failure, SystemClock};
 
 pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
 pub(crate) use self::new::{apply, check_safe_domain, create, new};
 pub(crate) use self::vas::{private_key, public_key, reveal_vas, vas};
-use super::sign_in::sign_in_first;
-use super::view::SignedIn;
-use super::{Fault, Told, View, failure, page, problem, see_other};
+use super::{Fault, OrPage as _, Page, Posted, SignedIn, Told, View, page, problem};
+use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::Snippet;
-
-/// Who is signed in; everybody else signs in first.
-macro_rules! signed_in {
-    ($view:expr) => {
-        match &$view.signed_in {
-            Some(signed_in) => signed_in,
-            None => return see_other(&sign_in_first(&$view.here())),
-        }
-    };
-}
-
-/// The outcome, or the page that says why there is none.
-macro_rules! done {
-    ($view:expr, $result:expr) => {
-        match $result {
-            Ok(done) => done,
-            Err(no) => return failure($view, &no),
-        }
-    };
-}
-
-/// The app of an address `/apps/{platform}/{id}`, of whoever is signed in; or the page that says why there is none.
-macro_rules! own {
-    ($server:expr, $view:expr, $platform:expr, $id:expr) => {
-        match OwnApp::find($server, $view, signed_in!($view), $platform, $id).await {
-            Ok(app) => app,
-            Err(response) => return response,
-        }
-    };
-}
-
-pub(super) use {done, own, signed_in};
 
 /// An app as lists and heads of pages show it.
 struct Shown {
@@ -99,13 +67,12 @@ struct AppsPage<'a> {
     apps: Vec<Shown>,
 }
 
-pub(crate) async fn list(State(server): State<Server>, view: View) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    let fomo = done!(&view, server.inner.store.view(AppsOf(user.id)).await);
-    let vas = done!(&view, server.inner.store.view(VasApps { owner: Some(user.id) }).await);
+pub(crate) async fn list(State(server): State<Server>, view: View, SignedIn { user, .. }: SignedIn) -> Page {
+    let fomo = server.inner.store.view(AppsOf(user.id)).await.or_page(&view)?;
+    let vas = server.inner.store.view(VasApps { owner: user.id }).await.or_page(&view)?;
     let mut apps: Vec<Shown> = fomo.iter().map(|app| Shown::fomo(&view, app)).collect();
     apps.extend(vas.iter().map(|app| Shown::vas(&view, app)));
-    page(&AppsPage { view: &view, apps })
+    Ok(page(&AppsPage { view: &view, apps }))
 }
 
 /// A fact about an app. `id` marks those that tests and scripts look for.
@@ -189,6 +156,18 @@ const FAULTS: [Fault; 3] = [
     },
 ];
 
+/// Asks again for the password of whoever is signed in: [`Err`] says what is wrong with it.
+async fn fresh_password(server: &Server, signed_in: &SignedIn, posted: &Posted) -> Result<Proof, Failure> {
+    let (prover, who) = (&server.inner.prover, Who::Session(signed_in.session));
+    let pwd = posted.text("pwd");
+    Ok(prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, pwd).await?.proof)
+}
+
+/// What a failure is to the form that asks for the password.
+fn wrong_password(no: &Failure) -> Option<Told> {
+    Told::by(no, Refusal::PwdWrong, "pwd")
+}
+
 /// The page with what was wrong with its form, and its address.
 fn wrong(view: &View, href: &str, told: &Told) -> (View, After) {
     let problem = told.in_words(view, &FAULTS);
@@ -241,6 +220,14 @@ impl OwnApp {
         match self {
             Self::Fomo(app) => format!("/apps/fomo/{}", app.client_id),
             Self::Vas(app) => format!("/apps/vas/{}", app.id.0),
+        }
+    }
+
+    /// As whom callbacks tell it.
+    pub(super) fn receiver(&self) -> ReceiverId {
+        match self {
+            Self::Fomo(app) => app.id.into(),
+            Self::Vas(app) => app.id.into(),
         }
     }
 

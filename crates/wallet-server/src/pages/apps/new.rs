@@ -12,10 +12,9 @@ use wallet_platform::{
 };
 use wallet_store::Failure;
 
-use super::super::sign_in::sign_in_first;
-use super::super::view::{Fault, SignedIn, Told};
-use super::super::{Asked, Posted, View, failure, page, page_with, see_other, shape};
-use super::{done, signed_in};
+use super::super::{
+    Asked, Fault, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page, page_with, see_other, shape,
+};
 use crate::server::Server;
 
 const HERE: &str = "/apps/new";
@@ -92,8 +91,7 @@ fn new_page(view: &View, status: StatusCode, given: Given) -> Response {
     page_with(status, &NewPage { view, problem, given, shape, profiles })
 }
 
-pub(crate) async fn new(view: View, Asked(given): Asked<Given>) -> Response {
-    signed_in!(view);
+pub(crate) async fn new(view: View, _: SignedIn, Asked(given): Asked<Given>) -> Response {
     new_page(&view, StatusCode::OK, given)
 }
 
@@ -117,10 +115,14 @@ async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
     if user.developer { Ok(()) } else { server.inner.store.submit(EnrolDeveloper(user.id)).await }
 }
 
-pub(crate) async fn create(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn create(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    posted: Posted,
+) -> Page {
     let view = view.at(HERE);
-    let SignedIn { user, .. } = signed_in!(view);
-    done!(&view, enrol(&server, user).await);
+    enrol(&server, &user).await.or_page(&view)?;
     let text = |name: &str| posted.text(name).to_owned();
     let (client_id, name, redirect_uri) = (text("client_id"), text("name"), text("redirect_uri"));
     let command = CreateApp {
@@ -131,22 +133,26 @@ pub(crate) async fn create(State(server): State<Server>, view: View, posted: Pos
         seed: server.inner.store.vault().seed(),
     };
     let no = match server.inner.store.submit(command).await {
-        Ok(_) => return see_other(&format!("/apps/fomo/{client_id}")),
+        Ok(_) => return Ok(see_other(&format!("/apps/fomo/{client_id}"))),
         Err(no) => no,
     };
     let fault = match no.refused() {
         Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdMalformed) => "client_id",
         Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdTaken) => "taken",
         Some(Refused { field: Some(field), .. }) => field,
-        _ => return failure(&view, &no),
+        _ => return Err(failure(&view, &no)),
     };
     let told = Told::of(fault);
-    again(view, Given { client_id, name, redirect_uri, told, ..Given::default() })
+    Ok(again(view, Given { client_id, name, redirect_uri, told, ..Given::default() }))
 }
 
-pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn apply(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    posted: Posted,
+) -> Page {
     let view = view.at(HERE);
-    let SignedIn { user, .. } = signed_in!(view);
     let text = |name: &str| posted.text(name).trim().to_owned();
     let (name, safe_domain, scheme) = (text("name"), text("safe_domain"), text("scheme"));
     let again = |fault| {
@@ -156,14 +162,14 @@ pub(crate) async fn apply(State(server): State<Server>, view: View, posted: Post
     };
     let wallet = posted.text("wallet");
     let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
-        return again("wallet");
+        return Ok(again("wallet"));
     };
     let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
-    match done!(&view, server.inner.store.submit(command).await) {
+    Ok(match server.inner.store.submit(command).await.or_page(&view)? {
         Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
         Err(ApplicationFault::TooMany) => again("too_many"),
         Err(fault) => again(fault.field()),
-    }
+    })
 }
 
 /// What becomes of a safe domain as it is typed: in words, for whoever types it.

@@ -5,17 +5,16 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use wallet_api::fomo::Refusal;
 use wallet_api::vas::{Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
-use wallet_platform::{PasswordKind, ShowCredentials, User, VasApp, VasApps, Who};
+use wallet_platform::{ShowCredentials, User, VasApp, VasApps};
+use wallet_store::StoreError;
 
-use super::super::sign_in::sign_in_first;
-use super::super::view::SignedIn;
-use super::super::{Asked, Posted, Told, View, failure, page_with, see_other};
-use super::{After, AppPage, Fact, Shown, masked, shown_once, signed_in, unknown, wrong};
-use crate::passwords::Place;
+use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with};
+use super::{
+    After, AppPage, Fact, Shown, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+};
 use crate::server::Server;
 use crate::snippets::order_snippets;
 
@@ -113,16 +112,13 @@ fn key_form(text: &str) -> Option<KeyForm> {
 pub(crate) async fn public_key(
     State(server): State<Server>,
     view: View,
+    SignedIn { user, .. }: SignedIn,
     Path((id, form)): Path<(String, String)>,
-) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    let app = match own_vas_app(&server, &view, user, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+) -> Page {
+    let app = own_vas_app(&server, &view, &user, &id).await?;
     match (PublicKey::load(&app.rsa_public), key_form(&form)) {
-        (Ok(key), Some(known)) => pem(&format!("rsa_public_{form}"), key.to_pem(known)),
-        _ => unknown(&view),
+        (Ok(key), Some(known)) => Ok(pem(&format!("rsa_public_{form}"), key.to_pem(known))),
+        _ => Err(unknown(&view)),
     }
 }
 
@@ -130,10 +126,11 @@ pub(crate) async fn public_key(
 pub(crate) async fn private_key(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path((id, form)): Path<(String, String)>,
     posted: Posted,
-) -> Response {
-    with_vas_secrets(server, view, id, posted, |view, secrets| {
+) -> Page {
+    with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
         match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
             (Ok(key), Some(known)) => pem(&format!("rsa_private_{form}"), key.to_pem(known).expose().clone()),
             _ => unknown(view),
@@ -148,74 +145,63 @@ pub(super) async fn own_vas_app(
     user: &User,
     id: &str,
 ) -> Result<VasApp, Response> {
-    let apps = server.inner.store.view(VasApps { owner: Some(user.id) }).await;
-    let apps = apps.map_err(|no| failure(view, &no))?;
+    let apps = server.inner.store.view(VasApps { owner: user.id }).await.or_page(view)?;
     apps.into_iter().find(|app| app.id.0.to_string() == id).ok_or_else(|| unknown(view))
 }
 
 pub(crate) async fn vas(
     State(server): State<Server>,
     view: View,
+    SignedIn { user, .. }: SignedIn,
     Path(id): Path<String>,
     Asked(told): Asked<Told>,
-) -> Response {
-    let SignedIn { user, .. } = signed_in!(view);
-    match own_vas_app(&server, &view, user, &id).await {
-        Ok(app) => vas_page(&server, &view, &app, None, After::told(&view, &told)),
-        Err(response) => response,
-    }
+) -> Page {
+    let app = own_vas_app(&server, &view, &user, &id).await?;
+    Ok(vas_page(&server, &view, &app, None, After::told(&view, &told)))
 }
 
 pub(crate) async fn reveal_vas(
     State(server): State<Server>,
     view: View,
+    signed_in: SignedIn,
     Path(id): Path<String>,
     posted: Posted,
-) -> Response {
-    let shown = server.clone();
-    with_vas_secrets(server, view, id, posted, |view, secrets| {
-        vas_page(&shown, view, &secrets.app, Some(secrets), shown_once(view))
+) -> Page {
+    with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
+        vas_page(&server, view, &secrets.app, Some(secrets), shown_once(view))
     })
     .await
 }
 
 /// Answers with an app's credentials after a fresh password.
 async fn with_vas_secrets(
-    server: Server,
+    server: &Server,
     view: View,
-    id: String,
-    posted: Posted,
+    signed_in: &SignedIn,
+    id: &str,
+    posted: &Posted,
     answer: impl FnOnce(&View, &VasSecrets) -> Response,
-) -> Response {
+) -> Page {
     let href = format!("/apps/vas/{id}");
     let view = view.at(&href);
-    let SignedIn { session, user } = signed_in!(view);
-    let app = match own_vas_app(&server, &view, user, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
-    let who = Who::Session(*session);
+    let app = own_vas_app(server, &view, &signed_in.user, id).await?;
+    let store = &server.inner.store;
     let shown = async {
-        let prover = &server.inner.prover;
-        let proof =
-            prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, posted.text("pwd")).await?.proof;
-        server.inner.store.submit(ShowCredentials { session: *session, proof, app: app.id }).await
+        let proof = fresh_password(server, signed_in, posted).await?;
+        store.submit(ShowCredentials { session: signed_in.session, proof, app: app.id }).await
     };
-    match shown.await {
-        Ok(shown) => match shown.credentials(server.inner.store.vault()) {
-            Ok((access_token, rsa_private)) => {
-                let (access_token, rsa_private) =
-                    (access_token.expose().clone(), rsa_private.expose().clone());
-                answer(&view, &VasSecrets { app: shown, access_token, rsa_private })
-            }
-            Err(_) => unknown(&view),
-        },
-        Err(no) => match Told::by(&no, Refusal::PwdWrong, "pwd") {
-            Some(told) => {
-                let (view, after) = wrong(&view, &href, &told);
-                vas_page(&server, &view, &app, None, after)
-            }
-            None => failure(&view, &no),
-        },
-    }
+    let shown = match shown.await {
+        Ok(shown) => shown,
+        Err(no) => {
+            let told = wrong_password(&no).ok_or_else(|| failure(&view, &no))?;
+            let (view, after) = wrong(&view, &href, &told);
+            return Ok(vas_page(server, &view, &app, None, after));
+        }
+    };
+    let (access_token, rsa_private) = shown.credentials(store.vault()).map_err(|_| {
+        let why = format!("the credentials of app {} cannot be opened", shown.id.0);
+        failure(&view, &StoreError::Database(why).into())
+    })?;
+    let (access_token, rsa_private) = (access_token.expose().clone(), rsa_private.expose().clone());
+    Ok(answer(&view, &VasSecrets { app: shown, access_token, rsa_private }))
 }
