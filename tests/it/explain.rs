@@ -72,14 +72,7 @@ fn vector(name: &str) -> Value {
 
 fn told(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     let crypto = Portable::new();
-    explain(
-        &crypto,
-        &|text| crypto.sha256(text),
-        &|signature| key.open(signature),
-        LINK,
-        fields,
-        &STANDARD.encode(signature),
-    )
+    explain(&crypto, &|signature| key.open(signature), LINK, fields, &STANDARD.encode(signature))
 }
 
 /// SHA1withRSA by the project's own backend.
@@ -113,7 +106,7 @@ fn every_serializer_is_told_by_what_it_makes() {
     for serializer in known {
         assert_ne!(serializer.text, canonical, "{}", serializer.name);
         let found = told(&public, &FIELDS, &sign(&serializer.text));
-        assert_eq!(found.cause, Cause::Serializer(serializer.clone()));
+        assert_eq!(found.cause, Cause::Serializer { serializer: serializer.clone(), other_hash: None });
         assert_eq!(found.found.as_deref(), Some(&*serializer.text));
         let at = found.differs_at().unwrap();
         assert_eq!(found.expected.as_bytes()[..at], serializer.text.as_bytes()[..at]);
@@ -126,6 +119,38 @@ fn every_serializer_is_told_by_what_it_makes() {
     assert!(text("PHP json_encode").contains("https:\\/\\/www.shop.example\\/\\u4ed8\\u6b3e?"));
     assert!(text("Go encoding/json").contains("付款?orderId=1\\u0026t=\\u003c2\\u003e"));
     assert_eq!(told(&public, &FIELDS, &sign("something else")).cause, Cause::OtherText);
+}
+
+#[test]
+fn another_order_and_what_is_not_signed_are_told() {
+    let keys = vector("vas-rsa-1024.json");
+    let (sign, public) =
+        (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
+    let text = |fields: &[(&str, &str)]| {
+        let mut out = Vec::new();
+        wallet_core::json::write_object(fields.iter().copied(), &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let mut reversed = FIELDS;
+    reversed.reverse();
+    let mut swapped = FIELDS;
+    swapped.swap(1, 4);
+    let kind = ("type", "pay");
+    let first: Vec<_> = [kind].into_iter().chain(FIELDS).collect();
+    let last: Vec<_> = FIELDS.into_iter().chain([kind]).collect();
+    for (fields, told_as) in [
+        (&reversed[..], "their order is not"),
+        (&swapped[..], "their order is not"),
+        (&first, "does not cover `type`"),
+        (&last, "does not cover `type`"),
+    ] {
+        let found = told(&public, &FIELDS, &sign(&text(fields)));
+        assert!(found.cause.in_words(Lang::En).contains(told_as), "{:?}", found.cause);
+        assert_eq!(found.found, Some(text(fields)));
+    }
+    let mut other = FIELDS;
+    other[0].1 = "0.002";
+    assert_eq!(told(&public, &FIELDS, &sign(&text(&other))).cause, Cause::OtherText);
 }
 
 #[test]
@@ -144,7 +169,20 @@ fn other_keys_hashes_and_lengths_are_told() {
     let last = info.len() - 1;
     info[last] ^= 1;
     let other = private.sign(unprefixed, &info).unwrap();
-    assert_eq!(told(&public, &FIELDS, &other).cause, Cause::OtherHash("SHA-256"));
+    let cause = told(&public, &FIELDS, &other).cause;
+    assert_eq!(cause, Cause::HashedWith("SHA-256"));
+    assert!(cause.in_words(Lang::En).starts_with("It was hashed with SHA-256; it is SHA1withRSA."));
+    // What PHP writes, with SHA-256: both are told.
+    let php = serializers(LINK, &FIELDS).swap_remove(0);
+    let mut info = info[..19].to_vec();
+    info.extend(crypto.sha256(php.text.as_bytes()));
+    let both = private.sign(Pkcs1v15Sign::new_unprefixed(), &info).unwrap();
+    let cause = told(&public, &FIELDS, &both).cause;
+    assert_eq!(cause, Cause::Serializer { serializer: php, other_hash: Some("SHA-256") });
+    assert!(
+        cause.in_words(Lang::En).contains("JSON_UNESCAPED_SLASHES")
+            && cause.in_words(Lang::En).contains("SHA-1")
+    );
     let short = signer(&one)(&canonical);
     assert_eq!(told(&public, &FIELDS, &short).cause, Cause::WrongLength);
     let stranger = RsaSign::new(&PrivateKey::generate(2048).unwrap()).unwrap();
@@ -152,14 +190,7 @@ fn other_keys_hashes_and_lengths_are_told() {
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
     let cause = told(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
-    let found = explain(
-        &crypto,
-        &|text| crypto.sha256(text),
-        &|signature| public.open(signature),
-        LINK,
-        &FIELDS,
-        "no base64!",
-    );
+    let found = explain(&crypto, &|signature| public.open(signature), LINK, &FIELDS, "no base64!");
     assert_eq!(found.cause, Cause::NotBase64);
 }
 

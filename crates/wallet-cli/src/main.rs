@@ -11,7 +11,6 @@ use tracing_subscriber::EnvFilter;
 use wallet_api::vas::{Profile, pay};
 use wallet_client::QrCode;
 use wallet_core::Lang;
-use wallet_core::crypto::Sha256 as _;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, rsa};
@@ -331,15 +330,8 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
             let link = link.map_or_else(first_line, Ok)?;
             let kind = <pay::Link<'_> as OutgoingLink>::META;
             let sent = SentLink::read(kind, link.trim())?;
-            let sha256 = |text: &[u8]| crypto.sha256(text);
-            let found = rsa(
-                &crypto,
-                &sha256,
-                &|signature| key.open(signature),
-                kind,
-                &sent.fields(),
-                &sent.signature,
-            );
+            let opens = |signature: &[u8]| key.open(signature);
+            let found = rsa(&crypto, &opens, kind, &sent.fields(), &sent.signature);
             (found, lang.into())
         }
     };

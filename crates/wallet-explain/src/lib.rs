@@ -29,7 +29,7 @@ mod sent;
 mod serializers;
 
 pub use fomo::fomo;
-pub use rsa::{Opens, Sha256, rsa};
+pub use rsa::{Opens, rsa};
 pub use sent::{NotSigned, SentLink};
 pub use serializers::{Serializer, serializers};
 use wallet_core::Lang;
@@ -90,8 +90,15 @@ pub enum Cause {
     OtherKey,
     /// The right text, hashed with another hash.
     RightTextOtherHash(&'static str),
-    /// A serializer wrote the text in another way: which one, and what to set.
-    Serializer(Serializer),
+    /// Hashed with another hash; whether the text is right can be told only once the hash is.
+    HashedWith(&'static str),
+    /// A serializer wrote the text in another way.
+    Serializer {
+        /// Which one, and what to set.
+        serializer: Serializer,
+        /// The hash, where that is another too.
+        other_hash: Option<&'static str>,
+    },
     /// The right key and hash over a text that no known serializer makes of these fields.
     OtherText,
 }
@@ -156,13 +163,22 @@ impl Cause {
                 format!("文本正确，但用了 {hash}；应为 SHA1withRSA。"),
                 format!("The text is right, hashed with {hash}; it is SHA1withRSA."),
             ),
-            Self::Serializer(serializer) => (
-                format!("签的是 {} 写出的文本。{}", serializer.name, serializer.zh),
-                format!("What was signed is what {} writes. {}", serializer.name, serializer.en),
+            Self::HashedWith(hash) => (
+                format!("用了 {hash}；应为 SHA1withRSA。文本是否正确，换成 SHA-1 后再看。"),
+                format!("It was hashed with {hash}; it is SHA1withRSA. Sign with SHA-1, then look at the text again."),
             ),
+            Self::Serializer { serializer: Serializer { name, zh, en, .. }, other_hash } => {
+                let (zh_hash, en_hash) = other_hash.map_or(Default::default(), |hash| {
+                    (format!("哈希也应由 {hash} 改为 SHA-1。"), format!(" The hash is {hash}; it is SHA-1."))
+                });
+                (
+                    format!("签的是 {name} 写出的文本。{zh}{zh_hash}"),
+                    format!("What was signed is what {name} writes. {en}{en_hash}"),
+                )
+            }
             Self::OtherText => (
-                "密钥与哈希都正确，但签的是另一段文本：请逐个核对字段的值。".into(),
-                "The key and the hash are right; the text is another: compare the fields' values one by one."
+                "密钥与哈希都正确，但签的是另一段文本，也不只是顺序不同：请逐个核对字段的值。".into(),
+                "The key and the hash are right; the text is another, and not by its order alone: compare the fields' values one by one."
                     .into(),
             ),
         };

@@ -2,17 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use wallet_core::crypto::Sha1;
+use wallet_core::crypto::{Sha1, Sha256};
 use wallet_core::{LinkMeta, json};
 
+use crate::serializers::another_order;
 use crate::{Cause, Finding, serializers};
 
 /// A public key that opens a signature: what the private key was applied to, as long as the key; none when the signature is
 /// not as long as that.
 pub type Opens<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<u8>>;
-
-/// SHA-256 of a text, for signatures that were made with the wrong hash.
-pub type Sha256<'a> = &'a dyn Fn(&[u8]) -> [u8; 32];
 
 /// DigestInfo before each hash's digest (RFC 8017 §9.2), and its name.
 const HASHES: [(&str, &[u8]); 5] = [
@@ -33,8 +31,7 @@ fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
 
 /// Why a signature does not fit these fields of a link, which stand in the rule's order.
 pub fn rsa(
-    sha1: &dyn Sha1,
-    sha256: Sha256<'_>,
+    crypto: &(impl Sha1 + Sha256),
     key: Opens<'_>,
     link: &LinkMeta,
     fields: &[(&str, &str)],
@@ -52,22 +49,18 @@ pub fn rsa(
     let Some(opened) = key(&signature) else { return finding(Cause::WrongLength, None) };
     let Some((hash, digest)) = digest(&opened) else { return finding(Cause::OtherKey, None) };
     let hashes_to = |text: &str| match hash {
-        "SHA-1" => sha1.sha1(&mut |put| put(text.as_bytes())) == *digest,
-        "SHA-256" => sha256(text.as_bytes()) == *digest,
+        "SHA-1" => crypto.sha1(&mut |put| put(text.as_bytes())) == *digest,
+        "SHA-256" => crypto.sha256(text.as_bytes()) == *digest,
         _ => false,
     };
+    let other_hash = Some(hash).filter(|hash| *hash != "SHA-1");
     if hashes_to(&expected) {
-        return match hash {
-            "SHA-1" => finding(Cause::Fits, None),
-            hash => finding(Cause::RightTextOtherHash(hash), None),
-        };
+        return finding(other_hash.map_or(Cause::Fits, Cause::RightTextOtherHash), None);
     }
-    if let Some(known) = serializers(link, fields).into_iter().find(|known| hashes_to(&known.text)) {
-        let found = Some(known.text.clone());
-        return finding(Cause::Serializer(known), found);
+    let known = serializers(link, fields).into_iter().find(|known| hashes_to(&known.text));
+    if let Some(serializer) = known.or_else(|| another_order(link, fields, &hashes_to)) {
+        let found = Some(serializer.text.clone());
+        return finding(Cause::Serializer { serializer, other_hash }, found);
     }
-    match hash {
-        "SHA-1" => finding(Cause::OtherText, None),
-        hash => finding(Cause::OtherHash(hash), None),
-    }
+    finding(other_hash.map_or(Cause::OtherText, Cause::HashedWith), None)
 }

@@ -201,3 +201,52 @@ pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> 
     );
     found
 }
+
+/// Most fields whose orders are all tried: 5,040 texts.
+const REORDERED: usize = 7;
+
+/// The same fields in whichever order, alone or with the members that say what a link is, which no signature covers.
+pub(crate) fn another_order(
+    link: &LinkMeta,
+    fields: &[(&str, &str)],
+    fits: &dyn Fn(&str) -> bool,
+) -> Option<Serializer> {
+    let fixed = link.fields.iter().filter_map(|field| Some((field.name, field.fixed?)));
+    let with_fixed: Vec<_> = fixed.chain(fields.iter().copied()).collect();
+    let tried = [
+        (
+            fields.to_vec(),
+            "a serializer with an order of its own",
+            "字段的值都对，顺序不对：见应签的文本。",
+            "The values are right and their order is not: it is that of the text that should be signed.",
+        ),
+        (
+            with_fixed,
+            "one that signs the link's `type` too",
+            "type 不在签名内：见应签的文本。",
+            "The signature does not cover `type`: see the text that should be signed.",
+        ),
+    ];
+    tried.into_iter().find_map(|(mut fields, name, zh, en)| {
+        let text = ordered(&mut fields, 0, fits)?;
+        Some(Serializer { name, zh, en, text })
+    })
+}
+
+/// The first order of the fields from `from` on whose text fits.
+fn ordered(fields: &mut [(&str, &str)], from: usize, fits: &dyn Fn(&str) -> bool) -> Option<String> {
+    if fields.len() > REORDERED {
+        return None;
+    }
+    if from + 1 >= fields.len() {
+        return Some(object(fields, nothing, ",", ":")).filter(|text| fits(text));
+    }
+    for next in from..fields.len() {
+        fields.swap(from, next);
+        if let Some(found) = ordered(fields, from + 1, fits) {
+            return Some(found);
+        }
+        fields.swap(from, next);
+    }
+    None
+}

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use wallet_api::vas::pay;
-use wallet_core::crypto::Sha256 as _;
 use wallet_core::form;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
@@ -124,13 +123,6 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
     let key = key.map_err(|error| error.to_string())?;
     let crypto = Portable::new();
     let fields = sent.fields();
-    let finding = rsa(
-        &crypto,
-        &|text| crypto.sha256(text),
-        &|signature| key.open(signature),
-        kind,
-        &fields,
-        &sent.signature,
-    );
+    let finding = rsa(&crypto, &|signature| key.open(signature), kind, &fields, &sent.signature);
     Ok(shown(view, &finding))
 }
