@@ -20,7 +20,7 @@ use crate::chain::Shop;
 /// A browser's memory without a browser: cookies, and forms as they stand.
 pub(crate) struct Visitor<'w> {
     world: &'w World,
-    cookies: HashMap<String, String>,
+    pub(crate) cookies: HashMap<String, String>,
     lang: &'static str,
 }
 
@@ -688,20 +688,28 @@ async fn a_first_call_is_told_that_works() {
     let run = async |page: String, name: &str, secret: &str| {
         let snippets = texts(&page, "details pre code");
         assert_eq!(snippets.len(), 7, "{page}");
-        for placeholder in ["BASE_URL", "GET_TRADE", "ORDER", "CLIENT_ID'", "UUID"] {
+        for placeholder in
+            ["BASE_URL", "GET_TRADE", "ORDER", "CLIENT_ID'", "UUID", "LANG_TAG", "REDIRECT_URI"]
+        {
             assert!(
                 snippets.iter().all(|snippet| !snippet.contains(placeholder)),
                 "{placeholder}: {snippets:?}"
             );
         }
-        let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", &snippets[0]]).env(name, secret);
-        let done = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
-        String::from_utf8(done.stdout).unwrap()
+        let mut said = Vec::new();
+        for (program, at) in [("sh", 0), ("python3", 4)] {
+            let mut program = std::process::Command::new(program);
+            program.args(["-c", &snippets[at]]).env(name, secret);
+            let done = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
+            said.push(String::from_utf8(done.stdout).unwrap());
+        }
+        assert_eq!(said[0].trim(), said[1].trim(), "in one language as in the other");
+        said.remove(0)
     };
     let fomo = &world.told().fomo;
     let page = owner.get(&format!("/apps/fomo/{}", fomo.client_id)).await.text;
     let said = run(page, "CLIENT_SECRET", &fomo.client_secret).await;
+    assert!(said.contains("No such transfer"), "in the page's language: {said}");
     assert!(said.contains("\"status\":212"), "signed right, and there is no such trade: {said}");
     let page = owner.get(&format!("/apps/vas/{vas}")).await.text;
     let told = if page.contains(&world.told().vas.uuid) { &world.told().vas } else { &world.told().lafi };
@@ -1223,8 +1231,9 @@ async fn a_moved_clock_is_told_beside_the_first_call() {
     let world = World::start().await;
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
+    world.advance(180).await; // it is within the window of a signature (R8)
     assert_eq!(texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off"), [""; 0]);
-    world.advance(3600).await;
+    world.advance(3420).await;
     let told = texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off strong");
     let seconds: i64 = told.first().expect("a note").parse().unwrap();
     assert!((3600..3660).contains(&seconds), "{seconds}");

@@ -3,7 +3,10 @@
 use http::StatusCode;
 use scraper::{Html, Selector};
 use wallet_api::vas::SessionKey;
-use wallet_client::VasWallet;
+use wallet_client::{Order, VasWallet};
+use wallet_core::Signer;
+use wallet_core::link::OutgoingLink as _;
+use wallet_crypto::{PrivateKey, RsaSign};
 use wallet_tests::World;
 
 use crate::pages::{Got, Visitor, form_of, newest_code, texts};
@@ -256,25 +259,93 @@ async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shop_that_is_full_forgets_what_nobody_has_paid() {
+async fn a_browsers_name_that_somebody_else_has_chosen_is_worth_nothing() {
+    let world = World::start().await;
+    let planted = "a".repeat(32);
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    alice.cookies.insert("shop_visitor".to_owned(), planted.clone());
+    let mut attacker = Visitor::new(&world, "en");
+    attacker.cookies.insert("shop_visitor".to_owned(), planted.clone());
+    // By FOMO and by a link: whoever planted the name is not signed in with it.
+    let consent = alice.get("/shop/sign_in/fomo").await.location().to_owned();
+    let consent = consent.strip_prefix(&world.told().url).unwrap().to_owned();
+    let back = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
+    alice.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    assert!(alice.get("/shop").await.text.contains("Welcome"));
+    assert!(!attacker.get("/shop").await.text.contains("Welcome"));
+    let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "tea")]).await.location().to_owned();
+    assert_eq!(attacker.get(&order).await.status, StatusCode::NOT_FOUND);
+    alice.cookies.insert("shop_visitor".to_owned(), planted);
+    let code = alice.get("/shop/sign_in/vas").await.text;
+    send(&mut alice, &link(&code, "Open in the wallet"), "/wallet/approve", &[]).await;
+    let shop = alice.get("/shop").await.text;
+    assert!(shop.contains("Welcome") && !attacker.get("/shop").await.text.contains("Welcome"));
+    // What was bought belongs to the customer who is signed in, and not to the browser.
+    assert!(
+        shop.contains("There is no order yet") && alice.get(&order).await.status == StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_the_app_does_not_take_is_not_called_done() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/wallet").await;
-    let pwd = world.user("alice").wallet_pwd.clone();
     let code = alice.get("/shop/sign_in/vas").await.text;
-    send(&mut alice, &link(&code, "Open in the wallet"), "/wallet/approve", &[]).await;
-    let paid = send(&mut alice, "/shop", "/shop/buy", &[("item", "cake")]).await.location().to_owned();
-    let sheet = link(&alice.get(&paid).await.text, "Pay in the wallet");
-    send(&mut alice, &sheet, "/wallet/pay", &[("wallet_pwd", &pwd)]).await;
-    world.advance(10).await;
-    let csrf = alice.get("/shop").await.csrf();
-    let mut waits = String::new();
-    for _ in 0..501 {
-        let bought = alice.post_with("/shop/buy", &[("csrf", &csrf), ("item", "tea")], None).await;
-        waits = bought.location().to_owned();
+    let sheet = link(&code, "Open in the wallet");
+    let first = send(&mut alice, &sheet, "/wallet/approve", &[]).await.location().to_owned();
+    assert!(alice.get(&first).await.text.contains("Signed in to The corner café"));
+    // The same code again: the shop has no browser that waits for it.
+    let second = send(&mut alice, &sheet, "/wallet/approve", &[]).await.location().to_owned();
+    let told = alice.get(&second).await.text;
+    assert_eq!(texts(&told, "p.good"), [""; 0], "{told}");
+    assert!(texts(&told, "p.problem")[0].contains("The corner café did not take it: 400"), "{told}");
+    let declined = alice.get("/wallet?declined=pay").await.text;
+    assert!(declined.contains("nothing was charged"), "{declined}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
+    let world = World::start().await;
+    let vas = &world.told().vas;
+    let key = PrivateKey::load(&vas.rsa_private_pkcs8).unwrap();
+    let signer = RsaSign::new(&key).unwrap();
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let own = &world.user("alice").address;
+    let good = (vas.to_addr.as_str(), "VAS", "1.5", "http://www.shop.localhost/x");
+    for (what, why) in [
+        (good, ""),
+        ((good.0, "BTC", good.2, good.3), "the app takes VAS, and the link asks for BTC"),
+        (("Vxyz", good.1, good.2, good.3), "no address of the chain"),
+        ((good.0, good.1, "0", good.3), "above 0"),
+        ((good.0, good.1, "0.123456789", good.3), "at most 8 decimals"),
+        ((good.0, good.1, good.2, "https://evil.example/"), "outside the app"),
+        ((own, good.1, good.2, good.3), ""),
+    ] {
+        let (to_addr, asset, amount, back) = what;
+        let order = Order {
+            order_id: "o-1".into(),
+            to_addr: to_addr.to_owned().into(),
+            asset: asset.to_owned().into(),
+            amount: amount.parse().unwrap(),
+            callback_url: back.to_owned().into(),
+        };
+        let text = order.link(&vas.uuid).qr(Some(&Signer::Rsa(&signer))).unwrap();
+        let told = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
+        let problems = texts(&told, "p.problem");
+        assert_eq!(problems.is_empty(), why.is_empty(), "{what:?}: {problems:?}");
+        let sheet = alice.get(&format!("/wallet?{}", form_of(&[("scan", &text)]))).await.text;
+        let asked = !texts(&sheet, "form[action='/wallet/pay']").is_empty();
+        assert_eq!(asked, why.is_empty() && to_addr != own, "{what:?}: {sheet}");
+        if asked {
+            continue;
+        }
+        let refused = texts(&sheet, "p.problem").remove(0);
+        assert!(refused.contains(if why.is_empty() { "it is your own" } else { why }), "{what:?}: {refused}");
+        assert!(why.is_empty() || problems.iter().any(|problem| problem.contains(why)), "{problems:?}");
     }
-    assert_eq!(texts(&alice.get(&paid).await.text, "#state"), ["paid"]);
-    assert_eq!(texts(&alice.get(&waits).await.text, "#state"), ["waiting"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("kill", "procps"),
     ("sh", "dash"),
     ("openssl", "openssl"),
+    ("python3", "python3"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];

@@ -64,8 +64,8 @@ pub use operators::{
     Audited, Audits, ByOperator, EnrolOperator, Failing, ShownAudit, Troubled, Unheard, Upcoming,
 };
 pub use orders::{
-    FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay, WatchedOrders,
-    read_pay,
+    CheckPay, FindOrder, ObservePayment, OrderOf, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
+    WatchedOrders, read_pay,
 };
 pub use passwords::{
     Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof, Reservation,

@@ -169,26 +169,43 @@ fn order_of(rows: &Rows, app: &VasApp, order_id: &str) -> Result<Option<VasOrder
     Ok(Some(rows.find::<VasOrder>(&(name.order_seq,))?.ok_or(Refusal::Internal)?.clone()))
 }
 
-impl SubmitPay {
-    /// What cannot be paid, whatever became of the order so far.
-    fn check(&self, app: &VasApp, from: &str, cx: &Context<'_>) -> Result<(), Stop> {
-        let link = &self.link;
-        if !app.may_be_called_at(link.callback_url.as_str()) {
-            return Err(Refusal::NotRegistered.into());
-        }
-        if link.asset_type.as_str() != app.profile.asset() {
-            return Err(not_payable("assetType"));
-        }
-        if !is_payable(&link.amount) {
-            return Err(not_payable("amount"));
-        }
-        // R56: what somebody pays to themselves pays nothing.
-        if !cx.vault.is_address(link.to_addr.as_str()) || link.to_addr.as_str() == from {
-            return Err(not_payable("toAddr"));
-        }
-        Ok(())
+/// What cannot be paid, whatever became of the order so far: by anybody, or from this address.
+fn check(link: &pay::Link<'_>, app: &VasApp, from: Option<&str>, cx: &Context<'_>) -> Result<(), Stop> {
+    if !app.may_be_called_at(link.callback_url.as_str()) {
+        return Err(Refusal::NotRegistered.into());
     }
+    if link.asset_type.as_str() != app.profile.asset() {
+        return Err(not_payable("assetType"));
+    }
+    if !is_payable(&link.amount) {
+        return Err(not_payable("amount"));
+    }
+    // R56: what somebody pays to themselves pays nothing.
+    if !cx.vault.is_address(link.to_addr.as_str()) || from == Some(link.to_addr.as_str()) {
+        return Err(not_payable("toAddr"));
+    }
+    app.opens_after(link).map(|_| ())
+}
 
+/// Whether a link can be paid, before anybody is asked for a password. Its signature has been checked.
+#[derive(Debug)]
+pub struct CheckPay {
+    /// The order.
+    pub link: pay::Link<'static>,
+    /// Who would pay; without, anybody.
+    pub payer: Option<UserId>,
+}
+
+impl Query for CheckPay {
+    type Answer = ();
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<(), Stop> {
+        let app = by_uuid(rows, self.link.app_uuid.as_str())?;
+        let from = self.payer.map(|payer| cx.vault.address(payer));
+        check(&self.link, &app, from.as_deref(), cx)
+    }
+}
+
+impl SubmitPay {
     /// The transaction that was given. Nodes read either case, and it must not be two names of one.
     fn given(&self) -> Result<Option<String>, Stop> {
         match &self.txid {
@@ -212,7 +229,7 @@ impl Command for SubmitPay {
         self.proof.check(rows, cx, out, &user)?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
         let from = cx.vault.address(user.id);
-        self.check(&app, &from, cx)?;
+        check(link, &app, Some(&from), cx)?;
         let (opens, given) = (app.opens_after(link)?, self.given()?);
         let begun = order_of(rows, &app, link.order_id.as_str())?;
         let order = begun.unwrap_or_else(|| VasOrder::new(cx, &app, user.id, link));

@@ -260,7 +260,7 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         create_user(store, passwords, &POOR),
     )?;
     store.submit(EnrolOperator(operator)).await?;
-    if store.view(FindApp::new(CLIENT_ID)).await.is_err() {
+    if found(store.view(FindApp::new(CLIENT_ID)).await)?.is_none() {
         store.submit(EnrolDeveloper(owner)).await?;
         let seed = store.vault().seed();
         let (client_id, name) = (CLIENT_ID.to_owned(), "Demo shop".to_owned());
@@ -272,6 +272,15 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
     seed_vas(store, owner).await
 }
 
+/// What is refused is not there; a store that does not answer is another matter.
+pub(crate) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// What users see of the demo shop, whichever wallet they pay with.
 const SHOP_NAME: &str = "The corner café";
 /// The FOMO app of the demo shop.
@@ -280,10 +289,10 @@ const SHOP_CLIENT_ID: &str = "corner_cafe";
 /// The demo shop's own app: the sandbox may run at another port than before.
 pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
     let redirect_uri = format!("{url}/shop/back");
-    match store.view(FindApp::new(SHOP_CLIENT_ID)).await {
-        Ok(keys) if keys.app.redirect_uri == redirect_uri => {}
-        Ok(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
-        Err(_) => {
+    match found(store.view(FindApp::new(SHOP_CLIENT_ID)).await)? {
+        Some(keys) if keys.app.redirect_uri == redirect_uri => {}
+        Some(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
+        None => {
             let owner = store.view(FindApp::new(CLIENT_ID)).await?.app.owner;
             let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), SHOP_NAME.to_owned());
             let seed = store.vault().seed();

@@ -650,3 +650,58 @@ impl<T: Transport + Clone> Merchant<T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bought(id: usize, state: State, at: i64) -> Bought {
+        Bought {
+            id: id.to_string(),
+            customer: String::new(),
+            item: ITEMS[0],
+            way: Way::Fomo,
+            at: UnixTime::from_secs(at),
+            unit: String::new(),
+            state,
+            wallet: String::new(),
+            qr: None,
+            reference: String::new(),
+            payer: None,
+            order: None,
+            until: None,
+        }
+    }
+
+    #[test]
+    fn a_full_shop_refuses_rather_than_forgets_what_somebody_may_be_paying() {
+        let now = UnixTime::from_secs(10_000);
+        let mut kept = Kept::default();
+        let states = [State::Paid, State::Waiting, State::Expired, State::Refunded];
+        for id in 0..ORDERS {
+            // The first of those that wait has waited too long.
+            let at = if id == 1 { 0 } else { 10_000 };
+            kept.orders.insert(id.to_string(), bought(id, states[id % 4], at));
+        }
+        let mut gone = Vec::new();
+        while kept.make_place(now).is_ok() {
+            let before: Vec<String> = kept.orders.keys().cloned().collect();
+            kept.orders.insert(format!("new {}", gone.len()), bought(0, State::Waiting, 10_000));
+            if kept.orders.len() == ORDERS {
+                gone.push(before);
+            }
+        }
+        assert!(
+            kept.orders.values().all(|order| order.state == State::Waiting),
+            "all that is left may be paid"
+        );
+        assert!(!kept.orders.contains_key("1") && kept.orders.contains_key("5"));
+        assert_eq!(kept.orders.len(), ORDERS);
+        // What is over goes before what waited too long, and that before what was served.
+        assert!(gone[1].contains(&"1".to_owned()) && gone[1].contains(&"0".to_owned()));
+        let place = |id: &str| gone.iter().position(|kept| !kept.contains(&id.to_owned()));
+        assert!(place("2") < place("1") && place("1") < place("0") && place("0") < place("4"));
+        // An hour later there is place again.
+        assert!(kept.make_place(now + WAITS + Duration::from_secs(1)).is_ok());
+    }
+}

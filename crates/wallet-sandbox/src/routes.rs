@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use wallet_core::Lang;
 use wallet_server::pages::{View, is_for_people};
 use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
 use wallet_store::{Clock, Store};
@@ -25,7 +26,7 @@ use crate::{chain, operator};
 
 /// The wall time that one move of the clock may take.
 const LONGEST_MOVE: Duration = Duration::from_secs(25);
-/// A hundred years: beyond it times would not print.
+/// A hundred years ahead of the system's clock, in all: beyond it a timestamp would not be ten digits some day.
 const FARTHEST: u64 = 100 * 365 * 86_400;
 
 /// How many verification codes are kept, and how many of each name: whoever begins many registrations pushes out few others.
@@ -214,18 +215,28 @@ pub(crate) enum NotMoved {
     Failed(String),
 }
 
+impl NotMoved {
+    pub(crate) fn in_words(&self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::TooFar, Lang::Zh) => format!("时钟一共最多拨快一百年（{FARTHEST} 秒）"),
+            (Self::TooFar, Lang::En) => {
+                format!("the clock goes a hundred years ahead at most ({FARTHEST} seconds in all)")
+            }
+            (Self::Failed(why), _) => why.clone(),
+        }
+    }
+}
+
 impl std::fmt::Display for NotMoved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooFar => write!(f, "advance is at most {FARTHEST} seconds"),
-            Self::Failed(why) => f.write_str(why),
-        }
+        f.write_str(&self.in_words(Lang::En))
     }
 }
 
 /// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
 pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced, NotMoved> {
-    if advance > FARTHEST {
+    let ahead = u64::try_from(shared.clock.offset_ms() / 1000).unwrap_or(0);
+    if ahead.saturating_add(advance) > FARTHEST {
         return Err(NotMoved::TooFar);
     }
     // In a task of its own: a client that goes away must not leave the clock standing.

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_core::chain::Transaction;
 use wallet_platform::{DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction};
-use wallet_server::pages::{Posted, View, page as render, problem, see_other};
+use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
 use wallet_store::{Failure, Store};
 
 use super::shown_time;
@@ -84,20 +84,13 @@ pub(crate) async fn page(State(shared): State<Shared>, view: View) -> Response {
     };
     match read.await {
         Ok((height, next, blocks)) => render(&ChainPage { view: &view, height, next, blocks }),
-        Err(failure) => stopped(&view, &failure),
+        Err(no) => failure(&view, &no),
     }
 }
 
-fn stopped(view: &View, failure: &Failure) -> Response {
-    let (status, why) = match failure {
-        Failure::Refused(_) => (
-            StatusCode::BAD_REQUEST,
-            view.say("一次最多 1000 个区块。", "At most 1,000 blocks at a time.").to_owned(),
-        ),
-        Failure::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    };
+fn not_changed(view: &View, why: &str) -> Response {
     let what = view.say("链没有改变", "The chain was not changed");
-    problem(view, status, what, &why, view.say("返回后再试。", "Go back and try again."))
+    problem(view, StatusCode::BAD_REQUEST, what, why, view.say("返回后再试。", "Go back and try again."))
 }
 
 /// Makes blocks, or takes some back and makes another branch.
@@ -107,11 +100,19 @@ pub(crate) async fn change(State(shared): State<Shared>, view: View, posted: Pos
     let changed = match (number("mine"), number("reorg")) {
         (Some(blocks), _) => shared.store.submit(DevMine { blocks }).await,
         (None, Some(depth)) => shared.store.submit(DevReorg { depth, double_spend: Vec::new() }).await,
-        (None, None) => return see_other("/chain"),
+        (None, None) => {
+            return not_changed(
+                &view,
+                view.say("区块数须为整数。", "The number of blocks is a whole number."),
+            );
+        }
     };
     shared.settle().await;
     match changed {
         Ok(_) => see_other("/chain"),
-        Err(failure) => stopped(&view, &failure),
+        Err(Failure::Refused(_)) => {
+            not_changed(&view, view.say("一次最多 1000 个区块。", "At most 1,000 blocks at a time."))
+        }
+        Err(no) => failure(&view, &no),
     }
 }

@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use wallet_platform::Upcoming;
-use wallet_server::pages::{Posted, View, page as render, problem, see_other};
+use wallet_server::ChainError;
+use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
 use wallet_store::Clock as _;
 
 use super::shown_time;
-use crate::routes::{Shared, move_clock};
+use crate::routes::{NotMoved, Shared, failed, move_clock};
 
 #[derive(Template)]
 #[template(path = "clock.html")]
@@ -32,18 +33,18 @@ struct Event {
 const TOLD: u64 = 10;
 
 /// What is known of what comes: a block, and callbacks.
-async fn upcoming(shared: &Shared, view: &View) -> Vec<Event> {
+async fn upcoming(shared: &Shared, view: &View) -> Result<Vec<Event>, ChainError> {
     let mut events = Vec::new();
-    if let Ok(Some(at)) = shared.server.watcher().next().await {
+    if let Some(at) = shared.server.watcher().next().await? {
         events.push((at, view.say("区块", "a block").to_owned()));
     }
-    for told in shared.store.view(Upcoming { limit: TOLD }).await.unwrap_or_default() {
+    for told in shared.store.view(Upcoming { limit: TOLD }).await? {
         let (callback, attempt) = (view.say("回调", "a callback of"), told.delivery.attempts + 1);
         let what = format!("{callback} {}: {} ({attempt})", told.app, told.about);
         events.push((told.delivery.next_at, what));
     }
     events.sort_by_key(|(at, _)| *at);
-    events.into_iter().map(|(at, what)| Event { at: shown_time(at), what }).collect()
+    Ok(events.into_iter().map(|(at, what)| Event { at: shown_time(at), what }).collect())
 }
 
 const SPANS: [(u64, &str, &str); 6] = [
@@ -57,34 +58,46 @@ const SPANS: [(u64, &str, &str); 6] = [
 
 pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
     let now = shared.clock.now();
-    let next = shared.server.next_event().await.ok().flatten().filter(|next| *next > now);
+    let read =
+        async { Ok::<_, ChainError>((shared.server.next_event().await?, upcoming(shared, view).await?)) };
+    let (next, upcoming) = match read.await {
+        Ok(read) => read,
+        Err(ChainError::Store(no)) => return failure(view, &no),
+        Err(error) => return failed(&error),
+    };
     // Rounded up, so that the jump does not end a moment before it.
+    let next = next.filter(|next| *next > now);
     let next = next.map(|next| (shown_time(next), next.since(now).as_millis().div_ceil(1000) as u64));
-    render(&ClockPage {
-        view,
-        now: shown_time(now),
-        ahead: shared.clock.offset_ms() / 1000,
-        next,
-        upcoming: upcoming(shared, view).await,
-        spans: SPANS,
-    })
+    let ahead = shared.clock.offset_ms() / 1000;
+    render(&ClockPage { view, now: shown_time(now), ahead, next, upcoming, spans: SPANS })
 }
 
 /// Moves the clock and shows it again.
 pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Posted) -> Response {
     let view = view.at("/clock");
-    let moved = match posted.text("advance").parse() {
-        Ok(seconds) => move_clock(shared, seconds).await.map(|_| ()).map_err(|why| why.to_string()),
-        Err(_) => Err(view.say("秒数须为整数。", "The number of seconds is a whole number.").to_owned()),
-    };
-    match moved {
-        Ok(()) => see_other("/clock"),
-        Err(why) => problem(
+    match posted.text("advance").parse() {
+        Ok(seconds) => match move_clock(shared, seconds).await {
+            Ok(_) => see_other("/clock"),
+            Err(why) => not_moved(&view, &why),
+        },
+        Err(_) => stands(
             &view,
             StatusCode::BAD_REQUEST,
-            view.say("时钟没有拨动", "The clock was not moved"),
-            &why,
-            view.say("返回后再试。", "Go back and try again."),
+            view.say("秒数须为整数。", "The number of seconds is a whole number."),
         ),
     }
+}
+
+/// The page of a clock that was not moved, or not to the end.
+pub(crate) fn not_moved(view: &View, why: &NotMoved) -> Response {
+    let status = match why {
+        NotMoved::TooFar => StatusCode::BAD_REQUEST,
+        NotMoved::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    stands(view, status, &why.in_words(view.lang))
+}
+
+fn stands(view: &View, status: StatusCode, why: &str) -> Response {
+    let what = view.say("时钟没有拨动", "The clock was not moved");
+    problem(view, status, what, why, view.say("返回后再试。", "Go back and try again."))
 }

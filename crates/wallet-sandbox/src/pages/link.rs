@@ -9,10 +9,12 @@ use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link;
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::FindVasApp;
-use wallet_server::pages::{Asked, View, page as render};
+use wallet_platform::CheckPay;
+use wallet_server::pages::{Asked, View, in_words, page as render};
+use wallet_store::Failure;
 
 use super::Pages;
+use super::wallet::cannot_be_paid;
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -27,7 +29,7 @@ struct Layers {
     members: Vec<(String, String)>,
     /// What kind of link it is, or why it is none.
     kind: Result<&'static str, String>,
-    warnings: Vec<(&'static str, String)>,
+    warnings: Vec<String>,
     /// What the platform knows of it: whether it is as it should be, and in words.
     known: Vec<(bool, String)>,
     /// The link anew, where it is one.
@@ -91,8 +93,15 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
             (asks.key_id(), link::peek(json, "callbackUrl").ok().flatten().map(|url| url.into_owned()))
         }
     };
-    let Ok(app) = pages.shared.store.view(FindVasApp(uuid.to_owned())).await else {
-        return vec![(false, view.say("没有这个 uuid 的应用。", "There is no app of this uuid.").to_owned())];
+    let app = match pages.vas_app(uuid).await {
+        Ok(Some(app)) => app,
+        Ok(None) => {
+            return vec![(
+                false,
+                view.say("没有这个 uuid 的应用。", "There is no app of this uuid.").to_owned(),
+            )];
+        }
+        Err(failure) => return vec![(false, in_words(view.lang, &failure))],
     };
     let wallet = app.profile.meta().doc.in_lang(view.lang);
     let whose = format!("{} {} ({wallet})", view.say("应用：", "The app is"), app.name);
@@ -109,16 +118,27 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
     };
     let mut known = vec![(true, whose), (allowed, back.to_owned())];
     if let AnyLink::Pay(asks) = link {
-        let key = PublicKey::load(&app.rsa_public);
-        let fits = key.is_ok_and(|key| asks.verify_rsa(&RsaVerify::new(&key)).is_ok());
-        let words = match fits {
-            true => view.say("签名与应用的公钥相符。", "The signature fits the app's key."),
-            false => view.say(
+        let key = PublicKey::load(&app.rsa_public).ok();
+        let Some(asks) = key.and_then(|key| asks.verify_rsa(&RsaVerify::new(&key)).ok()) else {
+            let words = view.say(
                 "签名与应用的公钥不符，会被拒绝；签名页说明哪里不同。",
                 "The signature does not fit the app's key: it is refused. The page on signatures tells what differs.",
-            ),
+            );
+            known.push((false, words.to_owned()));
+            return known;
         };
-        known.push((fits, words.to_owned()));
+        known
+            .push((true, view.say("签名与应用的公钥相符。", "The signature fits the app's key.").to_owned()));
+        let asset = asks.asset_type.as_str().to_owned();
+        let checked = pages.shared.store.view(CheckPay { link: asks.into_owned(), payer: None }).await;
+        known.push(match checked {
+            Ok(()) => (
+                true,
+                view.say("金额、资产与地址可以支付。", "Amount, asset and address can be paid.").to_owned(),
+            ),
+            Err(Failure::Refused(no)) => (false, cannot_be_paid(view.lang, &no, &app, &asset)),
+            Err(failure) => (false, in_words(view.lang, &failure)),
+        });
     }
     known
 }
@@ -155,7 +175,7 @@ async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, St
         (None, Err(error)) => (Err(error.in_words(view.lang)), Vec::new()),
     };
     let warnings = payload.warnings.iter().chain(warnings.iter());
-    let warnings = warnings.map(|warning| (warning.name(), warning_in(view, warning))).collect();
+    let warnings = warnings.map(|warning| warning_in(view, warning)).collect();
     Ok(Layers {
         made: kind.is_ok().then(|| make(payload.scheme, &members)),
         scheme: payload.scheme.to_owned(),

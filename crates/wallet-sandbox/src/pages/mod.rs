@@ -17,10 +17,12 @@ use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use wallet_platform::{FindVasApp, VasApp};
 pub(crate) use wallet_server::pages::shown_time;
 use wallet_server::pages::{Hint, NavItem, no_page};
+use wallet_store::Failure;
 
-use crate::data::{DemoUser, OPERATOR, POOR, USERS};
+use crate::data::{DemoUser, OPERATOR, POOR, USERS, found};
 use crate::demo::HyperTokio;
 use crate::merchant::Merchant;
 use crate::recorder::Recorder;
@@ -63,6 +65,13 @@ pub(crate) struct Pages {
     pub(crate) outcomes: Arc<wallet::Outcomes>,
     /// Whoever looks into a picture: one at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
+}
+
+impl Pages {
+    /// The app of a uuid, if there is one.
+    pub(crate) async fn vas_app(&self, uuid: &str) -> Result<Option<VasApp>, Failure> {
+        found(self.shared.store.view(FindVasApp(uuid.to_owned())).await)
+    }
 }
 
 impl FromRef<Pages> for Shared {
@@ -120,7 +129,7 @@ pub(crate) fn callbacks(pages: Pages) -> Router {
         .with_state(pages)
 }
 
-pub(crate) use clock::page as clock_page;
+pub(crate) use clock::{not_moved, page as clock_page};
 pub(crate) use codes::page as codes_page;
 
 async fn script() -> Response {

@@ -201,7 +201,7 @@ pub(crate) async fn back(
     }
     if !back.trade_id.is_empty() {
         return match pages.merchant.order(visitor, &back.trade_id) {
-            Some(order) => see_other(&format!("/shop/orders/{}", order.id)),
+            Some(order) => see_other(&format!("/shop/orders/{}?back=1", order.id)),
             None => see_other("/shop"),
         };
     }
@@ -235,6 +235,8 @@ struct OrderPage<'a> {
     view: &'a View,
     shown: Shown,
     qr: Option<String>,
+    /// Whether the wallet has just sent the browser back.
+    back: bool,
 }
 
 #[derive(Template)]
@@ -242,6 +244,14 @@ struct OrderPage<'a> {
 struct OrderLive<'a> {
     view: &'a View,
     shown: Shown,
+    back: bool,
+}
+
+/// What the address of an order says.
+#[derive(Deserialize)]
+pub(crate) struct Returning {
+    #[serde(default)]
+    back: String,
 }
 
 async fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bought> {
@@ -262,12 +272,14 @@ pub(crate) async fn order(
     State(pages): State<Pages>,
     view: View,
     Path(id): Path<String>,
+    Asked(asked): Asked<Returning>,
     headers: HeaderMap,
 ) -> Response {
     match own_order(&pages, &headers, &id).await {
         Some(order) => {
             let qr = order.qr.as_deref().filter(|_| order.state == OrderState::Waiting).map(svg);
-            render(&OrderPage { view: &view, shown: Shown::of(&view, order), qr })
+            let back = !asked.back.is_empty();
+            render(&OrderPage { view: &view, shown: Shown::of(&view, order), qr, back })
         }
         None => no_order(&view),
     }
@@ -277,10 +289,14 @@ pub(crate) async fn order_live(
     State(pages): State<Pages>,
     view: View,
     Path(id): Path<String>,
+    Asked(asked): Asked<Returning>,
     headers: HeaderMap,
 ) -> Response {
     match own_order(&pages, &headers, &id).await {
-        Some(order) => render(&OrderLive { view: &view, shown: Shown::of(&view, order) }),
+        Some(order) => {
+            let back = !asked.back.is_empty();
+            render(&OrderLive { view: &view, shown: Shown::of(&view, order), back })
+        }
         None => no_order(&view),
     }
 }

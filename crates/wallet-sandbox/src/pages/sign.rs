@@ -9,8 +9,7 @@ use wallet_core::form;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, fomo, rsa};
-use wallet_platform::FindVasApp;
-use wallet_server::pages::{Asked, Posted, View, page as render};
+use wallet_server::pages::{Asked, Posted, View, in_words, page as render};
 
 use super::Pages;
 
@@ -109,8 +108,8 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
     let sent = SentLink::read(kind, text).map_err(|why| why.in_words(view.lang))?;
     let key = match key {
         "" => {
-            let app = pages.shared.store.view(FindVasApp(sent.key_id.clone())).await;
-            let app = app.map_err(|_| {
+            let app = pages.vas_app(&sent.key_id).await.map_err(|failure| in_words(view.lang, &failure))?;
+            let app = app.ok_or_else(|| {
                 view.say(
                     "没有这个 appUuid；请粘贴公钥。",
                     "There is no app of this appUuid: paste its public key.",
@@ -120,7 +119,8 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
         }
         given => PublicKey::load(given),
     };
-    let key = key.map_err(|error| error.to_string())?;
+    let key =
+        key.map_err(|error| format!("{}{error}", view.say("公钥不可用：", "The public key is of no use: ")))?;
     let crypto = Portable::new();
     let fields = sent.fields();
     let finding = rsa(&crypto, &|signature| key.open(signature), kind, &fields, &sent.signature);

@@ -15,7 +15,7 @@ use wallet_core::{Lang, form, multipart};
 use wallet_platform::{Digest, LookAtSession, Reason, SessionUser, User};
 use wallet_store::Failure;
 
-use super::{NavItem, PageSettings, problem, see_other, sign_in_first};
+use super::{NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
 use crate::body;
 use crate::server::Server;
 
@@ -210,6 +210,16 @@ impl View {
     /// The page's own address, to come back to.
     pub fn here(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    /// Where one signs in, to come back to this page.
+    pub fn sign_in(&self) -> String {
+        let here = self.here();
+        if here.is_empty() || here.starts_with("/openfomo/") {
+            SIGN_IN.to_owned()
+        } else {
+            sign_in_first(&here)
+        }
     }
 
     /// Whether whoever is signed in is an operator.

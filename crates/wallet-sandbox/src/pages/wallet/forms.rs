@@ -9,9 +9,9 @@ use wallet_api::fomo::{TradeId, TransferId};
 use wallet_api::vas::{self, How};
 use wallet_core::{Transport as _, form, in_words};
 use wallet_platform::after_payment;
-use wallet_server::pages::{Posted, PostedFile, problem, see_other};
+use wallet_server::pages::{Posted, PostedFile, View, problem, see_other};
 
-use super::super::Pages;
+use super::super::{Pages, not_moved};
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, picture};
 use crate::routes::move_clock;
@@ -38,11 +38,11 @@ fn sheet_of(posted: &Posted) -> Wanted {
 }
 
 /// Lets the payment of a sheet expire: the clock is moved past its end.
-pub(crate) async fn expire(State(pages): State<Pages>, posted: Posted) -> Response {
+pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: Posted) -> Response {
     let seconds: u64 = posted.text("seconds").parse().unwrap_or(0);
     match move_clock(pages.shared, seconds.saturating_add(1)).await {
         Ok(_) => see_other(&sheet_of(&posted).address("/wallet")),
-        Err(_) => see_other("/clock"),
+        Err(why) => not_moved(&view.at("/wallet"), &why),
     }
 }
 
@@ -87,7 +87,9 @@ pub(crate) async fn scan(
 pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
     let sheet = sheet_of(&posted);
     let lang = wallet.view.lang;
-    let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else { return see_other("/wallet") };
+    let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else {
+        return wallet.refused(&sheet, no_number());
+    };
     let trade_id = TradeId::new(sheet.trade_id.clone());
     let pwd = password(&wallet, &posted).await;
     if pwd.is_empty() {
@@ -115,6 +117,10 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
     }
 }
 
+pub(super) fn no_number() -> NotDone {
+    NotDone::because("transfer_id 不是数字。", "transfer_id is no number.")
+}
+
 fn no_password() -> NotDone {
     NotDone::because("请输入支付密码。", "Enter your payment password.")
 }
@@ -127,19 +133,24 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
         Ok(approved) => approved,
         Err(error) => return wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     };
-    let address = approved.address.as_str().to_owned();
-    let mut said = None;
-    if approved.how == How::Get {
-        let request = http::Request::get(address.as_str()).body(Vec::new());
-        said = Some(match request {
-            Ok(request) => match wallet.pages.transport.send(request).await {
-                Ok(reply) => reply.status().to_string(),
-                Err(error) => in_words(&error),
-            },
-            Err(error) => in_words(&error),
-        });
+    let (app, address) = (approved.app_name, approved.address.as_str().to_owned());
+    if approved.how != How::Get {
+        return wallet.tell(&Wanted::default(), Outcome::SignedIn { app, address, said: None });
     }
-    wallet.tell(&Wanted::default(), Outcome::SignedIn { app: approved.app_name, address, said })
+    let said = match http::Request::get(address.as_str()).body(Vec::new()) {
+        Ok(request) => wallet.pages.transport.send(request).await.map_err(|error| in_words(&error)),
+        Err(error) => Err(in_words(&error)),
+    };
+    match said.map(|reply| reply.status()) {
+        Ok(status) if status.is_success() => {
+            let said = Some(status.to_string());
+            wallet.tell(&Wanted::default(), Outcome::SignedIn { app, address, said })
+        }
+        said => {
+            let why = said.map_or_else(|why| why, |status| status.to_string());
+            wallet.refused(&Wanted::default(), NotDone::not_taken(&app, &why))
+        }
+    }
 }
 
 /// The user pays an order.

@@ -31,6 +31,7 @@ pub(crate) use outcomes::Outcomes;
 use outcomes::{NotDone, Outcome};
 pub(crate) use setup::{get_money, password_form, set_password};
 use sheet::Sheet;
+pub(crate) use sheet::cannot_be_paid;
 
 use super::Pages;
 use crate::data::{POOR, USERS};
@@ -48,6 +49,9 @@ pub(crate) struct Wanted {
     /// Which outcome is told.
     #[serde(default)]
     told: String,
+    /// What the user has just declined: `pay` or `login`.
+    #[serde(default)]
+    declined: String,
 }
 
 impl Wanted {
@@ -97,7 +101,9 @@ struct WalletPage<'a> {
     note: Option<&'static str>,
     /// A link that could not be read, to be mended.
     scan: &'a str,
-    /// Whether it is the user who has nothing.
+    /// That something was declined.
+    declined: Option<&'a str>,
+    /// Whether it is the user who has nothing, and has nothing yet.
     poor: bool,
     /// Where a payment password is set, for whoever has none.
     no_password: Option<String>,
@@ -201,11 +207,12 @@ impl Wallet {
             Some(Outcome::NotDone(why)) => (None, Some(why)),
             _ => (None, None),
         };
-        let (mut balances, mut history) = (Vec::new(), Vec::new());
+        let (mut balances, mut history, mut has_money) = (Vec::new(), Vec::new(), false);
         match self.purses().await {
             Err(why) => problem = problem.or(Some(why)),
             Ok(has) => {
                 let purses: Vec<Purse> = has.iter().map(|(purse, _)| purse.clone()).collect();
+                has_money = has.iter().any(|(_, amount)| amount.contains(|c| matches!(c, '1'..='9')));
                 let money =
                     |(purse, amount): (Purse, String)| Money { amount, unit: purse.unit().to_owned() };
                 balances = has.into_iter().map(money).collect();
@@ -232,7 +239,17 @@ impl Wallet {
             problem,
             note,
             scan,
-            poor: login_name == POOR.login_name,
+            declined: match &*asked.declined {
+                "pay" => Some(view.say(
+                    "没有付款，也没有扣款；订单仍可支付，直到它过期。",
+                    "Declined: nothing was charged. The order can be paid until it expires.",
+                )),
+                "login" => Some(
+                    view.say("没有同意；应用不知道你是谁。", "Declined: the app does not learn who you are."),
+                ),
+                _ => None,
+            },
+            poor: login_name == POOR.login_name && !has_money,
             no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
             // Until the user has set another.
             wallet_pwd: demo.filter(|_| self.user.wallet_pwd_version == 1).map(|user| user.wallet_pwd),

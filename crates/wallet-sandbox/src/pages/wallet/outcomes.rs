@@ -83,6 +83,11 @@ const SIGN_AGAIN: Help = Help {
     en: "The app has to mend it; the page on signatures tells what differs",
     to: Some("/sign"),
 };
+const SIGN_IN_ANEW: Help = Help {
+    zh: "从应用重新开始登录：每个二维码只能用一次，应用的服务器须在运行。",
+    en: "Begin anew at the app: each code signs in once, and the app's server has to run.",
+    to: Some("/shop"),
+};
 const REGISTERED: Help = Help {
     zh: "应用须在登记的安全域名或协议内返回。",
     en: "The app has to return within what it has registered.",
@@ -172,6 +177,13 @@ impl NotDone {
     /// A link that cannot be read.
     pub(super) fn unreadable(words: impl Fn(Lang) -> String) -> Self {
         Self { help: Some(NO_LINK), ..Self::told(words) }
+    }
+
+    /// A login that the user has consented to, and that the app did not take.
+    pub(super) fn not_taken(app: &str, why: &str) -> Self {
+        let zh = format!("你已同意，但应用 {app} 没有接受：{why}");
+        let en = format!("You have consented, but {app} did not take it: {why}");
+        Self { help: Some(SIGN_IN_ANEW), ..Self::because(&zh, &en) }
     }
 
     /// What a platform refuses by this code, in both languages.

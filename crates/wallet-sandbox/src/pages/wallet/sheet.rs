@@ -3,14 +3,16 @@
 use wallet_api::fomo::{ErrorCode, Trade, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_client::CallError;
-use wallet_core::link;
+use wallet_core::{Lang, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{FindOrder, FindVasApp, VasOrder};
+use wallet_platform::{CheckPay, FindOrder, Reason, Refused, VasApp, VasOrder};
 use wallet_server::pages::View;
-use wallet_store::Clock as _;
+use wallet_store::{Clock as _, Failure};
 
+use super::forms::no_number;
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, wallet_of};
+use crate::data::found;
 
 /// What an app asks the user for.
 pub(super) enum Sheet {
@@ -28,7 +30,7 @@ pub(super) enum Sheet {
     Login {
         app: String,
         wallet: &'static str,
-        host: String,
+        back: String,
         link: String,
     },
     /// An order by link.
@@ -87,6 +89,35 @@ impl Sheet {
     }
 }
 
+/// Why the platform takes no payment for a link, and what to do; in the platform's words where there are no better ones.
+pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str) -> String {
+    let (unit, zh) = (app.profile.asset(), lang == Lang::Zh);
+    match (no.refusal, no.field) {
+        (Reason::Vas(vas::Refusal::NotPayable), Some("assetType")) if zh => {
+            format!("无法支付：这个应用收 {unit}，链接要的是 {asset}。应用须改正 assetType。")
+        }
+        (Reason::Vas(vas::Refusal::NotPayable), Some("assetType")) => format!(
+            "This cannot be paid: the app takes {unit}, and the link asks for {asset}. The app has to mend assetType."
+        ),
+        (Reason::Vas(vas::Refusal::NotPayable), Some("toAddr")) => match zh {
+            true => "无法支付：toAddr 不是链上的地址，或就是你自己的。应用须改正 toAddr。",
+            false => "This cannot be paid: toAddr is no address of the chain, or it is your own. The app has to mend it.",
+        }
+        .to_owned(),
+        (Reason::Vas(vas::Refusal::NotPayable), Some("amount")) => match zh {
+            true => "无法支付：amount 须大于 0，小数不超过 8 位。应用须改正 amount。",
+            false => "This cannot be paid: the amount is above 0, with at most 8 decimals. The app has to mend it.",
+        }
+        .to_owned(),
+        (Reason::Vas(vas::Refusal::NotRegistered), _) => match zh {
+            true => "callbackUrl 或 callbackScheme 不在应用登记的安全域名或协议之内。应用须改正它（R49、R67）。",
+            false => "The callbackUrl is outside the app's safe domain, or the callbackScheme is not its own. The app has to mend it (R49, R67).",
+        }
+        .to_owned(),
+        _ => wallet_server::pages::in_words(lang, &Failure::Refused(Box::new(no.clone()))),
+    }
+}
+
 /// Most characters of an order's note, which nobody has signed (R55).
 const LONGEST_NOTE: usize = 200;
 
@@ -103,7 +134,7 @@ impl Wallet {
     /// A FOMO payment that waits.
     async fn pending(&self, transfer_id: &str, trade_id: &str) -> Result<Sheet, NotDone> {
         let Ok(id) = transfer_id.parse() else {
-            return Err(NotDone::because("transfer_id 不是数字。", "transfer_id is no number."));
+            return Err(no_number());
         };
         let trade = TradeId::new(trade_id.to_owned());
         let pending = match self.fomo.pending(&self.session(), TransferId::new(id), &trade).await {
@@ -158,14 +189,14 @@ impl Wallet {
             AnyLink::Pay(asks) => asks.key_id(),
         };
         let uuid = &uuid.to_owned();
+        let known = self.pages.vas_app(uuid).await.map_err(|failure| NotDone::failed(&failure))?;
         let unknown = || NotDone::because("没有这个 uuid 的应用。", "There is no app of this uuid.");
-        let store = &self.pages.shared.store;
-        let known = store.view(FindVasApp(uuid.to_owned())).await.map_err(|_| unknown())?;
-        let (app, wallet) = (known.name, wallet_of(known.profile));
+        let known = known.ok_or_else(unknown)?;
+        let (app, wallet) = (known.name.clone(), wallet_of(known.profile));
         let asks = match link {
             AnyLink::Login(asks) => {
-                let host = asks.callback_url.as_str().to_owned();
-                return Ok(Sheet::Login { app, wallet, host, link: text.to_owned() });
+                let back = asks.callback_url.as_str().to_owned();
+                return Ok(Sheet::Login { app, wallet, back, link: text.to_owned() });
             }
             AnyLink::Pay(asks) => asks,
         };
@@ -178,10 +209,19 @@ impl Wallet {
         let order_id = asks.order_id.as_str().to_owned();
         let note: String =
             asks.description.as_deref().unwrap_or_default().chars().take(LONGEST_NOTE).collect();
-        let known = FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() };
-        match store.view(known).await {
+        let store = &self.pages.shared.store;
+        let link = asks.clone().into_owned();
+        match store.view(CheckPay { link, payer: Some(self.user.id) }).await {
+            Ok(()) => {}
+            Err(Failure::Refused(no)) => {
+                return Err(NotDone::told(|lang| cannot_be_paid(lang, &no, &known, &asset)));
+            }
+            Err(failure) => return Err(NotDone::failed(&failure)),
+        }
+        let order = found(store.view(FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() }).await);
+        match order.map_err(|failure| NotDone::failed(&failure))? {
             // What the wallet pays is on the chain at once.
-            Ok(order) if !order.is_free(self.pages.shared.clock.now(), true) => {
+            Some(order) if !order.is_free(self.pages.shared.clock.now(), true) => {
                 Ok(self.submitted_before(&app, order))
             }
             _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),

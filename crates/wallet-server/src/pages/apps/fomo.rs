@@ -35,7 +35,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
             secrets_may_be_seen: true,
             secret_version: Some(app.secret_version),
             old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
-            snippets: snippets(&base, &app.client_id),
+            snippets: snippets(&base, app, view.tag()),
             clock_off: clock_off(server),
         },
     )

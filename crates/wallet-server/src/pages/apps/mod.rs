@@ -8,8 +8,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use wallet_api::fomo::Refusal;
+use wallet_api::fomo::{Refusal, get_trade};
 use wallet_api::vas::Review;
+use wallet_core::Endpoint as _;
 use wallet_platform::{App, AppsOf, CallbackKind, PasswordKind, Proof, ReceiverId, VasApp, VasApps, Who};
 use wallet_store::{Clock as _, Failure, SystemClock};
 
@@ -102,13 +103,13 @@ struct AppPage<'a> {
     clock_off: Option<i64>,
 }
 
-/// How far the platform's time may be from the machine's until a page says so.
-const CLOCK_OFF: i64 = 60;
-
-/// By how much the machine's own time, with which a program signs, is not the platform's.
+/// By how much the machine's own time, with which a program signs, is not the platform's, where a first call is refused for
+/// it, or soon will be (R8).
 fn clock_off(server: &Server) -> Option<i64> {
+    let window =
+        get_trade::Endpoint::META.signing.and_then(|rule| rule.window).map_or(0, |(_, seconds)| seconds);
     let off = server.inner.store.now().secs() - SystemClock.now().secs();
-    (off.abs() > CLOCK_OFF).then_some(off)
+    (off.unsigned_abs() > window / 2).then_some(off)
 }
 
 const MASK: &str = "••••••••••••";

@@ -84,7 +84,7 @@ fn vas_page(
             secret_version: None,
             old_until: None,
             clock_off: None,
-            snippets: if approved { order_snippets(&base, &app.uuid) } else { Vec::new() },
+            snippets: if approved { order_snippets(&base, &app.uuid, view.tag()) } else { Vec::new() },
         },
     )
 }
