@@ -73,7 +73,7 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.fill("#text", &link).await;
     browser.press("main form button").await;
     browser.see("它是 登录").await;
-    browser.see("raw_json").await;
+    browser.see("R41").await;
     browser.go(&format!("/shop/sign_in/{wallet}")).await;
     browser.press("a.button").await;
     sign_in(&browser, &world, "bob").await;

@@ -248,7 +248,7 @@ impl Browser {
             let address = message["params"]["request"]["url"].as_str().unwrap();
             assert!(
                 address.starts_with(&self.url)
-                    || ["data:", "chrome:"].iter().any(|own| address.starts_with(own)),
+                    || ["data:", "chrome:", "chrome-untrusted:"].iter().any(|own| address.starts_with(own)),
                 "asked of elsewhere: {address}"
             );
             asked += 1;

@@ -50,6 +50,12 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
     String::from_utf8(out).unwrap_or_default() // a form is ASCII
 }
 
+/// The first value of a name in a query or a form; none when it is not there, or does not decode.
+pub fn value_of<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let (_, value) = pairs(query).map(split).find(|(known, _)| *known == name)?;
+    decode(value.as_bytes()).ok()
+}
+
 /// Why a text is not form-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

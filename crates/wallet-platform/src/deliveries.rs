@@ -307,6 +307,28 @@ impl AttemptResult {
     }
 }
 
+/// How an attempt is noted that was not answered in time.
+const NO_ANSWER: &str = "no answer within the deadline";
+
+impl Attempt {
+    /// How it went, for people; what a network said of itself is in English.
+    pub fn in_words(&self, callback: CallbackKind, lang: Lang) -> String {
+        let wanted = callback.meta().schedule.acknowledged_by;
+        match (self.http_status, self.failure.as_deref(), lang) {
+            (Some(status), None, _) => format!("HTTP {status}"),
+            (Some(status), Some(_), Lang::Zh) => {
+                format!("HTTP {status}；送达须为 {}", wanted.in_words(lang))
+            }
+            (Some(status), Some(_), Lang::En) => {
+                format!("HTTP {status}; only {} acknowledges", wanted.in_words(lang))
+            }
+            (None, Some(NO_ANSWER) | None, Lang::Zh) => "没有及时回答".to_owned(),
+            (None, Some(why), _) => why.to_owned(),
+            (None, None, Lang::En) => NO_ANSWER.to_owned(),
+        }
+    }
+}
+
 /// Whether an attempt that was claimed is still to be made: what it tells may have been undone since.
 #[derive(Debug)]
 pub struct StillToBeMade {
@@ -369,11 +391,9 @@ impl Command for FinishAttempt {
             AttemptResult::Reply { status, .. } => (
                 Input::Refused,
                 Some(*status),
-                Some(format!("HTTP {status}; only {} acknowledges", wanted.in_words(Lang::En))),
+                Some(format!("HTTP {status}; only {} acknowledges", wanted.in_words(Lang::En))), // for the log
             ),
-            AttemptResult::Timeout => {
-                (Input::Timeout, None, Some("no answer within the deadline".to_owned()))
-            }
+            AttemptResult::Timeout => (Input::Timeout, None, Some(NO_ANSWER.to_owned())),
             AttemptResult::Failed(why) => (Input::Failed, None, Some(why.clone())),
         };
         delivery.handle_input(input, cx.now);

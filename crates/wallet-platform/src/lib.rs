@@ -89,7 +89,7 @@ pub use users::{
     LookAtSession, Records, RecordsPage, SessionUser, SetWalletPwd, check_login_name,
 };
 pub use vas::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp, OwnVasApp,
     PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApps, aid, safe_domain,
 };
 pub use vault::{Digest, Minted, PERMUTATION_KEY, Seed, TokenKind, Vault};

@@ -363,6 +363,22 @@ impl Query for VasApps {
     }
 }
 
+/// An application of this owner; none when it is another's.
+#[derive(Debug)]
+pub struct OwnVasApp {
+    /// Whose.
+    pub owner: UserId,
+    /// Which.
+    pub app: VasAppId,
+}
+
+impl Query for OwnVasApp {
+    type Answer = Option<VasApp>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        Ok(rows.find::<VasApp>(&(self.app,))?.filter(|app| app.owner == self.owner).cloned())
+    }
+}
+
 /// The applications that wait for review, for an operator, in the order in which they came.
 #[derive(Debug)]
 pub struct PendingApplications {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use wallet_core::{CallbackMeta, UnixTime};
 use wallet_platform::AttemptResult;
+use wallet_server::body::{self, BodyError};
 use wallet_server::pages::consent_page;
 use wallet_server::{Attempted, Observer, PLATFORMS};
 use wallet_store::Clock;
@@ -49,8 +50,6 @@ const KEPT: usize = 200;
 const SHOWN: usize = 4096;
 /// Larger ones, and those that do not say how large they are, pass without being kept.
 const LARGEST: u64 = 1 << 20;
-/// How long a request's body is waited for.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 fn is_small(body: &Body) -> bool {
     body.size_hint().upper().is_some_and(|size| size < LARGEST)
@@ -142,6 +141,15 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
+/// The answer to a program whose body could not be read.
+pub(crate) fn not_read(error: BodyError) -> Response {
+    let (status, why) = match error {
+        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
+        BodyError::Incomplete => (StatusCode::REQUEST_TIMEOUT, "the body did not come to its end\n"),
+    };
+    (status, why).into_response()
+}
+
 /// Keeps what passes.
 pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
@@ -152,9 +160,9 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
     }
     let (at, began) = (recorder.clock.now(), Instant::now());
     let (parts, body) = request.into_parts();
-    let whole = tokio::time::timeout(DEADLINE, to_bytes(body, LARGEST as usize)).await;
-    let Ok(Ok(body)) = whole else {
-        return (StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n").into_response();
+    let body = match body::read(body, LARGEST as usize).await {
+        Ok(body) => body,
+        Err(error) => return not_read(error),
     };
     let mut exchange = Exchange {
         at,

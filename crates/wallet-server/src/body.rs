@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 /// Why there is no body.
-pub(crate) enum BodyError {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
     /// It is larger than allowed.
     TooLarge,
     /// It did not come in time, or broke off.
@@ -19,7 +20,10 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const DRAINED: usize = 8 << 20;
 
 /// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+///
+/// # Errors
+/// [`BodyError`].
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
     let whole = async {
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();

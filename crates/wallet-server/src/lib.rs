@@ -4,7 +4,7 @@
 //! `/metrics`; [`serve`] accepts connections until it is told to stop and then finishes what is in flight;
 //! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here.
 
-mod body;
+pub mod body;
 mod callbacks;
 mod chain;
 mod fomo;

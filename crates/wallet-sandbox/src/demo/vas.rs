@@ -32,18 +32,6 @@ fn units(amount: &str) -> Result<i128, DemoError> {
     Ok(amount.map_err(|error| failed("an amount")(Box::new(error)))?.get())
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
-    let mut body = Vec::new();
-    fields.iter().for_each(|(name, value)| form::append(name, value, &mut body));
-    String::from_utf8(body).unwrap_or_default() // a form is ASCII
-}
-
-fn parameter(query: &str, wanted: &str) -> Option<String> {
-    let mut pairs = form::pairs(query).map(form::split);
-    let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
-    form::decode(value.as_bytes()).ok().map(|value| value.into_owned())
-}
-
 impl Telling<'_> {
     /// Draws a QR code, or says how large a terminal it needs.
     fn qr(&mut self, text: &str, columns: usize) -> Result<(), DemoError> {
@@ -188,7 +176,7 @@ impl<'a> Play<'a> {
         self.tell.fact("申请", "application", format!("{name}, {safe_domain}, {id}"));
 
         self.tell.step("社区评审通过", "An operator approves it", "POST /sandbox/review");
-        let review = form(&[("application_id", &id.to_string()), ("approve", "yes")]);
+        let review = form::query(&[("application_id", &*id.to_string()), ("approve", "yes")]);
         post(&self.sandbox.url, "/sandbox/review", &review).await?;
         let known = call!("applications", self.wallet.applications(&session));
         let mine = known.into_iter().find(|known| known.application_id == id);
@@ -244,8 +232,8 @@ impl<'a> Play<'a> {
         let Heard::Login(query) = shop.next("return of the wallet").await? else {
             return Err(DemoError("a callback came before the login".to_owned()));
         };
-        same("the webToken", &parameter(&query, "webToken"), &Some(web_token))?;
-        let open_code = parameter(&query, "openCode").unwrap_or_default();
+        same("the webToken", &form::value_of(&query, "webToken").as_deref(), &Some(&*web_token))?;
+        let open_code = form::value_of(&query, "openCode").unwrap_or_default();
         let once = match self.tell.lang {
             Lang::Zh => "40 位十六进制，60 秒内有效且只能用一次",
             Lang::En => "40 hex characters, once, within 60 s",
@@ -307,7 +295,7 @@ impl<'a> Play<'a> {
         let Heard::Payment(query) = shop.next("callback").await? else {
             return Err(DemoError("a second login came".to_owned()));
         };
-        same("the address's own parameter", &parameter(&query, "table"), &Some("7".to_owned()))?;
+        same("the address's own parameter", &form::value_of(&query, "table").as_deref(), &Some("7"))?;
         let callback = PaymentCallback::receive(&query, &app.uuid, &*app.verifier)
             .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
         let payment = callback.payment();

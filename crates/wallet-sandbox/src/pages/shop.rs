@@ -10,10 +10,12 @@ use serde::Deserialize;
 use wallet_api::vas::Profile;
 use wallet_client::QrCode;
 use wallet_core::Lang;
+use wallet_server::body;
 use wallet_server::pages::{Asked, Posted, View, cookie_of, page as render, problem, see_other};
 
 use super::{Pages, shown_time};
 use crate::merchant::{Bought, Customer, ITEMS, Item, State as OrderState, Way};
+use crate::recorder::not_read;
 
 const COOKIE: &str = "shop_visitor";
 
@@ -315,16 +317,15 @@ pub(crate) async fn refund(
     }
 }
 
-/// How long a callback's body is waited for.
-const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+/// Most bytes of a callback.
+const LARGEST_CALLBACK: usize = 64 * 1024;
 
 /// FOMO's callback.
 pub(crate) async fn fomo_callback(State(pages): State<Pages>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let whole = tokio::time::timeout(DEADLINE, axum::body::to_bytes(body, 64 * 1024)).await;
-    let Ok(Ok(body)) = whole else {
-        return (StatusCode::REQUEST_TIMEOUT, "the callback's body did not come to its end\n")
-            .into_response();
+    let body = match body::read(body, LARGEST_CALLBACK).await {
+        Ok(body) => body,
+        Err(error) => return not_read(error),
     };
     let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
     pages.merchant.fomo_callback(&request).map(axum::body::Body::from)

@@ -44,13 +44,15 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn of(troubled: Troubled, waits: bool) -> Self {
+    fn of(view: &View, troubled: Troubled, waits: bool) -> Self {
         Self {
             delivery: troubled.delivery.id.0,
             app: troubled.app,
             about: troubled.about,
             attempts: troubled.delivery.attempts,
-            why: troubled.last.and_then(|attempt| attempt.failure).unwrap_or_default(),
+            why: (troubled.last)
+                .map(|attempt| attempt.in_words(troubled.delivery.callback, view.lang))
+                .unwrap_or_default(),
             next: waits.then(|| shown_time(troubled.delivery.next_at)),
             may_be_sent_again: troubled.may_be_sent_again,
         }
@@ -153,7 +155,8 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await.or_page(&view)?;
     let next = store.view(NextDue::default()).await.or_page(&view)?;
     let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
-    let receivers = |all: Vec<Troubled>, waits| all.into_iter().map(|one| Receiver::of(one, waits)).collect();
+    let receivers =
+        |all: Vec<Troubled>, waits| all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect();
     let failing = store.view(Failing { limit: ROWS }).await.or_page(&view)?;
     let unheard = store.view(Unheard { limit: ROWS }).await.or_page(&view)?;
     let prices = store.view(PricesNow).await.or_page(&view)?.into_iter().map(|price| {

@@ -9,8 +9,8 @@ use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, FindApp, Reason, after_consent, browser_address};
 use wallet_store::Failure;
 
-use super::sign_in::{SIGN_IN, sign_in_first};
-use super::{LeadsTo, Posted, View, page, problem, see_other};
+use super::sign_in::sign_in_first;
+use super::{LeadsTo, Page, Posted, SignedIn, View, failure, page, problem, see_other};
 use crate::server::Server;
 
 #[derive(Template)]
@@ -41,7 +41,7 @@ fn stop(view: &View, why: &str) -> Response {
 }
 
 /// What an app asks for.
-struct Asked {
+struct ConsentRequest {
     client_id: String,
     redirect_uri: String,
     state: String,
@@ -50,7 +50,7 @@ struct Asked {
 
 const FIELDS: [&str; 5] = ["client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"];
 
-impl Asked {
+impl ConsentRequest {
     fn of(text: impl Fn(&str) -> String) -> Self {
         let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
         Self {
@@ -91,7 +91,7 @@ impl Asked {
             Err(Failure::Refused(_)) => {
                 Err(stop(view.say("没有这个 client_id。", "There is no app of this client_id.")))
             }
-            Err(failure) => Err(super::failure(view, &failure)),
+            Err(no) => Err(failure(view, &no)),
         }
     }
 }
@@ -124,36 +124,20 @@ fn origin(address: &str) -> String {
 }
 
 /// Shows what an app asks for; who is not signed in signs in first.
-pub(crate) async fn authorize(
-    State(server): State<Server>,
-    view: View,
-    RawQuery(query): RawQuery,
-) -> Response {
+pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery(query): RawQuery) -> Page {
     let (server, view, query) = (&server, &view, query.unwrap_or_default());
-    let text = |name: &str| {
-        let mut pairs = form::pairs(&query).map(form::split).filter(|(known, _)| *known == name);
-        pairs
-            .next()
-            .and_then(|(_, value)| form::decode(value.as_bytes()).ok())
-            .unwrap_or_default()
-            .into_owned()
-    };
-    let asked = Asked::of(text);
-    let app = match asked.app(server, view).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
+    let text = |name: &str| form::value_of(&query, name).unwrap_or_default().into_owned();
+    let asked = ConsentRequest::of(text);
+    let app = asked.app(server, view).await?;
     // A browser may leave it out (R25). RFC 6749 would lead back with an error; but nobody is led to an app's address without
     // having answered, whoever made the link (RFC 9700, 4.11.2).
     let given = text("response_type");
     if !given.is_empty() && Some(&*given) != response_type() {
         let why = view
             .say("response_type 只能是 code。", "Its response_type is not code: there is no other grant.");
-        return stop(view, why);
+        return Err(stop(view, why));
     }
-    let Some(signed_in) = &view.signed_in else {
-        return see_other(&sign_in_first(&view.here()));
-    };
+    let signed_in = view.signed_in.as_ref().ok_or_else(|| see_other(&sign_in_first(&view.here())))?;
     let back = browser_address(&app.redirect_uri);
     let granted: Vec<&str> = app.scopes.split(' ').collect();
     let scopes = Fomo::META.scopes.iter().filter(|scope| granted.contains(&scope.id));
@@ -167,20 +151,20 @@ pub(crate) async fn authorize(
         fields: asked.fields(),
     });
     response.extensions_mut().insert(LeadsTo(origin(&back)));
-    response
+    Ok(response)
 }
 
 /// The user's answer, and back to the app with a code or a refusal.
-pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Posted) -> Response {
-    let asked = Asked::of(|name| posted.text(name).to_owned());
-    if let Err(response) = asked.app(&server, &view).await {
-        return response;
-    }
-    let Some(signed_in) = &view.signed_in else {
-        return see_other(SIGN_IN);
-    };
+pub(crate) async fn answer(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { session, .. }: SignedIn,
+    posted: Posted,
+) -> Page {
+    let asked = ConsentRequest::of(|name| posted.text(name).to_owned());
+    asked.app(&server, &view).await?;
     let command = Authorize {
-        session: signed_in.session,
+        session,
         client_id: asked.client_id.clone(),
         redirect_uri: asked.redirect_uri.clone(),
         state: asked.state.clone(),
@@ -193,9 +177,9 @@ pub(crate) async fn answer(State(server): State<Server>, view: View, posted: Pos
         Err(Failure::Refused(no)) if no.refusal == Reason::Fomo(Refusal::AccessDenied) => {
             after_consent(&asked.redirect_uri, None, &asked.state)
         }
-        Err(failure) => return super::failure(&view, &failure),
+        Err(no) => return Err(failure(&view, &no)),
     };
-    see_other(&told)
+    Ok(see_other(&told))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_platform::{
-    Attempt, AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, News, ReceiverId,
-    SendAgain, ToldCallback,
+    AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, News, ReceiverId, SendAgain,
+    ToldCallback,
 };
 use wallet_store::{Failure, Store};
 
@@ -98,14 +98,6 @@ struct DeliveriesPage<'a> {
 /// Pixels from one attempt to the next.
 const STEP: usize = 14;
 
-fn verdict(view: &View, attempt: &Attempt) -> String {
-    match (attempt.http_status, &attempt.failure) {
-        (Some(status), None) => format!("HTTP {status}"),
-        (_, Some(why)) => why.clone(),
-        (None, None) => view.say("没有回答", "no answer").to_owned(),
-    }
-}
-
 impl Shown {
     fn of(view: &View, callback: &ToldCallback, now: UnixTime) -> Self {
         let (delivery, about) = (&callback.delivery, About::of(callback));
@@ -124,7 +116,7 @@ impl Shown {
                     "{}. {}: {}",
                     attempt.n,
                     shown_time(attempt.started_at),
-                    verdict(view, attempt)
+                    attempt.in_words(delivery.callback, view.lang)
                 ),
             })
             .collect();
@@ -139,7 +131,9 @@ impl Shown {
             mood,
             width: (dots.len() + usize::from(waits)).max(1) * STEP,
             dots,
-            verdict: callback.attempts.last().map(|attempt| verdict(view, attempt)).unwrap_or_default(),
+            verdict: (callback.attempts.last())
+                .map(|attempt| attempt.in_words(delivery.callback, view.lang))
+                .unwrap_or_default(),
             next,
             may_be_sent_again,
             may_be_sent_now: waits && delivery.next_at > now,
@@ -271,7 +265,7 @@ pub(crate) async fn one(
         n: attempt.n,
         started_at: shown_time(attempt.started_at),
         took: format!("{} ms", attempt.ended_at.since(attempt.started_at).as_millis()),
-        verdict: verdict(&view, attempt),
+        verdict: attempt.in_words(app.callback(), view.lang),
         reply: attempt.reply.clone(),
     });
     let lines = lines.collect();

@@ -35,11 +35,11 @@ use wallet_store::{Failure, StoreError};
 pub use consent::consent_page;
 pub use docs::code_page;
 pub use sign_in::{SIGN_IN, sign_in_first};
-pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, View, cookie_of};
+pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
-use view::{Fault, LANG_COOKIE, SignedIn, Told, VISITOR_COOKIE};
+use view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]

@@ -82,9 +82,7 @@ struct LoginPage<'a> {
 /// The client_id of the consent page that is gone on to.
 fn waiting_app(next: &str) -> Option<String> {
     let query = next.strip_prefix(&super::consent_page())?.strip_prefix('?')?;
-    let mut pairs = form::pairs(query).map(form::split);
-    let (_, id) = pairs.find(|(name, _)| *name == "client_id")?;
-    form::decode(id.as_bytes()).ok().map(|id| id.into_owned())
+    form::value_of(query, "client_id").map(|id| id.into_owned())
 }
 
 fn login_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {

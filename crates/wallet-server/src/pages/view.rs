@@ -33,10 +33,12 @@ const LONGEST_ADDRESS: usize = 8_000;
 const PROLONGED_EVERY: Duration = Duration::from_secs(60);
 
 /// The session of whoever is signed in. A handler that takes it is for nobody else.
-#[derive(Clone)]
-pub(crate) struct SignedIn {
-    pub(crate) session: Digest,
-    pub(crate) user: User,
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Digest,
+    /// The user.
+    pub user: User,
 }
 
 /// What every page is given.

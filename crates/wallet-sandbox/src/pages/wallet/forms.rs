@@ -96,11 +96,11 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
         return wallet.refused(&sheet, no_password());
     }
     // What is paid, for the receipt.
-    let asked = match wallet.fomo.pending(&wallet.session(), id, &trade_id).await {
+    let asked = match wallet.fomo.pending(&wallet.key(), id, &trade_id).await {
         Ok(asked) => asked,
         Err(error) => return wallet.refused(&sheet, NotDone::of(&error, lang)),
     };
-    match wallet.fomo.confirm_pay(&wallet.session(), id, &trade_id, &pwd).await {
+    match wallet.fomo.confirm_pay(&wallet.key(), id, &trade_id, &pwd).await {
         Ok(done) => {
             let onward = after_payment(
                 done.redirect_uri.as_str(),

@@ -11,17 +11,17 @@ mod sheet;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
 use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
-use http::{HeaderValue, Method};
 use serde::Deserialize;
 use wallet_api::fomo::SessionKey;
 use wallet_api::vas::{self, Profile};
 use wallet_client::{FomoWallet, VasWallet};
 use wallet_core::{Transport, form};
-use wallet_platform::{DevBalance, Digest, LookAtSession, User};
+use wallet_platform::{DevBalance, Digest, User};
 use wallet_server::pages::{
-    Asked, Posted, SESSION_COOKIE, View, cookie_of, page as render, see_other, sign_in_first,
+    Asked, Posted, SESSION_COOKIE, SignedIn, View, cookie_of, page as render, see_other,
 };
 
 pub(crate) use forms::{approve, confirm, expire, pay, scan};
@@ -133,6 +133,7 @@ impl Transport for InLanguage {
 pub(crate) struct Wallet {
     pages: Pages,
     view: View,
+    session: Digest,
     user: User,
     key: String,
     fomo: FomoWallet<InLanguage>,
@@ -152,36 +153,26 @@ fn wallet_of(profile: Profile) -> &'static str {
 
 impl FromRequestParts<Pages> for Wallet {
     type Rejection = Response;
-    /// Everybody else signs in first, and comes back.
     async fn from_request_parts(parts: &mut Parts, pages: &Pages) -> Result<Self, Response> {
+        let SignedIn { session, user } = SignedIn::from_request_parts(parts, pages).await?;
         let view = View::from_request_parts(parts, pages).await.map_err(IntoResponse::into_response)?;
-        // What a form asks for has no address.
-        let here = if parts.method == Method::GET { view.here() } else { "/wallet".to_owned() };
-        let sign_in = || see_other(&sign_in_first(&here));
-        let key = cookie_of(&parts.headers, SESSION_COOKIE).ok_or_else(sign_in)?.to_owned();
-        let session = pages.shared.store.vault().hash(&key);
-        let found = pages.shared.store.view(LookAtSession(session)).await;
-        let found = found.map_err(|failure| wallet_server::pages::failure(&view, &failure))?;
-        let (user, _) = found.ok_or_else(sign_in)?;
+        // The wallet speaks for the user: it sends the session's own key.
+        let key = cookie_of(&parts.headers, SESSION_COOKIE).unwrap_or_default().to_owned();
         let transport = InLanguage(pages.transport.clone(), view.tag());
         let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
         let vas = VasWallet::new(transport, &base::<vas::Vas>(pages));
-        Ok(Self { pages: pages.clone(), view, user, key, fomo, vas })
+        Ok(Self { pages: pages.clone(), view, session, user, key, fomo, vas })
     }
 }
 
 impl Wallet {
-    fn session(&self) -> SessionKey<'_> {
+    fn key(&self) -> SessionKey<'_> {
         SessionKey::new(self.key.as_str())
-    }
-
-    fn session_hash(&self) -> Digest {
-        self.pages.shared.store.vault().hash(&self.key)
     }
 
     /// What the user has, and how much of it.
     async fn purses(&self) -> Result<Vec<(Purse, String)>, NotDone> {
-        let coins = self.fomo.coins(&self.session()).await;
+        let coins = self.fomo.coins(&self.key()).await;
         let coins = coins.map_err(|error| NotDone::of(&error, self.view.lang))?;
         let coin = |coin: wallet_api::fomo::UserCoin| {
             (Purse::Coin(coin.coin_id, coin.coin_name), coin.balance.to_string())
@@ -267,7 +258,7 @@ impl Wallet {
         let mut random = [0; 8];
         self.pages.shared.store.vault().crypto().fill(&mut random);
         let id = u64::from_le_bytes(random);
-        self.pages.outcomes.put(self.user.id, self.session_hash(), id, outcome);
+        self.pages.outcomes.put(self.user.id, self.session, id, outcome);
         let id = id.to_string();
         let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
         see_other(&format!("{path}?{}", form::query(&query)))
@@ -275,7 +266,7 @@ impl Wallet {
 
     /// The outcome that an address tells, when this session brought it about.
     fn told(&self, asked: &Wanted) -> Option<Outcome> {
-        self.pages.outcomes.get(self.user.id, self.session_hash(), asked.told.parse().ok()?)
+        self.pages.outcomes.get(self.user.id, self.session, asked.told.parse().ok()?)
     }
 
     fn refused(&self, asked: &Wanted, why: NotDone) -> Response {

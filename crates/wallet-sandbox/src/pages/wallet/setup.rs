@@ -57,7 +57,7 @@ pub(crate) async fn set_password(wallet: Wallet, posted: Posted) -> Response {
     } else if chosen != posted.text("again") {
         Err(NotDone::because("两次输入的支付密码不同。", "The two payment passwords differ."))
     } else {
-        let set = wallet.fomo.set_wallet_pwd(&wallet.session(), pwd, chosen).await;
+        let set = wallet.fomo.set_wallet_pwd(&wallet.key(), pwd, chosen).await;
         set.map_err(|error| NotDone::of(&error, wallet.view.lang))
     };
     match set {

@@ -137,7 +137,7 @@ impl Wallet {
             return Err(no_number());
         };
         let trade = TradeId::new(trade_id.to_owned());
-        let pending = match self.fomo.pending(&self.session(), TransferId::new(id), &trade).await {
+        let pending = match self.fomo.pending(&self.key(), TransferId::new(id), &trade).await {
             Ok(pending) => pending,
             Err(error) => {
                 // What is done already is told in the refusal (R14).

@@ -4,7 +4,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use wallet_api::fomo::Fomo;
 use wallet_core::Platform as _;
-use wallet_platform::{App, AppsOf, EndOldSecret, RotateSecret, ShowSecret, User};
+use wallet_platform::{App, EndOldSecret, FindApp, RotateSecret, ShowSecret, User};
+use wallet_store::Failure;
 
 use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with, shown_time};
 use super::{
@@ -47,8 +48,11 @@ pub(super) async fn own_app(
     user: &User,
     client_id: &str,
 ) -> Result<App, Response> {
-    let apps = server.inner.store.view(AppsOf(user.id)).await.or_page(view)?;
-    apps.into_iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown(view))
+    match server.inner.store.view(FindApp::new(client_id)).await {
+        Ok(keys) if keys.app.owner == user.id => Ok(keys.app),
+        Ok(_) | Err(Failure::Refused(_)) => Err(unknown(view)),
+        Err(no) => Err(failure(view, &no)),
+    }
 }
 
 pub(crate) async fn fomo(

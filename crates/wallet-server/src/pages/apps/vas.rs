@@ -8,7 +8,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use wallet_api::vas::{Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
-use wallet_platform::{ShowCredentials, User, VasApp, VasApps};
+use wallet_platform::{OwnVasApp, ShowCredentials, User, VasApp, VasAppId};
 use wallet_store::StoreError;
 
 use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with};
@@ -145,8 +145,9 @@ pub(super) async fn own_vas_app(
     user: &User,
     id: &str,
 ) -> Result<VasApp, Response> {
-    let apps = server.inner.store.view(VasApps { owner: user.id }).await.or_page(view)?;
-    apps.into_iter().find(|app| app.id.0.to_string() == id).ok_or_else(|| unknown(view))
+    let app = id.parse().map(VasAppId).map_err(|_| unknown(view))?;
+    let own = server.inner.store.view(OwnVasApp { owner: user.id, app }).await.or_page(view)?;
+    own.ok_or_else(|| unknown(view))
 }
 
 pub(crate) async fn vas(
