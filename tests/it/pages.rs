@@ -462,6 +462,12 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;
     assert_eq!(texts(&waiting, "h2 .tag"), ["waiting"]);
     assert!(waiting.contains("HTTP 503") && !waiting.contains("Send again"), "{waiting}");
+    // What went to an app elsewhere is in the inspector, with what came back.
+    let refused = bob.get("/inspect?show=refused").await.text;
+    let row = texts(&refused, "summary").into_iter().find(|row| row.contains(&merchant.url));
+    let row = row.unwrap_or_else(|| panic!("{refused}"));
+    assert!(row.contains("503") && row.contains("not heard; that takes HTTP 200"), "{row}");
+    assert!(refused.contains("payout-1") && refused.contains("webhook-signature"), "{refused}");
     // Whoever has mended a receiver need not wait, and nobody else decides that.
     world.advance(600).await;
     let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;

@@ -153,7 +153,7 @@ async fn main() {
         take("payments").await;
         browser.go("/apps/fomo/corner_cafe/deliveries").await;
         take("deliveries").await;
-        browser.press("section h2 a").await;
+        browser.press("section a[href*='/deliveries/']").await;
         take("delivery").await;
         browser.go("/apps").await;
         browser.press("a[href^='/apps/vas/']").await;

@@ -30,10 +30,10 @@ const SHOWN: usize = 8;
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
     let now = shown_time(pages.shared.clock.now());
-    let exchanges = seen(&pages, &view, Show::All, 0, SHOWN);
+    let exchanges = seen(&pages, &view, Show::Apps, 0, SHOWN);
     render(&HomePage { view: &view, url: &pages.shared.url, now, exchanges })
 }
 
 pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {
-    render(&Exchanges { view: &view, exchanges: seen(&pages, &view, Show::All, 0, SHOWN) })
+    render(&Exchanges { view: &view, exchanges: seen(&pages, &view, Show::Apps, 0, SHOWN) })
 }
