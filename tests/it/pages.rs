@@ -476,10 +476,16 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert!(now.is_empty() || now == id);
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/apps").await;
-    for path in ["/apps/fomo/bobs/deliveries", "/apps/fomo/demo_app/deliveries"] {
-        let foreign = alice.post("/apps/new", path, &[("now", &id)]).await;
-        assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    let foreign = alice.post("/apps/new", "/apps/fomo/bobs/deliveries", &[("now", &id)]).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    // Nor by way of an app of one's own.
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let own = "/apps/fomo/demo_app/deliveries";
+    for field in ["now", "delivery"] {
+        assert_eq!(owner.post("/apps/new", own, &[(field, &id)]).await.status, StatusCode::NOT_FOUND);
     }
+    assert_eq!(owner.get(&format!("{own}/{id}")).await.status, StatusCode::NOT_FOUND);
     let before = merchant.heard().len();
     let list = "/apps/fomo/bobs/deliveries";
     let sent = bob.post(list, list, &[("now", &id)]).await;
@@ -871,6 +877,16 @@ async fn the_inspector_shows_what_is_asked_for() {
         "{refused}"
     );
     assert_eq!(rows(&mut alice, "other").await, rows(&mut alice, "all").await);
+    // However much a request says, a page shows the beginning of it.
+    let long = "a".repeat(30_000);
+    let request = http::Request::post(alice.url(&format!("/fomo/customer/login?{long}")))
+        .header("authorization", &long)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(long.clone().into_bytes())
+        .unwrap();
+    world.transport().send(request).await.unwrap();
+    let shown = alice.get("/inspect?show=refused").await.text;
+    assert!(shown.contains("/fomo/customer/login") && shown.len() < 50_000, "{}", shown.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1073,9 +1089,9 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
     // A link that cannot be read, in the language of the page.
     for (link, zh, en) in [
         ("x", "缺了一部分", "something of it is missing"),
-        ("vaslogin://{", "不是 JSON 对象", "not a JSON object"),
+        ("vaslogin://{", "不是 JSON 对象", "Not a JSON object"),
         ("vaslogin://{\"type\":\"login\"}", "缺失", "is missing"),
-        ("other://{\"type\":\"login\"}", "scheme 不是钱包的", "the scheme is none of the wallet"),
+        ("other://{\"type\":\"login\"}", "cheme 不是钱包的", "The scheme is none of the wallet"),
     ] {
         for (lang, words) in [("zh", zh), ("en", en)] {
             let got = visitor.get(&format!("/link?{}&lang={lang}", form_of(&[("text", link)]))).await;

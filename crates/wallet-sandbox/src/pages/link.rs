@@ -13,8 +13,8 @@ use wallet_platform::CheckPay;
 use wallet_server::pages::{Asked, View, in_words, page as render};
 use wallet_store::Failure;
 
-use super::Pages;
 use super::wallet::cannot_be_paid;
+use super::{Pages, sentence};
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -156,12 +156,12 @@ fn make(scheme: &str, members: &[(String, String)]) -> Made {
 }
 
 async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, String> {
-    let payload = link::payload(text).map_err(|error| error.in_words(view.lang))?;
-    let json = payload.json().map_err(|error| error.in_words(view.lang))?;
+    let payload = link::payload(text).map_err(|error| sentence(&error.in_words(view.lang)))?;
+    let json = payload.json().map_err(|error| sentence(&error.in_words(view.lang)))?;
     let mut warnings = Warnings::default();
     let (members, unread) = match members(json, &mut warnings) {
         Ok(members) => (members, None),
-        Err(error) => (Vec::new(), Some(error.in_words(view.lang))),
+        Err(error) => (Vec::new(), Some(sentence(&error.in_words(view.lang)))),
     };
     let (kind, known) = match (unread, AnyLink::read(&payload)) {
         (Some(why), _) => (Err(why), Vec::new()),
@@ -172,7 +172,7 @@ async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, St
             };
             (Ok(kind), known(pages, view, link, json).await)
         }
-        (None, Err(error)) => (Err(error.in_words(view.lang)), Vec::new()),
+        (None, Err(error)) => (Err(sentence(&error.in_words(view.lang))), Vec::new()),
     };
     let warnings = payload.warnings.iter().chain(warnings.iter());
     let warnings = warnings.map(|warning| warning_in(view, warning)).collect();

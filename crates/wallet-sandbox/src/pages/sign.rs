@@ -11,7 +11,7 @@ use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, fomo, rsa};
 use wallet_server::pages::{Asked, Posted, View, in_words, page as render};
 
-use super::Pages;
+use super::{Pages, sentence};
 
 /// What was filled in, but for secrets.
 #[derive(Default)]
@@ -105,7 +105,7 @@ pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted:
 
 async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Shown, String> {
     let kind = <pay::Link<'_> as OutgoingLink>::META;
-    let sent = SentLink::read(kind, text).map_err(|why| why.in_words(view.lang))?;
+    let sent = SentLink::read(kind, text).map_err(|why| sentence(&why.in_words(view.lang)))?;
     let key = match key {
         "" => {
             let app = pages.vas_app(&sent.key_id).await.map_err(|failure| in_words(view.lang, &failure))?;

@@ -14,6 +14,7 @@ use wallet_platform::Digest;
 use wallet_server::pages::{SIGN_IN, sign_in_first};
 use wallet_store::Failure;
 
+use super::super::sentence;
 use super::Wanted;
 
 /// What helps, and where it is done.
@@ -176,7 +177,7 @@ impl NotDone {
 
     /// A link that cannot be read.
     pub(super) fn unreadable(words: impl Fn(Lang) -> String) -> Self {
-        Self { help: Some(NO_LINK), ..Self::told(words) }
+        Self { help: Some(NO_LINK), ..Self::told(|lang| sentence(&words(lang))) }
     }
 
     /// A login that the user has consented to, and that the app did not take.
