@@ -10,6 +10,7 @@ mod consent;
 mod deliveries;
 mod docs;
 mod payments;
+mod posted;
 mod sign_in;
 mod view;
 
@@ -34,12 +35,14 @@ use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
 pub use docs::code_page;
+pub use posted::{Posted, PostedFile};
 pub use sign_in::{SIGN_IN, sign_in_first};
-pub use view::{Asked, Posted, PostedFile, SESSION_COOKIE, SignedIn, View, cookie_of};
+pub use view::{Asked, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
 use crate::wire::{PLATFORMS, wire};
-use view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE};
+use posted::{Fault, Told};
+use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]

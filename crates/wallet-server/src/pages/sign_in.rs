@@ -9,8 +9,10 @@ use wallet_api::fomo::{LoginName, Refusal, complete_register, login, register};
 use wallet_core::form;
 use wallet_platform::EndSession;
 
-use super::view::{Fault, LANG_COOKIE, Told, VISITOR_COOKIE, local};
-use super::{Asked, Hint, Posted, SESSION_COOKIE, View, failure, page_with, see_other, set_cookie, shape};
+use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
+use super::{
+    Asked, Fault, Hint, Posted, SESSION_COOKIE, Told, View, failure, page_with, see_other, set_cookie, shape,
+};
 use crate::server::Server;
 
 /// Where one signs in: the document's own address.

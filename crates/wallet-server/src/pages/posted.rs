@@ -1,0 +1,198 @@
+//! Forms of pages: what they bring along, and what may be wrong with them.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use wallet_api::fomo::Refusal;
+use wallet_core::crypto::equal;
+use wallet_core::{form, multipart};
+use wallet_platform::Reason;
+use wallet_store::Failure;
+
+use super::{View, problem};
+use crate::body;
+
+/// A form of one of these pages: it brought the visitor's token, and came from here.
+pub struct Posted(Vec<(String, String)>);
+
+impl std::fmt::Debug for Posted {
+    /// Names alone: a field may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Posted {
+    /// The text of a field; empty when it is not there.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text)
+    }
+}
+
+/// Most bytes of a form.
+const FORM_BYTES: usize = 64 * 1024;
+
+fn came_from_elsewhere(headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let own = header("host").map(|host| [format!("http://{host}"), format!("https://{host}")]);
+    let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    let other = origin.is_some_and(|origin| own.is_none_or(|own| !own.iter().any(|own| own == origin)));
+    other || header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+fn unreadable(view: &View) -> Response {
+    problem(
+        view,
+        StatusCode::BAD_REQUEST,
+        view.say("表单不可读", "The form cannot be read"),
+        view.say("它不完整、过大，或不是表单。", "It is not complete, too large, or no form."),
+        view.say("返回页面再提交一次。", "Go back to the page and send it again."),
+    )
+}
+
+/// The view and the body of a form's request.
+async fn opened(request: Request, limit: usize) -> Result<(Parts, View, Vec<u8>), Response> {
+    let (parts, body) = request.into_parts();
+    let Some(view) = parts.extensions.get::<View>().cloned() else {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return Err(response);
+    };
+    match body::read(body, limit).await {
+        Ok(bytes) => Ok((parts, view, bytes.to_vec())),
+        Err(_) => Err(unreadable(&view)),
+    }
+}
+
+impl Posted {
+    /// Why it counts for nothing, unless it brought the visitor's token and came from here.
+    fn refused(&self, view: &View, headers: &HeaderMap) -> Option<Response> {
+        let token = equal(self.text("csrf").as_bytes(), view.csrf.as_bytes());
+        if token && !came_from_elsewhere(headers) {
+            return None;
+        }
+        Some(problem(
+            view,
+            StatusCode::FORBIDDEN,
+            view.say("表单已过期", "This form is out of date"),
+            view.say(
+                "它不是由当前的页面和登录状态发出的，什么也没有执行。",
+                "It was not sent by this page as you are signed in now. Nothing was done.",
+            ),
+            view.say("重新打开页面再提交。", "Open the page again and send it from there."),
+        ))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = Response;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let (parts, view, bytes) = opened(request, FORM_BYTES).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&view))?;
+        let decode = |text: &str| form::decode(text.as_bytes()).map(|text| text.into_owned());
+        let pairs =
+            form::pairs(text).map(form::split).map(|(name, value)| Ok((decode(name)?, decode(value)?)));
+        let posted: Result<Vec<_>, form::FormError> = pairs.collect();
+        let posted = Self(posted.map_err(|_| unreadable(&view))?);
+        posted.refused(&view, &parts.headers).map_or(Ok(posted), Err)
+    }
+}
+
+/// Most bytes of a form with a file.
+const FILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// A form that brought a file along, in its field `file`.
+#[derive(Debug)]
+pub struct PostedFile {
+    /// The form's other fields.
+    pub form: Posted,
+    /// The file's bytes; empty when there is none.
+    pub file: Vec<u8>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for PostedFile {
+    type Rejection = Response;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let (parts, view, bytes) = opened(request, FILE_BYTES).await?;
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (mut fields, mut file) = (Vec::new(), Vec::new());
+        let read = multipart::boundary(kind).and_then(|boundary| {
+            multipart::parts(&bytes, boundary, |name, content| {
+                if name == "file" {
+                    file = content.to_vec();
+                    return Ok::<(), ()>(());
+                }
+                let text = std::str::from_utf8(content).map_err(|_| ())?;
+                fields.push((name.to_owned(), text.to_owned()));
+                Ok(())
+            })
+        });
+        if read != Some(Ok(())) {
+            return Err(unreadable(&view));
+        }
+        let form = Posted(fields);
+        form.refused(&view, &parts.headers).map_or(Ok(Self { form, file }), Err)
+    }
+}
+
+/// What may be wrong with a form, by its name in the address of the form's page.
+pub(crate) struct Fault {
+    pub(crate) id: &'static str,
+    /// What is wrong, and what to do.
+    pub(crate) zh: &'static str,
+    pub(crate) en: &'static str,
+}
+
+/// What an address says of a form that is shown again. Anybody can write one: it makes a page say what a form may say, and
+/// does nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Told {
+    fault: String,
+    /// Seconds until another try.
+    wait: String,
+}
+
+impl Told {
+    /// A fault of the form's own.
+    pub(crate) fn of(fault: &str) -> Self {
+        Self { fault: fault.to_owned(), wait: String::new() }
+    }
+
+    /// What this refusal is to a form, and how long one has to wait. Every other failure is none of its faults.
+    pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
+        let no = failure.refused().filter(|no| no.refusal == Reason::Fomo(refusal))?;
+        let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
+        Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
+    }
+
+    /// The same by another name where one has to wait.
+    pub(crate) fn or_locked(self, fault: &str) -> Self {
+        if self.wait.is_empty() { self } else { Self { fault: fault.to_owned(), ..self } }
+    }
+
+    /// As an address has it.
+    pub(crate) fn pairs(&self) -> [(&'static str, &str); 2] {
+        [("fault", &self.fault), ("wait", &self.wait)]
+    }
+
+    /// In words, where there is a fault.
+    pub(crate) fn in_words(&self, view: &View, faults: &[Fault]) -> Option<String> {
+        if self.fault.is_empty() {
+            return None;
+        }
+        let words = match faults.iter().find(|fault| fault.id == self.fault) {
+            Some(fault) => view.say(fault.zh, fault.en),
+            None => view.say("没有完成：请核对填写的内容。", "That did not work: look at what is filled in."),
+        };
+        Some(match self.wait.parse().map(Duration::from_secs) {
+            Ok(wait) => wallet_core::with_wait(words.trim_end_matches(['.', '。']), wait, view.lang),
+            Err(_) => words.to_owned(),
+        })
+    }
+}
