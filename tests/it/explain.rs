@@ -148,6 +148,13 @@ fn another_order_and_what_is_not_signed_are_told() {
         assert!(found.cause.in_words(Lang::En).contains(told_as), "{:?}", found.cause);
         assert_eq!(found.found, Some(text(fields)));
     }
+    // Not of whatever length: all orders of much text are much work.
+    let long = "x".repeat(1_024);
+    let mut much = FIELDS;
+    much[3].1 = &long;
+    let mut swapped = much;
+    swapped.swap(1, 4);
+    assert_eq!(told(&public, &much, &sign(&text(&swapped))).cause, Cause::OtherText);
     let mut other = FIELDS;
     other[0].1 = "0.002";
     assert_eq!(told(&public, &FIELDS, &sign(&text(&other))).cause, Cause::OtherText);

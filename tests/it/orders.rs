@@ -69,7 +69,15 @@ impl Shop {
     fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
         let (user, session) = self.world.users[who];
         let proof = Proof::remembered(&PasswordState { user, version: 1 }, PasswordKind::Wallet);
-        SubmitPay { session, proof, link, txid: txid.map(str::to_owned), seen: None, embedded: true }
+        SubmitPay {
+            session,
+            proof,
+            link,
+            txid: txid.map(str::to_owned),
+            seen: None,
+            missing: None,
+            embedded: true,
+        }
     }
 
     /// Somebody else pays.
@@ -572,22 +580,38 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     }
     let other = shop.broadcast("o-1", &"ef".repeat(32)).await;
     assert_eq!(refused(other), Refusal::OrderTaken, "one that nobody has seen either");
-    let paid = shop.other_pays(shop.link("o-1", "1.50")).await.unwrap();
-    // One that the chain shows takes the place, if it pays this order.
     let store = &shop.world.store;
-    let broadcast = async |data: &str| {
+    let missing = |invented: &str| Some(invented.repeat(32));
+    let pay = async |missing| {
+        store.submit(SubmitPay { missing, ..shop.submission(1, shop.link("o-1", "1.50"), None) }).await
+    };
+    // Not while a node may only be late with a payment, and not for another one that is missing.
+    assert_eq!(refused(pay(None).await), Refusal::OrderTaken);
+    assert_eq!(refused(pay(missing("cd")).await), Refusal::OrderTaken);
+    let paid = pay(missing("ab")).await.unwrap();
+    // One that the chain shows takes the place, if it pays this order.
+    let broadcast = async |data: &str, missing| {
         let txid = shop.send(&shop.from_addr, &shop.to_addr, "VAS", "1.5", data).await;
         let seen = store.view(DevTransaction(txid.clone())).await.unwrap();
-        store.submit(SubmitPay { seen, ..shop.submission(0, shop.link("o-2", "1.50"), Some(&txid)) }).await
+        let submission = shop.submission(0, shop.link("o-2", "1.50"), Some(&txid));
+        store.submit(SubmitPay { seen, missing, ..submission }).await
     };
-    assert_eq!(refused(broadcast("o-3").await), Refusal::OrderTaken, "it pays another order");
-    let shown = broadcast("o-2").await.unwrap();
+    let other = broadcast("o-3", missing("cd")).await;
+    assert_eq!(refused(other), Refusal::NotPayable, "nobody squats on what pays another order");
+    assert_eq!(refused(broadcast("o-2", None).await), Refusal::OrderTaken);
+    let shown = broadcast("o-2", missing("cd")).await.unwrap();
+    // Whoever repeats it is told the same, and it stays its payer's.
+    let again = shop.submission(1, shop.link("o-2", "1.50"), Some(&shown.txid));
+    assert_eq!(store.submit(again).await.unwrap(), shown);
+    assert_eq!(shop.order("o-2").await.payer, shop.world.users[0].0);
     // And what pays is not pushed out again, by nobody.
     for (order_id, txid) in [("o-1", &paid.txid), ("o-2", &shown.txid)] {
         assert_eq!(refused(shop.broadcast(order_id, &"12".repeat(32)).await), Refusal::OrderTaken);
         assert_eq!(shop.order(order_id).await.txid.as_ref(), Some(txid));
     }
-    assert_eq!(refused(shop.other_pays(shop.link("o-2", "1.50")).await), Refusal::OrderTaken);
+    let late =
+        SubmitPay { missing: Some(shown.txid.clone()), ..shop.submission(1, shop.link("o-2", "1.50"), None) };
+    assert_eq!(refused(store.submit(late).await), Refusal::OrderTaken, "the chain has shown it");
     shop.mine(1).await;
     for (order_id, txid) in [("o-1", paid.txid), ("o-2", shown.txid)] {
         let order = shop.order(order_id).await;

@@ -40,6 +40,8 @@ pub struct SubmitPay {
     pub txid: Option<String>,
     /// What the chain has of it now.
     pub seen: Option<Transaction>,
+    /// The transaction that was submitted before, if the chain was just asked for it and has none.
+    pub missing: Option<String>,
     /// Whether the chain is the embedded one, on which the platform's wallet pays.
     pub embedded: bool,
 }
@@ -128,13 +130,15 @@ impl VasOrder {
             && self.callback_url == link.callback_url.as_str()
     }
 
-    /// Whether another payment may be submitted; `shown` is one that the chain has and that pays. A transaction that the chain
-    /// has never shown keeps no place: whoever sees a link could invent one, again and again. One that it has shown may come
-    /// back.
-    pub fn is_free(&self, now: UnixTime, shown: bool) -> bool {
+    /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place for long, since
+    /// whoever sees a link could invent one: another that pays takes it, once the chain was asked and has it not. One that
+    /// the chain has shown may come back.
+    ///
+    /// `instead`: whether the other is on the chain and pays, and the chain has just said that it has none of this one's.
+    pub fn is_free(&self, now: UnixTime, instead: bool) -> bool {
         let gives_way = match self.missing_since {
             Some(since) => !self.known || now > since + lifetimes::MISSING_PAYMENT,
-            None => !self.known && shown,
+            None => !self.known && instead,
         };
         self.state == OrderState::Open || (self.state == OrderState::Submitted && gives_way)
     }
@@ -239,23 +243,23 @@ impl Command for SubmitPay {
         // A payment of the platform's own stands on the chain with this very commit.
         let shown = match (&given, &self.seen) {
             (None, _) => true,
-            (Some(txid), Some(seen)) if seen.txid == *txid => {
-                matches!(order.verdict(seen)?, Verdict::Pays { .. })
-            }
+            (Some(txid), Some(seen)) if seen.txid == *txid => match order.verdict(seen)? {
+                Verdict::Pays { .. } => true,
+                // It never will: nobody squats on what pays another order.
+                _ => return Err(not_payable("txid")),
+            },
             _ => false,
         };
+        let missing = self.missing.is_some() && self.missing == order.txid;
         let order = match order {
-            order if order.is_free(cx.now, shown) => order,
-            VasOrder { id, txid: Some(txid), payer, .. } => {
-                // The reply to the first submission was lost.
-                let again = given.as_ref().map_or(payer == user.id, |given| *given == txid);
-                return if again {
-                    Ok(SubmittedPay { order: id, txid, opens })
-                } else {
-                    Err(Refusal::OrderTaken.into())
-                };
+            // The reply to the first submission was lost.
+            VasOrder {
+                id, state: OrderState::Submitted | OrderState::Paid, txid: Some(txid), payer, ..
+            } if given.as_ref().map_or(payer == user.id && !missing, |given| *given == txid) => {
+                return Ok(SubmittedPay { order: id, txid, opens });
             }
-            _ => return Err(Refusal::Internal.into()),
+            order if order.is_free(cx.now, shown && missing) => order,
+            _ => return Err(Refusal::OrderTaken.into()),
         };
         let txid = match given {
             Some(txid) => match rows.find::<VasPayment>(&(app.owner, txid.clone()))? {

@@ -187,6 +187,9 @@ const BACK: &str = "-back";
 /// Most lines and orders that are kept.
 const LINES: usize = 200;
 const ORDERS: usize = 2000;
+/// Of these, most of one customer, and most that wait to be paid.
+const EACH: usize = 50;
+const EACH_WAITING: usize = 20;
 /// Most customers, and most sign-ins that have begun.
 const CUSTOMERS: usize = 10_000;
 /// How long an order that nobody pays keeps its place. FOMO takes a payment for minutes; a pay link has no end of its own.
@@ -245,8 +248,12 @@ const NO_ADDRESS: Stopped =
     Stopped::Because("商店自己的地址不可用。", "The shop's own address cannot be used.");
 const SIGN_IN: Stopped = Stopped::Because("请先登录商店。", "Sign in to the shop first.");
 const FULL: Stopped = Stopped::Because(
-    "等待付款的订单太多：请先付掉你的，或过一小时再来。",
-    "Too many orders wait to be paid: pay yours, or come back in an hour.",
+    "等待付款的订单太多：请过一小时再来。",
+    "Too many orders wait to be paid: come back in an hour.",
+);
+const YOURS: Stopped = Stopped::Because(
+    "你有太多订单在等待付款：请先付掉几个，或过一小时再来。",
+    "Too many of your orders wait to be paid: pay some of them, or come back in an hour.",
 );
 
 /// The newest stands last; the oldest goes where there is no place.
@@ -261,16 +268,25 @@ fn put<V>(kept: &mut IndexMap<String, V>, key: String, value: V) {
 impl Kept {
     /// Makes place for another order. One that somebody may be paying right now keeps its place: nobody pays for nothing
     /// because others ask for much.
-    fn make_place(&mut self, now: UnixTime) -> Result<(), Stopped> {
+    fn make_place(&mut self, now: UnixTime, customer: &Customer) -> Result<(), Stopped> {
+        let waits = |order: &Bought| order.state == State::Waiting && now <= order.at + WAITS;
+        let own = || self.orders.values().filter(|order| customer.has(order));
+        if own().filter(|order| waits(order)).count() >= EACH_WAITING {
+            return Err(YOURS);
+        }
+        // Nobody who buys much puts out what others have bought.
+        if own().count() >= EACH {
+            let own = self.orders.values().position(|order| customer.has(order) && !waits(order));
+            self.orders.shift_remove_index(own.ok_or(YOURS)?);
+        }
         if self.orders.len() < ORDERS {
             return Ok(());
         }
         // First what nothing more is to come of, then what was served. The oldest of each.
         let rank = |order: &Bought| match order.state {
             State::Refunded | State::Expired => Some(0),
-            State::Waiting if now > order.at + WAITS => Some(1),
+            State::Waiting => (!waits(order)).then_some(1),
             State::Paid => Some(2),
-            State::Waiting => None,
         };
         let ranked = (0..).zip(self.orders.values()).filter_map(|(at, order)| Some((rank(order)?, at)));
         let (_, at) = ranked.min().ok_or(FULL)?;
@@ -436,7 +452,7 @@ impl<T: Transport + Clone> Merchant<T> {
         let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
         let customer = self.customer(visitor).ok_or(SIGN_IN)?;
         let now = (self.now)();
-        self.kept().make_place(now)?;
+        self.kept().make_place(now, &customer)?;
         let id = format!("{}-{}", item.id, &self.random()[..12]);
         let amount = item.amount()?;
         let mut bought = Bought {
@@ -655,10 +671,14 @@ impl<T: Transport + Clone> Merchant<T> {
 mod tests {
     use super::*;
 
-    fn bought(id: usize, state: State, at: i64) -> Bought {
-        Bought {
-            id: id.to_string(),
-            customer: String::new(),
+    fn customer(id: usize) -> Customer {
+        Customer { way: Way::Fomo, name: String::new(), id: id.to_string(), token: None }
+    }
+
+    fn buy(kept: &mut Kept, id: &str, of: usize, state: State, at: i64) {
+        let bought = Bought {
+            id: id.to_owned(),
+            customer: of.to_string(),
             item: ITEMS[0],
             way: Way::Fomo,
             at: UnixTime::from_secs(at),
@@ -670,38 +690,53 @@ mod tests {
             payer: None,
             order: None,
             until: None,
-        }
+        };
+        kept.orders.insert(id.to_owned(), bought);
     }
+
+    const NOW: UnixTime = UnixTime::from_secs(10_000);
 
     #[test]
     fn a_full_shop_refuses_rather_than_forgets_what_somebody_may_be_paying() {
-        let now = UnixTime::from_secs(10_000);
         let mut kept = Kept::default();
         let states = [State::Paid, State::Waiting, State::Expired, State::Refunded];
         for id in 0..ORDERS {
             // The first of those that wait has waited too long.
-            let at = if id == 1 { 0 } else { 10_000 };
-            kept.orders.insert(id.to_string(), bought(id, states[id % 4], at));
+            buy(&mut kept, &id.to_string(), id / 10, states[id % 4], if id == 1 { 0 } else { 10_000 });
         }
-        let mut gone = Vec::new();
-        while kept.make_place(now).is_ok() {
-            let before: Vec<String> = kept.orders.keys().cloned().collect();
-            kept.orders.insert(format!("new {}", gone.len()), bought(0, State::Waiting, 10_000));
-            if kept.orders.len() == ORDERS {
-                gone.push(before);
+        let mut steps: Vec<Vec<String>> = Vec::new();
+        for id in ORDERS.. {
+            if kept.make_place(NOW, &customer(id)).is_err() {
+                break;
             }
+            steps.push(kept.orders.keys().cloned().collect());
+            buy(&mut kept, &id.to_string(), id, State::Waiting, 10_000);
         }
-        assert!(
-            kept.orders.values().all(|order| order.state == State::Waiting),
-            "all that is left may be paid"
-        );
-        assert!(!kept.orders.contains_key("1") && kept.orders.contains_key("5"));
         assert_eq!(kept.orders.len(), ORDERS);
+        assert!(kept.orders.values().all(|order| order.state == State::Waiting), "all of it may be paid");
+        assert!(!kept.orders.contains_key("1") && kept.orders.contains_key("5"));
         // What is over goes before what waited too long, and that before what was served.
-        assert!(gone[1].contains(&"1".to_owned()) && gone[1].contains(&"0".to_owned()));
-        let place = |id: &str| gone.iter().position(|kept| !kept.contains(&id.to_owned()));
-        assert!(place("2") < place("1") && place("1") < place("0") && place("0") < place("4"));
+        let gone = |id: &str| steps.iter().position(|kept| !kept.contains(&id.to_owned()));
+        assert!(gone("2") < gone("1") && gone("1") < gone("0") && gone("0") < gone("4"));
         // An hour later there is place again.
-        assert!(kept.make_place(now + WAITS + Duration::from_secs(1)).is_ok());
+        assert!(kept.make_place(NOW + WAITS + Duration::from_secs(1), &customer(1)).is_ok());
+    }
+
+    #[test]
+    fn a_customer_who_buys_much_puts_out_nobody_elses() {
+        let mut kept = Kept::default();
+        buy(&mut kept, "hers", 1, State::Paid, 10_000);
+        for id in 0..EACH_WAITING {
+            assert!(kept.make_place(NOW, &customer(2)).is_ok());
+            buy(&mut kept, &format!("waits {id}"), 2, State::Waiting, 10_000);
+        }
+        assert!(kept.make_place(NOW, &customer(2)).is_err() && kept.make_place(NOW, &customer(1)).is_ok());
+        kept.orders.shift_remove("waits 0");
+        for id in 0..2 * ORDERS {
+            assert!(kept.make_place(NOW, &customer(2)).is_ok());
+            buy(&mut kept, &format!("paid {id}"), 2, State::Paid, 10_000);
+        }
+        assert_eq!(kept.orders.len(), 1 + EACH);
+        assert!(kept.orders.contains_key("hers") && kept.orders.contains_key("waits 1"));
     }
 }

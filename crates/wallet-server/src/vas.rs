@@ -7,8 +7,9 @@ use wallet_api::vas::*;
 use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
-    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindVasApp, OrderOf, PasswordKind, Reason, RedeemOpenCode,
-    Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who, read_pay,
+    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindOrder, FindVasApp, OrderOf, PasswordKind, Reason,
+    RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who,
+    read_pay,
 };
 use wallet_store::Failure;
 
@@ -116,15 +117,26 @@ impl Inner {
         let Proven { proof, memory } = proven.map_err(in_vas_words)?;
         let txid = request.txid.map(|txid| txid.as_str().to_owned());
         let seen = match &txid {
-            Some(txid) => self.watcher.glance(txid).await,
+            Some(txid) => self.watcher.glance(txid).await.flatten(),
             None => None,
         };
+        let missing = self.missing(link.app_uuid.as_str(), order_id.as_str()).await?;
         let embedded = self.watcher.chain().is_embedded();
-        let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, embedded };
+        let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, embedded };
         let submitted = self.store.submit(command).await.map_err(in_vas_words)?;
         self.prover.remember(memory);
         self.watcher.submitted(submitted.order, submitted.txid.clone());
         Ok(submit_pay::Response { order_id, txid: submitted.txid.into(), address: submitted.opens })
+    }
+
+    /// The transaction that was submitted for an order, if the chain has never shown it, was just asked for it, and has none.
+    async fn missing(&self, uuid: &str, order_id: &str) -> Result<Option<String>, Failure> {
+        let order = FindOrder { uuid: uuid.to_owned(), order_id: order_id.to_owned() };
+        match self.store.view(order).await {
+            Ok(order) => Ok(self.watcher.missing(&order).await),
+            Err(Failure::Refused(_)) => Ok(None), // there is no order yet
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn order(&self, request: order::Request<'_>) -> Handled<order::Endpoint> {

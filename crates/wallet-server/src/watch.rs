@@ -12,7 +12,7 @@ use wallet_api::vas::OrderState;
 use wallet_core::UnixTime;
 use wallet_core::chain::Transaction;
 use wallet_core::crypto::from_hex;
-use wallet_platform::{ObservePayment, OrderSeq, WatchedOrders};
+use wallet_platform::{ObservePayment, OrderSeq, VasOrder, WatchedOrders};
 use wallet_store::Store;
 
 use crate::callbacks::Callbacks;
@@ -80,13 +80,20 @@ impl Watcher {
         &self.inner.chain
     }
 
-    /// What the chain has of a transaction right now, if it says so soon: whoever submits one need not wait for a node.
-    pub(crate) async fn glance(&self, txid: &str) -> Option<Transaction> {
+    /// What the chain has of a transaction right now; none when it does not say so soon: whoever submits one need not wait
+    /// for a node.
+    pub(crate) async fn glance(&self, txid: &str) -> Option<Option<Transaction>> {
         if txid.len() != 64 || from_hex(txid).is_none() {
             return None; // it is refused
         }
         let txid = txid.to_ascii_lowercase();
-        tokio::time::timeout(GLANCE, self.inner.chain.transaction(&txid)).await.ok()?.ok()?
+        tokio::time::timeout(GLANCE, self.inner.chain.transaction(&txid)).await.ok()?.ok()
+    }
+
+    /// The transaction of an order that waits, if the chain has never shown it, and says now that it has none.
+    pub async fn missing(&self, order: &VasOrder) -> Option<String> {
+        let txid = order.txid.as_ref().filter(|_| order.state == OrderState::Submitted && !order.known)?;
+        self.glance(txid).await?.is_none().then(|| txid.clone())
     }
 
     /// Says that a payment was submitted.

@@ -138,7 +138,7 @@ fn curl(url: &str, exchange: &Exchange) -> String {
     let query = if exchange.query.is_empty() { String::new() } else { format!("?{}", exchange.query) };
     let host = exchange.sent.as_ref().map_or(url, |(_, host)| host);
     let address = quoted(&format!("{host}{}{query}", exchange.path));
-    let mut text = format!("curl -s -X {} {address}", exchange.method);
+    let mut text = format!("curl -s -X {} {address}", quoted(&exchange.method));
     for (name, value) in &exchange.headers {
         text.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
     }

@@ -138,20 +138,20 @@ pub(crate) async fn sign_in(
     Path(way): Path<String>,
     headers: HeaderMap,
 ) -> Response {
+    let Some(way) = Way::of(&way) else {
+        let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
+        return not_served(&view, StatusCode::NOT_FOUND, why);
+    };
     // A sign-in begins with a new name: one that somebody else has put into this browser is worth nothing after it.
     pages.merchant.leave(visitor(&headers));
     let visitor = pages.merchant.random();
-    let response = match Way::of(&way) {
-        None => {
-            let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
-            not_served(&view, StatusCode::NOT_FOUND, why)
-        }
-        Some(Way::Fomo) => see_other(&pages.merchant.fomo_login(&visitor)),
-        Some(Way::Vas(profile)) => match pages.merchant.vas_login(&visitor, profile) {
+    let response = match way {
+        Way::Fomo => see_other(&pages.merchant.fomo_login(&visitor)),
+        Way::Vas(profile) => match pages.merchant.vas_login(&visitor, profile) {
             None => stopped(&view, view.say("无法生成链接。", "No link could be made.")),
             Some(text) => render(&CodePage {
                 view: &view,
-                title: format!("{} {}", view.say("扫码登录", "Sign in by QR code:"), Way::Vas(profile).name()),
+                title: format!("{} {}", view.say("扫码登录", "Sign in by QR code:"), way.name()),
                 lead: view.say(
                     "用钱包扫描；同意后回到商店就已登录。",
                     "Scan it with the wallet. Once you have consented, come back to the shop: you are signed in.",

@@ -25,6 +25,8 @@ const EACH_PAGE: u64 = 50;
 /// How many that were never heard are sent again at once, and how many of them are looked at in one go.
 const AT_ONCE: usize = 500;
 const LOOKED_AT: u64 = 100;
+/// How often at most: those that were sent again before are passed over, however many.
+const LOOKS: usize = 50;
 
 /// What a callback tells of.
 struct About {
@@ -198,17 +200,18 @@ async fn never_heard(
     limit: usize,
 ) -> Result<Vec<DeliveryId>, Failure> {
     let (mut found, mut before) = (Vec::new(), None);
-    loop {
+    for _ in 0..LOOKS {
         let query = CallbacksOf { app, unheard: true, before, limit: LOOKED_AT };
         let (callbacks, older) = store.view(query).await?;
         let again = callbacks.iter().filter(|one| one.may_be_sent_again() && fits(one));
         found.extend(again.map(|one| one.delivery.id));
         if found.len() >= limit || older.is_none() {
-            found.truncate(limit);
-            return Ok(found);
+            break;
         }
         before = older;
     }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// An attempt as a line of a table.

@@ -73,9 +73,9 @@ pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-/// A path as a link may begin with it: two slashes would lead to another host.
+/// A path as a link may begin with it: two slashes would lead to another host, and some take a backslash for one.
 fn of_this_host(path: &str) -> String {
-    format!("/{}", path.trim_start_matches('/'))
+    format!("/{}", path.trim_start_matches(['/', '\\']))
 }
 
 fn language(text: &str) -> Option<Lang> {

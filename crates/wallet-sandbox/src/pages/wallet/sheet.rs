@@ -219,9 +219,14 @@ impl Wallet {
             Err(failure) => return Err(NotDone::failed(&failure)),
         }
         let order = found(store.view(FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() }).await);
-        match order.map_err(|failure| NotDone::failed(&failure))? {
-            // What the wallet pays is on the chain at once.
-            Some(order) if !order.is_free(self.pages.shared.clock.now(), true) => {
+        let order = order.map_err(|failure| NotDone::failed(&failure))?;
+        // What the wallet pays is on the chain at once.
+        let instead = match &order {
+            Some(order) => self.pages.shared.server.watcher().missing(order).await.is_some(),
+            None => false,
+        };
+        match order {
+            Some(order) if !order.is_free(self.pages.shared.clock.now(), instead) => {
                 Ok(self.submitted_before(&app, order))
             }
             _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),
