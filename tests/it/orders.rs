@@ -620,6 +620,22 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
 }
 
 #[tokio::test]
+async fn a_payment_that_the_chain_has_lost_for_an_hour_can_be_made_again() {
+    let shop = Shop::open().await;
+    let lost = shop.pays("o-1").await;
+    let store = &shop.world.store;
+    let (order, confirmations) = (shop.order("o-1").await.id, 1);
+    let unseen = || ObservePayment { order, txid: lost.clone(), seen: None, confirmations };
+    store.submit(unseen()).await.unwrap();
+    assert_eq!(shop.pays("o-1").await, lost, "it may come back: nobody pays twice");
+    shop.world.clock.advance(Duration::from_secs(3_601));
+    store.submit(unseen()).await.unwrap();
+    let anew = shop.pays("o-1").await;
+    assert_ne!(anew, lost);
+    assert_eq!(shop.order("o-1").await.txid, Some(anew));
+}
+
+#[tokio::test]
 async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
     let shop = Shop::open().await;
     let txid = shop.pays("o-1").await;

@@ -251,14 +251,16 @@ impl Command for SubmitPay {
             _ => false,
         };
         let missing = self.missing.is_some() && self.missing == order.txid;
+        // What is submitted already stays its payer's.
+        let same = given.is_some() && given == order.txid && order.state == OrderState::Submitted;
         let order = match order {
+            order if !same && order.is_free(cx.now, shown && missing) => order,
             // The reply to the first submission was lost.
-            VasOrder {
-                id, state: OrderState::Submitted | OrderState::Paid, txid: Some(txid), payer, ..
-            } if given.as_ref().map_or(payer == user.id && !missing, |given| *given == txid) => {
+            VasOrder { id, txid: Some(txid), payer, .. }
+                if given.as_ref().map_or(payer == user.id, |given| *given == txid) =>
+            {
                 return Ok(SubmittedPay { order: id, txid, opens });
             }
-            order if order.is_free(cx.now, shown && missing) => order,
             _ => return Err(Refusal::OrderTaken.into()),
         };
         let txid = match given {
