@@ -30,22 +30,34 @@ impl Drop for Browser {
     }
 }
 
-/// Starts chromedriver on a port of its own choice.
+/// Starts chromedriver on a port of its own choice. It takes the same port of IPv6 too, and ends where another program has
+/// that one: then it chooses again.
 fn driver() -> (Child, String) {
-    let mut process = Command::new("chromedriver")
-        .arg("--port=0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("chromedriver runs; `cargo xtask test` installs it");
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let (_, port) = line.split_once("started successfully on port ")?;
-        port.trim_end_matches('.').parse::<u16>().ok()
-    });
-    // What it says from now on is nobody's, but must be taken.
-    std::thread::spawn(move || lines.for_each(drop));
-    (process, format!("http://127.0.0.1:{}", port.expect("chromedriver tells its port")))
+    for _ in 0..5 {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver runs; `cargo xtask test` installs it");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut said = String::new();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            said.push_str(&line);
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        // What it says from now on is nobody's, but must be taken.
+        std::thread::spawn(move || lines.for_each(drop));
+        match port {
+            Some(port) => return (process, format!("http://127.0.0.1:{port}")),
+            None => {
+                let ended = process.wait();
+                eprintln!("chromedriver has ended ({ended:?}): {said}");
+            }
+        }
+    }
+    panic!("chromedriver does not start");
 }
 
 impl Browser {
