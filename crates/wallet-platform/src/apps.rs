@@ -57,16 +57,15 @@ fn is_redirect(text: &str) -> bool {
     let address = browser_address(text);
     let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
     // Without a scheme a browser here is sent to `https://`; but others take what stands before a colon for one, if it can be.
-    let seems = |text: &str| {
-        let (before, _) = text.split_once(':')?;
-        Some(!before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost"))
-    };
+    let seems_a_scheme = text.split_once(':').is_some_and(|(before, _)| {
+        !before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost")
+    });
     !text.is_empty()
         && text.len() <= LONGEST_REDIRECT
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'))
         && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
         && match target(&address) {
-            Some(Target::Http(_)) => address == text || seems(text) != Some(true),
+            Some(Target::Http(_)) => address == text || !seems_a_scheme,
             Some(Target::App(scheme)) => own_scheme(&scheme).is_some(),
             None => false,
         }

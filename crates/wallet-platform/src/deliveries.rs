@@ -310,18 +310,21 @@ impl AttemptResult {
 /// How an attempt is noted that was not answered in time.
 const NO_ANSWER: &str = "no answer within the deadline";
 
+/// That a reply is not the one that is asked for (R4, R52).
+fn not_acknowledged(callback: CallbackKind, status: u16, lang: Lang) -> String {
+    let wanted = callback.meta().schedule.acknowledged_by.in_words(lang);
+    match lang {
+        Lang::Zh => format!("HTTP {status}；送达须为 {wanted}"),
+        Lang::En => format!("HTTP {status}; only {wanted} acknowledges"),
+    }
+}
+
 impl Attempt {
     /// How it went, for people; what a network said of itself is in English.
     pub fn in_words(&self, callback: CallbackKind, lang: Lang) -> String {
-        let wanted = callback.meta().schedule.acknowledged_by;
         match (self.http_status, self.failure.as_deref(), lang) {
             (Some(status), None, _) => format!("HTTP {status}"),
-            (Some(status), Some(_), Lang::Zh) => {
-                format!("HTTP {status}；送达须为 {}", wanted.in_words(lang))
-            }
-            (Some(status), Some(_), Lang::En) => {
-                format!("HTTP {status}; only {} acknowledges", wanted.in_words(lang))
-            }
+            (Some(status), Some(_), lang) => not_acknowledged(callback, status, lang),
             (None, Some(NO_ANSWER) | None, Lang::Zh) => "没有及时回答".to_owned(),
             (None, Some(why), _) => why.to_owned(),
             (None, None, Lang::En) => NO_ANSWER.to_owned(),
@@ -382,17 +385,14 @@ impl Command for FinishAttempt {
         if row.attempts + 1 != self.attempt || !due {
             return Ok(Finished { state: row.state, next_at: row.next_at });
         }
-        let wanted = row.callback.meta().schedule.acknowledged_by;
         let (input, http_status, failure) = match &self.result {
             AttemptResult::Reply { status, acknowledges: true, .. } => {
                 (Input::Acknowledged, Some(*status), None)
             }
             // R4, R52: everything else is a failure, and the log says so.
-            AttemptResult::Reply { status, .. } => (
-                Input::Refused,
-                Some(*status),
-                Some(format!("HTTP {status}; only {} acknowledges", wanted.in_words(Lang::En))), // for the log
-            ),
+            AttemptResult::Reply { status, .. } => {
+                (Input::Refused, Some(*status), Some(not_acknowledged(row.callback, *status, Lang::En)))
+            }
             AttemptResult::Timeout => (Input::Timeout, None, Some(NO_ANSWER.to_owned())),
             AttemptResult::Failed(why) => (Input::Failed, None, Some(why.clone())),
         };
@@ -490,6 +490,12 @@ impl Command for AttemptNow {
 /// How many attempts of a callback lists tell.
 const ATTEMPTS_TOLD: u32 = 20;
 
+/// The last attempts of a delivery, by their keys.
+fn last_attempts(row: &DeliveryRow) -> impl Iterator<Item = (DeliveryId, u32)> + Clone + use<> {
+    let id = row.id;
+    (row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts).map(move |n| (id, n))
+}
+
 /// A callback, as people look at it.
 #[derive(Debug, Clone)]
 pub struct ToldCallback {
@@ -503,8 +509,7 @@ pub struct ToldCallback {
 
 impl ToldCallback {
     fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
-        let last = row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
-        let attempts = rows.find_all::<Attempt>(last.map(|n| (row.id, n)))?;
+        let attempts = rows.find_all::<Attempt>(last_attempts(row))?;
         let attempts = attempts.into_iter().cloned().collect();
         Ok(Self { delivery: row.clone(), news: News::of(rows, row)?, attempts })
     }
@@ -512,6 +517,12 @@ impl ToldCallback {
     /// Whether it may be sent again: nobody has heard it, and it was not sent again before.
     pub fn may_be_sent_again(&self) -> bool {
         self.delivery.state == DeliveryState::Exhausted && self.news.delivery() == Some(self.delivery.id)
+    }
+
+    /// What an attempt has told or will tell, to be looked at.
+    pub fn claimed(self, attempt: u32) -> Claimed {
+        let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
+        Claimed { delivery, attempt, app, callback, news: self.news }
     }
 }
 
@@ -541,8 +552,7 @@ impl Query for CallbacksOf {
         // All at once, so that a long list is not run through once a row.
         for row in &found {
             News::want(rows, row);
-            let last = row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts;
-            last.for_each(|n| rows.want::<Attempt>(&(row.id, n)));
+            last_attempts(row).for_each(|key| rows.want::<Attempt>(&key));
         }
         let older = found.last().filter(|_| more).map(|last| last.id);
         let told: Result<Vec<_>, Stop> = found.into_iter().map(|row| ToldCallback::of(rows, row)).collect();
@@ -564,13 +574,5 @@ impl Query for CallbackOf {
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?.filter(|row| row.app == self.app);
         row.map(|row| ToldCallback::of(rows, row)).transpose()
-    }
-}
-
-impl ToldCallback {
-    /// What an attempt has told or will tell, to be looked at.
-    pub fn claimed(self, attempt: u32) -> Claimed {
-        let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
-        Claimed { delivery, attempt, app, callback, news: self.news }
     }
 }

@@ -452,12 +452,11 @@ impl<T: Transport + Clone> Merchant<T> {
         let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
         let customer = self.customer(visitor).ok_or(SIGN_IN)?;
         let now = (self.now)();
-        self.kept().make_place(now, &customer)?;
         let id = format!("{}-{}", item.id, &self.random()[..12]);
         let amount = item.amount()?;
         let mut bought = Bought {
             id: id.clone(),
-            customer: customer.id,
+            customer: customer.id.clone(),
             at: now,
             item,
             way: customer.way,
@@ -472,7 +471,7 @@ impl<T: Transport + Clone> Merchant<T> {
         };
         match customer.way {
             Way::Fomo => {
-                let token = customer.token.ok_or(SIGN_IN)?;
+                let token = customer.token.as_ref().ok_or(SIGN_IN)?;
                 let server_uri =
                     ServerUri::new(format!("{}/shop/callback/fomo", self.url)).map_err(|_| NO_ADDRESS)?;
                 let payment = Payment {
@@ -482,7 +481,7 @@ impl<T: Transport + Clone> Merchant<T> {
                     server_uri,
                     state: id.clone().into(),
                 };
-                let transfer = self.app.pre_pay(&token, payment).await?;
+                let transfer = self.app.pre_pay(token, payment).await?;
                 self.log(format!("POST pre_pay: {id} waits as transfer {transfer}"));
                 bought.reference = transfer.to_string();
                 bought.until = Some((self.now)() + lifetimes::UNCONFIRMED_PAYMENT);
@@ -508,7 +507,10 @@ impl<T: Transport + Clone> Merchant<T> {
                 self.log(format!("signed a pay link for {id}"));
             }
         }
-        self.kept().orders.insert(id.clone(), bought);
+        // In one go, however many are asked for at once. What was begun at the platform and is not kept here ends by itself.
+        let mut kept = self.kept();
+        kept.make_place(now, &customer)?;
+        kept.orders.insert(id.clone(), bought);
         Ok(id)
     }
 

@@ -288,3 +288,28 @@ async fn move_to(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wallet_core::Secret;
+
+    use super::*;
+
+    #[test]
+    fn whoever_begins_many_registrations_pushes_out_no_other_names_code() {
+        let codes = Codes::default();
+        let notify = |login_name: &str| {
+            let verify_code = Secret::new("123456".to_owned());
+            codes.notify(Notification {
+                login_name: login_name.to_owned(),
+                verify_id: String::new(),
+                verify_code,
+            });
+        };
+        notify("hers");
+        (0..2 * CODES).for_each(|_| notify("his"));
+        let kept = codes.0.lock().unwrap();
+        assert_eq!(kept.len(), 1 + CODES_EACH);
+        assert!(kept.iter().any(|sent| sent.login_name == "hers"));
+    }
+}

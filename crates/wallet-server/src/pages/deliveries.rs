@@ -90,6 +90,8 @@ struct DeliveriesPage<'a> {
     unheard: bool,
     /// Whether some were never heard, and may be sent again.
     some_unheard: bool,
+    /// How many are sent again at once.
+    at_once: usize,
     /// How many have just been sent again.
     sent: Option<u64>,
     older: Option<String>,
@@ -187,6 +189,7 @@ pub(crate) async fn page(
         shown,
         unheard,
         some_unheard,
+        at_once: AT_ONCE,
         sent,
         older,
     }))

@@ -91,7 +91,7 @@ impl Sheet {
 
 /// Why the platform takes no payment for a link, and what to do; in the platform's words where there are no better ones.
 pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str) -> String {
-    let (unit, zh) = (app.profile.asset(), lang == Lang::Zh);
+    let (unit, decimals, zh) = (app.profile.asset(), vas::limits::AMOUNT_DECIMALS, lang == Lang::Zh);
     match (no.refusal, no.field) {
         (Reason::Vas(vas::Refusal::NotPayable), Some("assetType")) if zh => {
             format!("无法支付：这个应用收 {unit}，链接要的是 {asset}。应用须改正 assetType。")
@@ -105,10 +105,11 @@ pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str
         }
         .to_owned(),
         (Reason::Vas(vas::Refusal::NotPayable), Some("amount")) => match zh {
-            true => "无法支付：amount 须大于 0，小数不超过 8 位。应用须改正 amount。",
-            false => "This cannot be paid: the amount is above 0, with at most 8 decimals. The app has to mend it.",
-        }
-        .to_owned(),
+            true => format!("无法支付：amount 须大于 0，小数不超过 {decimals} 位。应用须改正 amount。"),
+            false => format!(
+                "This cannot be paid: the amount is above 0, with at most {decimals} decimals. The app has to mend it."
+            ),
+        },
         (Reason::Vas(vas::Refusal::NotRegistered), _) => match zh {
             true => "callbackUrl 或 callbackScheme 不在应用登记的安全域名或协议之内。应用须改正它（R49、R67）。",
             false => "The callbackUrl is outside the app's safe domain, or the callbackScheme is not its own. The app has to mend it (R49, R67).",

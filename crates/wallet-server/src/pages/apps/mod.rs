@@ -100,16 +100,22 @@ struct AppPage<'a> {
     old_until: Option<String>,
     snippets: Vec<Snippet>,
     /// By how many seconds the platform's time is not the machine's, where that makes a first call fail.
-    clock_off: Option<i64>,
+    clock_off: Option<ClockOff>,
+}
+
+struct ClockOff {
+    /// Seconds that the platform is ahead.
+    ahead: i64,
+    /// How many are too many (R8).
+    window: u64,
 }
 
 /// By how much the machine's own time, with which a program signs, is not the platform's, where a first call is refused for
 /// it, or soon will be (R8).
-fn clock_off(server: &Server) -> Option<i64> {
-    let window =
-        get_trade::Endpoint::META.signing.and_then(|rule| rule.window).map_or(0, |(_, seconds)| seconds);
-    let off = server.inner.store.now().secs() - SystemClock.now().secs();
-    (off.unsigned_abs() > window / 2).then_some(off)
+fn clock_off(server: &Server) -> Option<ClockOff> {
+    let (_, window) = get_trade::Endpoint::META.signing?.window?;
+    let ahead = server.inner.store.now().secs() - SystemClock.now().secs();
+    (ahead.unsigned_abs() > window / 2).then_some(ClockOff { ahead, window })
 }
 
 const MASK: &str = "••••••••••••";
