@@ -17,7 +17,8 @@ use wallet_platform::{
     AppId, Coin, CreateApp, CreateUser, Deposit, FindApp, PasswordKind, PasswordState, PayUser, Proof,
     PutCoin,
 };
-use wallet_store::{Clock as _, Options, Store, SystemClock, prepare_for_writing};
+use wallet_server::store::{self, Options, Store};
+use wallet_store::{Clock as _, SystemClock, WRITER_PRAGMAS};
 
 const PEOPLE: usize = 1_000;
 const GROWN: u64 = 300_000;
@@ -45,7 +46,7 @@ impl Random {
 
 fn open(path: &Path) -> Store {
     let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
-    Store::open(path, options).expect("the store opens")
+    store::open(path, options).expect("the store opens")
 }
 
 async fn populate(store: &Store) -> People {
@@ -337,7 +338,9 @@ fn measure(runtime: &Runtime, directory: &Path, prepared: &Path, label: &str, fi
     let store = open(&ours);
     let people = runtime.block_on(people_of(&store));
     let connection = Connection::open(&plain).expect("opened");
-    prepare_for_writing(&connection).expect("set up");
+    for (name, value) in WRITER_PRAGMAS {
+        connection.pragma_update(None, name, value).expect("set up");
+    }
     let mut one_by_one = Plain::new(&connection);
 
     let names = [

@@ -8,7 +8,8 @@ use wallet_platform::{
     AppEvents, AttemptResult, AttemptsOf, CallbackKind, Claim, Claimed, ConfirmPay, DueDeliveries, EventKind,
     FinishAttempt, NextDue, PasswordKind, Who,
 };
-use wallet_store::{Clock, Store};
+use wallet_server::Store;
+use wallet_store::Clock;
 use wallet_tests::{ManualClock, TestStore, options};
 
 /// A store with one payment that was just confirmed.
@@ -101,7 +102,7 @@ async fn r03_a_restart_before_any_attempt_changes_nothing() {
     let (mut store, mut times) = (Some(store), Vec::new());
     for number in 0..101 {
         drop(store.take());
-        let open = Store::open(&path, options(clock.clone())).unwrap();
+        let open = wallet_server::store::open(&path, options(clock.clone())).unwrap();
         let Some(next) = open.view(NextDue::default()).await.unwrap() else {
             assert_eq!(number, 100);
             break;
@@ -111,7 +112,7 @@ async fn r03_a_restart_before_any_attempt_changes_nothing() {
         let open = if number % 2 == 0 {
             // Dies while the attempt is under way: it counts as not made.
             drop(open);
-            let open = Store::open(&path, options(clock.clone())).unwrap();
+            let open = wallet_server::store::open(&path, options(clock.clone())).unwrap();
             claimed = claim(&open).await;
             open
         } else {

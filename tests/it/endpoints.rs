@@ -1,18 +1,18 @@
 //! Every endpoint, in every encoding and in every outcome that the spec names.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 use wallet_api::fomo::Fomo;
-use wallet_core::{EndpointMeta, Platform};
+use wallet_core::{EndpointMeta, Platform as _};
+use wallet_engine::{Command, Query};
 use wallet_platform::{
-    ActiveCoins, Changes, Coin, Command, Context, CreateApp, CreateUser, EnrolDeveloper, FindApp, PutCoin,
-    Query, Rows, SessionUser, Stop,
+    ActiveCoins, Changes, Coin, Context, CreateApp, CreateUser, EnrolDeveloper, FindApp, Platform, PutCoin,
+    Rows, SessionUser, Stop,
 };
 use wallet_tests::{Call, Format, Reply, World, fast_passwords, sign};
 
@@ -360,7 +360,7 @@ impl Hold {
     }
 }
 
-impl Command for Hold {
+impl Command<Platform> for Hold {
     type Outcome = ();
     fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
         self.hold();
@@ -368,7 +368,7 @@ impl Command for Hold {
     }
 }
 
-impl Query for Hold {
+impl Query<Platform> for Hold {
     type Answer = ();
     fn read(&self, _: &Rows, _: &Context<'_>) -> Result<(), Stop> {
         self.hold();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wallet_platform::SessionUser;
+use wallet_platform::{Platform, SessionUser};
 use wallet_tests::TestStore;
 
 /// fdatasync and fsync of threads that write to a store, in this process.
@@ -42,20 +42,17 @@ fn every_commit_is_one_fdatasync_and_none_is_skipped() {
     drop(world);
     // The same engine and connection settings on a thread of this test's own name, so that other tests do not count.
     let count = move || {
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        wallet_store::prepare_for_writing(&connection).unwrap();
-        let backend = wallet_store::Sqlite::new(&connection, true).unwrap();
-        let next = backend.next_id().unwrap();
-        let mut engine = wallet_store::Engine::new(backend, vault, next);
+        let database = wallet_store::Database::<Platform>::open(&path, wallet_store::WALLOP).unwrap();
+        let mut engine = database.engine(vault).unwrap();
         // The first commit also makes the log file, which costs syncs of its own.
         clock.advance(std::time::Duration::from_secs(1));
         let now = || wallet_store::Clock::now(&*clock);
-        engine.batch(&now, [wallet_store::job(SessionUser(session)).0]).unwrap();
+        engine.batch(&now, [wallet_engine::job(SessionUser(session)).0]).unwrap();
         let before = SYNCS.load(Ordering::SeqCst);
         assert!(before > 0, "the system call is seen");
         for commit in 1..=100_u64 {
             clock.advance(std::time::Duration::from_secs(1)); // so that each use changes the session's row
-            let jobs = (0..commit % 5 + 1).map(|_| wallet_store::job(SessionUser(session)).0);
+            let jobs = (0..commit % 5 + 1).map(|_| wallet_engine::job(SessionUser(session)).0);
             engine.batch(&now, jobs).unwrap();
             assert_eq!(SYNCS.load(Ordering::SeqCst) - before, commit, "one sync a commit, whatever its size");
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use wallet_api::fomo::CoinId;
 use wallet_core::Units;
 use wallet_platform::{AppEvents, AppId, DeliveryId, Deposit, DueDeliveries, FindApp, ReceiverId, Records};
-use wallet_store::Store;
+use wallet_server::Store;
 use wallet_tests::{ManualClock, TestStore, options};
 
 const COIN: CoinId = CoinId::new(5);
@@ -75,7 +75,7 @@ async fn events_are_read_from_any_cursor_the_oldest_first() {
 /// A database as a migration left it, with the texts and checksums of this program.
 fn database_as_of(path: &Path, last: &str) -> rusqlite::Connection {
     let newest = path.with_extension("newest");
-    drop(Store::open(&newest, options(ManualClock::new())).unwrap());
+    drop(wallet_server::store::open(&newest, options(ManualClock::new())).unwrap());
     let newest = rusqlite::Connection::open(&newest).unwrap();
     let old = rusqlite::Connection::open(path).unwrap();
     old.execute_batch("CREATE TABLE migration (name TEXT PRIMARY KEY, checksum INTEGER NOT NULL) STRICT")
@@ -103,7 +103,7 @@ async fn a_database_of_before_orders_keeps_its_callbacks() {
              VALUES (77, 78, 79, 0, 3, 1000, 0);",
         )
         .unwrap();
-    let store = Store::open(&path, options(ManualClock::new())).unwrap();
+    let store = wallet_server::store::open(&path, options(ManualClock::new())).unwrap();
     let due = DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 };
     assert_eq!(store.view(due).await.unwrap(), [(DeliveryId(77), ReceiverId(79))]);
     let connection = rusqlite::Connection::open(&path).unwrap();
@@ -164,11 +164,11 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
         (entries, events.into_iter().map(|(event, transfer)| (event.n, transfer.trade_id)).collect())
     }
     let before = {
-        let store = Store::open(&filled, options(ManualClock::new())).unwrap();
+        let store = wallet_server::store::open(&filled, options(ManualClock::new())).unwrap();
         told(&store, user, app).await
     };
     assert_eq!((before.0.len(), before.1.len()), (41, 40));
-    let store = Store::open(&path, options(ManualClock::new())).unwrap();
+    let store = wallet_server::store::open(&path, options(ManualClock::new())).unwrap();
     assert_eq!(told(&store, user, app).await, before);
     // And it goes on: with numbers of its own, in the account and among the rows.
     store.submit(Deposit { user, coin: COIN, amount: "7".parse().unwrap() }).await.unwrap();

@@ -20,6 +20,7 @@ mod races;
 mod returns;
 mod rsa;
 mod rules;
+mod schema;
 mod signing;
 mod store;
 mod toy;

@@ -11,11 +11,11 @@ use wallet_core::{Callback as _, DeliveryState, UnixTime};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
-    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, KeepSigned, News,
-    NextDue, ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof, SendAgain,
-    StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
+    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, Failure, KeepSigned,
+    News, NextDue, ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof,
+    SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
 };
-use wallet_store::{Clock as _, Failure};
+use wallet_store::Clock as _;
 use wallet_tests::{TestStore, trials};
 
 use crate::deliveries::{claim, finish, run};

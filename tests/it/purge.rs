@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use wallet_api::fomo::Refusal;
 use wallet_platform::{
-    FindApp, Over, PasswordKind, Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
+    Failure, FindApp, Over, PasswordKind, Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
 };
-use wallet_store::Failure;
 use wallet_tests::TestStore;
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -8,8 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use wallet_api::fomo::Refusal;
-use wallet_platform::{ConfirmPay, PasswordKind, Refresh, Who};
-use wallet_store::Failure;
+use wallet_platform::{ConfirmPay, Failure, PasswordKind, Refresh, Who};
 use wallet_tests::{Call, Reply, TestStore, World, ledger_of, trials};
 
 const PARALLEL: usize = 16;

@@ -581,7 +581,8 @@ rule!(r82_the_clock_is_moved_event_by_event, |world| {
 
 rule!(r29_overload_and_faults_have_their_codes, |world| {
     use std::sync::mpsc;
-    use wallet_platform::{Changes, Command, Context, Rows, Stop};
+    use wallet_engine::Command;
+    use wallet_platform::{Changes, Context, Platform, Rows, Stop};
     // A sealed secret that does not open is a fault of the platform.
     let connection = rusqlite::Connection::open(world.database()).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -597,7 +598,7 @@ rule!(r29_overload_and_faults_have_their_codes, |world| {
 
     // A writer that is busy, and a queue that is full.
     struct Busy(std::sync::Mutex<mpsc::Receiver<()>>);
-    impl Command for Busy {
+    impl Command<Platform> for Busy {
         type Outcome = ();
         fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
             let _ = self.0.lock().unwrap().recv();

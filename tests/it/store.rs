@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::{Refusal, UserId};
-use wallet_platform::{Account, Changes, Command, Context, Rows, SessionUser, Stop};
-use wallet_store::{Failure, Options, Store, StoreError};
+use wallet_engine::{Command, StoreError};
+use wallet_platform::{Account, Changes, Context, Failure, Platform, Rows, SessionUser, Stop};
+use wallet_server::store::{Options, open};
 use wallet_tests::{ManualClock, TestStore, ledger_of, options};
 
 #[tokio::test]
@@ -23,7 +24,7 @@ fn after_a_store_has_ended_its_one_file_is_whole() {
     let directory = tempfile::tempdir().unwrap();
     for round in 0..100 {
         let path = directory.path().join(format!("{round}.db"));
-        drop(Store::open(&path, options(ManualClock::new())).unwrap());
+        drop(open(&path, options(ManualClock::new())).unwrap());
         let log = directory.path().join(format!("{round}.db-wal"));
         assert!(path.exists() && !log.exists(), "round {round}: the log is left");
     }
@@ -34,15 +35,15 @@ async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db");
     let clock = ManualClock::new();
-    let store = Store::open(&path, options(clock.clone())).unwrap();
-    let second = Store::open(&path, options(clock.clone())).unwrap_err().to_string();
+    let store = open(&path, options(clock.clone())).unwrap();
+    let second = open(&path, options(clock.clone())).unwrap_err().to_string();
     assert!(second.contains("in use by another process"), "{second}");
     let id = store.vault().transfer_id(wallet_platform::TransferSeq(1));
     drop(store);
     let other = Options { master: wallet_core::Secret::new([8; 32]), ..options(clock.clone()) };
-    let wrong = Store::open(&path, other).unwrap_err().to_string();
+    let wrong = open(&path, other).unwrap_err().to_string();
     assert!(wrong.contains("master key"), "{wrong}");
-    let again = Store::open(&path, options(clock.clone())).unwrap();
+    let again = open(&path, options(clock.clone())).unwrap();
     assert_eq!(
         again.vault().transfer_id(wallet_platform::TransferSeq(1)),
         id,
@@ -51,12 +52,12 @@ async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
     drop(again);
     // A migration that was changed after it had run is noticed.
     rusqlite::Connection::open(&path).unwrap().execute("UPDATE migration SET checksum = 1", []).unwrap();
-    let changed = Store::open(&path, options(clock)).unwrap_err().to_string();
-    assert!(changed.contains("changed after it had run"), "{changed}");
+    let changed = open(&path, options(clock)).unwrap_err().to_string();
+    assert!(changed.contains("edited after it had run"), "{changed}");
 }
 
 struct Panics;
-impl Command for Panics {
+impl Command<Platform> for Panics {
     type Outcome = ();
     fn apply(&self, _: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         out.put(Account {
@@ -72,7 +73,7 @@ impl Command for Panics {
 
 /// Writes what the database refuses: a user account below zero.
 struct BelowZero;
-impl Command for BelowZero {
+impl Command<Platform> for BelowZero {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let coin = wallet_api::fomo::CoinId::new(5);
@@ -176,11 +177,11 @@ async fn what_was_submitted_is_finished_before_a_store_closes() {
     tokio::task::yield_now().await;
     drop(store);
     assert!(waiting.join_all().await.into_iter().all(|done| done));
-    assert!(Store::open(&path, options(clock)).is_ok());
+    assert!(open(&path, options(clock)).is_ok());
 }
 
 struct When;
-impl Command for When {
+impl Command<Platform> for When {
     type Outcome = wallet_core::UnixTime;
     fn apply(&self, _: &Rows, cx: &Context<'_>, _: &mut Changes) -> Result<wallet_core::UnixTime, Stop> {
         Ok(cx.now)
@@ -191,12 +192,11 @@ impl Command for When {
 #[tokio::test]
 async fn nothing_is_decided_at_a_time_before_it_was_submitted() {
     let clock = ManualClock::new();
-    let memory = wallet_store::Memory::default();
-    let mut engine = wallet_store::Engine::new(memory, wallet_tests::test_vault(), 1);
+    let mut engine = wallet_store::Memory::starting_at(1).engine(wallet_tests::test_vault());
     let mut waiting = Vec::new();
     let jobs = (0..3_u64).map(|second| {
         clock.advance(Duration::from_secs(second));
-        let (job, outcome) = wallet_store::job(When);
+        let (job, outcome) = wallet_engine::job(When);
         waiting.push((wallet_store::Clock::now(&*clock), outcome));
         job
     });

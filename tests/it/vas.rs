@@ -8,10 +8,10 @@ use wallet_api::vas::{Currency, Profile, Refusal, Review, login};
 use wallet_core::Secret;
 use wallet_crypto::PrivateKey;
 use wallet_platform::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Decision, Digest, FindVasApp, PutQuote,
-    RedeemOpenCode, ReviewVas, VasApp,
+    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Decision, Digest, Failure, FindVasApp,
+    PutQuote, RedeemOpenCode, ReviewVas, VasApp,
 };
-use wallet_store::{Failure, Store};
+use wallet_server::Store;
 use wallet_tests::{TestStore, options, trials};
 
 use crate::races::{at_once, count};
@@ -280,7 +280,7 @@ async fn r57_the_price_is_weighted_fresh_and_asked_for_ten_times_a_minute() {
     // Rows, not memory.
     let (vault_token, uuid) = (shop.access_token.clone(), shop.app.uuid.clone());
     drop((world, store));
-    let store = Store::open(&path, options(clock.clone())).unwrap();
+    let store = wallet_server::store::open(&path, options(clock.clone())).unwrap();
     assert_eq!(store.view(FindVasApp(uuid)).await.unwrap().id, shop.app.id);
     let again = || AskPrice {
         access_token: store.vault().hash(&vault_token),

@@ -9,12 +9,14 @@ use futures_executor::block_on;
 use proptest::prelude::*;
 use wallet_api::fomo::{CoinId, Refusal, ServerUri, UserId};
 use wallet_core::{Amount, Secret, Units, UnixTime};
+use wallet_engine::{Command, Engine, Job, job};
 use wallet_platform::{
-    AnyRow, AppId, Authorize, Coin, Command, ConfirmPay, CreateApp, CreateUser, Deposit, Digest,
-    ExchangeCode, FEES, FindApp, ISSUER, Login, PasswordKind, PayUser, PrePay, Proof, PutCoin, Reservation,
-    ReservePassword, Seed, SetFees, TransferSeq, Vault, Who,
+    AnyRow, AppId, Authorize, Coin, ConfirmPay, CreateApp, CreateUser, Deposit, Digest, ExchangeCode, FEES,
+    FindApp, ISSUER, Login, PasswordKind, PayUser, PrePay, Proof, PutCoin, Reservation, ReservePassword,
+    Seed, SetFees, TransferSeq, Vault, Who,
 };
-use wallet_store::{Engine, FIRST_ID, Failure, Job, Memory, job};
+use wallet_platform::{FIRST_ID, Failure, Platform};
+use wallet_store::Memory;
 use wallet_tests::test_vault;
 
 const USERS: usize = 3;
@@ -24,9 +26,9 @@ const FEE: u32 = 12_345;
 const COIN: CoinId = CoinId::new(5);
 
 /// A platform in memory, run by hand.
-struct Platform {
-    engine: Engine<Memory>,
-    memory: Memory,
+struct World {
+    engine: Engine<Platform, Memory<Platform>>,
+    memory: Memory<Platform>,
     now: UnixTime,
     vault: Vault,
     seeds: u64,
@@ -37,11 +39,11 @@ struct Platform {
     tokens: Vec<Digest>,
 }
 
-impl Platform {
+impl World {
     fn new() -> Self {
-        let (memory, vault) = (Memory::default(), test_vault());
+        let (memory, vault) = (Memory::starting_at(FIRST_ID), test_vault());
         let mut this = Self {
-            engine: Engine::new(memory.clone(), vault.clone(), FIRST_ID),
+            engine: memory.engine(vault.clone()),
             memory,
             now: UnixTime::from_secs(1_574_510_444),
             vault,
@@ -97,7 +99,7 @@ impl Platform {
             let proof = this.proof(Who::Login(login_name.clone()), PasswordKind::Login);
             let seed = this.seed();
             let session = this.run(Login { login_name, proof, seed }).unwrap().0.hash;
-            let keys = this.engine.read(this.now, &FindApp::new("app")).unwrap();
+            let keys = this.engine.read(this.now, FindApp::new("app")).unwrap();
             let client = keys.check_secret(app.client_secret.expose()).unwrap();
             let (client_id, redirect_uri) = ("app".to_owned(), "r".to_owned());
             let (seed, state, authorized) = (this.seed(), text(), "yes".to_owned());
@@ -127,7 +129,7 @@ impl Platform {
         Seed::new(bytes)
     }
 
-    fn run<C: Command>(&mut self, command: C) -> Result<C::Outcome, Failure> {
+    fn run<C: Command<Platform>>(&mut self, command: C) -> Result<C::Outcome, Failure> {
         let (job, outcome) = job(command);
         let now = self.now;
         self.engine.batch(&|| now, [job]).unwrap();
@@ -263,7 +265,7 @@ fn amount(units: i128) -> Amount<'static> {
     Units::new(units).to_amount(0)
 }
 
-impl Platform {
+impl World {
     fn pre_pay(&self, user: usize, trade: u8, units: i128) -> PrePay {
         PrePay {
             token: self.tokens[user],
@@ -304,7 +306,7 @@ proptest! {
     /// Every answer is the model's, money is where the model has it, and what was acknowledged is there.
     #[test]
     fn the_platform_does_what_a_model_of_a_few_lines_does(ops in proptest::collection::vec(op(), 200..260)) {
-        let (mut platform, mut model) = (Platform::new(), Model::new());
+        let (mut platform, mut model) = (World::new(), Model::new());
         let mut transfers: HashMap<u8, TransferSeq> = HashMap::new();
         for op in &ops {
             let expected = model.expect(op);
@@ -347,7 +349,7 @@ proptest! {
     /// from accounts that others of the batch empty or fill, trade_ids and transfers that others of the batch have made.
     #[test]
     fn a_batch_is_its_commands_one_by_one(ops in proptest::collection::vec(op(), 200..220), cuts in proptest::collection::vec(1..40_usize, 30)) {
-        let (mut single, mut batched) = (Platform::new(), Platform::new());
+        let (mut single, mut batched) = (World::new(), World::new());
         // Numbers that the first commands of a batch will get are known ahead: a confirmation can name what its own batch makes.
         let mut made: HashMap<u8, TransferSeq> = HashMap::new();
         let mut rest = &ops[..];
@@ -358,7 +360,7 @@ proptest! {
             let (batch, after) = rest.split_at(cut.min(rest.len()));
             rest = after;
             let mut one_by_one = Vec::new();
-            let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+            let mut jobs: Vec<Box<dyn Job<Platform>>> = Vec::new();
             let mut waiting: Vec<Box<dyn FnOnce() -> String>> = Vec::new();
             for op in batch {
                 // Proofs are made on both platforms before the batch, so that their rows stay the same.
@@ -377,7 +379,7 @@ proptest! {
                     Op::Payout { user, trade, amount } => {
                         let state = wallet_platform::PasswordState { user: single.owner, version: 1 };
                         let proof = Proof::remembered(&state, PasswordKind::Wallet);
-                        let make = |platform: &Platform| PayUser {
+                        let make = |platform: &World| PayUser {
                             app: platform.app, trade_id: trade.to_string(), amount: self::amount(amount), coin: COIN,
                             user: platform.users[user], server_uri: server_uri(), state: String::new(), proof,
                         };
@@ -405,8 +407,8 @@ proptest! {
             let together: Vec<String> = waiting.into_iter().map(|answer| answer()).collect();
             prop_assert_eq!(together, one_by_one);
         }
-        let rows = |platform: &Platform| -> HashMap<_, _> {
-            platform.memory.rows().into_iter().map(|row| (row.key(), row)).collect()
+        let rows = |platform: &World| -> HashMap<_, _> {
+            platform.memory.rows().into_iter().map(|row| (<Platform as wallet_engine::Schema>::key(&row), row)).collect()
         };
         prop_assert_eq!(rows(&single), rows(&batched));
         single.balances();

@@ -10,10 +10,11 @@ use wallet_core::{Secret, UnixTime};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::{
     Authorize, Coin, CreateApp, CreateUser, CreatedApp, Deposit, Digest, EnrolDeveloper, ExchangeCode,
-    FindApp, Login, PasswordKind, PrePay, Proof, PutCoin, Reservation, ReservePassword, TokenPair,
+    Failure, FindApp, Login, PasswordKind, PrePay, Proof, PutCoin, Reservation, ReservePassword, TokenPair,
     TransferSeq, Vault, Who,
 };
-use wallet_store::{Clock, Failure, Options, Store};
+use wallet_server::store::{self, Options, Store};
+use wallet_store::Clock;
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]
@@ -78,13 +79,13 @@ impl TestStore {
     /// On SQLite at `path`, with so many users of 1,000,000 usdt each.
     pub async fn sqlite(path: &Path, users: usize) -> Self {
         let clock = ManualClock::new();
-        Self::fill(Store::open(path, options(clock.clone())).unwrap(), clock, users).await
+        Self::fill(store::open(path, options(clock.clone())).unwrap(), clock, users).await
     }
 
     /// In memory.
     pub async fn memory(users: usize) -> Self {
         let clock = ManualClock::new();
-        Self::fill(Store::memory(options(clock.clone())).unwrap().0, clock, users).await
+        Self::fill(store::open_memory(options(clock.clone())).unwrap().0, clock, users).await
     }
 
     async fn fill(store: Store, clock: Arc<ManualClock>, count: usize) -> Self {

@@ -12,7 +12,8 @@ use wallet_core::{Transport, form};
 use wallet_crypto::{PasswordCost, Portable};
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::{Described, DescribedUser, Sandbox, SandboxOptions};
-use wallet_store::{Clock, Store};
+use wallet_server::Store;
+use wallet_store::Clock;
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

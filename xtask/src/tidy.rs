@@ -15,14 +15,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wallet-core", &[]),
     ("wallet-api", &["wallet-core", "wallet-macros"]),
     ("wallet-crypto", &["wallet-core"]),
-    ("wallet-platform", &["wallet-api", "wallet-core"]),
-    ("wallet-store", &["wallet-platform", "wallet-core"]),
+    ("wallet-engine", &["wallet-core"]),
+    ("wallet-platform", &["wallet-engine", "wallet-api", "wallet-core"]),
+    ("wallet-store", &["wallet-engine", "wallet-core"]),
     ("wallet-client", &["wallet-api", "wallet-core"]),
     ("wallet-explain", &["wallet-core"]),
     ("wallet-hyper", &["wallet-core"]),
     (
         "wallet-server",
-        &["wallet-store", "wallet-platform", "wallet-hyper", "wallet-crypto", "wallet-api", "wallet-core"],
+        &[
+            "wallet-store",
+            "wallet-engine",
+            "wallet-platform",
+            "wallet-hyper",
+            "wallet-crypto",
+            "wallet-api",
+            "wallet-core",
+        ],
     ),
     (
         "wallet-sandbox",
@@ -31,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wallet-client",
             "wallet-explain",
             "wallet-store",
+            "wallet-engine",
             "wallet-platform",
             "wallet-hyper",
             "wallet-crypto",
@@ -45,7 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// These never see a runtime, a database or a crypto library, at any depth.
-const SANS_IO: &[&str] = &["wallet-core", "wallet-api", "wallet-platform", "wallet-explain"];
+const SANS_IO: &[&str] = &["wallet-core", "wallet-api", "wallet-engine", "wallet-platform", "wallet-explain"];
 const IO: &[&str] = &[
     "hyper",
     "hyper-util",
@@ -65,7 +75,7 @@ const IO: &[&str] = &[
 /// The one module that may have `unsafe` code: it calls a C library.
 const FFI: &str = "wallet-crypto/src/aws_lc.rs";
 /// No float in these.
-const MONEY: &[&str] = &["wallet-core", "wallet-api", "wallet-platform", "wallet-store"];
+const MONEY: &[&str] = &["wallet-core", "wallet-api", "wallet-engine", "wallet-platform", "wallet-store"];
 
 pub(crate) fn run() -> Outcome {
     let mut faults = Vec::new();

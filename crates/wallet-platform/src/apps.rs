@@ -4,16 +4,78 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
-use wallet_core::{Platform, Secret, SignatureFault, UnixTime, Unverified};
+use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified};
+use wallet_engine::{Command, List, Query, row_ids, rows};
 
-use crate::entities::{App, AppId, ClientName, Rows, User};
-use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
+use crate::refusal::{Refused, Stop};
 use crate::returns::{Target, browser_address, is_invisible, target};
-use crate::rows::{Changes, List};
-use crate::users::signed_in;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::{User, signed_in};
 use crate::vas::own_scheme;
 use crate::vault::{Digest, Seed, Vault};
+
+row_ids! {
+    /// The row number of an app.
+    AppId;
+}
+
+rows! { in Platform;
+    /// A third-party app.
+    app: App {
+        key {
+            /// Its row number.
+            id: AppId,
+        }
+        /// Its id on the wire.
+        client_id: String,
+        /// The user whose account receives and pays (R34).
+        owner: UserId,
+        /// Its name.
+        name: String,
+        /// The registered redirect_uri (R7).
+        redirect_uri: String,
+        /// Its scopes, separated by spaces.
+        scopes: String,
+        /// The client_secret, sealed (R80).
+        secret: Vec<u8>,
+        /// Counts rotations.
+        secret_version: u32,
+        /// The client_secret before the last rotation, sealed.
+        old_secret: Option<Vec<u8>>,
+        /// Until when the old one verifies (R37).
+        old_secret_until: UnixTime,
+        /// The fee of direction 1, in millionths (R23).
+        fee_user_to_app: u32,
+        /// The fee of direction 2, in millionths.
+        fee_app_to_user: u32,
+        /// When it was registered.
+        created_at: UnixTime,
+    }
+
+    /// Makes client_ids unique.
+    client: ClientName {
+        key {
+            /// The client_id.
+            client_id: String,
+        }
+        /// Whose it is.
+        app: AppId,
+    }
+}
+
+impl App {
+    /// Whether a secret of this version still counts.
+    pub fn accepts(&self, version: u32, now: UnixTime) -> bool {
+        version == self.secret_version
+            || (version.checked_add(1) == Some(self.secret_version) && self.old_secret_lives(now).is_some())
+    }
+
+    /// Until when the secret before this one verifies, where it does.
+    pub fn old_secret_lives(&self, now: UnixTime) -> Option<UnixTime> {
+        (self.old_secret.is_some() && now <= self.old_secret_until).then_some(self.old_secret_until)
+    }
+}
 
 /// Every scope of the platform, separated by spaces.
 pub(crate) fn all_scopes() -> String {
@@ -28,7 +90,7 @@ fn seal_context(app: AppId, version: u32) -> String {
 #[derive(Debug)]
 pub struct EnrolDeveloper(pub UserId);
 
-impl Command for EnrolDeveloper {
+impl Command<Platform> for EnrolDeveloper {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let user = rows.find::<User>(&(self.0,))?.ok_or(Refusal::UserUnknown)?;
@@ -96,7 +158,7 @@ pub struct CreatedApp {
     pub client_secret: Secret<String>,
 }
 
-impl Command for CreateApp {
+impl Command<Platform> for CreateApp {
     type Outcome = CreatedApp;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<CreatedApp, Stop> {
         let key = (self.client_id.clone(),);
@@ -148,7 +210,7 @@ pub struct MoveApp {
     pub redirect_uri: String,
 }
 
-impl Command for MoveApp {
+impl Command<Platform> for MoveApp {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
@@ -172,7 +234,7 @@ pub struct ShowSecret {
     pub client_id: String,
 }
 
-impl Command for ShowSecret {
+impl Command<Platform> for ShowSecret {
     type Outcome = AppKeys;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AppKeys, Stop> {
         let user = signed_in(rows, cx, out, self.session)?.clone();
@@ -186,7 +248,7 @@ impl Command for ShowSecret {
 #[derive(Debug)]
 pub struct AppNames(pub BTreeSet<AppId>);
 
-impl Query for AppNames {
+impl Query<Platform> for AppNames {
     type Answer = BTreeMap<AppId, String>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let apps = rows.find_all::<App>(self.0.iter().map(|app| (*app,)))?;
@@ -198,10 +260,14 @@ impl Query for AppNames {
 #[derive(Debug)]
 pub struct AppsOf(pub UserId);
 
-impl Query for AppsOf {
+impl Query<Platform> for AppsOf {
     type Answer = Vec<App>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<App>, Stop> {
-        Ok(rows.list::<App>(List::Apps { owner: self.0 })?.into_iter().cloned().collect())
+        Ok(rows
+            .list(List::new().only(App::owner.is(self.0)).ascending(App::id))?
+            .into_iter()
+            .cloned()
+            .collect())
     }
 }
 
@@ -224,7 +290,7 @@ pub struct RotatedSecret {
     pub old_until: UnixTime,
 }
 
-impl Command for RotateSecret {
+impl Command<Platform> for RotateSecret {
     /// Or until when the secret before this one verifies.
     type Outcome = Result<RotatedSecret, UnixTime>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
@@ -259,7 +325,7 @@ pub struct EndOldSecret {
     pub stays: u32,
 }
 
-impl Command for EndOldSecret {
+impl Command<Platform> for EndOldSecret {
     /// Whether it was the secret that was meant.
     type Outcome = bool;
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
@@ -283,7 +349,7 @@ pub struct SetFees {
     pub app_to_user: u32,
 }
 
-impl Command for SetFees {
+impl Command<Platform> for SetFees {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         const ALL: u32 = 1_000_000;
@@ -396,7 +462,7 @@ impl FindApp {
     }
 }
 
-impl Query for FindApp {
+impl Query<Platform> for FindApp {
     type Answer = AppKeys;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<AppKeys, Stop> {
         let name = rows.find::<ClientName>(&(self.client_id.clone(),))?.ok_or(self.unknown)?;

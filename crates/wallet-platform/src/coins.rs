@@ -1,16 +1,50 @@
 //! Coins.
 
 use wallet_api::fomo::{CoinId, Refusal};
+use wallet_engine::{Command, Halt, List, Query, rows};
 
-use crate::entities::{Coin, Rows};
-use crate::machine::{Command, Context, Query, Stop};
-use crate::rows::{Changes, List};
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+
+rows! { in Platform;
+    /// A coin.
+    coin: Coin {
+        key {
+            /// The id on the wire.
+            id: CoinId,
+        }
+        /// The id of its chain.
+        chain_id: String,
+        /// Its kind.
+        coin_type: String,
+        /// Its price, a decimal text.
+        price: String,
+        /// Its name.
+        name: String,
+        /// A short description.
+        description: String,
+        /// Its block explorer.
+        explorer: String,
+        /// The address of its contract.
+        contract: String,
+        /// Digits behind the point.
+        decimals: u8,
+        /// From which amount deposits are gathered.
+        min_amount: String,
+        /// Where the next scan for deposits starts.
+        next_start: String,
+        /// Whether it can be used.
+        is_active: bool,
+        /// Its weight in lists.
+        sort_id: u32,
+    }
+}
 
 /// Adds a coin or replaces what is known of it. Its decimals never change: balances are in base units.
 #[derive(Debug)]
 pub struct PutCoin(pub Coin);
 
-impl Command for PutCoin {
+impl Command<Platform> for PutCoin {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         if let Some(known) = rows.find::<Coin>(&(self.0.id,))?
@@ -27,10 +61,10 @@ impl Command for PutCoin {
 #[derive(Debug)]
 pub struct ActiveCoins;
 
-impl Query for ActiveCoins {
+impl Query<Platform> for ActiveCoins {
     type Answer = Vec<Coin>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<Coin>, Stop> {
-        Ok(rows.list::<Coin>(List::Coins)?.into_iter().filter(|coin| coin.is_active).cloned().collect())
+        Ok(every_coin(rows)?.into_iter().filter(|coin| coin.is_active).cloned().collect())
     }
 }
 
@@ -38,4 +72,9 @@ impl Query for ActiveCoins {
 pub(crate) fn usable(rows: &Rows, id: CoinId) -> Result<&Coin, Stop> {
     let coin = rows.find::<Coin>(&(id,))?.ok_or(Refusal::CoinUnknown)?;
     if coin.is_active { Ok(coin) } else { Err(Refusal::CoinInactive.into()) }
+}
+
+/// Every coin, in the order in which lists show them.
+pub(crate) fn every_coin(rows: &Rows) -> Result<Vec<&Coin>, Halt> {
+    rows.list(List::new().ascending(Coin::sort_id).ascending(Coin::id))
 }

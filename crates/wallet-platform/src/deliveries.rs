@@ -2,17 +2,137 @@
 
 use std::time::Duration;
 
-use wallet_api::fomo::Refusal;
-use wallet_api::vas;
-use wallet_core::{Delivery, DeliveryState, Input, Lang, Output, UnixTime};
-
-use crate::entities::{
-    App, AppId, Attempt, CallbackKind, Coin, DeliveryId, DeliveryRow, EventKind, ReceiverId, Rows, Subject,
-    Transfer, VasApp, VasAppId, VasCallback, VasOrder,
+use wallet_api::fomo::payment_result;
+use wallet_api::vas::{self, payment};
+use wallet_core::{
+    Callback as _, CallbackMeta, Delivery, DeliveryState, Input, Lang, Output, Snapshot, UnixTime,
 };
-use crate::machine::{Command, Context, Query, Stop};
-use crate::payments::tell;
-use crate::rows::{ALL, Changes, List};
+use wallet_engine::{Command, List, Query, row_ids, rows};
+
+use crate::apps::{App, AppId};
+use crate::coins::Coin;
+use crate::events::EventKind;
+use crate::orders::{OrderSeq, VasCallback, VasOrder};
+use crate::payments::{Transfer, TransferSeq, tell};
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::vas::{VasApp, VasAppId};
+
+row_ids! {
+    /// The row number of a delivery.
+    DeliveryId;
+    /// The row number of whichever app is told something by callbacks: one counter numbers the apps of all platforms.
+    ReceiverId;
+}
+
+rows! { in Platform;
+    /// A callback under delivery.
+    delivery: DeliveryRow {
+        key {
+            /// Its number.
+            id: DeliveryId,
+        }
+        /// The row that it tells of: a transfer's or an order's, as [`DeliveryRow::callback`] says.
+        subject: u64,
+        /// Whom it tells.
+        app: ReceiverId,
+        /// Where it stands.
+        state: DeliveryState,
+        /// Attempts that have ended.
+        attempts: u32,
+        /// When the next one is due.
+        next_at: UnixTime,
+        /// Until when somebody makes an attempt; the epoch when nobody does.
+        leased_until: UnixTime,
+        /// Which callback.
+        callback: CallbackKind,
+    }
+
+    /// One attempt of a delivery.
+    attempt: Attempt {
+        key {
+            /// Which delivery.
+            delivery: DeliveryId,
+            /// Which attempt, from 1.
+            n: u32,
+        }
+        /// When it was begun.
+        started_at: UnixTime,
+        /// When it ended.
+        ended_at: UnixTime,
+        /// The receiver's HTTP status.
+        http_status: Option<u16>,
+        /// Why it failed, in words.
+        failure: Option<String>,
+        /// The beginning of what the receiver answered, where it was read.
+        reply: Option<String>,
+    }
+}
+
+impl From<AppId> for ReceiverId {
+    fn from(app: AppId) -> Self {
+        Self(app.0)
+    }
+}
+
+impl From<VasAppId> for ReceiverId {
+    fn from(app: VasAppId) -> Self {
+        Self(app.0)
+    }
+}
+
+/// Which callback a delivery makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallbackKind {
+    /// FOMO's, of a transfer.
+    PaymentResult,
+    /// That of the VAS and Lafi wallets, of an order.
+    Payment,
+}
+
+impl CallbackKind {
+    /// What the spec says of it.
+    pub fn meta(self) -> &'static CallbackMeta {
+        match self {
+            Self::PaymentResult => payment_result::Callback::META,
+            Self::Payment => payment::Callback::META,
+        }
+    }
+}
+
+/// What a delivery tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A transfer.
+    Transfer(TransferSeq),
+    /// An order.
+    Order(OrderSeq),
+}
+
+impl Subject {
+    /// As a row keeps it.
+    pub(crate) fn parts(self) -> (CallbackKind, u64) {
+        match self {
+            Self::Transfer(id) => (CallbackKind::PaymentResult, id.0),
+            Self::Order(id) => (CallbackKind::Payment, id.0),
+        }
+    }
+}
+
+impl DeliveryRow {
+    /// What it tells of.
+    pub fn tells_of(&self) -> Subject {
+        match self.callback {
+            CallbackKind::PaymentResult => Subject::Transfer(TransferSeq(self.subject)),
+            CallbackKind::Payment => Subject::Order(OrderSeq(self.subject)),
+        }
+    }
+
+    /// What the delivery's state machine keeps.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { state: self.state, attempts: self.attempts, next_at: self.next_at }
+    }
+}
 
 fn restore(row: &DeliveryRow) -> Delivery {
     Delivery::restore(row.callback.meta().schedule, row.snapshot())
@@ -50,6 +170,21 @@ pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(
     Ok(())
 }
 
+/// Deliveries that wait for an attempt and are not leased, the earliest first. The constant conditions are those of the
+/// index `delivery_due`.
+pub(crate) fn waiting() -> List<DeliveryRow> {
+    List::new()
+        .only(DeliveryRow::state.is(DeliveryState::Waiting).always())
+        .only(DeliveryRow::leased_until.is(UnixTime::default()).always())
+        .ascending(DeliveryRow::next_at)
+        .ascending(DeliveryRow::id)
+}
+
+/// The same without those of some apps.
+fn due(except: &[ReceiverId]) -> List<DeliveryRow> {
+    waiting().only(DeliveryRow::app.none_of(except))
+}
+
 /// Deliveries that are due by a time and not leased, the earliest first, each with its app.
 #[derive(Debug)]
 pub struct DueDeliveries {
@@ -61,11 +196,11 @@ pub struct DueDeliveries {
     pub limit: u64,
 }
 
-impl Query for DueDeliveries {
+impl Query<Platform> for DueDeliveries {
     type Answer = Vec<(DeliveryId, ReceiverId)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let list = List::Due { by: self.by, except: self.except.clone(), limit: self.limit };
-        Ok(rows.list::<DeliveryRow>(list)?.into_iter().map(|row| (row.id, row.app)).collect())
+        let list = due(&self.except).only(DeliveryRow::next_at.at_most(self.by)).limit(self.limit);
+        Ok(rows.list(list)?.into_iter().map(|row| (row.id, row.app)).collect())
     }
 }
 
@@ -76,12 +211,10 @@ pub struct NextDue {
     pub except: Vec<ReceiverId>,
 }
 
-impl Query for NextDue {
+impl Query<Platform> for NextDue {
     type Answer = Option<UnixTime>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let far = UnixTime::from_millis(i64::MAX);
-        let list = List::Due { by: far, except: self.except.clone(), limit: 1 };
-        let next = rows.list::<DeliveryRow>(list)?;
+        let next = rows.list(due(&self.except).limit(1))?;
         Ok(next.first().map(|row| row.next_at))
     }
 }
@@ -138,14 +271,14 @@ impl News {
     pub(crate) fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
         match row.tells_of() {
             Subject::Transfer(id) => {
-                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?.clone();
-                let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::Internal)?.clone();
-                let app = rows.find::<App>(&(transfer.app,))?.ok_or(Refusal::Internal)?.clone();
+                let transfer = rows.get::<Transfer>(&(id,))?.clone();
+                let coin = rows.get::<Coin>(&(transfer.coin,))?.clone();
+                let app = rows.get::<App>(&(transfer.app,))?.clone();
                 Ok(Self::Transfer { transfer, coin, app })
             }
             Subject::Order(id) => {
-                let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?.clone();
-                let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?.clone();
+                let order = rows.get::<VasOrder>(&(id,))?.clone();
+                let app = rows.get::<VasApp>(&(order.app,))?.clone();
                 let signed = rows.find::<VasCallback>(&(row.id,))?.map(|kept| kept.query.clone());
                 Ok(Self::Order { order, app, signed })
             }
@@ -176,7 +309,7 @@ impl News {
     }
 }
 
-impl Command for Claim {
+impl Command<Platform> for Claim {
     type Outcome = Vec<Claimed>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Vec<Claimed>, Stop> {
         for id in &self.deliveries {
@@ -195,7 +328,7 @@ impl Command for Claim {
         }
         for row in &due {
             if let Subject::Transfer(id) = row.tells_of() {
-                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?;
+                let transfer = rows.get::<Transfer>(&(id,))?;
                 rows.want::<Coin>(&(transfer.coin,));
             }
         }
@@ -219,7 +352,7 @@ pub struct KeepSigned {
     pub query: String,
 }
 
-impl Command for KeepSigned {
+impl Command<Platform> for KeepSigned {
     /// What is sent: what was kept first.
     type Outcome = String;
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
@@ -239,7 +372,7 @@ impl Command for KeepSigned {
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
 
-impl Command for SendAgain {
+impl Command<Platform> for SendAgain {
     /// The new delivery; none when the old one is not [`DeliveryState::Exhausted`], or was sent again before.
     type Outcome = Option<DeliveryId>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
@@ -249,7 +382,7 @@ impl Command for SendAgain {
         }
         match row.tells_of() {
             Subject::Transfer(id) => {
-                let transfer = rows.find::<Transfer>(&(id,))?.ok_or(Refusal::Internal)?;
+                let transfer = rows.get::<Transfer>(&(id,))?;
                 if transfer.delivery != Some(row.id) {
                     return Ok(None);
                 }
@@ -258,7 +391,7 @@ impl Command for SendAgain {
                 Ok(Some(again))
             }
             Subject::Order(id) => {
-                let order = rows.find::<VasOrder>(&(id,))?.ok_or(Refusal::Internal)?;
+                let order = rows.get::<VasOrder>(&(id,))?;
                 if order.delivery != Some(row.id) {
                     return Ok(None);
                 }
@@ -341,7 +474,7 @@ pub struct StillToBeMade {
     pub attempt: u32,
 }
 
-impl Query for StillToBeMade {
+impl Query<Platform> for StillToBeMade {
     type Answer = bool;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<bool, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?;
@@ -371,7 +504,7 @@ pub struct Finished {
     pub next_at: UnixTime,
 }
 
-impl Command for FinishAttempt {
+impl Command<Platform> for FinishAttempt {
     type Outcome = Finished;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Finished, Stop> {
         // What it tells was undone while it was under way.
@@ -429,10 +562,11 @@ impl Command for FinishAttempt {
 #[derive(Debug)]
 pub struct LeasedDeliveries;
 
-impl Query for LeasedDeliveries {
+impl Query<Platform> for LeasedDeliveries {
     type Answer = Vec<DeliveryId>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(rows.list::<DeliveryRow>(List::Leased)?.into_iter().map(|row| row.id).collect())
+        let leased = List::new().only(DeliveryRow::leased_until.above(UnixTime::default()).always());
+        Ok(rows.list(leased)?.into_iter().map(|row| row.id).collect())
     }
 }
 
@@ -440,7 +574,7 @@ impl Query for LeasedDeliveries {
 #[derive(Debug)]
 pub struct ReleaseLeases(pub Vec<DeliveryId>);
 
-impl Command for ReleaseLeases {
+impl Command<Platform> for ReleaseLeases {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         for id in &self.0 {
@@ -459,7 +593,7 @@ impl Command for ReleaseLeases {
 #[derive(Debug)]
 pub struct AttemptsOf(pub DeliveryId);
 
-impl Query for AttemptsOf {
+impl Query<Platform> for AttemptsOf {
     type Answer = Vec<Attempt>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let ended = rows.find::<DeliveryRow>(&(self.0,))?.map_or(0, |row| row.attempts);
@@ -472,7 +606,7 @@ impl Query for AttemptsOf {
 #[derive(Debug)]
 pub struct AttemptNow(pub DeliveryId);
 
-impl Command for AttemptNow {
+impl Command<Platform> for AttemptNow {
     /// Whether it waits for one.
     type Outcome = bool;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
@@ -539,14 +673,17 @@ pub struct CallbacksOf {
     pub limit: u64,
 }
 
-impl Query for CallbacksOf {
+impl Query<Platform> for CallbacksOf {
     /// And what to ask for as `before` to go on; none when all are told.
     type Answer = (Vec<ToldCallback>, Option<DeliveryId>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let before = self.before.map_or(ALL, |delivery| delivery.0);
-        let limit = self.limit.saturating_add(1); // one more tells whether there are older ones
-        let list = List::DeliveriesOf { app: self.app, unheard: self.unheard, before, limit };
-        let mut found = rows.list::<DeliveryRow>(list)?;
+        let list = List::new()
+            .only(DeliveryRow::app.is(self.app))
+            .only_if(self.unheard.then(|| DeliveryRow::state.is(DeliveryState::Exhausted).always()))
+            .only_if(self.before.map(|before| DeliveryRow::id.below(before)))
+            .descending(DeliveryRow::id)
+            .limit(self.limit.saturating_add(1)); // one more tells whether there are older ones
+        let mut found = rows.list(list)?;
         let more = found.len() as u64 > self.limit;
         found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         // All at once, so that a long list is not run through once a row.
@@ -569,7 +706,7 @@ pub struct CallbackOf {
     pub delivery: DeliveryId,
 }
 
-impl Query for CallbackOf {
+impl Query<Platform> for CallbackOf {
     type Answer = Option<ToldCallback>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?.filter(|row| row.app == self.app);

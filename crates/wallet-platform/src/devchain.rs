@@ -6,16 +6,103 @@
 
 use std::time::Duration;
 
+use wallet_api::vas::{Refusal, limits};
 use wallet_core::chain::{Transaction, TxIn, TxOut};
 use wallet_core::crypto::hex_text;
 use wallet_core::rpc::{Block, Tip};
 use wallet_core::{Amount, Units, UnixTime};
+use wallet_engine::{Command, Entity, Halt, Query, rows};
 
-use wallet_api::vas::{Refusal, limits};
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
 
-use crate::entities::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx, Rows};
-use crate::machine::{Command, Context, Query, Stop};
-use crate::rows::{Changes, Entity, Has};
+rows! { in Platform;
+    /// The embedded chain: one row.
+    dev_chain: DevChain {
+        key {
+            /// Always 0.
+            id: u8,
+        }
+        /// The number of the newest block.
+        height: u64,
+        /// Its hash.
+        tip: String,
+        /// When the next block is made; none while nothing waits for one.
+        next_block_at: Option<UnixTime>,
+        /// Until this height blocks are made without transactions, for the confirmations of those there are.
+        wanted: u64,
+        /// Transactions that wait for a block, one a line.
+        mempool: String,
+    }
+
+    /// A block of the embedded chain.
+    dev_block: DevBlock {
+        key {
+            /// Its number.
+            height: u64,
+        }
+        /// Its hash.
+        hash: String,
+        /// When it was made.
+        made_at: UnixTime,
+        /// Its transactions, one a line.
+        txids: String,
+    }
+
+    /// The number of a block of the embedded chain.
+    dev_block_name: DevBlockName {
+        key {
+            /// The block's hash.
+            hash: String,
+        }
+        /// Its number.
+        height: u64,
+    }
+
+    /// A transaction of the embedded chain.
+    dev_tx: DevTx {
+        key {
+            /// Its id.
+            txid: String,
+        }
+        /// What it spends and makes, as `getrawtransaction` tells it.
+        raw: String,
+        /// Its block.
+        block: Option<u64>,
+        /// Whether another has spent the same.
+        dead: bool,
+    }
+
+    /// An output of the embedded chain.
+    dev_coin: DevCoin {
+        key {
+            /// The transaction.
+            txid: String,
+            /// Which of its outputs.
+            vout: u32,
+        }
+        /// Whose.
+        address: String,
+        /// Of which asset.
+        asset: String,
+        /// How much.
+        value: Units,
+        /// By which transaction it was spent; its own when that is dead.
+        spent_by: Option<String>,
+    }
+
+    /// What an address of the embedded chain has.
+    dev_purse: DevPurse {
+        key {
+            /// Whose.
+            address: String,
+            /// Of which asset.
+            asset: String,
+        }
+        /// The outputs that it can spend, one a line: units, txid, vout. The largest first.
+        coins: String,
+    }
+}
 
 /// Decimals of every asset of the chain (R66).
 pub(crate) const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
@@ -35,7 +122,7 @@ struct Held<'a> {
 
 impl DevPurse {
     /// What it can spend, the largest first.
-    fn coins(&self) -> impl Iterator<Item = Held<'_>> {
+    fn spendable(&self) -> impl Iterator<Item = Held<'_>> {
         self.coins.lines().filter_map(|line| {
             let mut parts = line.split(' ');
             let units = Units::new(parts.next()?.parse().ok()?);
@@ -44,11 +131,11 @@ impl DevPurse {
     }
 
     fn balance(&self) -> Units {
-        Units::new(self.coins().map(|coin| coin.units.get()).sum())
+        Units::new(self.spendable().map(|coin| coin.units.get()).sum())
     }
 
     fn take_in(&mut self, units: Units, txid: &str, vout: u32) {
-        let at = self.coins.lines().zip(self.coins()).take_while(|(_, coin)| coin.units >= units);
+        let at = self.coins.lines().zip(self.spendable()).take_while(|(_, coin)| coin.units >= units);
         let at = at.map(|(line, _)| line.len() + 1).sum();
         self.coins.insert_str(at, &format!("{} {txid} {vout}\n", units.get()));
     }
@@ -70,7 +157,7 @@ fn whole<T>(
     let before = out.mark();
     let done = steps(&mut View { rows, cx, out, own: Rows::default() });
     if done.is_err() {
-        out.back_to(before);
+        out.undo_since(before);
     }
     done
 }
@@ -100,30 +187,26 @@ struct View<'a, 'c> {
 }
 
 impl View<'_, '_> {
-    fn find<E: Entity>(&self, key: &E::Key) -> Result<Option<E>, Stop>
-    where
-        Rows: Has<E>,
-    {
-        match self.own.table().known(key) {
+    fn find<E: Entity<Schema = Platform>>(&self, key: &E::Key) -> Result<Option<E>, Halt> {
+        match self.own.known::<E>(key) {
             Some(row) => Ok(row.cloned()),
             None => self.rows.find::<E>(key).map(|row| row.cloned()),
         }
     }
 
-    /// Asks for rows ahead, so that a long list is not run through once a row.
-    fn want<E: Entity>(&self, keys: impl Iterator<Item = E::Key>)
-    where
-        Rows: Has<E>,
-    {
-        keys.filter(|key| self.own.table().known(key).is_none()).for_each(|key| self.rows.want::<E>(&key));
+    /// A row that another one refers to.
+    fn get<E: Entity<Schema = Platform>>(&self, key: &E::Key) -> Result<E, Halt> {
+        self.find(key)?.ok_or(Halt::Damaged { table: E::TABLE.name })
     }
 
-    fn put<E: Entity>(&mut self, row: E)
-    where
-        Rows: Has<E>,
-    {
-        self.own.table_mut().absorb(row.key(), Some(row.clone()));
-        self.out.put(row.into_any());
+    /// Asks for rows ahead, so that a long list is not run through once a row.
+    fn want<E: Entity<Schema = Platform>>(&self, keys: impl Iterator<Item = E::Key>) {
+        keys.filter(|key| self.own.known::<E>(key).is_none()).for_each(|key| self.rows.want::<E>(&key));
+    }
+
+    fn put<E: Entity<Schema = Platform>>(&mut self, row: E) {
+        self.own.put(row.clone());
+        self.out.put(row);
     }
 
     fn chain(&self) -> Result<DevChain, Stop> {
@@ -145,7 +228,7 @@ impl View<'_, '_> {
     fn coins_for(&self, address: &str, asset: &str, wanted: Units) -> Result<(Vec<DevCoin>, Units), Stop> {
         let purse = self.purse(address, asset)?;
         let (mut keys, mut sum) = (Vec::new(), Units::ZERO);
-        for coin in purse.coins() {
+        for coin in purse.spendable() {
             if sum >= wanted {
                 break;
             }
@@ -158,8 +241,8 @@ impl View<'_, '_> {
             return Err(Refusal::NotPayable.into());
         }
         self.want::<DevCoin>(keys.iter().cloned());
-        let coins = keys.iter().map(|key| self.find::<DevCoin>(key)?.ok_or(Refusal::Internal.into()));
-        Ok((coins.collect::<Result<_, Stop>>()?, over))
+        let coins = keys.iter().map(|key| self.get::<DevCoin>(key));
+        Ok((coins.collect::<Result<_, Halt>>()?, over))
     }
 
     /// Makes a transaction that waits for its block.
@@ -247,7 +330,7 @@ impl View<'_, '_> {
     /// Takes back the newest block; its transactions wait again.
     fn unmine(&mut self) -> Result<(), Stop> {
         let mut chain = self.chain()?;
-        let block = self.find::<DevBlock>(&(chain.height,))?.ok_or(Refusal::Internal)?;
+        let block = self.get::<DevBlock>(&(chain.height,))?;
         self.want::<DevTx>(block.txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in block.txids.lines() {
             let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Refusal::Internal)?;
@@ -346,7 +429,7 @@ pub struct DevIssue {
     pub amount: Amount<'static>,
 }
 
-impl Command for DevIssue {
+impl Command<Platform> for DevIssue {
     type Outcome = String;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
         let outputs = vec![output(&self.to, &self.asset, self.amount.clone(), None)];
@@ -369,7 +452,7 @@ pub struct DevPay {
     pub data: String,
 }
 
-impl Command for DevPay {
+impl Command<Platform> for DevPay {
     type Outcome = String;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
         let wanted = self.amount.units(DECIMALS).ok().filter(|units| *units > Units::ZERO);
@@ -389,7 +472,7 @@ impl Command for DevPay {
 #[derive(Debug)]
 pub struct DevTick;
 
-impl Command for DevTick {
+impl Command<Platform> for DevTick {
     type Outcome = bool;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
         whole(rows, cx, out, |view| {
@@ -409,7 +492,7 @@ pub struct DevMine {
     pub blocks: u64,
 }
 
-impl Command for DevMine {
+impl Command<Platform> for DevMine {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
         if self.blocks > MOST_BLOCKS {
@@ -434,7 +517,7 @@ pub struct DevReorg {
     pub double_spend: Vec<String>,
 }
 
-impl Command for DevReorg {
+impl Command<Platform> for DevReorg {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
         if self.depth > MOST_BLOCKS {
@@ -462,7 +545,7 @@ impl Command for DevReorg {
 #[derive(Debug)]
 pub struct DevNewAddress;
 
-impl Command for DevNewAddress {
+impl Command<Platform> for DevNewAddress {
     type Outcome = String;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
         let address = cx.vault.address_of(&format!("new {}", cx.ids.next()));
@@ -478,7 +561,7 @@ impl Command for DevNewAddress {
 #[derive(Debug)]
 pub struct DevTip;
 
-impl Query for DevTip {
+impl Query<Platform> for DevTip {
     type Answer = Tip;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Tip, Stop> {
         Ok(chain(rows)?.end())
@@ -489,7 +572,7 @@ impl Query for DevTip {
 #[derive(Debug)]
 pub struct DevNextBlock;
 
-impl Query for DevNextBlock {
+impl Query<Platform> for DevNextBlock {
     type Answer = Option<UnixTime>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         Ok(chain(rows)?.next_block_at)
@@ -500,7 +583,7 @@ impl Query for DevNextBlock {
 #[derive(Debug)]
 pub struct DevTransaction(pub String);
 
-impl Query for DevTransaction {
+impl Query<Platform> for DevTransaction {
     type Answer = Option<Transaction>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let Some(tx) = rows.find::<DevTx>(&(self.0.clone(),))? else { return Ok(None) };
@@ -522,7 +605,7 @@ impl Query for DevTransaction {
 #[derive(Debug)]
 pub struct DevBlockOf(pub String);
 
-impl Query for DevBlockOf {
+impl Query<Platform> for DevBlockOf {
     type Answer = Option<(Block, UnixTime)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let Some(name) = rows.find::<DevBlockName>(&(self.0.clone(),))? else { return Ok(None) };
@@ -538,7 +621,7 @@ impl Query for DevBlockOf {
 #[derive(Debug)]
 pub struct DevBlockAt(pub u64);
 
-impl Query for DevBlockAt {
+impl Query<Platform> for DevBlockAt {
     type Answer = Option<String>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let block = rows.find::<DevBlock>(&(self.0,))?.filter(|block| block.height > 0);
@@ -556,7 +639,7 @@ pub struct DevBalance {
     pub asset: String,
 }
 
-impl Query for DevBalance {
+impl Query<Platform> for DevBalance {
     type Answer = Amount<'static>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let purse = rows.find::<DevPurse>(&(self.address.clone(), self.asset.clone()))?;

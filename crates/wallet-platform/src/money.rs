@@ -1,13 +1,92 @@
 //! Double entry. The one place where balances change.
 
 use wallet_api::fomo::{CoinId, Refusal, UserId};
-use wallet_core::{Amount, Units};
+use wallet_core::{Amount, Units, UnixTime};
+use wallet_engine::journal::Journaled;
+use wallet_engine::{Command, journal, row_ids, rows};
 
 use crate::coins;
-use crate::entities::{Account, Coin, Entry, EntryId, EntryMark, Rows, TransferSeq, User};
-use crate::journal;
-use crate::machine::{Command, Context, Refused, Stop};
-use crate::rows::Changes;
+use crate::coins::Coin;
+use crate::payments::TransferSeq;
+use crate::refusal::{Refused, Stop};
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::User;
+
+row_ids! {
+    /// The row number of an entry.
+    EntryId;
+}
+
+rows! { in Platform;
+    /// What somebody has of one coin.
+    account: Account {
+        key {
+            /// Whose.
+            owner: UserId,
+            /// Of which coin.
+            coin: CoinId,
+        }
+        /// How much. Only a system account's may be negative.
+        balance: Units,
+        /// How many entries it has.
+        entries: u64,
+        /// The newest of them.
+        last_entry: Option<EntryId>,
+    }
+
+    /// One side of a movement of money. Never changed. The entries of an account are a journal.
+    entry: Entry {
+        key {
+            /// Its row number.
+            id: EntryId,
+        }
+        /// Whose account.
+        owner: UserId,
+        /// Which coin.
+        coin: CoinId,
+        /// Its number within the account, from 1 without gaps.
+        n: u64,
+        /// The account's entry before it.
+        previous: Option<EntryId>,
+        /// How much; negative where it leaves.
+        amount: Units,
+        /// What it belongs to; none for a deposit.
+        transfer: Option<TransferSeq>,
+        /// When.
+        created_at: UnixTime,
+    }
+
+    /// Finds an entry by its number within the account.
+    entry_mark: EntryMark {
+        key {
+            /// Whose account.
+            owner: UserId,
+            /// Which coin.
+            coin: CoinId,
+            /// The entry's number.
+            n: u64,
+        }
+        /// The entry.
+        entry: EntryId,
+    }
+}
+
+impl Journaled for Entry {
+    type Owner = (UserId, CoinId);
+    type Mark = EntryMark;
+    fn n(&self) -> u64 {
+        self.n
+    }
+    fn previous(&self) -> Option<(EntryId,)> {
+        self.previous.map(|id| (id,))
+    }
+    fn mark((owner, coin): Self::Owner, n: u64) -> (UserId, CoinId, u64) {
+        (owner, coin, n)
+    }
+    fn marked(mark: &EntryMark) -> (EntryId,) {
+        (mark.entry,)
+    }
+}
 
 /// The system account that money comes from when it is deposited; the only one that goes below zero.
 pub const ISSUER: UserId = UserId::new(1);
@@ -89,7 +168,7 @@ pub struct Deposit {
     pub amount: Amount<'static>,
 }
 
-impl Command for Deposit {
+impl Command<Platform> for Deposit {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         rows.want::<User>(&(self.user,));

@@ -2,16 +2,77 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wallet_api::fomo::{Refusal, lifetimes};
+use wallet_api::fomo::{Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Endpoint, Secret, UnixTime};
+use wallet_engine::{Command, Query, row_ids, rows};
 
-use crate::apps::ProvenClient;
-use crate::entities::{App, ClientName, Code, Family, FamilyId, Rows, Token, User};
-use crate::machine::{Command, Context, Query, Refused, RefusedData, Stop};
-use crate::rows::Changes;
-use crate::users::signed_in;
+use crate::apps::{App, AppId, ClientName, ProvenClient};
+use crate::refusal::{Refused, RefusedData, Stop};
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::{User, signed_in};
 use crate::vault::{Digest, Minted, Seed, TokenKind, Vault};
+
+row_ids! {
+    /// The row number of a token family.
+    FamilyId;
+}
+
+rows! { in Platform;
+    /// An authorization code.
+    code: Code {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// For which app.
+        app: AppId,
+        /// Who granted it.
+        user: UserId,
+        /// The redirect_uri it was asked with.
+        redirect_uri: String,
+        /// What was granted.
+        scopes: String,
+        /// The PKCE challenge, with its method before a colon.
+        challenge: Option<String>,
+        /// The family that came of it; a code that has one is used.
+        family: Option<FamilyId>,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+
+    /// What came of one grant: all its tokens point here, so that revoking is one write.
+    family: Family {
+        key {
+            /// Its row number.
+            id: FamilyId,
+        }
+        /// For which app.
+        app: AppId,
+        /// Of which user.
+        user: UserId,
+        /// Whether its tokens work no more.
+        revoked: bool,
+    }
+
+    /// An access or refresh token.
+    token: Token {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// Which of the two.
+        kind: TokenKind,
+        /// Its family.
+        family: FamilyId,
+        /// What it allows.
+        scopes: String,
+        /// When a refresh token was exchanged.
+        used_at: Option<UnixTime>,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+}
 
 /// A user's answer to an app's wish for access.
 #[derive(Debug)]
@@ -32,7 +93,7 @@ pub struct Authorize {
     pub seed: Seed,
 }
 
-impl Command for Authorize {
+impl Command<Platform> for Authorize {
     type Outcome = Minted;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Minted, Stop> {
         let client = (self.client_id.clone(),);
@@ -145,7 +206,7 @@ fn revoke(rows: &Rows, out: &mut Changes, family: FamilyId) -> Result<(), Stop> 
     Ok(())
 }
 
-impl Command for ExchangeCode {
+impl Command<Platform> for ExchangeCode {
     type Outcome = TokenPair;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TokenPair, Stop> {
         rows.want::<Code>(&(self.code,));
@@ -221,7 +282,7 @@ fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, Refusal> {
     Ok(granted.split(' ').filter(|scope| asked.contains(scope)).collect::<Vec<_>>().join(" "))
 }
 
-impl Command for Refresh {
+impl Command<Platform> for Refresh {
     type Outcome = TokenPair;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TokenPair, Stop> {
         rows.want::<Token>(&(self.presented,));
@@ -283,7 +344,7 @@ pub struct BearerOf {
     pub scope: &'static str,
 }
 
-impl Query for BearerOf {
+impl Query<Platform> for BearerOf {
     type Answer = User;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<User, Stop> {
         let family = bearer(rows, cx.now, self.token, self.scope)?;

@@ -1,15 +1,51 @@
 //! Operators: who they are, what they decide, and the record of it.
 
 use wallet_api::fomo::{Refusal, UserId};
-use wallet_core::UnixTime;
+use wallet_core::{DeliveryState, UnixTime};
+use wallet_engine::{Command, List, Query, row_ids, rows};
 
-use crate::deliveries::{News, SendAgain};
-use crate::entities::{Attempt, Audit, AuditId, DeliveryId, DeliveryRow, OperatorAct, Rows, User, VasApp};
-use crate::machine::{Command, Context, Query, Stop};
-use crate::rows::{Changes, List};
-use crate::users::signed_in;
-use crate::vas::{ApplicationFault, Decision, ReviewVas};
+use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, News, SendAgain, waiting};
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::{User, signed_in};
+use crate::vas::{ApplicationFault, Decision, ReviewVas, VasApp};
 use crate::vault::Digest;
+
+row_ids! {
+    /// The row number of something that an operator did.
+    AuditId;
+}
+
+rows! { in Platform;
+    /// Something that an operator did.
+    audit: Audit {
+        key {
+            /// Its number.
+            id: AuditId,
+        }
+        /// When.
+        at: UnixTime,
+        /// Who; none where it was done on the machine itself.
+        operator: Option<UserId>,
+        /// What.
+        act: OperatorAct,
+        /// To what, in words.
+        about: String,
+    }
+}
+
+/// What an operator does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperatorAct {
+    /// Makes somebody an operator.
+    Enrolled,
+    /// Approves an application.
+    Approved,
+    /// Turns an application down.
+    Rejected,
+    /// Sends a callback again.
+    SentAgain,
+}
 
 fn record(cx: &Context<'_>, out: &mut Changes, operator: Option<UserId>, act: OperatorAct, about: String) {
     out.put(Audit { id: AuditId(cx.ids.next()), at: cx.now, operator, act, about });
@@ -19,7 +55,7 @@ fn record(cx: &Context<'_>, out: &mut Changes, operator: Option<UserId>, act: Op
 #[derive(Debug)]
 pub struct EnrolOperator(pub UserId);
 
-impl Command for EnrolOperator {
+impl Command<Platform> for EnrolOperator {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let user = rows.find::<User>(&(self.0,))?.ok_or(Refusal::UserUnknown)?;
@@ -32,7 +68,7 @@ impl Command for EnrolOperator {
 }
 
 /// A command that an operator may give, and what is recorded of it.
-pub trait Audited: Command {
+pub trait Audited: Command<Platform> {
     /// What was done, and to what; none when nothing was.
     fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)>;
 }
@@ -64,7 +100,7 @@ pub struct ByOperator<C> {
     pub command: C,
 }
 
-impl<C: Audited> Command for ByOperator<C> {
+impl<C: Audited> Command<Platform> for ByOperator<C> {
     type Outcome = C::Outcome;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<C::Outcome, Stop> {
         let user = signed_in(rows, cx, out, self.session)?;
@@ -95,10 +131,10 @@ pub struct ShownAudit {
     pub operator: Option<String>,
 }
 
-impl Query for Audits {
+impl Query<Platform> for Audits {
     type Answer = Vec<ShownAudit>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let audits = rows.list::<Audit>(List::Audits { limit: self.limit })?;
+        let audits = rows.list(List::new().descending(Audit::id).limit(self.limit))?;
         audits.iter().filter_map(|audit| audit.operator).for_each(|id| rows.want::<User>(&(id,)));
         let shown = |audit: &Audit| {
             let operator = audit.operator.map(|id| rows.find::<User>(&(id,))).transpose()?.flatten();
@@ -124,8 +160,8 @@ pub struct Troubled {
     pub may_be_sent_again: bool,
 }
 
-fn troubled(rows: &Rows, list: List) -> Result<Vec<Troubled>, Stop> {
-    let deliveries = rows.list::<DeliveryRow>(list)?;
+fn troubled(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<Troubled>, Stop> {
+    let deliveries = rows.list(list)?;
     for row in &deliveries {
         News::want(rows, row);
         rows.want::<Attempt>(&(row.id, row.attempts));
@@ -155,10 +191,11 @@ pub struct Failing {
     pub limit: u64,
 }
 
-impl Query for Failing {
+impl Query<Platform> for Failing {
     type Answer = Vec<Troubled>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let waiting = troubled(rows, List::Failing { limit: self.limit })?;
+        let waiting =
+            troubled(rows, waiting().only(DeliveryRow::attempts.above(0).always()).limit(self.limit))?;
         Ok(waiting.into_iter().map(|one| Troubled { may_be_sent_again: false, ..one }).collect())
     }
 }
@@ -170,11 +207,10 @@ pub struct Upcoming {
     pub limit: u64,
 }
 
-impl Query for Upcoming {
+impl Query<Platform> for Upcoming {
     type Answer = Vec<Troubled>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let far = UnixTime::from_millis(i64::MAX);
-        troubled(rows, List::Due { by: far, except: Vec::new(), limit: self.limit })
+        troubled(rows, waiting().limit(self.limit))
     }
 }
 
@@ -185,9 +221,10 @@ pub struct Unheard {
     pub limit: u64,
 }
 
-impl Query for Unheard {
+impl Query<Platform> for Unheard {
     type Answer = Vec<Troubled>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        troubled(rows, List::Unheard { limit: self.limit })
+        let exhausted = DeliveryRow::state.is(DeliveryState::Exhausted).always();
+        troubled(rows, List::new().only(exhausted).descending(DeliveryRow::id).limit(self.limit))
     }
 }

@@ -13,19 +13,99 @@ use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal
 use wallet_core::chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
+use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::deliveries;
+use crate::deliveries::{DeliveryId, DeliveryRow, Subject};
 use crate::devchain::{DECIMALS, DevPay};
-use crate::entities::{
-    DeliveryRow, OrderSeq, Rows, Subject, VasApp, VasAppId, VasAppName, VasOrder, VasOrderName, VasPayment,
-};
-use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
+use crate::refusal::{Refused, Stop};
 use crate::returns::callable;
-use crate::rows::{ALL, Changes, List};
+use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
-use crate::vas::{by_uuid, proven, session_unknown};
+use crate::vas::{VasApp, VasAppId, VasAppName, by_uuid, proven, session_unknown};
 use crate::vault::Digest;
+
+row_ids! {
+    /// The row number of an order of the VAS and Lafi wallets.
+    OrderSeq;
+}
+
+rows! { in Platform;
+    /// An order that an app asks to be paid (R65).
+    vas_order: VasOrder {
+        key {
+            /// Its number.
+            id: OrderSeq,
+        }
+        /// Whose order.
+        app: VasAppId,
+        /// The app's own id.
+        order_id: String,
+        /// Who is paid.
+        to_addr: String,
+        /// In which asset.
+        asset: String,
+        /// How much, as it was given.
+        amount: String,
+        /// Where the callback goes.
+        callback_url: String,
+        /// Where it stands.
+        state: OrderState,
+        /// The transaction that was submitted for it last.
+        txid: Option<String>,
+        /// Who submitted it.
+        payer: UserId,
+        /// Whose money it is; the payer's own address until the chain has told.
+        from_addr: String,
+        /// Why the last payment does not count.
+        fault: Option<OrderFault>,
+        /// Whether the chain has shown that its transaction pays the order.
+        known: bool,
+        /// Since when the chain does not have its transaction.
+        missing_since: Option<UnixTime>,
+        /// Whether what becomes of its transaction is still to be watched.
+        watched: bool,
+        /// The callback that tells of it, once it is paid.
+        delivery: Option<DeliveryId>,
+        /// When it was first seen.
+        created_at: UnixTime,
+    }
+
+    /// The order of an app's own id.
+    vas_order_name: VasOrderName {
+        key {
+            /// Whose.
+            app: VasAppId,
+            /// The app's own id.
+            order_id: String,
+        }
+        /// The order.
+        order_seq: OrderSeq,
+    }
+
+    /// The order that a transaction was submitted for: it pays no second one of the same owner's apps.
+    vas_payment: VasPayment {
+        key {
+            /// Whose apps.
+            owner: UserId,
+            /// The transaction.
+            txid: String,
+        }
+        /// The order.
+        order_seq: OrderSeq,
+    }
+
+    /// The parameters of a callback, signed once (R51).
+    vas_callback: VasCallback {
+        key {
+            /// Of which delivery.
+            delivery: DeliveryId,
+        }
+        /// Form-encoded.
+        query: String,
+    }
+}
 
 /// The user pays an order. The link's signature has been checked.
 #[derive(Debug)]
@@ -170,7 +250,7 @@ impl VasOrder {
 /// The order of an app's own id.
 fn order_of(rows: &Rows, app: &VasApp, order_id: &str) -> Result<Option<VasOrder>, Stop> {
     let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.to_owned()))? else { return Ok(None) };
-    Ok(Some(rows.find::<VasOrder>(&(name.order_seq,))?.ok_or(Refusal::Internal)?.clone()))
+    Ok(Some(rows.get::<VasOrder>(&(name.order_seq,))?.clone()))
 }
 
 /// What cannot be paid, whatever became of the order so far: by anybody, or from this address.
@@ -200,7 +280,7 @@ pub struct CheckPay {
     pub payer: Option<UserId>,
 }
 
-impl Query for CheckPay {
+impl Query<Platform> for CheckPay {
     type Answer = ();
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<(), Stop> {
         let app = by_uuid(rows, self.link.app_uuid.as_str())?;
@@ -224,7 +304,7 @@ impl SubmitPay {
     }
 }
 
-impl Command for SubmitPay {
+impl Command<Platform> for SubmitPay {
     type Outcome = SubmittedPay;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<SubmittedPay, Stop> {
         let link = &self.link;
@@ -302,10 +382,15 @@ pub struct WatchedOrders {
     pub limit: u64,
 }
 
-impl Query for WatchedOrders {
+impl Query<Platform> for WatchedOrders {
     type Answer = Vec<(OrderSeq, String)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let orders = rows.list::<VasOrder>(List::WatchedOrders { after: self.after.0, limit: self.limit })?;
+        let list = List::new()
+            .only(VasOrder::watched.is(true).always())
+            .only(VasOrder::id.above(self.after))
+            .ascending(VasOrder::id)
+            .limit(self.limit);
+        let orders = rows.list(list)?;
         Ok(orders.into_iter().map(|order| (order.id, order.txid.clone().unwrap_or_default())).collect())
     }
 }
@@ -374,10 +459,10 @@ fn silence(rows: &Rows, out: &mut Changes, order: &mut VasOrder) -> Result<(), S
     Ok(())
 }
 
-impl Command for ObservePayment {
+impl Command<Platform> for ObservePayment {
     type Outcome = OrderState;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<OrderState, Stop> {
-        let order = rows.find::<VasOrder>(&(self.order,))?.ok_or(Refusal::Internal)?;
+        let order = rows.get::<VasOrder>(&(self.order,))?;
         // Late: the order has moved on since.
         if !order.watched || order.txid.as_ref() != Some(&self.txid) {
             return Ok(order.state);
@@ -411,7 +496,7 @@ impl Command for ObservePayment {
                 order.state = OrderState::Open;
                 order.fault = Some(fault);
                 order.watched = false;
-                let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?;
+                let app = rows.get::<VasApp>(&(order.app,))?;
                 order.release(rows, out, app.owner)?;
                 silence(rows, out, &mut order)?;
                 // Another payment is other news.
@@ -437,7 +522,7 @@ pub struct OrderOf {
     pub order_id: String,
 }
 
-impl Query for OrderOf {
+impl Query<Platform> for OrderOf {
     type Answer = VasOrder;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
         proven(rows, self.access_token, &self.uuid)?;
@@ -457,13 +542,16 @@ pub struct OrdersOf {
     pub limit: u64,
 }
 
-impl Query for OrdersOf {
+impl Query<Platform> for OrdersOf {
     /// And what to ask for as `before` to go on; none when all are told.
     type Answer = (Vec<VasOrder>, Option<OrderSeq>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let before = self.before.map_or(ALL, |order| order.0);
-        let limit = self.limit.saturating_add(1); // one more tells whether there are older ones
-        let mut orders = rows.list::<VasOrder>(List::Orders { app: self.app, before, limit })?;
+        let list = List::new()
+            .only(VasOrder::app.is(self.app))
+            .only_if(self.before.map(|before| VasOrder::id.below(before)))
+            .descending(VasOrder::id)
+            .limit(self.limit.saturating_add(1)); // one more tells whether there are older ones
+        let mut orders = rows.list(list)?;
         let more = orders.len() as u64 > self.limit;
         orders.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         let older = orders.last().filter(|_| more).map(|last| last.id);
@@ -485,15 +573,19 @@ pub struct OrdersPaidBy {
     pub limit: u64,
 }
 
-impl Query for OrdersPaidBy {
+impl Query<Platform> for OrdersPaidBy {
     type Answer = Vec<(VasOrder, String)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let before = self.before.map_or(ALL, |order| order.0);
-        let (payer, asset, limit) = (self.payer, self.asset.clone(), self.limit);
-        let orders = rows.list::<VasOrder>(List::OrdersPaidBy { payer, asset, before, limit })?;
+        let list = List::new()
+            .only(VasOrder::payer.is(self.payer))
+            .only(VasOrder::asset.is(self.asset.clone()))
+            .only_if(self.before.map(|before| VasOrder::id.below(before)))
+            .descending(VasOrder::id)
+            .limit(self.limit);
+        let orders = rows.list(list)?;
         orders.iter().for_each(|order| rows.want::<VasApp>(&(order.app,)));
         let named = |order: &VasOrder| {
-            let app = rows.find::<VasApp>(&(order.app,))?.ok_or(Refusal::Internal)?;
+            let app = rows.get::<VasApp>(&(order.app,))?;
             Ok((order.clone(), app.name.clone()))
         };
         orders.into_iter().map(named).collect()
@@ -509,7 +601,7 @@ pub struct FindOrder {
     pub order_id: String,
 }
 
-impl Query for FindOrder {
+impl Query<Platform> for FindOrder {
     type Answer = VasOrder;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
         let app = by_uuid(rows, &self.uuid)?;

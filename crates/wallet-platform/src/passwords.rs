@@ -5,13 +5,36 @@ use std::time::Duration;
 
 use wallet_api::fomo::{Refusal, UserId, lifetimes, limits};
 use wallet_core::{Secret, UnixTime};
+use wallet_engine::{Command, Query, rows};
 
-use crate::column::{Cell, Column, ColumnKind};
-use crate::entities::{App, AppId, AttemptLimit, LoginName, Rows, User};
-use crate::machine::{Command, Context, Query, Refused, Stop};
-use crate::rows::Changes;
+use crate::apps::{App, AppId};
+use crate::refusal::{Refused, Stop};
+use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users;
+use crate::users::{LoginName, User};
 use crate::vault::Digest;
+
+rows! { in Platform;
+    /// Wrong passwords of a user (R22).
+    attempt_limit: AttemptLimit {
+        key {
+            /// Whose.
+            user: UserId,
+            /// Of which password.
+            kind: PasswordKind,
+        }
+        /// Proven failures since the last success.
+        failures: u32,
+        /// Until when no attempt is taken.
+        locked_until: UnixTime,
+        /// Attempts reserved and not yet decided.
+        pending: u32,
+        /// When reservations that nobody decided lapse.
+        pending_until: UnixTime,
+        /// When it was last reserved or failed.
+        touched_at: UnixTime,
+    }
+}
 
 /// Which of a user's two passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,27 +49,6 @@ pub enum PasswordKind {
     /// No password but the verification codes sent for one login name, so that many registrations of a name give no
     /// more guesses than one.
     Verification,
-}
-
-impl Column for PasswordKind {
-    const KIND: ColumnKind = ColumnKind::Int;
-    fn cell(&self) -> Cell<'_> {
-        Cell::Int(match self {
-            Self::Login => 1,
-            Self::Wallet => 2,
-            Self::Verification => 3,
-            Self::LoginAgain => 4,
-        })
-    }
-    fn from_cell(cell: Cell<'_>) -> Option<Self> {
-        match cell {
-            Cell::Int(1) => Some(Self::Login),
-            Cell::Int(2) => Some(Self::Wallet),
-            Cell::Int(3) => Some(Self::Verification),
-            Cell::Int(4) => Some(Self::LoginAgain),
-            _ => None,
-        }
-    }
 }
 
 impl PasswordKind {
@@ -221,7 +223,7 @@ pub struct ReservePassword {
     pub kind: PasswordKind,
 }
 
-impl Command for ReservePassword {
+impl Command<Platform> for ReservePassword {
     type Outcome = Reservation;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Reservation, Stop> {
         let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;
@@ -251,7 +253,7 @@ impl Command for ReservePassword {
 #[derive(Debug)]
 pub struct FailPassword(Challenge);
 
-impl Command for FailPassword {
+impl Command<Platform> for FailPassword {
     type Outcome = std::convert::Infallible;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Challenge { user, kind, .. } = self.0;
@@ -351,7 +353,7 @@ pub struct FindPassword {
     pub kind: PasswordKind,
 }
 
-impl Query for FindPassword {
+impl Query<Platform> for FindPassword {
     type Answer = PasswordState;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<PasswordState, Stop> {
         let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;

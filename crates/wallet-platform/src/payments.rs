@@ -2,24 +2,108 @@
 
 use indexmap::IndexSet;
 use wallet_api::fomo::{
-    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, pre_pay,
+    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, lifetimes, pre_pay,
 };
 use wallet_core::{Amount, Units, UnixTime};
+use wallet_engine::{Command, Query, journal, row_ids, rows};
 
-use crate::coins;
-use crate::deliveries;
-use crate::entities::{
-    Account, App, AppId, Coin, DeliveryId, Event, EventId, EventKind, EventMark, Feed, Rows, Subject,
-    TradeName, Transfer, TransferSeq, User,
-};
-use crate::journal;
-use crate::machine::{Command, Context, Query, Refused, Stop};
-use crate::money::{Movement, moving_units};
+use crate::apps::{App, AppId};
+use crate::coins::Coin;
+use crate::deliveries::{DeliveryId, Subject};
+use crate::events::{Event, EventId, EventKind, EventMark, Feed};
+use crate::money::{Account, Movement, moving_units};
 use crate::oauth::{bearer, scope_of};
 use crate::passwords::Proof;
-use crate::rows::Changes;
-use crate::users::signed_in;
+use crate::refusal::{Refused, Stop};
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::{User, signed_in};
 use crate::vault::Digest;
+use crate::{coins, deliveries};
+
+row_ids! {
+    /// The row number of a transfer; on the wire it is a [`TransferId`](wallet_api::fomo::TransferId) (R30).
+    TransferSeq;
+}
+
+rows! { in Platform;
+    /// A payment, in either direction.
+    transfer: Transfer {
+        key {
+            /// Its row number.
+            id: TransferSeq,
+        }
+        /// Which app.
+        app: AppId,
+        /// Which way money moves.
+        direction: Direction,
+        /// Who pays.
+        payer: UserId,
+        /// Who receives.
+        payee: UserId,
+        /// Which coin.
+        coin: CoinId,
+        /// How much.
+        amount: Units,
+        /// The amount as it was given.
+        amount_text: String,
+        /// The fee, which the receiver pays.
+        cut: Units,
+        /// The app's own id.
+        trade_id: String,
+        /// The app's state, returned unchanged.
+        state: String,
+        /// Where the callback goes.
+        server_uri: String,
+        /// Where the front end goes.
+        redirect_uri: String,
+        /// Whether money has moved.
+        done: bool,
+        /// When it was made.
+        created_at: UnixTime,
+        /// When money moved; until then when it was made.
+        updated_at: UnixTime,
+        /// The callback that tells of it; none before money has moved.
+        delivery: Option<DeliveryId>,
+    }
+
+    /// Makes trade_ids unique for each app (R21).
+    trade: TradeName {
+        key {
+            /// Which app.
+            app: AppId,
+            /// Its own id.
+            trade_id: String,
+        }
+        /// The transfer.
+        transfer: TransferSeq,
+    }
+}
+
+impl Transfer {
+    /// The last moment at which it can be confirmed.
+    pub fn expires_at(&self) -> UnixTime {
+        self.created_at + lifetimes::UNCONFIRMED_PAYMENT
+    }
+
+    /// Its state at a time: expiry is judged when read, exact to every reader (R20).
+    pub fn status(&self, now: UnixTime) -> TransferStatus {
+        if self.done {
+            TransferStatus::Done
+        } else if now > self.expires_at() {
+            TransferStatus::Expired
+        } else {
+            TransferStatus::Waiting
+        }
+    }
+
+    /// The user, in both directions: the one who is not the app's owner (R35).
+    pub fn user(&self) -> UserId {
+        match self.direction {
+            Direction::UserToApp => self.payer,
+            Direction::AppToUser => self.payee,
+        }
+    }
+}
 
 /// Tells an app's feed something.
 pub(crate) fn tell(
@@ -43,7 +127,7 @@ pub(crate) fn tell(
 /// 211 with the first transfer and its state, when a trade_id has been used before (R21).
 fn fresh_trade(rows: &Rows, app: AppId, trade_id: &str) -> Result<(), Stop> {
     let Some(trade) = rows.find::<TradeName>(&(app, trade_id.to_owned()))? else { return Ok(()) };
-    let first = rows.find::<Transfer>(&(trade.transfer,))?.ok_or(Refusal::Internal)?;
+    let first = rows.get::<Transfer>(&(trade.transfer,))?;
     Err(Refused::transfer(rows, Refusal::TradeIdTaken, first))
 }
 
@@ -86,7 +170,7 @@ pub struct PrePay {
     pub state: String,
 }
 
-impl Command for PrePay {
+impl Command<Platform> for PrePay {
     type Outcome = TransferSeq;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<TransferSeq, Stop> {
         rows.want::<Coin>(&(self.coin,));
@@ -163,7 +247,7 @@ pub struct ConfirmPay {
 #[derive(Debug)]
 pub struct ConfirmedPay(pub Transfer);
 
-impl Command for ConfirmPay {
+impl Command<Platform> for ConfirmPay {
     type Outcome = ConfirmedPay;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ConfirmedPay, Stop> {
         if let Some(id) = self.transfer {
@@ -184,7 +268,7 @@ impl Command for ConfirmPay {
         match settle(rows, cx, out, &done) {
             Ok(delivery) => done.delivery = Some(delivery),
             Err(stop) => {
-                out.back_to(before);
+                out.undo_since(before);
                 return Err(stop);
             }
         }
@@ -214,7 +298,7 @@ pub struct PayUser {
     pub proof: Proof,
 }
 
-impl Command for PayUser {
+impl Command<Platform> for PayUser {
     type Outcome = Transfer;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Transfer, Stop> {
         rows.want::<Coin>(&(self.coin,));
@@ -258,7 +342,7 @@ impl Command for PayUser {
         match settle(rows, cx, out, &transfer) {
             Ok(delivery) => transfer.delivery = Some(delivery),
             Err(stop) => {
-                out.back_to(before);
+                out.undo_since(before);
                 return Err(stop);
             }
         }
@@ -279,7 +363,7 @@ pub struct Pending {
     pub trade_id: String,
 }
 
-impl Command for Pending {
+impl Command<Platform> for Pending {
     type Outcome = (Transfer, App, Coin);
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let user = signed_in(rows, cx, out, self.session)?;
@@ -290,7 +374,7 @@ impl Command for Pending {
         still_waiting(rows, transfer, cx.now)?;
         rows.want::<App>(&(transfer.app,));
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
-        let app = rows.find::<App>(&(transfer.app,))?.ok_or(Refusal::Internal)?;
+        let app = rows.get::<App>(&(transfer.app,))?;
         Ok((transfer.clone(), app.clone(), coin.clone()))
     }
 }
@@ -317,7 +401,7 @@ pub struct TransferDetail {
     pub transfer: Option<TransferSeq>,
 }
 
-impl Query for TransferDetail {
+impl Query<Platform> for TransferDetail {
     type Answer = TransferView;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<TransferView, Stop> {
         let family = bearer(rows, cx.now, self.token, scope_of::<get_transfer_detail::Endpoint>())?;
@@ -344,7 +428,7 @@ pub struct TradeOf {
     pub trade_id: String,
 }
 
-impl Query for TradeOf {
+impl Query<Platform> for TradeOf {
     type Answer = (Transfer, Coin);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let trade =
@@ -398,7 +482,7 @@ pub struct AppPayments {
     pub older: Option<u64>,
 }
 
-impl Query for PaymentsOf {
+impl Query<Platform> for PaymentsOf {
     type Answer = AppPayments;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<AppPayments, Stop> {
         let newest = newest_event(rows, self.app)?;
@@ -433,7 +517,7 @@ pub struct Statement {
     pub newer: Option<u64>,
 }
 
-impl Query for StatementOf {
+impl Query<Platform> for StatementOf {
     type Answer = Statement;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Statement, Stop> {
         let newest = newest_event(rows, self.app)?;
@@ -457,7 +541,7 @@ pub struct AppEvents {
     pub limit: u64,
 }
 
-impl Query for AppEvents {
+impl Query<Platform> for AppEvents {
     type Answer = Vec<(Event, Transfer)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let newest = newest_event(rows, self.app)?;

@@ -4,11 +4,42 @@ use std::time::Duration;
 
 use wallet_api::vas::{Currency, Profile, Refusal, lifetimes, limits};
 use wallet_core::{Amount, Units, UnixTime};
+use wallet_engine::{Command, Query, rows};
 
-use crate::entities::{PriceWindow, Quote, Rows, VasToken};
-use crate::machine::{Command, Context, Query, Stop};
-use crate::rows::Changes;
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::vas::{VasAppId, VasToken};
 use crate::vault::Digest;
+
+rows! { in Platform;
+    /// What a market says a coin is worth (R57).
+    quote: Quote {
+        key {
+            /// Which coin.
+            profile: Profile,
+            /// In which currency.
+            currency: Currency,
+            /// Which market.
+            market: u32,
+        }
+        /// Its price, in units of 10^-8.
+        price: Units,
+        /// Its volume, in units of 10^-8: the weight of the price.
+        volume: Units,
+        /// Until when it counts.
+        fresh_until: UnixTime,
+    }
+
+    /// When an app last asked for a price (R57).
+    price_window: PriceWindow {
+        key {
+            /// Which app.
+            app: VasAppId,
+        }
+        /// The times, 8 bytes each.
+        times: Vec<u8>,
+    }
+}
 
 /// Prices and volumes count in units of 10^-8.
 pub const PRICE_DECIMALS: u8 = 8;
@@ -34,7 +65,7 @@ pub struct PutQuote {
     pub max_age: Duration,
 }
 
-impl Command for PutQuote {
+impl Command<Platform> for PutQuote {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         rows.find::<Quote>(&(self.profile, self.currency, self.market))?; // so that it is replaced
@@ -95,14 +126,14 @@ fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Diges
 #[derive(Debug)]
 pub struct CountPrice(pub Digest);
 
-impl Command for CountPrice {
+impl Command<Platform> for CountPrice {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         counted(rows, cx, out, self.0)
     }
 }
 
-impl Command for AskPrice {
+impl Command<Platform> for AskPrice {
     type Outcome = Amount<'static>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         // Whatever comes of it: what a refusal leaves behind is kept.
@@ -146,7 +177,7 @@ fn fresh<'r>(
     Ok(quotes.into_iter().filter(|quote| cx.now <= quote.fresh_until).collect())
 }
 
-impl Query for PricesNow {
+impl Query<Platform> for PricesNow {
     type Answer = Vec<PriceNow>;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
         let pairs =

@@ -3,43 +3,59 @@
 
 use std::time::Duration;
 
+use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
+use wallet_engine::{Col, Command, Entity, Filter, List, Query, Row};
 
-use crate::entities::{AttemptLimit, Code, OpenCode, Registration, Rows, Session, Token};
-use crate::machine::{Command, Context, Query, Stop};
-use crate::rows::{Changes, Entity, Has, List, Passing};
+use crate::oauth::{Code, Token};
+use crate::passwords::{AttemptLimit, NOBODY};
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::{Registration, Session};
+use crate::vas::OpenCode;
 
 /// A code is kept beyond its end: a second use of it must still be seen as one (R15). The limit of a login name that
 /// nobody has is kept as long, so that forgetting it tells names apart no sooner than that.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
-/// A row whose time passes.
-trait Passes: Entity {
-    const WHAT: Passing;
+/// A row that is of no use after a time.
+trait Passes: Entity<Schema = Platform> {
     /// How long it is kept after its time.
     const KEPT: Duration = Duration::ZERO;
+    /// The column with its time.
+    const OVER: Col<Self, UnixTime>;
     /// Its time.
     fn over(&self) -> UnixTime;
+    /// Which rows of the table may go; every row unless a row type says otherwise.
+    fn which() -> Option<Filter<Self>> {
+        None
+    }
 }
 
 macro_rules! passes {
-    ($($Row:ident: $what:ident { $($rest:tt)* })+) => {
-        $(impl Passes for $Row { const WHAT: Passing = Passing::$what; $($rest)* })+
+    ($($Row:ident: $over:ident { $($rest:tt)* })+) => {
+        $(impl Passes for $Row {
+            const OVER: Col<Self, UnixTime> = Self::$over;
+            fn over(&self) -> UnixTime {
+                self.$over
+            }
+            $($rest)*
+        })+
     };
 }
 
 passes! {
-    Code: Codes {
+    Code: expires_at { const KEPT: Duration = KEPT; }
+    Token: expires_at {}
+    Session: expires_at {}
+    Registration: expires_at {}
+    OpenCode: expires_at {}
+    AttemptLimit: touched_at {
         const KEPT: Duration = KEPT;
-        fn over(&self) -> UnixTime { self.expires_at }
-    }
-    Token: Tokens { fn over(&self) -> UnixTime { self.expires_at } }
-    Session: Sessions { fn over(&self) -> UnixTime { self.expires_at } }
-    Registration: Registrations { fn over(&self) -> UnixTime { self.expires_at } }
-    OpenCode: OpenCodes { fn over(&self) -> UnixTime { self.expires_at } }
-    AttemptLimit: NobodysLimits {
-        const KEPT: Duration = KEPT;
-        fn over(&self) -> UnixTime { self.touched_at }
+        // Limits of login names that nobody has. The condition is that of the index `attempt_limit_over`.
+        fn which() -> Option<Filter<Self>> {
+            Some(Self::user.at_least(UserId::new(NOBODY)).always())
+        }
     }
 }
 
@@ -52,12 +68,16 @@ pub struct Over {
 
 impl Over {
     fn of<E: Passes>(&self, rows: &Rows, now: UnixTime) -> Result<Vec<E::Key>, Stop> {
-        let list = List::Over { what: E::WHAT, by: now - E::KEPT, limit: self.limit };
-        Ok(rows.list::<E>(list)?.into_iter().map(Entity::key).collect())
+        let list = List::new()
+            .only_if(E::which())
+            .only(E::OVER.below(now - E::KEPT))
+            .ascending(E::OVER)
+            .limit(self.limit);
+        Ok(rows.list(list)?.into_iter().map(Row::key).collect())
     }
 }
 
-impl Query for Over {
+impl Query<Platform> for Over {
     type Answer = Purge;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Purge, Stop> {
         Ok(Purge {
@@ -74,12 +94,12 @@ impl Query for Over {
 /// Takes rows away that [`Over`] has found, unless they have come to life again since. Says how many.
 #[derive(Debug)]
 pub struct Purge {
-    codes: Vec<<Code as Entity>::Key>,
-    tokens: Vec<<Token as Entity>::Key>,
-    sessions: Vec<<Session as Entity>::Key>,
-    registrations: Vec<<Registration as Entity>::Key>,
-    open_codes: Vec<<OpenCode as Entity>::Key>,
-    limits: Vec<<AttemptLimit as Entity>::Key>,
+    codes: Vec<<Code as Row>::Key>,
+    tokens: Vec<<Token as Row>::Key>,
+    sessions: Vec<<Session as Row>::Key>,
+    registrations: Vec<<Registration as Row>::Key>,
+    open_codes: Vec<<OpenCode as Row>::Key>,
+    limits: Vec<<AttemptLimit as Row>::Key>,
 }
 
 impl Purge {
@@ -97,17 +117,14 @@ fn take_away<E: Passes>(
     rows: &Rows,
     cx: &Context<'_>,
     out: &mut Changes,
-) -> Result<usize, Stop>
-where
-    Rows: Has<E>,
-{
+) -> Result<usize, Stop> {
     let over = rows.find_all::<E>(keys.iter().cloned())?;
     let over: Vec<_> = over.into_iter().filter(|row| row.over() < cx.now - E::KEPT).collect();
     over.iter().for_each(|row| out.delete::<E>(&row.key()));
     Ok(over.len())
 }
 
-impl Command for Purge {
+impl Command<Platform> for Purge {
     type Outcome = usize;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<usize, Stop> {
         Ok(take_away::<Code>(&self.codes, rows, cx, out)?

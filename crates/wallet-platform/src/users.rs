@@ -2,13 +2,89 @@
 
 use wallet_api::fomo::{CoinId, LoginName as Name, Refusal, UserId, lifetimes, limits};
 use wallet_core::{Secret, Units, UnixTime};
+use wallet_engine::{Command, Query, journal, rows};
 
-use crate::entities::{Account, Coin, Entry, LoginName, Registration, Rows, Session, Transfer, User};
-use crate::journal;
-use crate::machine::{Command, Context, Query, Refused, Stop};
-use crate::passwords::{PasswordKind, Proof, may_verify, wrong_verify_code};
-use crate::rows::{Changes, List};
+use crate::coins::{Coin, every_coin};
+use crate::money::{Account, Entry};
+use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
+use crate::payments::Transfer;
+use crate::refusal::{Refused, Stop};
+use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vault::{Digest, Minted, Seed};
+
+rows! { in Platform;
+    /// A person with a wallet. An app's owner is one too (R34).
+    user: User {
+        key {
+            /// The id on the wire.
+            id: UserId,
+        }
+        /// What the user signs in with.
+        login_name: String,
+        /// The public handle.
+        fomo_id: String,
+        /// The name the user shows.
+        name: String,
+        /// The address of a portrait, or empty.
+        portrait: String,
+        /// The login password's PHC text.
+        pwd: Secret<String>,
+        /// Counts changes of the login password.
+        pwd_version: u32,
+        /// The payment password's PHC text.
+        wallet_pwd: Option<Secret<String>>,
+        /// Counts changes of the payment password.
+        wallet_pwd_version: u32,
+        /// Whether the user may register apps.
+        developer: bool,
+        /// When the user was registered.
+        created_at: UnixTime,
+        /// Whether the user may do what operators do.
+        operator: bool,
+    }
+
+    /// Makes login names unique.
+    login: LoginName {
+        key {
+            /// The name.
+            login_name: String,
+        }
+        /// Whose it is.
+        user: UserId,
+    }
+
+    /// A registration that waits for its verification code (R36).
+    registration: Registration {
+        key {
+            /// Names it on the wire.
+            verify_id: String,
+        }
+        /// The second name that the wire wants.
+        tmp_user_id: String,
+        /// The wished login name.
+        login_name: String,
+        /// The PHC text of the wished password.
+        pwd: Secret<String>,
+        /// The verification code.
+        code: Digest,
+        /// Wrong codes so far.
+        tries: u32,
+        /// When the code expires.
+        expires_at: UnixTime,
+    }
+
+    /// A user's session in the wallet.
+    session: Session {
+        key {
+            /// The keyed hash of the session_key.
+            hash: Digest,
+        }
+        /// Whose it is.
+        user: UserId,
+        /// The end of its life, moved by each use (R30).
+        expires_at: UnixTime,
+    }
+}
 
 /// The session of a hash: unknown and expired are both 3 (R29).
 pub(crate) fn session(rows: &Rows, hash: Digest, now: UnixTime) -> Result<&Session, Stop> {
@@ -82,7 +158,7 @@ pub struct CreateUser {
     pub developer: bool,
 }
 
-impl Command for CreateUser {
+impl Command<Platform> for CreateUser {
     type Outcome = UserId;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<UserId, Stop> {
         let login_name = login_name(&self.login_name)?;
@@ -118,7 +194,7 @@ pub struct BegunRegister {
     pub verify_code: Secret<String>,
 }
 
-impl Command for BeginRegister {
+impl Command<Platform> for BeginRegister {
     type Outcome = BegunRegister;
     fn apply(&self, _: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<BegunRegister, Stop> {
         let login_name = login_name(&self.login_name)?;
@@ -153,7 +229,7 @@ pub struct CompleteRegister {
     pub verify_code: Secret<String>,
 }
 
-impl Command for CompleteRegister {
+impl Command<Platform> for CompleteRegister {
     type Outcome = User;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
         let key = (self.verify_id.clone(),);
@@ -186,7 +262,7 @@ pub struct Login {
     pub seed: Seed,
 }
 
-impl Command for Login {
+impl Command<Platform> for Login {
     type Outcome = (Minted, User);
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(Minted, User), Stop> {
         let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Refusal::PwdWrong)?;
@@ -210,7 +286,7 @@ pub fn check_login_name(name: &str) -> Result<(), Refused> {
 #[derive(Debug)]
 pub struct SessionUser(pub Digest);
 
-impl Command for SessionUser {
+impl Command<Platform> for SessionUser {
     type Outcome = User;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
         signed_in(rows, cx, out, self.0).cloned()
@@ -221,7 +297,7 @@ impl Command for SessionUser {
 #[derive(Debug)]
 pub struct LookAtSession(pub Digest);
 
-impl Query for LookAtSession {
+impl Query<Platform> for LookAtSession {
     type Answer = Option<(User, UnixTime)>;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
         let found = rows.find::<Session>(&(self.0,))?.filter(|session| cx.now <= session.expires_at);
@@ -234,7 +310,7 @@ impl Query for LookAtSession {
 #[derive(Debug)]
 pub struct EndSession(pub Digest);
 
-impl Command for EndSession {
+impl Command<Platform> for EndSession {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         if rows.find::<Session>(&(self.0,))?.is_some() {
@@ -255,14 +331,14 @@ pub struct SetWalletPwd {
     pub wallet_pwd: Secret<String>,
 }
 
-impl Command for SetWalletPwd {
+impl Command<Platform> for SetWalletPwd {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let user = signed_in(rows, cx, out, self.session)?;
         self.proof.check(rows, cx, out, user)?;
         let limit = (user.id, PasswordKind::Wallet);
-        if rows.find::<crate::entities::AttemptLimit>(&limit)?.is_some() {
-            out.delete::<crate::entities::AttemptLimit>(&limit);
+        if rows.find::<AttemptLimit>(&limit)?.is_some() {
+            out.delete::<AttemptLimit>(&limit);
         }
         let wallet_pwd_version = user.wallet_pwd_version + 1;
         out.put(User { wallet_pwd: Some(self.wallet_pwd.clone()), wallet_pwd_version, ..user.clone() });
@@ -274,10 +350,10 @@ impl Command for SetWalletPwd {
 #[derive(Debug)]
 pub struct Balances(pub UserId);
 
-impl Query for Balances {
+impl Query<Platform> for Balances {
     type Answer = Vec<(Coin, Units)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let coins = rows.list::<Coin>(List::Coins)?;
+        let coins = every_coin(rows)?;
         for coin in &coins {
             rows.want::<Account>(&(self.0, coin.id));
         }
@@ -313,7 +389,7 @@ pub struct RecordsPage {
     pub records: Vec<(Entry, Option<Transfer>)>,
 }
 
-impl Query for Records {
+impl Query<Platform> for Records {
     type Answer = RecordsPage;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<RecordsPage, Stop> {
         rows.want::<Account>(&(self.user, self.coin));
@@ -346,7 +422,7 @@ impl Query for Records {
 #[derive(Debug)]
 pub struct FindUser(pub String);
 
-impl Query for FindUser {
+impl Query<Platform> for FindUser {
     type Answer = Option<User>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         match rows.find::<LoginName>(&(self.0.clone(),))? {

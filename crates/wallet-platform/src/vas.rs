@@ -2,16 +2,99 @@
 
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, limits, login};
-use wallet_core::{Platform as _, Secret, link};
+use wallet_core::{Platform as _, Secret, UnixTime, link};
+use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::apps::{hides, is_shown_name};
-use crate::entities::{Applicant, OpenCode, Rows, VasApp, VasAppId, VasAppName, VasToken};
-use crate::machine::{Command, Context, Query, Refused, Stop};
 use crate::passwords::Proof;
+use crate::refusal::{Refused, Stop};
 use crate::returns::{Registered, Return, after_login, ends_in_a_number, host_name};
-use crate::rows::{Changes, List};
+use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
 use crate::vault::{Digest, Minted, Seed, Vault};
+
+row_ids! {
+    /// The row number of an app of the VAS and Lafi wallets.
+    VasAppId;
+}
+
+rows! { in Platform;
+    /// Counts the applications of a user that wait for review.
+    applicant: Applicant {
+        key {
+            /// Whose.
+            user: UserId,
+        }
+        /// How many.
+        pending: u32,
+    }
+
+    /// An app of the VAS and Lafi wallets, from its application on.
+    vas_app: VasApp {
+        key {
+            /// Its row number.
+            id: VasAppId,
+        }
+        /// Who applied: who sees its credentials.
+        owner: UserId,
+        /// Of which wallet.
+        profile: Profile,
+        /// Its name.
+        name: String,
+        /// Its web host, ASCII and lower case; empty when it has none (R49).
+        safe_domain: String,
+        /// Its own scheme, lower case; empty when it has none (R67).
+        scheme: String,
+        /// Where its review stands.
+        state: Review,
+        /// Why it was turned down.
+        reason: String,
+        /// Its uuid; empty until it is approved.
+        uuid: String,
+        /// Its accessToken, sealed.
+        access_token: Option<Vec<u8>>,
+        /// Its rsaPrivate, sealed (R54).
+        rsa_private: Option<Vec<u8>>,
+        /// Its rsaPublic, PKCS#1 DER; empty until it is approved.
+        rsa_public: Vec<u8>,
+        /// When it applied.
+        created_at: UnixTime,
+    }
+
+    /// Finds an app by its uuid.
+    vas_app_name: VasAppName {
+        key {
+            /// The uuid.
+            uuid: String,
+        }
+        /// The app.
+        app: VasAppId,
+    }
+
+    /// Finds an app by its accessToken.
+    vas_token: VasToken {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// The app.
+        app: VasAppId,
+    }
+
+    /// A login that its app has not asked about yet (R50). Redeeming takes the row away.
+    open_code: OpenCode {
+        key {
+            /// Its keyed hash.
+            hash: Digest,
+        }
+        /// For which app.
+        app: VasAppId,
+        /// Who consented.
+        user: UserId,
+        /// When it expires.
+        expires_at: UnixTime,
+    }
+}
 
 /// Why an application or its review is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +234,7 @@ pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
     (well_formed && !taken && !reserved).then_some(scheme)
 }
 
-impl Command for ApplyVas {
+impl Command<Platform> for ApplyVas {
     type Outcome = Result<VasAppId, ApplicationFault>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let safe_domain = match self.safe_domain.as_str() {
@@ -245,7 +328,7 @@ fn seal_context(app: VasAppId, what: &str) -> String {
     format!("vas {what} {}", app.0)
 }
 
-impl Command for ReviewVas {
+impl Command<Platform> for ReviewVas {
     type Outcome = Result<VasApp, ApplicationFault>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Some(app) = rows.find::<VasApp>(&(self.app,))? else { return Ok(Err(ApplicationFault::Unknown)) };
@@ -315,7 +398,7 @@ pub struct ShowCredentials {
     pub app: VasAppId,
 }
 
-impl Command for ShowCredentials {
+impl Command<Platform> for ShowCredentials {
     type Outcome = VasApp;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<VasApp, Stop> {
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
@@ -335,7 +418,7 @@ pub(crate) fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
     Ok(rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?.clone())
 }
 
-impl Query for FindVasApp {
+impl Query<Platform> for FindVasApp {
     type Answer = VasApp;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasApp, Stop> {
         by_uuid(rows, &self.0)
@@ -356,10 +439,14 @@ pub struct VasApps {
     pub owner: UserId,
 }
 
-impl Query for VasApps {
+impl Query<Platform> for VasApps {
     type Answer = Vec<VasApp>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(rows.list::<VasApp>(List::VasApps { owner: self.owner })?.into_iter().cloned().collect())
+        Ok(rows
+            .list(List::new().only(VasApp::owner.is(self.owner)).ascending(VasApp::id))?
+            .into_iter()
+            .cloned()
+            .collect())
     }
 }
 
@@ -372,7 +459,7 @@ pub struct OwnVasApp {
     pub app: VasAppId,
 }
 
-impl Query for OwnVasApp {
+impl Query<Platform> for OwnVasApp {
     type Answer = Option<VasApp>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         Ok(rows.find::<VasApp>(&(self.app,))?.filter(|app| app.owner == self.owner).cloned())
@@ -386,10 +473,11 @@ pub struct PendingApplications {
     pub limit: u64,
 }
 
-impl Query for PendingApplications {
+impl Query<Platform> for PendingApplications {
     type Answer = Vec<VasApp>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let waiting = rows.list::<VasApp>(List::PendingApplications { limit: self.limit })?;
+        let pending = List::new().only(VasApp::state.is(Review::Pending).always());
+        let waiting = rows.list(pending.ascending(VasApp::id).limit(self.limit))?;
         Ok(waiting.into_iter().cloned().collect())
     }
 }
@@ -433,11 +521,11 @@ impl ApproveLogin {
 pub(crate) fn session_unknown(stop: Stop) -> Stop {
     match stop {
         Stop::Refused(_) => Refusal::SessionUnknown.into(),
-        Stop::Missing => Stop::Missing,
+        Stop::Halt(halt) => halt.into(),
     }
 }
 
-impl Command for ApproveLogin {
+impl Command<Platform> for ApproveLogin {
     type Outcome = ApprovedLogin;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ApprovedLogin, Stop> {
         rows.want::<VasAppName>(&(self.link.uuid.as_str().to_owned(),));
@@ -487,7 +575,7 @@ pub(crate) fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<Va
     if token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
 }
 
-impl Command for RedeemOpenCode {
+impl Command<Platform> for RedeemOpenCode {
     type Outcome = AidInfo;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AidInfo, Stop> {
         rows.want::<OpenCode>(&(self.code,));

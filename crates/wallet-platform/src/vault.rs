@@ -7,8 +7,22 @@ use wallet_api::fomo::{TransferId, UserId};
 use wallet_api::vas::limits;
 use wallet_core::Secret;
 use wallet_core::crypto::{self, Crypto};
+use wallet_engine::rows;
 
-use crate::entities::TransferSeq;
+use crate::payments::TransferSeq;
+use crate::schema::Platform;
+
+rows! { in Platform;
+    /// A key of the platform itself, sealed.
+    sealed_key: SealedKey {
+        key {
+            /// Which.
+            name: String,
+        }
+        /// Nonce and sealed text.
+        sealed: Vec<u8>,
+    }
+}
 
 /// A keyed hash: all that is stored of a code, a token or a session_key (R80).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +95,7 @@ impl fmt::Debug for Vault {
 const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
 
 /// The name of the row that keeps the permutation's key.
-pub const PERMUTATION_KEY: &str = "transfer_id";
+pub(crate) const PERMUTATION_KEY: &str = "transfer_id";
 
 impl Vault {
     /// Keys derived from a master key. `permutation` is the key behind transfer ids, made once for each database.
@@ -95,6 +109,10 @@ impl Vault {
     /// The crypto that this vault uses.
     pub fn crypto(&self) -> &dyn Crypto {
         &*self.crypto
+    }
+
+    pub(crate) fn shared_crypto(&self) -> Arc<dyn Crypto> {
+        self.crypto.clone()
     }
 
     /// A fresh seed for a command.

@@ -7,11 +7,15 @@ use wallet_api::vas::{self, OrderState, payment};
 use wallet_core::crypto::RsaSigner;
 use wallet_core::{Amount, Callback, Signer, UnixTime, link, webhook};
 
-use crate::apps::AppKeys;
+use crate::apps::{App, AppKeys};
+use crate::coins::Coin;
 use crate::deliveries::{Claimed, News};
-use crate::entities::{App, Coin, Transfer, User, VasApp, VasOrder};
-use crate::machine::Stop;
+use crate::orders::VasOrder;
+use crate::payments::Transfer;
+use crate::refusal::Stop;
 use crate::returns::callable;
+use crate::users::User;
+use crate::vas::VasApp;
 use crate::vault::Vault;
 
 /// A stored amount text. It was an amount when it came in; should a row be damaged, nothing is shown rather than a wrong

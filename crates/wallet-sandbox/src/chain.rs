@@ -18,9 +18,9 @@ use wallet_core::rpc::{
     NOT_FOUND, Tip, reply,
 };
 use wallet_platform::{
-    DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Vault,
+    DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Failure, Vault,
 };
-use wallet_store::{Failure, Store};
+use wallet_server::Store;
 
 use crate::routes::{Sent, Shared, failed};
 

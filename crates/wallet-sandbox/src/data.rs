@@ -8,12 +8,13 @@ use wallet_api::fomo::{CoinId, UserId};
 use wallet_api::vas::{Currency, Profile, Review, limits};
 use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
+use wallet_engine::StoreError;
 use wallet_platform::{
     ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, DevBalance, DevIssue,
-    DevMine, DevTip, EnrolDeveloper, EnrolOperator, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records,
-    ReviewVas, VasApp, VasApps, aid,
+    DevMine, DevTip, EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote,
+    Records, ReviewVas, VasApp, VasApps, aid,
 };
-use wallet_store::{Failure, Store, StoreError};
+use wallet_server::Store;
 
 use crate::chain;
 

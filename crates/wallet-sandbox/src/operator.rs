@@ -4,9 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use wallet_platform::{ApplicationFault, Decision, FindOrder, ReviewVas, SendAgain, VasAppId};
-
-use wallet_store::Failure;
+use wallet_platform::{ApplicationFault, Decision, Failure, FindOrder, ReviewVas, SendAgain, VasAppId};
 
 use crate::routes::{Sent, Shared, failed};
 

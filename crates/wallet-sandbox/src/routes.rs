@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wallet_core::Lang;
 use wallet_server::pages::{View, is_for_people};
-use wallet_server::{ChainError, Notification, Notifier, Server, Settled};
-use wallet_store::{Clock, Store};
+use wallet_server::{ChainError, Notification, Notifier, Server, Settled, Store};
+use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
 use crate::data::describe;

@@ -15,10 +15,11 @@ use wallet_api::vas::{Profile, limits};
 use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
 use wallet_core::{Lang, Secret};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
-use wallet_platform::{CreateUser, EnrolOperator, FindUser};
+use wallet_platform::{CreateUser, EnrolOperator, Failure, FindUser};
 use wallet_server::pages::PageSettings;
+use wallet_server::store::{self, Options, Store};
 use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
-use wallet_store::{Clock as _, Failure, Options, Store};
+use wallet_store::Clock as _;
 
 use crate::clock::SandboxClock;
 use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
@@ -170,7 +171,7 @@ impl Sandbox {
     }
 
     /// Resolves when the store has stopped by itself, with the reason: then the process should stop too.
-    pub async fn broken(&self) -> wallet_store::StoreError {
+    pub async fn broken(&self) -> wallet_engine::StoreError {
         loop {
             if let Some(error) = self.server.store().broken() {
                 return error;
@@ -199,7 +200,7 @@ fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), SandboxErr
     let offset = std::fs::read_to_string(directory.join(OFFSET)).ok();
     let offset = offset.and_then(|text| text.trim().parse().ok());
     let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
-    let store = Store::open(&directory.join(DATABASE), Options::new(clock.clone(), crypto, master));
+    let store = store::open(&directory.join(DATABASE), Options::new(clock.clone(), crypto, master));
     Ok((store.map_err(|error| SandboxError(error.to_string()))?, clock))
 }
 

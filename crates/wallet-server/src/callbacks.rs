@@ -11,16 +11,17 @@ use tokio::time::Instant;
 use wallet_core::crypto::RsaSigner;
 use wallet_core::{Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
+use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
-    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, FinishAttempt, KeepSigned, News,
-    NextDue, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder, wire,
+    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt,
+    KeepSigned, News, NextDue, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder, wire,
 };
-use wallet_store::{Failure, Store, StoreError};
 
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
 use crate::notify::{Attempted, Observer};
+use crate::store::Store;
 
 /// Attempts under way to one host.
 const PER_HOST: usize = 8;

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use wallet_core::chain::Transaction;
 use wallet_core::rpc::{Node, RpcError, Tip};
 use wallet_core::{Transport, UnixTime, in_words};
-use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction};
-use wallet_store::{Failure, Store};
+use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction, Failure};
+
+use crate::store::Store;
 
 /// Why a chain does not answer.
 #[derive(Debug)]

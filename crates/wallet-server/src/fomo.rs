@@ -6,16 +6,16 @@ use wallet_api::fomo::*;
 use wallet_core::{Bearer, Endpoint, Lang, Secret, Unverified};
 use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
-    ConfirmPay, ConfirmedPay, ExchangeCode, FindApp, Login as LoginCommand, PasswordKind, PayUser, Pending,
-    PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair, TradeOf,
-    TransferDetail, Verifier, Who, check_login_name, wire as rows,
+    ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand, PasswordKind, PayUser,
+    Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair,
+    TradeOf, TransferDetail, Verifier, Who, check_login_name, wire as rows,
 };
-use wallet_store::{Failure, Store};
 
 use crate::notify::Notification;
 use crate::passwords::{Place, Proven};
 use crate::reply;
 use crate::server::Inner;
+use crate::store::Store;
 
 type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
 

@@ -9,10 +9,13 @@ use indexmap::IndexSet;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use wallet_crypto::Passwords;
+use wallet_engine::StoreError;
 use wallet_platform::{
-    Digest, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault, Who,
+    Digest, Failure, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault,
+    Who,
 };
-use wallet_store::{Failure, Store, StoreError};
+
+use crate::store::Store;
 
 /// How many hashes are computed at once; each takes 19 MiB and a core.
 const AT_ONCE: usize = 2;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wallet_platform::Over;
-use wallet_store::{Failure, Store};
+use wallet_platform::{Failure, Over};
+
+use crate::store::Store;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(60);

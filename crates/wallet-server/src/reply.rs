@@ -10,8 +10,10 @@ use wallet_core::{
     Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body,
     success_body,
 };
-use wallet_platform::{Reason, Refused, RefusedData, wire};
-use wallet_store::{Failure, Store, StoreError};
+use wallet_engine::StoreError;
+use wallet_platform::{Failure, Reason, Refused, RefusedData, wire};
+
+use crate::store::Store;
 
 fn json(status: u16, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));

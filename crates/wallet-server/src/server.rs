@@ -11,8 +11,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use wallet_core::UnixTime;
 use wallet_crypto::{DEFAULT_BITS, PasswordCost, Passwords, PrivateKey};
-use wallet_platform::{Decision, NextDue};
-use wallet_store::{Failure, Store};
+use wallet_platform::{Decision, Failure, NextDue};
 
 use crate::callbacks::{Callbacks, Settled};
 use crate::chain::{Chain, ChainError};
@@ -21,10 +20,10 @@ use crate::metrics::Metrics;
 use crate::notify::{Notifier, Observer};
 use crate::pages::{self, PageSettings};
 use crate::passwords::Prover;
-use crate::purge;
 use crate::reply::text;
+use crate::store::Store;
 use crate::watch::Watcher;
-use crate::wire;
+use crate::{purge, wire};
 
 /// What a server is set up with.
 #[derive(Clone)]

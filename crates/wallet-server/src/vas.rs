@@ -7,11 +7,10 @@ use wallet_api::vas::*;
 use wallet_core::{DecodeError, Endpoint, Lang, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
-    ApplyVas, ApproveLogin, AskPrice, CountPrice, FindOrder, FindVasApp, OrderOf, PasswordKind, Reason,
-    RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who,
+    ApplyVas, ApproveLogin, AskPrice, CountPrice, Failure, FindOrder, FindVasApp, OrderOf, PasswordKind,
+    Reason, RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who,
     read_pay,
 };
-use wallet_store::Failure;
 
 use crate::passwords::{Place, Proven};
 use crate::reply;

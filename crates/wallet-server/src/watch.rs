@@ -13,10 +13,10 @@ use wallet_core::UnixTime;
 use wallet_core::chain::Transaction;
 use wallet_core::crypto::from_hex;
 use wallet_platform::{ObservePayment, OrderSeq, VasOrder, WatchedOrders};
-use wallet_store::Store;
 
 use crate::callbacks::Callbacks;
 use crate::chain::{Chain, ChainError};
+use crate::store::Store;
 
 /// Orders looked up in one go.
 const AT_ONCE: u64 = 256;

@@ -1,23 +1,20 @@
-//! Runs the platform's commands in batches, and its queries beside them.
+//! Backends of [`wallet_engine`]: SQLite, and memory for tests and simulations. No platform is known here: the schema is a
+//! type parameter.
 //!
-//! A [`Store`] has one writer thread. It forms a batch of what waits, decides each command in order on one working set of
-//! rows, writes once, commits once, and answers after the commit: whoever was answered reads what was written, and a
+//! A [`Store`] has one writer thread. It forms a batch of the commands that wait, decides them in order on one working set,
+//! writes once, commits once, and answers after the commit: a caller that was answered reads what was written, and a
 //! commit's cost is shared. Queries run on read connections of their own.
 //!
-//! All SQL of the project stands in this crate.
+//! All SQL of the project is in this crate.
 
-mod backend;
 mod clock;
-mod engine;
-mod error;
 mod memory;
 mod migrations;
 mod sqlite;
 mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use engine::{Awaited, Engine, Job, job};
-pub use error::{Failure, StoreError};
 pub use memory::Memory;
-pub use sqlite::{FIRST_ID, Sqlite, WriterSettings, prepare_for_writing};
+pub use migrations::{Migration, WALLOP};
+pub use sqlite::{Database, Sqlite, WRITER_PRAGMAS, WriterSettings};
 pub use store::{BatchSizes, OpenError, Options, Store};

@@ -1,35 +1,48 @@
-//! A store in memory, for tests and simulations. The same decisions run on it.
+//! A backend in memory, for tests and simulations. The same decisions run on it.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wallet_core::DeliveryState;
-use wallet_platform::{AnyKey, AnyRow, Entity, List, Loader, NOBODY, Passing, Writer};
+use wallet_engine::{Backend, Cell, Engine, Entity, ListOf, Operand, Order, Schema, StoreError};
 
-use crate::backend::Backend;
-use crate::error::StoreError;
-
-#[derive(Debug, Default)]
-struct Committed {
-    rows: HashMap<AnyKey, AnyRow>,
+struct Committed<S: Schema> {
+    rows: HashMap<S::AnyKey, S::AnyRow>,
     next_id: u64,
 }
 
 /// Rows in a hash map. Clones share what is committed.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    committed: Arc<Mutex<Committed>>,
-    staged: Vec<(AnyKey, Option<AnyRow>)>,
+pub struct Memory<S: Schema> {
+    committed: Arc<Mutex<Committed<S>>>,
+    staged: Vec<(S::AnyKey, Option<S::AnyRow>)>,
 }
 
-impl Memory {
-    fn committed(&self) -> MutexGuard<'_, Committed> {
+impl<S: Schema> Clone for Memory<S> {
+    fn clone(&self) -> Self {
+        Self { committed: self.committed.clone(), staged: self.staged.clone() }
+    }
+}
+
+impl<S: Schema> fmt::Debug for Memory<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema> Memory<S> {
+    /// An empty database whose first row number is `next_id`.
+    pub fn starting_at(next_id: u64) -> Self {
+        let committed = Committed { rows: HashMap::new(), next_id };
+        Self { committed: Arc::new(Mutex::new(committed)), staged: Vec::new() }
+    }
+
+    fn committed(&self) -> MutexGuard<'_, Committed<S>> {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every committed row, in no particular order.
-    pub fn rows(&self) -> Vec<AnyRow> {
+    pub fn rows(&self) -> Vec<S::AnyRow> {
         self.committed().rows.values().cloned().collect()
     }
 
@@ -38,49 +51,55 @@ impl Memory {
         self.committed().next_id
     }
 
-    fn select<T>(&self, pick: impl Fn(&AnyRow) -> Option<T>) -> Vec<(T, AnyRow)> {
-        self.committed().rows.values().filter_map(|row| Some((pick(row)?, row.clone()))).collect()
+    /// An engine on a clone of this database.
+    pub fn engine(&self, vault: S::Vault) -> Engine<S, Self> {
+        Engine::new(self.clone(), vault, self.next_id())
     }
 }
 
-fn sorted<T: Ord>(mut rows: Vec<(T, AnyRow)>, skip: u64, limit: u64) -> Vec<AnyRow> {
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let take = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    rows.into_iter().skip(take(skip)).take(take(limit)).map(|(_, row)| row).collect()
-}
-
-impl Loader for Memory {
-    type Error = StoreError;
-    fn load<E: Entity>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
-        Ok(self.committed().rows.get(&E::any_key(key)).and_then(E::of).cloned())
+impl<S: Schema> Backend<S> for Memory<S> {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.staged.clear();
+        Ok(())
     }
-}
 
-impl Writer for Memory {
-    type Error = StoreError;
-    fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
+        Ok(self.committed().rows.get(&E::any_key(key.clone())).and_then(E::of).cloned())
+    }
+
+    fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
+        let mut found: Vec<(Vec<Operand>, S::AnyRow)> = Vec::new();
+        for row in self.committed().rows.values().filter(|row| S::table_of(row) == list.table) {
+            let mut values = Vec::new();
+            S::cells(row, &mut |cell| values.push(Operand::from(cell)));
+            let meets = |at: usize| values.get(at).map_or(Cell::Null, Operand::cell);
+            if list.conditions.iter().all(|condition| condition.accepts(meets(condition.column))) {
+                found.push((values, row.clone()));
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| compare(&list.order, a, b));
+        let limit = list.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found.into_iter().take(limit).map(|(_, row)| row).collect())
+    }
+
+    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
         for row in rows {
-            let key = E::any_key(&row.key());
+            let key = E::any_key(row.key());
             if self.committed().rows.contains_key(&key) {
-                return Err(StoreError::Database(format!("{} {key:?} is there already", E::TABLE.name)));
+                return Err(StoreError::Database(format!("table {} already has {key:?}", E::TABLE.name)));
             }
             self.staged.push((key, Some((*row).clone().into_any())));
         }
         Ok(())
     }
-    fn update<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {
-        self.staged.push((E::any_key(&row.key()), Some(row.clone().into_any())));
-        Ok(())
-    }
-    fn delete<E: Entity>(&mut self, key: &E::Key) -> Result<(), StoreError> {
-        self.staged.push((E::any_key(key), None));
-        Ok(())
-    }
-}
 
-impl Backend for Memory {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.staged.clear();
+    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError> {
+        self.staged.push((E::any_key(row.key()), Some(row.clone().into_any())));
+        Ok(())
+    }
+
+    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+        self.staged.push((E::any_key(key.clone()), None));
         Ok(())
     }
 
@@ -100,159 +119,14 @@ impl Backend for Memory {
     fn rollback(&mut self) {
         self.staged.clear();
     }
+}
 
-    fn list(&mut self, list: &List) -> Result<Vec<AnyRow>, StoreError> {
-        const ALL: u64 = u64::MAX;
-        Ok(match list {
-            List::Coins => sorted(
-                self.select(|row| match row {
-                    AnyRow::Coin(coin) => Some((coin.sort_id, coin.id)),
-                    _ => None,
-                }),
-                0,
-                ALL,
-            ),
-            List::Apps { owner } => sorted(
-                self.select(|row| match row {
-                    AnyRow::App(app) if app.owner == *owner => Some(app.id),
-                    _ => None,
-                }),
-                0,
-                ALL,
-            ),
-            List::VasApps { owner } => sorted(
-                self.select(|row| match row {
-                    AnyRow::VasApp(app) if app.owner == *owner => Some(app.id),
-                    _ => None,
-                }),
-                0,
-                ALL,
-            ),
-            List::PendingApplications { limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::VasApp(app) if app.waits_for_review() => Some(app.id),
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Due { by, except, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::DeliveryRow(row)
-                        if row.state == DeliveryState::Waiting
-                            && row.next_at <= *by
-                            && !except.contains(&row.app)
-                            && row.leased_until.millis() == 0 =>
-                    {
-                        Some((row.next_at, row.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::WatchedOrders { after, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::VasOrder(order) if order.watched && order.id.0 > *after => Some(order.id),
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Failing { limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::DeliveryRow(row)
-                        if row.state == DeliveryState::Waiting
-                            && row.leased_until.millis() == 0
-                            && row.attempts > 0 =>
-                    {
-                        Some((row.next_at, row.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Unheard { limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::DeliveryRow(row) if row.state == DeliveryState::Exhausted => {
-                        Some(Reverse(row.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::DeliveriesOf { app, unheard, before, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::DeliveryRow(row)
-                        if row.app == *app
-                            && row.id.0 < *before
-                            && (!unheard || row.state == DeliveryState::Exhausted) =>
-                    {
-                        Some(Reverse(row.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Orders { app, before, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::VasOrder(order) if order.app == *app && order.id.0 < *before => {
-                        Some(Reverse(order.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::OrdersPaidBy { payer, asset, before, limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::VasOrder(order)
-                        if order.payer == *payer && order.asset == *asset && order.id.0 < *before =>
-                    {
-                        Some(Reverse(order.id))
-                    }
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Audits { limit } => sorted(
-                self.select(|row| match row {
-                    AnyRow::Audit(audit) => Some(Reverse(audit.id)),
-                    _ => None,
-                }),
-                0,
-                *limit,
-            ),
-            List::Leased => sorted(
-                self.select(|row| match row {
-                    AnyRow::DeliveryRow(row) if row.leased_until.millis() != 0 => Some(row.id),
-                    _ => None,
-                }),
-                0,
-                ALL,
-            ),
-            List::Over { what, by, limit } => sorted(
-                self.select(|row| {
-                    let over = match (what, row) {
-                        (Passing::Codes, AnyRow::Code(row)) => row.expires_at,
-                        (Passing::Tokens, AnyRow::Token(row)) => row.expires_at,
-                        (Passing::Sessions, AnyRow::Session(row)) => row.expires_at,
-                        (Passing::Registrations, AnyRow::Registration(row)) => row.expires_at,
-                        (Passing::OpenCodes, AnyRow::OpenCode(row)) => row.expires_at,
-                        (Passing::NobodysLimits, AnyRow::AttemptLimit(row)) if row.user.get() >= NOBODY => {
-                            row.touched_at
-                        }
-                        _ => return None,
-                    };
-                    Some(over).filter(|over| over < by)
-                }),
-                0,
-                *limit,
-            ),
+fn compare(order: &[Order], a: &[Operand], b: &[Operand]) -> Ordering {
+    let at = |row: &[Operand], column: usize| row.get(column).cloned().unwrap_or(Operand::Null);
+    order.iter().fold(Ordering::Equal, |so_far, Order { column, descending }| {
+        so_far.then_with(|| {
+            let (a, b) = (at(a, *column), at(b, *column));
+            if *descending { b.cell().cmp(&a.cell()) } else { a.cell().cmp(&b.cell()) }
         })
-    }
+    })
 }

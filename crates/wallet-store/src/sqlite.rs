@@ -1,18 +1,21 @@
 //! SQLite: one connection that writes, some that read.
 
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, Row, Statement, params_from_iter};
-use wallet_platform::{
-    AnyRow, Cell, CellSource, ColumnKind, Entity, List, Loader, Passing, TABLES, TableMeta, Writer, read_row,
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Statement};
+use wallet_engine::{
+    Backend, Cell, CellSource, ColumnKind, Engine, Entity, ListOf, Operand, Schema, StoreError, TableMeta,
+    Test,
 };
 
-use crate::backend::Backend;
-use crate::error::StoreError;
+use crate::migrations::{self, Migration};
+use crate::store::OpenError;
 
-/// The first row number of a new database. Below it are the system accounts.
-pub const FIRST_ID: u64 = 100_000;
-
-/// Units as SQLite keeps them: big-endian with the sign bit flipped, so that byte order is numeric order.
+/// A 128-bit integer as SQLite stores it: big-endian with the sign bit flipped, so that byte order is numeric order.
 fn wide_bytes(units: i128) -> [u8; 16] {
     (units.cast_unsigned() ^ (1 << 127)).to_be_bytes()
 }
@@ -32,7 +35,26 @@ pub(crate) fn database(error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// What the writer's connection has set, read back from SQLite itself.
+/// The settings of the connection that writes.
+///
+/// `synchronous` FULL: a commit has been synced when it returns, so what is acknowledged is never lost. `foreign_keys` OFF:
+/// decisions keep references. 64 MiB of cache, and a checkpoint every 40 MiB of log.
+pub const WRITER_PRAGMAS: &[(&str, &str)] = &[
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("foreign_keys", "OFF"),
+    ("cache_size", "-65536"),
+    ("wal_autocheckpoint", "10000"),
+    ("temp_store", "MEMORY"),
+];
+
+const READER_PRAGMAS: &[(&str, &str)] = &[("query_only", "ON"), ("cache_size", "-16384")];
+
+fn set(connection: &Connection, pragmas: &[(&str, &str)]) -> rusqlite::Result<()> {
+    pragmas.iter().try_for_each(|(name, value)| connection.pragma_update(None, name, value))
+}
+
+/// The settings of the connection that writes, read back from SQLite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriterSettings {
     /// `PRAGMA journal_mode`.
@@ -41,30 +63,123 @@ pub struct WriterSettings {
     pub synchronous: i64,
 }
 
-/// Sets up a connection that writes: WAL, and a commit that has been synced when it returns.
-///
-/// # Errors
-/// The database's.
-pub fn prepare_for_writing(connection: &Connection) -> rusqlite::Result<WriterSettings> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: a commit has been synced when it returns. What is acknowledged is never lost.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "OFF")?; // rows refer by decision; see wallet-platform
-    connection.pragma_update(None, "cache_size", -65_536)?; // 64 MiB
-    connection.pragma_update(None, "wal_autocheckpoint", 10_000)?; // 40 MiB: checkpoints are rare
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(WriterSettings {
-        journal_mode: connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
-        synchronous: connection.pragma_query_value(None, "synchronous", |row| row.get(0))?,
-    })
+/// A database file that this process has locked and brought up to date. [`Store::start`](crate::Store::start) runs it.
+pub struct Database<S> {
+    path: PathBuf,
+    connection: Connection,
+    settings: WriterSettings,
+    lock: File,
+    schema: PhantomData<fn() -> S>,
 }
 
-pub(crate) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "query_only", "ON")?;
-    connection.pragma_update(None, "cache_size", -16_384)
+impl<S> fmt::Debug for Database<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
-/// Rows of a table that one statement inserts, where a batch has so many: most of an insert's time is the statement's.
+/// A database's connection that writes, what it has set, and the lock that is held while it is open.
+pub(crate) type Parts = (Connection, WriterSettings, File);
+
+impl<S: Schema> Database<S> {
+    /// Opens the database at `path`, creating it if it does not exist, and runs the migrations that it lacks. One process
+    /// at a time can have it open.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file cannot be opened, is locked, or its migrations differ.
+    pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let failed = |error: &dyn fmt::Display| {
+            OpenError::new(format!("cannot open the database {}: {error}", path.display()))
+        };
+        let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
+        let settings = set(&connection, WRITER_PRAGMAS).and_then(|()| {
+            Ok(WriterSettings {
+                journal_mode: connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
+                synchronous: connection.pragma_query_value(None, "synchronous", |row| row.get(0))?,
+            })
+        });
+        let settings = settings.map_err(|error| failed(&error))?;
+        migrations::run(&mut connection, migrations).map_err(|error| failed(&error))?;
+        Ok(Self { path: path.to_owned(), connection, settings, lock, schema: PhantomData })
+    }
+
+    /// An engine on the connection that writes, for decisions before the store starts.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn engine(&self, vault: S::Vault) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
+        writer(&self.connection, vault)
+    }
+
+    /// Another connection, which reads.
+    pub(crate) fn reader(&self) -> Result<Connection, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&self.path, flags)
+            .and_then(|connection| set(&connection, READER_PRAGMAS).map(|()| connection))
+            .map_err(|error| {
+                OpenError::new(format!("cannot open the database {}: {error}", self.path.display()))
+            })
+    }
+
+    pub(crate) fn into_parts(self) -> Parts {
+        (self.connection, self.settings, self.lock)
+    }
+}
+
+/// An engine on a connection that writes.
+pub(crate) fn writer<S: Schema>(
+    connection: &Connection,
+    vault: S::Vault,
+) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
+    let backend = Sqlite::new(connection, true)?;
+    let next_id = backend.next_id()?;
+    Ok(Engine::new(backend, vault, next_id))
+}
+
+/// An engine on a connection that reads.
+pub(crate) fn reader<S: Schema>(
+    connection: &Connection,
+    vault: S::Vault,
+) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
+    Ok(Engine::new(Sqlite::new(connection, false)?, vault, 0))
+}
+
+/// Locks a database for this process.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = File::options().create(true).append(true).open(&name).map_err(|error| {
+        OpenError::new(format!(
+            "cannot open {}: {error}. Does the directory exist, and may this user write to it?",
+            name.display()
+        ))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::new(format!(
+            "{} is in use by another process: stop it, or use another directory",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => {
+            Err(OpenError::new(format!("cannot lock {}: {error}", name.display())))
+        }
+    }
+}
+
+/// An identifier in SQL.
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+/// The columns of a table, as SQL lists them.
+fn columns(table: &TableMeta) -> String {
+    let names: Vec<String> = table.columns.iter().map(|column| quoted(column.name)).collect();
+    names.join(", ")
+}
+
+/// Rows that one statement inserts if a batch has so many: most of an insert's time is spent on the statement.
 const AT_ONCE: usize = 16;
 
 struct TableStatements<'c> {
@@ -77,17 +192,15 @@ struct TableStatements<'c> {
 
 impl<'c> TableStatements<'c> {
     fn prepare(connection: &'c Connection, table: &TableMeta) -> rusqlite::Result<Self> {
-        let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-        let at = |name: &str| columns.iter().position(|column| *column == name).map_or(0, |at| at + 1);
         let equal = |keys: bool| -> Vec<String> {
-            let picked = table.columns.iter().filter(|column| column.key == keys);
-            picked.map(|column| format!("{} = ?{}", column.name, at(column.name))).collect()
+            let columns = table.columns.iter().zip(1..).filter(|(column, _)| column.key == keys);
+            columns.map(|(column, at)| format!("{} = ?{at}", quoted(column.name))).collect()
         };
-        let (name, list, by_key, set) =
-            (table.name, columns.join(", "), equal(true).join(" AND "), equal(false).join(", "));
-        let row = format!("({})", vec!["?"; columns.len()].join(", "));
-        // A batch with a failed insert is rolled back whole. Said to SQLite, so that it keeps no copy of each page that an
-        // insert of many rows touches, to undo that insert alone.
+        let (name, list) = (quoted(table.name), columns(table));
+        let (by_key, set) = (equal(true).join(" AND "), equal(false).join(", "));
+        let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
+        // A batch with a failed insert is rolled back as a whole. SQLite needs to know it: otherwise it copies each page that
+        // an insert of many rows touches, to undo that insert alone.
         let insert = |rows: usize| {
             format!("INSERT OR ROLLBACK INTO {name} ({list}) VALUES {}", vec![&*row; rows].join(", "))
         };
@@ -135,8 +248,8 @@ impl CellSource for Columns<'_, '_> {
     }
 }
 
-/// A connection with the statements that it needs, prepared once.
-pub struct Sqlite<'c> {
+/// A connection with its statements, each prepared once.
+pub struct Sqlite<'c, S> {
     connection: &'c Connection,
     tables: Vec<TableStatements<'c>>,
     begin: Statement<'c>,
@@ -144,78 +257,51 @@ pub struct Sqlite<'c> {
     rollback: Statement<'c>,
     next_id: Statement<'c>,
     last_next_id: u64,
+    schema: PhantomData<fn() -> S>,
 }
 
-impl std::fmt::Debug for Sqlite<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<S> fmt::Debug for Sqlite<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqlite").finish_non_exhaustive()
     }
 }
 
-impl<'c> Sqlite<'c> {
+impl<'c, S: Schema> Sqlite<'c, S> {
     /// Prepares every statement. `writes`: whether transactions take the write lock when they begin.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn new(connection: &'c Connection, writes: bool) -> Result<Self, StoreError> {
+    fn new(connection: &'c Connection, writes: bool) -> Result<Self, StoreError> {
         Self::prepare(connection, writes).map_err(|error| database(&error))
     }
 
     fn prepare(connection: &'c Connection, writes: bool) -> rusqlite::Result<Self> {
-        let tables = TABLES
-            .iter()
-            .map(|table| TableStatements::prepare(connection, table))
-            .collect::<Result<_, _>>()?;
+        connection.set_prepared_statement_cache_capacity(LISTS_PREPARED);
+        let tables = S::TABLES.iter().map(|table| TableStatements::prepare(connection, table));
         Ok(Self {
             connection,
-            tables,
+            tables: tables.collect::<Result<_, _>>()?,
             begin: connection.prepare(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?,
             commit: connection.prepare("COMMIT")?,
             rollback: connection.prepare("ROLLBACK")?,
             next_id: connection.prepare("UPDATE sequence SET next_id = ?1 WHERE id = 1")?,
             last_next_id: 0,
+            schema: PhantomData,
         })
     }
 
     /// The row number to go on with.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn next_id(&self) -> Result<u64, StoreError> {
+    fn next_id(&self) -> Result<u64, StoreError> {
         let next = self
             .connection
             .query_row("SELECT next_id FROM sequence WHERE id = 1", [], |row| row.get::<_, i64>(0));
         next.map(i64::cast_unsigned).map_err(|error| database(&error))
     }
 
-    fn table<E: Entity>(&mut self) -> &mut TableStatements<'c> {
+    fn table<E: Entity<Schema = S>>(&mut self) -> &mut TableStatements<'c> {
         &mut self.tables[E::AT]
     }
 }
 
-fn damaged(table: &TableMeta) -> StoreError {
-    StoreError::Database(format!(
-        "a row of table {} holds what it cannot: the database is damaged",
-        table.name
-    ))
-}
-
-impl Loader for Sqlite<'_> {
-    type Error = StoreError;
-
-    fn load<E: Entity>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
-        let statement = &mut self.table::<E>().load;
-        let found = bind(statement, |put| E::key_cells(key, put)).and_then(|()| {
-            let mut rows = statement.raw_query();
-            rows.next().map(|row| row.map(|row| E::read(&Columns(row))))
-        });
-        match found.map_err(|error| database(&error))? {
-            None => Ok(None),
-            Some(Some(row)) => Ok(Some(row)),
-            Some(None) => Err(damaged(E::TABLE)),
-        }
-    }
-}
+/// How many statements of lists a connection keeps prepared.
+const LISTS_PREPARED: usize = 64;
 
 fn execute(
     statement: &mut Statement<'_>,
@@ -229,10 +315,39 @@ fn execute(
     }
 }
 
-impl Writer for Sqlite<'_> {
-    type Error = StoreError;
+impl<S: Schema> Backend<S> for Sqlite<'_, S> {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.begin.raw_execute().map(|_| ()).map_err(|error| database(&error))
+    }
 
-    fn insert<E: Entity>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
+        let statement = &mut self.table::<E>().load;
+        let found = bind(statement, |put| E::key_cells(key, put)).and_then(|()| {
+            let mut rows = statement.raw_query();
+            rows.next().map(|row| row.map(|row| E::read(&Columns(row))))
+        });
+        match found.map_err(|error| database(&error))? {
+            None => Ok(None),
+            Some(Some(row)) => Ok(Some(row)),
+            Some(None) => Err(StoreError::damaged(E::TABLE.name)),
+        }
+    }
+
+    fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
+        let table = S::TABLES[list.table];
+        let mut statement =
+            self.connection.prepare_cached(&sql(table, list)).map_err(|error| database(&error))?;
+        bind_list(&mut statement, list).map_err(|error| database(&error))?;
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|error| database(&error))? {
+            let row = S::read(list.table, &Columns(row));
+            found.push(row.ok_or_else(|| StoreError::damaged(table.name))?);
+        }
+        Ok(found)
+    }
+
+    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
         let statements = self.table::<E>();
         let (many, few) = rows.as_chunks::<AT_ONCE>();
         for rows in many {
@@ -244,18 +359,12 @@ impl Writer for Sqlite<'_> {
         Ok(())
     }
 
-    fn update<E: Entity>(&mut self, row: &E) -> Result<(), StoreError> {
+    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError> {
         execute(&mut self.table::<E>().update, 1, |put| row.cells(put))
     }
 
-    fn delete<E: Entity>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
         execute(&mut self.table::<E>().delete, 1, |put| E::key_cells(key, put))
-    }
-}
-
-impl Backend for Sqlite<'_> {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.begin.raw_execute().map(|_| ()).map_err(|error| database(&error))
     }
 
     fn commit(&mut self, next_id: u64) -> Result<(), StoreError> {
@@ -277,95 +386,67 @@ impl Backend for Sqlite<'_> {
             tracing::warn!(%error, "a rollback failed");
         }
     }
-
-    fn list(&mut self, list: &List) -> Result<Vec<AnyRow>, StoreError> {
-        let (table, rest, parameters) = list_sql(list);
-        let Some(meta) = TABLES.iter().find(|meta| meta.name == table) else {
-            return Err(StoreError::Database(format!("there is no table {table}")));
-        };
-        let columns: Vec<&str> = meta.columns.iter().map(|column| column.name).collect();
-        let sql = format!("SELECT {} FROM {table} {rest}", columns.join(", "));
-        let mut statement = self.connection.prepare_cached(&sql).map_err(|error| database(&error))?;
-        let mut rows = statement.query(params_from_iter(parameters)).map_err(|error| database(&error))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|error| database(&error))? {
-            found.push(read_row(meta, &Columns(row)).ok_or_else(|| damaged(meta))?);
-        }
-        Ok(found)
-    }
 }
 
-/// Table, the rest of the statement, and its parameters.
-fn list_sql(list: &List) -> (&'static str, &'static str, Vec<Value>) {
-    let int = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-    match list {
-        List::Coins => ("coin", "ORDER BY sort_id, id", vec![]),
-        List::Apps { owner } => ("app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())]),
-        List::VasApps { owner } => ("vas_app", "WHERE owner = ?1 ORDER BY id", vec![int(owner.get())]),
-        // The condition is that of the partial index.
-        List::PendingApplications { limit } => {
-            ("vas_app", "WHERE state = 0 ORDER BY id LIMIT ?1", vec![int(*limit)])
-        }
-        // The conditions are those of the partial index.
-        List::Due { by, except, limit } => {
-            let except: Vec<String> = except.iter().map(|app| app.0.to_string()).collect();
-            (
-                "delivery",
-                "WHERE state = 0 AND leased_until = 0 AND next_at <= ?1
-                 AND app NOT IN (SELECT value FROM json_each(?2)) ORDER BY next_at, id LIMIT ?3",
-                vec![by.millis().into(), format!("[{}]", except.join(",")).into(), int(*limit)],
-            )
-        }
-        List::WatchedOrders { after, limit } => (
-            "vas_order",
-            "WHERE watched = 1 AND id > ?1 ORDER BY id LIMIT ?2",
-            vec![int(*after), int(*limit)],
-        ),
-        List::Failing { limit } => (
-            "delivery",
-            "WHERE state = 0 AND leased_until = 0 AND attempts > 0 ORDER BY next_at, id LIMIT ?1",
-            vec![int(*limit)],
-        ),
-        List::Unheard { limit } => {
-            ("delivery", "WHERE state = 2 ORDER BY id DESC LIMIT ?1", vec![int(*limit)])
-        }
-        List::DeliveriesOf { app, unheard, before, limit } => (
-            "delivery",
-            match unheard {
-                true => "WHERE app = ?1 AND state = 2 AND id < ?2 ORDER BY id DESC LIMIT ?3",
-                false => "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
-            },
-            vec![int(app.0), int(*before), int(*limit)],
-        ),
-        List::Orders { app, before, limit } => (
-            "vas_order",
-            "WHERE app = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
-            vec![int(app.0), int(*before), int(*limit)],
-        ),
-        List::OrdersPaidBy { payer, asset, before, limit } => (
-            "vas_order",
-            "WHERE payer = ?1 AND asset = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
-            vec![int(payer.get()), Value::Text(asset.clone()), int(*before), int(*limit)],
-        ),
-        List::Audits { limit } => ("audit", "ORDER BY id DESC LIMIT ?1", vec![int(*limit)]),
-        List::Leased => ("delivery", "WHERE leased_until > 0 ORDER BY id", vec![]),
-        List::Over { what, by, limit } => {
-            let by_expiry = "WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2";
-            let (table, rest) = match what {
-                Passing::Codes => ("code", by_expiry),
-                Passing::Tokens => ("token", by_expiry),
-                Passing::Sessions => ("session", by_expiry),
-                Passing::Registrations => ("registration", by_expiry),
-                Passing::OpenCodes => ("open_code", by_expiry),
-                // The condition on users is that of the partial index: NOBODY.
-                Passing::NobodysLimits => (
-                    "attempt_limit",
-                    "WHERE user >= 4611686018427387904 AND touched_at < ?1 ORDER BY touched_at LIMIT ?2",
-                ),
-            };
-            (table, rest, vec![by.millis().into(), int(*limit)])
-        }
+/// The statement of a list. Lists that differ only in their operands have the same one.
+fn sql(table: &TableMeta, list: &ListOf) -> String {
+    let name = |at: usize| quoted(table.columns.get(at).map_or("", |column| column.name));
+    let mut sql = format!("SELECT {} FROM {}", columns(table), quoted(table.name));
+    let mut parameters = 0..;
+    for (at, condition) in list.conditions.iter().enumerate() {
+        sql += if at == 0 { " WHERE " } else { " AND " };
+        let operand = match condition.operand {
+            Operand::Int(int) if condition.literal => int.to_string(),
+            _ => format!("?{}", parameters.by_ref().next().map_or(0, |at: usize| at + 1)),
+        };
+        let test = match condition.test {
+            Test::Equal => "=",
+            Test::Less => "<",
+            Test::LessOrEqual => "<=",
+            Test::Greater => ">",
+            Test::GreaterOrEqual => ">=",
+            Test::NoneOf => {
+                sql += &format!("{} NOT IN (SELECT value FROM json_each({operand}))", name(condition.column));
+                continue;
+            }
+        };
+        sql += &format!("{} {test} {operand}", name(condition.column));
     }
+    for (at, order) in list.order.iter().enumerate() {
+        sql += if at == 0 { " ORDER BY " } else { ", " };
+        sql += &name(order.column);
+        sql += if order.descending { " DESC" } else { "" };
+    }
+    if list.limit.is_some() {
+        sql += " LIMIT ?";
+    }
+    sql
+}
+
+/// Binds the operands of a list to its [statement](sql).
+fn bind_list(statement: &mut Statement<'_>, list: &ListOf) -> rusqlite::Result<()> {
+    let bound = list
+        .conditions
+        .iter()
+        .filter(|condition| !(condition.literal && matches!(condition.operand, Operand::Int(_))));
+    let ints: Vec<Option<String>> = bound
+        .clone()
+        .map(|condition| match &condition.operand {
+            Operand::Ints(ints) => {
+                let ints: Vec<String> = ints.iter().map(i64::to_string).collect();
+                Some(format!("[{}]", ints.join(",")))
+            }
+            _ => None,
+        })
+        .collect();
+    bind(statement, |put| {
+        for (condition, ints) in bound.zip(&ints) {
+            put(ints.as_deref().map_or_else(|| condition.operand.cell(), Cell::Text));
+        }
+        if let Some(limit) = list.limit {
+            put(Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+        }
+    })
 }
 
 #[cfg(test)]
@@ -382,33 +463,5 @@ mod tests {
             assert_eq!(wide_number(&wide_bytes(number)), Some(number));
         }
         assert_eq!(wide_number(&[0; 15]), None);
-    }
-
-    /// The tables of the schema are those that the platform declares, column by column.
-    #[test]
-    fn the_schema_has_the_columns_that_the_platform_declares() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::migrations::run(&mut connection).unwrap();
-        for table in TABLES {
-            let mut info = connection.prepare(&format!("PRAGMA table_info({})", table.name)).unwrap();
-            let columns: Vec<(String, String, bool, bool)> = info
-                .query_map([], |row| {
-                    Ok((row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? == 1, row.get::<_, i64>(5)? > 0))
-                })
-                .unwrap()
-                .map(Result::unwrap)
-                .collect();
-            let declared: Vec<(String, String, bool, bool)> = (table.columns.iter())
-                .map(|column| {
-                    let kind = match column.kind {
-                        ColumnKind::Int => "INTEGER",
-                        ColumnKind::Text => "TEXT",
-                        ColumnKind::Blob | ColumnKind::Wide => "BLOB",
-                    };
-                    (column.name.to_owned(), kind.to_owned(), !column.nullable, column.key)
-                })
-                .collect();
-            assert_eq!(columns, declared, "table {}", table.name);
-        }
     }
 }

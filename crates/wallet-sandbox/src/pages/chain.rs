@@ -5,9 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use wallet_core::chain::Transaction;
-use wallet_platform::{DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction};
+use wallet_platform::{
+    DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction, Failure,
+};
+use wallet_server::Store;
 use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
-use wallet_store::{Failure, Store};
 
 use super::shown_time;
 use crate::routes::Shared;

@@ -9,9 +9,8 @@ use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link;
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::CheckPay;
+use wallet_platform::{CheckPay, Failure};
 use wallet_server::pages::{Asked, View, in_words, page as render};
-use wallet_store::Failure;
 
 use super::wallet::cannot_be_paid;
 use super::{Pages, sentence};

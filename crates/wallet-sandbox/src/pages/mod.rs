@@ -17,10 +17,10 @@ use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use wallet_platform::Failure;
 use wallet_platform::{FindVasApp, VasApp};
 pub(crate) use wallet_server::pages::shown_time;
 use wallet_server::pages::{Hint, NavItem, no_page};
-use wallet_store::Failure;
 
 use crate::data::{DemoUser, OPERATOR, POOR, USERS, found};
 use crate::demo::HyperTokio;

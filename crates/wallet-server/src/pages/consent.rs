@@ -6,8 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::{self, Fomo, Refusal};
 use wallet_core::{Endpoint as _, Platform as _, form};
-use wallet_platform::{App, Authorize, FindApp, Reason, after_consent, browser_address};
-use wallet_store::Failure;
+use wallet_platform::{App, Authorize, Failure, FindApp, Reason, after_consent, browser_address};
 
 use super::sign_in::sign_in_first;
 use super::{LeadsTo, Page, Posted, SignedIn, View, failure, page, problem, see_other};

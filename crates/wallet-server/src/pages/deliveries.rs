@@ -9,16 +9,16 @@ use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_platform::{
-    AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, News, ReceiverId, SendAgain,
-    ToldCallback,
+    AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, Failure, News, ReceiverId,
+    SendAgain, ToldCallback,
 };
-use wallet_store::{Failure, Store};
 
 use super::apps::OwnApp;
 use super::{
     Asked, OrPage as _, Page, Posted, SignedIn, View, failure, page as render, problem, see_other, shown_time,
 };
 use crate::server::Server;
+use crate::store::Store;
 
 /// Callbacks on a page.
 const EACH_PAGE: u64 = 50;

@@ -30,8 +30,9 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use wallet_core::{Lang, UnixTime};
+use wallet_engine::StoreError;
+use wallet_platform::Failure;
 use wallet_platform::Reason;
-use wallet_store::{Failure, StoreError};
 
 pub use consent::consent_page;
 pub use docs::code_page;

@@ -12,8 +12,7 @@ use serde::Deserialize;
 use wallet_api::fomo::{Direction, TransferStatus};
 use wallet_api::vas::OrderState;
 use wallet_core::UnixTime;
-use wallet_platform::{AppPayment, OrderSeq, OrdersOf, PaymentsOf, StatementOf, VasOrder};
-use wallet_store::Failure;
+use wallet_platform::{AppPayment, Failure, OrderSeq, OrdersOf, PaymentsOf, StatementOf, VasOrder};
 
 use super::apps::OwnApp;
 use super::{Asked, OrPage as _, Page, SignedIn, View, page as render, shown_time};

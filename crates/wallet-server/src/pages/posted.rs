@@ -11,8 +11,7 @@ use serde::Deserialize;
 use wallet_api::fomo::Refusal;
 use wallet_core::crypto::equal;
 use wallet_core::{form, multipart};
-use wallet_platform::Reason;
-use wallet_store::Failure;
+use wallet_platform::{Failure, Reason};
 
 use super::{View, problem};
 use crate::body;

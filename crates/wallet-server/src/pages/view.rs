@@ -11,8 +11,7 @@ use serde::de::DeserializeOwned;
 use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::hex_text;
 use wallet_core::{Lang, form};
-use wallet_platform::{Digest, LookAtSession, SessionUser, User};
-use wallet_store::Failure;
+use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
 use super::{NavItem, PageSettings, SIGN_IN, Told, problem, see_other, sign_in_first};
 use crate::server::Server;

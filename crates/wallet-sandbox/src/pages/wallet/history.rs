@@ -6,9 +6,8 @@ use serde::Deserialize;
 use wallet_api::fomo::{CoinId, Trade, limits};
 use wallet_api::vas::{OrderState, Profile};
 use wallet_core::{Units, UnixTime, form};
-use wallet_platform::{AppNames, OrderSeq, OrdersPaidBy, Records, TransferSeq};
+use wallet_platform::{AppNames, Failure, OrderSeq, OrdersPaidBy, Records, TransferSeq};
 use wallet_server::pages::{Asked, View, page as render};
-use wallet_store::Failure;
 
 use super::super::shown_time;
 use super::Wallet;

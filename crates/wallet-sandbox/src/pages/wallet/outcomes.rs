@@ -10,9 +10,8 @@ use wallet_api::fomo::UserId;
 use wallet_api::{fomo, vas};
 use wallet_client::CallError;
 use wallet_core::{CodeMeta, Lang, Platform as _, in_words, with_wait};
-use wallet_platform::Digest;
+use wallet_platform::{Digest, Failure};
 use wallet_server::pages::{SIGN_IN, sign_in_first};
-use wallet_store::Failure;
 
 use super::super::sentence;
 use super::Wanted;

@@ -4,9 +4,8 @@ use askama::Template;
 use axum::response::Response;
 use wallet_api::vas::Profile;
 use wallet_core::Units;
-use wallet_platform::{ActiveCoins, Deposit, DevIssue};
+use wallet_platform::{ActiveCoins, Deposit, DevIssue, Failure};
 use wallet_server::pages::{Asked, Posted, View, page};
-use wallet_store::Failure;
 
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted};

@@ -5,9 +5,9 @@ use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_client::CallError;
 use wallet_core::{Lang, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{CheckPay, FindOrder, Reason, Refused, VasApp, VasOrder};
+use wallet_platform::{CheckPay, Failure, FindOrder, Reason, Refused, VasApp, VasOrder};
 use wallet_server::pages::View;
-use wallet_store::{Clock as _, Failure};
+use wallet_store::Clock as _;
 
 use super::forms::no_number;
 use super::outcomes::{NotDone, Outcome};

@@ -4,8 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use wallet_api::fomo::Fomo;
 use wallet_core::Platform as _;
-use wallet_platform::{App, EndOldSecret, FindApp, RotateSecret, ShowSecret, User};
-use wallet_store::Failure;
+use wallet_platform::{App, EndOldSecret, Failure, FindApp, RotateSecret, ShowSecret, User};
 
 use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with, shown_time};
 use super::{

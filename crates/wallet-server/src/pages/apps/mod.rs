@@ -11,8 +11,9 @@ use http::StatusCode;
 use wallet_api::fomo::{Refusal, get_trade};
 use wallet_api::vas::Review;
 use wallet_core::Endpoint as _;
+use wallet_platform::Failure;
 use wallet_platform::{App, AppsOf, CallbackKind, PasswordKind, Proof, ReceiverId, VasApp, VasApps, Who};
-use wallet_store::{Clock as _, Failure, SystemClock};
+use wallet_store::{Clock as _, SystemClock};
 
 pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
 pub(crate) use self::new::{apply, check_safe_domain, create, new};

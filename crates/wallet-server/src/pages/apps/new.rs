@@ -8,9 +8,8 @@ use serde::Deserialize;
 use wallet_api::fomo::{ClientId, Refusal};
 use wallet_api::vas::Profile;
 use wallet_platform::{
-    ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, Reason, Refused, User, safe_domain,
+    ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, Failure, Reason, Refused, User, safe_domain,
 };
-use wallet_store::Failure;
 
 use super::super::{
     Asked, Fault, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page, page_with, see_other, shape,

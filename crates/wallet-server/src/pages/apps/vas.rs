@@ -8,8 +8,8 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use wallet_api::vas::{Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
+use wallet_engine::StoreError;
 use wallet_platform::{OwnVasApp, ShowCredentials, User, VasApp, VasAppId};
-use wallet_store::StoreError;
 
 use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with};
 use super::{

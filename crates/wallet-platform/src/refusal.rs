@@ -1,23 +1,39 @@
-//! What a command and a query are.
+//! How the platform refuses.
 
-use std::cell::Cell;
+use std::fmt;
 use std::time::Duration;
 
 use wallet_api::fomo::Refusal;
 use wallet_api::vas;
-use wallet_core::UnixTime;
+use wallet_engine::Halt;
 
-use crate::entities::{Coin, Rows, Transfer};
-use crate::rows::Changes;
-use crate::vault::Vault;
+use crate::coins::Coin;
+use crate::payments::Transfer;
+use crate::schema::Rows;
 
 /// Why a command or query has not run to its end.
 #[derive(Debug)]
 pub enum Stop {
-    /// A row was not loaded: load what is wanted and run it again.
-    Missing,
-    /// The platform says no.
+    /// It could not go on.
+    Halt(Halt),
+    /// The platform refuses.
     Refused(Box<Refused>),
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl wallet_engine::Stop for Stop {
+    type Refused = Refused;
+    fn into_refused(self) -> Result<Box<Refused>, Halt> {
+        match self {
+            Self::Refused(refused) => Ok(refused),
+            Self::Halt(halt) => Err(halt),
+        }
+    }
 }
 
 /// A refusal of one of the platforms.
@@ -103,11 +119,20 @@ impl Refused {
     pub(crate) fn transfer(rows: &Rows, refusal: Refusal, transfer: &Transfer) -> Stop {
         let coin = match rows.find::<Coin>(&(transfer.coin,)) {
             Ok(coin) => coin,
-            Err(missing) => return missing,
+            Err(halt) => return halt.into(),
         };
         let decimals = coin.map_or(0, |coin| coin.decimals);
         let data = Some(RefusedData::Transfer { transfer: Box::new(transfer.clone()), decimals });
         Self { data, ..Self::new(refusal) }.into()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.refusal {
+            Reason::Fomo(refusal) => write!(f, "{refusal:?}"),
+            Reason::Vas(refusal) => write!(f, "{refusal:?}"),
+        }
     }
 }
 
@@ -129,65 +154,8 @@ impl From<vas::Refusal> for Stop {
     }
 }
 
-/// Hands out row numbers. One counter serves every table.
-#[derive(Debug)]
-pub struct Ids(Cell<u64>);
-
-impl Ids {
-    /// The next number will be `next`.
-    pub fn starting_at(next: u64) -> Self {
-        Self(Cell::new(next))
+impl From<Refused> for crate::schema::Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
     }
-
-    /// The number that will be handed out next: what a store keeps, and what it sets back when a command stopped.
-    pub fn peek(&self) -> u64 {
-        self.0.get()
-    }
-
-    /// Sets the counter back (or on).
-    pub fn reset(&self, next: u64) {
-        self.0.set(next);
-    }
-
-    pub(crate) fn next(&self) -> u64 {
-        let id = self.0.get();
-        self.0.set(id + 1);
-        id
-    }
-}
-
-/// What a decision may know beside its rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// The time.
-    pub now: UnixTime,
-    /// Row numbers.
-    pub ids: &'a Ids,
-    /// Keyed hashes and sealed texts.
-    pub vault: &'a Vault,
-}
-
-/// Decides, and may change rows.
-pub trait Command: Send + 'static {
-    /// What it answers.
-    type Outcome: Send + 'static;
-
-    /// Decides. The same rows, time and numbers give the same result. What stands in `out` after a refusal is kept (a
-    /// counter, a revocation); after [`Stop::Missing`] it is discarded.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop>;
-}
-
-/// Reads.
-pub trait Query: Send + 'static {
-    /// What it answers.
-    type Answer: Send + 'static;
-
-    /// Reads.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop>;
 }

@@ -1,0 +1,50 @@
+//! What the engine needs of a database.
+
+use crate::error::StoreError;
+use crate::list::ListOf;
+use crate::schema::{Entity, Schema};
+
+/// A database with the tables of a schema. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
+/// [`rollback`](Self::rollback), loads and lists see what was committed when the transaction began.
+///
+/// Every method fails with the database's error: [`StoreError::Database`] if nothing was written, [`StoreError::Broken`]
+/// if it is not known what is on disk.
+pub trait Backend<S: Schema> {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// The database's.
+    fn begin(&mut self) -> Result<(), StoreError>;
+    /// The row of a key, if there is one.
+    ///
+    /// # Errors
+    /// The database's.
+    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>;
+    /// The rows of a list.
+    ///
+    /// # Errors
+    /// The database's.
+    fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError>;
+    /// Inserts rows, ordered by key. A row that exists is an error.
+    ///
+    /// # Errors
+    /// The database's.
+    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError>;
+    /// Replaces a row. A row that does not exist is an error.
+    ///
+    /// # Errors
+    /// The database's.
+    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError>;
+    /// Deletes a row. A row that does not exist is an error.
+    ///
+    /// # Errors
+    /// The database's.
+    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError>;
+    /// Commits; the changes are on disk when it returns. `next_id` is the row number to go on with.
+    ///
+    /// # Errors
+    /// The database's.
+    fn commit(&mut self, next_id: u64) -> Result<(), StoreError>;
+    /// Ends the transaction without a change.
+    fn rollback(&mut self);
+}

@@ -1,0 +1,310 @@
+//! Batches of commands, and queries, on a backend.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context as Polled, Poll};
+
+use futures_channel::oneshot;
+use wallet_core::UnixTime;
+
+use crate::backend::Backend;
+use crate::command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop};
+use crate::error::{Failure, StoreError};
+use crate::rows::{Changes, Rows};
+use crate::schema::Schema;
+
+/// The result of a command or query.
+type Answer<S, T> = Result<T, Failure<RefusedOf<S>>>;
+
+/// Where the result of a [`job`] or [`question`] arrives. It resolves to `None` if it was dropped without an answer.
+#[derive(Debug)]
+pub struct Awaited<S: Schema, T>(oneshot::Receiver<Answer<S, T>>);
+
+impl<S: Schema, T> Awaited<S, T> {
+    /// The result, if it has arrived.
+    pub fn take(&mut self) -> Option<Result<T, Failure<RefusedOf<S>>>> {
+        self.0.try_recv().ok().flatten()
+    }
+}
+
+impl<S: Schema, T> Future for Awaited<S, T> {
+    type Output = Option<Answer<S, T>>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Polled<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    }
+}
+
+/// What was asked, its result once there is one, and where the result goes.
+struct Task<S: Schema, A, T> {
+    asked: A,
+    decided: Option<Result<T, Box<RefusedOf<S>>>>,
+    reply: oneshot::Sender<Answer<S, T>>,
+}
+
+impl<S: Schema, A, T> Task<S, A, T> {
+    fn new(asked: A) -> (Self, Awaited<S, T>) {
+        let (reply, receiver) = oneshot::channel();
+        (Self { asked, decided: None, reply }, Awaited(receiver))
+    }
+
+    fn settle(&mut self, result: Result<T, S::Stop>) -> Result<(), Halt> {
+        self.decided = Some(match result {
+            Ok(outcome) => Ok(outcome),
+            Err(stop) => Err(stop.into_refused()?),
+        });
+        Ok(())
+    }
+
+    fn answer(self, failure: Option<StoreError>) {
+        let answer = match (failure, self.decided) {
+            (Some(error), _) => Err(Failure::Store(error)),
+            (None, Some(Ok(outcome))) => Ok(outcome),
+            (None, Some(Err(refused))) => Err(Failure::Refused(refused)),
+            (None, None) => Err(Failure::Store(StoreError::Stopped)),
+        };
+        // The caller may be gone; the decision stays.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// A command on its way, with its caller.
+pub trait Job<S: Schema>: Send {
+    /// Decides.
+    ///
+    /// # Errors
+    /// Why it could not go on.
+    fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<(), Halt>;
+    /// Answers the caller with what was decided, or with why nothing was.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+impl<S: Schema, C: Command<S>> Job<S> for Task<S, C, C::Outcome> {
+    fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<(), Halt> {
+        let result = self.asked.apply(rows, cx, out);
+        self.settle(result)
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        Task::answer(*self, failure);
+    }
+}
+
+/// A query on its way, with its caller.
+pub trait Question<S: Schema>: Send {
+    /// Reads.
+    ///
+    /// # Errors
+    /// Why it could not go on.
+    fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>) -> Result<(), Halt>;
+    /// Answers the caller with what was read, or with why nothing was.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+impl<S: Schema, Q: Query<S>> Question<S> for Task<S, Q, Q::Answer> {
+    fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>) -> Result<(), Halt> {
+        let result = self.asked.read(rows, cx);
+        self.settle(result)
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        Task::answer(*self, failure);
+    }
+}
+
+/// A command as a job, and where its result arrives.
+pub fn job<S: Schema, C: Command<S>>(command: C) -> (Box<dyn Job<S>>, Awaited<S, C::Outcome>) {
+    let (task, awaited) = Task::<S, C, C::Outcome>::new(command);
+    (Box::new(task), awaited)
+}
+
+/// A query with its caller, and where its result arrives.
+pub fn question<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn Question<S>>, Awaited<S, Q::Answer>) {
+    let (task, awaited) = Task::<S, Q, Q::Answer>::new(query);
+    (Box::new(task), awaited)
+}
+
+/// A job of a batch, with its own failure, if it has one.
+type Taken<S> = (Box<dyn Job<S>>, Option<StoreError>);
+
+/// Runs batches on a backend, on the caller's thread. A store runs one on a thread of its own, a simulation by hand.
+pub struct Engine<S: Schema, B> {
+    backend: B,
+    vault: S::Vault,
+    ids: Ids,
+    rows: Rows<S>,
+    changes: Changes<S>,
+}
+
+impl<S: Schema, B: fmt::Debug> fmt::Debug for Engine<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("backend", &self.backend).finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema, B: Backend<S>> Engine<S, B> {
+    /// An engine whose next row number is `next_id`.
+    pub fn new(backend: B, vault: S::Vault, next_id: u64) -> Self {
+        let (rows, changes) = (Rows::default(), Changes::default());
+        Self { backend, vault, ids: Ids::starting_at(next_id), rows, changes }
+    }
+
+    /// The backend.
+    pub fn backend(&mut self) -> &mut B {
+        &mut self.backend
+    }
+
+    /// The keys and settings of decisions.
+    pub fn vault(&self) -> &S::Vault {
+        &self.vault
+    }
+
+    /// Replaces the keys and settings of decisions.
+    pub fn set_vault(&mut self, vault: S::Vault) {
+        self.vault = vault;
+    }
+
+    /// Runs a batch: decides each job in order on one working set, commits once, then answers all. Jobs are decided as
+    /// they arrive, each at its own time, so nothing is decided at a time before it was submitted.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if the store must not go on. Every other failure goes to the callers of the jobs.
+    pub fn batch(
+        &mut self,
+        now: &dyn Fn() -> UnixTime,
+        jobs: impl IntoIterator<Item = Box<dyn Job<S>>>,
+    ) -> Result<(), StoreError> {
+        let before = self.ids.peek();
+        let mut taken = Vec::new();
+        let error = match self.commit(now, &mut jobs.into_iter(), &mut taken) {
+            Ok(()) => {
+                for (job, failure) in taken {
+                    job.answer(failure);
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        self.ids.reset(before);
+        let broken = matches!(error, StoreError::Broken(_));
+        if taken.len() > 1 && !broken {
+            // The database refuses something in the batch: run each job singly, so that only the culprit fails.
+            return taken.into_iter().try_for_each(|(job, _)| self.batch(now, [job]));
+        }
+        for (job, _) in taken {
+            job.answer(Some(error.clone()));
+        }
+        if broken { Err(error) } else { Ok(()) }
+    }
+
+    /// Decides and writes. In every case all jobs end up in `taken`, each with its own failure, if it has one.
+    fn commit(
+        &mut self,
+        now: &dyn Fn() -> UnixTime,
+        jobs: &mut dyn Iterator<Item = Box<dyn Job<S>>>,
+        taken: &mut Vec<Taken<S>>,
+    ) -> Result<(), StoreError> {
+        self.rows.clear();
+        let done = self.backend.begin().and_then(|()| {
+            for mut job in &mut *jobs {
+                let decided = self.decide(now(), job.as_mut());
+                let (failure, stop) = decided.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
+                taken.push((job, failure));
+                if let Some(error) = stop {
+                    return Err(error);
+                }
+            }
+            if self.rows.is_dirty() {
+                self.rows.write(&mut self.backend)?;
+                return self.backend.commit(self.ids.peek());
+            }
+            self.backend.rollback();
+            Ok(())
+        });
+        if done.is_err() {
+            self.backend.rollback();
+            taken.extend(jobs.map(|job| (job, None)));
+        }
+        done
+    }
+
+    /// Runs one job to its end, loading what it asks for. A panic or a damaged row is the failure of that job alone:
+    /// nothing of it is kept.
+    fn decide(&mut self, now: UnixTime, job: &mut dyn Job<S>) -> Result<Option<StoreError>, StoreError> {
+        let first_id = self.ids.peek();
+        loop {
+            self.changes.clear();
+            self.ids.reset(first_id);
+            let cx = Context { now, ids: &self.ids, vault: &self.vault };
+            let (rows, changes) = (&self.rows, &mut self.changes);
+            let failure = match catch_unwind(AssertUnwindSafe(|| job.run(rows, &cx, changes))) {
+                Ok(Ok(())) => {
+                    self.rows.absorb(&mut self.changes);
+                    return Ok(None);
+                }
+                Ok(Err(Halt::Missing)) => {
+                    self.rows.load_wanted(&mut self.backend)?;
+                    continue;
+                }
+                Ok(Err(Halt::Damaged { table })) => damaged(table),
+                Err(panic) => panicked(&*panic),
+            };
+            self.changes.clear();
+            self.ids.reset(first_id);
+            return Ok(Some(failure));
+        }
+    }
+
+    /// Runs a query with its caller, and answers.
+    pub fn ask(&mut self, now: UnixTime, mut question: Box<dyn Question<S>>) {
+        let failure = self.look(|rows, cx| question.run(rows, cx), now).err();
+        question.answer(failure);
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn read<Q: Query<S>>(&mut self, now: UnixTime, query: Q) -> Answer<S, Q::Answer> {
+        let (question, mut awaited) = question::<S, Q>(query);
+        self.ask(now, question);
+        awaited.take().unwrap_or(Err(StoreError::Stopped.into()))
+    }
+
+    /// Runs a read to its end on one snapshot, loading what it asks for.
+    fn look(
+        &mut self,
+        mut read: impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.rows.clear();
+        self.backend.begin()?;
+        let done = loop {
+            let cx = Context { now, ids: &self.ids, vault: &self.vault };
+            match catch_unwind(AssertUnwindSafe(|| read(&self.rows, &cx))) {
+                Ok(Ok(())) => break Ok(()),
+                Ok(Err(Halt::Missing)) => {
+                    if let Err(error) = self.rows.load_wanted(&mut self.backend) {
+                        break Err(error);
+                    }
+                }
+                Ok(Err(Halt::Damaged { table })) => break Err(damaged(table)),
+                Err(panic) => break Err(panicked(&*panic)),
+            }
+        };
+        self.backend.rollback();
+        done
+    }
+}
+
+fn damaged(table: &str) -> StoreError {
+    tracing::error!(table, "a row that another row refers to does not exist; nothing was written");
+    StoreError::damaged(table)
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> StoreError {
+    let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
+    let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(why, "a decision panicked; nothing was written");
+    StoreError::Panicked(why)
+}

@@ -1,0 +1,89 @@
+//! Why there is no result.
+
+use std::fmt;
+
+/// A failure of the store, as opposed to a refusal of the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The queue is full: try again later.
+    Overloaded,
+    /// The store has stopped.
+    Stopped,
+    /// The database reported an error; nothing was written.
+    Database(String),
+    /// A row that another row refers to does not exist, or a column holds a value that its type does not have; nothing was
+    /// written.
+    Damaged(String),
+    /// The decision panicked, which is a fault of this program; nothing was written.
+    Panicked(String),
+    /// The disk failed during a commit. What is on it is unknown until the store is opened again, so this store stops.
+    Broken(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded)
+    }
+
+    /// A table that holds what it cannot.
+    pub fn damaged(table: &str) -> Self {
+        Self::Damaged(format!("table {table}"))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded => f.write_str("the store's queue is full; try again in a moment"),
+            Self::Stopped => f.write_str("the store has stopped"),
+            Self::Database(why) => write!(f, "database error, nothing was written: {why}"),
+            Self::Damaged(place) => {
+                write!(f, "the database is damaged ({place}), nothing was written; restore a backup")
+            }
+            Self::Panicked(why) => write!(f, "a decision panicked, nothing was written: {why}"),
+            Self::Broken(why) => {
+                write!(f, "disk error during commit; the store has shut down to avoid data loss: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Why a command or query has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure<R> {
+    /// The platform refused.
+    Refused(Box<R>),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl<R> Failure<R> {
+    /// The refusal, if it is one.
+    pub fn refused(&self) -> Option<&R> {
+        match self {
+            Self::Refused(refused) => Some(refused),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+impl<R> From<StoreError> for Failure<R> {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for Failure<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => write!(f, "refused: {refused}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<R: fmt::Debug + fmt::Display> std::error::Error for Failure<R> {}

@@ -1,0 +1,290 @@
+//! The working set: rows as they were loaded and as commands left them, and what is still to be loaded.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use foldhash::fast::FixedState;
+use indexmap::IndexMap;
+
+use crate::backend::Backend;
+use crate::command::Halt;
+use crate::error::StoreError;
+use crate::list::{List, ListOf};
+use crate::schema::{Entity, Row, Schema};
+
+/// What is known of one key: the row as it is now, and whether it must be written.
+#[derive(Debug, Clone)]
+struct Slot<E> {
+    row: Option<E>,
+    stored: bool,
+    dirty: bool,
+}
+
+/// The rows of one table, in the order in which they were first touched.
+#[derive(Debug)]
+pub struct Table<E: Row>(IndexMap<E::Key, Slot<E>, FixedState>);
+
+impl<E: Row> Default for Table<E> {
+    fn default() -> Self {
+        Self(IndexMap::with_hasher(FixedState::default()))
+    }
+}
+
+impl<E: Row> Table<E> {
+    /// Records what the backend has.
+    pub fn loaded(&mut self, key: E::Key, row: Option<E>) {
+        let stored = row.is_some();
+        self.0.entry(key).or_insert(Slot { row, stored, dirty: false });
+    }
+
+    /// Records what a command left; `None` if it deleted the row.
+    pub fn put(&mut self, key: E::Key, row: Option<E>) {
+        // A key that was never loaded has no row: `apply` looked before it decided to insert.
+        let slot = self.0.entry(key).or_insert(Slot { row: None, stored: false, dirty: false });
+        slot.row = row;
+        slot.dirty = true;
+    }
+
+    /// Whether any row has changed.
+    pub fn is_dirty(&self) -> bool {
+        // A row that was inserted and deleted again leaves nothing to write.
+        self.0.values().any(|slot| slot.dirty && (slot.row.is_some() || slot.stored))
+    }
+
+    /// Forgets every row and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<E: Entity> Table<E> {
+    /// Writes every changed row, by key: neighbours in a table are written one after the other.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub fn write<B: Backend<E::Schema>>(&self, backend: &mut B) -> Result<(), StoreError> {
+        let mut new = Vec::new();
+        let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
+        dirty.sort_unstable_by_key(|(key, _)| *key);
+        for (key, slot) in dirty {
+            match (&slot.row, slot.stored) {
+                (Some(row), false) => new.push(row),
+                (Some(row), true) => backend.update(row)?,
+                (None, true) => backend.delete::<E>(key)?,
+                (None, false) => {}
+            }
+        }
+        if new.is_empty() { Ok(()) } else { backend.insert(&new) }
+    }
+}
+
+/// What a decision asked for and did not find loaded.
+struct Wanted<S: Schema> {
+    keys: Vec<S::AnyKey>,
+    lists: Vec<ListOf>,
+}
+
+impl<S: Schema> Default for Wanted<S> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), lists: Vec::new() }
+    }
+}
+
+/// The working set of a batch.
+///
+/// A decision that asks for a row which is not loaded ends with [`Halt::Missing`]. Its caller loads what was asked for
+/// ([`load_wanted`](Self::load_wanted)) and runs it again from the start.
+pub struct Rows<S: Schema> {
+    tables: S::Tables,
+    wanted: RefCell<Wanted<S>>,
+    lists: IndexMap<ListOf, Vec<S::AnyRow>, FixedState>,
+}
+
+impl<S: Schema> fmt::Debug for Rows<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema> Default for Rows<S> {
+    fn default() -> Self {
+        let lists = IndexMap::with_hasher(FixedState::default());
+        Self { tables: S::Tables::default(), wanted: RefCell::default(), lists }
+    }
+}
+
+impl<S: Schema> Rows<S> {
+    /// Asks for a row ahead of need, so that it is loaded together with others. Never a matter of correctness.
+    pub fn want<E: Entity<Schema = S>>(&self, key: &E::Key) {
+        if !E::table(&self.tables).0.contains_key(key) {
+            self.wanted.borrow_mut().keys.push(E::any_key(key.clone()));
+        }
+    }
+
+    /// The row of a key, if there is one.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`] if it is not loaded.
+    pub fn find<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<Option<&E>, Halt> {
+        match E::table(&self.tables).0.get(key) {
+            Some(slot) => Ok(slot.row.as_ref()),
+            None => {
+                self.want::<E>(key);
+                Err(Halt::Missing)
+            }
+        }
+    }
+
+    /// The row of a key that another row refers to.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`] if it is not loaded, [`Halt::Damaged`] if there is no such row.
+    pub fn get<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<&E, Halt> {
+        self.find::<E>(key)?.ok_or(Halt::Damaged { table: E::TABLE.name })
+    }
+
+    /// The rows that exist of these keys, in their order.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`] if one is not loaded.
+    pub fn find_all<E: Entity<Schema = S>>(
+        &self,
+        keys: impl Iterator<Item = E::Key> + Clone,
+    ) -> Result<Vec<&E>, Halt> {
+        keys.clone().for_each(|key| self.want::<E>(&key));
+        keys.filter_map(|key| self.find(&key).transpose()).collect()
+    }
+
+    /// What is known of a key: nothing, that there is no such row, or the row.
+    pub fn known<E: Entity<Schema = S>>(&self, key: &E::Key) -> Option<Option<&E>> {
+        E::table(&self.tables).0.get(key).map(|slot| slot.row.as_ref())
+    }
+
+    /// Inserts or replaces a row in this working set alone.
+    pub fn put<E: Entity<Schema = S>>(&mut self, row: E) {
+        E::table_mut(&mut self.tables).put(row.key(), Some(row));
+    }
+
+    /// The rows of a list, as they are committed. Only for queries: a list does not see what a batch has changed.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`] if it is not loaded.
+    pub fn list<E: Entity<Schema = S>>(&self, list: List<E>) -> Result<Vec<&E>, Halt> {
+        let list = list.into_data();
+        match self.lists.get(&list) {
+            Some(rows) => Ok(rows.iter().filter_map(E::of).collect()),
+            None => {
+                self.wanted.borrow_mut().lists.push(list);
+                Err(Halt::Missing)
+            }
+        }
+    }
+
+    /// Loads what was asked for since the last call.
+    ///
+    /// # Errors
+    /// The backend's, or that nothing was asked for: a decision that ends with [`Halt::Missing`] and names no row would be
+    /// repeated for ever.
+    pub fn load_wanted<B: Backend<S>>(&mut self, backend: &mut B) -> Result<(), StoreError> {
+        let wanted = self.wanted.take();
+        if wanted.keys.is_empty() && wanted.lists.is_empty() {
+            let why = "a decision ended because a row is missing, but asked for no row";
+            return Err(StoreError::Database(why.to_owned()));
+        }
+        for key in &wanted.keys {
+            S::load(&mut self.tables, key, backend)?;
+        }
+        for list in wanted.lists {
+            let found = backend.list(&list)?;
+            self.lists.insert(list, found);
+        }
+        Ok(())
+    }
+
+    /// Applies what a command changed, in order.
+    pub fn absorb(&mut self, changes: &mut Changes<S>) {
+        for change in changes.0.drain(..) {
+            S::absorb(&mut self.tables, change);
+        }
+    }
+
+    /// Whether any row must be written.
+    pub fn is_dirty(&self) -> bool {
+        S::is_dirty(&self.tables)
+    }
+
+    /// Writes every changed row.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub fn write<B: Backend<S>>(&self, backend: &mut B) -> Result<(), StoreError> {
+        S::write(&self.tables, backend)
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.wanted.take();
+        self.lists.clear();
+        S::clear(&mut self.tables);
+    }
+}
+
+/// One change of a row.
+#[derive(Clone)]
+pub enum Change<S: Schema> {
+    /// The row, as it is from now on.
+    Put(S::AnyRow),
+    /// The row is deleted.
+    Delete(S::AnyKey),
+}
+
+impl<S: Schema> fmt::Debug for Change<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(row) => f.debug_tuple("Put").field(row).finish(),
+            Self::Delete(key) => f.debug_tuple("Delete").field(key).finish(),
+        }
+    }
+}
+
+/// What a command changes. It reaches the working set only after the command ran to its end.
+pub struct Changes<S: Schema>(Vec<Change<S>>);
+
+impl<S: Schema> fmt::Debug for Changes<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}
+
+impl<S: Schema> Default for Changes<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: Schema> Changes<S> {
+    /// Inserts or replaces a row.
+    pub fn put<E: Entity<Schema = S>>(&mut self, row: E) {
+        self.0.push(Change::Put(row.into_any()));
+    }
+
+    /// Deletes a row.
+    pub fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) {
+        self.0.push(Change::Delete(E::any_key(key.clone())));
+    }
+
+    /// How many changes there are so far, for [`undo_since`](Self::undo_since).
+    pub fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Drops the changes that were made since a mark.
+    pub fn undo_since(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// Drops every change.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}

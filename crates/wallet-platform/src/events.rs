@@ -1,0 +1,88 @@
+//! What an app may want to know of its payments, in order: a journal for each app.
+
+use wallet_core::UnixTime;
+use wallet_engine::journal::Journaled;
+use wallet_engine::{row_ids, rows};
+
+use crate::apps::AppId;
+use crate::payments::TransferSeq;
+use crate::schema::Platform;
+
+row_ids! {
+    /// The row number of an event.
+    EventId;
+}
+
+rows! { in Platform;
+    /// Counts an app's events.
+    feed: Feed {
+        key {
+            /// Whose.
+            app: AppId,
+        }
+        /// The number of the last event.
+        last: u64,
+        /// The last event.
+        last_event: Option<EventId>,
+    }
+
+    /// Something an app may want to know. The events of an app are a journal.
+    event: Event {
+        key {
+            /// Its row number.
+            id: EventId,
+        }
+        /// Whose.
+        app: AppId,
+        /// Its number, from 1 without gaps: the cursor.
+        n: u64,
+        /// The app's event before it.
+        previous: Option<EventId>,
+        /// What happened.
+        kind: EventKind,
+        /// To which transfer.
+        transfer: TransferSeq,
+        /// When.
+        at: UnixTime,
+    }
+
+    /// Finds an event by its number.
+    event_mark: EventMark {
+        key {
+            /// Whose.
+            app: AppId,
+            /// The event's number.
+            n: u64,
+        }
+        /// The event.
+        event: EventId,
+    }
+}
+
+impl Journaled for Event {
+    type Owner = AppId;
+    type Mark = EventMark;
+    fn n(&self) -> u64 {
+        self.n
+    }
+    fn previous(&self) -> Option<(EventId,)> {
+        self.previous.map(|id| (id,))
+    }
+    fn mark(app: AppId, n: u64) -> (AppId, u64) {
+        (app, n)
+    }
+    fn marked(mark: &EventMark) -> (EventId,) {
+        (mark.event,)
+    }
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A payment waits for its user. It may expire; then nothing more is told (R20).
+    Created,
+    /// Money has moved.
+    Paid,
+    /// Every attempt of the callback failed.
+    CallbackExhausted,
+}

@@ -1,0 +1,138 @@
+//! The platform's tables in one place, and how the types of other crates are stored in them.
+//!
+//! The row types are declared beside the decisions that change them. The order here is the order in which a batch writes.
+
+use wallet_api::fomo::{CoinId, Direction, UserId};
+use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review};
+use wallet_core::DeliveryState;
+use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
+
+use crate::apps::{App, ClientName};
+use crate::coins::Coin;
+use crate::deliveries::{Attempt, CallbackKind, DeliveryRow};
+use crate::devchain::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
+use crate::events::{Event, EventKind, EventMark, Feed};
+use crate::money::{Account, Entry, EntryMark};
+use crate::oauth::{Code, Family, Token};
+use crate::operators::{Audit, OperatorAct};
+use crate::orders::{VasCallback, VasOrder, VasOrderName, VasPayment};
+use crate::passwords::{AttemptLimit, PasswordKind};
+use crate::payments::{TradeName, Transfer};
+use crate::prices::{PriceWindow, Quote};
+use crate::refusal::{Refused, Stop};
+use crate::users::{LoginName, Registration, Session, User};
+use crate::vas::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
+use crate::vault::{Digest, SealedKey, TokenKind, Vault};
+
+schema! {
+    /// The schema of the wallet open platforms.
+    pub struct Platform;
+    vault: Vault;
+    stop: Stop;
+    user: User,
+    login: LoginName,
+    registration: Registration,
+    session: Session,
+    app: App,
+    client: ClientName,
+    coin: Coin,
+    account: Account,
+    code: Code,
+    family: Family,
+    token: Token,
+    transfer: Transfer,
+    trade: TradeName,
+    entry: Entry,
+    entry_mark: EntryMark,
+    delivery: DeliveryRow,
+    attempt: Attempt,
+    feed: Feed,
+    event: Event,
+    event_mark: EventMark,
+    attempt_limit: AttemptLimit,
+    applicant: Applicant,
+    vas_app: VasApp,
+    vas_app_name: VasAppName,
+    vas_token: VasToken,
+    open_code: OpenCode,
+    quote: Quote,
+    price_window: PriceWindow,
+    vas_order: VasOrder,
+    vas_order_name: VasOrderName,
+    vas_payment: VasPayment,
+    vas_callback: VasCallback,
+    dev_chain: DevChain,
+    dev_block: DevBlock,
+    dev_block_name: DevBlockName,
+    dev_tx: DevTx,
+    dev_coin: DevCoin,
+    dev_purse: DevPurse,
+    audit: Audit,
+    sealed_key: SealedKey,
+}
+
+/// The working set of a batch.
+pub type Rows = wallet_engine::Rows<Platform>;
+/// What a command changes.
+pub type Changes = wallet_engine::Changes<Platform>;
+/// What a decision may know beside its rows.
+pub type Context<'a> = wallet_engine::Context<'a, Platform>;
+/// Why a command or query has no result.
+pub type Failure = wallet_engine::Failure<Refused>;
+
+/// The first row number of a new database. The accounts of the platform itself have smaller ones.
+pub const FIRST_ID: u64 = 100_000;
+
+macro_rules! id_columns {
+    ($($Id:ident),+) => { $(
+        impl Column<Platform> for $Id {
+            const KIND: ColumnKind = ColumnKind::Int;
+            fn cell(&self) -> Cell<'_> {
+                // Row numbers and the ids made of them stay below 2^63.
+                Cell::Int(self.get().cast_signed())
+            }
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                <u64 as Column<Platform>>::from_cell(cell).map(Self::new)
+            }
+        }
+    )+ };
+}
+
+id_columns!(UserId, CoinId);
+
+impl Column<Platform> for Digest {
+    const KIND: ColumnKind = ColumnKind::Blob;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Blob(self.as_bytes())
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Blob(bytes) => bytes.try_into().ok().map(Self::from_bytes),
+            _ => None,
+        }
+    }
+}
+
+numbered! {
+    Platform: DeliveryState { Waiting = 0, Acknowledged = 1, Exhausted = 2 }
+    Platform: CallbackKind { PaymentResult = 1, Payment = 2 }
+    Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3 }
+    Platform: OperatorAct { Enrolled = 1, Approved = 2, Rejected = 3, SentAgain = 4 }
+    Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4 }
+    Platform: TokenKind { Access = 1, Refresh = 2 }
+    Platform: Direction { UserToApp = 1, AppToUser = 2 }
+    Platform: Profile { Vas = 1, Lafi = 2 }
+    Platform: Currency { Cny = 1, Usd = 2, Eur = 3, Gbp = 4, Jpy = 5, Krw = 6 }
+    Platform: Review { Pending = 0, Approved = 1, Rejected = 2 }
+    Platform: OrderState { Open = 0, Submitted = 1, Paid = 2 }
+    Platform: OrderFault {
+        DoubleSpent = 1,
+        WrongOrder = 2,
+        OwnAddress = 3,
+        WrongReceiver = 4,
+        WrongAsset = 5,
+        Underpaid = 6,
+        Overpaid = 7,
+        Missing = 8,
+    }
+}
