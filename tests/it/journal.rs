@@ -27,7 +27,7 @@ async fn entries_are_read_page_by_page_the_newest_first() {
                     continue;
                 }
                 let units = number * 10 + who as i128;
-                let amount = Units::new(units).to_amount(6);
+                let amount = Units::new(units).to_amount(6).unwrap();
                 world.store.submit(Deposit { user: world.users[who].0, coin: COIN, amount }).await.unwrap();
                 expected.insert(0, units);
             }
@@ -123,7 +123,7 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
         let tokens = world.tokens(0).await;
         for number in 0..40 {
             world.waiting(&tokens, &format!("t{number}"), "1").await;
-            let amount = Units::new(number + 1).to_amount(6);
+            let amount = Units::new(number + 1).to_amount(6).unwrap();
             world.store.submit(Deposit { user: world.users[0].0, coin: COIN, amount }).await.unwrap();
         }
         (world.users[0].0, world.app.app)

@@ -206,3 +206,42 @@ async fn nothing_is_decided_at_a_time_before_it_was_submitted() {
         assert_eq!(outcome.await.unwrap().unwrap(), submitted);
     }
 }
+
+/// What a damaged row says is neither sent nor shown: a callback with another sum than the one that was paid would be worse
+/// than none.
+#[tokio::test]
+async fn a_damaged_amount_is_an_error_on_every_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let world = TestStore::sqlite(&path, 1).await;
+    let tokens = world.tokens(0).await;
+    let transfer = Some(world.waiting(&tokens, "damaged", "1.50").await);
+    let session = world.users[0].1;
+    let who = wallet_platform::Who::Session(session);
+    let proof = world.proof(who, wallet_platform::PasswordKind::Wallet).await;
+    let trade_id = "damaged".to_owned();
+    let confirm = wallet_platform::ConfirmPay { session, transfer, trade_id: trade_id.clone(), proof };
+    world.store.submit(confirm).await.unwrap();
+    world.clock.advance(Duration::from_secs(2));
+    let due = wallet_platform::DueDeliveries { by: world.store.now(), except: Vec::new(), limit: 10 };
+    let due: Vec<_> = world.store.view(due).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(due.len(), 1);
+
+    let damage = |text: &str| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        assert_eq!(connection.execute("UPDATE transfer SET amount_text = ?1", [text]).unwrap(), 1);
+    };
+    let damaged = |failure: Failure| matches!(failure, Failure::Store(StoreError::Damaged(_)));
+    for text in ["", "-1.50", "1e9", "1.50x"] {
+        damage(text);
+        let trade = wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.clone() };
+        assert!(damaged(world.store.view(trade).await.unwrap_err()), "{text}");
+        let claim = wallet_platform::Claim { deliveries: due.clone(), lease: Duration::from_secs(60) };
+        assert!(damaged(world.store.submit(claim).await.unwrap_err()), "{text}");
+    }
+    damage("1.50");
+    let claim = wallet_platform::Claim { deliveries: due, lease: Duration::from_secs(60) };
+    let claimed = world.store.submit(claim).await.unwrap();
+    let request = claimed[0].request(world.store.vault(), world.store.now()).unwrap();
+    assert!(String::from_utf8_lossy(request.body()).contains("amount=1.50"));
+}

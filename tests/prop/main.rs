@@ -262,7 +262,7 @@ fn server_uri() -> ServerUri<'static> {
 }
 
 fn amount(units: i128) -> Amount<'static> {
-    Units::new(units).to_amount(0)
+    Units::new(units).to_amount(0).unwrap()
 }
 
 impl World {

@@ -14,7 +14,7 @@ const MAX_DIGITS: usize = 36;
 #[derive(Clone)]
 pub struct Amount<'a> {
     text: Cow<'a, str>,
-    /// All digits as one number, and how many of them stand behind the point.
+    /// All digits as one number, and how many of them are behind the point.
     mantissa: i128,
     scale: u8,
 }
@@ -171,41 +171,59 @@ impl Units {
         self.0
     }
 
-    /// The sum, unless it leaves `i128`.
-    pub fn checked_add(self, other: Units) -> Option<Units> {
-        self.0.checked_add(other.0).map(Units)
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`AmountError::TooLarge`] if it leaves `i128`; likewise for the other operations.
+    pub fn plus(self, other: Units) -> Result<Units, AmountError> {
+        self.0.checked_add(other.0).map(Units).ok_or(AmountError::TooLarge)
     }
 
-    /// The difference, unless it leaves `i128`.
-    pub fn checked_sub(self, other: Units) -> Option<Units> {
-        self.0.checked_sub(other.0).map(Units)
+    /// The difference.
+    ///
+    /// # Errors
+    /// As [`plus`](Self::plus).
+    pub fn minus(self, other: Units) -> Result<Units, AmountError> {
+        self.0.checked_sub(other.0).map(Units).ok_or(AmountError::TooLarge)
     }
 
-    /// The same with the other sign. Units below 10^36 have one.
-    pub fn negated(self) -> Units {
-        Units(self.0.saturating_neg())
+    /// The same with the other sign.
+    ///
+    /// # Errors
+    /// As [`plus`](Self::plus).
+    pub fn negated(self) -> Result<Units, AmountError> {
+        self.0.checked_neg().map(Units).ok_or(AmountError::TooLarge)
     }
 
     /// `parts` millionths of this, rounded up to a whole base unit (R23: a fee is rounded up, once).
-    pub fn millionths_rounded_up(self, parts: u32) -> Units {
+    ///
+    /// # Errors
+    /// As [`plus`](Self::plus).
+    pub fn millionths_rounded_up(self, parts: u32) -> Result<Units, AmountError> {
         const MILLION: i128 = 1_000_000;
         let parts = i128::from(parts);
-        let (whole, rest) = (self.0 / MILLION, self.0 % MILLION);
-        // 10^30 millionths by 10^6 parts stays far below i128's end; `rest * parts` is below 10^12.
-        Units(whole * parts + (rest * parts + MILLION - 1) / MILLION)
+        let (whole, rest) = (self.0.div_euclid(MILLION), self.0.rem_euclid(MILLION));
+        let part = (rest * parts + MILLION - 1) / MILLION; // `rest` is below 10^6, `parts` below 2^32
+        let units = whole.checked_mul(parts).and_then(|whole| whole.checked_add(part));
+        units.map(Units).ok_or(AmountError::TooLarge)
     }
 
-    /// As a decimal text of a coin with so many decimals, without trailing zeros: `1500000` of 6 is `1.5`.
-    pub fn to_amount(self, decimals: u8) -> Amount<'static> {
+    /// As a decimal text of a coin with so many decimals, without trailing zeros: `1500000` of 6 is `1.5`. Negative units
+    /// have a minus sign, so the text is not always an [`Amount`].
+    pub fn to_decimal(self, decimals: u8) -> String {
         let digits = format!("{:0>width$}", self.0.unsigned_abs(), width = usize::from(decimals) + 1);
         let (whole, fraction) = digits.split_at(digits.len() - usize::from(decimals));
         let fraction = fraction.trim_end_matches('0');
         let sign = if self.0 < 0 { "-" } else { "" };
-        let text =
-            if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") };
-        let scale = fraction.len() as u8; // at most `decimals`
-        let mantissa = self.0 / 10_i128.pow(u32::from(decimals - scale));
-        Amount { text: Cow::Owned(text), mantissa, scale }
+        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    }
+
+    /// As an amount of a coin with so many decimals, without trailing zeros.
+    ///
+    /// # Errors
+    /// [`AmountError`] if [`Amount::parse`] refuses the text: the units are negative or too large.
+    pub fn to_amount(self, decimals: u8) -> Result<Amount<'static>, AmountError> {
+        Amount::parse(self.to_decimal(decimals))
     }
 }
 
@@ -252,13 +270,32 @@ mod tests {
 
     #[test]
     fn units_round_up_once_and_print_without_trailing_zeros() {
-        assert_eq!(Units(1).millionths_rounded_up(1).get(), 1);
-        assert_eq!(Units(1_000_000).millionths_rounded_up(1).get(), 1);
-        assert_eq!(Units(1_000_001).millionths_rounded_up(1).get(), 2);
-        assert_eq!(Units(10_i128.pow(36) - 1).millionths_rounded_up(1_000_000).get(), 10_i128.pow(36) - 1);
-        assert_eq!(Units(1_500_000).to_amount(6).as_str(), "1.5");
-        assert_eq!(Units(0).to_amount(6).as_str(), "0");
-        assert_eq!(Units(-1).to_amount(6).as_str(), "-0.000001");
-        assert_eq!(Units(5).to_amount(0).as_str(), "5");
+        let part = |units, parts| Units(units).millionths_rounded_up(parts).map(Units::get);
+        assert_eq!(part(1, 1), Ok(1));
+        assert_eq!(part(1_000_000, 1), Ok(1));
+        assert_eq!(part(1_000_001, 1), Ok(2));
+        assert_eq!(part(-1_000_001, 1), Ok(-1));
+        assert_eq!(part(10_i128.pow(36) - 1, 1_000_000), Ok(10_i128.pow(36) - 1));
+        assert_eq!(Units(1_500_000).to_decimal(6), "1.5");
+        assert_eq!(Units(0).to_decimal(6), "0");
+        assert_eq!(Units(-1).to_decimal(6), "-0.000001");
+        assert_eq!(Units(5).to_decimal(0), "5");
+    }
+
+    #[test]
+    fn arithmetic_that_leaves_i128_is_an_error() {
+        let (least, most) = (Units(i128::MIN), Units(i128::MAX));
+        assert_eq!(most.millionths_rounded_up(u32::MAX), Err(AmountError::TooLarge));
+        assert_eq!(most.plus(Units(1)), Err(AmountError::TooLarge));
+        assert_eq!(least.minus(Units(1)), Err(AmountError::TooLarge));
+        assert_eq!(least.negated(), Err(AmountError::TooLarge));
+    }
+
+    #[test]
+    fn units_become_an_amount_only_if_its_text_is_one() {
+        assert_eq!(Units(1_500_000).to_amount(6).unwrap(), Amount::parse("1.5").unwrap());
+        assert_eq!(Units(-1).to_amount(6), Err(AmountError::Malformed));
+        assert_eq!(Units(10_i128.pow(36)).to_amount(0), Err(AmountError::TooLarge));
+        assert_eq!(Units(1).to_amount(40), Err(AmountError::TooLarge));
     }
 }

@@ -251,8 +251,8 @@ pub fn judge(transaction: &Transaction, order: &Expected<'_>) -> Verdict {
     if received.peek().is_none() {
         return Verdict::WrongAsset;
     }
-    let sum = received
-        .try_fold(Units::ZERO, |sum, output| sum.checked_add(output.value.units(order.decimals).ok()?));
+    let sum =
+        received.try_fold(Units::ZERO, |sum, output| sum.plus(output.value.units(order.decimals).ok()?).ok());
     match (sum, order.amount.units(order.decimals)) {
         (Some(received), Ok(wanted)) if received < wanted => Verdict::Underpaid { received },
         (Some(received), Ok(wanted)) if received > wanted => Verdict::Overpaid { received },

@@ -1,6 +1,6 @@
 //! Column values, as rows and backends exchange them.
 
-use wallet_core::{Secret, Units, UnixTime};
+use wallet_core::{Amount, Secret, Units, UnixTime};
 
 /// A value as a backend stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +85,20 @@ impl<S> Column<S> for Units {
     fn from_cell(cell: Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Wide(units) => Some(Units::new(units)),
+            _ => None,
+        }
+    }
+}
+
+/// The text as it was given. A text that is not an amount is a damaged row.
+impl<S> Column<S> for Amount<'static> {
+    const KIND: ColumnKind = ColumnKind::Text;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self.as_str())
+    }
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(text) => Amount::parse(text.to_owned()).ok(),
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::command::Halt;
+
 /// A failure of the store, as opposed to a refusal of the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +32,15 @@ impl StoreError {
     /// A table that holds what it cannot.
     pub fn damaged(table: &str) -> Self {
         Self::Damaged(format!("table {table}"))
+    }
+}
+
+impl From<Halt> for StoreError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Damaged { table } => Self::damaged(table),
+            Halt::Missing => Self::Database("a row was not loaded".to_owned()),
+        }
     }
 }
 
@@ -74,6 +85,12 @@ impl<R> Failure<R> {
 impl<R> From<StoreError> for Failure<R> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl<R> From<Halt> for Failure<R> {
+    fn from(halt: Halt) -> Self {
+        Self::Store(halt.into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified};
-use wallet_engine::{Command, List, Query, row_ids, rows};
+use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
@@ -395,11 +395,11 @@ impl AppKeys {
     ///
     /// # Errors
     /// A fault of the platform when one does not open.
-    pub fn open(app: &App, now: UnixTime, vault: &Vault) -> Result<Self, Stop> {
+    pub fn open(app: &App, now: UnixTime, vault: &Vault) -> Result<Self, Halt> {
         let open = |version: u32, sealed: &[u8]| {
             // A secret that does not open means another master key or a damaged row: a fault of the platform.
-            let secret = vault.open_text(&seal_context(app.id, version), sealed).ok_or(Refusal::Internal)?;
-            Ok::<_, Stop>((version, secret))
+            let secret = vault.open_text(&seal_context(app.id, version), sealed);
+            Ok((version, secret.ok_or(Halt::Damaged { table: App::TABLE.name })?))
         };
         let mut secrets = vec![open(app.secret_version, &app.secret)?];
         if let Some(old) = &app.old_secret
@@ -467,6 +467,6 @@ impl Query<Platform> for FindApp {
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<AppKeys, Stop> {
         let name = rows.find::<ClientName>(&(self.client_id.clone(),))?.ok_or(self.unknown)?;
         let app = rows.find::<App>(&(name.app,))?.ok_or(self.unknown)?;
-        AppKeys::open(app, cx.now, cx.vault)
+        Ok(AppKeys::open(app, cx.now, cx.vault)?)
     }
 }

@@ -10,8 +10,8 @@ use wallet_api::vas::{Refusal, limits};
 use wallet_core::chain::{Transaction, TxIn, TxOut};
 use wallet_core::crypto::hex_text;
 use wallet_core::rpc::{Block, Tip};
-use wallet_core::{Amount, Units, UnixTime};
-use wallet_engine::{Command, Entity, Halt, Query, rows};
+use wallet_core::{Amount, AmountError, Units, UnixTime};
+use wallet_engine::{Command, Entity, Halt, Query, Row as _, rows};
 
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
@@ -120,6 +120,15 @@ struct Held<'a> {
     vout: u32,
 }
 
+/// A sum on the chain that is not an amount: its rows are damaged.
+fn damaged(_: AmountError) -> Halt {
+    Halt::Damaged { table: DevCoin::TABLE.name }
+}
+
+fn amount(units: Units) -> Result<Amount<'static>, Halt> {
+    units.to_amount(DECIMALS).map_err(damaged)
+}
+
 impl DevPurse {
     /// What it can spend, the largest first.
     fn spendable(&self) -> impl Iterator<Item = Held<'_>> {
@@ -130,8 +139,8 @@ impl DevPurse {
         })
     }
 
-    fn balance(&self) -> Units {
-        Units::new(self.spendable().map(|coin| coin.units.get()).sum())
+    fn balance(&self) -> Result<Units, Halt> {
+        self.spendable().try_fold(Units::ZERO, |sum, coin| sum.plus(coin.units)).map_err(damaged)
     }
 
     fn take_in(&mut self, units: Units, txid: &str, vout: u32) {
@@ -232,11 +241,13 @@ impl View<'_, '_> {
             if sum >= wanted {
                 break;
             }
-            sum = sum.checked_add(coin.units).ok_or(Refusal::Internal)?;
+            sum = sum.plus(coin.units).map_err(damaged)?;
             keys.push((coin.txid.to_owned(), coin.vout));
         }
-        let over = sum.checked_sub(wanted).filter(|over| *over >= Units::ZERO);
-        let over = over.ok_or(Refusal::InsufficientBalance)?;
+        let over = sum.minus(wanted).map_err(damaged)?;
+        if over < Units::ZERO {
+            return Err(Refusal::InsufficientBalance.into());
+        }
         if keys.len() > MOST_INPUTS {
             return Err(Refusal::NotPayable.into());
         }
@@ -400,9 +411,10 @@ impl View<'_, '_> {
         for input in &dead.inputs {
             coins.extend(self.find::<DevCoin>(&(input.txid.clone(), input.vout))?);
         }
-        let back =
-            coins.iter().map(|coin| output(&coin.address, &coin.asset, coin.value.to_amount(DECIMALS), None));
-        let back = back.collect();
+        let back: Result<_, Halt> = (coins.iter())
+            .map(|coin| Ok(output(&coin.address, &coin.asset, amount(coin.value)?, None)))
+            .collect();
+        let back = back?;
         self.transact(coins, back)?;
         Ok(())
     }
@@ -461,7 +473,7 @@ impl Command<Platform> for DevPay {
             let (coins, over) = view.coins_for(&self.from, &self.asset, wanted)?;
             let mut outputs = vec![output(&self.to, &self.asset, self.amount.clone(), Some(&self.data))];
             if over > Units::ZERO {
-                outputs.push(output(&self.from, &self.asset, over.to_amount(DECIMALS), None));
+                outputs.push(output(&self.from, &self.asset, amount(over)?, None));
             }
             view.transact(coins, outputs)
         })
@@ -643,6 +655,6 @@ impl Query<Platform> for DevBalance {
     type Answer = Amount<'static>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let purse = rows.find::<DevPurse>(&(self.address.clone(), self.asset.clone()))?;
-        Ok(purse.map_or(Units::ZERO, DevPurse::balance).to_amount(DECIMALS))
+        Ok(amount(purse.map_or(Ok(Units::ZERO), DevPurse::balance)?)?)
     }
 }

@@ -3,7 +3,7 @@
 use wallet_api::fomo::{CoinId, Refusal, UserId};
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::journal::Journaled;
-use wallet_engine::{Command, journal, row_ids, rows};
+use wallet_engine::{Command, Halt, Row as _, journal, row_ids, rows};
 
 use crate::coins;
 use crate::coins::Coin;
@@ -124,9 +124,11 @@ impl Movement {
     /// Writes balanced entries and the new balances. The entries of a movement sum to zero:
     /// `−amount + (amount − cut) + cut`.
     pub(crate) fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let arrives = self.amount.checked_sub(self.cut).filter(|units| *units >= Units::ZERO);
-        let arrives = arrives.ok_or(Refusal::Internal)?;
-        let mut legs = vec![(self.from, self.amount.negated()), (self.to, arrives)];
+        // Amounts are below 10^36 and a cut is at most the amount.
+        let too_large = |_| Halt::Damaged { table: Account::TABLE.name };
+        let arrives = self.amount.minus(self.cut).map_err(too_large)?;
+        assert!(arrives >= Units::ZERO, "a fee is at most the amount");
+        let mut legs = vec![(self.from, self.amount.negated().map_err(too_large)?), (self.to, arrives)];
         if self.cut > Units::ZERO {
             legs.push((FEES, self.cut));
         }
@@ -141,7 +143,7 @@ impl Movement {
             let (balance, entries, previous) = account.map_or((Units::ZERO, 0, None), |account| {
                 (account.balance, account.entries, account.last_entry)
             });
-            let balance = balance.checked_add(units).ok_or(Refusal::Internal)?;
+            let balance = balance.plus(units).map_err(too_large)?;
             if balance < Units::ZERO && owner != ISSUER {
                 return Err(Refusal::InsufficientBalance.into());
             }

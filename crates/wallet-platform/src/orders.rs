@@ -47,7 +47,7 @@ rows! { in Platform;
         /// In which asset.
         asset: String,
         /// How much, as it was given.
-        amount: String,
+        amount: Amount<'static>,
         /// Where the callback goes.
         callback_url: String,
         /// Where it stands.
@@ -187,7 +187,7 @@ impl VasOrder {
             order_id: link.order_id.as_str().to_owned(),
             to_addr: link.to_addr.as_str().to_owned(),
             asset: link.asset_type.as_str().to_owned(),
-            amount: link.amount.as_str().to_owned(),
+            amount: link.amount.clone().into_owned(),
             callback_url: link.callback_url.as_str().to_owned(),
             state: OrderState::Open,
             txid: None,
@@ -206,7 +206,7 @@ impl VasOrder {
     fn is_of(&self, link: &pay::Link<'_>) -> bool {
         self.to_addr == link.to_addr.as_str()
             && self.asset == link.asset_type.as_str()
-            && self.amount == link.amount.as_str()
+            && self.amount.as_str() == link.amount.as_str()
             && self.callback_url == link.callback_url.as_str()
     }
 
@@ -224,16 +224,15 @@ impl VasOrder {
     }
 
     /// What a transaction says about this order.
-    fn verdict(&self, transaction: &Transaction) -> Result<Verdict, Stop> {
-        let amount = Amount::parse(self.amount.as_str()).map_err(|_| Refusal::Internal)?;
+    fn verdict(&self, transaction: &Transaction) -> Verdict {
         let expected = Expected {
             order_id: &self.order_id,
             to: &self.to_addr,
             asset: &self.asset,
-            amount: &amount,
+            amount: &self.amount,
             decimals: DECIMALS,
         };
-        Ok(judge(transaction, &expected))
+        judge(transaction, &expected)
     }
 
     /// Frees the transaction that was submitted, so that it may be submitted for the order that it pays.
@@ -323,7 +322,7 @@ impl Command<Platform> for SubmitPay {
         // A payment of the platform's own stands on the chain with this very commit.
         let shown = match (&given, &self.seen) {
             (None, _) => true,
-            (Some(txid), Some(seen)) if seen.txid == *txid => match order.verdict(seen)? {
+            (Some(txid), Some(seen)) if seen.txid == *txid => match order.verdict(seen) {
                 Verdict::Pays { .. } => true,
                 // It never will: nobody squats on what pays another order.
                 _ => return Err(not_payable("txid")),
@@ -429,7 +428,7 @@ impl ObservePayment {
             let given_up = !order.known && cx.now > since + lifetimes::MISSING_PAYMENT;
             return Ok(if given_up { Meaning::Fails(OrderFault::Missing) } else { Meaning::Waits });
         };
-        let fault = match order.verdict(transaction)? {
+        let fault = match order.verdict(transaction) {
             Verdict::Pays { confirmations } if confirmations >= self.confirmations.max(1) => {
                 let for_good = confirmations >= self.confirmations.max(limits::FINAL_CONFIRMATIONS);
                 return Ok(Meaning::Confirmed { for_good });

@@ -5,7 +5,7 @@ use wallet_api::fomo::{
     CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, lifetimes, pre_pay,
 };
 use wallet_core::{Amount, Units, UnixTime};
-use wallet_engine::{Command, Query, journal, row_ids, rows};
+use wallet_engine::{Command, Halt, Query, Row as _, journal, row_ids, rows};
 
 use crate::apps::{App, AppId};
 use crate::coins::Coin;
@@ -45,7 +45,7 @@ rows! { in Platform;
         /// How much.
         amount: Units,
         /// The amount as it was given.
-        amount_text: String,
+        amount_text: Amount<'static>,
         /// The fee, which the receiver pays.
         cut: Units,
         /// The app's own id.
@@ -131,11 +131,13 @@ fn fresh_trade(rows: &Rows, app: AppId, trade_id: &str) -> Result<(), Stop> {
     Err(Refused::transfer(rows, Refusal::TradeIdTaken, first))
 }
 
-fn fee(app: &App, direction: Direction, amount: Units) -> Units {
-    amount.millionths_rounded_up(match direction {
+fn fee(app: &App, direction: Direction, amount: Units) -> Result<Units, Halt> {
+    let parts = match direction {
         Direction::UserToApp => app.fee_user_to_app,
         Direction::AppToUser => app.fee_app_to_user,
-    })
+    };
+    // Amounts are below 10^36 and rates are at most 10^6.
+    amount.millionths_rounded_up(parts).map_err(|_| Halt::Damaged { table: App::TABLE.name })
 }
 
 /// Moves a transfer's money and writes its callback in the same commit.
@@ -198,8 +200,8 @@ impl Command<Platform> for PrePay {
             payee: app.owner,
             coin: coin.id,
             amount,
-            amount_text: self.amount.as_str().to_owned(),
-            cut: fee(app, Direction::UserToApp, amount),
+            amount_text: self.amount.clone().into_owned(),
+            cut: fee(app, Direction::UserToApp, amount)?,
             trade_id: self.trade_id.clone(),
             state: self.state.clone(),
             server_uri: self.server_uri.as_str().to_owned(),
@@ -327,8 +329,8 @@ impl Command<Platform> for PayUser {
             payee: self.user,
             coin: coin.id,
             amount,
-            amount_text: self.amount.as_str().to_owned(),
-            cut: fee(app, Direction::AppToUser, amount),
+            amount_text: self.amount.clone().into_owned(),
+            cut: fee(app, Direction::AppToUser, amount)?,
             trade_id: self.trade_id.clone(),
             state: self.state.clone(),
             server_uri: self.server_uri.as_str().to_owned(),

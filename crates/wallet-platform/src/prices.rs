@@ -199,7 +199,10 @@ fn mean(quotes: impl Iterator<Item = (Units, Units)>) -> Option<Amount<'static>>
         sum = sum.checked_add(price.get().checked_mul(volume.get())?)?;
         weight = weight.checked_add(volume.get())?;
     }
-    (weight > 0).then(|| Units::new((sum + weight / 2) / weight).to_amount(PRICE_DECIMALS))
+    if weight <= 0 {
+        return None;
+    }
+    Units::new(sum.checked_add(weight / 2)? / weight).to_amount(PRICE_DECIMALS).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, limits, login};
 use wallet_core::{Platform as _, Secret, UnixTime, link};
-use wallet_engine::{Command, List, Query, row_ids, rows};
+use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::apps::{hides, is_shown_name};
 use crate::passwords::Proof;
@@ -381,7 +381,8 @@ impl VasApp {
     pub fn credentials(&self, vault: &Vault) -> Result<(Secret<String>, Secret<String>), Stop> {
         let open = |what: &str, sealed: &Option<Vec<u8>>| {
             let sealed = sealed.as_ref().ok_or(Refusal::UnknownError)?;
-            vault.open_text(&seal_context(self.id, what), sealed).ok_or(Refusal::Internal)
+            let opened = vault.open_text(&seal_context(self.id, what), sealed);
+            opened.ok_or(Stop::from(Halt::Damaged { table: VasApp::TABLE.name }))
         };
         Ok((open("accessToken", &self.access_token)?, open("rsaPrivate", &self.rsa_private)?))
     }

@@ -5,23 +5,23 @@ use std::borrow::Cow;
 use wallet_api::fomo::{self, CallbackStatus, TransferLog, payment_result};
 use wallet_api::vas::{self, OrderState, payment};
 use wallet_core::crypto::RsaSigner;
-use wallet_core::{Amount, Callback, Signer, UnixTime, link, webhook};
+use wallet_core::{Amount, Callback, Signer, Units, UnixTime, link, webhook};
+use wallet_engine::{Halt, Row as _, TableMeta};
 
 use crate::apps::{App, AppKeys};
 use crate::coins::Coin;
 use crate::deliveries::{Claimed, News};
-use crate::orders::VasOrder;
+use crate::money::Account;
+use crate::orders::{VasCallback, VasOrder};
 use crate::payments::Transfer;
-use crate::refusal::Stop;
 use crate::returns::callable;
 use crate::users::User;
 use crate::vas::VasApp;
 use crate::vault::Vault;
 
-/// A stored amount text. It was an amount when it came in; should a row be damaged, nothing is shown rather than a wrong
-/// sum.
-pub(crate) fn amount(text: &str) -> Amount<'static> {
-    Amount::parse(text.to_owned()).unwrap_or_else(|_| wallet_core::Units::ZERO.to_amount(0))
+/// The error of a row that cannot be sent.
+const fn damaged(table: &'static TableMeta) -> Halt {
+    Halt::Damaged { table: table.name }
 }
 
 /// A user, as told to others.
@@ -60,7 +60,7 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
         from_user_id: transfer.payer,
         to_user_id: transfer.payee,
         coin_id: transfer.coin,
-        amount: amount(&transfer.amount_text),
+        amount: transfer.amount_text.clone(),
         action: transfer.direction,
         target_id: transfer.trade_id.clone().into(),
         memo: transfer.state.clone(),
@@ -71,19 +71,44 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
 }
 
 /// A transfer and its state, as get_trade and the data of 211, 213 and 214 tell it.
-pub fn trade_state(vault: &Vault, transfer: &Transfer, decimals: u8, now: UnixTime) -> fomo::Trade {
-    fomo::Trade {
+///
+/// # Errors
+/// [`Halt::Damaged`] if the fee is not an amount.
+pub fn trade_state(
+    vault: &Vault,
+    transfer: &Transfer,
+    decimals: u8,
+    now: UnixTime,
+) -> Result<fomo::Trade, Halt> {
+    Ok(fomo::Trade {
         transfer_id: vault.transfer_id(transfer.id),
         trade_id: transfer.trade_id.clone().into(),
         status: transfer.status(now),
         direction: transfer.direction,
         user_id: transfer.user(),
         coin_id: transfer.coin,
-        amount: amount(&transfer.amount_text),
-        cut_amount: transfer.cut.to_amount(decimals),
+        amount: transfer.amount_text.clone(),
+        cut_amount: cut_amount(transfer, decimals)?,
         create_time: transfer.created_at,
         update_time: transfer.updated_at,
-    }
+    })
+}
+
+/// A balance or entry without its sign, as an amount of its coin.
+///
+/// # Errors
+/// [`Halt::Damaged`] if it is not an amount.
+pub fn size(units: Units, decimals: u8) -> Result<Amount<'static>, Halt> {
+    let size = if units < Units::ZERO { units.negated() } else { Ok(units) };
+    size.and_then(|size| size.to_amount(decimals)).map_err(|_| damaged(Account::TABLE))
+}
+
+/// The fee of a transfer, as an amount of its coin.
+///
+/// # Errors
+/// [`Halt::Damaged`] if it is not an amount.
+pub fn cut_amount(transfer: &Transfer, decimals: u8) -> Result<Amount<'static>, Halt> {
+    transfer.cut.to_amount(decimals).map_err(|_| damaged(Transfer::TABLE))
 }
 
 impl Claimed {
@@ -100,24 +125,19 @@ impl Claimed {
     /// # Errors
     /// A fault of the platform when the app's secret does not open, the stored address is none, or its parameters are not
     /// signed yet.
-    pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Stop> {
+    pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Halt> {
         match &self.news {
             News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
             News::Order { signed, .. } => {
-                let query = signed.as_ref().ok_or(fomo::Refusal::Internal)?;
+                let query = signed.as_ref().ok_or(damaged(VasCallback::TABLE))?;
                 let address = link::append_query(&self.address(), query);
                 // The fragment is for browsers.
                 let address = address.split('#').next().unwrap_or_default();
                 let request = http::Request::builder().method(payment::Callback::META.method).uri(address);
-                request.body(Vec::new()).map_err(|_| fomo::Refusal::Internal.into())
+                request.body(Vec::new()).map_err(|_| damaged(VasOrder::TABLE))
             }
         }
     }
-}
-
-/// A stored amount that is not to be shown but to be signed.
-fn exact(text: &str) -> Result<Amount<'static>, Stop> {
-    Amount::parse(text.to_owned()).map_err(|_| vas::Refusal::Internal.into())
 }
 
 /// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: do it outside of
@@ -125,39 +145,36 @@ fn exact(text: &str) -> Result<Amount<'static>, Stop> {
 ///
 /// # Errors
 /// A fault of the platform: the row is damaged, or the key cannot sign.
-pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, Stop> {
+pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, Halt> {
     let payload = payment::Payload {
         uuid: app.uuid.as_str().into(),
         order_id: order.order_id.as_str().into(),
         from_addr: order.from_addr.as_str().into(),
         to_addr: order.to_addr.as_str().into(),
         asset_type: order.asset.as_str().into(),
-        amount: exact(&order.amount)?,
-        txid: order.txid.as_deref().ok_or(vas::Refusal::Internal)?.into(),
+        amount: order.amount.clone(),
+        txid: order.txid.as_deref().ok_or(damaged(VasOrder::TABLE))?.into(),
         callback_url: order.callback_url.as_str().into(),
     };
     let mut query = Vec::with_capacity(1024);
     payment::Callback::encode(&payload, Some(&Signer::Rsa(key)), &mut query)
-        .map_err(|_| vas::Refusal::Internal)?;
+        .map_err(|_| damaged(VasOrder::TABLE))?;
     Ok(String::from_utf8(query).unwrap_or_default()) // a form is ASCII
 }
 
 /// An order, as its app is told (R71). Who has paid is known once it is paid.
-///
-/// # Errors
-/// A fault of the platform when the row is damaged.
-pub fn order(order: &VasOrder) -> Result<vas::order::Response, Stop> {
+pub fn order(order: &VasOrder) -> vas::order::Response {
     let paid = order.state == OrderState::Paid;
-    Ok(vas::order::Response {
+    vas::order::Response {
         order_id: order.order_id.clone().into(),
         state: order.state,
         to_addr: order.to_addr.clone().into(),
         asset_type: order.asset.clone().into(),
-        amount: exact(&order.amount)?,
+        amount: order.amount.clone(),
         from_addr: paid.then(|| order.from_addr.clone().into()),
         txid: order.txid.clone().map(Into::into),
         fault: order.fault,
-    })
+    }
 }
 
 /// FOMO's callback: the documented body (R35), and a signature header for each live secret (R9, R37).
@@ -167,7 +184,7 @@ fn payment_result_request(
     coin: &Coin,
     app: &App,
     now: UnixTime,
-) -> Result<http::Request<Vec<u8>>, Stop> {
+) -> Result<http::Request<Vec<u8>>, Halt> {
     let meta = payment_result::Callback::META;
     let transfer_id = vault.transfer_id(transfer.id);
     let payload = payment_result::Payload {
@@ -175,14 +192,14 @@ fn payment_result_request(
         user_id: transfer.user(),
         trade_id: transfer.trade_id.as_str().into(),
         coin_id: transfer.coin,
-        amount: amount(&transfer.amount_text),
-        cut_amount: transfer.cut.to_amount(coin.decimals),
+        amount: transfer.amount_text.clone(),
+        cut_amount: cut_amount(transfer, coin.decimals)?,
         direction: transfer.direction,
         status: CallbackStatus::Paid,
     };
     let mut body = Vec::with_capacity(256);
     // Its signature stands in headers, not in a field.
-    payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| fomo::Refusal::Internal)?;
+    payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;
     let mut request = http::Request::builder()
         .method(meta.method)
         .uri(transfer.server_uri.as_str())
@@ -197,5 +214,5 @@ fn payment_result_request(
             .header(webhook::TIMESTAMP, now.secs().to_string())
             .header(webhook::SIGNATURE, signature);
     }
-    request.body(body).map_err(|_| fomo::Refusal::Internal.into())
+    request.body(body).map_err(|_| damaged(Transfer::TABLE))
 }

@@ -403,9 +403,8 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
     for user in USERS.iter().skip(1) {
         let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? else { continue };
         let balances = store.view(Balances(known.id)).await?;
-        let balances = balances
-            .into_iter()
-            .map(|(coin, units)| (coin.id.to_string(), units.to_amount(coin.decimals).to_string()));
+        let balances =
+            balances.into_iter().map(|(coin, units)| (coin.id.to_string(), units.to_decimal(coin.decimals)));
         let mut assets = BTreeMap::new();
         for profile in Profile::ALL {
             let (address, asset) = (store.vault().address(known.id), profile.asset().to_owned());

@@ -272,7 +272,7 @@ impl Inner {
             client_id: app.client_id.into(),
             app_name: app.name,
             amount: log.amount,
-            cut_amount: transfer.cut.to_amount(coin.decimals),
+            cut_amount: rows::cut_amount(&transfer, coin.decimals)?,
             coin_id: coin.id,
             coin_name: coin.name,
             expire_time: transfer.expires_at(),
@@ -283,7 +283,7 @@ impl Inner {
         let (request, keys) = self.verified(signed).await?;
         let trade_id = request.trade_id.as_str().to_owned();
         let (transfer, coin) = self.store.view(TradeOf { app: keys.app.id, trade_id }).await?;
-        Ok(rows::trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now()))
+        Ok(rows::trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now())?)
     }
 
     async fn active_coins(&self) -> Handled<get_active_coins::Endpoint> {
@@ -360,8 +360,8 @@ impl Inner {
         let user = self.signed_in(&request.session_key).await?;
         let balances = self.store.view(Balances(user.id)).await?;
         let user_coins = balances.into_iter().map(|(coin, units)| {
-            let balance = units.to_amount(coin.decimals);
-            UserCoin {
+            let balance = rows::size(units, coin.decimals)?;
+            Ok(UserCoin {
                 coin_id: coin.id,
                 chain_id: coin.chain_id,
                 coin_name: coin.name,
@@ -369,10 +369,10 @@ impl Inner {
                 price: coin.price,
                 available: balance.clone(),
                 balance,
-                frozen: wallet_core::Units::ZERO.to_amount(coin.decimals),
-            }
+                frozen: rows::size(wallet_core::Units::ZERO, coin.decimals)?,
+            })
         });
-        Ok(get_user_coins::Response { user_coins: user_coins.collect() })
+        Ok(get_user_coins::Response { user_coins: user_coins.collect::<Result<_, Failure>>()? })
     }
 
     async fn coins_record(&self, request: coins_record::Request<'_>) -> Handled<coins_record::Endpoint> {
@@ -385,7 +385,7 @@ impl Inner {
             page: request.page,
             each_page_count: limits::RECORDS_PER_PAGE,
             total,
-            records: records.collect(),
+            records: records.collect::<Result<_, Failure>>()?,
         })
     }
 }
@@ -400,9 +400,8 @@ fn record(
     coin: &wallet_platform::Coin,
     entry: wallet_platform::Entry,
     transfer: Option<wallet_platform::Transfer>,
-) -> Record {
+) -> Result<Record, Failure> {
     let out = entry.amount < wallet_core::Units::ZERO;
-    let size = if out { entry.amount.negated() } else { entry.amount };
     let (tx_scene, target_id) = match &transfer {
         None => ("deposit", String::new()),
         Some(transfer) => (
@@ -413,15 +412,15 @@ fn record(
             store.vault().transfer_id(transfer.id).to_string(),
         ),
     };
-    Record {
+    Ok(Record {
         id: entry.n,
         user_id: entry.owner,
         coin_id: entry.coin,
-        amount: size.to_amount(coin.decimals),
+        amount: rows::size(entry.amount, coin.decimals)?,
         in_out: if out { InOut::Out } else { InOut::In },
         tx_scene: tx_scene.to_owned(),
         target_id,
         create_time: entry.created_at,
         status: TransferStatus::Done,
-    }
+    })
 }

@@ -77,8 +77,13 @@ fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) ->
     let body = match &refused.data {
         None => refusal_body(meta.envelope, lang, &RefusalBody::<()> { refusal, field, wait, data: None }),
         Some(RefusedData::Transfer { transfer, decimals }) => {
-            let data = Some(wire::trade_state(store.vault(), transfer, *decimals, store.now()));
-            refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
+            match wire::trade_state(store.vault(), transfer, *decimals, store.now()) {
+                Ok(data) => {
+                    let data = Some(data);
+                    refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
+                }
+                Err(damaged) => return failure(meta, lang, store, &damaged.into()),
+            }
         }
         Some(RefusedData::Denied { state }) => {
             let data = Some(Denied { error: refusal.id.to_owned(), state: state.clone().into() });

@@ -145,7 +145,7 @@ impl Inner {
             order_id: request.order_id.as_str().to_owned(),
         };
         let order = self.store.view(query).await?;
-        wallet_platform::wire::order(&order).map_err(|_| Refused::new(Refusal::Internal).into())
+        Ok(wallet_platform::wire::order(&order))
     }
 
     /// The user of a session.

@@ -188,7 +188,8 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     let after = balance(&wallet, &session, coin.id).await?;
     let moved = difference(&after, &before, decimals)?;
     let arrived = difference(&back, &callback.cut_amount, decimals)?;
-    let wanted = arrived - difference(&amount, &wallet_core::Units::ZERO.to_amount(0), decimals)?;
+    let nothing = "0".parse().map_err(|_| DemoError("0 is not an amount".to_owned()))?;
+    let wanted = arrived - difference(&amount, &nothing, decimals)?;
     same("the change of the user's balance, in base units,", &moved, &wanted)?;
     tell.fact("支付前 → 支付后", "before → after", format!("{before} → {after} {}", coin.name));
     tell.say(match lang {

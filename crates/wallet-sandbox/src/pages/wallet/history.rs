@@ -83,11 +83,12 @@ impl Wallet {
                 (Some(_), true) => self.view.say("付款", "payment"),
                 (Some(_), false) => self.view.say("收款", "received"),
             };
-            let (sign, size) = if out { ("−", entry.amount.negated()) } else { ("+", entry.amount) };
+            let sign = if out { "−" } else { "+" };
+            let size = Units::new(entry.amount.get().saturating_abs());
             // As the app gave it, where no fee is taken from it.
             let given = transfer.as_ref().filter(|transfer| transfer.amount == size);
-            let given = given.map(|transfer| transfer.amount_text.clone());
-            let amount = given.unwrap_or_else(|| size.to_amount(read.coin.decimals).to_string());
+            let given = given.map(|transfer| transfer.amount_text.to_string());
+            let amount = given.unwrap_or_else(|| size.to_decimal(read.coin.decimals));
             let with = transfer.as_ref().and_then(|transfer| names.get(&transfer.app).cloned());
             Moved {
                 at: entry.created_at,

@@ -244,7 +244,7 @@ impl Wallet {
             no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
             // Until the user has set another.
             wallet_pwd: demo.filter(|_| self.user.wallet_pwd_version == 1).map(|user| user.wallet_pwd),
-            given: setup::GIVEN.to_amount(0).to_string(),
+            given: setup::GIVEN.to_owned(),
         })
     }
 

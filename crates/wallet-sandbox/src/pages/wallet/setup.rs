@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use wallet_api::vas::Profile;
-use wallet_core::Units;
+use wallet_core::Amount;
 use wallet_platform::{ActiveCoins, Deposit, DevIssue, Failure};
 use wallet_server::pages::{Asked, Posted, View, page};
 
@@ -13,7 +13,7 @@ use super::{Wallet, Wanted};
 /// Fewest characters of a payment password that is chosen on this page.
 const SHORTEST: usize = 6;
 /// How much of everything whoever asks is given.
-pub(super) const GIVEN: Units = Units::new(100);
+pub(super) const GIVEN: &str = "100";
 
 #[derive(Template)]
 #[template(path = "wallet_password.html")]
@@ -67,7 +67,8 @@ pub(crate) async fn set_password(wallet: Wallet, posted: Posted) -> Response {
 
 /// Some of each coin and asset, out of nothing.
 async fn give(wallet: &Wallet) -> Result<(), Failure> {
-    let (store, amount) = (&wallet.pages.shared.store, GIVEN.to_amount(0));
+    let (store, amount) =
+        (&wallet.pages.shared.store, GIVEN.parse::<Amount<'static>>().expect("a decimal number"));
     for coin in store.view(ActiveCoins).await? {
         store.submit(Deposit { user: wallet.user.id, coin: coin.id, amount: amount.clone() }).await?;
     }
