@@ -50,7 +50,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "wallet-cli",
-        &["wallet-sandbox", "wallet-client", "wallet-explain", "wallet-crypto", "wallet-api", "wallet-core"],
+        &[
+            "wallet-sandbox",
+            "wallet-server",
+            "wallet-store",
+            "wallet-client",
+            "wallet-explain",
+            "wallet-crypto",
+            "wallet-api",
+            "wallet-core",
+        ],
     ),
 ];
 
@@ -81,6 +90,7 @@ pub(crate) fn run() -> Outcome {
     let mut faults = Vec::new();
     arrows(&mut faults)?;
     sans_io(&mut faults)?;
+    reach(&mut faults)?;
     sources(&mut faults)?;
     if faults.is_empty() {
         println!("tidy");
@@ -141,24 +151,38 @@ fn arrows(faults: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
+/// The names of the packages that a crate is built with, at any depth.
+fn packages(name: &str, features: &[&str]) -> Result<Vec<String>, String> {
+    let tree = ["tree", "-p", name, "-e", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
+    let tree = output(Command::new("cargo").args(tree).args(features))?;
+    Ok(tree.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect())
+}
+
 fn sans_io(faults: &mut Vec<String>) -> Outcome {
     for name in SANS_IO {
-        let tree = output(Command::new("cargo").args([
-            "tree",
-            "-p",
-            name,
-            "-e",
-            "normal,no-proc-macro",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ]))?;
-        for line in tree.lines() {
-            let dependency = line.split(' ').next().unwrap_or_default();
-            if IO.contains(&dependency) {
-                faults.push(format!("{name} sees {dependency}: it is to be free of input and output"));
+        for dependency in packages(name, &[])? {
+            if IO.contains(&&*dependency) {
+                faults.push(format!("{name} depends on {dependency}, but must do no input or output"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The store and the engine know no platform. The program has AWS-LC unless it is built without its default features.
+fn reach(faults: &mut Vec<String>) -> Outcome {
+    for name in ["wallet-store", "wallet-engine"] {
+        for dependency in packages(name, &[])? {
+            if ["wallet-platform", "wallet-api"].contains(&&*dependency) {
+                faults.push(format!("{name} depends on {dependency}, but must know no platform"));
+            }
+        }
+    }
+    for (features, wanted) in [(&[][..], true), (&["--no-default-features"][..], false)] {
+        let packages = packages("wallet-cli", features)?;
+        if packages.iter().any(|package| package == "aws-lc-sys") != wanted {
+            let must = if wanted { "must" } else { "must not" };
+            faults.push(format!("wallet-cli {} {must} depend on aws-lc-sys", features.join(" ")));
         }
     }
     Ok(())

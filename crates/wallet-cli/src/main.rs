@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -14,7 +15,9 @@ use wallet_core::Lang;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, rsa};
-use wallet_sandbox::{Described, Sandbox, SandboxOptions, add_operator, demo};
+use wallet_sandbox::{Described, Sandbox, SandboxOptions, demo};
+use wallet_server::{DataDirectory, add_operator};
+use wallet_store::SystemClock;
 
 /// Wallet open platforms: a sandbox, demos and tools.
 #[derive(Parser)]
@@ -305,7 +308,8 @@ async fn play(platform: &DemoPlatform, sandbox: &Described, lang: Lang) -> Resul
 }
 
 async fn add(name: &str, data: &Path) -> Result<(), Failure> {
-    match add_operator(data, name).await? {
+    let store = DataDirectory::new(data).open_existing(Arc::new(SystemClock))?;
+    match add_operator(&store, name).await? {
         Some(pwd) => println!("{name} is an operator, with the password {}", pwd.expose()),
         None => println!("{name} is an operator; the password is the one of before"),
     }

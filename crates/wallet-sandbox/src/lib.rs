@@ -16,4 +16,4 @@ pub use clock::SandboxClock;
 pub use data::{
     Described, DescribedChain, DescribedFomo, DescribedShop, DescribedSignIn, DescribedUser, DescribedVas,
 };
-pub use sandbox::{Sandbox, SandboxError, SandboxOptions, add_operator};
+pub use sandbox::{Sandbox, SandboxError, SandboxOptions};

@@ -1,7 +1,6 @@
 //! Starting and stopping a sandbox.
 
 use std::fmt;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +11,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wallet_api::vas::{Profile, limits};
-use wallet_core::crypto::{Entropy as _, from_hex, hex_text};
-use wallet_core::{Lang, Secret};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
-use wallet_platform::{CreateUser, EnrolOperator, Failure, FindUser};
+use wallet_platform::Failure;
 use wallet_server::pages::PageSettings;
-use wallet_server::store::{self, Options, Store};
-use wallet_server::{Addresses, EmbeddedChain, Server, Settings, serve};
-use wallet_store::Clock as _;
+use wallet_server::{Addresses, DataDirectory, EmbeddedChain, Server, Settings, Store, serve};
+use wallet_store::{Clock as _, OpenError};
 
 use crate::clock::SandboxClock;
 use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
@@ -94,7 +90,7 @@ impl Sandbox {
         let bound = listener.local_addr().map_err(|error| SandboxError(format!("cannot listen: {error}")))?;
         let url = format!("http://{bound}");
 
-        let (store, clock) = open_store(&directory)?;
+        let (store, clock) = open_store(&directory).map_err(|error| SandboxError(error.to_string()))?;
         let failed = |failure: Failure| SandboxError(format!("cannot make the demo data: {failure}"));
         seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
         seed_shop(&store, &url).await.map_err(failed)?;
@@ -189,59 +185,14 @@ impl Sandbox {
     }
 }
 
-/// The database of a data directory.
-const DATABASE: &str = "wallop.db";
-/// How far ahead its clock is, in milliseconds.
+/// The file in a data directory that keeps how far its clock is ahead, in milliseconds.
 const OFFSET: &str = "clock.offset";
 
-fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), SandboxError> {
-    let crypto = Arc::new(Portable::new());
-    let master = master_key(directory, &crypto)?;
+fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), OpenError> {
     let offset = std::fs::read_to_string(directory.join(OFFSET)).ok();
     let offset = offset.and_then(|text| text.trim().parse().ok());
     let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
-    let store = store::open(&directory.join(DATABASE), Options::new(clock.clone(), crypto, master));
-    Ok((store.map_err(|error| SandboxError(error.to_string()))?, clock))
-}
-
-/// Makes somebody an operator in a data directory that no server has open. A user who is not there yet is made, with the
-/// password that is returned.
-///
-/// # Errors
-/// [`SandboxError`], in words.
-pub async fn add_operator(data: &Path, login_name: &str) -> Result<Option<Secret<String>>, SandboxError> {
-    if !data.join(DATABASE).exists() {
-        return Err(SandboxError(format!(
-            "there is no {DATABASE} in {}: give the directory that the server was started with",
-            data.display()
-        )));
-    }
-    let (store, _) = open_store(data)?;
-    let failed = |failure: Failure| {
-        SandboxError(format!(
-            "{login_name} cannot be made an operator: {}",
-            wallet_server::pages::in_words(Lang::En, &failure)
-        ))
-    };
-    let (user, pwd) = match store.view(FindUser(login_name.to_owned())).await.map_err(failed)? {
-        Some(known) => (known.id, None),
-        None => {
-            let mut random = [0; 12];
-            store.vault().crypto().fill(&mut random);
-            let pwd = Secret::new(hex_text(&random));
-            let hash = Passwords::new(PasswordCost::default()).hash(store.vault().crypto(), pwd.expose());
-            let user = CreateUser {
-                login_name: login_name.to_owned(),
-                name: login_name.to_owned(),
-                pwd: Secret::new(hash),
-                wallet_pwd: None,
-                developer: false,
-            };
-            (store.submit(user).await.map_err(failed)?, Some(pwd))
-        }
-    };
-    store.submit(EnrolOperator(user)).await.map_err(failed)?;
-    Ok(pwd)
+    Ok((DataDirectory::new(directory).open(clock.clone())?, clock))
 }
 
 /// The demo shop with its access to each platform: a FOMO app of its own, whose address is wherever this sandbox runs now.
@@ -271,50 +222,4 @@ fn open_shop(
     let now = Arc::new(move || clock.now());
     Merchant::new(&shared.url, &transport(), Arc::new(Portable::new()), fomo, vas, now)
         .map_err(|error| SandboxError(format!("cannot open the demo shop: {error}")))
-}
-
-/// The key that everything secret hangs on: made once, in a file that only its owner reads.
-fn master_key(directory: &Path, crypto: &Portable) -> Result<Secret<[u8; 32]>, SandboxError> {
-    let failed = |what: &str, error: &dyn fmt::Display| {
-        SandboxError(format!(
-            "cannot {what} in {}: {error}. Does it exist, and may this user write to it?",
-            directory.display()
-        ))
-    };
-    std::fs::create_dir_all(directory).map_err(|error| failed("make the directory", &error))?;
-    let path = directory.join("master.key");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let bytes = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
-                SandboxError(format!(
-                    "{} is not 64 hexadecimal characters: restore it, or use an empty directory",
-                    path.display()
-                ))
-            })?;
-            Ok(Secret::new(bytes))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if directory.join(DATABASE).exists() {
-                return Err(SandboxError(format!(
-                    "{} is missing, and the database beside it cannot be read without it: restore it, or use an empty directory",
-                    path.display()
-                )));
-            }
-            let mut key = [0; 32];
-            crypto.fill(&mut key);
-            // Written beside and renamed: a start that is cut off leaves no half of a key.
-            let unfinished = directory.join("master.key.new");
-            let mut options = std::fs::File::options();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file =
-                options.open(&unfinished).map_err(|error| failed("make the master key", &error))?;
-            let written = file.write_all(hex_text(&key).as_bytes()).and_then(|()| file.sync_all());
-            let written = written.and_then(|()| std::fs::rename(&unfinished, &path));
-            written.map_err(|error| failed("write the master key", &error))?;
-            Ok(Secret::new(key))
-        }
-        Err(error) => Err(failed("read the master key", &error)),
-    }
 }

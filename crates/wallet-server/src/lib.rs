@@ -7,11 +7,13 @@
 pub mod body;
 mod callbacks;
 mod chain;
+mod data;
 mod fomo;
 mod guard;
 mod listen;
 mod metrics;
 mod notify;
+mod operators;
 pub mod pages;
 mod passwords;
 mod purge;
@@ -25,9 +27,11 @@ mod wire;
 
 pub use callbacks::{Callbacks, Settled};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
+pub use data::DataDirectory;
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Attempted, Notification, Notifier, Observer, Silent};
+pub use operators::add_operator;
 pub use server::{Server, Settings};
 pub use store::Store;
 pub use watch::Watcher;
