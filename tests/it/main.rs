@@ -24,6 +24,7 @@ mod schema;
 mod signing;
 mod store;
 mod toy;
+mod upgrade;
 mod vas;
 mod vas_http;
 mod wallet;

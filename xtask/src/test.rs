@@ -26,6 +26,11 @@ pub(crate) fn run(long: bool) -> Outcome {
         ("format", &["fmt", "--all", "--check"]),
         ("lints", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ("tests", &["test", "--quiet", "--workspace"]),
+        // Without AWS-LC: signs, pays and verifies a callback with the portable RSA.
+        (
+            "the portable program",
+            &["run", "--quiet", "--package", "wallet-cli", "--no-default-features", "--", "demo", "vas"],
+        ),
         ("documentation", &["doc", "--quiet", "--workspace", "--no-deps"]),
     ];
     for (number, (name, arguments)) in steps.iter().enumerate() {
