@@ -102,17 +102,9 @@ fn what_cannot_start_says_why_and_what_to_do() {
 #[test]
 fn the_readmes_commands_run_as_typed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let mut commands = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line.trim_start() {
-            "```sh" => inside = true,
-            line if line.starts_with("```") => inside = false,
-            line if inside && !line.is_empty() && !line.starts_with('#') => commands.push(line.to_owned()),
-            _ => {}
-        }
-    }
+    let commands = commands_of("README.md");
+    assert_eq!(commands, commands_of("README.zh.md"), "both READMEs have the same commands");
+    let commands: Vec<String> = commands.lines().map(str::to_owned).collect();
     assert!(
         commands.contains(&"cargo run --release".to_owned())
             && commands.contains(&"cargo xtask test".to_owned())

@@ -6,7 +6,7 @@ use zeroize::Zeroize;
 
 /// A value that neither `Debug` nor a log shows, wiped when dropped. It is read only by [`Secret::expose`], so that each
 /// such place is found by its name.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
@@ -26,6 +26,15 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
         f.write_str("[redacted]")
     }
 }
+
+/// In constant time: how long it takes depends on the lengths alone.
+impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
+    fn eq(&self, other: &Self) -> bool {
+        crate::crypto::equal(self.0.as_ref(), other.0.as_ref())
+    }
+}
+
+impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 
 impl<T: Zeroize> Drop for Secret<T> {
     fn drop(&mut self) {

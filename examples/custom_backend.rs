@@ -1,0 +1,119 @@
+//! A schema of one's own on a database of one's own: a `BTreeMap`. The engine loads, decides, writes and commits; the
+//! backend stores rows.
+
+use std::collections::BTreeMap;
+use wallet_core::UnixTime;
+use wallet_engine::{
+    Backend, Changes, Command, Context, Engine, Entity, Halt, ListOf, Rows, StoreError, job, rows, schema,
+};
+
+rows! { in Library;
+    book: Book {
+        key { isbn: String, }
+        copies: u32,
+    }
+}
+
+schema! {
+    /// A library with one table.
+    pub struct Library;
+    vault: ();
+    stop: Stop;
+    book: Book,
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub enum Stop {
+    Halt(Halt),
+    NoCopy,
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl wallet_engine::Stop for Stop {
+    type Refused = &'static str;
+    fn into_refused(self) -> Result<Box<&'static str>, Halt> {
+        match self {
+            Self::NoCopy => Ok(Box::new("no copy is on the shelf")),
+            Self::Halt(halt) => Err(halt),
+        }
+    }
+}
+
+/// Takes a copy from the shelf, or puts copies there.
+struct Move(i32);
+
+impl Command<Library> for Move {
+    type Outcome = u32;
+    fn apply(
+        &self,
+        rows: &Rows<Library>,
+        _: &Context<'_, Library>,
+        out: &mut Changes<Library>,
+    ) -> Result<u32, Stop> {
+        let isbn = "978-1-59327-828-1".to_owned();
+        let copies = rows.find::<Book>(&(isbn.clone(),))?.map_or(0, |book| book.copies);
+        let copies = copies.checked_add_signed(self.0).ok_or(Stop::NoCopy)?;
+        out.put(Book { isbn, copies });
+        Ok(copies)
+    }
+}
+
+/// Rows by their key's text. A batch is applied when it commits.
+#[derive(Default)]
+struct Map {
+    rows: BTreeMap<String, AnyRow>,
+    batch: Vec<(String, Option<AnyRow>)>,
+}
+
+impl Backend<Library> for Map {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn load<E: Entity<Schema = Library>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
+        Ok(self.rows.get(&format!("{key:?}")).and_then(E::of).cloned())
+    }
+    fn list(&mut self, _: &ListOf) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(self.rows.values().cloned().collect()) // no query here filters
+    }
+    fn insert<E: Entity<Schema = Library>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+        rows.iter().try_for_each(|row| self.update(*row))
+    }
+    fn update<E: Entity<Schema = Library>>(&mut self, row: &E) -> Result<(), StoreError> {
+        self.batch.push((format!("{:?}", row.key()), Some(row.clone().into_any())));
+        Ok(())
+    }
+    fn delete<E: Entity<Schema = Library>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+        self.batch.push((format!("{key:?}"), None));
+        Ok(())
+    }
+    fn commit(&mut self, _: u64) -> Result<(), StoreError> {
+        for (key, row) in self.batch.drain(..) {
+            match row {
+                Some(row) => self.rows.insert(key, row),
+                None => self.rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+    fn rollback(&mut self) {
+        self.batch.clear();
+    }
+}
+
+pub fn main() {
+    let mut engine = Engine::<Library, _>::new(Map::default(), (), 1);
+    let moves = [2, -1, -1, -1].map(|copies| job::<Library, _>(Move(copies)));
+    let (jobs, answers): (Vec<_>, Vec<_>) = moves.into_iter().unzip();
+    // One batch, one commit, an answer each.
+    engine.batch(&|| UnixTime::from_secs(0), jobs).expect("the map never fails");
+    let answers = answers.into_iter().map(|mut answer| answer.take().expect("each command is answered"));
+    let answers: Vec<_> = answers.map(|answer| answer.map_err(|failure| failure.to_string())).collect();
+    println!("copies on the shelf: {answers:?}");
+    assert_eq!(answers, [Ok(2), Ok(1), Ok(0), Err("refused: no copy is on the shelf".to_owned())]);
+}
