@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use wallet_api::vas::{ErrorCode, OrderState, Profile, Vas, Wallet};
+use wallet_chain::rpc::{Credentials, Node, RpcError, Tip};
+use wallet_chain::{Transaction, Verdict};
 use wallet_client::{
     Booked, NotBooked, NotPaid, Order, OrderBook, PaymentCallback, VasClient, VasWallet, verify_on_chain,
 };
-use wallet_core::chain::{Transaction, Verdict};
 use wallet_core::link::OutgoingLink as _;
-use wallet_core::rpc::{Credentials, Node, RpcError, Tip};
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
 use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;

@@ -643,7 +643,7 @@ async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
     let store = &shop.world.store;
     let (order, confirmations) = (shop.order("o-1").await.id, 1);
     let told = store.view(DevTransaction(txid.clone())).await.unwrap();
-    let observe = async |seen: Option<wallet_core::chain::Transaction>| {
+    let observe = async |seen: Option<wallet_chain::Transaction>| {
         store.submit(ObservePayment { order, txid: txid.clone(), seen, confirmations }).await.unwrap()
     };
     shop.world.clock.advance(Duration::from_secs(7200));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use wallet_api::vas::{Address, AppUuid, AssetType, CallbackUrl, OrderId, limits, pay};
+use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::Amount;
-use wallet_core::chain::{Expected, Transaction, Verdict, judge};
 
 use crate::vas::PaymentCallback;
 
@@ -183,7 +183,7 @@ impl fmt::Display for NotPaid {
 impl std::error::Error for NotPaid {}
 
 /// Whether a transaction pays an order, by what the chain itself says (the document's section 2.1). Transactions come from
-/// a node: [`Node::transaction`](wallet_core::rpc::Node::transaction).
+/// a node: [`Node::transaction`](wallet_chain::rpc::Node::transaction).
 ///
 /// # Errors
 /// [`NotPaid`].

@@ -17,7 +17,6 @@
 
 mod amount;
 mod body;
-pub mod chain;
 pub mod crypto;
 mod delivery;
 mod endpoint;
@@ -29,7 +28,6 @@ pub mod link;
 mod meta;
 pub mod multipart;
 mod reply;
-pub mod rpc;
 mod scan;
 mod secret;
 mod sign;

@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use wallet_api::vas::{Refusal, limits};
-use wallet_core::chain::{Transaction, TxIn, TxOut};
+use wallet_chain::rpc::{Block, Tip};
+use wallet_chain::{Transaction, TxIn, TxOut};
 use wallet_core::crypto::hex_text;
-use wallet_core::rpc::{Block, Tip};
 use wallet_core::{Amount, AmountError, Units, UnixTime};
 use wallet_engine::{Command, Entity, Halt, Query, Row as _, rows};
 

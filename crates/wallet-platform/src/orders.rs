@@ -10,7 +10,7 @@
 
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal, lifetimes, limits, pay};
-use wallet_core::chain::{Expected, Transaction, Verdict, judge};
+use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
 use wallet_engine::{Command, List, Query, row_ids, rows};

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wallet_api::vas;
-use wallet_core::Secret;
-use wallet_core::rpc::{
+use wallet_chain::rpc::{
     Call, Credentials, ErrorObject, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, MISC_ERROR,
     NOT_FOUND, Tip, reply,
 };
+use wallet_core::Secret;
 use wallet_platform::{
     DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Failure, Vault,
 };

@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use wallet_core::chain::Transaction;
-use wallet_core::rpc::{Node, RpcError, Tip};
+use wallet_chain::Transaction;
+use wallet_chain::rpc::{Node, RpcError, Tip};
 use wallet_core::{Transport, UnixTime, in_words};
 use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction, Failure};
 

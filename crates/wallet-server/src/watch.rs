@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use wallet_api::vas::OrderState;
+use wallet_chain::Transaction;
 use wallet_core::UnixTime;
-use wallet_core::chain::Transaction;
 use wallet_core::crypto::from_hex;
 use wallet_platform::{ObservePayment, OrderSeq, VasOrder, WatchedOrders};
 

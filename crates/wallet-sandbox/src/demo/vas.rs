@@ -6,12 +6,12 @@ use std::sync::Arc;
 use wallet_api::vas::{
     Currency, How, OrderState, Platform, Profile, Review, SessionKey, WebToken, limits, login,
 };
+use wallet_chain::rpc::{Credentials, Node};
 use wallet_client::{
     Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, TooNarrow, VasClient, VasWallet,
     verify_on_chain,
 };
 use wallet_core::link::OutgoingLink as _;
-use wallet_core::rpc::{Credentials, Node};
 use wallet_core::{Amount, Lang, Secret, Signer, Transport as _, form};
 use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
 

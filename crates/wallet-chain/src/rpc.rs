@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wallet_core::{Secret, Transport, crypto};
 
-use crate::chain::{Transaction, Unreadable};
-use crate::{Secret, Transport, crypto};
+use crate::{Transaction, Unreadable};
 
 /// No such method.
 pub const METHOD_NOT_FOUND: i64 = -32601;

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use wallet_core::Amount;
-//! use wallet_core::chain::{Expected, Transaction, Verdict, judge};
+//! use wallet_chain::{Expected, Transaction, Verdict, judge};
 //!
 //! let told = r#"{"txid":"ab","confirmations":2,"vin":[{"txid":"cd","vout":0,"addresses":["Vpayer"]}],
 //!   "vout":[{"n":0,"value":"1.50","assetType":"VAS","scriptPubKey":{"addresses":["Vshop"]},"data":["6f726465722d31"]}]}"#;
@@ -16,8 +16,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-
-use crate::{Amount, Units, crypto};
+use wallet_core::{Amount, Units, crypto};
 
 /// What a transaction spends.
 #[derive(Debug, Clone, PartialEq, Eq)]
