@@ -1,4 +1,4 @@
-//! A schema of one's own on a database of one's own: a `BTreeMap`. The engine loads, decides, writes and commits; the
+//! Your own schema on your own database: a `BTreeMap`. The engine loads, decides, writes and commits; the
 //! backend stores rows.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! When a FOMO callback is attempted. [`Delivery`] is a state machine: it is told the time and how each attempt ended, and
+//! When a FOMO callback is attempted. [`Delivery`] is a state machine: the caller passes in the time and the result of each attempt, and
 //! it says what to do next. It sends nothing itself, so a receiver that fails for sixteen hours takes no time here.
 
 use wallet_api::fomo::payment_result;

@@ -1,9 +1,7 @@
-//! The platform in memory, under a clock of one's own: a user gets money, a refusal writes nothing, and three minutes pass in
-//! no time. Commands and queries are values; nothing here opens a socket or reads a clock.
+//! The platform in memory, under your own clock: a user gets money, and a refusal writes nothing. Commands and queries are values; nothing here opens a socket or reads a clock.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wallet_api::fomo::CoinId;
 use wallet_core::{Secret, UnixTime};
@@ -29,7 +27,7 @@ impl World {
 }
 
 pub fn main() {
-    // The master key protects every secret of a database. Memory forgets, so any key serves.
+    // The master key protects every secret of a database. This database is not kept, so any key will do.
     let (crypto, master) = (Arc::new(Portable::new()), Secret::new([7; 32]));
     let now = UnixTime::from_secs(1_574_510_444);
     let mut engine = Memory::starting_at(FIRST_ID).engine(locked_vault(crypto, &master));
@@ -63,14 +61,13 @@ pub fn main() {
     let amount = "12.50".parse().expect("an amount");
     world.submit(Deposit { user: alice, coin: CoinId::new(5), amount }).expect("money");
 
-    // A second coin does not exist: the platform refuses, and nothing is written.
+    // Coin 6 does not exist: the platform refuses, and nothing is written.
     let amount = "1".parse().expect("an amount");
     let refused =
         world.submit(Deposit { user: alice, coin: CoinId::new(6), amount }).expect_err("no such coin");
     println!("{refused}");
     assert!(refused.refused().is_some());
 
-    world.now.set(world.now.get() + Duration::from_secs(180));
     let balances = world.engine.read(world.now.get(), Balances(alice)).expect("balances");
     let (coin, units) = &balances[0];
     println!("{} {}", units.to_decimal(coin.decimals), coin.name);

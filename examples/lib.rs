@@ -5,5 +5,5 @@
 //! | `std_client` | the sans-IO core over plain `std::net`: no runtime, no HTTP library | `wallet-core`, `wallet-api` |
 //! | `verify_callback` | a FOMO callback that is verified before it is read | `wallet-client` |
 //! | `delivery_machine` | when a callback is attempted, by its state machine | `wallet-core`, `wallet-api` |
-//! | `embed_platform` | a login and a payment in memory, under a clock of your own | `wallet-platform`, `wallet-engine` |
+//! | `embed_platform` | a deposit, a refusal and a balance in memory, under a clock of your own | `wallet-platform`, `wallet-engine` |
 //! | `custom_backend` | a schema of your own, on a database of your own | `wallet-engine` |

@@ -14,7 +14,8 @@ type Error = Box<dyn std::error::Error>;
 /// Sends a request with HTTP/1.0, so that the reply ends where the connection does.
 fn send(request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Error> {
     let host = request.uri().authority().ok_or("the base URL has no host")?.as_str();
-    let mut bytes = format!("{} {} HTTP/1.0\r\nHost: {host}\r\n", request.method(), request.uri().path());
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut bytes = format!("{} {} HTTP/1.0\r\nHost: {host}\r\n", request.method(), path);
     for (name, value) in request.headers() {
         bytes += &format!("{name}: {}\r\n", value.to_str()?);
     }

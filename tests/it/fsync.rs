@@ -42,7 +42,7 @@ fn every_commit_is_one_fdatasync_and_none_is_skipped() {
     drop(world);
     // The same engine and connection settings on a thread of this test's own name, so that other tests do not count.
     let count = move || {
-        let database = wallet_store::Database::<Platform>::open(&path, wallet_store::WALLOP).unwrap();
+        let mut database = wallet_store::Database::<Platform>::open(&path, wallet_store::WALLOP).unwrap();
         let mut engine = database.engine(vault).unwrap();
         // The first commit also makes the log file, which costs syncs of its own.
         clock.advance(std::time::Duration::from_secs(1));

@@ -1,5 +1,4 @@
-//! The platform's declaration of its tables and the tables that the migrations make are the same, and each list that the
-//! platform asks for is served by an index.
+//! The tables that the platform declares and the tables that the migrations make are the same.
 
 use wallet_engine::{ColumnKind, Schema};
 use wallet_platform::Platform;

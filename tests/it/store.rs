@@ -245,3 +245,15 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     let request = claimed[0].request(world.store.vault(), world.store.now()).unwrap();
     assert!(String::from_utf8_lossy(request.body()).contains("amount=1.50"));
 }
+
+/// A balance is an amount on the wire, so none reaches 10^36 base units.
+#[tokio::test]
+async fn a_balance_stays_below_the_limit_of_amounts() {
+    let world = TestStore::memory(1).await;
+    let (user, coin) = (world.users[0].0, wallet_api::fomo::CoinId::new(5));
+    let most = || wallet_platform::Deposit { user, coin, amount: "9".repeat(30).parse().unwrap() };
+    let refused = world.store.submit(most()).await.unwrap_err(); // the user has some already
+    assert_eq!(refused.refused().unwrap().field, Some("amount"));
+    let balances = world.store.view(wallet_platform::Balances(user)).await.unwrap();
+    assert!(balances[0].1.to_amount(6).is_ok());
+}

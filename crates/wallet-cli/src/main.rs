@@ -5,7 +5,6 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -15,9 +14,8 @@ use wallet_core::Lang;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, rsa};
-use wallet_sandbox::{Described, Sandbox, SandboxOptions, demo};
+use wallet_sandbox::{Described, Sandbox, SandboxOptions, clock_of, demo};
 use wallet_server::{DataDirectory, add_operator};
-use wallet_store::SystemClock;
 
 /// Wallet open platforms: a sandbox, demos and tools.
 #[derive(Parser)]
@@ -308,7 +306,7 @@ async fn play(platform: &DemoPlatform, sandbox: &Described, lang: Lang) -> Resul
 }
 
 async fn add(name: &str, data: &Path) -> Result<(), Failure> {
-    let store = DataDirectory::new(data).open_existing(Arc::new(SystemClock))?;
+    let store = DataDirectory::new(data).open_existing(clock_of(data))?;
     match add_operator(&store, name).await? {
         Some(pwd) => println!("{name} is an operator, with the password {}", pwd.expose()),
         None => println!("{name} is an operator; the password is the one of before"),

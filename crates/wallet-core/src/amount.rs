@@ -161,6 +161,9 @@ impl Units {
     /// Nothing.
     pub const ZERO: Units = Units(0);
 
+    /// What no amount reaches: 10^36 (R12).
+    pub const LIMIT: Units = Units(10_i128.pow(MAX_DIGITS as u32));
+
     /// So many base units.
     pub const fn new(units: i128) -> Self {
         Self(units)

@@ -112,13 +112,13 @@ impl<S: Schema, Q: Query<S>> Question<S> for Task<S, Q, Q::Answer> {
     }
 }
 
-/// A command as a job, and where its result arrives.
+/// Wraps a command as a job, and returns the future of its result.
 pub fn job<S: Schema, C: Command<S>>(command: C) -> (Box<dyn Job<S>>, Awaited<S, C::Outcome>) {
     let (task, awaited) = Task::<S, C, C::Outcome>::new(command);
     (Box::new(task), awaited)
 }
 
-/// A query with its caller, and where its result arrives.
+/// Wraps a query as a question, and returns the future of its result.
 pub fn question<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn Question<S>>, Awaited<S, Q::Answer>) {
     let (task, awaited) = Task::<S, Q, Q::Answer>::new(query);
     (Box::new(task), awaited)
@@ -242,10 +242,11 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
                     self.rows.absorb(&mut self.changes);
                     return Ok(None);
                 }
-                Ok(Err(Halt::Missing)) => {
-                    self.rows.load_wanted(&mut self.backend)?;
-                    continue;
-                }
+                Ok(Err(Halt::Missing)) => match self.rows.load_wanted(&mut self.backend) {
+                    Ok(()) => continue,
+                    Err(error @ StoreError::Damaged(_)) => error,
+                    Err(error) => return Err(error),
+                },
                 Ok(Err(Halt::Damaged { table })) => damaged(table),
                 Err(panic) => panicked(&*panic),
             };
@@ -255,7 +256,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         }
     }
 
-    /// Runs a query with its caller, and answers.
+    /// Runs a question and sends the result to its caller.
     pub fn ask(&mut self, now: UnixTime, mut question: Box<dyn Question<S>>) {
         let failure = self.look(|rows, cx| question.run(rows, cx), now).err();
         question.answer(failure);

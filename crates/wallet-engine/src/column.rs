@@ -67,8 +67,8 @@ macro_rules! int_columns {
 }
 
 int_columns! {
-    // Row numbers come from one counter that never reaches 2^63.
-    u64: |value| value.cast_signed(), |int| u64::try_from(int).ok();
+    // Row numbers come from one counter that never reaches 2^63; a number that a caller made up is as good as the last one.
+    u64: |value| i64::try_from(*value).unwrap_or(i64::MAX), |int| u64::try_from(int).ok();
     u32: |value| i64::from(*value), |int| u32::try_from(int).ok();
     u16: |value| i64::from(*value), |int| u16::try_from(int).ok();
     u8: |value| i64::from(*value), |int| u8::try_from(int).ok();

@@ -80,8 +80,8 @@ impl<R: Row, T: Column<R::Schema>> Col<R, T> {
 pub struct Filter<R>(Condition, PhantomData<fn() -> R>);
 
 impl<R> Filter<R> {
-    /// States that the value is the same in every such list. A backend then writes it into its statement, so that an
-    /// index whose own condition it is (a partial index) serves the list. Only for integers.
+    /// Marks the value as a constant. The backend writes it into the SQL text instead of binding it, so that a partial index
+    /// with this condition can serve the list. Only for integers.
     #[must_use]
     pub fn always(self) -> Self {
         Self(Condition { literal: true, ..self.0 }, PhantomData)

@@ -263,12 +263,13 @@ impl<S: Schema> Default for Changes<S> {
 }
 
 impl<S: Schema> Changes<S> {
-    /// Inserts or replaces a row.
+    /// Inserts or replaces a row. Its key must have been looked up before: a row that was not loaded counts as new, and the
+    /// backend then refuses to insert one that exists.
     pub fn put<E: Entity<Schema = S>>(&mut self, row: E) {
         self.0.push(Change::Put(row.into_any()));
     }
 
-    /// Deletes a row.
+    /// Deletes a row. Its key must have been looked up before: a row that was not loaded is not deleted.
     pub fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) {
         self.0.push(Change::Delete(E::any_key(key.clone())));
     }

@@ -343,6 +343,27 @@ impl Command<Platform> for Claim {
     }
 }
 
+/// Moves the next attempt of a delivery that waits, without counting one: its payload cannot be read.
+#[derive(Debug)]
+pub struct Postpone {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// By how much, from now.
+    pub by: Duration,
+}
+
+impl Command<Platform> for Postpone {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let row = rows.find::<DeliveryRow>(&(self.delivery,))?;
+        if let Some(row) = row.filter(|row| row.state == DeliveryState::Waiting && row.leased_until <= cx.now)
+        {
+            out.put(DeliveryRow { next_at: cx.now + self.by, ..row.clone() });
+        }
+        Ok(())
+    }
+}
+
 /// Keeps the parameters of a callback once they are signed: every attempt sends the same.
 #[derive(Debug)]
 pub struct KeepSigned {

@@ -147,6 +147,10 @@ impl Movement {
             if balance < Units::ZERO && owner != ISSUER {
                 return Err(Refusal::InsufficientBalance.into());
             }
+            // A balance is an amount on the wire; the system accounts' are not sent.
+            if balance >= Units::LIMIT {
+                return Err(Refused::field("amount").into());
+            }
             let (id, n, coin) = (EntryId(cx.ids.next()), entries + 1, self.coin);
             let (transfer, created_at) = (self.transfer, cx.now);
             out.put(Account { owner, coin, balance, entries: n, last_entry: Some(id) });

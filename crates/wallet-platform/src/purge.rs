@@ -91,7 +91,7 @@ impl Query<Platform> for Over {
     }
 }
 
-/// Takes rows away that [`Over`] has found, unless they have come to life again since. Says how many.
+/// Deletes the rows that [`Over`] found, except those that were renewed since. Returns the number of deleted rows.
 #[derive(Debug)]
 pub struct Purge {
     codes: Vec<<Code as Row>::Key>,

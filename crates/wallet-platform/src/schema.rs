@@ -88,8 +88,8 @@ macro_rules! id_columns {
         impl Column<Platform> for $Id {
             const KIND: ColumnKind = ColumnKind::Int;
             fn cell(&self) -> Cell<'_> {
-                // Row numbers and the ids made of them stay below 2^63.
-                Cell::Int(self.get().cast_signed())
+                // An id that a caller made up is as good as the last one.
+                Cell::Int(i64::try_from(self.get()).unwrap_or(i64::MAX))
             }
             fn from_cell(cell: Cell<'_>) -> Option<Self> {
                 <u64 as Column<Platform>>::from_cell(cell).map(Self::new)

@@ -50,7 +50,7 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// The keys of the platform for a database; an [`Engine`] on it needs some before it can read what completes them.
+/// A vault with the master key only. [`start`] reads the permutation key with it and returns the complete vault.
 pub fn locked_vault(crypto: Arc<dyn Crypto>, master: &Secret<[u8; 32]>) -> Vault {
     Vault::new(crypto, master, [0; 32])
 }

@@ -16,4 +16,4 @@ pub use clock::SandboxClock;
 pub use data::{
     Described, DescribedChain, DescribedFomo, DescribedShop, DescribedSignIn, DescribedUser, DescribedVas,
 };
-pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
+pub use sandbox::{Sandbox, SandboxError, SandboxOptions, clock_of};

@@ -188,10 +188,15 @@ impl Sandbox {
 /// The file in a data directory that keeps how far its clock is ahead, in milliseconds.
 const OFFSET: &str = "clock.offset";
 
-fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), OpenError> {
+/// The clock of a data directory: the system's, unless a sandbox has moved it.
+pub fn clock_of(directory: &Path) -> Arc<SandboxClock> {
     let offset = std::fs::read_to_string(directory.join(OFFSET)).ok();
     let offset = offset.and_then(|text| text.trim().parse().ok());
-    let clock = Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)));
+    Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)))
+}
+
+fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), OpenError> {
+    let clock = clock_of(directory);
     Ok((DataDirectory::new(directory).open(clock.clone())?, clock))
 }
 

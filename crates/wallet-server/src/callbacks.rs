@@ -15,7 +15,8 @@ use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
     AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt,
-    KeepSigned, News, NextDue, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder, wire,
+    KeepSigned, News, NextDue, Postpone, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder,
+    wire,
 };
 
 use crate::guard::{Addresses, GuardedConnector};
@@ -34,6 +35,8 @@ const CLAIMED: u64 = 256;
 const PER_APP: usize = 32;
 /// Longer than an attempt takes with all its waiting. The leases of a process that died are freed by the next start.
 const LEASE: Duration = Duration::from_secs(3600);
+/// When a callback whose rows are damaged is tried again: somebody may have restored them.
+const DAMAGED: Duration = Duration::from_secs(600);
 /// An end that comes between a look and the wait for it is seen after this.
 const NAP_AT_END: Duration = Duration::from_millis(50);
 /// The longest sleep: a clock that is set is noticed by then.
@@ -216,13 +219,33 @@ impl Callbacks {
         if deliveries.is_empty() {
             return Ok(0);
         }
-        let claimed = store.submit(Claim { deliveries, lease: LEASE }).await?;
+        let claimed = match store.submit(Claim { deliveries: deliveries.clone(), lease: LEASE }).await {
+            // One damaged row must not stop the callbacks of others.
+            Err(Failure::Store(StoreError::Damaged(_))) => self.claim_singly(deliveries).await?,
+            claimed => claimed?,
+        };
         let count = claimed.len();
         for one in claimed {
             let held = Held::new(&self.inner, one.app);
             tokio::spawn(async move { held.inner.attempt(one).await });
         }
         Ok(count)
+    }
+
+    /// Claims each delivery by itself. Those whose rows are damaged are postponed, so that they hold up nobody.
+    async fn claim_singly(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Claimed>, Failure> {
+        let mut claimed = Vec::new();
+        for delivery in deliveries {
+            match self.inner.store.submit(Claim { deliveries: vec![delivery], lease: LEASE }).await {
+                Ok(one) => claimed.extend(one),
+                Err(Failure::Store(error @ StoreError::Damaged(_))) => {
+                    tracing::error!(delivery = delivery.0, %error, "a callback cannot be sent; it is postponed");
+                    self.inner.store.submit(Postpone { delivery, by: DAMAGED }).await?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(claimed)
     }
 
     /// Makes every attempt that is due now and waits for its end: for a clock that stands while time is moved.

@@ -58,7 +58,7 @@ fn failed(error: StartError) -> OpenError {
 /// # Errors
 /// [`OpenError`]: what happened and what to do.
 pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
-    let database = Database::<Platform>::open(path, WALLOP)?;
+    let mut database = Database::<Platform>::open(path, WALLOP)?;
     let vault = {
         let mut engine = database.engine(locked_vault(options.crypto.clone(), &options.master))?;
         start(&mut engine, &options.master, options.clock.now()).map_err(failed)?

@@ -41,6 +41,13 @@ impl<S: Schema> Memory<S> {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn must_have<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<(), StoreError> {
+        if self.committed().rows.contains_key(&E::any_key(key.clone())) {
+            return Ok(());
+        }
+        Err(StoreError::Database(format!("table {} has no {key:?}", E::TABLE.name)))
+    }
+
     /// Every committed row, in no particular order.
     pub fn rows(&self) -> Vec<S::AnyRow> {
         self.committed().rows.values().cloned().collect()
@@ -94,11 +101,13 @@ impl<S: Schema> Backend<S> for Memory<S> {
     }
 
     fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError> {
+        self.must_have::<E>(&row.key())?;
         self.staged.push((E::any_key(row.key()), Some(row.clone().into_any())));
         Ok(())
     }
 
     fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+        self.must_have::<E>(key)?;
         self.staged.push((E::any_key(key.clone()), None));
         Ok(())
     }

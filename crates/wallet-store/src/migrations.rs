@@ -29,7 +29,8 @@ pub const WALLOP: &[Migration] = migrations![
     "0008_deliveries",
 ];
 
-/// Names the row that keeps the next row number. A schema's first migration may set where numbers start.
+/// Creates the table that stores the next row number, if no migration did. A first migration that wants another first
+/// number creates it in this very shape.
 const SEQUENCE: &str = "
     CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY CHECK (id = 1), next_id INTEGER NOT NULL) STRICT;
     INSERT OR IGNORE INTO sequence (id, next_id) VALUES (1, 1);";

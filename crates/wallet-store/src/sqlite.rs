@@ -104,11 +104,12 @@ impl<S: Schema> Database<S> {
         Ok(Self { path: path.to_owned(), connection, settings, lock, schema: PhantomData })
     }
 
-    /// An engine on the connection that writes, for decisions before the store starts.
+    /// An engine on the connection that writes, for decisions before the store starts. One at a time, since each counts row
+    /// numbers from where it began.
     ///
     /// # Errors
     /// The database's.
-    pub fn engine(&self, vault: S::Vault) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
+    pub fn engine(&mut self, vault: S::Vault) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
         writer(&self.connection, vault)
     }
 
@@ -406,7 +407,11 @@ fn sql(table: &TableMeta, list: &ListOf) -> String {
             Test::Greater => ">",
             Test::GreaterOrEqual => ">=",
             Test::NoneOf => {
-                sql += &format!("{} NOT IN (SELECT value FROM json_each({operand}))", name(condition.column));
+                let name = name(condition.column);
+                if table.columns.get(condition.column).is_some_and(|column| column.nullable) {
+                    sql += &format!("{name} IS NOT NULL AND "); // NOT IN of an empty list takes null
+                }
+                sql += &format!("{name} NOT IN (SELECT value FROM json_each({operand}))");
                 continue;
             }
         };
