@@ -11,7 +11,7 @@ use crate::rows::{Change, Table};
 
 /// A set of tables, what decisions on them may know, and how they refuse. [`schema!`](crate::schema) implements it.
 pub trait Schema: Sized + 'static {
-    /// Keys and settings that decisions may use beside rows, time and row numbers; `()` if there are none.
+    /// Keys and settings that decisions may use beside rows, time and row numbers; `()` for a schema that needs none.
     type Vault: Clone + Send + Sync + 'static;
     /// How a decision ends early.
     type Stop: Stop;

@@ -43,7 +43,7 @@ rows! { in Platform;
         secret_version: u32,
         /// The client_secret before the last rotation, sealed.
         old_secret: Option<Vec<u8>>,
-        /// Until when the old one verifies (R37).
+        /// The last moment at which the old one is accepted (R37).
         old_secret_until: UnixTime,
         /// The fee of direction 1, in millionths (R23).
         fee_user_to_app: u32,
@@ -59,7 +59,7 @@ rows! { in Platform;
             /// The client_id.
             client_id: String,
         }
-        /// Whose it is.
+        /// The app that has the client_id.
         app: AppId,
     }
 }

@@ -21,7 +21,7 @@ use crate::vas::{VasApp, VasAppId};
 row_ids! {
     /// The row number of a delivery.
     DeliveryId;
-    /// The row number of whichever app is told something by callbacks: one counter numbers the apps of all platforms.
+    /// The row number of the app that receives a callback: one counter numbers the apps of all platforms.
     ReceiverId;
 }
 
@@ -36,24 +36,24 @@ rows! { in Platform;
         subject: u64,
         /// Whom it tells.
         app: ReceiverId,
-        /// Where it stands.
+        /// Waiting, acknowledged or exhausted.
         state: DeliveryState,
         /// Attempts that have ended.
         attempts: u32,
         /// When the next one is due.
         next_at: UnixTime,
-        /// Until when somebody makes an attempt; the epoch when nobody does.
+        /// The end of the lease of the attempt under way; the epoch if there is none.
         leased_until: UnixTime,
-        /// Which callback.
+        /// The kind of callback.
         callback: CallbackKind,
     }
 
     /// One attempt of a delivery.
     attempt: Attempt {
         key {
-            /// Which delivery.
+            /// The delivery's row id.
             delivery: DeliveryId,
-            /// Which attempt, from 1.
+            /// The number of the attempt, from 1.
             n: u32,
         }
         /// When it was begun.
@@ -81,7 +81,7 @@ impl From<VasAppId> for ReceiverId {
     }
 }
 
-/// Which callback a delivery makes.
+/// The kind of callback that a delivery makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallbackKind {
     /// FOMO's, of a transfer.

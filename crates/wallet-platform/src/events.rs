@@ -17,7 +17,7 @@ rows! { in Platform;
     /// Counts an app's events.
     feed: Feed {
         key {
-            /// Whose.
+            /// The app's row id.
             app: AppId,
         }
         /// The number of the last event.
@@ -32,7 +32,7 @@ rows! { in Platform;
             /// Its row number.
             id: EventId,
         }
-        /// Whose.
+        /// The app's row id.
         app: AppId,
         /// Its number, from 1 without gaps: the cursor.
         n: u64,
@@ -42,14 +42,14 @@ rows! { in Platform;
         kind: EventKind,
         /// To which transfer.
         transfer: TransferSeq,
-        /// When.
+        /// The time of the event.
         at: UnixTime,
     }
 
     /// Finds an event by its number.
     event_mark: EventMark {
         key {
-            /// Whose.
+            /// The app's row id.
             app: AppId,
             /// The event's number.
             n: u64,
@@ -76,10 +76,10 @@ impl Journaled for Event {
     }
 }
 
-/// What an event tells.
+/// What an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// A payment waits for its user. It may expire; then nothing more is told (R20).
+    /// A payment waits for its user. If it expires, no further event follows (R20).
     Created,
     /// Money has moved.
     Paid,

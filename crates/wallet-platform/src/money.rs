@@ -21,14 +21,14 @@ rows! { in Platform;
     /// What somebody has of one coin.
     account: Account {
         key {
-            /// Whose.
+            /// The owner's user id.
             owner: UserId,
-            /// Of which coin.
+            /// The coin.
             coin: CoinId,
         }
-        /// How much. Only a system account's may be negative.
+        /// Balance in base units. Only the issuer's may be negative.
         balance: Units,
-        /// How many entries it has.
+        /// The number of its entries.
         entries: u64,
         /// The newest of them.
         last_entry: Option<EntryId>,
@@ -40,28 +40,28 @@ rows! { in Platform;
             /// Its row number.
             id: EntryId,
         }
-        /// Whose account.
+        /// The account's owner.
         owner: UserId,
-        /// Which coin.
+        /// The account's coin.
         coin: CoinId,
         /// Its number within the account, from 1 without gaps.
         n: u64,
         /// The account's entry before it.
         previous: Option<EntryId>,
-        /// How much; negative where it leaves.
+        /// Amount in base units; negative if it leaves the account.
         amount: Units,
         /// What it belongs to; none for a deposit.
         transfer: Option<TransferSeq>,
-        /// When.
+        /// The time of the movement.
         created_at: UnixTime,
     }
 
     /// Finds an entry by its number within the account.
     entry_mark: EntryMark {
         key {
-            /// Whose account.
+            /// The account's owner.
             owner: UserId,
-            /// Which coin.
+            /// The account's coin.
             coin: CoinId,
             /// The entry's number.
             n: u64,

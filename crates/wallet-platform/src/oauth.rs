@@ -25,9 +25,9 @@ rows! { in Platform;
             /// Its keyed hash.
             hash: Digest,
         }
-        /// For which app.
+        /// The app that may redeem it.
         app: AppId,
-        /// Who granted it.
+        /// The user who granted it.
         user: UserId,
         /// The redirect_uri it was asked with.
         redirect_uri: String,
@@ -47,11 +47,11 @@ rows! { in Platform;
             /// Its row number.
             id: FamilyId,
         }
-        /// For which app.
+        /// The app that the grant is for.
         app: AppId,
-        /// Of which user.
+        /// The user who granted it.
         user: UserId,
-        /// Whether its tokens work no more.
+        /// Whether its tokens are revoked.
         revoked: bool,
     }
 
@@ -61,7 +61,7 @@ rows! { in Platform;
             /// Its keyed hash.
             hash: Digest,
         }
-        /// Which of the two.
+        /// Access or refresh token.
         kind: TokenKind,
         /// Its family.
         family: FamilyId,

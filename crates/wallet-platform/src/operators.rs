@@ -23,13 +23,13 @@ rows! { in Platform;
             /// Its number.
             id: AuditId,
         }
-        /// When.
+        /// The time of the act.
         at: UnixTime,
         /// Who; none where it was done on the machine itself.
         operator: Option<UserId>,
-        /// What.
+        /// The kind of act.
         act: OperatorAct,
-        /// To what, in words.
+        /// The object of the act, in words.
         about: String,
     }
 }

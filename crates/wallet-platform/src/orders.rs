@@ -38,33 +38,33 @@ rows! { in Platform;
             /// Its number.
             id: OrderSeq,
         }
-        /// Whose order.
+        /// The app's row id.
         app: VasAppId,
         /// The app's own id.
         order_id: String,
-        /// Who is paid.
+        /// The receiver's address.
         to_addr: String,
-        /// In which asset.
+        /// The asset.
         asset: String,
-        /// How much, as it was given.
+        /// The amount, as the app sent it.
         amount: Amount<'static>,
-        /// Where the callback goes.
+        /// The callback's address.
         callback_url: String,
-        /// Where it stands.
+        /// The state of the order.
         state: OrderState,
         /// The transaction that was submitted for it last.
         txid: Option<String>,
-        /// Who submitted it.
+        /// The user who submitted it.
         payer: UserId,
-        /// Whose money it is; the payer's own address until the chain has told.
+        /// The address that paid; the payer's own until the chain has shown the transaction.
         from_addr: String,
         /// Why the last payment does not count.
         fault: Option<OrderFault>,
         /// Whether the chain has shown that its transaction pays the order.
         known: bool,
-        /// Since when the chain does not have its transaction.
+        /// The time since which the chain lacks its transaction.
         missing_since: Option<UnixTime>,
-        /// Whether what becomes of its transaction is still to be watched.
+        /// Whether its transaction is still watched.
         watched: bool,
         /// The callback that tells of it, once it is paid.
         delivery: Option<DeliveryId>,
@@ -75,7 +75,7 @@ rows! { in Platform;
     /// The order of an app's own id.
     vas_order_name: VasOrderName {
         key {
-            /// Whose.
+            /// The app's row id.
             app: VasAppId,
             /// The app's own id.
             order_id: String,
@@ -87,7 +87,7 @@ rows! { in Platform;
     /// The order that a transaction was submitted for: it pays no second one of the same owner's apps.
     vas_payment: VasPayment {
         key {
-            /// Whose apps.
+            /// The owner of the apps.
             owner: UserId,
             /// The transaction.
             txid: String,
@@ -99,7 +99,7 @@ rows! { in Platform;
     /// The parameters of a callback, signed once (R51).
     vas_callback: VasCallback {
         key {
-            /// Of which delivery.
+            /// The delivery's row id.
             delivery: DeliveryId,
         }
         /// Form-encoded.

@@ -18,14 +18,14 @@ rows! { in Platform;
     /// Wrong passwords of a user (R22).
     attempt_limit: AttemptLimit {
         key {
-            /// Whose.
+            /// The user's id.
             user: UserId,
-            /// Of which password.
+            /// The kind of password.
             kind: PasswordKind,
         }
         /// Proven failures since the last success.
         failures: u32,
-        /// Until when no attempt is taken.
+        /// The time before which no attempt is accepted.
         locked_until: UnixTime,
         /// Attempts reserved and not yet decided.
         pending: u32,

@@ -32,17 +32,17 @@ rows! { in Platform;
             /// Its row number.
             id: TransferSeq,
         }
-        /// Which app.
+        /// The app's row id.
         app: AppId,
-        /// Which way money moves.
+        /// The direction: user to app, or app to user.
         direction: Direction,
-        /// Who pays.
+        /// The user who pays.
         payer: UserId,
-        /// Who receives.
+        /// The user who receives.
         payee: UserId,
-        /// Which coin.
+        /// The coin.
         coin: CoinId,
-        /// How much.
+        /// Amount in base units.
         amount: Units,
         /// The amount as it was given.
         amount_text: Amount<'static>,
@@ -52,11 +52,11 @@ rows! { in Platform;
         trade_id: String,
         /// The app's state, returned unchanged.
         state: String,
-        /// Where the callback goes.
+        /// The callback's address.
         server_uri: String,
-        /// Where the front end goes.
+        /// The front end's address.
         redirect_uri: String,
-        /// Whether money has moved.
+        /// Whether the money has moved.
         done: bool,
         /// When it was made.
         created_at: UnixTime,
@@ -69,7 +69,7 @@ rows! { in Platform;
     /// Makes trade_ids unique for each app (R21).
     trade: TradeName {
         key {
-            /// Which app.
+            /// The app's row id.
             app: AppId,
             /// Its own id.
             trade_id: String,

@@ -15,25 +15,25 @@ rows! { in Platform;
     /// What a market says a coin is worth (R57).
     quote: Quote {
         key {
-            /// Which coin.
+            /// The coin.
             profile: Profile,
-            /// In which currency.
+            /// The currency.
             currency: Currency,
-            /// Which market.
+            /// The number of the market.
             market: u32,
         }
         /// Its price, in units of 10^-8.
         price: Units,
         /// Its volume, in units of 10^-8: the weight of the price.
         volume: Units,
-        /// Until when it counts.
+        /// The time until which it is fresh.
         fresh_until: UnixTime,
     }
 
     /// When an app last asked for a price (R57).
     price_window: PriceWindow {
         key {
-            /// Which app.
+            /// The app's row id.
             app: VasAppId,
         }
         /// The times, 8 bytes each.

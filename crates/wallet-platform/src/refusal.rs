@@ -69,7 +69,7 @@ impl PartialEq<vas::Refusal> for Reason {
     }
 }
 
-/// The platform says no, and why.
+/// A refusal, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Which refusal.

@@ -39,7 +39,7 @@ rows! { in Platform;
         developer: bool,
         /// When the user was registered.
         created_at: UnixTime,
-        /// Whether the user may do what operators do.
+        /// Whether the user is an operator.
         operator: bool,
     }
 
@@ -49,7 +49,7 @@ rows! { in Platform;
             /// The name.
             login_name: String,
         }
-        /// Whose it is.
+        /// The user who has the name.
         user: UserId,
     }
 
@@ -79,7 +79,7 @@ rows! { in Platform;
             /// The keyed hash of the session_key.
             hash: Digest,
         }
-        /// Whose it is.
+        /// The user who is signed in.
         user: UserId,
         /// The end of its life, moved by each use (R30).
         expires_at: UnixTime,

@@ -22,10 +22,10 @@ rows! { in Platform;
     /// Counts the applications of a user that wait for review.
     applicant: Applicant {
         key {
-            /// Whose.
+            /// The applicant's user id.
             user: UserId,
         }
-        /// How many.
+        /// The number of applications.
         pending: u32,
     }
 
@@ -35,9 +35,9 @@ rows! { in Platform;
             /// Its row number.
             id: VasAppId,
         }
-        /// Who applied: who sees its credentials.
+        /// The user who applied, and who may see its credentials.
         owner: UserId,
-        /// Of which wallet.
+        /// The wallet: VAS or Lafi.
         profile: Profile,
         /// Its name.
         name: String,
@@ -45,7 +45,7 @@ rows! { in Platform;
         safe_domain: String,
         /// Its own scheme, lower case; empty when it has none (R67).
         scheme: String,
-        /// Where its review stands.
+        /// The state of its review.
         state: Review,
         /// Why it was turned down.
         reason: String,
@@ -87,9 +87,9 @@ rows! { in Platform;
             /// Its keyed hash.
             hash: Digest,
         }
-        /// For which app.
+        /// The app that may redeem it.
         app: VasAppId,
-        /// Who consented.
+        /// The user who consented.
         user: UserId,
         /// When it expires.
         expires_at: UnixTime,

@@ -16,7 +16,7 @@ rows! { in Platform;
     /// A key of the platform itself, sealed.
     sealed_key: SealedKey {
         key {
-            /// Which.
+            /// The name of the key.
             name: String,
         }
         /// Nonce and sealed text.

@@ -32,7 +32,7 @@ impl DataDirectory {
         &self.0
     }
 
-    /// Opens its store. Directory, master key and database are created if there are none.
+    /// Opens its store. Directory, master key and database are created if they do not exist.
     ///
     /// # Errors
     /// [`OpenError`]: what happened and what to do.
