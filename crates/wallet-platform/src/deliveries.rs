@@ -42,7 +42,7 @@ rows! { in Platform;
         attempts: u32,
         /// When the next one is due.
         next_at: UnixTime,
-        /// The end of the lease of the attempt under way; the epoch if there is none.
+        /// The end of the lease of the attempt under way; 0 while nobody holds one.
         leased_until: UnixTime,
         /// The kind of callback.
         callback: CallbackKind,
@@ -343,22 +343,20 @@ impl Command<Platform> for Claim {
     }
 }
 
-/// Moves the next attempt of a delivery that waits, without counting one: its payload cannot be read.
-#[derive(Debug)]
-pub struct Postpone {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// By how much, from now.
-    pub by: Duration,
-}
+/// How long a delivery waits whose payload cannot be read: an operator may restore its rows meanwhile.
+const DAMAGED_WAIT: Duration = Duration::from_secs(600);
 
-impl Command<Platform> for Postpone {
+/// Postpones a delivery whose payload cannot be read, without counting an attempt.
+#[derive(Debug)]
+pub struct PostponeDamaged(pub DeliveryId);
+
+impl Command<Platform> for PostponeDamaged {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let row = rows.find::<DeliveryRow>(&(self.delivery,))?;
+        let row = rows.find::<DeliveryRow>(&(self.0,))?;
         if let Some(row) = row.filter(|row| row.state == DeliveryState::Waiting && row.leased_until <= cx.now)
         {
-            out.put(DeliveryRow { next_at: cx.now + self.by, ..row.clone() });
+            out.put(DeliveryRow { next_at: cx.now + DAMAGED_WAIT, ..row.clone() });
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
     DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, KeepSigned, LeasedDeliveries, News,
-    NextDue, Postpone, ReceiverId, ReleaseLeases, SendAgain, StillToBeMade, Subject, ToldCallback,
+    NextDue, PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, StillToBeMade, Subject, ToldCallback,
 };
 pub use devchain::{
     DevBalance, DevBlock, DevBlockAt, DevBlockName, DevBlockOf, DevChain, DevCoin, DevIssue, DevMine,

@@ -15,8 +15,8 @@ use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
     AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt,
-    KeepSigned, News, NextDue, Postpone, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId, VasOrder,
-    wire,
+    KeepSigned, News, NextDue, PostponeDamaged, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId,
+    VasOrder, wire,
 };
 
 use crate::guard::{Addresses, GuardedConnector};
@@ -35,8 +35,6 @@ const CLAIMED: u64 = 256;
 const PER_APP: usize = 32;
 /// Longer than an attempt takes with all its waiting. The leases of a process that died are freed by the next start.
 const LEASE: Duration = Duration::from_secs(3600);
-/// When a callback whose rows are damaged is tried again: somebody may have restored them.
-const DAMAGED: Duration = Duration::from_secs(600);
 /// An end that comes between a look and the wait for it is seen after this.
 const NAP_AT_END: Duration = Duration::from_millis(50);
 /// The longest sleep: a clock that is set is noticed by then.
@@ -240,7 +238,7 @@ impl Callbacks {
                 Ok(one) => claimed.extend(one),
                 Err(Failure::Store(error @ StoreError::Damaged(_))) => {
                     tracing::error!(delivery = delivery.0, %error, "a callback cannot be sent; it is postponed");
-                    self.inner.store.submit(Postpone { delivery, by: DAMAGED }).await?;
+                    self.inner.store.submit(PostponeDamaged(delivery)).await?;
                 }
                 Err(failure) => return Err(failure),
             }
