@@ -32,11 +32,11 @@ struct Owned {
 
 fn main() {
     let crypto = Portable::new();
-    let signer = Signer::Sha1 {
-        sha1: &crypto,
-        key: "d1301e2dac45eaa8cbb2610e0ce51f1665792635",
-        now: UnixTime::from_secs(1_574_510_444),
-    };
+    let signer = Signer::secret(
+        &crypto,
+        "d1301e2dac45eaa8cbb2610e0ce51f1665792635",
+        UnixTime::from_secs(1_574_510_444),
+    );
     // Values as apps send them; the addresses are encoded, so that decoding has work to do.
     let request = pre_pay::Request {
         trade_id: "20191123-000017".into(),
@@ -175,7 +175,7 @@ fn links() -> Vec<Figure> {
         open_call_back_type: None,
     };
     let (mut ours, mut theirs) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
-    pay.signed_json(&mut ours);
+    pay.signed_text(&mut ours);
     serde_json::to_writer(&mut theirs, &canonical).expect("written");
     assert_eq!(ours, theirs, "both write the same bytes");
 
@@ -227,7 +227,7 @@ fn links() -> Vec<Figure> {
     interleaved(vec![
         subject("canonical JSON: what a payment's signature covers", || {
             canonical_out.clear();
-            pay.signed_json(&mut canonical_out);
+            pay.signed_text(&mut canonical_out);
         }),
         subject("canonical JSON: serde_json into a buffer", || {
             canonical_theirs.clear();

@@ -51,7 +51,8 @@ fn encode(
     request: &impl OutgoingRequest,
     now: UnixTime,
 ) -> Request<Vec<u8>> {
-    let signer = Some(Signer::Sha1 { sha1: &Portable::new(), key: &fomo.client_secret, now });
+    let crypto = Portable::new();
+    let signer = Some(Signer::secret(&crypto, &fomo.client_secret, now));
     let cx = EncodeCx { base_url: &fomo.base_url, format: Default::default(), bearer, signer };
     request.encode(&cx).expect("encoded")
 }

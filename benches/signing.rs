@@ -22,10 +22,10 @@ fn main() {
     let (secret, timestamp) = ("d1301e2dac45eaa8cbb2610e0ce51f1665792635", "1574510444");
     let rule = Fomo::META.signings[0];
     let crypto = Portable::new();
-    let signer = Signer::Sha1 { sha1: &crypto, key: secret, now: UnixTime::from_secs(1_574_510_444) };
+    let signer = Signer::secret(&crypto, secret, UnixTime::from_secs(1_574_510_444));
     let parts = |canonical: &mut Canonical<'_>| {
-        canonical.key();
-        canonical.now();
+        canonical.key(&lead!("client_secret"));
+        canonical.now(&lead!("timestamp"));
     };
     let made = Signature::new(&signer, rule, parts).expect("signed");
     let mut written = Vec::new();

@@ -13,13 +13,11 @@ fn callback(client_secret: &str, now: UnixTime) -> http::Request<Vec<u8>> {
     let body = b"transfer_id=42&user_id=100001&trade_id=order-1&coin_id=5&amount=1.50&cut_amount=0&direction=1&status=1";
     let rule = payment_result::Callback::META.signing.expect("FOMO's callback is signed");
     let secrets = [client_secret.as_bytes()];
-    let signature = webhook::sign(&Portable::new(), rule, secrets, "42", now, body);
-    http::Request::post("https://shop.example/fomo/callback")
-        .header(webhook::ID, "42")
-        .header(webhook::TIMESTAMP, now.secs().to_string())
-        .header(webhook::SIGNATURE, signature)
-        .body(body.to_vec())
-        .expect("the headers are ASCII")
+    let mut request = http::Request::post("https://shop.example/fomo/callback");
+    for (name, value) in webhook::sign(&Portable::new(), rule, secrets, "42", now, body) {
+        request = request.header(name, value);
+    }
+    request.body(body.to_vec()).expect("the headers are ASCII")
 }
 
 pub fn main() {

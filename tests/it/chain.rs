@@ -20,7 +20,7 @@ use wallet_sandbox::DescribedVas;
 use wallet_server::{
     Addresses, Answer, Chain, ChainError, EmbeddedChain, Server, Settings, Silent, VasChain,
 };
-use wallet_tests::{Merchant, Reply, TestStore, World};
+use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World};
 
 type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
 
@@ -77,7 +77,7 @@ impl Shop {
 
     fn link(&self, order: &Order) -> String {
         let key = PrivateKey::load(&self.told().rsa_private_pkcs8).unwrap();
-        order.link(&self.told().uuid).qr(Some(&Signer::Rsa(&RsaSign::new(&key).unwrap()))).unwrap()
+        order.link(&self.told().uuid).qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME))).unwrap()
     }
 
     pub(crate) async fn pay(&self, order: &Order) -> String {
@@ -116,7 +116,7 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     let query = heard[0].uri().query().unwrap();
     assert!(query.starts_with("table=7&uuid="), "R45: {query}");
     let (uuid, verifier) = (shop.told().uuid.clone(), shop.verifier());
-    let callback = PaymentCallback::receive(query, &uuid, &verifier).unwrap();
+    let callback = PaymentCallback::receive(query, &uuid, &verifier, ANY_TIME).unwrap();
     assert_eq!(callback.payment().order_id.as_str(), "order 1/回");
     assert_eq!(callback.payment().callback_url.as_str(), order.callback_url.as_str(), "R69: as it was given");
     assert_eq!(callback.payment().from_addr.as_str(), shop.world.user("alice").address);
@@ -274,8 +274,8 @@ async fn every_field_that_is_missing_or_too_long_is_named() {
                 }
                 let (mut uri, form) =
                     (format!("{}{}", shop.told().base_url, meta.path), String::from_utf8(body).unwrap());
-                let mut request = http::Request::builder().method(meta.methods[0]);
-                let body = if meta.in_query {
+                let mut request = http::Request::builder().method(meta.methods[0].word());
+                let body = if meta.parameters == wallet_core::Place::Query {
                     uri = format!("{uri}?{form}");
                     String::new()
                 } else {

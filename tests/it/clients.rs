@@ -261,11 +261,14 @@ fn r09_a_callback_is_believed_only_as_it_was_signed() {
     let rule = wallet_api::fomo::payment_result::Callback::META.signing.unwrap();
     let (crypto, now) = (Portable::new(), UnixTime::from_secs(1_574_510_444));
     let body = b"transfer_id=1&user_id=2&trade_id=t&coin_id=5&amount=1.50&cut_amount=0&direction=1&status=1";
-    let header = webhook::sign(&crypto, rule, [&b"new"[..], b"old"], "1", now, body);
+    let headers = webhook::sign(&crypto, rule, [&b"new"[..], b"old"], "1", now, body);
+    let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+    assert_eq!(headers.each_ref().map(|(name, _)| *name), names);
+    let [_, _, (_, header)] = headers;
     let request = |body: &[u8], id: &str, at: i64, signature: &str| {
         let builder =
-            http::Request::post("/").header(webhook::ID, id).header(webhook::TIMESTAMP, at.to_string());
-        builder.header(webhook::SIGNATURE, signature).body(body.to_vec()).unwrap()
+            http::Request::post("/").header("webhook-id", id).header("webhook-timestamp", at.to_string());
+        builder.header("webhook-signature", signature).body(body.to_vec()).unwrap()
     };
     let receiver = |secret: &str| CallbackReceiver::new(Arc::new(Portable::new()), secret);
     let good = request(body, "1", now.secs(), &header);
@@ -289,7 +292,7 @@ fn r09_a_callback_is_believed_only_as_it_was_signed() {
     // R2, R35: a failed payment is read, although this platform never sends one.
     let failed =
         b"transfer_id=1&user_id=2&trade_id=t&coin_id=5&amount=1.50&cut_amount=0&direction=2&status=0";
-    let header = webhook::sign(&crypto, rule, [&b"new"[..]], "1", now, failed);
+    let [_, _, (_, header)] = webhook::sign(&crypto, rule, [&b"new"[..]], "1", now, failed);
     let request = request(failed, "1", now.secs(), &header);
     let payload = receiver("new").receive(&request, now).unwrap();
     assert_eq!(payload.status, wallet_api::fomo::CallbackStatus::Failed);

@@ -4,8 +4,9 @@
 use wallet_api::vas::{AnyLink, CallbackType, OpenCallbackType, Platform, Profile, login, pay, payment};
 use wallet_core::json::Warning;
 use wallet_core::link::{self, LinkError, OutgoingLink as _};
-use wallet_core::{Callback as _, FaultKind, Signer};
+use wallet_core::{Callback as _, FaultKind, Signer, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign};
+use wallet_tests::ANY_TIME;
 
 use crate::rsa::{signers, vector, verifiers};
 
@@ -90,7 +91,7 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
             let field = |name: &str| text(&case["fields"][name]);
             let signature = text(&case["signature_base64"]);
             for (name, signer) in signers(&private) {
-                let signer = Signer::Rsa(&*signer);
+                let signer = Signer::rsa(&*signer, ANY_TIME);
                 if case["rule"] == "pay_link" {
                     kinds[0] += 1;
                     let order = pay::Link {
@@ -109,7 +110,10 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
                         assert_eq!(json["signedContent"], signature, "{name}");
                         for (_, verifier) in verifiers(&private.public()) {
                             let (AnyLink::Pay(read), _) = AnyLink::read(&payload).unwrap() else { panic!() };
-                            assert_eq!(read.verify_rsa(&*verifier).unwrap(), order);
+                            assert_eq!(
+                                read.verify([VerifyingKey::Rsa(&*verifier)], ANY_TIME).unwrap(),
+                                order
+                            );
                         }
                     }
                 } else {
@@ -142,7 +146,7 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
                     for (_, verifier) in verifiers(&private.public()) {
                         let read = payment::Callback::decode(received.as_bytes()).unwrap();
                         assert_eq!(read.key_id(), field("uuid"));
-                        assert_eq!(read.verify_rsa(&*verifier).unwrap(), payload);
+                        assert_eq!(read.verify([VerifyingKey::Rsa(&*verifier)], ANY_TIME).unwrap(), payload);
                     }
                 }
             }
@@ -154,7 +158,7 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
 #[test]
 fn r41_the_builder_writes_compact_json() {
     let signer = RsaSign::new(&key()).unwrap();
-    let signer = Signer::Rsa(&signer);
+    let signer = Signer::rsa(&signer, ANY_TIME);
     let (app, qr) =
         (order().app(Profile::Lafi.scheme(), Some(&signer)).unwrap(), order().qr(Some(&signer)).unwrap());
     assert!(app.starts_with("lafiwallet://%7B%22type%22:%22pay%22,%22appUuid%22:%228888-9999%22,"));
@@ -238,7 +242,7 @@ fn r48_what_the_wallet_does_afterwards_is_read_in_every_spelling() {
 fn every_single_bit_counts() {
     let key = key();
     let signer = RsaSign::new(&key).unwrap();
-    let link = order().qr(Some(&Signer::Rsa(&signer))).unwrap();
+    let link = order().qr(Some(&Signer::rsa(&signer, ANY_TIME))).unwrap();
     let json: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(link::payload(&link).unwrap().json().unwrap()).unwrap();
     let verifier = &verifiers(&key.public())[1].1;
@@ -254,7 +258,9 @@ fn every_single_bit_counts() {
             let link = format!("vaspay://{}", serde_json::to_string(&json).unwrap());
             let payload = link::payload(&link).unwrap();
             let verified = match AnyLink::read(&payload) {
-                Ok((AnyLink::Pay(read), _)) => read.verify_rsa(&**verifier).is_ok(),
+                Ok((AnyLink::Pay(read), _)) => {
+                    read.verify([VerifyingKey::Rsa(&**verifier)], ANY_TIME).is_ok()
+                }
                 _ => false,
             };
             if ["description", "callbackScheme"].contains(&name.as_str()) {
@@ -284,12 +290,12 @@ fn r45_r46_a_callback_is_read_whatever_became_of_it_on_its_way() {
         callback_url: "https://www.shop.example/pay?orderId=another&x=y".into(),
     };
     let mut query = Vec::new();
-    payment::Callback::encode(&payload, Some(&Signer::Rsa(&signer)), &mut query).unwrap();
+    payment::Callback::encode(&payload, Some(&Signer::rsa(&signer, ANY_TIME)), &mut query).unwrap();
     let query = String::from_utf8(query).unwrap();
     let verifier = &verifiers(&key.public())[0].1;
     let read = |query: &str| {
         let decoded = payment::Callback::decode(query.as_bytes()).unwrap();
-        decoded.verify_rsa(&**verifier).map(payment::Payload::into_owned)
+        decoded.verify([VerifyingKey::Rsa(&**verifier)], ANY_TIME).map(payment::Payload::into_owned)
     };
     // The address's own orderId comes first; the last one counts.
     let address = link::append_query(payload.callback_url.as_str(), &query);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
-use wallet_core::{Callback as _, DeliveryState, UnixTime};
+use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
@@ -16,7 +16,7 @@ use wallet_platform::{
     SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
 };
 use wallet_store::Clock as _;
-use wallet_tests::{TestStore, trials};
+use wallet_tests::{ANY_TIME, TestStore, trials};
 
 use crate::deliveries::{claim, finish, run};
 use crate::races::{at_once, count};
@@ -146,7 +146,7 @@ impl Shop {
     async fn signed(&self, claimed: &Claimed) -> String {
         let News::Order { order, app, .. } = &claimed.news else { panic!("an order") };
         let key = RsaSign::new(&PrivateKey::load(&self.app.rsa_private).unwrap()).unwrap();
-        let query = wire::signed_payment(order, app, &key).unwrap();
+        let query = wire::signed_payment(order, app, &key, ANY_TIME).unwrap();
         self.world.store.submit(KeepSigned { delivery: claimed.delivery, query }).await.unwrap()
     }
 }
@@ -169,7 +169,7 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
     assert!(again.is_err(), "what was claimed before it was signed is not sent");
     let key = PrivateKey::load(&shop.app.rsa_private).unwrap();
     let payload = wallet_api::vas::payment::Callback::decode(query.as_bytes()).unwrap();
-    let payload = payload.verify_rsa(&RsaVerify::new(&key.public())).unwrap();
+    let payload = payload.verify([VerifyingKey::Rsa(&RsaVerify::new(&key.public()))], ANY_TIME).unwrap();
     assert_eq!(payload.order_id.as_str(), "o-1");
     assert_eq!((payload.amount.as_str(), payload.asset_type.as_str()), ("1.50", "VAS"));
     assert_eq!((payload.txid.as_str(), payload.callback_url.as_str()), (txid.as_str(), CALLBACK));

@@ -4,6 +4,7 @@ use wallet_client::{Order, QrCode};
 use wallet_core::Signer;
 use wallet_core::link::OutgoingLink as _;
 use wallet_crypto::{PrivateKey, RsaSign};
+use wallet_tests::ANY_TIME;
 
 use crate::rsa::vector;
 
@@ -70,7 +71,7 @@ fn a_code_says_the_same_as_svg_as_png_and_in_a_terminal() {
     };
     let mut link = order.link("8888-9999-1111-6666");
     link.description = Some("一杯咖啡 \"☕\"".into());
-    let pay = link.qr(Some(&Signer::Rsa(&RsaSign::new(&key).unwrap()))).unwrap();
+    let pay = link.qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME))).unwrap();
     for text in [pay.as_str(), "vaslogin://{}", ""] {
         let code = QrCode::new(text).unwrap();
         let svg = code.to_svg();

@@ -2,11 +2,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use wallet_api::fomo::{Fomo, get_trade};
-use wallet_core::crypto::{Feed, Sha1};
-use wallet_core::{Endpoint, OutgoingRequest, Platform, SignatureFault, Signer, UnixTime};
-use wallet_crypto::Portable;
+use wallet_core::crypto::{Feed, RsaSigner as _, Sha1, Sha256};
+use wallet_core::{
+    Algorithm, Canonical, EncodeError, Encoding, Endpoint, FieldWriter, Form, Lead, OutgoingRequest,
+    Platform, Signature, SignatureFault, Signed, Signer, SigningMeta, UnixTime, Unverified, VerifyingKey,
+    form, lead,
+};
+use wallet_crypto::{Portable, PrivateKey, RsaSign, RsaVerify};
 use wallet_tests::{World, sign};
 
 struct Counting(AtomicU32);
@@ -15,6 +21,18 @@ impl Sha1 for Counting {
     fn sha1(&self, text: &mut Feed<'_>) -> [u8; 20] {
         self.0.fetch_add(1, Ordering::Relaxed);
         Portable::new().sha1(text)
+    }
+}
+
+impl Sha256 for Counting {
+    fn sha256(&self, _: &[u8]) -> [u8; 32] {
+        unreachable!("FOMO's requests are hashed with SHA-1")
+    }
+    fn hmac(&self, _: &[u8], _: &[&[u8]]) -> [u8; 32] {
+        unreachable!("FOMO's requests are hashed with SHA-1")
+    }
+    fn hkdf(&self, _: &[u8], _: &[u8]) -> [u8; 32] {
+        unreachable!("FOMO's requests are hashed with SHA-1")
     }
 }
 
@@ -42,7 +60,8 @@ fn r08_published_samples_sign_and_verify() {
     assert_eq!(cases.len(), 2);
     for (secret, timestamp, expected) in cases {
         let now = UnixTime::from_secs(timestamp);
-        let signer = Signer::Sha1 { sha1: &Portable::new(), key: &secret, now };
+        let crypto = Portable::new();
+        let signer = Signer::secret(&crypto, &secret, now);
         let mut body = Vec::new();
         let outgoing = get_trade::Request { client_id: "a".into(), trade_id: "t".into() };
         outgoing.encode_form(Some(&signer), &mut body).unwrap();
@@ -54,7 +73,11 @@ fn r08_published_samples_sign_and_verify() {
         let unverified = get_trade::Endpoint::decode(&incoming).unwrap();
         assert_eq!(unverified.key_id(), "a");
         assert_eq!(
-            unverified.verify(&Portable::new(), [secret.as_str()], now).unwrap().trade_id.as_str(),
+            unverified
+                .verify([VerifyingKey::Secret(&Portable::new(), secret.as_str())], now)
+                .unwrap()
+                .trade_id
+                .as_str(),
             "t"
         );
     }
@@ -69,7 +92,9 @@ fn r08_what_is_no_timestamp_is_refused_before_anything_is_hashed() {
         let unverified =
             get_trade::Endpoint::decode(&incoming).map_err(|fault| (fault.refusal.code.code, fault.field))?;
         Ok::<_, (u32, Option<&str>)>(
-            unverified.verify(&hasher, ["d1301e2dac45eaa8cbb2610e0ce51f1665792635"], now).is_ok(),
+            unverified
+                .verify([VerifyingKey::Secret(&hasher, "d1301e2dac45eaa8cbb2610e0ce51f1665792635")], now)
+                .is_ok(),
         )
     };
     for timestamp in [
@@ -100,7 +125,9 @@ fn r08_wrong_is_told_before_late_and_the_window_is_exact() {
     let at = |signed: i64, now: i64, key: &str| {
         let incoming = request(&signed.to_string(), &sign(key, &signed.to_string()));
         let unverified = get_trade::Endpoint::decode(&incoming).unwrap();
-        unverified.verify(&Portable::new(), [secret], UnixTime::from_millis(now)).map(|_| ())
+        unverified
+            .verify([VerifyingKey::Secret(&Portable::new(), secret)], UnixTime::from_millis(now))
+            .map(|_| ())
     };
     let t = 1_574_510_444;
     for (offset, expected) in [
@@ -120,7 +147,8 @@ fn r08_wrong_is_told_before_late_and_the_window_is_exact() {
 fn every_signed_field_is_one_that_the_rule_names() {
     let rule = Fomo::META.signings.iter().find(|rule| rule.id == "secret_timestamp").unwrap();
     assert!(rule.canonical.iter().map(|part| part.name).eq(["client_secret", "timestamp"]));
-    assert_eq!(rule.window, Some(("timestamp", 600)));
+    let window = rule.window.unwrap();
+    assert_eq!((window.field, window.seconds), ("timestamp", 600));
     let signed: Vec<&str> =
         Fomo::META.endpoints.iter().filter(|e| e.signing.is_some()).map(|e| e.id).collect();
     assert_eq!(signed, ["pre_pay", "pay_user", "get_trade"]);
@@ -133,5 +161,109 @@ async fn r08_the_same_signature_serves_several_requests_of_one_second() {
     let first = world.pre_pay_with(&token);
     for number in 0..5 {
         world.call(&first.clone().with("trade_id", &format!("same-second-{number}"))).await.ok();
+    }
+}
+
+/// A signing scheme of the test's own: every algorithm, form and encoding, whether a platform has it or not.
+fn scheme(algorithm: Algorithm, form: Form, encoding: Encoding) -> &'static SigningMeta {
+    let key: &[Lead] = match algorithm {
+        Algorithm::Sha1 => &[lead!("key")],
+        Algorithm::HmacSha256 | Algorithm::RsaSha1 => &[],
+    };
+    let parts = [key, &[lead!("order"), lead!("at")]].concat();
+    Box::leak(Box::new(SigningMeta {
+        id: "every",
+        algorithm,
+        canonical: parts.leak(),
+        form,
+        key: "key",
+        derive: None,
+        key_id: Some("order"),
+        field: "sign",
+        encoding,
+        window: Some(wallet_core::spec::Window { field: "at", seconds: 5 }),
+        invalid: None,
+        expired: None,
+        doc: Default::default(),
+        origin: Default::default(),
+    }))
+}
+
+#[test]
+fn every_combination_of_algorithm_form_and_encoding_signs_and_verifies() {
+    let (crypto, now) = (Portable::new(), UnixTime::from_secs(1_600_000_000));
+    let pem = include_str!("../vectors/rsa-1024.pem");
+    let private = PrivateKey::load(pem).unwrap();
+    let (rsa, public) = (RsaSign::new(&private).unwrap(), RsaVerify::new(&private.public()));
+    for (algorithm, form, encoding) in [Algorithm::Sha1, Algorithm::HmacSha256, Algorithm::RsaSha1]
+        .into_iter()
+        .flat_map(|algorithm| [Form::Concat, Form::Json].map(|form| (algorithm, form)))
+        .flat_map(|(algorithm, form)| {
+            [Encoding::HexLower, Encoding::Base64].map(|encoding| (algorithm, form, encoding))
+        })
+    {
+        let rule = scheme(algorithm, form, encoding);
+        let order = "1/2\"+é";
+        let parts = |canonical: &mut Canonical<'_>| {
+            if algorithm == Algorithm::Sha1 {
+                canonical.key(&lead!("key"));
+            }
+            canonical.field(&lead!("order"), order);
+            canonical.now(&lead!("at"));
+        };
+        let (secret, key) = (Signer::secret(&crypto, "s3cret", now), Signer::rsa(&rsa, now));
+        let (right, wrong) = match algorithm {
+            Algorithm::RsaSha1 => (key, secret),
+            Algorithm::Sha1 | Algorithm::HmacSha256 => (secret, key),
+        };
+        assert_eq!(Signature::new(&wrong, rule, parts).unwrap_err(), EncodeError::NoSigner);
+        let mut form_text = Vec::new();
+        let signature = Signature::new(&right, rule, parts).unwrap();
+        signature.write_sign(&lead!("sign"), &mut FieldWriter::form(&mut form_text));
+        let given = form::value_of(std::str::from_utf8(&form_text).unwrap(), "sign").unwrap().into_owned();
+
+        // What is signed, written down by hand.
+        let key_first = if algorithm == Algorithm::Sha1 { "s3cret" } else { "" };
+        let text = match form {
+            Form::Concat => format!("{key_first}{order}1600000000"),
+            Form::Json if key_first.is_empty() => r#"{"order":"1/2\"+é","at":"1600000000"}"#.to_owned(),
+            Form::Json => r#"{"key":"s3cret","order":"1/2\"+é","at":"1600000000"}"#.to_owned(),
+        };
+        let bytes = match algorithm {
+            Algorithm::Sha1 => crypto.sha1(&mut |put| put(text.as_bytes())).to_vec(),
+            Algorithm::HmacSha256 => crypto.hmac(b"s3cret", &[text.as_bytes()]).to_vec(),
+            Algorithm::RsaSha1 => rsa.sign_sha1(text.as_bytes()).unwrap(),
+        };
+        let expected = match encoding {
+            Encoding::HexLower => wallet_core::crypto::hex_text(&bytes),
+            Encoding::Base64 => STANDARD.encode(&bytes),
+        };
+        assert_eq!(given, expected, "{algorithm:?} {form:?} {encoding:?}");
+
+        let verify = |order: &'static str, at: &'static str, sign: String, keys: &[VerifyingKey<'_>], now| {
+            let texts = [Some(order.into()), Some(at.into())];
+            let signed = match algorithm {
+                Algorithm::Sha1 => {
+                    let [order, at] = texts;
+                    Signed::new(rule, Some("id".into()), [None, order, at], Some(sign.into()))
+                }
+                _ => Signed::new(rule, Some("id".into()), texts, Some(sign.into())),
+            };
+            Unverified::new((), signed).verify(keys.iter().copied(), now)
+        };
+        let (other, good) = match algorithm {
+            Algorithm::RsaSha1 => (VerifyingKey::Secret(&crypto, "s3cret"), VerifyingKey::Rsa(&public)),
+            _ => (VerifyingKey::Rsa(&public), VerifyingKey::Secret(&crypto, "s3cret")),
+        };
+        let at = "1600000000";
+        let invalid = Err(SignatureFault::Invalid);
+        assert_eq!(verify("1/2\"+é", at, given.clone(), &[other, good], now), Ok(()));
+        assert_eq!(verify("1/2\"+é", at, given.clone(), &[other], now), invalid);
+        assert_eq!(verify("1/2\"+e", at, given.clone(), &[good], now), invalid);
+        assert_eq!(verify("1/2\"+é", "1600000001", given.clone(), &[good], now), invalid);
+        assert_eq!(verify("1/2\"+é", at, given.to_uppercase(), &[good], now), invalid);
+        assert_eq!(verify("1/2\"+é", at, String::new(), &[good], now), invalid);
+        let late = UnixTime::from_secs(1_600_000_006);
+        assert_eq!(verify("1/2\"+é", at, given, &[good], late), Err(SignatureFault::Expired));
     }
 }

@@ -1,6 +1,8 @@
 //! A third platform, which nobody has: the macro knows kinds, never a platform.
 
-use wallet_core::{BodyFormat, Callback, EncodeCx, OutgoingRequest, Platform, Signer, UnixTime};
+use wallet_core::{
+    BodyFormat, Callback, EncodeCx, OutgoingRequest, Platform, Signer, UnixTime, VerifyingKey,
+};
 use wallet_crypto::Portable;
 
 mod toy_platform {
@@ -104,17 +106,17 @@ fn request() -> buy::Request<'static> {
 
 #[test]
 fn a_third_platform_encodes_routes_decodes_and_verifies() {
-    let now = UnixTime::from_secs(1_600_000_000);
+    let (crypto, now) = (Portable::new(), UnixTime::from_secs(1_600_000_000));
     for format in [BodyFormat::Form, BodyFormat::Json, BodyFormat::Multipart] {
-        let signer = Some(Signer::Sha1 { sha1: &Portable::new(), key: "k", now });
+        let signer = Some(Signer::secret(&crypto, "k", now));
         let cx = EncodeCx { base_url: "http://x/toy/v1/", format, bearer: None, signer };
         let http = request().encode(&cx).unwrap();
         let Ok(AnyRequest::Buy(unverified)) = AnyRequest::decode(&http) else { panic!("{http:?}") };
         assert_eq!(unverified.key_id(), "a & b");
-        assert_eq!(unverified.verify(&Portable::new(), ["k"], now).unwrap(), request());
+        assert_eq!(unverified.verify([VerifyingKey::Secret(&Portable::new(), "k")], now).unwrap(), request());
     }
     // Every signed field is covered.
-    let signer = Signer::Sha1 { sha1: &Portable::new(), key: "k", now };
+    let signer = Signer::secret(&crypto, "k", now);
     let mut body = Vec::new();
     request().encode_form(Some(&signer), &mut body).unwrap();
     for (from, to) in [("sum=1.50", "sum=1.5"), ("shop=a", "shop=b"), ("at=1600000000", "at=1600000001")] {
@@ -123,7 +125,7 @@ fn a_third_platform_encodes_routes_decodes_and_verifies() {
             http::Request::post("/toy/v1/buy").header("content-type", "application/x-www-form-urlencoded");
         let http = http.body(changed.into_bytes()).unwrap();
         let Ok(AnyRequest::Buy(unverified)) = AnyRequest::decode(&http) else { panic!() };
-        assert!(unverified.verify(&Portable::new(), ["k"], now).is_err(), "{to}");
+        assert!(unverified.verify([VerifyingKey::Secret(&Portable::new(), "k")], now).is_err(), "{to}");
     }
     assert!(matches!(
         AnyRequest::decode(&http::Request::get("/toy/v1/look").body("").unwrap()),

@@ -3,11 +3,11 @@
 use wallet_api::vas::{AnyLink, Currency, ErrorCode, Platform, Profile, login};
 use wallet_client::{Kind, PaymentCallback, PaymentError, VasClient};
 use wallet_core::link::{self, OutgoingLink as _};
-use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer};
+use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, acknowledges};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::PutQuote;
-use wallet_tests::{Reply, World};
+use wallet_tests::{ANY_TIME, Reply, World};
 
 use crate::rsa::vector;
 use crate::vas::{Approved, approve};
@@ -193,21 +193,30 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
         callback_url: "https://www.shop.example/pay".into(),
     };
     let mut query = Vec::new();
-    wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::Rsa(&signer)), &mut query).unwrap();
+    wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::rsa(&signer, ANY_TIME)), &mut query)
+        .unwrap();
     let query = String::from_utf8(query).unwrap();
-    let received = PaymentCallback::receive(&query, "u", &verifier).unwrap();
+    let received = PaymentCallback::receive(&query, "u", &verifier, ANY_TIME).unwrap();
     assert_eq!((received.payment(), received.is_repeated()), (&payload, false));
     // R45: an earlier one of another value is a warning, and of the same value none.
     let twice = format!("amount=2&{query}");
-    let warned = PaymentCallback::receive(&twice, "u", &verifier).unwrap();
+    let warned = PaymentCallback::receive(&twice, "u", &verifier, ANY_TIME).unwrap();
     assert_eq!((warned.payment(), warned.is_repeated()), (&payload, true));
     assert!(
-        !PaymentCallback::receive(&format!("amount=1.50&{query}"), "u", &verifier).unwrap().is_repeated()
+        !PaymentCallback::receive(&format!("amount=1.50&{query}"), "u", &verifier, ANY_TIME)
+            .unwrap()
+            .is_repeated()
     );
-    assert_eq!(PaymentCallback::receive(&query, "other", &verifier), Err(PaymentError::OtherApp));
+    assert_eq!(PaymentCallback::receive(&query, "other", &verifier, ANY_TIME), Err(PaymentError::OtherApp));
     let forged = query.replace("amount=1.50", "amount=1.51");
-    assert!(matches!(PaymentCallback::receive(&forged, "u", &verifier), Err(PaymentError::Signature(_))));
-    assert!(matches!(PaymentCallback::receive("uuid=u", "u", &verifier), Err(PaymentError::Malformed(_))));
+    assert!(matches!(
+        PaymentCallback::receive(&forged, "u", &verifier, ANY_TIME),
+        Err(PaymentError::Signature(_))
+    ));
+    assert!(matches!(
+        PaymentCallback::receive("uuid=u", "u", &verifier, ANY_TIME),
+        Err(PaymentError::Malformed(_))
+    ));
     // R52: what the platform takes for an acknowledgement.
     let by = wallet_api::vas::payment::Callback::META.schedule.acknowledged_by;
     assert_eq!(by, Acknowledgement::Json("success"));
@@ -224,7 +233,7 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
         (200, r#"[true]"#, false),
         (200, r#"{"success":"True"}"#, false),
     ] {
-        assert_eq!(by.accepts(status, body.as_bytes()), accepted, "{status} {body}");
+        assert_eq!(acknowledges(by, status, body.as_bytes()), accepted, "{status} {body}");
     }
     // R51: seven requests, fifteen seconds apart.
     let schedule = wallet_api::vas::payment::Callback::META.schedule;

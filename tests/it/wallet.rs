@@ -7,7 +7,7 @@ use wallet_client::{Order, VasWallet};
 use wallet_core::Signer;
 use wallet_core::link::OutgoingLink as _;
 use wallet_crypto::{PrivateKey, RsaSign};
-use wallet_tests::World;
+use wallet_tests::{ANY_TIME, World};
 
 use crate::pages::{Got, Visitor, form_of, newest_code, texts};
 
@@ -332,7 +332,7 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
             amount: amount.parse().unwrap(),
             callback_url: back.to_owned().into(),
         };
-        let text = order.link(&vas.uuid).qr(Some(&Signer::Rsa(&signer))).unwrap();
+        let text = order.link(&vas.uuid).qr(Some(&Signer::rsa(&signer, ANY_TIME))).unwrap();
         let told = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
         let problems = texts(&told, "p.problem");
         assert_eq!(problems.is_empty(), why.is_empty(), "{what:?}: {problems:?}");

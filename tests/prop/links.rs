@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use wallet_api::vas::{AnyLink, CallbackType, OpenCallbackType, Platform, login, pay, payment};
 use wallet_core::crypto::{RsaSigner, RsaVerifier, SigningFailed};
 use wallet_core::link::{self, LinkError, OutgoingLink as _};
-use wallet_core::{Callback as _, Signer};
+use wallet_core::{Callback as _, Signer, VerifyingKey};
+use wallet_tests::ANY_TIME;
 
 /// Stands for a signature: the text itself. It shows what was signed, and what is verified.
 struct Plain;
@@ -53,7 +54,7 @@ fn shown(link: AnyLink<'_>) -> String {
             let token = link.web_token.as_ref().map(|token| token.as_str().to_owned());
             format!("{link:?} {token:?}")
         }
-        AnyLink::Pay(link) => format!("{:?}", link.verify_rsa(&Plain)),
+        AnyLink::Pay(link) => format!("{:?}", link.verify([VerifyingKey::Rsa(&Plain)], ANY_TIME)),
     }
 }
 
@@ -105,12 +106,12 @@ proptest! {
             description: description.map(Into::into),
             open_call_back_type: None,
         };
-        let made = link.app("lafiwallet", Some(&Signer::Rsa(&Plain))).unwrap();
+        let made = link.app("lafiwallet", Some(&Signer::rsa(&Plain, ANY_TIME))).unwrap();
         let payload = link::payload(&made).unwrap();
         let (AnyLink::Pay(read), warnings) = AnyLink::read(&payload).unwrap() else { panic!("a payment") };
         prop_assert!(warnings.is_empty());
         prop_assert_eq!(read.key_id(), link.app_uuid.as_str());
-        prop_assert_eq!(&read.verify_rsa(&Plain).unwrap(), &link);
+        prop_assert_eq!(&read.verify([VerifyingKey::Rsa(&Plain)], ANY_TIME).unwrap(), &link);
     }
 
     /// Links are read while they are encoded where that is possible. Whatever stands in one, that changes nothing.
@@ -169,7 +170,7 @@ proptest! {
             callback_url: format!("https://www.shop.example/pay{query}{fragment}").into(),
         };
         let mut form = Vec::new();
-        payment::Callback::encode(&payload, Some(&Signer::Rsa(&Plain)), &mut form).unwrap();
+        payment::Callback::encode(&payload, Some(&Signer::rsa(&Plain, ANY_TIME)), &mut form).unwrap();
         let form = String::from_utf8(form).unwrap();
         let mut parts: Vec<&str> = form.split('&').collect();
         prop_assert_eq!(parts.len(), 9);
@@ -180,7 +181,7 @@ proptest! {
         let received = before.split_once('?').unwrap().1;
         // The address's own query may be no form at all: then the callback is refused, not misread.
         match payment::Callback::decode(received.as_bytes()) {
-            Ok(read) => prop_assert_eq!(&read.verify_rsa(&Plain).unwrap(), &payload),
+            Ok(read) => prop_assert_eq!(&read.verify([VerifyingKey::Rsa(&Plain)], ANY_TIME).unwrap(), &payload),
             Err(_) => prop_assert!(query.contains('%')),
         }
         // A single bit of what was sent.
@@ -188,7 +189,7 @@ proptest! {
         let at = cut.index(changed.len());
         changed[at] ^= 1 << bit;
         if let Ok(read) = payment::Callback::decode(&changed)
-            && let Ok(read) = read.verify_rsa(&Plain)
+            && let Ok(read) = read.verify([VerifyingKey::Rsa(&Plain)], ANY_TIME)
         {
             prop_assert_eq!(&read, &payload, "a change that changes nothing, such as the case of an escape");
         }

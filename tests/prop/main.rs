@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_executor::block_on;
 use proptest::prelude::*;
 use wallet_api::fomo::{CoinId, Refusal, ServerUri, UserId};
-use wallet_core::{Amount, Secret, Units, UnixTime};
+use wallet_core::{Amount, Secret, Units, UnixTime, VerifyingKey};
 use wallet_engine::{Command, Engine, Job, job};
 use wallet_platform::{
     AnyRow, AppId, Authorize, Coin, ConfirmPay, CreateApp, CreateUser, Deposit, Digest, ExchangeCode, FEES,
@@ -441,11 +441,11 @@ proptest! {
             state: state.as_str().into(),
         };
         for format in [BodyFormat::Form, BodyFormat::Json, BodyFormat::Multipart] {
-            let signer = Some(Signer::Sha1 { sha1: &crypto, key: "secret", now });
+            let signer = Some(Signer::secret(&crypto, "secret", now));
             let cx = EncodeCx { base_url: "http://x/fomo/", format, bearer: Some("t"), signer };
             let http = request.encode(&cx).unwrap();
             let Ok(AnyRequest::PrePay(bearer)) = AnyRequest::decode(&http) else { panic!("{http:?}") };
-            prop_assert_eq!(bearer.inner.verify(&crypto, ["secret"], now).unwrap(), request.clone());
+            prop_assert_eq!(bearer.inner.verify([VerifyingKey::Secret(&crypto, "secret")], now).unwrap(), request.clone());
         }
     }
 

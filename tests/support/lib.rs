@@ -15,6 +15,9 @@ pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
 pub use wallop::{Wallop, wallop_path};
 pub use world::{Call, Format, Reply, World, plain_client, sign};
 
+/// The time of signatures that cover none.
+pub const ANY_TIME: wallet_core::UnixTime = wallet_core::UnixTime::from_secs(0);
+
 /// How many trials a race or crash test makes: fewer by default, more when WALLOP_LONG is set.
 pub fn trials(usual: u32, long: u32) -> u32 {
     if std::env::var_os("WALLOP_LONG").is_some() { long } else { usual }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use wallet_spec::{Source, Spec};
+use wallet_spec::{Arena, Source, Spec};
 
 /// The spec that every case changes in one place: `old` becomes `new`.
 const GOOD: &str = include_str!("good.toml");
@@ -72,7 +72,8 @@ fn rules() -> Source {
 }
 
 fn report(spec: &str) -> (usize, String) {
-    let (_, faults) = Spec::read(&Source::new("toy.toml", spec), Some(&rules()));
+    let (arena, source, rules) = (Arena::new(), Source::new("toy.toml", spec), rules());
+    let (_, faults) = Spec::read(&arena, &source, Some(&rules));
     let mut text = String::new();
     for fault in &faults {
         writeln!(text, "{fault}\n").unwrap();

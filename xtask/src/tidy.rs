@@ -12,7 +12,7 @@ use crate::{Outcome, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("wallet-spec", &[]),
     ("wallet-macros", &["wallet-spec"]),
-    ("wallet-core", &[]),
+    ("wallet-core", &["wallet-spec"]),
     ("wallet-api", &["wallet-core", "wallet-macros"]),
     ("wallet-crypto", &["wallet-core"]),
     ("wallet-engine", &["wallet-core"]),

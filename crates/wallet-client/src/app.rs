@@ -106,8 +106,7 @@ impl<T: Transport> FomoApp<T> {
         R: OutgoingRequest,
         R::Endpoint: Endpoint<Error = ErrorCode>,
     {
-        let signer =
-            Signer::Sha1 { sha1: &*self.crypto, key: self.client_secret.expose(), now: (self.now)() };
+        let signer = Signer::secret(&*self.crypto, self.client_secret.expose(), (self.now)());
         call(&self.transport, &self.base_url, bearer.map(AccessToken::as_str), Some(signer), request).await
     }
 

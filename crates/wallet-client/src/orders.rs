@@ -16,7 +16,7 @@ use crate::vas::PaymentCallback;
 /// use wallet_client::Order;
 /// use wallet_core::link::OutgoingLink as _;
 ///
-/// # fn example(key: &dyn wallet_core::crypto::RsaSigner) -> Result<(), Box<dyn std::error::Error>> {
+/// # fn example(key: &dyn wallet_core::crypto::RsaSigner, now: wallet_core::UnixTime) -> Result<(), Box<dyn std::error::Error>> {
 /// let order = Order {
 ///     order_id: "201911087855441".into(),
 ///     to_addr: "Vt1LBNcKVQR45vWpAxxhZs4PLNASqEXYE7".into(),
@@ -25,7 +25,7 @@ use crate::vas::PaymentCallback;
 ///     callback_url: "https://www.shop.example/pay".into(),
 /// };
 /// let link = order.link("8888-9999-1111-6666");
-/// let signer = wallet_core::Signer::Rsa(key);
+/// let signer = wallet_core::Signer::rsa(key, now);
 /// let qr = link.qr(Some(&signer))?; // what the QR code says
 /// let app = link.app(Profile::Vas.scheme(), Some(&signer))?; // what a button opens
 /// # Ok(())

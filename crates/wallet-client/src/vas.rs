@@ -8,7 +8,7 @@ use wallet_api::vas::{
     submit_pay,
 };
 use wallet_core::crypto::RsaVerifier;
-use wallet_core::{Amount, Callback, Fault, Secret, SignatureFault, Transport};
+use wallet_core::{Amount, Callback, Fault, Secret, SignatureFault, Transport, UnixTime, VerifyingKey};
 
 use crate::call::{CallError, Called, base, call};
 
@@ -256,13 +256,18 @@ impl<'a> PaymentCallback<'a> {
     ///
     /// # Errors
     /// [`PaymentError`]; answer [`PaymentCallback::rejection`].
-    pub fn receive(query: &'a str, uuid: &str, key: &dyn RsaVerifier) -> Result<Self, PaymentError> {
+    pub fn receive(
+        query: &'a str,
+        uuid: &str,
+        key: &dyn RsaVerifier,
+        now: UnixTime,
+    ) -> Result<Self, PaymentError> {
         let unverified = payment::Callback::decode(query.as_bytes()).map_err(PaymentError::Malformed)?;
         if unverified.key_id() != uuid {
             return Err(PaymentError::OtherApp);
         }
         let repeated = unverified.is_repeated();
-        let payment = unverified.verify_rsa(key).map_err(PaymentError::Signature)?;
+        let payment = unverified.verify([VerifyingKey::Rsa(key)], now).map_err(PaymentError::Signature)?;
         Ok(Self { payment, repeated })
     }
 

@@ -47,6 +47,10 @@ pub trait Sha256: Send + Sync {
     fn hkdf(&self, secret: &[u8], info: &[u8]) -> [u8; 32];
 }
 
+/// The hashes that signing schemes use, in one value.
+pub trait Hashes: Sha1 + Sha256 {}
+impl<T: Sha1 + Sha256 + ?Sized> Hashes for T {}
+
 /// AES-256-GCM, for secrets that must be readable again (R80).
 pub trait Aead: Send + Sync {
     /// Seals `plain` under `key`; `context` is authenticated with it. The nonce must never repeat under a key.
@@ -62,8 +66,8 @@ pub trait Entropy: Send + Sync {
 }
 
 /// All of it in one value.
-pub trait Crypto: Sha1 + Sha256 + Aead + Entropy {}
-impl<T: Sha1 + Sha256 + Aead + Entropy + ?Sized> Crypto for T {}
+pub trait Crypto: Hashes + Aead + Entropy {}
+impl<T: Hashes + Aead + Entropy + ?Sized> Crypto for T {}
 
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {

@@ -1,82 +1,17 @@
 //! The state machine of a callback's delivery. It alone computes when the next attempt is due.
 
-use std::time::Duration;
+use crate::{Acknowledgement, Schedule, UnixTime};
 
-use crate::{Lang, UnixTime};
-
-/// When attempts are made and what ends them; spec data (R3, R4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
-    /// The stretches, one after the other.
-    pub stretches: &'static [Stretch],
-    /// What acknowledges a delivery; every other answer is a failure.
-    pub acknowledged_by: Acknowledgement,
-}
-
-/// What a receiver must answer for a callback to be done with; spec data (R4, R52).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acknowledgement {
-    /// Exactly this HTTP status, whatever the body says.
-    Status(u16),
-    /// Any 2xx, and a JSON object in which this member is `true` or `"true"`.
-    Json(&'static str),
-}
-
-impl Acknowledgement {
-    /// Whether an answer is one.
-    pub fn accepts(self, status: u16, body: &[u8]) -> bool {
-        match self {
-            Self::Status(wanted) => status == wanted,
-            Self::Json(member) => {
-                let body: Option<serde_json::Map<String, serde_json::Value>> =
-                    serde_json::from_slice(body).ok();
-                let value = body.as_ref().and_then(|body| body.get(member));
-                (200..300).contains(&status)
-                    && value
-                        .is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
-            }
+/// Whether a receiver's answer acknowledges a callback.
+pub fn acknowledges(wanted: Acknowledgement, status: u16, body: &[u8]) -> bool {
+    match wanted {
+        Acknowledgement::Status(wanted) => status == wanted,
+        Acknowledgement::Json(member) => {
+            let body: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(body).ok();
+            let value = body.as_ref().and_then(|body| body.get(member));
+            (200..300).contains(&status)
+                && value.is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
         }
-    }
-}
-
-impl Acknowledgement {
-    /// What it takes, in words.
-    pub fn in_words(self, lang: Lang) -> String {
-        match (self, lang) {
-            (Self::Status(status), _) => format!("HTTP {status}"),
-            (Self::Json(member), Lang::Zh) => format!("HTTP 2xx，且 JSON 的 `{member}` 为 true"),
-            (Self::Json(member), Lang::En) => format!("HTTP 2xx with JSON whose `{member}` is true"),
-        }
-    }
-}
-
-/// So many attempts, each after such a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// How many attempts.
-    pub times: u32,
-    /// How long after the end of the attempt before, in milliseconds.
-    pub wait_ms: u64,
-}
-
-impl Schedule {
-    /// How many attempts there are in all.
-    pub const fn attempts(&self) -> u32 {
-        let (mut sum, mut at) = (0, 0);
-        while at < self.stretches.len() {
-            sum += self.stretches[at].times;
-            at += 1;
-        }
-        sum
-    }
-
-    /// The wait before an attempt, counted from 0; `None` when there are no more.
-    pub fn wait_before(&self, attempt: u32) -> Option<Duration> {
-        let mut end = 0;
-        self.stretches.iter().find_map(|stretch| {
-            end += stretch.times;
-            (attempt < end).then(|| Duration::from_millis(stretch.wait_ms))
-        })
     }
 }
 
@@ -105,7 +40,7 @@ pub struct Snapshot {
 /// What happened to the attempt under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// The receiver acknowledged it: [`Acknowledgement::accepts`].
+    /// The receiver acknowledged it: [`acknowledges`].
     Acknowledged,
     /// The receiver answered something else.
     Refused,
@@ -131,7 +66,7 @@ pub enum Output {
 /// A callback under delivery.
 ///
 /// ```
-/// use wallet_core::{Acknowledgement, Delivery, Input, Output, Schedule, Stretch, UnixTime};
+/// use wallet_core::{Acknowledgement, Delivery, Input, Output, Schedule, Stretch, UnixTime, acknowledges};
 /// use std::time::Duration;
 ///
 /// const SCHEDULE: Schedule = Schedule {
@@ -143,7 +78,7 @@ pub enum Output {
 /// let due = t0 + Duration::from_secs(1);
 /// assert_eq!(delivery.poll_output(t0), Output::Timeout(due));
 /// assert_eq!(delivery.poll_output(due), Output::Transmit);
-/// assert!(!SCHEDULE.acknowledged_by.accepts(204, b""));
+/// assert!(!acknowledges(SCHEDULE.acknowledged_by, 204, b""));
 /// delivery.handle_input(Input::Refused, due);
 /// assert_eq!(delivery.poll_output(due), Output::Timeout(due + Duration::from_secs(1)));
 /// ```

@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::reply::{FromCode, Reply, ResponseError, read_reply};
 use crate::sign::{Canonical, Signature, Signer};
 use crate::types::SecretText;
-use crate::{Auth, CallbackMeta, EndpointMeta, FaultsMeta, PlatformMeta, SigningMeta, form, link};
+use crate::{Auth, CallbackMeta, EndpointMeta, Method, Place, PlatformMeta, SigningMeta, form, link};
 
 /// A platform: a marker type that carries its whole table.
 pub trait Platform: 'static {
@@ -166,12 +166,12 @@ pub fn write_request(
 ) -> Result<http::Request<Vec<u8>>, EncodeError> {
     let signature = sign(meta.signing, cx.signer.as_ref(), signed)?;
     let mut uri = format!("{}{}", cx.base_url, meta.path);
-    if meta.in_query {
+    if meta.parameters == Place::Query {
         let (query, _) = FieldWriter::body(BodyFormat::Form, |writer| fields(signature.as_ref(), writer));
         uri = link::append_query(&uri, std::str::from_utf8(&query).unwrap_or_default()); // a form is ASCII
     }
     let mut request = http::Request::builder()
-        .method(meta.methods.last().copied().unwrap_or("POST"))
+        .method(meta.methods.last().map_or("POST", |method| method.word()))
         .uri(uri)
         .header(ACCEPT, "application/json");
     if meta.auth == Auth::Bearer {
@@ -181,7 +181,7 @@ pub fn write_request(
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let (body, content_type) = if meta.request.is_empty() || meta.in_query {
+    let (body, content_type) = if meta.request.is_empty() || meta.parameters == Place::Query {
         (Vec::new(), None)
     } else {
         let (body, content_type) = FieldWriter::body(cx.format, |writer| fields(signature.as_ref(), writer));
@@ -253,7 +253,7 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
     slots: &mut Slots<'a, N>,
 ) -> Result<(), Fault> {
     let content_type = header(request.headers(), &CONTENT_TYPE);
-    if meta.in_query {
+    if meta.parameters == Place::Query {
         slots.read_form(index, request.uri().query().unwrap_or_default().as_bytes())?;
     }
     slots.read(index, content_type, request.body().as_ref())?;
@@ -320,12 +320,11 @@ pub trait Callback: 'static {
 /// A [`Fault`] that names the first field that is wrong.
 pub fn decode_callback<'a, const N: usize>(
     meta: &'static CallbackMeta,
-    faults: &'static FaultsMeta,
     index: fn(&[u8]) -> Option<usize>,
     body: &'a [u8],
 ) -> Result<Slots<'a, N>, Fault> {
-    let mut slots = Slots::of(meta.fields, faults);
-    if meta.method == "GET" {
+    let mut slots = Slots::of(meta.fields, &meta.faults);
+    if meta.method == Method::Get {
         slots.last_wins(); // R45: the address may have had a query of its own
     }
     slots.read_form(index, body)?;

@@ -38,7 +38,7 @@ pub mod webhook;
 
 pub use amount::{Amount, AmountError, Units};
 pub use body::{BodyFormat, FieldWriter, Slots};
-pub use delivery::{Acknowledgement, Delivery, DeliveryState, Input, Output, Schedule, Snapshot, Stretch};
+pub use delivery::{Delivery, DeliveryState, Input, Output, Snapshot, acknowledges};
 pub use endpoint::{
     Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, OutgoingRequest, Platform, bearer,
     decode_callback, decode_fields, peek, sign, write_request,
@@ -47,13 +47,15 @@ pub use fault::{Fault, FaultKind};
 pub use field::{Field, Malformed, Value};
 pub use meta::*;
 pub use reply::{
-    Data, FromCode, RefusalBody, Refused, Reply, ResponseError, message, read_reply, refusal_body,
-    success_body, with_wait,
+    Data, FromCode, RefusalBody, Refused, Reply, ResponseError, fault_body, message, read_reply,
+    refusal_body, success_body, with_wait,
 };
 pub use secret::Secret;
-pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified};
+pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified, VerifyingKey};
 pub use time::UnixTime;
 pub use transport::Transport;
+/// The model of a spec.
+pub use wallet_spec as spec;
 
 /// An error with its causes, in one line: for logs and for people. At most 300 characters.
 pub fn in_words(error: &dyn std::error::Error) -> String {

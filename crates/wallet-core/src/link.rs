@@ -23,7 +23,7 @@ use crate::endpoint::sign;
 use crate::form::{self, FormError};
 use crate::json::{self, JsonError, Member, Warning, Warnings};
 use crate::scan::{self, Plain};
-use crate::sign::{Canonical, Signature, Signer, canonical_json};
+use crate::sign::{Canonical, Signature, Signer, write_canonical};
 use crate::{EncodeError, Fault, Lang, LinkMeta, Text};
 
 /// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
@@ -186,6 +186,12 @@ pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
     Ok(Payload { scheme, warnings, text, json: OnceLock::new() })
 }
 
+/// Whether a scheme is one of these, in whatever case.
+#[doc(hidden)]
+pub fn is_one_of(scheme: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
+}
+
 impl<'a> Payload<'a> {
     /// The JSON text.
     ///
@@ -300,9 +306,11 @@ pub trait OutgoingLink {
     /// Hands over what the link's signature covers, in the rule's order.
     fn write_signed(&self, canonical: &mut Canonical<'_>);
 
-    /// Appends the JSON that the signature covers (R44).
-    fn signed_json(&self, out: &mut Vec<u8>) {
-        canonical_json(|canonical| self.write_signed(canonical), out);
+    /// Appends the text that the signature covers (R44).
+    fn signed_text(&self, out: &mut Vec<u8>) {
+        if let Some(rule) = Self::META.signing {
+            write_canonical(rule, "", "", |canonical| self.write_signed(canonical), out);
+        }
     }
 
     /// Appends the link for an app: `scheme` is the profile's, and the JSON is percent-encoded.

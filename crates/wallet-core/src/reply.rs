@@ -269,7 +269,7 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
             data: Data(reply.remove(envelope.data).unwrap_or_default()),
         }));
     }
-    if let Some(field) = meta.response_value {
+    if let Some(field) = &meta.response_value {
         let mut value = reply.remove(envelope.data).unwrap_or_default();
         numbers_as_text(&mut value);
         return serde_json::from_value(value)
@@ -305,10 +305,7 @@ fn move_up(field: &FieldMeta, from: &mut Map<String, Value>, into: &mut Map<Stri
     }
 }
 
-/// The endpoint's refusal body for a request that could not be read.
-impl EndpointMeta {
-    /// The JSON body that answers a fault.
-    pub fn fault_body(&self, lang: Lang, fault: Fault) -> Vec<u8> {
-        refusal_body(self.envelope, lang, &RefusalBody::from(fault))
-    }
+/// The JSON body that answers a request of an endpoint that could not be read.
+pub fn fault_body(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Vec<u8> {
+    refusal_body(meta.envelope, lang, &RefusalBody::from(fault))
 }

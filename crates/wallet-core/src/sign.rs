@@ -7,32 +7,56 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::body::FieldWriter;
-use crate::crypto::{self, RsaSigner, RsaVerifier, Sha1};
+use crate::crypto::{self, Hashes, RsaSigner, RsaVerifier, Sha256};
 use crate::json;
-use crate::{Algorithm, EncodeError, Lead, SigningMeta, UnixTime};
+use crate::{Algorithm, EncodeError, Encoding, Form, Lead, SigningMeta, UnixTime};
 
-/// What a client signs with.
+/// What a client signs with: a key, and the time of signing.
 #[derive(Clone, Copy)]
-pub enum Signer<'a> {
-    /// A secret that is hashed together with the time.
-    Sha1 {
-        /// The hash.
-        sha1: &'a dyn Sha1,
-        /// The key: for FOMO the client_secret.
-        key: &'a str,
-        /// The time of signing.
-        now: UnixTime,
-    },
-    /// A private key of RSA.
+pub struct Signer<'a> {
+    key: SigningKey<'a>,
+    now: UnixTime,
+}
+
+#[derive(Clone, Copy)]
+enum SigningKey<'a> {
+    Secret(&'a dyn Hashes, &'a str),
     Rsa(&'a dyn RsaSigner),
+}
+
+impl<'a> Signer<'a> {
+    /// With a secret that is hashed with the text, or keys an HMAC: for FOMO the client_secret.
+    pub const fn secret(hashes: &'a dyn Hashes, secret: &'a str, now: UnixTime) -> Self {
+        Self { key: SigningKey::Secret(hashes, secret), now }
+    }
+
+    /// With a private key of RSA.
+    pub const fn rsa(key: &'a dyn RsaSigner, now: UnixTime) -> Self {
+        Self { key: SigningKey::Rsa(key), now }
+    }
 }
 
 impl fmt::Debug for Signer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sha1 { now, .. } => f.debug_struct("Sha1").field("now", now).finish_non_exhaustive(),
-            Self::Rsa(_) => f.debug_struct("Rsa").finish_non_exhaustive(),
-        }
+        f.debug_struct("Signer").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// What a signature is checked with.
+#[derive(Clone, Copy)]
+pub enum VerifyingKey<'a> {
+    /// The secret that it was made with.
+    Secret(&'a dyn Hashes, &'a str),
+    /// The public key of RSA.
+    Rsa(&'a dyn RsaVerifier),
+}
+
+impl fmt::Debug for VerifyingKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret(..) => "Secret",
+            Self::Rsa(_) => "Rsa",
+        })
     }
 }
 
@@ -46,43 +70,42 @@ pub struct Signature {
 
 #[derive(Debug, Clone)]
 enum Written {
-    Hex([u8; 40]),
-    Base64(String),
+    /// The digits of a digest, and how many there are.
+    Digits([u8; 64], u8),
+    Text(String),
 }
 
 impl Signature {
-    /// Signs. `parts` hands over what the rule covers, in its order.
+    /// Signs. `parts` hands over what the scheme covers, in its order.
     ///
     /// # Errors
-    /// [`EncodeError::NoSigner`] when the signer is not of the rule's kind, [`EncodeError::Signing`] when it fails.
+    /// [`EncodeError::NoSigner`] when the signer is not of the scheme's kind, [`EncodeError::Signing`] when it fails.
     pub fn new(
         signer: &Signer<'_>,
         rule: &SigningMeta,
         parts: impl Fn(&mut Canonical<'_>),
     ) -> Result<Self, EncodeError> {
-        match (rule.algorithm, signer) {
-            (Algorithm::Sha1, Signer::Sha1 { sha1, key, now }) => Ok(Self::hashed(*sha1, key, *now, parts)),
-            (Algorithm::RsaSha1, Signer::Rsa(key)) => {
-                let mut text = Vec::with_capacity(256);
-                canonical_json(parts, &mut text);
-                let signature = key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?;
-                let sign = Written::Base64(STANDARD.encode(signature));
-                Ok(Self { timestamp: [0; 20], timestamp_len: 0, sign })
-            }
-            _ => Err(EncodeError::NoSigner),
-        }
-    }
-
-    fn hashed(sha1: &dyn Sha1, key: &str, now: UnixTime, parts: impl Fn(&mut Canonical<'_>)) -> Self {
         let mut buffer = itoa::Buffer::new();
-        let text = buffer.format(now.secs().unsigned_abs());
+        let now = buffer.format(signer.now.secs().unsigned_abs());
+        let sign = match (rule.algorithm, signer.key) {
+            (Algorithm::Sha1, SigningKey::Secret(hashes, secret)) => {
+                written(rule.encoding, &sha1(rule, hashes, secret, now, parts))
+            }
+            (Algorithm::HmacSha256, SigningKey::Secret(hashes, secret)) => {
+                written(rule.encoding, &hmac(rule, hashes, secret, now, parts))
+            }
+            (Algorithm::RsaSha1, SigningKey::Rsa(key)) => {
+                let mut text = Vec::with_capacity(256);
+                write_canonical(rule, "", now, parts, &mut text);
+                written(rule.encoding, &key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?)
+            }
+            (Algorithm::Sha1 | Algorithm::HmacSha256 | Algorithm::RsaSha1, _) => {
+                return Err(EncodeError::NoSigner);
+            }
+        };
         let mut timestamp = [0; 20];
-        timestamp[..text.len()].copy_from_slice(text.as_bytes());
-        let timestamp_len = text.len() as u8; // at most 20
-        let digest = sha1.sha1(&mut |put| parts(&mut Canonical(Parts::Joined { put, key, now: text })));
-        let mut hex = [0; 40];
-        crypto::hex_lower(&digest, &mut hex);
-        Self { timestamp, timestamp_len, sign: Written::Hex(hex) }
+        timestamp[..now.len()].copy_from_slice(now.as_bytes());
+        Ok(Self { timestamp, timestamp_len: now.len() as u8, sign }) // at most 20
     }
 
     /// Writes the time of signing.
@@ -93,18 +116,72 @@ impl Signature {
     /// Writes the signature.
     pub fn write_sign(&self, lead: &'static Lead, writer: &mut FieldWriter<'_>) {
         match &self.sign {
-            Written::Hex(hex) => writer.plain(lead, hex),
-            Written::Base64(text) => writer.field(lead, text),
+            Written::Digits(digits, length) => writer.plain(lead, &digits[..usize::from(*length)]),
+            Written::Text(text) => writer.field(lead, text),
         }
     }
 }
 
-/// Takes the parts that a signing rule covers, in the rule's order, and makes the text of them that is signed.
-pub struct Canonical<'c>(Parts<'c>);
+fn written(encoding: Encoding, signature: &[u8]) -> Written {
+    match encoding {
+        Encoding::Base64 => Written::Text(STANDARD.encode(signature)),
+        Encoding::HexLower if signature.len() <= 32 => {
+            let mut digits = [0; 64];
+            crypto::hex_lower(signature, &mut digits);
+            Written::Digits(digits, signature.len() as u8 * 2) // at most 64
+        }
+        Encoding::HexLower => Written::Text(crypto::hex_text(signature)),
+    }
+}
 
-enum Parts<'c> {
-    /// One after the other; the key and the time among them.
-    Joined { put: &'c mut dyn FnMut(&[u8]), key: &'c str, now: &'c str },
+/// SHA-1 of the canonical text. Nothing is allocated where it is joined.
+fn sha1(
+    rule: &SigningMeta,
+    hashes: &dyn Hashes,
+    key: &str,
+    now: &str,
+    parts: impl Fn(&mut Canonical<'_>),
+) -> [u8; 20] {
+    match rule.form {
+        Form::Concat => hashes.sha1(&mut |put| parts(&mut Canonical { sink: Sink::Joined(put), key, now })),
+        Form::Json => {
+            let mut text = Vec::with_capacity(256);
+            write_canonical(rule, key, now, parts, &mut text);
+            hashes.sha1(&mut |put| put(&text))
+        }
+    }
+}
+
+fn hmac(
+    rule: &SigningMeta,
+    hashes: &dyn Hashes,
+    key: &str,
+    now: &str,
+    parts: impl Fn(&mut Canonical<'_>),
+) -> [u8; 32] {
+    let mut text = Vec::with_capacity(256);
+    write_canonical(rule, key, now, parts, &mut text);
+    mac(rule, hashes, key.as_bytes(), &[&text])
+}
+
+/// HMAC-SHA256 of a text in parts, under the key or what is derived from it.
+pub(crate) fn mac(rule: &SigningMeta, hashes: &dyn Sha256, key: &[u8], text: &[&[u8]]) -> [u8; 32] {
+    match rule.derive {
+        Some(info) => hashes.hmac(&hashes.hkdf(key, info.as_bytes()), text),
+        None => hashes.hmac(key, text),
+    }
+}
+
+/// Takes the parts that a signing scheme covers, in its order, and makes the text of them that is signed.
+pub struct Canonical<'c> {
+    sink: Sink<'c>,
+    key: &'c str,
+    now: &'c str,
+}
+
+enum Sink<'c> {
+    /// One after the other.
+    Joined(&'c mut dyn FnMut(&[u8])),
     /// The members of a JSON object (R44).
     Json(&'c mut Vec<u8>),
 }
@@ -117,35 +194,44 @@ impl fmt::Debug for Canonical<'_> {
 
 impl Canonical<'_> {
     /// The key itself.
-    pub fn key(&mut self) {
-        if let Parts::Joined { put, key, .. } = &mut self.0 {
-            put(key.as_bytes());
-        }
+    pub fn key(&mut self, lead: &'static Lead) {
+        self.field(lead, self.key);
     }
 
     /// The time of signing.
-    pub fn now(&mut self) {
-        if let Parts::Joined { put, now, .. } = &mut self.0 {
-            put(now.as_bytes());
-        }
+    pub fn now(&mut self, lead: &'static Lead) {
+        self.field(lead, self.now);
     }
 
     /// A field.
     #[inline(always)]
     pub fn field(&mut self, lead: &'static Lead, text: &str) {
-        match &mut self.0 {
-            Parts::Joined { put, .. } => put(text.as_bytes()),
-            Parts::Json(out) => json::write_member(lead.json, text, out),
+        match &mut self.sink {
+            Sink::Joined(put) => put(text.as_bytes()),
+            Sink::Json(out) => json::write_member(lead.json, text, out),
         }
     }
 }
 
-/// Appends the JSON that a signature covers (R44).
+/// Appends the text that a signature covers, with this key and this time where the scheme covers them.
 #[inline]
-pub(crate) fn canonical_json(parts: impl Fn(&mut Canonical<'_>), out: &mut Vec<u8>) {
-    let start = out.len();
-    parts(&mut Canonical(Parts::Json(out)));
-    json::end_object(start, out);
+pub(crate) fn write_canonical(
+    rule: &SigningMeta,
+    key: &str,
+    now: &str,
+    parts: impl Fn(&mut Canonical<'_>),
+    out: &mut Vec<u8>,
+) {
+    match rule.form {
+        Form::Concat => {
+            parts(&mut Canonical { sink: Sink::Joined(&mut |part| out.extend_from_slice(part)), key, now });
+        }
+        Form::Json => {
+            let start = out.len();
+            parts(&mut Canonical { sink: Sink::Json(out), key, now });
+            json::end_object(start, out);
+        }
+    }
 }
 
 /// How many fields a signing rule may cover; `wallet-spec` refuses more.
@@ -240,65 +326,78 @@ impl<'a, T> Unverified<'a, T> {
     /// [`SignatureFault::Invalid`] or [`SignatureFault::Expired`].
     pub fn verify<'k>(
         self,
-        sha1: &dyn Sha1,
-        keys: impl IntoIterator<Item = &'k str>,
+        keys: impl IntoIterator<Item = VerifyingKey<'k>>,
         now: UnixTime,
     ) -> Result<T, SignatureFault> {
-        if self.signed.rule.algorithm != Algorithm::Sha1 {
-            return Err(SignatureFault::Invalid); // signed another way
-        }
-        let fits = keys.into_iter().any(|key| {
-            let digest = sha1.sha1(&mut |put| {
-                for (part, text) in self.signed.rule.canonical.iter().zip(&self.signed.texts) {
-                    if part.name == self.signed.rule.key {
-                        put(key.as_bytes());
-                    } else {
-                        put(text.as_deref().unwrap_or_default().as_bytes());
-                    }
-                }
-            });
-            let mut hex = [0; 40];
-            crypto::hex_lower(&digest, &mut hex);
-            crypto::equal(&hex, self.signed.given.as_bytes())
-        });
-        if !fits {
+        if !keys.into_iter().any(|key| self.signed.fits(key)) {
             return Err(SignatureFault::Invalid);
         }
-        if let Some((field, seconds)) = self.signed.rule.window {
-            let at = self.signed.rule.canonical.iter().position(|part| part.name == field);
+        if let Some(window) = self.signed.rule.window {
+            let at = self.signed.rule.canonical.iter().position(|part| part.name == window.field);
             let text = at.and_then(|at| self.signed.texts[at].as_deref()).unwrap_or_default();
             // Decoding has let through ten digits only.
             let signed_at: i64 = text.parse().map_err(|_| SignatureFault::Expired)?;
-            if now.secs().abs_diff(signed_at) > seconds {
+            if now.secs().abs_diff(signed_at) > window.seconds {
                 return Err(SignatureFault::Expired);
             }
         }
         Ok(self.value)
     }
+}
 
-    /// Checks the signature against a public key of RSA.
-    ///
-    /// # Errors
-    /// [`SignatureFault::Invalid`].
-    pub fn verify_rsa(self, key: &dyn RsaVerifier) -> Result<T, SignatureFault> {
-        let rule = self.signed.rule;
-        let mut text = Vec::with_capacity(256);
-        canonical_json(
-            |json| {
-                let parts = rule.canonical.iter().zip(&self.signed.texts);
-                parts.for_each(|(part, value)| json.field(part, value.as_deref().unwrap_or_default()));
-            },
-            &mut text,
-        );
-        // R46: a `+` that was not encoded has become a space on its way through a query.
-        // And some encoders break lines.
-        let given = match self.signed.given.contains([' ', '\r', '\n']) {
-            true => Cow::Owned(self.signed.given.replace(['\r', '\n'], "").replace(' ', "+")),
-            false => Cow::Borrowed(&*self.signed.given),
+impl Signed<'_> {
+    /// Whether the signature is one by this key over the texts as they were received.
+    fn fits(&self, key: VerifyingKey<'_>) -> bool {
+        let rule = self.rule;
+        let parts = |canonical: &mut Canonical<'_>| {
+            for (part, text) in rule.canonical.iter().zip(&self.texts) {
+                match part.name == rule.key {
+                    true => canonical.key(part),
+                    false => canonical.field(part, text.as_deref().unwrap_or_default()),
+                }
+            }
         };
-        let fits = rule.algorithm == Algorithm::RsaSha1
-            && STANDARD.decode(&*given).is_ok_and(|signature| key.verify_sha1(&text, &signature));
-        if fits { Ok(self.value) } else { Err(SignatureFault::Invalid) }
+        match (rule.algorithm, key) {
+            (Algorithm::Sha1, VerifyingKey::Secret(hashes, secret)) => {
+                self.equals(&sha1(rule, hashes, secret, "", parts))
+            }
+            (Algorithm::HmacSha256, VerifyingKey::Secret(hashes, secret)) => {
+                self.equals(&hmac(rule, hashes, secret, "", parts))
+            }
+            (Algorithm::RsaSha1, VerifyingKey::Rsa(key)) => {
+                let mut text = Vec::with_capacity(256);
+                write_canonical(rule, "", "", parts, &mut text);
+                self.given().is_some_and(|signature| key.verify_sha1(&text, &signature))
+            }
+            // A key of another kind has not signed this.
+            (Algorithm::Sha1 | Algorithm::HmacSha256 | Algorithm::RsaSha1, _) => false,
+        }
+    }
+
+    fn equals(&self, digest: &[u8]) -> bool {
+        match self.rule.encoding {
+            Encoding::HexLower => {
+                let mut digits = [0; 64];
+                let digits = &mut digits[..digest.len() * 2];
+                crypto::hex_lower(digest, digits);
+                crypto::equal(digits, self.given.as_bytes())
+            }
+            Encoding::Base64 => self.given().is_some_and(|given| crypto::equal(digest, &given)),
+        }
+    }
+
+    /// The bytes of the signature.
+    fn given(&self) -> Option<Vec<u8>> {
+        match self.rule.encoding {
+            Encoding::HexLower if self.given.contains(|c: char| c.is_ascii_uppercase()) => None,
+            Encoding::HexLower => crypto::from_hex(&self.given),
+            // R46: a `+` that was not encoded has become a space on its way through a query.
+            // And some encoders break lines.
+            Encoding::Base64 if self.given.contains([' ', '\r', '\n']) => {
+                STANDARD.decode(self.given.replace(['\r', '\n'], "").replace(' ', "+")).ok()
+            }
+            Encoding::Base64 => STANDARD.decode(&*self.given).ok(),
+        }
     }
 }
 

@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Amount<'static> {
 macro_rules! text_type {
     ($(#[$meta:meta])* $name:ident, min: $min:expr, max: $max:expr, chars: $chars:expr) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::cmp::PartialOrd, ::core::cmp::Ord, ::core::hash::Hash)]
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
         impl $name<'_> {
@@ -173,8 +173,8 @@ macro_rules! text_type {
     (@common $name:ident) => {
         impl<'a> $name<'a> {
             /// From text.
-            pub fn new(text: impl Into<$crate::__private::Cow<'a, str>>) -> Self {
-                Self(text.into())
+            pub fn new(text: impl ::core::convert::Into<$crate::__private::Cow<'a, str>>) -> Self {
+                Self(::core::convert::Into::into(text))
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -185,32 +185,33 @@ macro_rules! text_type {
                 $name($crate::__private::Cow::Owned(self.0.into_owned()))
             }
         }
-        impl<'a> From<&'a str> for $name<'a> {
+        impl<'a> ::core::convert::From<&'a str> for $name<'a> {
             fn from(text: &'a str) -> Self {
                 Self($crate::__private::Cow::Borrowed(text))
             }
         }
-        impl From<String> for $name<'_> {
-            fn from(text: String) -> Self {
+        impl ::core::convert::From<::std::string::String> for $name<'_> {
+            fn from(text: ::std::string::String) -> Self {
                 Self($crate::__private::Cow::Owned(text))
             }
         }
         impl<'a> $crate::Field<'a> for $name<'a> {
-            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
-                Ok(Self(value.text))
+            fn read(value: $crate::Value<'a>) -> ::core::result::Result<Self, $crate::Malformed> {
+                ::core::result::Result::Ok(Self(value.text))
             }
-            fn write(&self, put: &mut dyn FnMut(&str)) {
+            fn write(&self, put: &mut dyn ::core::ops::FnMut(&str)) {
                 put(&self.0);
             }
         }
         impl $crate::__private::serde::Serialize for $name<'_> {
-            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
         impl<'de> $crate::__private::serde::Deserialize<'de> for $name<'static> {
-            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::types::text::deserialize(deserializer).map(Self::from)
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+                $crate::types::text::deserialize(deserializer)
+                    .map(<Self as ::core::convert::From<::std::string::String>>::from)
             }
         }
     };
@@ -222,7 +223,7 @@ macro_rules! text_type {
 macro_rules! secret_type {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq)]
+        #[derive(::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq)]
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
         impl ::core::fmt::Debug for $name<'_> {
@@ -239,7 +240,7 @@ macro_rules! secret_type {
 macro_rules! id_type {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::cmp::PartialOrd, ::core::cmp::Ord, ::core::hash::Hash)]
         pub struct $name(u64);
         impl $name {
             /// From a number below 2^63.
@@ -257,20 +258,20 @@ macro_rules! id_type {
             }
         }
         impl<'a> $crate::Field<'a> for $name {
-            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+            fn read(value: $crate::Value<'a>) -> ::core::result::Result<Self, $crate::Malformed> {
                 <u64 as $crate::Field<'a>>::read(value).map(Self)
             }
-            fn write(&self, put: &mut dyn FnMut(&str)) {
+            fn write(&self, put: &mut dyn ::core::ops::FnMut(&str)) {
                 <u64 as $crate::Field<'_>>::write(&self.0, put);
             }
         }
         impl $crate::__private::serde::Serialize for $name {
-            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                 serializer.collect_str(&self.0)
             }
         }
         impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
                 $crate::types::integer::deserialize(deserializer).map(Self)
             }
         }
@@ -283,7 +284,7 @@ macro_rules! id_type {
 macro_rules! url_type {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         impl<'a> $name<'a> {
             /// From text.
@@ -291,9 +292,9 @@ macro_rules! url_type {
             /// # Errors
             /// [`Malformed`]($crate::Malformed) when it is not an absolute http or https address without user
             /// information.
-            pub fn new(text: impl Into<$crate::__private::Cow<'a, str>>) -> Result<Self, $crate::Malformed> {
-                let text = text.into();
-                if $crate::types::is_http_url(&text) { Ok(Self(text)) } else { Err($crate::Malformed) }
+            pub fn new(text: impl ::core::convert::Into<$crate::__private::Cow<'a, str>>) -> ::core::result::Result<Self, $crate::Malformed> {
+                let text = ::core::convert::Into::into(text);
+                if $crate::types::is_http_url(&text) { ::core::result::Result::Ok(Self(text)) } else { ::core::result::Result::Err($crate::Malformed) }
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -305,22 +306,22 @@ macro_rules! url_type {
             }
         }
         impl<'a> $crate::Field<'a> for $name<'a> {
-            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+            fn read(value: $crate::Value<'a>) -> ::core::result::Result<Self, $crate::Malformed> {
                 Self::new(value.text)
             }
-            fn write(&self, put: &mut dyn FnMut(&str)) {
+            fn write(&self, put: &mut dyn ::core::ops::FnMut(&str)) {
                 put(&self.0);
             }
         }
         impl $crate::__private::serde::Serialize for $name<'_> {
-            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
         impl<'de> $crate::__private::serde::Deserialize<'de> for $name<'static> {
-            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
                 let text = $crate::types::text::deserialize(deserializer)?;
-                Self::new(text).map_err(|_| $crate::__private::serde::de::Error::custom("not an http address"))
+                Self::new(text).map_err(|_| <D::Error as $crate::__private::serde::de::Error>::custom("not an http address"))
             }
         }
     };
@@ -332,7 +333,7 @@ macro_rules! url_type {
 macro_rules! choice_type {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::cmp::PartialOrd, ::core::cmp::Ord, ::core::hash::Hash)]
         pub enum $name { $($(#[$vmeta])* $variant),+ }
         impl $name {
             /// Every value, in the spec's order.
@@ -342,27 +343,27 @@ macro_rules! choice_type {
                 match self { $(Self::$variant => $value),+ }
             }
             /// The value of a text on the wire.
-            pub fn from_wire(text: &str) -> Option<Self> {
-                match text { $($value => Some(Self::$variant),)+ _ => None }
+            pub fn from_wire(text: &str) -> ::core::option::Option<Self> {
+                match text { $($value => ::core::option::Option::Some(Self::$variant),)+ _ => ::core::option::Option::None }
             }
         }
         impl<'a> $crate::Field<'a> for $name {
-            fn read(value: $crate::Value<'a>) -> Result<Self, $crate::Malformed> {
+            fn read(value: $crate::Value<'a>) -> ::core::result::Result<Self, $crate::Malformed> {
                 Self::from_wire(&value.text).ok_or($crate::Malformed)
             }
-            fn write(&self, put: &mut dyn FnMut(&str)) {
+            fn write(&self, put: &mut dyn ::core::ops::FnMut(&str)) {
                 put(self.as_str());
             }
         }
         impl $crate::__private::serde::Serialize for $name {
-            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
         impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
                 let text = $crate::types::text::deserialize(deserializer)?;
-                Self::from_wire(&text).ok_or_else(|| $crate::__private::serde::de::Error::custom("not one of its values"))
+                Self::from_wire(&text).ok_or_else(|| <D::Error as $crate::__private::serde::de::Error>::custom("not one of its values"))
             }
         }
     };

@@ -1,23 +1,29 @@
-//! The three headers of Standard Webhooks that go with a callback (R9): `webhook-id`, `webhook-timestamp`,
-//! `webhook-signature`. The signature is HMAC-SHA256 over `id.timestamp.body`, in base64 after `v1,`; one for each live
-//! key, separated by spaces.
+//! The headers that sign a callback's body (R9), in the format of Standard Webhooks: an id that is the same at every
+//! attempt, the attempt's time, and `v1,` with the signature; one for each live key, separated by spaces. Which headers
+//! they are and what the signature covers is the spec's to say.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::crypto::{Sha256, equal};
-use crate::{SigningMeta, UnixTime};
+use crate::crypto::{self, Sha256, equal};
+use crate::sign::{MAX_SIGNED, mac};
+use crate::{Encoding, SigningMeta, UnixTime};
 
-/// The header with the message's id, the same at every attempt.
-pub const ID: &str = "webhook-id";
-/// The header with the attempt's time, Unix seconds.
-pub const TIMESTAMP: &str = "webhook-timestamp";
-/// The header with the signatures.
-pub const SIGNATURE: &str = "webhook-signature";
+const VERSION: &str = "v1,";
 
-/// The value of the signature header.
+/// The headers of one attempt, each a name and its value.
+pub type Headers = [(&'static str, String); 3];
+
+/// The three names: of the id, of the time and of the signatures. `wallet-spec` sees to it that a scheme that signs a body
+/// has them.
+fn names(rule: &SigningMeta) -> (&'static str, &'static str, &'static str) {
+    let time = rule.window.map_or("", |window| window.field);
+    (rule.message_id().unwrap_or_default(), time, rule.field)
+}
+
+/// Signs a body with each secret.
 pub fn sign<'k>(
     crypto: &dyn Sha256,
     rule: &SigningMeta,
@@ -25,20 +31,25 @@ pub fn sign<'k>(
     id: &str,
     now: UnixTime,
     body: &[u8],
-) -> String {
+) -> Headers {
     let timestamp = now.secs().to_string();
-    let mut header = String::new();
+    let mut signatures = String::new();
     for secret in secrets {
-        if !header.is_empty() {
-            header.push(' ');
+        if !signatures.is_empty() {
+            signatures.push(' ');
         }
-        header.push_str("v1,");
-        STANDARD.encode_string(mac(crypto, rule, secret, id, &timestamp, body), &mut header);
+        signatures.push_str(VERSION);
+        let signature = signature(crypto, rule, secret, id, &timestamp, body);
+        match rule.encoding {
+            Encoding::Base64 => STANDARD.encode_string(signature, &mut signatures),
+            Encoding::HexLower => signatures.push_str(&crypto::hex_text(&signature)),
+        }
     }
-    header
+    let (id_name, time_name, signature_name) = names(rule);
+    [(id_name, id.to_owned()), (time_name, timestamp), (signature_name, signatures)]
 }
 
-fn mac(
+fn signature(
     crypto: &dyn Sha256,
     rule: &SigningMeta,
     secret: &[u8],
@@ -46,8 +57,17 @@ fn mac(
     timestamp: &str,
     body: &[u8],
 ) -> [u8; 32] {
-    let key = crypto.hkdf(secret, rule.derive.unwrap_or_default().as_bytes());
-    crypto.hmac(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body])
+    let (id_name, time_name, _) = names(rule);
+    let mut parts: [&[u8]; MAX_SIGNED] = [&[]; MAX_SIGNED];
+    for (part, named) in parts.iter_mut().zip(rule.canonical) {
+        *part = match named.name {
+            SigningMeta::BODY => body,
+            name if name == id_name => id.as_bytes(),
+            name if name == time_name => timestamp.as_bytes(),
+            separator => separator.as_bytes(),
+        };
+    }
+    mac(rule, crypto, secret, &parts)
 }
 
 /// Why a callback is not believed.
@@ -89,18 +109,20 @@ pub fn verify(
     let text = |name| {
         headers.get(name).and_then(|value| value.to_str().ok()).ok_or(WebhookError::MissingHeader(name))
     };
-    let (id, timestamp, signatures) = (text(ID)?, text(TIMESTAMP)?, text(SIGNATURE)?);
-    let seconds: i64 = timestamp.parse().map_err(|_| WebhookError::MissingHeader(TIMESTAMP))?;
-    let expected = mac(crypto, rule, secret, id, timestamp, body);
-    let fits = signatures
-        .split(' ')
-        .filter_map(|one| one.strip_prefix("v1,"))
-        .any(|one| STANDARD.decode(one).is_ok_and(|given| equal(&given, &expected)));
+    let (id_name, time_name, signature_name) = names(rule);
+    let (id, timestamp, signatures) = (text(id_name)?, text(time_name)?, text(signature_name)?);
+    let seconds: i64 = timestamp.parse().map_err(|_| WebhookError::MissingHeader(time_name))?;
+    let expected = signature(crypto, rule, secret, id, timestamp, body);
+    let fits =
+        signatures.split(' ').filter_map(|one| one.strip_prefix(VERSION)).any(|one| match rule.encoding {
+            Encoding::Base64 => STANDARD.decode(one).is_ok_and(|given| equal(&given, &expected)),
+            Encoding::HexLower => equal(one.as_bytes(), crypto::hex_text(&expected).as_bytes()),
+        });
     if !fits {
         return Err(WebhookError::Forged);
     }
     match rule.window {
-        Some((_, window)) if now.secs().abs_diff(seconds) > window => Err(WebhookError::Stale),
+        Some(window) if now.secs().abs_diff(seconds) > window.seconds => Err(WebhookError::Stale),
         _ => Ok(()),
     }
 }

@@ -2,24 +2,22 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use wallet_spec::{Auth, Base, Callback, Endpoint, Field, Kind, Link, Name, Quantity, Spec};
+use wallet_spec::{Auth, Callback, Endpoint, Field, Kind, Link, Quantity, Signing, Spec};
 
-use crate::meta::{Meta, method};
 use crate::names::{constant, doc, pascal, snake};
-use crate::wire::Wire;
+use crate::wire;
 
-pub(crate) fn expand(spec: &Spec, platform: &Ident, vis: &syn::Visibility) -> TokenStream {
-    let wire = Wire { spec };
-    let meta = Meta { spec }.module();
+pub(crate) fn expand(spec: &Spec<'_>, platform: &Ident, vis: &syn::Visibility) -> TokenStream {
+    let meta = meta(spec);
     let types = types(spec);
-    let objects = objects(spec, &wire);
+    let objects = objects(spec);
     let codes = codes(spec);
     let refusals = refusals(spec);
-    let lifetimes = quantities("lifetimes", "Lifetimes of the platform.", &spec.lifetimes, true);
-    let limits = quantities("limits", "Limits of the platform.", &spec.limits, false);
-    let endpoints = spec.endpoints.iter().map(|endpoint| endpoint_module(spec, endpoint, &wire));
-    let callbacks = spec.callbacks.iter().map(|callback| callback_module(spec, callback, &wire));
-    let links = spec.links.iter().map(|link| link_module(spec, link, &wire));
+    let lifetimes = quantities("lifetimes", "Lifetimes of the platform.", spec.lifetimes, true);
+    let limits = quantities("limits", "Limits of the platform.", spec.limits, false);
+    let endpoints = spec.endpoints.iter().map(|endpoint| endpoint_module(endpoint));
+    let callbacks = spec.callbacks.iter().map(|callback| callback_module(callback));
+    let links = spec.links.iter().map(|link| link_module(spec, link));
     let (any_link, profiles) = (any_link(spec, vis), profiles(spec));
     let router = router(spec, vis);
     quote! {
@@ -42,26 +40,38 @@ pub(crate) fn expand(spec: &Spec, platform: &Ident, vis: &syn::Visibility) -> To
     }
 }
 
-fn types(spec: &Spec) -> TokenStream {
+/// The module of constants. Their text is made by the model itself.
+fn meta(spec: &Spec<'_>) -> TokenStream {
+    let constants = spec.constants("::wallet_core").parse::<TokenStream>();
+    let constants = constants.unwrap_or_else(|error| {
+        let message = format!("the constants of this spec are no Rust: {error}");
+        quote!(::core::compile_error!(#message);)
+    });
+    quote! {
+        #[allow(dead_code, unreachable_pub, missing_docs)]
+        mod meta { #constants }
+    }
+}
+
+fn types(spec: &Spec<'_>) -> TokenStream {
     let types = spec.types.iter().map(|known| {
-        let (doc, name) = (doc(&known.doc, &known.origin), pascal(&known.name));
+        let (doc, name) = (doc(&known.doc, &known.origin), pascal(known.name));
         match known.base {
-            Base::Text => {
+            Kind::Secret => quote!(::wallet_core::secret_type! { #doc #name }),
+            Kind::Id => quote!(::wallet_core::id_type! { #doc #name }),
+            Kind::Url => quote!(::wallet_core::url_type! { #doc #name }),
+            _ => {
                 let (min, max) =
                     (known.min.unwrap_or(1) as usize, known.max.map_or(usize::MAX, |max| max as usize));
-                let chars = known.chars.as_deref().unwrap_or_default();
+                let chars = known.chars.unwrap_or_default();
                 quote!(::wallet_core::text_type! { #doc #name, min: #min, max: #max, chars: #chars })
             }
-            Base::Secret => quote!(::wallet_core::secret_type! { #doc #name }),
-            Base::Id => quote!(::wallet_core::id_type! { #doc #name }),
-            Base::Url => quote!(::wallet_core::url_type! { #doc #name }),
         }
     });
     let choices = spec.choices.iter().map(|choice| {
-        let (text, name) = (doc(&choice.doc, &choice.origin), pascal(&choice.name));
+        let (text, name) = (doc(&choice.doc, &choice.origin), pascal(choice.name));
         let values = choice.values.iter().map(|value| {
-            let (text, variant, wire) =
-                (doc(&value.doc, &Default::default()), pascal(&value.id), &value.value);
+            let (text, variant, wire) = (doc(&value.doc, &Default::default()), pascal(value.id), value.value);
             quote!(#text #variant = #wire)
         });
         quote!(::wallet_core::choice_type! { #text #name { #(#values),* } })
@@ -72,31 +82,32 @@ fn types(spec: &Spec) -> TokenStream {
 /// What every reply struct derives.
 fn reply_derives() -> TokenStream {
     quote! {
-        #[derive(Debug, Clone, PartialEq, Eq, ::wallet_core::__private::serde::Serialize, ::wallet_core::__private::serde::Deserialize)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq, ::wallet_core::__private::serde::Serialize, ::wallet_core::__private::serde::Deserialize)]
         #[serde(crate = "::wallet_core::__private::serde")]
     }
 }
 
-fn objects(spec: &Spec, wire: &Wire<'_>) -> TokenStream {
+fn objects(spec: &Spec<'_>) -> TokenStream {
     let objects = spec.objects.iter().map(|object| {
-        let (doc, name, derives) = (doc(&object.doc, &object.origin), pascal(&object.name), reply_derives());
-        let members = wire.reply_members(&object.fields, &TokenStream::new());
+        let (doc, name, derives) = (doc(&object.doc, &object.origin), pascal(object.name), reply_derives());
+        let members = wire::reply_members(object.fields, &TokenStream::new());
         quote!(#doc #derives pub struct #name { #members } impl ::wallet_core::Reply for #name {})
     });
     quote!(#(#objects)*)
 }
 
-fn codes(spec: &Spec) -> TokenStream {
-    let codes: Vec<_> = spec.codes.iter().filter(|code| Some(code.code) != spec.envelope.ok).collect();
+fn codes(spec: &Spec<'_>) -> TokenStream {
+    let codes: Vec<_> =
+        spec.codes.iter().filter(|code| spec.envelope.ok.is_none_or(|ok| ok.code != code.code)).collect();
     let variants = codes.iter().map(|code| {
-        let (doc, name) = (doc(&code.text, &code.origin), pascal(&code.id));
+        let (doc, name) = (doc(&code.text, &code.origin), pascal(code.id));
         quote!(#doc #name)
     });
-    let names: Vec<_> = codes.iter().map(|code| pascal(&code.id)).collect();
+    let names: Vec<_> = codes.iter().map(|code| pascal(code.id)).collect();
     let numbers: Vec<_> = codes.iter().map(|code| code.code).collect();
     quote! {
         /// The platform's status codes other than success; codes that the spec does not know keep their number.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
             #(#variants,)*
@@ -116,22 +127,22 @@ fn codes(spec: &Spec) -> TokenStream {
         }
         impl ::core::fmt::Display for ErrorCode {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                write!(f, "code {} ({self:?})", self.code())
+                ::core::write!(f, "code {} ({self:?})", self.code())
             }
         }
     }
 }
 
-fn refusals(spec: &Spec) -> TokenStream {
+fn refusals(spec: &Spec<'_>) -> TokenStream {
     let variants = spec.refusals.iter().map(|refusal| {
-        let (doc, name) = (doc(&refusal.doc, &refusal.origin), pascal(&refusal.id));
+        let (doc, name) = (doc(&refusal.doc, &refusal.origin), pascal(refusal.id));
         quote!(#doc #name)
     });
-    let names: Vec<_> = spec.refusals.iter().map(|refusal| pascal(&refusal.id)).collect();
-    let constants = spec.refusals.iter().map(|refusal| constant("REFUSAL_", &refusal.id));
+    let names: Vec<_> = spec.refusals.iter().map(|refusal| pascal(refusal.id)).collect();
+    let constants = spec.refusals.iter().map(|refusal| constant("REFUSAL_", refusal.id));
     quote! {
         /// The situations in which the platform says no.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
         pub enum Refusal { #(#variants),* }
         impl Refusal {
             /// Every refusal, in the spec's order.
@@ -144,13 +155,13 @@ fn refusals(spec: &Spec) -> TokenStream {
     }
 }
 
-fn quantities(module: &str, about: &str, list: &[Quantity], durations: bool) -> TokenStream {
+fn quantities(module: &str, about: &str, list: &[Quantity<'_>], durations: bool) -> TokenStream {
     if list.is_empty() {
         return TokenStream::new();
     }
     let module = snake(module);
     let items = list.iter().map(|quantity| {
-        let (doc, name, value) = (doc(&quantity.doc, &quantity.origin), constant("", &quantity.id), quantity.value);
+        let (doc, name, value) = (doc(&quantity.doc, &quantity.origin), constant("", quantity.id), quantity.value);
         match durations {
             true => quote!(#doc pub const #name: ::std::time::Duration = ::std::time::Duration::from_secs(#value);),
             false => quote!(#doc pub const #name: u64 = #value;),
@@ -159,36 +170,37 @@ fn quantities(module: &str, about: &str, list: &[Quantity], durations: bool) -> 
     quote!(#[doc = #about] pub mod #module { #(#items)* })
 }
 
-fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenStream {
-    let (about, module) = (doc(&endpoint.doc, &endpoint.origin), snake(&endpoint.id));
-    let meta = constant("ENDPOINT_", &endpoint.id);
-    let fields = &endpoint.request;
+fn endpoint_module(endpoint: &Endpoint<'_>) -> TokenStream {
+    let (about, module) = (doc(&endpoint.doc, &endpoint.origin), snake(endpoint.id));
+    let meta = constant("ENDPOINT_", endpoint.id);
+    let fields = endpoint.request;
     let (generics, count, record) =
-        (wire.generics(fields), fields.len(), wire.record("Request", &about, fields));
+        (wire::generics(fields), fields.len(), wire::record("Request", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let (read, write) = (Wire::read(fields), Wire::write(fields));
-    let write_signed = Wire::signed(spec, endpoint.signing.as_ref(), fields);
+    let (read, write) = (wire::read(fields), wire::write(fields));
+    let write_signed = wire::signed(endpoint.signing, fields);
 
     // What must be checked before the request may be believed, outermost last.
     let mut decoded = quote!(Request #generics);
     let mut value = quote!(request);
     let mut capture = TokenStream::new();
-    if let Some(signing) = &endpoint.signing {
-        capture = self::capture(spec, signing, fields);
+    if let Some(signing) = endpoint.signing {
+        capture = self::capture(signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, #decoded>);
         value = quote!(::wallet_core::Unverified::new(#value, signed));
     }
     let mut bearer = TokenStream::new();
     if endpoint.auth == Auth::Bearer {
-        bearer = quote!(let token = ::wallet_core::bearer(Self::META, request)?.into(););
+        bearer =
+            quote!(let token = ::core::convert::Into::into(::wallet_core::bearer(Self::META, request)?););
         decoded = quote!(::wallet_core::Bearer<'a, #decoded>);
         value = quote!(::wallet_core::Bearer { token, inner: #value });
     }
     let checks = checks(fields);
 
-    let response = match &endpoint.response_object {
-        Some(object) if spec.objects.iter().any(|known| known.name.text == object.text) => {
-            let object = pascal(object);
+    let response = match endpoint.response_object {
+        Some(object) => {
+            let object = pascal(object.name);
             quote! {
                 /// What the reply's `data` is.
                 pub type Response = super::#object;
@@ -196,7 +208,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
         }
         _ if endpoint.response_value.is_some() => {
             let value = endpoint.response_value.as_slice();
-            let (members, derives) = (wire.reply_members(value, &quote!(super::)), reply_derives());
+            let (members, derives) = (wire::reply_members(value, &quote!(super::)), reply_derives());
             quote! {
                 /// What the reply's `data` is.
                 #derives
@@ -206,20 +218,20 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
             }
         }
         _ => {
-            let members = wire.reply_members(&endpoint.response, &quote!(super::));
+            let members = wire::reply_members(endpoint.response, &quote!(super::));
             let derives = reply_derives();
             let top = endpoint.response.iter().filter(|field| field.top).map(|field| {
-                let (name, wire) = (snake(&field.name), &field.name.text);
+                let (name, wire) = (snake(field.name), field.name);
                 match field.required {
                     true => quote!(map.serialize_entry(#wire, &self.#name)?;),
-                    false => quote!(if let Some(value) = &self.#name { map.serialize_entry(#wire, value)?; }),
+                    false => quote!(if let ::core::option::Option::Some(value) = &self.#name { map.serialize_entry(#wire, value)?; }),
                 }
             });
             let top = endpoint.response.iter().any(|field| field.top).then(|| {
                 quote! {
-                    fn top<M: ::wallet_core::__private::serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                    fn top<M: ::wallet_core::__private::serde::ser::SerializeMap>(&self, map: &mut M) -> ::core::result::Result<(), M::Error> {
                         #(#top)*
-                        Ok(())
+                        ::core::result::Result::Ok(())
                     }
                 }
             });
@@ -236,7 +248,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
         #about
         pub mod #module {
             /// The endpoint.
-            #[derive(Debug, Clone, Copy)]
+            #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
             pub struct Endpoint;
 
             #record
@@ -250,9 +262,9 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                 type Response = Response;
                 type Error = super::ErrorCode;
 
-                fn decode<'a, B: AsRef<[u8]>>(
+                fn decode<'a, B: ::core::convert::AsRef<[u8]>>(
                     request: &'a ::wallet_core::__private::http::Request<B>,
-                ) -> Result<Self::Decoded<'a>, ::wallet_core::Fault> {
+                ) -> ::core::result::Result<Self::Decoded<'a>, ::wallet_core::Fault> {
                     #bearer
                     let mut slots = ::wallet_core::Slots::<#count>::of(Self::META.request, &Self::META.faults);
                     ::wallet_core::decode_fields(Self::META, index, request, &mut slots)?;
@@ -260,7 +272,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                     #capture
                     #checks
                     let request = Request { #read };
-                    Ok(#value)
+                    ::core::result::Result::Ok(#value)
                 }
             }
 
@@ -269,7 +281,7 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
                 #[allow(unused_variables)]
                 fn write_fields(
                     &self,
-                    signature: Option<&::wallet_core::Signature>,
+                    signature: ::core::option::Option<&::wallet_core::Signature>,
                     writer: &mut ::wallet_core::FieldWriter<'_>,
                 ) {
                     #write
@@ -284,16 +296,15 @@ fn endpoint_module(spec: &Spec, endpoint: &Endpoint, wire: &Wire<'_>) -> TokenSt
 }
 
 /// Keeps the texts of what is signed as they were received.
-fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
-    let known = spec.signings.iter().find(|known| known.id.text == signing.text);
-    let rule = constant("SIGNING_", known.map_or("fallback", |_| signing));
-    // Where each text that the rule names stands among the fields; the key stands in none.
-    let text = |name: &str| match fields.iter().position(|field| field.name.text == name) {
+fn capture(signing: &Signing<'_>, fields: &[Field<'_>]) -> TokenStream {
+    let rule = constant("SIGNING_", signing.id);
+    // Where each text that the scheme names is among the fields; the key is in none.
+    let text = |name: &str| match fields.iter().position(|field| field.name == name) {
         Some(at) => quote!(slots.text(#at).cloned()),
         None => quote!(::core::option::Option::None),
     };
-    let texts = known.iter().flat_map(|rule| &rule.canonical).map(|part| text(part));
-    let key_id = text(known.and_then(|rule| rule.key_id.as_deref()).unwrap_or_default());
+    let texts = signing.canonical.iter().map(|part| text(part.name));
+    let key_id = text(signing.key_id.unwrap_or_default());
     let given = match fields.iter().position(|field| field.kind == Kind::Signature) {
         Some(at) => quote!(::core::option::Option::Some(slots.required(#at)?)),
         None => quote!(::core::option::Option::None),
@@ -305,7 +316,7 @@ fn capture(spec: &Spec, signing: &Name, fields: &[Field]) -> TokenStream {
 }
 
 /// Fields that are checked although they are not in the type: a malformed time is refused before anything is hashed (R8).
-fn checks(fields: &[Field]) -> TokenStream {
+fn checks(fields: &[Field<'_>]) -> TokenStream {
     let checks = fields.iter().enumerate().filter_map(|(at, field)| match field.kind {
         Kind::Timestamp => Some(quote!(let _: ::wallet_core::types::Timestamp = slots.required(#at)?;)),
         _ => None,
@@ -314,34 +325,31 @@ fn checks(fields: &[Field]) -> TokenStream {
 }
 
 /// What is signed in its own fields.
-fn signed_in_fields<'s>(signing: Option<&'s Name>, fields: &[Field]) -> Option<&'s Name> {
-    signing.filter(|_| fields.iter().any(|field| field.kind == Kind::Signature))
+fn signed_in_fields<'s>(signing: Option<&'s Signing<'s>>) -> Option<&'s Signing<'s>> {
+    signing.filter(|signing| !signing.in_headers())
 }
 
-fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
-    let (about, module) = (doc(&link.doc, &link.origin), snake(&link.id));
-    let meta = constant("LINK_", &link.id);
-    let fields = &link.fields;
+fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
+    let (about, module) = (doc(&link.doc, &link.origin), snake(link.id));
+    let meta = constant("LINK_", link.id);
+    let fields = link.fields;
     let (generics, count, record) =
-        (wire.generics(fields), fields.len(), wire.record("Link", &about, fields));
+        (wire::generics(fields), fields.len(), wire::record("Link", &about, fields));
     let elided = if generics.is_empty() { TokenStream::new() } else { quote!(<'_>) };
-    let (read, write) = (Wire::read(fields), Wire::write(fields));
-    let signing = signed_in_fields(link.signing.as_ref(), fields);
-    let write_signed = Wire::signed(spec, signing, fields);
+    let (read, write) = (wire::read(fields), wire::write(fields));
+    let signing = signed_in_fields(link.signing);
+    let write_signed = wire::signed(signing, fields);
     let (mut decoded, mut value, mut capture) = (quote!(Link #generics), quote!(link), TokenStream::new());
     if let Some(signing) = signing {
-        capture = self::capture(spec, signing, fields);
+        capture = self::capture(signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, Link #generics>);
         value = quote!(::wallet_core::Unverified::new(link, signed));
     }
     let checks = checks(fields);
-    let by = discriminator(spec);
+    let by = spec.link_discriminator().unwrap_or_default();
     let members = fields.iter().enumerate().map(|(at, Field { name, fixed, .. })| match fixed {
-        Some(fixed) if name.text == by => quote!(slots.fill(#at, #fixed);),
-        _ => {
-            let wire = &name.text;
-            quote!(let rest = slots.read_encoded(#at, ::wallet_core::lead!(#wire).link, rest)?;)
-        }
+        Some(fixed) if *name == by => quote!(slots.fill(#at, #fixed);),
+        _ => quote!(let rest = slots.read_encoded(#at, ::wallet_core::lead!(#name).link, rest)?;),
     });
     quote! {
         #about
@@ -358,7 +366,7 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
             pub fn decode<'a>(
                 json: &'a str,
                 warnings: &mut ::wallet_core::json::Warnings,
-            ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
+            ) -> ::core::result::Result<Decoded<'a>, ::wallet_core::link::LinkError> {
                 let mut slots = slots();
                 slots.read_object(index, json, warnings)?;
                 finish(&mut slots)
@@ -366,7 +374,7 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
 
             /// No slot filled.
             pub(super) fn slots<'a>() -> ::wallet_core::Slots<'a, #count> {
-                ::wallet_core::Slots::of(super::meta::#meta.fields, super::meta::FAULTS)
+                ::wallet_core::Slots::of(super::meta::#meta.fields, &super::meta::PLATFORM.faults)
             }
 
             /// Fills `slots` from what follows the member that tells links apart, while it is percent-encoded, as encoders
@@ -375,19 +383,19 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
             pub(super) fn read_encoded<'a>(
                 slots: &mut ::wallet_core::Slots<'a, #count>,
                 rest: &'a str,
-            ) -> Option<()> {
+            ) -> ::core::option::Option<()> {
                 #(#members)*
                 (rest == "%7D").then_some(())
             }
 
             pub(super) fn finish<'a>(
                 slots: &mut ::wallet_core::Slots<'a, #count>,
-            ) -> Result<Decoded<'a>, ::wallet_core::link::LinkError> {
+            ) -> ::core::result::Result<Decoded<'a>, ::wallet_core::link::LinkError> {
                 slots.check()?;
                 #capture
                 #checks
                 let link = Link { #read };
-                Ok(#value)
+                ::core::result::Result::Ok(#value)
             }
 
             impl ::wallet_core::link::OutgoingLink for Link #elided {
@@ -395,7 +403,7 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
                 #[allow(unused_variables)]
                 fn write_fields(
                     &self,
-                    signature: Option<&::wallet_core::Signature>,
+                    signature: ::core::option::Option<&::wallet_core::Signature>,
                     writer: &mut ::wallet_core::FieldWriter<'_>,
                 ) {
                     #write
@@ -409,54 +417,38 @@ fn link_module(spec: &Spec, link: &Link, wire: &Wire<'_>) -> TokenStream {
     }
 }
 
-/// The fixed value of a link's member.
-fn fixed<'s>(link: &'s Link, name: &str) -> Option<&'s str> {
-    link.fields.iter().find(|field| field.name.text == name).and_then(|field| field.fixed.as_deref())
-}
-
-/// The name of the member that tells links apart: each link has another fixed value of it.
-fn discriminator(spec: &Spec) -> &str {
-    let by = spec.links.first().into_iter().flat_map(|link| &link.fields).find(|field| {
-        let mut values: Vec<_> = spec.links.iter().filter_map(|link| fixed(link, &field.name.text)).collect();
-        values.sort_unstable();
-        values.dedup();
-        values.len() == spec.links.len()
-    });
-    by.map_or("", |field| &field.name.text)
-}
-
 /// `AnyLink`: one variant a link, told apart by a member with a fixed value.
-fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
+fn any_link(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
     if spec.links.is_empty() {
         return TokenStream::new();
     }
-    let by = discriminator(spec);
+    let by = spec.link_discriminator().unwrap_or_default();
     let variants = spec.links.iter().map(|link| {
-        let (doc, name, module) = (doc(&link.doc, &link.origin), pascal(&link.id), snake(&link.id));
+        let (doc, name, module) = (doc(&link.doc, &link.origin), pascal(link.id), snake(link.id));
         quote!(#doc #name(#module::Decoded<'a>))
     });
     let arms = spec.links.iter().map(|link| {
-        let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
+        let (name, module, value) = (pascal(link.id), snake(link.id), link.fixed(by).unwrap_or_default());
         quote!(::core::option::Option::Some(#value) => #module::decode(json, &mut warnings).map(Self::#name)?)
     });
     let encoded_arms = spec.links.iter().map(|link| {
-        let (name, module, value) = (pascal(&link.id), snake(&link.id), fixed(link, by).unwrap_or_default());
+        let (name, module, value) = (pascal(link.id), snake(link.id), link.fixed(by).unwrap_or_default());
         let first = format!("%7B%22{by}%22:%22{value}%22");
         quote! {
             if let ::core::option::Option::Some(rest) = encoded.strip_prefix(#first) {
                 let mut slots = #module::slots();
                 if #module::read_encoded(&mut slots, rest).is_some() {
-                    return Ok((Self::#name(#module::finish(&mut slots)?), payload.warnings));
+                    return ::core::result::Result::Ok((Self::#name(#module::finish(&mut slots)?), payload.warnings));
                 }
             }
         }
     });
-    let schemes =
-        (spec.profiles.iter().flat_map(|profile| [&profile.scheme].into_iter().chain(&profile.read_also)))
-            .chain(spec.links.iter().map(|link| &link.qr_scheme));
+    let schemes = (spec.profiles.iter())
+        .flat_map(|profile| [profile.scheme].into_iter().chain(profile.read_also.iter().copied()))
+        .chain(spec.links.iter().map(|link| link.qr_scheme));
     quote! {
         /// A link of any kind of this platform.
-        #[derive(Debug)]
+        #[derive(::core::fmt::Debug)]
         #vis enum AnyLink<'a> { #(#variants),* }
 
         impl<'a> AnyLink<'a> {
@@ -467,10 +459,10 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
             /// [`LinkError`](::wallet_core::link::LinkError).
             pub fn read(
                 payload: &'a ::wallet_core::link::Payload<'_>,
-            ) -> Result<(Self, ::wallet_core::json::Warnings), ::wallet_core::link::LinkError> {
+            ) -> ::core::result::Result<(Self, ::wallet_core::json::Warnings), ::wallet_core::link::LinkError> {
                 const SCHEMES: &[&str] = &[#(#schemes),*];
-                if !SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(payload.scheme)) {
-                    return Err(::wallet_core::link::LinkError::UnknownScheme);
+                if !::wallet_core::link::is_one_of(payload.scheme, SCHEMES) {
+                    return ::core::result::Result::Err(::wallet_core::link::LinkError::UnknownScheme);
                 }
                 if let ::core::option::Option::Some(encoded) = payload.encoded() {
                     #(#encoded_arms)*
@@ -478,39 +470,34 @@ fn any_link(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
                 let (json, mut warnings) = (payload.json()?, payload.warnings);
                 let link = match ::wallet_core::link::peek(json, #by)?.as_deref() {
                     #(#arms,)*
-                    _ => return Err(::wallet_core::link::LinkError::UnknownType),
+                    _ => return ::core::result::Result::Err(::wallet_core::link::LinkError::UnknownType),
                 };
-                Ok((link, warnings))
+                ::core::result::Result::Ok((link, warnings))
             }
         }
     }
 }
 
 /// `Profile`: the platforms that speak this protocol.
-fn profiles(spec: &Spec) -> TokenStream {
+fn profiles(spec: &Spec<'_>) -> TokenStream {
     if spec.profiles.is_empty() {
         return TokenStream::new();
     }
     let variants = spec.profiles.iter().map(|profile| {
-        let (doc, name) = (doc(&profile.doc, &profile.origin), pascal(&profile.id));
+        let (doc, name) = (doc(&profile.doc, &profile.origin), pascal(profile.id));
         quote!(#doc #name)
     });
-    let names: Vec<_> = spec.profiles.iter().map(|profile| pascal(&profile.id)).collect();
-    let constants = spec.profiles.iter().map(|profile| constant("PROFILE_", &profile.id));
-    let mut keys: Vec<&str> = spec
-        .profiles
-        .iter()
-        .flat_map(|profile| &profile.values)
-        .map(|(name, _)| name.text.as_str())
-        .collect();
+    let names: Vec<_> = spec.profiles.iter().map(|profile| pascal(profile.id)).collect();
+    let constants = spec.profiles.iter().map(|profile| constant("PROFILE_", profile.id));
+    let mut keys: Vec<&str> =
+        spec.profiles.iter().flat_map(|profile| profile.values).map(|(name, _)| *name).collect();
     keys.sort_unstable();
     keys.dedup();
     let values = keys.into_iter().map(|key| {
         let (about, method) = (format!("Its {}.", key.replace('_', " ")), snake(key));
         let arms = spec.profiles.iter().map(|profile| {
-            let value =
-                profile.values.iter().find(|(name, _)| name.text == key).map_or("", |(_, value)| value);
-            let name = pascal(&profile.id);
+            let value = profile.values.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| *value);
+            let name = pascal(profile.id);
             quote!(Self::#name => #value)
         });
         quote! {
@@ -522,7 +509,7 @@ fn profiles(spec: &Spec) -> TokenStream {
     });
     quote! {
         /// A platform that speaks this protocol.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::cmp::PartialOrd, ::core::cmp::Ord, ::core::hash::Hash)]
         pub enum Profile { #(#variants),* }
 
         impl Profile {
@@ -544,20 +531,20 @@ fn profiles(spec: &Spec) -> TokenStream {
     }
 }
 
-fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenStream {
-    let (about, module) = (doc(&callback.doc, &callback.origin), snake(&callback.id));
-    let meta = constant("CALLBACK_", &callback.id);
-    let fields = &callback.fields;
+fn callback_module(callback: &Callback<'_>) -> TokenStream {
+    let (about, module) = (doc(&callback.doc, &callback.origin), snake(callback.id));
+    let meta = constant("CALLBACK_", callback.id);
+    let fields = callback.fields;
     let (generics, count, record) =
-        (wire.generics(fields), fields.len(), wire.record("Payload", &about, fields));
-    let (read, write) = (Wire::read(fields), Wire::write(fields));
-    let signing = signed_in_fields(callback.signing.as_ref(), fields);
-    let write_signed = Wire::signed(spec, signing, fields);
+        (wire::generics(fields), fields.len(), wire::record("Payload", &about, fields));
+    let (read, write) = (wire::read(fields), wire::write(fields));
+    let signing = signed_in_fields(callback.signing);
+    let write_signed = wire::signed(signing, fields);
     let (mut decoded, mut value, mut capture) =
         (quote!(Payload #generics), quote!(payload), TokenStream::new());
     let mut rule = quote!(::core::option::Option::None);
     if let Some(signing) = signing {
-        capture = self::capture(spec, signing, fields);
+        capture = self::capture(signing, fields);
         decoded = quote!(::wallet_core::Unverified<'a, Payload #generics>);
         value = quote!(::wallet_core::Unverified::new(payload, signed));
         rule = quote!(super::meta::#meta.signing);
@@ -567,7 +554,7 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
         #about
         pub mod #module {
             /// The callback.
-            #[derive(Debug, Clone, Copy)]
+            #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
             pub struct Callback;
 
             #record
@@ -576,7 +563,7 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
                 #[allow(unused_variables)]
                 fn write(
                     &self,
-                    signature: Option<&::wallet_core::Signature>,
+                    signature: ::core::option::Option<&::wallet_core::Signature>,
                     writer: &mut ::wallet_core::FieldWriter<'_>,
                 ) {
                     #write
@@ -593,23 +580,23 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
                 type Payload<'a> = Payload #generics;
                 type Decoded<'a> = #decoded;
 
-                fn decode(form: &[u8]) -> Result<Self::Decoded<'_>, ::wallet_core::Fault> {
-                    let mut slots = ::wallet_core::decode_callback::<#count>(Self::META, super::meta::FAULTS, index, form)?;
+                fn decode(form: &[u8]) -> ::core::result::Result<Self::Decoded<'_>, ::wallet_core::Fault> {
+                    let mut slots = ::wallet_core::decode_callback::<#count>(Self::META, index, form)?;
                     #capture
                     #checks
                     let payload = Payload { #read };
-                    Ok(#value)
+                    ::core::result::Result::Ok(#value)
                 }
 
                 fn encode(
                     payload: &Self::Payload<'_>,
-                    signer: Option<&::wallet_core::Signer<'_>>,
+                    signer: ::core::option::Option<&::wallet_core::Signer<'_>>,
                     out: &mut ::std::vec::Vec<u8>,
-                ) -> Result<(), ::wallet_core::EncodeError> {
+                ) -> ::core::result::Result<(), ::wallet_core::EncodeError> {
                     let signature =
                         ::wallet_core::sign(#rule, signer, |canonical| payload.write_signed(canonical))?;
                     payload.write(signature.as_ref(), &mut ::wallet_core::FieldWriter::form(out));
-                    Ok(())
+                    ::core::result::Result::Ok(())
                 }
             }
         }
@@ -617,53 +604,49 @@ fn callback_module(spec: &Spec, callback: &Callback, wire: &Wire<'_>) -> TokenSt
 }
 
 /// `AnyRequest`: one variant an endpoint, routed and decoded in one step.
-fn router(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
+fn router(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
     let variants = spec.endpoints.iter().map(|endpoint| {
         let (doc, name, module) =
-            (doc(&endpoint.doc, &endpoint.origin), pascal(&endpoint.id), snake(&endpoint.id));
+            (doc(&endpoint.doc, &endpoint.origin), pascal(endpoint.id), snake(endpoint.id));
         quote!(#doc #name(<#module::Endpoint as ::wallet_core::Endpoint>::Decoded<'a>))
     });
     let metas = spec.endpoints.iter().map(|endpoint| {
-        let (name, module) = (pascal(&endpoint.id), snake(&endpoint.id));
+        let (name, module) = (pascal(endpoint.id), snake(endpoint.id));
         quote!(Self::#name(_) => <#module::Endpoint as ::wallet_core::Endpoint>::META)
     });
     let mut paths: Vec<&str> = Vec::new();
-    for endpoint in &spec.endpoints {
-        for path in std::iter::once(&endpoint.path).chain(&endpoint.also_at) {
-            if !paths.contains(&path.text.as_str()) {
-                paths.push(&path.text);
+    for endpoint in spec.endpoints {
+        for path in endpoint.paths() {
+            if !paths.contains(&path) {
+                paths.push(path);
             }
         }
     }
     let arms = paths.iter().map(|path| {
-        let here: Vec<&Endpoint> = spec
-            .endpoints
-            .iter()
-            .filter(|endpoint| {
-                std::iter::once(&endpoint.path).chain(&endpoint.also_at).any(|p| p.text == **path)
-            })
-            .collect();
-        let mut methods: Vec<&str> = here.iter().flat_map(|e| e.methods.iter().map(|m| method(*m))).collect();
+        let at_path = |endpoint: &&Endpoint<'_>| endpoint.paths().any(|known| known == *path);
+        let here: Vec<&Endpoint<'_>> = spec.endpoints.iter().copied().filter(at_path).collect();
+        let mut methods: Vec<&str> =
+            here.iter().flat_map(|e| e.methods).map(|method| method.word()).collect();
         methods.sort_unstable();
         methods.dedup();
         let allow = methods.join(", ");
         let by_method = methods.iter().map(|name| {
-            let here: Vec<&Endpoint> =
-                here.iter().copied().filter(|e| e.methods.iter().any(|m| method(*m) == *name)).collect();
+            let has = |endpoint: &&Endpoint<'_>| endpoint.methods.iter().any(|method| method.word() == *name);
+            let here: Vec<&Endpoint<'_>> = here.iter().copied().filter(has).collect();
             let decode = one_of(&here);
             quote!(#name => #decode,)
         });
         quote! {
             #path => match request.method().as_str() {
                 #(#by_method)*
-                _ => Err(::wallet_core::DecodeError::WrongMethod { allow: #allow }),
+                _ => ::core::result::Result::Err(::wallet_core::DecodeError::WrongMethod { allow: #allow }),
             },
         }
     });
-    let (base, lifetime) = (&spec.base_path, (!spec.endpoints.is_empty()).then(|| quote!(<'a>)));
+    let (base, lifetime) = (spec.base_path, (!spec.endpoints.is_empty()).then(|| quote!(<'a>)));
     quote! {
         /// A request of any endpoint of this platform.
-        #[derive(Debug)]
+        #[derive(::core::fmt::Debug)]
         #vis enum AnyRequest #lifetime { #(#variants),* }
 
         impl #lifetime AnyRequest #lifetime {
@@ -672,15 +655,15 @@ fn router(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
             /// # Errors
             /// [`DecodeError`](::wallet_core::DecodeError): no such path, another method, or a fault of the endpoint.
             #[allow(unused_variables)]
-            pub fn decode<B: AsRef<[u8]>>(
+            pub fn decode<B: ::core::convert::AsRef<[u8]>>(
                 request: &'a ::wallet_core::__private::http::Request<B>,
-            ) -> Result<Self, ::wallet_core::DecodeError> {
-                let Some(path) = request.uri().path().strip_prefix(#base) else {
-                    return Err(::wallet_core::DecodeError::NoRoute);
+            ) -> ::core::result::Result<Self, ::wallet_core::DecodeError> {
+                let ::core::option::Option::Some(path) = request.uri().path().strip_prefix(#base) else {
+                    return ::core::result::Result::Err(::wallet_core::DecodeError::NoRoute);
                 };
                 match path {
                     #(#arms)*
-                    _ => Err(::wallet_core::DecodeError::NoRoute),
+                    _ => ::core::result::Result::Err(::wallet_core::DecodeError::NoRoute),
                 }
             }
 
@@ -690,38 +673,34 @@ fn router(spec: &Spec, vis: &syn::Visibility) -> TokenStream {
             }
         }
 
-        fn decode_as<'a, E: ::wallet_core::Endpoint, B: AsRef<[u8]>>(
+        fn decode_as<'a, E: ::wallet_core::Endpoint, B: ::core::convert::AsRef<[u8]>>(
             request: &'a ::wallet_core::__private::http::Request<B>,
-        ) -> Result<E::Decoded<'a>, ::wallet_core::DecodeError> {
+        ) -> ::core::result::Result<E::Decoded<'a>, ::wallet_core::DecodeError> {
             E::decode(request).map_err(|fault| ::wallet_core::DecodeError::Bad { endpoint: E::META, fault })
         }
     }
 }
 
 /// Decodes as the one endpoint, or as that whose fixed field fits; the first reports what fits none.
-fn one_of(here: &[&Endpoint]) -> TokenStream {
+fn one_of(here: &[&Endpoint<'_>]) -> TokenStream {
     let Some((first, others)) = here.split_first() else {
-        return quote!(Err(::wallet_core::DecodeError::NoRoute));
+        return quote!(::core::result::Result::Err(::wallet_core::DecodeError::NoRoute));
     };
-    let decode = |endpoint: &Endpoint| {
-        let (name, module) = (pascal(&endpoint.id), snake(&endpoint.id));
+    let decode = |endpoint: &Endpoint<'_>| {
+        let (name, module) = (pascal(endpoint.id), snake(endpoint.id));
         quote!(decode_as::<#module::Endpoint, B>(request).map(Self::#name))
     };
     let mut all = decode(first);
-    let module = snake(&first.id);
+    let module = snake(first.id);
     let count = first.request.len();
     for other in others.iter().rev() {
         let Some(field) = first.discriminator(other) else { continue };
-        let at = first.request.iter().position(|known| known.name.text == field.name.text);
-        let wanted = other
-            .request
-            .iter()
-            .find(|known| known.name.text == field.name.text)
-            .and_then(|f| f.fixed.as_ref());
+        let at = first.request.iter().position(|known| known.name == field.name);
+        let wanted = other.request.iter().find(|known| known.name == field.name).and_then(|f| f.fixed);
         let decode = decode(other);
         all = quote! {
             if ::wallet_core::peek::<#count, B>(<#module::Endpoint as ::wallet_core::Endpoint>::META, #module::index, request, #at)
-                .as_deref() == Some(#wanted) { #decode } else { #all }
+                .as_deref() == ::core::option::Option::Some(#wanted) { #decode } else { #all }
         };
     }
     all

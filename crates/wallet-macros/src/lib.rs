@@ -10,22 +10,22 @@
 //! Beside the struct it makes a module for each endpoint (`pre_pay::{Endpoint, Request, Response}`) and callback, the
 //! spec's types and objects, `enum ErrorCode`, `enum Refusal`, `mod lifetimes`, `mod limits`, `enum AnyRequest` that
 //! routes and decodes in one step, and `impl Platform`. One spec a Rust module, so that the names of two platforms never
-//! meet. `#[wallet(spec_text = "…")]` takes the text itself.
+//! meet. `#[wallet(spec_text = "…")]` takes the text itself, and `#[wallet(crate = "facade::core")]` says where
+//! `wallet-core` is for a crate that has it through another.
 //!
 //! All faults of a spec are reported at once, and what could be read is still made, so that the users of a type are not
 //! buried in follow-up errors. This crate knows kinds and never a platform.
 
 mod expand;
-mod meta;
 mod names;
 mod wire;
 
 use std::path::Path;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{DeriveInput, LitStr};
-use wallet_spec::{Source, Spec};
+use wallet_spec::{Arena, Source, Spec};
 
 /// Makes sans-IO types of a platform's spec. See the [crate's documentation](crate).
 #[proc_macro_derive(WalletApi, attributes(wallet))]
@@ -39,6 +39,7 @@ struct Arguments {
     spec: Option<LitStr>,
     rules: Option<LitStr>,
     spec_text: Option<LitStr>,
+    core: Option<LitStr>,
 }
 
 fn arguments(input: &DeriveInput) -> syn::Result<Arguments> {
@@ -49,7 +50,8 @@ fn arguments(input: &DeriveInput) -> syn::Result<Arguments> {
                 Some("spec") => &mut arguments.spec,
                 Some("rules") => &mut arguments.rules,
                 Some("spec_text") => &mut arguments.spec_text,
-                _ => return Err(meta.error("expected `spec`, `rules` or `spec_text`")),
+                Some("crate") => &mut arguments.core,
+                _ => return Err(meta.error("expected `spec`, `rules`, `spec_text` or `crate`")),
             };
             *slot = Some(meta.value()?.parse()?);
             Ok(())
@@ -75,7 +77,7 @@ fn file(path: &LitStr) -> syn::Result<(Source, TokenStream)> {
     })?;
     let from_root = format!("/{name}");
     let rebuild = quote!(
-        const _: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #from_root));
+        const _: &str = ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #from_root));
     );
     Ok((Source::new(name, text), rebuild))
 }
@@ -105,8 +107,64 @@ fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
         }
         None => None,
     };
-    let (spec, faults) = Spec::read(&source, rules.as_ref());
+    let arena = Arena::new();
+    let (spec, faults) = Spec::read(&arena, &source, rules.as_ref());
     let errors = faults.iter().map(|fault| syn::Error::new(place, fault).into_compile_error());
+    let named = (spec.types.iter().map(|named| named.name))
+        .chain(spec.choices.iter().map(|choice| choice.name))
+        .chain(spec.objects.iter().map(|object| object.name));
+    if let Some(name) = named.into_iter().find(|name| input.ident == wallet_spec::names::pascal(name)) {
+        let message = format!("the spec declares `{name}`, and this struct has its name: rename one of them");
+        return Err(syn::Error::new(input.ident.span(), message));
+    }
     let items = expand::expand(&spec, &input.ident, &input.vis);
+    let items = match &arguments.core {
+        Some(path) => in_crate(items, &path.parse::<syn::Path>()?),
+        None => items,
+    };
     Ok(quote!(#rebuild #(#errors)* #items))
+}
+
+/// Generated code says `::wallet_core`, in paths and in the texts of attributes. Puts another path in its place.
+fn in_crate(tokens: TokenStream, core: &syn::Path) -> TokenStream {
+    const CORE: &str = "::wallet_core";
+    let path = quote!(#core);
+    let text = path.to_string().replace(' ', "");
+    let mut out = TokenStream::new();
+    // The two colons of a path that may turn out to be the core's.
+    let mut colons: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                colons.push(TokenTree::Punct(punct));
+                continue;
+            }
+            TokenTree::Ident(ident) if ident == "wallet_core" && colons.len() >= 2 => {
+                colons.truncate(colons.len() - 2); // a third is that of `name: ::wallet_core::Type`
+                out.extend(colons.drain(..));
+                out.extend(path.clone());
+            }
+            other => {
+                out.extend(colons.drain(..));
+                out.extend([match other {
+                    TokenTree::Group(group) => {
+                        let mut inner = Group::new(group.delimiter(), in_crate(group.stream(), core));
+                        inner.set_span(group.span());
+                        TokenTree::Group(inner)
+                    }
+                    TokenTree::Literal(literal) if literal.to_string().contains(CORE) => {
+                        match syn::parse_str::<LitStr>(&literal.to_string()) {
+                            Ok(known) => {
+                                TokenTree::Literal(Literal::string(&known.value().replace(CORE, &text)))
+                            }
+                            Err(_) => TokenTree::Literal(literal),
+                        }
+                    }
+                    other => other,
+                }]);
+            }
+        }
+    }
+    out.extend(colons);
+    out
 }

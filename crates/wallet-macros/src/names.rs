@@ -2,44 +2,16 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use wallet_spec::{Basis, Origin, Text};
+use wallet_spec::{Basis, Origin, Text, names};
 
-/// `trade_id` is `trade_id`; keywords become raw; `portraitUri` becomes `portrait_uri`.
+/// A module, field or function; keywords become raw.
 pub(crate) fn snake(name: &str) -> Ident {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            if !out.is_empty() && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.push(c.to_ascii_lowercase());
-        } else if c.is_ascii_alphanumeric() || c == '_' {
-            out.push(c);
-        } else {
-            out.push('_');
-        }
-    }
-    if !out.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        out.insert(0, '_');
-    }
-    identifier(&out)
+    identifier(&names::snake(name))
 }
 
-/// `trade_id` becomes `TradeId`.
+/// A type or variant.
 pub(crate) fn pascal(name: &str) -> Ident {
-    let mut out = String::new();
-    let mut upper = true;
-    for c in name.chars() {
-        if c == '_' || !c.is_ascii_alphanumeric() {
-            upper = true;
-        } else if upper {
-            out.push(c.to_ascii_uppercase());
-            upper = false;
-        } else {
-            out.push(c);
-        }
-    }
-    identifier(&out)
+    identifier(&names::pascal(name))
 }
 
 /// `trade_id` becomes `PREFIX_TRADE_ID`.
@@ -54,7 +26,7 @@ fn identifier(text: &str) -> Ident {
 }
 
 /// Documentation: the English text, the Chinese one beside it, and where the fact stands.
-pub(crate) fn doc(text: &Text, origin: &Origin) -> TokenStream {
+pub(crate) fn doc(text: &Text<'_>, origin: &Origin<'_>) -> TokenStream {
     let mut lines = format!("{} ({}).", text.en.trim_end_matches('.'), text.zh.trim_end_matches('。'));
     let place = match (origin.basis, origin.line) {
         (Basis::Documented, Some(line)) => format!("Line {line} of the document"),
@@ -62,7 +34,7 @@ pub(crate) fn doc(text: &Text, origin: &Origin) -> TokenStream {
         (Basis::Public, _) => "From other public documents of the platform".to_owned(),
         (Basis::Ours, _) => "A choice of this project".to_owned(),
     };
-    let rule = origin.rule.as_deref().map(|rule| format!("rule {rule}"));
+    let rule = origin.rule.map(|rule| format!("rule {rule}"));
     let note: Vec<String> = std::iter::once(place).filter(|place| !place.is_empty()).chain(rule).collect();
     if !note.is_empty() {
         let mut note = note.join("; ");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
-use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified};
+use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified, VerifyingKey};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::passwords::Proof;
@@ -434,7 +434,8 @@ impl AppKeys {
     /// # Errors
     /// [`Refusal::SignInvalid`] or [`Refusal::SignExpired`].
     pub fn verify<T>(&self, signed: Unverified<'_, T>, vault: &Vault, now: UnixTime) -> Result<T, Refused> {
-        signed.verify(vault.crypto(), self.secrets(), now).map_err(|fault| {
+        let keys = self.secrets().map(|secret| VerifyingKey::Secret(vault.crypto(), secret));
+        signed.verify(keys, now).map_err(|fault| {
             Refused::new(match fault {
                 SignatureFault::Expired => Refusal::SignExpired,
                 _ => Refusal::SignInvalid,

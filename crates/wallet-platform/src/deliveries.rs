@@ -6,6 +6,7 @@ use wallet_api::fomo::payment_result;
 use wallet_api::vas::{self, payment};
 use wallet_core::{
     Callback as _, CallbackMeta, Delivery, DeliveryState, Input, Lang, Output, Snapshot, UnixTime,
+    acknowledges,
 };
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
@@ -453,7 +454,7 @@ impl AttemptResult {
         let beginning = &body[..body.len().min(REPLY_KEPT)];
         Self::Reply {
             status,
-            acknowledges: callback.meta().schedule.acknowledged_by.accepts(status, body),
+            acknowledges: acknowledges(callback.meta().schedule.acknowledged_by, status, body),
             beginning: (!body.is_empty()).then(|| String::from_utf8_lossy(beginning).into_owned()),
         }
     }

@@ -332,7 +332,7 @@ pub(crate) fn bearer<'r>(
 
 /// The scope that the spec asks of an endpoint's bearer.
 pub(crate) fn scope_of<E: Endpoint>() -> &'static str {
-    E::META.scope.unwrap_or_default()
+    E::META.scope.map_or("", |scope| scope.id)
 }
 
 /// The user of an access token, if it has the scope.

@@ -133,7 +133,8 @@ impl Claimed {
                 let address = link::append_query(&self.address(), query);
                 // The fragment is for browsers.
                 let address = address.split('#').next().unwrap_or_default();
-                let request = http::Request::builder().method(payment::Callback::META.method).uri(address);
+                let method = payment::Callback::META.method.word();
+                let request = http::Request::builder().method(method).uri(address);
                 request.body(Vec::new()).map_err(|_| damaged(VasOrder::TABLE))
             }
         }
@@ -145,7 +146,12 @@ impl Claimed {
 ///
 /// # Errors
 /// A fault of the platform: the row is damaged, or the key cannot sign.
-pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Result<String, Halt> {
+pub fn signed_payment(
+    order: &VasOrder,
+    app: &VasApp,
+    key: &dyn RsaSigner,
+    now: UnixTime,
+) -> Result<String, Halt> {
     let payload = payment::Payload {
         uuid: app.uuid.as_str().into(),
         order_id: order.order_id.as_str().into(),
@@ -157,7 +163,7 @@ pub fn signed_payment(order: &VasOrder, app: &VasApp, key: &dyn RsaSigner) -> Re
         callback_url: order.callback_url.as_str().into(),
     };
     let mut query = Vec::with_capacity(1024);
-    payment::Callback::encode(&payload, Some(&Signer::Rsa(key)), &mut query)
+    payment::Callback::encode(&payload, Some(&Signer::rsa(key, now)), &mut query)
         .map_err(|_| damaged(VasOrder::TABLE))?;
     Ok(String::from_utf8(query).unwrap_or_default()) // a form is ASCII
 }
@@ -201,18 +207,16 @@ fn payment_result_request(
     // Its signature stands in headers, not in a field.
     payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;
     let mut request = http::Request::builder()
-        .method(meta.method)
+        .method(meta.method.word())
         .uri(transfer.server_uri.as_str())
         .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     if let Some(rule) = meta.signing {
         let keys = AppKeys::open(app, now, vault)?;
         let id = transfer_id.to_string();
-        let signature =
-            webhook::sign(vault.crypto(), rule, keys.secrets().map(str::as_bytes), &id, now, &body);
-        request = request
-            .header(webhook::ID, id)
-            .header(webhook::TIMESTAMP, now.secs().to_string())
-            .header(webhook::SIGNATURE, signature);
+        let secrets = keys.secrets().map(str::as_bytes);
+        for (name, value) in webhook::sign(vault.crypto(), rule, secrets, &id, now, &body) {
+            request = request.header(name, value);
+        }
     }
     request.body(body).map_err(|_| damaged(Transfer::TABLE))
 }

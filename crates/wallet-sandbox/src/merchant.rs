@@ -497,7 +497,7 @@ impl<T: Transport + Clone> Merchant<T> {
                     callback_url: format!("{}/shop/callback/{}/pay", side.access.origin, profile.meta().id)
                         .into(),
                 };
-                let signer = Signer::Rsa(&side.signer);
+                let signer = Signer::rsa(&side.signer, now);
                 let qr = order.link(&side.access.uuid).qr(Some(&signer));
                 let qr = qr.map_err(|error| Stopped::Failed(in_words(&error)))?;
                 bought.unit = profile.asset().to_owned();
@@ -600,7 +600,8 @@ impl<T: Transport + Clone> Merchant<T> {
     /// The callback of the VAS or the Lafi wallet; what is answered.
     pub(crate) fn vas_callback(&self, profile: Profile, query: &str) -> &'static str {
         let Some(side) = self.side(profile) else { return PaymentCallback::rejection() };
-        let callback = match PaymentCallback::receive(query, &side.access.uuid, &side.verifier) {
+        let callback = match PaymentCallback::receive(query, &side.access.uuid, &side.verifier, (self.now)())
+        {
             Ok(callback) => callback,
             Err(error) => {
                 self.log(format!("a callback is not believed: {error}"));

@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use wallet_core::crypto::RsaSigner;
-use wallet_core::{Transport as _, UnixTime, in_words};
+use wallet_core::{Acknowledgement, CallbackMeta, Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
@@ -67,15 +67,18 @@ struct Inner {
 /// Keys that are kept.
 const KEYS: usize = 1_000;
 
-/// The longest that an attempt of any callback may take, and the most that is read of a reply.
-fn limits() -> Limits {
-    let metas = [CallbackKind::PaymentResult.meta(), CallbackKind::Payment.meta()];
-    let deadline = metas.iter().map(|meta| meta.deadline_ms).max().unwrap_or_default();
-    let max_body = metas.iter().map(|meta| meta.max_reply_bytes).max().unwrap_or_default();
+/// How long one attempt of a callback may take, and how much of the reply is read.
+fn limits(meta: &CallbackMeta) -> Limits {
     Limits {
-        deadline: Duration::from_millis(deadline),
-        max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+        deadline: Duration::from_millis(meta.deadline_ms),
+        max_body: usize::try_from(meta.max_reply_bytes).unwrap_or(usize::MAX),
     }
+}
+
+/// The longest that an attempt of any callback may take.
+fn longest() -> Duration {
+    let metas = [CallbackKind::PaymentResult.meta(), CallbackKind::Payment.meta()];
+    metas.iter().map(|meta| limits(meta).deadline).max().unwrap_or_default()
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -101,8 +104,7 @@ impl Callbacks {
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
         let connector = https(GuardedConnector::new(addresses));
-        let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new())
-            .with_limits(limits());
+        let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new());
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -173,7 +175,7 @@ impl Callbacks {
                 () = self.inner.wake.notified() => {}
             }
         }
-        let end = Instant::now() + limits().deadline + Duration::from_secs(1);
+        let end = Instant::now() + longest() + Duration::from_secs(1);
         while !self.inner.claimed().is_empty() && Instant::now() < end {
             let nap = (Instant::now() + NAP_AT_END).min(end);
             let _ = tokio::time::timeout_at(nap, self.inner.ended.notified()).await;
@@ -406,11 +408,11 @@ impl Inner {
         order: &VasOrder,
         app: &VasApp,
     ) -> Result<String, String> {
-        let (inner, order, app) = (self.clone(), order.clone(), app.clone());
+        let (inner, order, app, now) = (self.clone(), order.clone(), app.clone(), self.store.now());
         let signed = tokio::task::spawn_blocking(move || {
             let key = inner.key(&app)?;
             let damaged = |_| "the order's row is damaged, or the key cannot sign".to_owned();
-            wire::signed_payment(&order, &app, &*key).map_err(damaged)
+            wire::signed_payment(&order, &app, &*key, now).map_err(damaged)
         });
         let query = signed.await.map_err(|error| error.to_string())??;
         loop {
@@ -456,14 +458,13 @@ impl Inner {
         };
         let (seen, began) =
             (self.observer.as_ref().map(|observer| (observer, request.clone())), Instant::now());
-        let reply = match claimed.callback {
+        let meta = claimed.callback.meta();
+        let transport = self.transport.clone().with_limits(limits(meta));
+        let reply = match meta.schedule.acknowledged_by {
             // R4: only the status counts.
-            CallbackKind::PaymentResult => {
-                self.transport.status(request).await.map(|status| (status, Vec::new()))
-            }
-            CallbackKind::Payment => {
-                let reply = self.transport.send(request).await;
-                reply.map(|reply| (reply.status(), reply.into_body()))
+            Acknowledgement::Status(_) => transport.status(request).await.map(|status| (status, Vec::new())),
+            Acknowledgement::Json(_) => {
+                transport.send(request).await.map(|reply| (reply.status(), reply.into_body()))
             }
         };
         let result = match reply {

@@ -392,7 +392,7 @@ impl Inner {
 
 /// The scope that the spec asks of an endpoint's bearer.
 fn scope_of<E: Endpoint>() -> &'static str {
-    E::META.scope.unwrap_or_default()
+    E::META.scope.map_or("", |scope| scope.id)
 }
 
 fn record(

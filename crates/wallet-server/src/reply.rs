@@ -7,8 +7,8 @@ use http::{HeaderValue, StatusCode};
 use wallet_api::fomo::{Denied, Refusal};
 use wallet_api::vas;
 use wallet_core::{
-    Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, refusal_body,
-    success_body,
+    Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, fault_body,
+    refusal_body, success_body,
 };
 use wallet_engine::StoreError;
 use wallet_platform::{Failure, Reason, Refused, RefusedData, wire};
@@ -53,7 +53,7 @@ fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Respon
 
 /// The answer to a request that could not be read.
 fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
-    refusing(meta, fault.refusal, meta.fault_body(lang, fault))
+    refusing(meta, fault.refusal, fault_body(meta, lang, fault))
 }
 
 /// A refusal without particulars.

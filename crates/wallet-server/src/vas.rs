@@ -4,7 +4,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo;
 use wallet_api::vas::*;
-use wallet_core::{DecodeError, Endpoint, Lang, form, link};
+use wallet_core::{DecodeError, Endpoint, Lang, VerifyingKey, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{
     ApplyVas, ApproveLogin, AskPrice, CountPrice, Failure, FindOrder, FindVasApp, OrderOf, PasswordKind,
@@ -110,7 +110,9 @@ impl Inner {
         // Before the password is asked for: whoever made the link must be the app that it names.
         let app = self.store.view(FindVasApp(link.key_id().to_owned())).await?;
         let key = PublicKey::load(&app.rsa_public).map_err(|_| refused(Refusal::Internal))?;
-        let link = link.verify_rsa(&RsaVerify::new(&key)).map_err(|_| refused(Refusal::SignatureWrong))?;
+        let key = RsaVerify::new(&key);
+        let verified = link.verify([VerifyingKey::Rsa(&key)], self.store.now());
+        let link = verified.map_err(|_| refused(Refusal::SignatureWrong))?;
         let order_id = link.order_id.clone().into_owned();
         let proven = self.prover.prove_payment(session, request.wallet_pwd.as_str()).await;
         let Proven { proof, memory } = proven.map_err(in_vas_words)?;

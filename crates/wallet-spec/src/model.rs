@@ -1,557 +1,799 @@
-//! What a spec says, once read. Plain data; the macro and the documents are made from it.
+//! What a spec says.
 //!
-//! References between parts are names that [`Spec::read`](crate::Spec::read) has checked; a reference that did not
-//! resolve has been reported as a fault.
+//! These types are the one model of a protocol. The reader makes them of a file and keeps their texts in an
+//! [`Arena`](crate::Arena); generated code holds the same types as constants, with the lifetime `'static`. References
+//! between the parts are resolved: a refusal *has* its code, a field *has* its type.
 
-use std::ops::Range;
+/// Declares a struct of the model, and how generated code writes it as a constant.
+macro_rules! model {
+    ($(
+        $(#[$about:meta])*
+        pub struct $name:ident $(<$lifetime:lifetime>)? { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }
+    )*) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name $(<$lifetime>)? { $($(#[$doc])* pub $field: $type,)* }
 
-/// A text in both languages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text {
-    /// Chinese.
-    pub zh: String,
-    /// English.
-    pub en: String,
+        #[cfg(feature = "read")]
+        impl $(<$lifetime>)? crate::constant::Constant for $name $(<$lifetime>)? {
+            fn write(&self, out: &mut crate::constant::Writer<'_>) {
+                out.item(stringify!($name));
+                out.text.push('{');
+                $(
+                    out.text.push_str(concat!(stringify!($field), ": "));
+                    crate::constant::Constant::write(&self.$field, out);
+                    out.text.push(',');
+                )*
+                out.text.push('}');
+            }
+        }
+    )*};
 }
 
-/// Where a fact stands.
+/// Declares an enum whose values are words of the spec.
+macro_rules! words {
+    ($(
+        $(#[$about:meta])*
+        pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }
+    )*) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every value with its word in the spec.
+            pub const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),*];
+
+            /// The word in the spec.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        #[cfg(feature = "read")]
+        impl crate::constant::Constant for $name {
+            fn write(&self, out: &mut crate::constant::Writer<'_>) {
+                out.item(match self { $(Self::$variant => concat!(stringify!($name), "::", stringify!($variant))),* });
+            }
+        }
+    )*};
+}
+
+/// A language of messages and documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Basis {
-    /// In the platform's document.
+pub enum Lang {
+    /// Chinese, the documents' own.
     #[default]
-    Documented,
-    /// In other public documents of the platform.
-    Public,
-    /// Nowhere: a choice of this project.
-    Ours,
+    Zh,
+    /// English.
+    En,
 }
 
-/// Where a fact stands, and the rule that settles it where the document does not.
-#[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// Documented, public or ours.
-    pub basis: Basis,
-    /// The line of the platform's document.
-    pub line: Option<u32>,
-    /// The id of a rule of `rules.toml`.
-    pub rule: Option<String>,
-}
+words! {
+    /// Where a fact comes from.
+    #[derive(Default)]
+    pub enum Basis {
+        /// The platform's document.
+        #[default]
+        Documented = "documented",
+        /// Other public documents of the platform.
+        Public = "public",
+        /// No document: a choice of this project.
+        Ours = "ours",
+    }
 
-/// A name with its place, for faults that are found later.
-#[derive(Debug, Clone, Default)]
-pub struct Name {
-    /// The name.
-    pub text: String,
-    /// Where it stands in the file, in bytes.
-    pub span: Range<usize>,
-}
+    /// How a signature is computed over the canonical text.
+    pub enum Algorithm {
+        /// SHA-1 over the canonical text, of which the key is a part.
+        Sha1 = "sha1",
+        /// HMAC with SHA-256.
+        HmacSha256 = "hmac_sha256",
+        /// RSA PKCS#1 v1.5 with SHA-1.
+        RsaSha1 = "rsa_sha1",
+    }
 
-impl std::ops::Deref for Name {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.text
+    /// How a signature is written as text.
+    pub enum Encoding {
+        /// Lower-case hexadecimal.
+        HexLower = "hex_lower",
+        /// Base64 with padding.
+        Base64 = "base64",
+    }
+
+    /// How the texts that a signature covers are joined.
+    pub enum Form {
+        /// One after the other.
+        Concat = "concat",
+        /// As a compact JSON object of strings, each under its name (R44).
+        Json = "json",
+    }
+
+    /// How a caller proves who it is.
+    pub enum Auth {
+        /// It does not.
+        None = "none",
+        /// `Authorization: Bearer …`.
+        Bearer = "bearer",
+        /// client_id and client_secret, in the body or as HTTP Basic.
+        Client = "client",
+        /// A session_key field.
+        Session = "session",
+        /// The request's signature.
+        Signature = "signature",
+        /// An access token of the app, as a field.
+        AccessToken = "access_token",
+    }
+
+    /// Who calls an endpoint.
+    pub enum Caller {
+        /// The wallet app.
+        Wallet = "wallet",
+        /// The third-party app's front end or server.
+        AppClient = "app_client",
+        /// The third-party app's server.
+        AppServer = "app_server",
+        /// Anyone.
+        Anyone = "anyone",
+    }
+
+    /// An HTTP method.
+    pub enum Method {
+        /// GET.
+        Get = "GET",
+        /// POST.
+        Post = "POST",
+    }
+
+    /// Where the fields of a request are written.
+    pub enum Place {
+        /// In the body.
+        Body = "body",
+        /// In the query of the address.
+        Query = "query",
     }
 }
 
-/// A rule of `rules.toml`.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// `R7`.
-    pub id: Name,
-    /// The platform that it is about; all when there is none.
-    pub of: Option<String>,
-    /// What it is about.
-    pub what: Text,
-    /// The reading.
-    pub text: Text,
-}
+model! {
+    /// A text in both languages.
+    #[derive(Copy, Default)]
+    pub struct Text<'s> {
+        /// Chinese.
+        pub zh: &'s str,
+        /// English.
+        pub en: &'s str,
+    }
 
-/// The reply envelope.
-#[derive(Debug, Clone, Default)]
-pub struct Envelope {
-    /// The member that says whether the request succeeded.
-    pub success: String,
-    /// The member with the status code.
-    pub status: String,
-    /// The member with the message.
-    pub message: String,
-    /// The member with the data.
-    pub data: String,
-    /// The status code of success; none where success has an empty one.
-    pub ok: Option<u32>,
-    /// How many digits a status code has; then it is text on the wire. Without it, it is a number.
-    pub digits: Option<u8>,
-    /// Other spellings of `success` that are read.
-    pub read_also: Vec<String>,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// Where a fact comes from, and the rule that decides it where the document does not.
+    #[derive(Copy, Default)]
+    pub struct Origin<'s> {
+        /// Documented, public or ours.
+        pub basis: Basis,
+        /// The line of the platform's document.
+        pub line: Option<u32>,
+        /// The id of the rule.
+        pub rule: Option<&'s str>,
+    }
 
-/// What a request that cannot be read is answered with: refusal ids.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// A field is missing, empty, too long, malformed or repeated.
-    pub field: Option<Name>,
-    /// The body does not decode.
-    pub body: Option<Name>,
-    /// The body is too large.
-    pub body_too_large: Option<Name>,
-    /// There is no bearer token.
-    pub bearer: Option<Name>,
-    /// The platform itself has failed.
-    pub internal: Option<Name>,
-    /// The platform is overloaded.
-    pub overloaded: Option<Name>,
-}
+    /// A rule of `rules.toml`: how a silence or a contradiction of the document is read.
+    pub struct Rule<'s> {
+        /// `R7`.
+        pub id: &'s str,
+        /// The platform that it is about; every one when there is none.
+        pub of: Option<&'s str>,
+        /// What it is about.
+        pub what: Text<'s>,
+        /// The reading.
+        pub text: Text<'s>,
+    }
 
-/// What a type's values look like on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
-    /// Text.
-    Text,
-    /// Text that never appears in logs or Debug output.
-    Secret,
-    /// A decimal number below 2^63, as text.
-    Id,
-    /// An http or https address.
-    Url,
-}
+    /// The reply envelope.
+    pub struct Envelope<'s> {
+        /// The member that says whether the request succeeded.
+        pub success: &'s str,
+        /// The member with the status code.
+        pub status: &'s str,
+        /// The member with the message.
+        pub message: &'s str,
+        /// The member with the data.
+        pub data: &'s str,
+        /// The status code of success; none where success has an empty one.
+        pub ok: Option<&'s Code<'s>>,
+        /// How many digits a status code has; then it is text on the wire. Without it, it is a number.
+        pub digits: Option<u8>,
+        /// Other spellings of `success` that are read.
+        pub read_also: &'s [&'s str],
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// A named type: a newtype in Rust.
-#[derive(Debug, Clone)]
-pub struct Type {
-    /// Its name, snake_case.
-    pub name: Name,
-    /// What it looks like.
-    pub base: Base,
-    /// Most characters.
-    pub max: Option<u32>,
-    /// Fewest characters of a well-formed value.
-    pub min: Option<u32>,
-    /// The characters of a well-formed value, as a class without brackets.
-    pub chars: Option<String>,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// What a request that cannot be read is answered with.
+    #[derive(Copy)]
+    pub struct Faults<'s> {
+        /// A field is missing, empty, too long, malformed or repeated.
+        pub field: &'s Refusal<'s>,
+        /// The body does not decode.
+        pub body: &'s Refusal<'s>,
+        /// The body is too large.
+        pub body_too_large: &'s Refusal<'s>,
+        /// There is no bearer token.
+        pub bearer: &'s Refusal<'s>,
+        /// The platform itself has failed.
+        pub internal: &'s Refusal<'s>,
+        /// The platform is overloaded.
+        pub overloaded: &'s Refusal<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// A type with a fixed set of values.
-#[derive(Debug, Clone)]
-pub struct Choice {
-    /// Its name, snake_case.
-    pub name: Name,
-    /// What it is.
-    pub doc: Text,
-    /// Its values.
-    pub values: Vec<ChoiceValue>,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// A named type: a newtype in Rust.
+    pub struct Type<'s> {
+        /// Its name, snake_case.
+        pub name: &'s str,
+        /// What its values look like: [`Kind::Text`], [`Kind::Secret`], [`Kind::Id`] or [`Kind::Url`].
+        pub base: Kind<'s>,
+        /// Most characters.
+        pub max: Option<u32>,
+        /// Fewest characters of a well-formed value.
+        pub min: Option<u32>,
+        /// The characters of a well-formed value, as a class without brackets.
+        pub chars: Option<&'s str>,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// One value of a [`Choice`].
-#[derive(Debug, Clone)]
-pub struct ChoiceValue {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// The text on the wire.
-    pub value: String,
-    /// What it is.
-    pub doc: Text,
-}
+    /// A type with a fixed set of values.
+    pub struct Choice<'s> {
+        /// Its name, snake_case.
+        pub name: &'s str,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Its values.
+        pub values: &'s [ChoiceValue<'s>],
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// An OAuth2 scope.
-#[derive(Debug, Clone)]
-pub struct Scope {
-    /// The text on the wire.
-    pub id: Name,
-    /// What it allows.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// One value of a [`Choice`].
+    pub struct ChoiceValue<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// The text on the wire.
+        pub value: &'s str,
+        /// What it is.
+        pub doc: Text<'s>,
+    }
 
-/// A number of the protocol: a lifetime in seconds or a limit.
-#[derive(Debug, Clone)]
-pub struct Quantity {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// Seconds, or the plain number.
-    pub value: u64,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// An OAuth2 scope.
+    pub struct Scope<'s> {
+        /// The text on the wire.
+        pub id: &'s str,
+        /// What it allows.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// A status code.
-#[derive(Debug, Clone)]
-pub struct Code {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// The number on the wire.
-    pub code: u32,
-    /// Whether the platform ever sends it.
-    pub sent: bool,
-    /// The text that goes with it.
-    pub text: Text,
-    /// What whoever gets it looks at; empty where there is nothing to say.
-    pub check: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// A number of the protocol: a lifetime in seconds or a limit.
+    pub struct Quantity<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// Seconds, or the plain number.
+        pub value: u64,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// One situation in which a code is sent.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// The id of its code.
-    pub code: Name,
-    /// The HTTP status.
-    pub http: u16,
-    /// RFC 6749's `error`.
-    pub oauth: Option<String>,
-    /// When it is sent.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
+    /// A status code.
+    pub struct Code<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// The number on the wire.
+        pub code: u32,
+        /// Whether the platform ever sends it.
+        pub sent: bool,
+        /// The text that goes with it.
+        pub text: Text<'s>,
+        /// What somebody who gets it should check; empty where there is nothing to say.
+        pub check: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// How a signature is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// SHA-1 over the canonical text, the key being a part of it.
-    Sha1,
-    /// HMAC with SHA-256.
-    HmacSha256,
-    /// RSA PKCS#1 v1.5 with SHA-1.
-    RsaSha1,
-}
+    /// One situation in which a code is sent.
+    pub struct Refusal<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// Its code.
+        pub code: &'s Code<'s>,
+        /// The HTTP status.
+        pub http: u16,
+        /// RFC 6749's `error`.
+        pub oauth: Option<&'s str>,
+        /// When it is sent.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
 
-/// How a digest is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Lower-case hexadecimal.
-    HexLower,
-    /// Base64 with padding.
-    Base64,
-}
+    /// A field's name with what precedes its value in each form that is written, so that writing it is copying. Made of
+    /// a name of letters, digits and `_`: nothing of it is ever escaped.
+    #[derive(Copy)]
+    pub struct Lead<'s> {
+        /// The name on the wire.
+        pub name: &'s str,
+        /// In a form: `&name=`.
+        pub form: &'s str,
+        /// In JSON: `,"name":"`.
+        pub json: &'s str,
+        /// In JSON that is percent-encoded for a link.
+        pub link: &'s str,
+    }
 
-/// How the texts that a signature covers are joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
-    /// One after the other.
-    #[default]
-    Concat,
-    /// As a compact JSON object of strings, each under its name.
-    Json,
-}
+    /// A time that a signature covers, and how far from the verifier's clock it may be.
+    #[derive(Copy)]
+    pub struct Window<'s> {
+        /// The field or header with the time of signing, Unix seconds.
+        pub field: &'s str,
+        /// The most seconds it may differ, either way.
+        pub seconds: u64,
+    }
 
-/// A signing rule.
-#[derive(Debug, Clone)]
-pub struct Signing {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// How it is computed.
-    pub algorithm: Algorithm,
-    /// The texts that are joined: the key's name, a field's name, or (for callbacks) a header, `.` or `body`.
-    pub canonical: Vec<Name>,
-    /// How they are joined.
-    pub form: Form,
-    /// The name of the key; where it is hashed too, its place in `canonical`.
-    pub key: Name,
-    /// HKDF info by which the signing key is derived from the key.
-    pub derive: Option<String>,
-    /// The field by which the verifier finds the key.
-    pub key_id: Option<Name>,
-    /// The field (or header) that carries the signature.
-    pub field: Name,
-    /// How the digest is written.
-    pub encoding: Encoding,
-    /// The field with the time of signing, and how many seconds it may be off.
-    pub window: Option<(Name, u64)>,
-    /// The refusal of a wrong signature.
-    pub invalid: Option<Name>,
-    /// The refusal of a time outside the window.
-    pub expired: Option<Name>,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
+    /// A signing scheme.
+    pub struct Signing<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// How the signature is computed.
+        pub algorithm: Algorithm,
+        /// The texts that it covers: the key's name, a field's name, or, for the headers of a callback, a header, `body`
+        /// or a separator.
+        pub canonical: &'s [Lead<'s>],
+        /// How they are joined.
+        pub form: Form,
+        /// The name of the key; where it is hashed too, its place in `canonical`.
+        pub key: &'s str,
+        /// HKDF info by which the signing key is derived from the key.
+        pub derive: Option<&'s str>,
+        /// The field by which the verifier finds the key.
+        pub key_id: Option<&'s str>,
+        /// The field or header that carries the signature.
+        pub field: &'s str,
+        /// How the signature is written.
+        pub encoding: Encoding,
+        /// The time that it covers.
+        pub window: Option<Window<'s>>,
+        /// The refusal of a wrong signature.
+        pub invalid: Option<&'s Refusal<'s>>,
+        /// The refusal of a time outside the window.
+        pub expired: Option<&'s Refusal<'s>>,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// A field of a request, a reply, an object or a callback.
+    pub struct Field<'s> {
+        /// The name on the wire.
+        pub name: &'s str,
+        /// The name with what precedes the value.
+        pub lead: Lead<'s>,
+        /// What it holds.
+        pub kind: Kind<'s>,
+        /// Whether it must be there.
+        pub required: bool,
+        /// Most characters.
+        pub max: Option<u32>,
+        /// The only value it may have; such a field is not in the Rust type.
+        pub fixed: Option<&'s str>,
+        /// The refusal when a fixed field has another value.
+        pub otherwise: Option<&'s Refusal<'s>>,
+        /// Other spellings that are read.
+        pub read_also: &'s [&'s str],
+        /// In a reply: written at the top level too.
+        pub top: bool,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// A named object of replies.
+    pub struct Object<'s> {
+        /// Its name, snake_case.
+        pub name: &'s str,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Its members.
+        pub fields: &'s [Field<'s>],
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// An endpoint.
+    pub struct Endpoint<'s> {
+        /// Its name, snake_case: the Rust module.
+        pub id: &'s str,
+        /// Its methods.
+        pub methods: &'s [Method],
+        /// Its path, relative to the platform's base path, without a leading slash.
+        pub path: &'s str,
+        /// Further paths; where one is another endpoint's too, a field with different fixed values tells them apart.
+        pub also_at: &'s [&'s str],
+        /// Where the fields of its request are written.
+        pub parameters: Place,
+        /// Who calls it.
+        pub caller: Caller,
+        /// How the caller is known.
+        pub auth: Auth,
+        /// The scope that its bearer must have.
+        pub scope: Option<&'s Scope<'s>>,
+        /// Its signing scheme.
+        pub signing: Option<&'s Signing<'s>>,
+        /// What it may be refused with.
+        pub errors: &'s [&'s Refusal<'s>],
+        /// What requests that cannot be read are answered with.
+        pub faults: Faults<'s>,
+        /// The object that `data` of a refusal may hold.
+        pub refusal_data: Option<&'s Object<'s>>,
+        /// The fields of its request, in the document's order.
+        pub request: &'s [Field<'s>],
+        /// The members of its reply's data.
+        pub response: &'s [Field<'s>],
+        /// The object that its reply's data is; then `response` has the object's fields.
+        pub response_object: Option<&'s Object<'s>>,
+        /// The one value that its reply's data is.
+        pub response_value: Option<Field<'s>>,
+        /// The reply envelope.
+        pub envelope: &'s Envelope<'s>,
+        /// What GET shows in a browser; empty where it shows nothing.
+        pub browser: Text<'s>,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// So many attempts, each after such a wait.
+    #[derive(Copy)]
+    pub struct Stretch {
+        /// How many attempts.
+        pub times: u32,
+        /// How long after the end of the attempt before, in milliseconds.
+        pub wait_ms: u64,
+    }
+
+    /// When a callback is sent and what ends it (R3, R4).
+    #[derive(Copy)]
+    pub struct Schedule<'s> {
+        /// The stretches, one after the other.
+        pub stretches: &'s [Stretch],
+        /// What acknowledges a delivery; every other answer is a failure.
+        pub acknowledged_by: Acknowledgement<'s>,
+    }
+
+    /// A deep link: `scheme://` and a JSON object.
+    pub struct Link<'s> {
+        /// Its name, snake_case: the Rust module.
+        pub id: &'s str,
+        /// The scheme of its QR code. An app link has the profile's.
+        pub qr_scheme: &'s str,
+        /// Its signing scheme.
+        pub signing: Option<&'s Signing<'s>>,
+        /// What it may be refused with.
+        pub errors: &'s [&'s Refusal<'s>],
+        /// Its members, in the document's order.
+        pub fields: &'s [Field<'s>],
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// One of several platforms that speak the same protocol.
+    pub struct Profile<'s> {
+        /// Its name, snake_case.
+        pub id: &'s str,
+        /// The scheme of its app links.
+        pub scheme: &'s str,
+        /// Other schemes that are read.
+        pub read_also: &'s [&'s str],
+        /// What is different about it: names and texts.
+        pub values: &'s [(&'s str, &'s str)],
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// A callback: a request that the platform sends to an app.
+    pub struct Callback<'s> {
+        /// Its name, snake_case: the Rust module.
+        pub id: &'s str,
+        /// Its method.
+        pub method: Method,
+        /// The field of the request that made it, with the address to call.
+        pub target: &'s str,
+        /// Its signing scheme.
+        pub signing: Option<&'s Signing<'s>>,
+        /// When it is sent and what acknowledges it.
+        pub schedule: Schedule<'s>,
+        /// The wall time that one attempt may take, in milliseconds.
+        pub deadline_ms: u64,
+        /// How much of the receiver's reply is read, in bytes.
+        pub max_reply_bytes: u64,
+        /// What a callback that cannot be read is refused with.
+        pub faults: Faults<'s>,
+        /// Its fields, in the document's order.
+        pub fields: &'s [Field<'s>],
+        /// What it is.
+        pub doc: Text<'s>,
+        /// Where it comes from.
+        pub origin: Origin<'s>,
+    }
+
+    /// A platform's spec.
+    pub struct Spec<'s> {
+        /// The platform's name, snake_case.
+        pub id: &'s str,
+        /// The path of its base URL; begins and ends with a slash.
+        pub base_path: &'s str,
+        /// What it is.
+        pub doc: Text<'s>,
+        /// The reply envelope.
+        pub envelope: &'s Envelope<'s>,
+        /// What requests that cannot be read are answered with, where an endpoint does not say otherwise.
+        pub faults: Faults<'s>,
+        /// Named types.
+        pub types: &'s [&'s Type<'s>],
+        /// Types with a fixed set of values.
+        pub choices: &'s [&'s Choice<'s>],
+        /// Scopes.
+        pub scopes: &'s [&'s Scope<'s>],
+        /// Lifetimes, in seconds.
+        pub lifetimes: &'s [Quantity<'s>],
+        /// Limits.
+        pub limits: &'s [Quantity<'s>],
+        /// Status codes.
+        pub codes: &'s [&'s Code<'s>],
+        /// Situations in which codes are sent; those of the codes' own names included.
+        pub refusals: &'s [&'s Refusal<'s>],
+        /// Signing schemes.
+        pub signings: &'s [&'s Signing<'s>],
+        /// Objects of replies.
+        pub objects: &'s [&'s Object<'s>],
+        /// Endpoints.
+        pub endpoints: &'s [&'s Endpoint<'s>],
+        /// Callbacks.
+        pub callbacks: &'s [&'s Callback<'s>],
+        /// Deep links.
+        pub links: &'s [&'s Link<'s>],
+        /// Platforms that speak this protocol.
+        pub profiles: &'s [&'s Profile<'s>],
+        /// The rules about this platform.
+        pub rules: &'s [Rule<'s>],
+    }
 }
 
 /// What a field holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind<'s> {
     /// Plain text.
     Text,
     /// Text that never appears in logs.
     Secret,
     /// A decimal number below 2^63, as text.
     Id,
+    /// An http or https address.
+    Url,
     /// A non-negative whole number, written as text.
     Integer,
     /// A whole number, written as a JSON number.
     Number,
-    /// A decimal amount.
+    /// A decimal amount, as text.
     Amount,
-    /// Unix seconds.
+    /// Unix seconds, as text.
     Time,
     /// The time of signing: ten digits.
     Timestamp,
     /// The signature itself.
     Signature,
     /// A named type.
-    Type(String),
-    /// A named choice.
-    Choice(String),
+    Type(&'s Type<'s>),
+    /// One of these values.
+    Choice(&'s Choice<'s>),
     /// A nested object.
-    Object(String),
+    Object(&'s Object<'s>),
     /// A list of objects.
-    List(String),
+    List(&'s Object<'s>),
 }
 
-/// A field of a request, a reply, an object or a callback.
-#[derive(Debug, Clone)]
-pub struct Field {
-    /// The name on the wire.
-    pub name: Name,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether it must be there.
-    pub required: bool,
-    /// Most characters.
-    pub max: Option<u32>,
-    /// The only value it may have; such a field is not in the Rust type.
-    pub fixed: Option<String>,
-    /// The refusal when a fixed field has another value.
-    pub otherwise: Option<Name>,
-    /// Other spellings that are read.
-    pub read_also: Vec<String>,
-    /// In a reply: stands at the top level too.
-    pub top: bool,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
-
-/// A named object of replies.
-#[derive(Debug, Clone)]
-pub struct Object {
-    /// Its name, snake_case.
-    pub name: Name,
-    /// What it is.
-    pub doc: Text,
-    /// Its members.
-    pub fields: Vec<Field>,
-    /// Where it stands.
-    pub origin: Origin,
-}
-
-/// How a caller proves who it is.
+/// What a receiver must answer for a callback to be acknowledged (R4, R52).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// `Authorization: Bearer …`.
-    Bearer,
-    /// client_id and client_secret, in the body or as HTTP Basic.
-    Client,
-    /// A session_key field.
-    Session,
-    /// The request's signature.
-    Signature,
-    /// An access token of the app, as a field.
-    AccessToken,
-}
-
-/// Who calls an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// The wallet app.
-    Wallet,
-    /// The third-party app's front end or server.
-    AppClient,
-    /// The third-party app's server.
-    AppServer,
-    /// Anyone.
-    Anyone,
-}
-
-/// An HTTP method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// GET.
-    Get,
-    /// POST.
-    Post,
-}
-
-/// An endpoint.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// Its name, snake_case: the Rust module.
-    pub id: Name,
-    /// Its methods.
-    pub methods: Vec<Method>,
-    /// Its path, relative to the platform's base path, without a leading slash.
-    pub path: Name,
-    /// Further paths; where one is another endpoint's too, a field with different fixed values tells them apart.
-    pub also_at: Vec<Name>,
-    /// Who calls it.
-    pub caller: Caller,
-    /// How the caller is known.
-    pub auth: Auth,
-    /// The scope that its bearer must have.
-    pub scope: Option<Name>,
-    /// Its signing rule.
-    pub signing: Option<Name>,
-    /// What it may be refused with: refusal ids.
-    pub errors: Vec<Name>,
-    /// What requests that cannot be read are answered with.
-    pub faults: Faults,
-    /// The object that `data` of a refusal may hold.
-    pub refusal_data: Option<Name>,
-    /// Whether request fields stand in the query, and not in a body.
-    pub in_query: bool,
-    /// Request fields, in the document's order.
-    pub request: Vec<Field>,
-    /// Reply members; empty when `response_object` or `response_value` is set.
-    pub response: Vec<Field>,
-    /// The one value that the reply's data is.
-    pub response_value: Option<Field>,
-    /// The object that the reply's data is.
-    pub response_object: Option<Name>,
-    /// What GET shows in a browser; empty where it shows nothing.
-    pub browser: Text,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
-}
-
-/// One stretch of a retry schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// How many attempts.
-    pub times: u32,
-    /// How long before each, in milliseconds.
-    pub wait_ms: u64,
-}
-
-/// What a receiver must answer for a callback to be done with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acknowledgement {
-    /// This HTTP status.
+pub enum Acknowledgement<'s> {
+    /// Exactly this HTTP status, whatever the body says.
     Status(u16),
     /// Any 2xx, and a JSON object in which this member is `true` or `"true"`.
-    Json(String),
+    Json(&'s str),
 }
 
-/// A deep link: `scheme://` and a JSON object.
-#[derive(Debug, Clone)]
-pub struct Link {
-    /// Its name, snake_case: the Rust module.
-    pub id: Name,
-    /// The scheme of its QR code. An app link has the profile's.
-    pub qr_scheme: String,
-    /// Its signing rule.
-    pub signing: Option<Name>,
-    /// What it may be refused with: refusal ids.
-    pub errors: Vec<Name>,
-    /// Its members, in the document's order.
-    pub fields: Vec<Field>,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
+impl Lang {
+    /// The better of the two for an `Accept-Language` header; Chinese when it names neither (R29).
+    pub fn from_accept_language(header: &str) -> Lang {
+        let mut best = (0, Lang::Zh);
+        for item in header.split(',') {
+            let mut parts = item.split(';');
+            let tag = parts.next().unwrap_or("").trim();
+            let lang = match tag.get(..2).unwrap_or(tag).to_ascii_lowercase().as_str() {
+                "zh" => Lang::Zh,
+                "en" => Lang::En,
+                _ => continue,
+            };
+            // Quality in thousandths: `q=0.8` is 800. Text arithmetic, since nothing here needs a float.
+            let quality = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(1000, |q| {
+                let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
+                let fraction: u32 =
+                    format!("{fraction:0<3}").get(..3).and_then(|f| f.parse().ok()).unwrap_or(0);
+                whole.parse::<u32>().unwrap_or(0).min(1) * 1000 + fraction
+            });
+            if quality > best.0 {
+                best = (quality, lang);
+            }
+        }
+        best.1
+    }
 }
 
-/// One of several platforms that speak the same protocol.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    /// Its name, snake_case.
-    pub id: Name,
-    /// The scheme of its app links.
-    pub scheme: String,
-    /// Other schemes that are read.
-    pub read_also: Vec<String>,
-    /// What is different about it: names and texts.
-    pub values: Vec<(Name, String)>,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
+impl<'s> Text<'s> {
+    /// The text in one language.
+    pub const fn in_lang(self, lang: Lang) -> &'s str {
+        match lang {
+            Lang::Zh => self.zh,
+            Lang::En => self.en,
+        }
+    }
 }
 
-/// A callback: a request that the platform sends to an app.
-#[derive(Debug, Clone)]
-pub struct Callback {
-    /// Its name, snake_case: the Rust module.
-    pub id: Name,
-    /// Its method.
-    pub method: Method,
-    /// The field of the request that made it, with the address to call.
-    pub target: Name,
-    /// Its signing rule.
-    pub signing: Option<Name>,
-    /// What acknowledges it.
-    pub acknowledged_by: Acknowledgement,
-    /// When it is sent.
-    pub retry: Vec<Retry>,
-    /// The wall time that one attempt may take, in milliseconds.
-    pub deadline_ms: u64,
-    /// How much of the receiver's reply is read.
-    pub max_reply_bytes: u64,
-    /// Its fields, in the document's order.
-    pub fields: Vec<Field>,
-    /// What it is.
-    pub doc: Text,
-    /// Where it stands.
-    pub origin: Origin,
+impl Envelope<'_> {
+    /// A status code as it is written.
+    pub fn code_text(&self, code: u32) -> String {
+        let digits = self.digits.map_or(0, usize::from);
+        format!("{code:0digits$}")
+    }
 }
 
-/// A platform's spec.
-#[derive(Debug, Clone, Default)]
-pub struct Spec {
-    /// The platform's name, snake_case.
-    pub id: String,
-    /// The path of its base URL; begins and ends with a slash.
-    pub base_path: String,
-    /// What it is.
-    pub doc: Text,
-    /// The reply envelope.
-    pub envelope: Envelope,
-    /// What requests that cannot be read are answered with.
-    pub faults: Faults,
-    /// Named types.
-    pub types: Vec<Type>,
-    /// Types with a fixed set of values.
-    pub choices: Vec<Choice>,
-    /// Scopes.
-    pub scopes: Vec<Scope>,
-    /// Lifetimes, in seconds.
-    pub lifetimes: Vec<Quantity>,
-    /// Limits.
-    pub limits: Vec<Quantity>,
-    /// Status codes.
-    pub codes: Vec<Code>,
-    /// Situations in which codes are sent; those of the codes' own names included.
-    pub refusals: Vec<Refusal>,
-    /// Signing rules.
-    pub signings: Vec<Signing>,
-    /// Objects of replies.
-    pub objects: Vec<Object>,
-    /// Endpoints.
-    pub endpoints: Vec<Endpoint>,
-    /// Callbacks.
-    pub callbacks: Vec<Callback>,
-    /// Deep links.
-    pub links: Vec<Link>,
-    /// Platforms that speak this protocol.
-    pub profiles: Vec<Profile>,
-    /// The rules.
-    pub rules: Vec<Rule>,
+impl Kind<'_> {
+    /// What the value looks like on the wire: of a named type, what it is based on.
+    pub const fn on_the_wire(self) -> Self {
+        match self {
+            Self::Type(named) => named.base,
+            plain => plain,
+        }
+    }
+}
+
+impl<'s> Endpoint<'s> {
+    /// The field whose fixed value tells this endpoint from another at the same path.
+    pub fn discriminator(&self, other: &Endpoint<'_>) -> Option<&'s Field<'s>> {
+        self.request.iter().find(|field| {
+            let other = other.request.iter().find(|other| other.name == field.name);
+            field.fixed.is_some()
+                && other.is_some_and(|other| other.fixed.is_some() && other.fixed != field.fixed)
+        })
+    }
+
+    /// Every path it has.
+    pub fn paths(&self) -> impl Iterator<Item = &'s str> {
+        std::iter::once(self.path).chain(self.also_at.iter().copied())
+    }
+}
+
+impl<'s> Link<'s> {
+    /// The fixed value of a member.
+    pub fn fixed(&self, name: &str) -> Option<&'s str> {
+        self.fields.iter().find(|field| field.name == name).and_then(|field| field.fixed)
+    }
+}
+
+impl<'s> Signing<'s> {
+    /// Whether it signs the body of a callback, and is carried by headers.
+    pub fn in_headers(&self) -> bool {
+        self.canonical.iter().any(|part| part.name == Self::BODY)
+    }
+
+    /// The part of `canonical` that is the body.
+    pub const BODY: &'static str = "body";
+
+    /// Of a scheme in headers: the header with the message's id, the one that is not the time.
+    pub fn message_id(&self) -> Option<&'s str> {
+        let time = self.window.map(|window| window.field);
+        let header = |name: &&str| *name != Self::BODY && name.contains(|c: char| c.is_ascii_alphanumeric());
+        self.canonical.iter().map(|part| part.name).filter(header).find(|name| Some(*name) != time)
+    }
+}
+
+impl Acknowledgement<'_> {
+    /// What it takes, in words.
+    pub fn in_words(self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::Status(status), _) => format!("HTTP {status}"),
+            (Self::Json(member), Lang::Zh) => format!("HTTP 2xx，且 JSON 的 `{member}` 为 true"),
+            (Self::Json(member), Lang::En) => format!("HTTP 2xx with JSON whose `{member}` is true"),
+        }
+    }
+}
+
+impl Schedule<'_> {
+    /// How many attempts there are in all.
+    pub const fn attempts(&self) -> u32 {
+        let (mut sum, mut at) = (0, 0);
+        while at < self.stretches.len() {
+            sum += self.stretches[at].times;
+            at += 1;
+        }
+        sum
+    }
+
+    /// The wait before an attempt, counted from 0; `None` when there are no more.
+    pub fn wait_before(&self, attempt: u32) -> Option<std::time::Duration> {
+        let mut end = 0;
+        self.stretches.iter().find_map(|stretch| {
+            end += stretch.times;
+            (attempt < end).then(|| std::time::Duration::from_millis(stretch.wait_ms))
+        })
+    }
+}
+
+impl<'s> Spec<'s> {
+    /// What is known of a status code.
+    pub fn code(&self, code: u32) -> Option<&'s Code<'s>> {
+        self.codes.iter().copied().find(|known| known.code == code)
+    }
+
+    /// The member that tells links apart: each link has another fixed value of it.
+    pub fn link_discriminator(&self) -> Option<&'s str> {
+        let members = self.links.first()?.fields.iter().map(|field| field.name);
+        members.into_iter().find(|name| {
+            let mut values: Vec<_> = self.links.iter().filter_map(|link| link.fixed(name)).collect();
+            values.sort_unstable();
+            values.dedup();
+            values.len() == self.links.len()
+        })
+    }
+
+    /// The endpoint at a path, the base path included.
+    pub fn endpoint_at(&self, path: &str) -> Option<&'s Endpoint<'s>> {
+        let path = path.strip_prefix(self.base_path)?;
+        self.endpoints.iter().copied().find(|endpoint| endpoint.paths().any(|known| known == path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_preferred() {
+        for (header, lang) in [
+            ("", Lang::Zh),
+            ("en", Lang::En),
+            ("en-US,en;q=0.9,zh;q=0.8", Lang::En),
+            ("zh-CN,en;q=0.9", Lang::Zh),
+            ("fr, en;q=0.5, zh;q=0.4", Lang::En),
+            ("de", Lang::Zh),
+            ("en;q=0", Lang::Zh),
+            ("en;q=x,,;", Lang::Zh),
+        ] {
+            assert_eq!(Lang::from_accept_language(header), lang, "{header}");
+        }
+    }
 }

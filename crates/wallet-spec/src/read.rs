@@ -1,617 +1,140 @@
-//! Reads the sections of a spec, top down, in the order in which they stand in the file.
+//! Reads the sections of a spec, each after those that it refers to.
+
+use std::collections::{BTreeSet, HashSet};
 
 use toml::de::DeTable;
 
 use crate::check;
 use crate::fault::{Fault, Source};
+use crate::file::{Arena, File};
 use crate::model::*;
-use crate::table::{Faults as FaultList, Table};
+use crate::names::{self, pascal};
+use crate::table::Table;
 
-impl Spec {
-    /// Reads a spec and, when given, the rules it refers to. What could be read is returned beside all faults;
-    /// the spec may be relied on only when there are none.
-    pub fn read(source: &Source, rules: Option<&Source>) -> (Spec, Vec<Fault>) {
-        let mut faults = Vec::new();
-        let rule_list = rules.map(|rules| {
-            let list = FaultList::new(rules);
-            let read = with_root(rules, &list, read_rules);
-            faults.extend(list.into_sorted());
-            read
-        });
-        let list = FaultList::new(source);
-        let mut spec = with_root(source, &list, read_spec);
-        spec.rules = rule_list.unwrap_or_default();
-        spec.rules.retain(|rule| rule.of.as_ref().is_none_or(|of| *of == spec.id));
-        check::check(&spec, rules.is_some(), &list);
-        faults.extend(list.into_sorted());
-        spec.keep_first_of_each_name();
+impl<'s> Spec<'s> {
+    /// Reads a spec and, when given, the rules it refers to. What could be read is returned beside all faults; the spec
+    /// may be relied on only when there are none. Everything that is read lives in `arena`.
+    pub fn read(arena: &'s Arena, source: &'s Source, rules: Option<&'s Source>) -> (Self, Vec<Fault>) {
+        let (spec, faults, _) = read(arena, source, rules);
         (spec, faults)
     }
-}
 
-impl Spec {
-    /// A name that is declared twice is a fault; what comes of it is made once, so that the compiler has nothing to add.
-    fn keep_first_of_each_name(&mut self) {
-        fn once<T>(list: &mut Vec<T>, name: impl Fn(&T) -> &str) {
-            let mut seen = std::collections::HashSet::new();
-            list.retain(|item| seen.insert(name(item).to_owned()));
-        }
-        once(&mut self.types, |item| &item.name);
-        once(&mut self.choices, |item| &item.name);
-        once(&mut self.objects, |item| &item.name);
-        once(&mut self.scopes, |item| &item.id);
-        once(&mut self.lifetimes, |item| &item.id);
-        once(&mut self.limits, |item| &item.id);
-        once(&mut self.codes, |item| &item.id);
-        once(&mut self.refusals, |item| &item.id);
-        once(&mut self.signings, |item| &item.id);
-        once(&mut self.endpoints, |item| &item.id);
-        once(&mut self.callbacks, |item| &item.id);
-        once(&mut self.links, |item| &item.id);
-        once(&mut self.profiles, |item| &item.id);
-        for choice in &mut self.choices {
-            once(&mut choice.values, |item| &item.id);
-        }
-        let lists = (self.objects.iter_mut().map(|object| &mut object.fields))
-            .chain(self.endpoints.iter_mut().flat_map(|e| [&mut e.request, &mut e.response]))
-            .chain(self.callbacks.iter_mut().map(|callback| &mut callback.fields))
-            .chain(self.links.iter_mut().map(|link| &mut link.fields));
-        for fields in lists {
-            once(fields, |item| &item.name);
-        }
+    /// Every key that was asked for while this spec was read, after the kind of table that has it: `("signing", "form")`.
+    /// A spec that has every kind of table thus lists the format.
+    pub fn keys(source: &Source, rules: Option<&Source>) -> BTreeSet<(&'static str, &'static str)> {
+        let arena = Arena::new();
+        let (_, _, keys) = read(&arena, source, rules);
+        keys
     }
 }
 
-fn with_root<T>(source: &Source, faults: &FaultList<'_>, read: impl FnOnce(&Table<'_>) -> T) -> T {
+fn read<'s>(
+    arena: &'s Arena,
+    source: &'s Source,
+    rules: Option<&'s Source>,
+) -> (Spec<'s>, Vec<Fault>, BTreeSet<(&'static str, &'static str)>) {
+    let (mut faults, mut keys) = (Vec::new(), BTreeSet::new());
+    let rules = rules.map(|rules| {
+        let file = File::new(arena, rules);
+        let read = with_root(rules, &file, read_rules);
+        let (found, asked) = file.into_parts();
+        faults.extend(found);
+        keys.extend(asked);
+        read
+    });
+    let file = File::new(arena, source);
+    let spec = with_root(source, &file, |root| Reader::new(&file, rules).spec(root));
+    check::check(&spec, &file);
+    let (found, asked) = file.into_parts();
+    faults.extend(found);
+    keys.extend(asked);
+    (spec, faults, keys)
+}
+
+fn with_root<'s, T>(source: &Source, file: &File<'s>, read: impl FnOnce(&Table<'_, 's>) -> T) -> T {
     let (root, errors) = DeTable::parse_recoverable(source.text());
     for error in errors {
-        faults.report(error.span().unwrap_or(0..0), format!("this is not TOML: {}", error.message()), None);
+        file.report(error.span().unwrap_or(0..0), format!("this is not TOML: {}", error.message()), None);
     }
-    let table = Table::new(faults, root.get_ref(), 0..0, "the file");
+    let table = Table::new(file, root.get_ref(), 0..0, "file", "the file");
     let value = read(&table);
     table.finish();
     value
 }
 
-fn read_rules(root: &Table<'_>) -> Vec<Rule> {
-    each(root, "rule", |table| {
-        Some(Rule {
-            id: table.required_text("id")?,
-            of: table.text("of").map(|name| name.text),
-            what: table.both("what", true),
-            text: Text {
-                zh: table.required_text("zh").map(|name| name.text).unwrap_or_default(),
-                en: table.required_text("en").map(|name| name.text).unwrap_or_default(),
-            },
-        })
+fn read_rules<'s>(root: &Table<'_, 's>) -> Vec<Rule<'s>> {
+    each(root, "rule", "rule", |table| {
+        let (id, of, what) = (table.required_text("id"), table.text("of"), table.both("what", true));
+        let text = |language| table.required_text(language).unwrap_or_default();
+        let text = Text { zh: text("zh"), en: text("en") };
+        Some(Rule { id: id?, of, what, text })
     })
 }
 
 /// Reads each table of an array; one that cannot be read is left out, its faults being reported.
-fn each<T>(parent: &Table<'_>, key: &'static str, read: impl Fn(&Table<'_>) -> Option<T>) -> Vec<T> {
+fn each<'s, T>(
+    parent: &Table<'_, 's>,
+    key: &'static str,
+    kind: &'static str,
+    mut read: impl FnMut(&Table<'_, 's>) -> Option<T>,
+) -> Vec<T> {
     let mut list = Vec::new();
-    for table in parent.tables(key) {
+    for table in parent.tables(key, kind) {
         list.extend(read(&table));
         table.finish();
     }
     list
 }
 
-fn read_spec(root: &Table<'_>) -> Spec {
-    let mut spec = Spec::default();
-    match root.table("platform") {
-        None => root.missing("[platform]"),
-        Some(table) => {
-            spec.id = identifier(&table, "id").map(|name| name.text).unwrap_or_default();
-            if let Some(path) = table.required_text("base_path") {
-                if !(path.starts_with('/') && path.ends_with('/')) {
-                    let help = Some("for example \"/fomo/\"".to_owned());
-                    table.faults.report(path.span.clone(), "base_path must begin and end with `/`", help);
-                }
-                spec.base_path = path.text;
-            }
-            spec.doc = table.both("doc", true);
-            table.finish();
-        }
-    }
-    match root.table("envelope") {
-        None => root.missing("[envelope]"),
-        Some(table) => {
-            let member = |key| table.required_text(key).map(|name| name.text).unwrap_or_default();
-            spec.envelope = Envelope {
-                success: member("success"),
-                status: member("status"),
-                message: member("message"),
-                data: member("data"),
-                ok: table.small("ok"),
-                digits: table.small("digits"),
-                read_also: table.texts("read_also").into_iter().map(|name| name.text).collect(),
-                origin: origin(&table),
-            };
-            table.finish();
-        }
-    }
-    if let Some(table) = root.table("faults") {
-        spec.faults = faults(&table);
-        origin(&table);
-        table.finish();
-    }
-    spec.types = each(root, "type", read_type);
-    spec.choices = each(root, "choice", read_choice);
-    spec.scopes = each(root, "scope", |table| {
-        Some(Scope { id: identifier(table, "id")?, doc: table.both("doc", true), origin: origin(table) })
-    });
-    spec.lifetimes = each(root, "lifetime", |table| quantity(table, "seconds"));
-    spec.limits = each(root, "limit", |table| quantity(table, "value"));
-    spec.codes = each(root, "code", read_code);
-    spec.refusals = each(root, "refusal", read_refusal);
-    // Each code that is sent is a refusal of its own name, unless one is declared.
-    for code in spec.codes.iter().filter(|code| code.sent && Some(code.code) != spec.envelope.ok) {
-        if !spec.refusals.iter().any(|refusal| refusal.id.text == code.id.text) {
-            spec.refusals.push(Refusal {
-                id: code.id.clone(),
-                code: code.id.clone(),
-                http: 200,
-                oauth: None,
-                doc: code.text.clone(),
-                origin: code.origin.clone(),
-            });
-        }
-    }
-    spec.signings = each(root, "signing", read_signing);
-    let kinds = Kinds {
-        types: spec
-            .types
-            .iter()
-            .map(|t| (t.name.text.clone(), t.doc.clone(), t.max, t.origin.clone()))
-            .collect(),
-        choices: spec
-            .choices
-            .iter()
-            .map(|c| (c.name.text.clone(), c.doc.clone(), c.origin.clone()))
-            .collect(),
-    };
-    spec.objects = each(root, "object", |table| {
-        Some(Object {
-            name: identifier(table, "name")?,
-            doc: table.both("doc", true),
-            fields: fields(table, "fields", &kinds),
-            origin: origin(table),
-        })
-    });
-    spec.endpoints = each(root, "endpoint", |table| read_endpoint(table, &kinds));
-    spec.callbacks = each(root, "callback", |table| read_callback(table, &kinds));
-    spec.links = each(root, "link", |table| read_link(table, &kinds));
-    spec.profiles = each(root, "profile", read_profile);
-    spec
-}
-
-const BASIS: &[(&str, Basis)] =
-    &[("documented", Basis::Documented), ("public", Basis::Public), ("ours", Basis::Ours)];
-
-fn origin(table: &Table<'_>) -> Origin {
-    let origin = Origin {
-        basis: table.word("basis", BASIS).unwrap_or_default(),
-        line: table.small("line"),
-        rule: table.text("rule").map(|name| name.text),
-    };
-    if origin.basis != Basis::Documented && origin.line.is_some() {
-        table.faults.report(
-            table.span_of("line"),
-            "only what is documented has a `line` in the document",
-            None,
-        );
-    }
-    origin
-}
-
-/// A name that becomes a Rust identifier.
-fn identifier(table: &Table<'_>, key: &'static str) -> Option<Name> {
+/// A name that becomes a Rust identifier, and none of those that are taken.
+fn identifier<'s>(table: &Table<'_, 's>, key: &'static str, taken: &[&str]) -> Option<&'s str> {
     let name = table.required_text(key)?;
     let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !name.ends_with('_');
     if !well_formed {
         let help = Some("lower-case letters, digits and `_`, beginning with a letter".to_owned());
-        table.faults.report(name.span.clone(), format!("`{}` cannot be a name", name.text), help);
+        table.file.report(table.span_of(key), format!("`{name}` cannot be a name"), help);
+        return None;
+    }
+    if taken.contains(&name) || names::KEYWORDS.contains(&name) {
+        let help = Some("Rust or the generated code uses this name; choose another".to_owned());
+        table.file.report(table.span_of(key), format!("the name `{name}` is taken"), help);
         return None;
     }
     Some(name)
 }
 
-fn quantity(table: &Table<'_>, key: &'static str) -> Option<Quantity> {
-    let id = identifier(table, "id");
+fn quantity<'s>(table: &Table<'_, 's>, key: &'static str) -> (Option<&'s str>, Option<u64>) {
     let value: Option<u64> = table.required(key);
     if value == Some(0) {
-        table.faults.report(table.span_of(key), format!("`{key}` must be more than 0"), None);
+        table.file.report(table.span_of(key), format!("`{key}` must be more than 0"), None);
     }
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    Some(Quantity { id: id?, value: value?, doc, origin })
+    (identifier(table, "id", &[]), value)
 }
 
-const BASES: &[(&str, Base)] =
-    &[("text", Base::Text), ("secret", Base::Secret), ("id", Base::Id), ("url", Base::Url)];
-
-fn read_type(table: &Table<'_>) -> Option<Type> {
-    let name = identifier(table, "name");
-    if !table.has("base") {
-        table.missing("base");
-    }
-    let base = table.word("base", BASES).unwrap_or(Base::Text);
-    let (max, min) = (maximum(table), table.small("min"));
-    if let (Some(max), Some(min)) = (max, min)
-        && min > max
-    {
-        table.faults.report(table.span_of("min"), "`min` is more than `max`", None);
-    }
-    let (chars, doc, origin) =
-        (table.text("chars").map(|name| name.text), table.both("doc", true), origin(table));
-    Some(Type { name: name?, base, max, min, chars, doc, origin })
-}
-
-fn maximum(table: &Table<'_>) -> Option<u32> {
+fn maximum(table: &Table<'_, '_>) -> Option<u32> {
     let max = table.small("max");
     if max == Some(0) {
-        table.faults.report(table.span_of("max"), "`max` must be more than 0", None);
+        table.file.report(table.span_of("max"), "`max` must be more than 0", None);
     }
     max
 }
 
-fn read_choice(table: &Table<'_>) -> Option<Choice> {
-    let name = identifier(table, "name");
-    let values = each(table, "values", |value| {
-        let id = identifier(value, "id");
-        let text = value.required_text("value");
-        let doc = value.both("doc", true);
-        Some(ChoiceValue { id: id?, value: text?.text, doc })
-    });
-    if values.is_empty() {
-        table.faults.report(table.span.clone(), "a choice needs `values`", None);
-    }
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    Some(Choice { name: name?, doc, values, origin })
-}
-
-fn read_code(table: &Table<'_>) -> Option<Code> {
-    let id = identifier(table, "id");
-    let code = table.required("code");
-    let sent = table.boolean("sent", true);
-    let (text, check, origin) = (table.both("text", true), table.both("check", false), origin(table));
-    Some(Code { id: id?, code: code?, sent, text, check, origin })
-}
-
-fn read_refusal(table: &Table<'_>) -> Option<Refusal> {
-    let id = identifier(table, "id");
-    let code = table.required_text("code");
-    let http = table.small("http").unwrap_or(200);
-    if !(100..=599).contains(&http) {
-        table.faults.report(table.span_of("http"), format!("{http} is no HTTP status"), None);
-    }
-    let oauth = table.text("oauth").map(|name| name.text);
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    Some(Refusal { id: id?, code: code?, http, oauth, doc, origin })
-}
-
-const ALGORITHMS: &[(&str, Algorithm)] =
-    &[("sha1", Algorithm::Sha1), ("hmac_sha256", Algorithm::HmacSha256), ("rsa_sha1", Algorithm::RsaSha1)];
-const FORMS: &[(&str, Form)] = &[("concat", Form::Concat), ("json", Form::Json)];
-const ENCODINGS: &[(&str, Encoding)] = &[("hex_lower", Encoding::HexLower), ("base64", Encoding::Base64)];
-
-fn read_signing(table: &Table<'_>) -> Option<Signing> {
-    let id = identifier(table, "id");
-    for key in ["algorithm", "encoding"] {
-        if !table.has(key) {
-            table.missing(key);
-        }
-    }
-    let algorithm = table.word("algorithm", ALGORITHMS).unwrap_or(Algorithm::Sha1);
-    let encoding = table.word("encoding", ENCODINGS).unwrap_or(Encoding::HexLower);
-    let canonical = table.texts("canonical");
-    if canonical.is_empty() {
-        table.faults.report(table.span_of("canonical"), "a signing rule needs `canonical`", None);
-    }
-    let form = table.word("form", FORMS).unwrap_or_default();
-    let window = table.table("window").and_then(|window| {
-        let field = window.required_text("field");
-        let seconds = window.required("seconds");
-        window.finish();
-        Some((field?, seconds?))
-    });
-    let key = table.required_text("key");
-    let derive = table.text("derive").map(|name| name.text);
-    let key_id = table.text("key_id");
-    let field = table.required_text("field");
-    let (invalid, expired) = (table.text("invalid"), table.text("expired"));
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    let (key, field) = (key?, field?);
-    Some(Signing {
-        id: id?,
-        algorithm,
-        canonical,
-        form,
-        key,
-        derive,
-        key_id,
-        field,
-        encoding,
-        window,
-        invalid,
-        expired,
-        doc,
-        origin,
-    })
-}
-
-fn faults(table: &Table<'_>) -> Faults {
-    Faults {
-        field: table.text("field"),
-        body: table.text("body"),
-        body_too_large: table.text("body_too_large"),
-        bearer: table.text("bearer"),
-        internal: table.text("internal"),
-        overloaded: table.text("overloaded"),
-    }
-}
-
-/// The named types, for fields that take their type and text from their name.
-struct Kinds {
-    types: Vec<(String, Text, Option<u32>, Origin)>,
-    choices: Vec<(String, Text, Origin)>,
-}
-
-fn fields(parent: &Table<'_>, key: &'static str, kinds: &Kinds) -> Vec<Field> {
-    each(parent, key, |table| field(table, kinds))
-}
-
-fn field(table: &Table<'_>, kinds: &Kinds) -> Option<Field> {
-    let name = table.required_text("name");
-    let fixed = table.text("fixed").map(|name| name.text);
-    let (object, list, given) = (table.text("object"), table.text("list"), table.text("type"));
-    let mut doc = Text::default();
-    let mut max = maximum(table);
-    let mut inherited = Origin::default();
-    let kind = if let Some(object) = object {
-        Kind::Object(object.text)
-    } else if let Some(list) = list {
-        Kind::List(list.text)
-    } else if fixed.is_some() && given.is_none() {
-        Kind::Text
-    } else {
-        let word = given.or_else(|| name.clone())?;
-        match word.text.as_str() {
-            "text" => Kind::Text,
-            "secret" => Kind::Secret,
-            "id" => Kind::Id,
-            "integer" => Kind::Integer,
-            "number" => Kind::Number,
-            "amount" => Kind::Amount,
-            "time" => Kind::Time,
-            "timestamp" => Kind::Timestamp,
-            "signature" => Kind::Signature,
-            other => {
-                if let Some((_, text, most, origin)) = kinds.types.iter().find(|(name, ..)| name == other) {
-                    doc = text.clone();
-                    max = max.or(*most);
-                    inherited = origin.clone();
-                    Kind::Type(word.text)
-                } else if let Some((_, text, origin)) = kinds.choices.iter().find(|(name, ..)| name == other)
-                {
-                    doc = text.clone();
-                    inherited = origin.clone();
-                    Kind::Choice(word.text)
-                } else {
-                    const PLAIN: [&str; 9] = [
-                        "text",
-                        "secret",
-                        "id",
-                        "integer",
-                        "number",
-                        "amount",
-                        "time",
-                        "timestamp",
-                        "signature",
-                    ];
-                    let valid = (kinds.types.iter().map(|(name, ..)| name.as_str()))
-                        .chain(kinds.choices.iter().map(|(name, ..)| name.as_str()))
-                        .chain(PLAIN);
-                    table.faults.unknown("type", &word, word.span.clone(), valid);
-                    doc = Text { zh: "?".into(), en: "?".into() }; // it may come with the type
-                    Kind::Text
-                }
-            }
-        }
-    };
-    let given_doc = table.both("doc", false);
-    if !given_doc.en.is_empty() {
-        doc = given_doc;
-    } else if doc.en.is_empty() && !table.has("doc") {
-        doc = match (&kind, &fixed) {
-            (_, Some(fixed)) => Text { zh: format!("固定为 `{fixed}`"), en: format!("Always `{fixed}`") },
-            (Kind::Timestamp, _) => {
-                Text { zh: "当前时间戳（秒）".into(), en: "The time of signing, Unix seconds".into() }
-            }
-            (Kind::Signature, _) => Text { zh: "签名".into(), en: "The signature".into() },
-            _ => {
-                table.missing("doc");
-                Text::default()
-            }
-        };
-    }
-    let required = table.boolean("required", true);
-    let otherwise = table.text("otherwise");
-    if let (Some(otherwise), None) = (&otherwise, &fixed) {
-        table.faults.report(otherwise.span.clone(), "`otherwise` goes with `fixed`", None);
-    }
-    let read_also = table.texts("read_also").into_iter().map(|name| name.text).collect();
-    let top = table.boolean("top", false);
-    let mut origin = origin(table);
-    origin.rule = origin.rule.or(inherited.rule);
-    Some(Field { name: name?, kind, required, max, fixed, otherwise, read_also, top, doc, origin })
-}
-
-const CALLERS: &[(&str, Caller)] = &[
-    ("wallet", Caller::Wallet),
-    ("app_client", Caller::AppClient),
-    ("app_server", Caller::AppServer),
-    ("anyone", Caller::Anyone),
-];
-const AUTHS: &[(&str, Auth)] = &[
-    ("none", Auth::None),
-    ("bearer", Auth::Bearer),
-    ("client", Auth::Client),
-    ("session", Auth::Session),
-    ("signature", Auth::Signature),
-    ("access_token", Auth::AccessToken),
-];
-const PLACES: &[(&str, bool)] = &[("body", false), ("query", true)];
-const METHODS: &[(&str, Method)] = &[("GET", Method::Get), ("POST", Method::Post)];
-
-fn read_endpoint(table: &Table<'_>, kinds: &Kinds) -> Option<Endpoint> {
-    let id = identifier(table, "id");
-    let mut methods = Vec::new();
-    for name in table.texts("method") {
-        match METHODS.iter().find(|(word, _)| *word == name.text) {
-            Some((_, method)) => methods.push(*method),
-            None => {
-                table.faults.unknown(
-                    "method",
-                    &name,
-                    name.span.clone(),
-                    METHODS.iter().map(|(word, _)| *word),
-                );
-            }
-        }
-    }
-    if !table.has("method") {
-        table.missing("method");
-    }
-    // R6: a path may be written with a leading slash; the base path ends with one.
-    let strip = |mut name: Name| {
-        name.text = name.text.trim_start_matches('/').to_owned();
-        name
-    };
-    let path = table.required_text("path").map(strip);
-    let also_at = table.texts("also_at").into_iter().map(strip).collect();
-    for key in ["caller", "auth"] {
-        if !table.has(key) {
-            table.missing(key);
-        }
-    }
-    let endpoint = Endpoint {
-        id: id.clone().unwrap_or_default(),
-        methods,
-        path: path.clone().unwrap_or_default(),
-        also_at,
-        caller: table.word("caller", CALLERS).unwrap_or(Caller::Anyone),
-        auth: table.word("auth", AUTHS).unwrap_or(Auth::None),
-        scope: table.text("scope"),
-        signing: table.text("signing"),
-        errors: table.texts("errors"),
-        faults: table
-            .table("faults")
-            .map(|own| {
-                let read = faults(&own);
-                own.finish();
-                read
-            })
-            .unwrap_or_default(),
-        refusal_data: table.text("refusal_data"),
-        in_query: table.word("parameters", PLACES).unwrap_or(false),
-        request: fields(table, "request", kinds),
-        response: fields(table, "response", kinds),
-        response_value: table.table("response_value").and_then(|value| {
-            let read = field(&value, kinds);
-            value.finish();
-            read
-        }),
-        response_object: table.text("response_object"),
-        browser: table.both("browser", false),
-        doc: table.both("doc", true),
-        origin: origin(table),
-    };
-    (id.is_some() && path.is_some()).then_some(endpoint)
-}
-
-fn read_callback(table: &Table<'_>, kinds: &Kinds) -> Option<Callback> {
-    let id = identifier(table, "id");
-    let method = table.word("method", METHODS);
-    let target = table.required_text("target");
-    let acknowledged_by = match table.table("acknowledged_by") {
-        Some(by) => {
-            let acknowledgement = match by.text("json") {
-                Some(member) => Acknowledgement::Json(member.text),
-                None => Acknowledgement::Status(by.required("http_status").unwrap_or(200)),
-            };
-            by.finish();
-            acknowledgement
-        }
-        None => {
-            table.missing("acknowledged_by");
-            Acknowledgement::Status(200)
-        }
-    };
-    let retry: Vec<Retry> = each(table, "retry", |stretch| {
-        let times = stretch.required("times");
-        let wait = duration(stretch, "wait");
-        Some(Retry { times: times?, wait_ms: wait? })
-    });
-    let attempts: u64 = retry.iter().map(|stretch| u64::from(stretch.times)).sum();
-    if attempts == 0 && (!retry.is_empty() || !table.holds_any("retry")) {
-        table.faults.report(table.span_of("retry"), "a callback needs at least one attempt in `retry`", None);
-    }
-    let deadline_ms = duration(table, "deadline").unwrap_or(10_000);
-    let max_reply_bytes = table.required("max_reply_bytes").unwrap_or(65_536);
-    let signing = table.text("signing");
-    let fields = fields(table, "fields", kinds);
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    let target = target?;
-    Some(Callback {
-        id: id?,
-        method: method.unwrap_or(Method::Post),
-        target,
-        signing,
-        acknowledged_by,
-        retry,
-        deadline_ms,
-        max_reply_bytes,
-        fields,
-        doc,
-        origin,
-    })
-}
-
-fn read_link(table: &Table<'_>, kinds: &Kinds) -> Option<Link> {
-    let id = identifier(table, "id");
-    let qr_scheme = scheme(table, "qr_scheme");
-    let (signing, errors) = (table.text("signing"), table.texts("errors"));
-    let fields = fields(table, "fields", kinds);
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    Some(Link { id: id?, qr_scheme: qr_scheme?, signing, errors, fields, doc, origin })
-}
-
-fn read_profile(table: &Table<'_>) -> Option<Profile> {
-    let id = identifier(table, "id");
-    let scheme = scheme(table, "scheme");
-    let read_also = table.texts("read_also").into_iter().map(|name| name.text).collect();
-    let values = table.pairs("values");
-    let (doc, origin) = (table.both("doc", true), origin(table));
-    Some(Profile { id: id?, scheme: scheme?, read_also, values, doc, origin })
-}
-
-fn scheme(table: &Table<'_>, key: &'static str) -> Option<String> {
+fn scheme<'s>(table: &Table<'_, 's>, key: &'static str) -> Option<&'s str> {
     let name = table.required_text(key)?;
     let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !well_formed {
         let help = Some("lower-case letters and digits, without `://`".to_owned());
-        table.faults.report(name.span.clone(), format!("`{}` is no scheme", name.text), help);
+        table.file.report(table.span_of(key), format!("`{name}` is no scheme"), help);
         return None;
     }
-    Some(name.text)
+    Some(name)
 }
 
 /// `"600s"` or `"50ms"`, in milliseconds.
-fn duration(table: &Table<'_>, key: &'static str) -> Option<u64> {
+fn duration(table: &Table<'_, '_>, key: &'static str) -> Option<u64> {
     let name = table.required_text(key)?;
     let parsed = match (name.strip_suffix("ms"), name.strip_suffix('s')) {
         (Some(number), _) => number.parse().ok(),
@@ -620,7 +143,693 @@ fn duration(table: &Table<'_>, key: &'static str) -> Option<u64> {
     };
     if parsed.is_none() {
         let help = Some("a number with `s` or `ms`, for example \"60s\"".to_owned());
-        table.faults.report(name.span.clone(), format!("`{}` is no duration", name.text), help);
+        table.file.report(table.span_of(key), format!("`{name}` is no duration"), help);
     }
     parsed
 }
+
+/// Which array of fields a field belongs to: some of its keys mean something in some of them only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// A request, a callback or a link.
+    Sent,
+    /// The members of a reply.
+    Reply,
+    /// An object, or the one value of a reply.
+    Part,
+}
+
+/// What has been read so far, for what refers to it.
+struct Reader<'f, 's> {
+    file: &'f File<'s>,
+    rules: Option<Vec<Rule<'s>>>,
+    codes: Vec<&'s Code<'s>>,
+    refusals: Vec<&'s Refusal<'s>>,
+    scopes: Vec<&'s Scope<'s>>,
+    types: Vec<&'s Type<'s>>,
+    choices: Vec<&'s Choice<'s>>,
+    signings: Vec<&'s Signing<'s>>,
+    objects: Vec<&'s Object<'s>>,
+    /// What a name that does not resolve refers to.
+    nowhere: &'s Refusal<'s>,
+}
+
+impl<'f, 's> Reader<'f, 's> {
+    fn new(file: &'f File<'s>, rules: Option<Vec<Rule<'s>>>) -> Self {
+        let nowhere = file.arena.part(Refusal::nowhere(file.arena.part(Code::nowhere())));
+        Self {
+            file,
+            rules,
+            codes: Vec::new(),
+            refusals: Vec::new(),
+            scopes: Vec::new(),
+            types: Vec::new(),
+            choices: Vec::new(),
+            signings: Vec::new(),
+            objects: Vec::new(),
+            nowhere,
+        }
+    }
+
+    fn spec(mut self, root: &Table<'_, 's>) -> Spec<'s> {
+        let arena = self.file.arena;
+        let (id, base_path, doc) = self.platform(root);
+        if let Some(rules) = &mut self.rules {
+            rules.retain(|rule| rule.of.is_none_or(|of| of == id));
+        }
+        self.codes = self.parts(root, "code", "code", |reader, table| reader.code(table));
+        let envelope = arena.part(self.envelope(root));
+        self.refusals = self.parts(root, "refusal", "refusal", |reader, table| reader.refusal_of(table));
+        // Each code that is sent is a refusal of its own name, unless one is declared.
+        for code in
+            self.codes.iter().filter(|code| code.sent && envelope.ok.is_none_or(|ok| ok.code != code.code))
+        {
+            if !self.refusals.iter().any(|refusal| refusal.id == code.id) {
+                self.refusals.push(arena.part(Refusal {
+                    id: code.id,
+                    code,
+                    http: 200,
+                    oauth: None,
+                    doc: code.text,
+                    origin: code.origin,
+                }));
+            }
+        }
+        let faults = self.platform_faults(root);
+        self.scopes = self.parts(root, "scope", "scope", |reader, table| {
+            let id = identifier(table, "id", &[]);
+            let (doc, origin) = (table.both("doc", true), reader.origin(table));
+            Some((id?, Scope { id: id?, doc, origin }))
+        });
+        self.types = self.parts(root, "type", "type", |reader, table| reader.named_type(table));
+        self.choices = self.parts(root, "choice", "choice", |reader, table| reader.choice(table));
+        self.signings = self.parts(root, "signing", "signing", |reader, table| reader.signing(table));
+        for table in root.tables("object", "object") {
+            // One after the other: an object has fields of those before it.
+            let object = self.object(&table);
+            table.finish();
+            let Some(object) = object else { continue };
+            if self.once("object", object.name, self.objects.iter().map(|known| known.name)) {
+                self.objects.push(arena.part(object));
+            }
+        }
+        let quantities = |reader: &Self, kind: &'static str, key: &'static str| {
+            let list = reader.parts(root, kind, kind, |reader, table| {
+                let (id, value) = quantity(table, key);
+                let (doc, origin) = (table.both("doc", true), reader.origin(table));
+                Some((id?, Quantity { id: id?, value: value?, doc, origin }))
+            });
+            arena.list(list.into_iter().cloned().collect())
+        };
+        let (lifetimes, limits) =
+            (quantities(&self, "lifetime", "seconds"), quantities(&self, "limit", "value"));
+        let endpoints = self
+            .parts(root, "endpoint", "endpoint", |reader, table| reader.endpoint(table, envelope, faults));
+        let callbacks =
+            self.parts(root, "callback", "callback", |reader, table| reader.callback(table, faults));
+        let links = self.parts(root, "link", "link", |reader, table| reader.link(table));
+        let profiles = self.parts(root, "profile", "profile", |reader, table| reader.profile(table));
+        Spec {
+            id,
+            base_path,
+            doc,
+            envelope,
+            faults,
+            lifetimes,
+            limits,
+            types: arena.list(self.types),
+            choices: arena.list(self.choices),
+            scopes: arena.list(self.scopes),
+            codes: arena.list(self.codes),
+            refusals: arena.list(self.refusals),
+            signings: arena.list(self.signings),
+            objects: arena.list(self.objects),
+            endpoints: arena.list(endpoints),
+            callbacks: arena.list(callbacks),
+            links: arena.list(links),
+            profiles: arena.list(profiles),
+            rules: arena.list(self.rules.unwrap_or_default()),
+        }
+    }
+
+    /// Reads each table of an array into the arena. Of a name that is declared twice the first is kept, so that the
+    /// compiler has nothing to add to the fault.
+    fn parts<T>(
+        &self,
+        parent: &Table<'_, 's>,
+        key: &'static str,
+        kind: &'static str,
+        read: impl Fn(&Self, &Table<'_, 's>) -> Option<(&'s str, T)>,
+    ) -> Vec<&'s T> {
+        let mut names = Vec::new();
+        let mut list = Vec::new();
+        for (name, part) in each(parent, key, kind, |table| read(self, table)) {
+            if self.once(kind, name, names.iter().copied()) {
+                names.push(name);
+                list.push(self.file.arena.part(part));
+            }
+        }
+        list
+    }
+
+    /// Whether a name is none of those before it, as Rust spells them.
+    fn once<'n>(&self, what: &str, name: &str, mut before: impl Iterator<Item = &'n str>) -> bool {
+        let spelt = pascal(name);
+        let first = before.all(|known| pascal(known) != spelt);
+        if !first {
+            self.file.report(self.file.place(name), format!("{what} `{name}` is declared twice"), None);
+        }
+        first
+    }
+
+    /// The part of a list that has this name; a fault when there is none.
+    fn resolve<T>(&self, what: &str, name: &str, list: &[&'s T], of: impl Fn(&T) -> &str) -> Option<&'s T> {
+        let found = list.iter().copied().find(|part| of(part) == name);
+        if found.is_none() {
+            self.file.unknown(what, name, self.file.place(name), list.iter().map(|part| of(part)));
+        }
+        found
+    }
+
+    fn refusal(&self, name: &str) -> Option<&'s Refusal<'s>> {
+        self.resolve("refusal", name, &self.refusals, |refusal| refusal.id)
+    }
+
+    fn refusals(&self, table: &Table<'_, 's>, key: &'static str) -> &'s [&'s Refusal<'s>] {
+        let names = table.texts(key);
+        let mut seen = HashSet::new();
+        for name in &names {
+            if !seen.insert(*name) {
+                self.file.report(self.file.place(name), format!("error `{name}` is declared twice"), None);
+            }
+        }
+        self.file.arena.list(names.into_iter().filter_map(|name| self.refusal(name)).collect())
+    }
+
+    fn signed_by(&self, table: &Table<'_, 's>) -> Option<&'s Signing<'s>> {
+        let name = table.text("signing")?;
+        let found = self.resolve("signing", name, &self.signings, |signing| signing.id);
+        // What is signed stays `Unverified`, so that those who use it see no further errors.
+        Some(found.unwrap_or_else(|| self.file.arena.part(Signing::nowhere())))
+    }
+
+    fn object_named(&self, name: &str) -> Option<&'s Object<'s>> {
+        self.resolve("object", name, &self.objects, |object| object.name)
+    }
+
+    fn origin(&self, table: &Table<'_, 's>) -> Origin<'s> {
+        let origin = Origin {
+            basis: table.word("basis", Basis::WORDS).unwrap_or_default(),
+            line: table.small("line"),
+            rule: table.text("rule"),
+        };
+        if origin.basis != Basis::Documented && origin.line.is_some() {
+            let message = "only what is documented has a `line` in the document";
+            self.file.report(table.span_of("line"), message, None);
+        }
+        if let (Some(rule), Some(rules)) = (origin.rule, &self.rules)
+            && !rules.iter().any(|known| known.id == rule)
+        {
+            self.file.unknown("rule", rule, table.span_of("rule"), rules.iter().map(|known| known.id));
+        }
+        origin
+    }
+
+    fn platform(&self, root: &Table<'_, 's>) -> (&'s str, &'s str, Text<'s>) {
+        let Some(table) = root.table("platform", "platform") else {
+            root.missing("[platform]");
+            return ("", "", Text::default());
+        };
+        let id = identifier(&table, "id", &[]).unwrap_or_default();
+        let base_path = table.required_text("base_path").unwrap_or_default();
+        if table.has("base_path") && !(base_path.starts_with('/') && base_path.ends_with('/')) {
+            let help = Some("for example \"/fomo/\"".to_owned());
+            self.file.report(table.span_of("base_path"), "base_path must begin and end with `/`", help);
+        }
+        let doc = table.both("doc", true);
+        table.finish();
+        (id, base_path, doc)
+    }
+
+    fn envelope(&self, root: &Table<'_, 's>) -> Envelope<'s> {
+        let Some(table) = root.table("envelope", "envelope") else {
+            root.missing("[envelope]");
+            let origin = Origin::default();
+            let (success, status, message, data) = ("", "", "", "");
+            return Envelope {
+                success,
+                status,
+                message,
+                data,
+                ok: None,
+                digits: None,
+                read_also: &[],
+                origin,
+            };
+        };
+        let member = |key| table.required_text(key).unwrap_or_default();
+        let number: Option<u32> = table.small("ok");
+        let ok = self.codes.iter().copied().find(|code| Some(code.code) == number);
+        if let (Some(number), None, false) = (number, ok, self.codes.is_empty()) {
+            let message = format!("no code has the number {number} of success");
+            self.file.report(table.span_of("ok"), message, None);
+        }
+        let envelope = Envelope {
+            success: member("success"),
+            status: member("status"),
+            message: member("message"),
+            data: member("data"),
+            ok,
+            digits: table.small("digits"),
+            read_also: self.file.arena.list(table.texts("read_also")),
+            origin: self.origin(&table),
+        };
+        table.finish();
+        envelope
+    }
+
+    fn code(&self, table: &Table<'_, 's>) -> Option<(&'s str, Code<'s>)> {
+        let id = identifier(table, "id", names::CODES);
+        let (code, sent) = (table.required("code"), table.boolean("sent", true));
+        let (text, check, origin) =
+            (table.both("text", true), table.both("check", false), self.origin(table));
+        Some((id?, Code { id: id?, code: code?, sent, text, check, origin }))
+    }
+
+    fn refusal_of(&self, table: &Table<'_, 's>) -> Option<(&'s str, Refusal<'s>)> {
+        let (id, code) = (identifier(table, "id", &[]), table.required_text("code"));
+        let http = table.small("http").unwrap_or(200);
+        if !(100..=599).contains(&http) {
+            self.file.report(table.span_of("http"), format!("{http} is no HTTP status"), None);
+        }
+        let (oauth, doc, origin) = (table.text("oauth"), table.both("doc", true), self.origin(table));
+        let code = self.resolve("code", code?, &self.codes, |code| code.id).unwrap_or(self.nowhere.code);
+        Some((id?, Refusal { id: id?, code, http, oauth, doc, origin }))
+    }
+
+    /// The refusals of `[faults]`, or of an endpoint's own, the others being those of `otherwise`.
+    fn faults(&self, table: &Table<'_, 's>, otherwise: Option<Faults<'s>>) -> Faults<'s> {
+        let pick = |key, otherwise: Option<&'s Refusal<'s>>| {
+            let own = table.text(key).map(|name| self.refusal(name).unwrap_or(self.nowhere));
+            own.or(otherwise)
+        };
+        let must = |key, otherwise: Option<&'s Refusal<'s>>| {
+            let found = pick(key, otherwise);
+            if found.is_none() {
+                let help = Some("the id of a refusal".to_owned());
+                self.file.report(table.span.clone(), format!("[faults] lacks `{key}`"), help);
+            }
+            found.unwrap_or(self.nowhere)
+        };
+        let field = must("field", otherwise.map(|all| all.field));
+        Faults {
+            field,
+            body: must("body", otherwise.map(|all| all.body)),
+            body_too_large: must("body_too_large", otherwise.map(|all| all.body_too_large)),
+            // Without bearer tokens nobody can lack one; `check` sees to it that there is one where it is needed.
+            bearer: pick("bearer", otherwise.map(|all| all.bearer)).unwrap_or(self.nowhere),
+            internal: must("internal", otherwise.map(|all| all.internal)),
+            overloaded: must("overloaded", otherwise.map(|all| all.overloaded)),
+            origin: self.origin(table),
+        }
+    }
+
+    fn platform_faults(&self, root: &Table<'_, 's>) -> Faults<'s> {
+        let Some(table) = root.table("faults", "faults") else {
+            root.missing("[faults]");
+            let (nowhere, origin) = (self.nowhere, Origin::default());
+            return Faults {
+                field: nowhere,
+                body: nowhere,
+                body_too_large: nowhere,
+                bearer: nowhere,
+                internal: nowhere,
+                overloaded: nowhere,
+                origin,
+            };
+        };
+        let faults = self.faults(&table, None);
+        table.finish();
+        faults
+    }
+
+    fn named_type(&self, table: &Table<'_, 's>) -> Option<(&'s str, Type<'s>)> {
+        const BASES: &[(&str, Kind<'static>)] =
+            &[("text", Kind::Text), ("secret", Kind::Secret), ("id", Kind::Id), ("url", Kind::Url)];
+        let name = identifier(table, "name", names::TYPES);
+        let base = table.required_word("base", BASES).unwrap_or(Kind::Text);
+        let (max, min, chars) = (maximum(table), table.small("min"), table.text("chars"));
+        if let (Some(max), Some(min)) = (max, min)
+            && min > max
+        {
+            self.file.report(table.span_of("min"), "`min` is more than `max`", None);
+        }
+        for key in ["min", "chars"] {
+            if base != Kind::Text && table.has(key) {
+                let message = format!("only a type of `base = \"text\"` has `{key}`");
+                self.file.report(table.span_of(key), message, None);
+            }
+        }
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        Some((name?, Type { name: name?, base, max, min, chars, doc, origin }))
+    }
+
+    fn choice(&self, table: &Table<'_, 's>) -> Option<(&'s str, Choice<'s>)> {
+        let name = identifier(table, "name", names::TYPES);
+        let values = self.parts(table, "values", "value", |_, value| {
+            let (id, text) = (identifier(value, "id", &[]), value.required_text("value"));
+            let doc = value.both("doc", true);
+            let (id, value) = (id?, text?);
+            Some((id, ChoiceValue { id, value, doc }))
+        });
+        for (at, value) in values.iter().enumerate() {
+            if values[..at].iter().any(|before| before.value == value.value) {
+                let message = format!("the value `{}` is declared twice", value.value);
+                self.file.report(self.file.place(value.value), message, None);
+            }
+        }
+        if values.is_empty() {
+            self.file.report(table.span.clone(), "a choice needs `values`", None);
+        }
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        let values = self.file.arena.list(values.into_iter().cloned().collect());
+        Some((name?, Choice { name: name?, doc, values, origin }))
+    }
+
+    fn signing(&self, table: &Table<'_, 's>) -> Option<(&'s str, Signing<'s>)> {
+        let id = identifier(table, "id", &[]);
+        let algorithm = table.required_word("algorithm", Algorithm::WORDS).unwrap_or(Algorithm::Sha1);
+        let encoding = table.required_word("encoding", Encoding::WORDS).unwrap_or(Encoding::HexLower);
+        let canonical = table.texts("canonical");
+        if canonical.is_empty() {
+            self.file.report(table.span_of("canonical"), "a signing rule needs `canonical`", None);
+        }
+        let form = table.word("form", Form::WORDS).unwrap_or(Form::Concat);
+        let window = table.table("window", "window").and_then(|window| {
+            let (field, seconds) = (window.required_text("field"), window.required("seconds"));
+            window.finish();
+            Some(Window { field: field?, seconds: seconds? })
+        });
+        let (key, derive, key_id) = (table.required_text("key"), table.text("derive"), table.text("key_id"));
+        let field = table.required_text("field");
+        let refusal = |key| table.text(key).and_then(|name| self.refusal(name));
+        let (invalid, expired) = (refusal("invalid"), refusal("expired"));
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        let (id, key, field) = (id?, key?, field?);
+        let canonical = canonical.into_iter().map(|name| self.lead(name)).collect();
+        let canonical = self.file.arena.list(canonical);
+        let signing = Signing {
+            id,
+            algorithm,
+            canonical,
+            form,
+            key,
+            derive,
+            key_id,
+            field,
+            encoding,
+            window,
+            invalid,
+            expired,
+            doc,
+            origin,
+        };
+        Some((id, signing))
+    }
+
+    fn lead(&self, name: &'s str) -> Lead<'s> {
+        let arena = self.file.arena;
+        Lead {
+            name,
+            form: arena.text(&format!("&{name}=")),
+            json: arena.text(&format!(",\"{name}\":\"")),
+            link: arena.text(&format!(",%22{name}%22:%22")),
+        }
+    }
+
+    fn object(&self, table: &Table<'_, 's>) -> Option<Object<'s>> {
+        let name = identifier(table, "name", names::TYPES);
+        let (doc, fields) = (table.both("doc", true), self.fields(table, "fields", Within::Part));
+        let origin = self.origin(table);
+        Some(Object { name: name?, doc, fields, origin })
+    }
+
+    fn fields(&self, parent: &Table<'_, 's>, key: &'static str, within: Within) -> &'s [Field<'s>] {
+        let list = self.parts(parent, key, "field", |reader, table| {
+            let field = reader.field(table, within)?;
+            Some((field.name, field))
+        });
+        self.file.arena.list(list.into_iter().cloned().collect())
+    }
+
+    /// The kind of a field whose type is `word`, with what comes of the type: its text, its length and its rule.
+    fn kind_named(&self, word: &'s str) -> Option<(Kind<'s>, Text<'s>, Option<u32>, Option<&'s str>)> {
+        if let Some(named) = self.types.iter().find(|named| named.name == word) {
+            return Some((Kind::Type(named), named.doc, named.max, named.origin.rule));
+        }
+        if let Some(choice) = self.choices.iter().find(|choice| choice.name == word) {
+            return Some((Kind::Choice(choice), choice.doc, None, choice.origin.rule));
+        }
+        let plain = PLAIN.iter().find(|(name, _)| *name == word)?;
+        Some((plain.1, Text::default(), None, None))
+    }
+
+    fn field(&self, table: &Table<'_, 's>, within: Within) -> Option<Field<'s>> {
+        let name = table.required_text("name");
+        if name.is_some_and(|name| names::KEYWORDS.contains(&&*names::snake(name))) {
+            let help = Some("Rust has no such identifier; choose another name".to_owned());
+            self.file.report(table.span_of("name"), "no field can have this name", help);
+            return None;
+        }
+        let fixed = table.text("fixed");
+        let (object, list, given) = (table.text("object"), table.text("list"), table.text("type"));
+        if [object, list, given].iter().flatten().count() > 1 {
+            self.file.report(table.span.clone(), "a field has one of `type`, `object` and `list`", None);
+        }
+        let known = if let Some(object) = object {
+            self.object_named(object).map(|object| (Kind::Object(object), Text::default(), None, None))
+        } else if let Some(list) = list {
+            self.object_named(list).map(|object| (Kind::List(object), Text::default(), None, None))
+        } else if fixed.is_some() && given.is_none() {
+            Some((Kind::Text, Text::default(), None, None))
+        } else {
+            let word = given.or(name)?;
+            let known = self.kind_named(word);
+            if known.is_none() {
+                let valid = (self.types.iter().map(|named| named.name))
+                    .chain(self.choices.iter().map(|choice| choice.name))
+                    .chain(PLAIN.iter().map(|(name, _)| *name));
+                self.file.unknown("type", word, self.file.place(word), valid);
+            }
+            known
+        };
+        let unknown = (Kind::Text, Text { zh: "?", en: "?" }, None, None); // its text may come with the type
+        let (kind, inherited, longest, rule) = known.unwrap_or(unknown);
+        let max = maximum(table).or(longest);
+        let given_doc = table.both("doc", false);
+        let doc = match (kind, fixed) {
+            _ if table.has("doc") => given_doc,
+            _ if !inherited.en.is_empty() => inherited,
+            (_, Some(fixed)) => Text {
+                zh: self.file.arena.text(&format!("固定为 `{fixed}`")),
+                en: self.file.arena.text(&format!("Always `{fixed}`")),
+            },
+            (Kind::Timestamp, _) => {
+                Text { zh: "当前时间戳（秒）", en: "The time of signing, Unix seconds" }
+            }
+            (Kind::Signature, _) => Text { zh: "签名", en: "The signature" },
+            _ => {
+                table.missing("doc");
+                Text::default()
+            }
+        };
+        let required = table.boolean("required", true);
+        let otherwise = table.text("otherwise");
+        if otherwise.is_some() && fixed.is_none() {
+            self.file.report(table.span_of("otherwise"), "`otherwise` goes with `fixed`", None);
+        }
+        if within != Within::Sent && fixed.is_some() {
+            let message = "a reply has no `fixed` fields: nothing would write or check them";
+            self.file.report(table.span_of("fixed"), message, None);
+        }
+        let otherwise = otherwise.and_then(|name| self.refusal(name));
+        let read_also = self.file.arena.list(table.texts("read_also"));
+        let top = table.boolean("top", false);
+        if top && within != Within::Reply {
+            self.file.report(table.span_of("top"), "`top` is for the members of a `response`", None);
+        }
+        let mut origin = self.origin(table);
+        origin.rule = origin.rule.or(rule);
+        let name = name?;
+        Some(Field {
+            name,
+            lead: self.lead(name),
+            kind,
+            required,
+            max,
+            fixed,
+            otherwise,
+            read_also,
+            top,
+            doc,
+            origin,
+        })
+    }
+
+    fn endpoint(
+        &self,
+        table: &Table<'_, 's>,
+        envelope: &'s Envelope<'s>,
+        faults: Faults<'s>,
+    ) -> Option<(&'s str, Endpoint<'s>)> {
+        let arena = self.file.arena;
+        let id = identifier(table, "id", names::MODULES);
+        let mut methods = Vec::new();
+        for name in table.texts("method") {
+            match Method::WORDS.iter().find(|(word, _)| *word == name) {
+                Some((_, method)) => methods.push(*method),
+                None => {
+                    let valid = Method::WORDS.iter().map(|(word, _)| *word);
+                    self.file.unknown("method", name, self.file.place(name), valid);
+                }
+            }
+        }
+        if !table.holds_any("method") {
+            table.missing("method");
+        }
+        let path = table.required_text("path").map(|path| self.without_slash(path));
+        let also_at = table.texts("also_at").into_iter().map(|path| self.without_slash(path)).collect();
+        let response_object = table.text("response_object").and_then(|name| self.object_named(name));
+        let response = self.fields(table, "response", Within::Reply);
+        let response_value = table.table("response_value", "field").and_then(|value| {
+            let read = self.field(&value, Within::Part);
+            value.finish();
+            read
+        });
+        let shapes = ["response", "response_object", "response_value"];
+        if shapes.iter().filter(|key| table.has(key)).count() > 1 {
+            let message = "an endpoint has one of `response`, `response_object` and `response_value`";
+            self.file.report(table.span.clone(), message, None);
+        }
+        let scope = table.text("scope");
+        let refusal_data = table.text("refusal_data").and_then(|name| self.object_named(name));
+        let endpoint = Endpoint {
+            id: id.unwrap_or_default(),
+            methods: arena.list(methods),
+            path: path.unwrap_or_default(),
+            also_at: arena.list(also_at),
+            parameters: table.word("parameters", Place::WORDS).unwrap_or(Place::Body),
+            caller: table.required_word("caller", Caller::WORDS).unwrap_or(Caller::Anyone),
+            auth: table.required_word("auth", Auth::WORDS).unwrap_or(Auth::None),
+            scope: scope.and_then(|name| self.resolve("scope", name, &self.scopes, |scope| scope.id)),
+            signing: self.signed_by(table),
+            errors: self.refusals(table, "errors"),
+            faults: match table.table("faults", "faults") {
+                Some(own) => {
+                    let read = self.faults(&own, Some(faults));
+                    own.finish();
+                    read
+                }
+                None => faults,
+            },
+            refusal_data,
+            request: self.fields(table, "request", Within::Sent),
+            response: response_object.map_or(response, |object| object.fields),
+            response_object,
+            response_value,
+            envelope,
+            browser: table.both("browser", false),
+            doc: table.both("doc", true),
+            origin: self.origin(table),
+        };
+        path?;
+        Some((id?, endpoint))
+    }
+
+    /// R6: a path may be written with a leading slash; the base path ends with one.
+    fn without_slash(&self, path: &'s str) -> &'s str {
+        match path.strip_prefix('/') {
+            None => path,
+            Some(_) => self.file.keep(path.trim_start_matches('/'), self.file.place(path)),
+        }
+    }
+
+    fn callback(&self, table: &Table<'_, 's>, faults: Faults<'s>) -> Option<(&'s str, Callback<'s>)> {
+        let id = identifier(table, "id", names::MODULES);
+        let method = table.required_word("method", Method::WORDS).unwrap_or(Method::Post);
+        let target = table.required_text("target");
+        let acknowledged_by = match table.table("acknowledged_by", "acknowledged_by") {
+            Some(by) => {
+                let acknowledgement = match by.text("json") {
+                    Some(member) => Acknowledgement::Json(member),
+                    None => Acknowledgement::Status(by.required("http_status").unwrap_or(200)),
+                };
+                by.finish();
+                acknowledgement
+            }
+            None => {
+                table.missing("acknowledged_by");
+                Acknowledgement::Status(200)
+            }
+        };
+        let stretches: Vec<Stretch> = each(table, "retry", "retry", |stretch| {
+            let (times, wait_ms) = (stretch.required("times"), duration(stretch, "wait"));
+            Some(Stretch { times: times?, wait_ms: wait_ms? })
+        });
+        let attempts: u64 = stretches.iter().map(|stretch| u64::from(stretch.times)).sum();
+        if attempts == 0 && (!stretches.is_empty() || !table.holds_any("retry")) {
+            let message = "a callback needs at least one attempt in `retry`";
+            self.file.report(table.span_of("retry"), message, None);
+        }
+        let schedule = Schedule { stretches: self.file.arena.list(stretches), acknowledged_by };
+        let deadline_ms = duration(table, "deadline").unwrap_or(10_000);
+        let max_reply_bytes = table.required("max_reply_bytes").unwrap_or(65_536);
+        let signing = self.signed_by(table);
+        let fields = self.fields(table, "fields", Within::Sent);
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        let (id, target) = (id?, target?);
+        let callback = Callback {
+            id,
+            method,
+            target,
+            signing,
+            schedule,
+            deadline_ms,
+            max_reply_bytes,
+            faults,
+            fields,
+            doc,
+            origin,
+        };
+        Some((id, callback))
+    }
+
+    fn link(&self, table: &Table<'_, 's>) -> Option<(&'s str, Link<'s>)> {
+        let (id, qr_scheme) = (identifier(table, "id", names::MODULES), scheme(table, "qr_scheme"));
+        let (signing, errors) = (self.signed_by(table), self.refusals(table, "errors"));
+        let fields = self.fields(table, "fields", Within::Sent);
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        Some((id?, Link { id: id?, qr_scheme: qr_scheme?, signing, errors, fields, doc, origin }))
+    }
+
+    fn profile(&self, table: &Table<'_, 's>) -> Option<(&'s str, Profile<'s>)> {
+        let (id, scheme) = (identifier(table, "id", &[]), scheme(table, "scheme"));
+        let read_also = self.file.arena.list(table.texts("read_also"));
+        let values = self.file.arena.list(table.pairs("values"));
+        let (doc, origin) = (table.both("doc", true), self.origin(table));
+        Some((id?, Profile { id: id?, scheme: scheme?, read_also, values, doc, origin }))
+    }
+}
+
+/// The types that a field may have without declaring them.
+const PLAIN: &[(&str, Kind<'static>)] = &[
+    ("text", Kind::Text),
+    ("secret", Kind::Secret),
+    ("id", Kind::Id),
+    ("integer", Kind::Integer),
+    ("number", Kind::Number),
+    ("amount", Kind::Amount),
+    ("time", Kind::Time),
+    ("timestamp", Kind::Timestamp),
+    ("signature", Kind::Signature),
+];

@@ -1,4 +1,4 @@
-//! A TOML table under inspection: typed access that reports what is wrong, and at the end what nobody asked for.
+//! A TOML table under inspection: typed access that reports what is wrong, and at the end the keys that nobody asked for.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -6,49 +6,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::{Fault, Source, nearest};
-use crate::model::{Name, Text};
-
-/// Collects the faults of one file.
-pub(crate) struct Faults<'s> {
-    source: &'s Source,
-    list: RefCell<Vec<Fault>>,
-}
-
-impl<'s> Faults<'s> {
-    pub(crate) fn new(source: &'s Source) -> Self {
-        Self { source, list: RefCell::default() }
-    }
-
-    pub(crate) fn report(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        self.list.borrow_mut().push(self.source.fault(span, message.into(), help));
-    }
-
-    /// Reports a name that is none of `valid`, with the nearest one.
-    pub(crate) fn unknown<'a>(
-        &self,
-        what: &str,
-        name: &str,
-        span: Range<usize>,
-        valid: impl IntoIterator<Item = &'a str>,
-    ) {
-        let valid: Vec<&str> = valid.into_iter().collect();
-        let help = match nearest(name, valid.iter().copied()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None if valid.is_empty() => None,
-            None if valid.len() <= 16 => Some(format!("valid: {}", valid.join(", "))),
-            None => None,
-        };
-        self.report(span, format!("unknown {what} `{name}`"), help);
-    }
-
-    pub(crate) fn into_sorted(self) -> Vec<Fault> {
-        let mut list = self.list.into_inner();
-        list.sort_by_key(|fault| (fault.line, fault.column));
-        list.dedup();
-        list
-    }
-}
+use crate::fault::nearest;
+use crate::file::File;
+use crate::model::Text;
 
 pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
@@ -63,26 +23,31 @@ pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// A table; every key that is asked for is remembered, and [`Table::finish`] reports the others.
-pub(crate) struct Table<'t> {
-    pub(crate) faults: &'t Faults<'t>,
+pub(crate) struct Table<'t, 's> {
+    pub(crate) file: &'t File<'s>,
     pub(crate) span: Range<usize>,
+    /// What kind of table it is, as the documentation of the format calls it.
+    kind: &'static str,
+    /// What messages call it.
     what: String,
     table: &'t DeTable<'t>,
     known: RefCell<Vec<&'static str>>,
 }
 
-impl<'t> Table<'t> {
+impl<'t, 's> Table<'t, 's> {
     pub(crate) fn new(
-        faults: &'t Faults<'t>,
+        file: &'t File<'s>,
         table: &'t DeTable<'t>,
         span: Range<usize>,
+        kind: &'static str,
         what: impl Into<String>,
     ) -> Self {
-        Self { faults, span, what: what.into(), table, known: RefCell::default() }
+        Self { file, span, kind, what: what.into(), table, known: RefCell::default() }
     }
 
     fn raw(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.borrow_mut().push(key);
+        self.file.asked(self.kind, key);
         self.table.get(key)
     }
 
@@ -96,7 +61,7 @@ impl<'t> Table<'t> {
 
     /// Reports that `key` is not there.
     ///
-    /// A key that is there and misspelt is told once, by [`Table::finish`].
+    /// A key that is there and misspelt is reported once, by [`Table::finish`].
     pub(crate) fn missing(&self, key: &str) {
         let known = self.known.borrow();
         let strangers = self.table.iter().map(|(name, _)| name.get_ref().as_ref());
@@ -104,18 +69,18 @@ impl<'t> Table<'t> {
             return;
         }
         drop(known);
-        self.faults.report(self.span.clone(), format!("{} lacks `{key}`", self.what), None);
+        self.file.report(self.span.clone(), format!("{} lacks `{key}`", self.what), None);
     }
 
     fn mismatch(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let found = type_name(value.get_ref());
-        self.faults.report(value.span(), format!("`{key}` must be {wanted}, found {found}"), None);
+        self.file.report(value.span(), format!("`{key}` must be {wanted}, found {found}"), None);
     }
 
-    pub(crate) fn text(&self, key: &'static str) -> Option<Name> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<&'s str> {
         let value = self.raw(key)?;
         match value.get_ref() {
-            DeValue::String(text) => Some(Name { text: text.to_string(), span: value.span() }),
+            DeValue::String(text) => Some(self.file.keep(text, value.span())),
             _ => {
                 self.mismatch(key, value, "a string");
                 None
@@ -123,7 +88,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(crate) fn required_text(&self, key: &'static str) -> Option<Name> {
+    pub(crate) fn required_text(&self, key: &'static str) -> Option<&'s str> {
         if !self.has(key) {
             self.missing(key);
         }
@@ -140,7 +105,7 @@ impl<'t> Table<'t> {
             }
         };
         if number.is_none() {
-            self.faults.report(value.span(), format!("`{key}` must be a number that is not negative"), None);
+            self.file.report(value.span(), format!("`{key}` must be a number that is not negative"), None);
         }
         number
     }
@@ -149,7 +114,7 @@ impl<'t> Table<'t> {
         let number = self.integer(key)?;
         let small = T::try_from(number).ok();
         if small.is_none() {
-            self.faults.report(self.span_of(key), format!("`{key}` is too large"), None);
+            self.file.report(self.span_of(key), format!("`{key}` is too large"), None);
         }
         small
     }
@@ -174,7 +139,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(crate) fn texts(&self, key: &'static str) -> Vec<Name> {
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<&'s str> {
         let Some(value) = self.raw(key) else { return Vec::new() };
         let DeValue::Array(array) = value.get_ref() else {
             self.mismatch(key, value, "an array of strings");
@@ -183,17 +148,19 @@ impl<'t> Table<'t> {
         let mut texts = Vec::new();
         for item in array.iter() {
             match item.get_ref() {
-                DeValue::String(text) => texts.push(Name { text: text.to_string(), span: item.span() }),
+                DeValue::String(text) => texts.push(self.file.keep(text, item.span())),
                 _ => self.mismatch(key, item, "an array of strings"),
             }
         }
         texts
     }
 
-    pub(crate) fn table(&self, key: &'static str) -> Option<Table<'t>> {
+    pub(crate) fn table(&self, key: &'static str, kind: &'static str) -> Option<Table<'t, 's>> {
         let value = self.raw(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Table::new(self.faults, table, value.span(), format!("`{key}`"))),
+            DeValue::Table(table) => {
+                Some(Table::new(self.file, table, value.span(), kind, format!("`{key}`")))
+            }
             _ => {
                 self.mismatch(key, value, "a table");
                 None
@@ -207,7 +174,7 @@ impl<'t> Table<'t> {
     }
 
     /// The names and strings of a table whose names are free.
-    pub(crate) fn pairs(&self, key: &'static str) -> Vec<(Name, String)> {
+    pub(crate) fn pairs(&self, key: &'static str) -> Vec<(&'s str, &'s str)> {
         let Some(value) = self.raw(key) else { return Vec::new() };
         let DeValue::Table(table) = value.get_ref() else {
             self.mismatch(key, value, "a table of strings");
@@ -217,10 +184,8 @@ impl<'t> Table<'t> {
         for (name, value) in table.iter() {
             match value.get_ref() {
                 DeValue::String(text) => {
-                    pairs.push((
-                        Name { text: name.get_ref().to_string(), span: name.span() },
-                        text.to_string(),
-                    ));
+                    let name = self.file.keep(name.get_ref(), name.span());
+                    pairs.push((name, self.file.keep(text, value.span())));
                 }
                 _ => self.mismatch(key, value, "a table of strings"),
             }
@@ -228,8 +193,8 @@ impl<'t> Table<'t> {
         pairs
     }
 
-    /// The tables of an array; `what` names one of them in messages.
-    pub(crate) fn tables(&self, key: &'static str) -> Vec<Table<'t>> {
+    /// The tables of an array.
+    pub(crate) fn tables(&self, key: &'static str, kind: &'static str) -> Vec<Table<'t, 's>> {
         let Some(value) = self.raw(key) else { return Vec::new() };
         let DeValue::Array(array) = value.get_ref() else {
             self.mismatch(key, value, "an array of tables");
@@ -244,7 +209,7 @@ impl<'t> Table<'t> {
                         _ => None,
                     });
                     let what = name.map_or_else(|| format!("this {key}"), |name| format!("{key} `{name}`"));
-                    tables.push(Table::new(self.faults, table, item.span(), what));
+                    tables.push(Table::new(self.file, table, item.span(), kind, what));
                 }
                 _ => self.mismatch(key, item, "an array of tables"),
             }
@@ -255,34 +220,41 @@ impl<'t> Table<'t> {
     /// One of a fixed set of words.
     pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
         let name = self.text(key)?;
-        let found = words.iter().find(|(word, _)| *word == name.text).map(|(_, value)| *value);
+        let found = words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
         if found.is_none() {
-            self.faults.unknown(key, &name, name.span.clone(), words.iter().map(|(word, _)| *word));
+            self.file.unknown(key, name, self.file.place(name), words.iter().map(|(word, _)| *word));
         }
         found
     }
 
+    /// One of a fixed set of words that must be there.
+    pub(crate) fn required_word<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.word(key, words)
+    }
+
     /// A text in both languages.
-    pub(crate) fn both(&self, key: &'static str, required: bool) -> Text {
+    pub(crate) fn both(&self, key: &'static str, required: bool) -> Text<'s> {
         if !self.has(key) {
             if required {
                 self.missing(key);
             }
             return Text::default();
         }
-        let Some(table) = self.table(key) else { return Text::default() };
-        let mut text = Text::default();
-        for (language, into) in [("zh", &mut text.zh), ("en", &mut text.en)] {
-            match table.required_text(language) {
-                Some(name) if name.trim().is_empty() => {
-                    self.faults.report(name.span.clone(), format!("`{language}` is empty"), None);
-                }
-                Some(name) => *into = name.text,
-                None => {}
-            }
-        }
+        let Some(table) = self.table(key, "text") else { return Text::default() };
+        let text = Text { zh: table.language("zh"), en: table.language("en") };
         table.finish();
         text
+    }
+
+    fn language(&self, language: &'static str) -> &'s str {
+        let text = self.required_text(language);
+        if text.is_some_and(|text| text.trim().is_empty()) {
+            self.file.report(self.span_of(language), format!("`{language}` is empty"), None);
+        }
+        text.unwrap_or_default()
     }
 
     /// Reports keys that nobody asked for.
@@ -292,7 +264,7 @@ impl<'t> Table<'t> {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let what = format!("key in {}:", self.what);
-                self.faults.unknown(&what, name, key.span(), known.iter().copied());
+                self.file.unknown(&what, name, key.span(), known.iter().copied());
             }
         }
     }

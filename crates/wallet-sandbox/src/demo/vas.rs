@@ -9,7 +9,7 @@ use wallet_api::vas::{
 use wallet_chain::rpc::{Credentials, Node};
 use wallet_client::{
     Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, TooNarrow, VasClient, VasWallet,
-    verify_on_chain,
+    system_time, verify_on_chain,
 };
 use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Lang, Secret, Signer, Transport as _, form};
@@ -117,7 +117,7 @@ impl App {
             if request.uri().path() == "/login" {
                 return (http::Response::new(b"welcome".to_vec()), Heard::Login(query));
             }
-            let answer = match PaymentCallback::receive(&query, &uuid, &*verifier) {
+            let answer = match PaymentCallback::receive(&query, &uuid, &*verifier, system_time()) {
                 Ok(_) => PaymentCallback::acknowledgement(),
                 Err(_) => PaymentCallback::rejection(),
             };
@@ -155,7 +155,7 @@ impl<'a> Play<'a> {
             }
         });
         let wallet = VasWallet::new(transport(), &credentials.base_url);
-        let run = wallet_client::system_time().millis();
+        let run = system_time().millis();
         Ok(Self { tell, sandbox, credentials, profile, payer, developer, wallet, columns, run })
     }
 
@@ -276,7 +276,7 @@ impl<'a> Play<'a> {
         );
         let order_id = order.order_id.as_str();
         self.tell.fact("订单", "order", format!("{order_id}: {} {}", order.amount, order.asset.as_str()));
-        let qr = order.link(&app.uuid).qr(Some(&Signer::Rsa(&app.signer)));
+        let qr = order.link(&app.uuid).qr(Some(&Signer::rsa(&app.signer, system_time())));
         let qr = qr.map_err(|error| failed("the payment's link")(Box::new(error)))?;
         self.tell.qr(&qr, self.columns)?;
 
@@ -296,7 +296,7 @@ impl<'a> Play<'a> {
             return Err(DemoError("a second login came".to_owned()));
         };
         same("the address's own parameter", &form::value_of(&query, "table").as_deref(), &Some("7"))?;
-        let callback = PaymentCallback::receive(&query, &app.uuid, &*app.verifier)
+        let callback = PaymentCallback::receive(&query, &app.uuid, &*app.verifier, system_time())
             .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
         let payment = callback.payment();
         same("its transaction", &payment.txid.as_str(), &paid.txid.as_str())?;

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use wallet_core::{CallbackMeta, Caller, EndpointMeta, PlatformMeta, form};
+use wallet_core::{CallbackMeta, Caller, EndpointMeta, PlatformMeta, acknowledges, form};
 use wallet_server::PLATFORMS;
 use wallet_server::pages::{Asked, View, code_page, page as render};
 
@@ -71,7 +71,8 @@ impl Verdict {
             };
         };
         let wanted = callback.schedule.acknowledged_by;
-        let heard = exchange.status.is_some_and(|status| wanted.accepts(status, exchange.reply.as_bytes()));
+        let heard =
+            exchange.status.is_some_and(|status| acknowledges(wanted, status, exchange.reply.as_bytes()));
         Self {
             mood: if heard { "ok" } else { "bad" },
             words: match (heard, exchange.status) {

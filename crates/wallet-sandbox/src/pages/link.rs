@@ -7,7 +7,7 @@ use serde::Deserialize;
 use wallet_api::vas::AnyLink;
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
-use wallet_core::link;
+use wallet_core::{VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure};
 use wallet_server::pages::{Asked, View, in_words, page as render};
@@ -117,8 +117,10 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
     };
     let mut known = vec![(true, whose), (allowed, back.to_owned())];
     if let AnyLink::Pay(asks) = link {
-        let key = PublicKey::load(&app.rsa_public).ok();
-        let Some(asks) = key.and_then(|key| asks.verify_rsa(&RsaVerify::new(&key)).ok()) else {
+        let key = PublicKey::load(&app.rsa_public).map(|key| RsaVerify::new(&key));
+        let verified =
+            key.ok().and_then(|key| asks.verify([VerifyingKey::Rsa(&key)], pages.shared.store.now()).ok());
+        let Some(asks) = verified else {
             let words = view.say(
                 "签名与应用的公钥不符，会被拒绝；签名页说明哪里不同。",
                 "The signature does not fit the app's key: it is refused. The page on signatures tells what differs.",

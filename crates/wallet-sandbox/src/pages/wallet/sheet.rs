@@ -3,7 +3,7 @@
 use wallet_api::fomo::{ErrorCode, Trade, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_client::CallError;
-use wallet_core::{Lang, link};
+use wallet_core::{Lang, VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure, FindOrder, Reason, Refused, VasApp, VasOrder};
 use wallet_server::pages::View;
@@ -202,8 +202,10 @@ impl Wallet {
             AnyLink::Pay(asks) => asks,
         };
         // Nobody is asked for a password for what the platform will refuse.
-        let key = PublicKey::load(&known.rsa_public).ok();
-        let Some(asks) = key.and_then(|key| asks.verify_rsa(&RsaVerify::new(&key)).ok()) else {
+        let key = PublicKey::load(&known.rsa_public).map(|key| RsaVerify::new(&key));
+        let now = self.pages.shared.store.now();
+        let verified = key.ok().and_then(|key| asks.verify([VerifyingKey::Rsa(&key)], now).ok());
+        let Some(asks) = verified else {
             return Err(NotDone::by_code(vas::ErrorCode::SignatureWrong));
         };
         let (amount, asset) = (asks.amount.to_string(), asks.asset_type.as_str().to_owned());

@@ -114,7 +114,7 @@ struct ClockOff {
 /// By how much the machine's own time, with which a program signs, is not the platform's, where a first call is refused for
 /// it, or soon will be (R8).
 fn clock_off(server: &Server) -> Option<ClockOff> {
-    let (_, window) = get_trade::Endpoint::META.signing?.window?;
+    let window = get_trade::Endpoint::META.signing?.window?.seconds;
     let ahead = server.inner.store.now().secs() - SystemClock.now().secs();
     (ahead.unsigned_abs() > window / 2).then_some(ClockOff { ahead, window })
 }

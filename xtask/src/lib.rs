@@ -1,0 +1,3 @@
+//! What chores and tests share: the documents that are derived from a spec.
+
+pub mod reference;
