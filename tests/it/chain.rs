@@ -520,6 +520,7 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
             chain: chain.clone(),
             confirmations: 1,
             pages: Default::default(),
+            protocols: wallet_server::PROTOCOLS.to_vec(),
             public_url: "http://127.0.0.1".to_owned(),
         },
     );

@@ -8,6 +8,7 @@ mod crash;
 mod deliveries;
 mod endpoints;
 mod explain;
+mod fourth;
 mod fsync;
 mod journal;
 mod links;

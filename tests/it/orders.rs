@@ -9,11 +9,12 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
 use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
+use wallet_platform::vas::wire;
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
     DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, Failure, KeepSigned,
     News, NextDue, ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof,
-    SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders, wire,
+    SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
 };
 use wallet_store::Clock as _;
 use wallet_tests::{ANY_TIME, TestStore, trials};
@@ -232,7 +233,7 @@ async fn what_cannot_be_paid_is_refused_and_leaves_nothing() {
         ("toAddr", pay::Link { to_addr: own.into(), ..good() }),
     ] {
         let Err(Failure::Refused(no)) = shop.submit(link).await else { panic!("{field}") };
-        assert_eq!((no.refusal, no.field), (Refusal::NotPayable.into(), Some(field)));
+        assert_eq!((no.reason, no.field), (Refusal::NotPayable.into(), Some(field)));
     }
     for callback_url in [
         "https://shop.example/pay",
@@ -378,7 +379,7 @@ async fn a_transaction_that_never_comes_frees_its_order_after_an_hour() {
     let shop = Shop::open().await;
     for odd in ["", "x", &"ab".repeat(31), &"zz".repeat(32), &"ab".repeat(33)] {
         let Err(Failure::Refused(no)) = shop.broadcast("o-1", odd).await else { panic!("{odd}") };
-        assert_eq!((no.refusal, no.field), (Refusal::NotPayable.into(), Some("txid")), "{odd}");
+        assert_eq!((no.reason, no.field), (Refusal::NotPayable.into(), Some("txid")), "{odd}");
     }
     shop.broadcast("o-1", &"ab".repeat(32)).await.unwrap();
     shop.look().await;

@@ -55,13 +55,13 @@ async fn what_is_over_goes(world: TestStore) {
     // The first refresh token and code, the second access token, the session that was not used.
     assert_eq!(gone, 4);
     let Err(Failure::Refused(refused)) = world.store.submit(SessionUser(used)).await else { panic!("gone") };
-    assert_eq!(refused.refusal, Refusal::SessionUnknown);
+    assert_eq!(refused.reason, Refusal::SessionUnknown);
 
     // What is left works, what is gone is refused as it was when it was over.
     world.store.submit(refresh(&world, &second).await).await.expect("fourteen days");
     let refused = world.store.submit(refresh(&world, &first).await).await;
     let Err(Failure::Refused(refused)) = refused else { panic!("over") };
-    assert_eq!(refused.refusal, Refusal::InvalidGrant);
+    assert_eq!(refused.reason, Refusal::InvalidGrant);
 
     world.clock.advance(400 * DAY);
     purge(&world).await;

@@ -38,7 +38,7 @@ pub(crate) fn count(path: &Path, sql: &str) -> i64 {
 fn refused<T: std::fmt::Debug>(results: &[Result<T, Failure>], refusal: Refusal) -> usize {
     results
         .iter()
-        .filter(|result| matches!(result, Err(Failure::Refused(no)) if no.refusal == refusal))
+        .filter(|result| matches!(result, Err(Failure::Refused(no)) if no.reason == refusal))
         .count()
 }
 

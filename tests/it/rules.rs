@@ -391,7 +391,7 @@ rule!(r27_client_ids_and_secrets_have_their_form, |world| {
     };
     for bad in ["ab", "a b c", "微信号码", &"x".repeat(65), "a/b", ""] {
         let refused = store.submit(create(bad)).await.unwrap_err();
-        assert_eq!(refused.refused().unwrap().refusal, Refusal::ClientIdMalformed, "{bad}");
+        assert_eq!(refused.refused().unwrap().reason, Refusal::ClientIdMalformed, "{bad}");
     }
     for good in ["wen_jing", "gift2.win", "a-b"] {
         let secret = store.submit(create(good)).await.unwrap().client_secret;
@@ -400,7 +400,7 @@ rule!(r27_client_ids_and_secrets_have_their_form, |world| {
                 && secret.expose().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         );
         let taken = store.submit(create(good)).await.unwrap_err();
-        assert_eq!(taken.refused().unwrap().refusal, Refusal::ClientIdTaken);
+        assert_eq!(taken.refused().unwrap().reason, Refusal::ClientIdTaken);
     }
 });
 

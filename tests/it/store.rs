@@ -152,7 +152,7 @@ async fn a_refusal_keeps_what_it_counted_and_nothing_else() {
     world.clock.advance(Duration::from_secs(5));
     let confirm = wallet_platform::ConfirmPay { session, transfer, trade_id: "poor".into(), proof };
     let refused = world.store.submit(confirm).await.unwrap_err();
-    assert_eq!(refused.refused().unwrap().refusal, Refusal::InsufficientBalance);
+    assert_eq!(refused.refused().unwrap().reason, Refusal::InsufficientBalance);
     let ledger = ledger_of(&path);
     ledger.check();
     assert!(ledger.done.is_empty());

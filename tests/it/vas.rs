@@ -47,10 +47,10 @@ pub(crate) async fn approve(store: &Store, owner: UserId, profile: Profile) -> A
 
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Failure>) -> Refusal {
     match result {
-        Err(Failure::Refused(no)) => match no.refusal {
-            wallet_platform::Reason::Vas(refusal) => refusal,
-            other => panic!("{other:?}"),
-        },
+        Err(Failure::Refused(no)) => {
+            let meta = wallet_platform::vas::answer(no.reason);
+            *Refusal::ALL.iter().find(|refusal| refusal.meta() == meta).expect("a refusal of these wallets")
+        }
         other => panic!("{other:?}"),
     }
 }

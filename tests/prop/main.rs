@@ -280,7 +280,7 @@ impl World {
     }
 
     fn payout(&mut self, user: usize, trade: u8, units: i128) -> PayUser {
-        let proof = self.proof(Who::Owner(self.app), PasswordKind::Wallet);
+        let proof = self.proof(Who::User(self.owner), PasswordKind::Wallet);
         PayUser {
             app: self.app,
             trade_id: trade.to_string(),
@@ -332,8 +332,10 @@ proptest! {
                     platform.run(command).map(|_| ())
                 }
             };
-            let found = found.map_err(|failure| failure.refused().map(|refused| refused.refusal));
-            prop_assert_eq!(found, expected.map_err(|refusal| Some(refusal.into())), "{:?}", op);
+            let found = found.map_err(|failure| {
+                failure.refused().map(|refused| wallet_platform::fomo::answer(refused.reason).id)
+            });
+            prop_assert_eq!(found, expected.map_err(|refusal| Some(refusal.meta().id)), "{:?}", op);
         }
         let balances = platform.balances();
         for (number, user) in platform.users.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! Coins.
 
-use wallet_api::fomo::{CoinId, Refusal};
+use wallet_api::fomo::CoinId;
 use wallet_engine::{Command, Halt, List, Query, rows};
 
-use crate::refusal::Stop;
+use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 
 rows! { in Platform;
@@ -50,7 +50,7 @@ impl Command<Platform> for PutCoin {
         if let Some(known) = rows.find::<Coin>(&(self.0.id,))?
             && known.decimals != self.0.decimals
         {
-            return Err(Refusal::NoPermission.into());
+            return Err(Reason::NotAllowed.into());
         }
         out.put(self.0.clone());
         Ok(())
@@ -70,8 +70,8 @@ impl Query<Platform> for ActiveCoins {
 
 /// A coin that money may move in: unknown is 23, inactive 21 (R29).
 pub(crate) fn usable(rows: &Rows, id: CoinId) -> Result<&Coin, Stop> {
-    let coin = rows.find::<Coin>(&(id,))?.ok_or(Refusal::CoinUnknown)?;
-    if coin.is_active { Ok(coin) } else { Err(Refusal::CoinInactive.into()) }
+    let coin = rows.find::<Coin>(&(id,))?.ok_or(Reason::CoinUnknown)?;
+    if coin.is_active { Ok(coin) } else { Err(Reason::CoinInactive.into()) }
 }
 
 /// Every coin, in the order in which lists show them.

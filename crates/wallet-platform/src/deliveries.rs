@@ -1,23 +1,27 @@
 //! Callbacks under delivery. When the next attempt is due is [`Delivery`]'s to say, never a store's or a worker's.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use wallet_api::fomo::payment_result;
 use wallet_api::vas::{self, payment};
 use wallet_core::{
     Callback as _, CallbackMeta, Delivery, DeliveryState, Input, Lang, Output, Snapshot, UnixTime,
-    acknowledges,
+    acknowledges, link,
 };
-use wallet_engine::{Command, List, Query, row_ids, rows};
+use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
-use crate::apps::{App, AppId};
 use crate::coins::Coin;
 use crate::events::EventKind;
-use crate::orders::{OrderSeq, VasCallback, VasOrder};
-use crate::payments::{Transfer, TransferSeq, tell};
-use crate::refusal::Stop;
+use crate::fomo::apps::{App, AppId};
+use crate::fomo::payments::{Transfer, TransferSeq, tell};
+use crate::fomo::wire::payment_result_request;
+use crate::refusal::{Stop, damaged};
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::vas::{VasApp, VasAppId};
+use crate::vas::apps::{VasApp, VasAppId};
+use crate::vas::orders::{OrderSeq, VasCallback, VasOrder};
+use crate::vas::returns::callable;
+use crate::vault::Vault;
 
 row_ids! {
     /// The row number of a delivery.
@@ -731,5 +735,35 @@ impl Query<Platform> for CallbackOf {
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?.filter(|row| row.app == self.app);
         row.map(|row| ToldCallback::of(rows, row)).transpose()
+    }
+}
+
+impl Claimed {
+    /// Where the callback goes, as it stands in a request.
+    pub fn address(&self) -> Cow<'_, str> {
+        match &self.news {
+            News::Transfer { transfer, .. } => transfer.server_uri.as_str().into(),
+            News::Order { order, .. } => callable(&order.callback_url).unwrap_or_default().into(),
+        }
+    }
+
+    /// The callback of this attempt.
+    ///
+    /// # Errors
+    /// A fault of the platform when the app's secret does not open, the stored address is none, or its parameters are not
+    /// signed yet.
+    pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Halt> {
+        match &self.news {
+            News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
+            News::Order { signed, .. } => {
+                let query = signed.as_ref().ok_or(damaged(VasCallback::TABLE))?;
+                let address = link::append_query(&self.address(), query);
+                // The fragment is for browsers.
+                let address = address.split('#').next().unwrap_or_default();
+                let method = payment::Callback::META.method.word();
+                let request = http::Request::builder().method(method).uri(address);
+                request.body(Vec::new()).map_err(|_| damaged(VasOrder::TABLE))
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use wallet_core::crypto::hex_text;
 use wallet_core::{Amount, AmountError, Units, UnixTime};
 use wallet_engine::{Command, Entity, Halt, Query, Row as _, rows};
 
-use crate::refusal::Stop;
+use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 
 rows! { in Platform;
@@ -246,7 +246,7 @@ impl View<'_, '_> {
         }
         let over = sum.minus(wanted).map_err(damaged)?;
         if over < Units::ZERO {
-            return Err(Refusal::InsufficientBalance.into());
+            return Err(Reason::InsufficientBalance.into());
         }
         if keys.len() > MOST_INPUTS {
             return Err(Refusal::NotPayable.into());
@@ -278,7 +278,7 @@ impl View<'_, '_> {
             self.spend(coin, &txid)?;
         }
         for (vout, output) in (0..).zip(&transaction.outputs) {
-            let address = output.addresses.first().ok_or(Refusal::Internal)?;
+            let address = output.addresses.first().ok_or(Reason::Internal)?;
             let value = output.value.units(DECIMALS).map_err(|_| Refusal::NotPayable)?;
             let mut purse = self.purse(address, &output.asset)?;
             purse.take_in(value, &txid, vout);
@@ -322,7 +322,7 @@ impl View<'_, '_> {
         chain.tip = self.hash(&[&chain.tip, &number, &txids]);
         self.want::<DevTx>(txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in txids.lines() {
-            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Refusal::Internal)?;
+            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Reason::Internal)?;
             self.put(DevTx { block: Some(chain.height), ..tx });
         }
         if !txids.is_empty() {
@@ -344,7 +344,7 @@ impl View<'_, '_> {
         let block = self.get::<DevBlock>(&(chain.height,))?;
         self.want::<DevTx>(block.txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in block.txids.lines() {
-            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Refusal::Internal)?;
+            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Reason::Internal)?;
             self.put(DevTx { block: None, ..tx });
         }
         chain.mempool.insert_str(0, &block.txids);
@@ -361,13 +361,13 @@ impl View<'_, '_> {
     fn kill(&mut self, txid: &str) -> Result<Transaction, Stop> {
         let (mut doomed, mut first) = (vec![txid.to_owned()], None);
         while let Some(txid) = doomed.pop() {
-            let tx = self.find::<DevTx>(&(txid.clone(),))?.ok_or(Refusal::Internal)?;
+            let tx = self.find::<DevTx>(&(txid.clone(),))?.ok_or(Reason::Internal)?;
             if tx.dead {
                 continue;
             }
             let transaction = read(&tx)?;
             for vout in (0..).take(transaction.outputs.len()) {
-                let coin = self.find::<DevCoin>(&(txid.clone(), vout))?.ok_or(Refusal::Internal)?;
+                let coin = self.find::<DevCoin>(&(txid.clone(), vout))?.ok_or(Reason::Internal)?;
                 match &coin.spent_by {
                     Some(by) => doomed.push(by.clone()),
                     None => {
@@ -378,7 +378,7 @@ impl View<'_, '_> {
             }
             for input in &transaction.inputs {
                 let coin =
-                    self.find::<DevCoin>(&(input.txid.clone(), input.vout))?.ok_or(Refusal::Internal)?;
+                    self.find::<DevCoin>(&(input.txid.clone(), input.vout))?.ok_or(Reason::Internal)?;
                 let made_by = self.find::<DevTx>(&(input.txid.clone(),))?;
                 if made_by.is_none_or(|made_by| made_by.dead) {
                     continue; // what a dead transaction made stays spent
@@ -422,7 +422,7 @@ impl View<'_, '_> {
 
 fn read(tx: &DevTx) -> Result<Transaction, Stop> {
     let raw = serde_json::from_str(&tx.raw).ok().and_then(|raw| Transaction::from_json(&raw, "").ok());
-    raw.ok_or(Refusal::Internal.into())
+    raw.ok_or(Reason::Internal.into())
 }
 
 fn output(to: &str, asset: &str, value: Amount<'static>, data: Option<&str>) -> TxOut {

@@ -4,8 +4,8 @@ use wallet_core::UnixTime;
 use wallet_engine::journal::Journaled;
 use wallet_engine::{row_ids, rows};
 
-use crate::apps::AppId;
-use crate::payments::TransferSeq;
+use crate::fomo::apps::AppId;
+use crate::fomo::payments::TransferSeq;
 use crate::schema::Platform;
 
 row_ids! {

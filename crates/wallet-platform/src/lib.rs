@@ -4,32 +4,22 @@
 //! or random source, so the whole platform runs in a test under simulated time. The rows of a subject are declared in the
 //! module that decides about them.
 
-mod apps;
 mod coins;
 mod deliveries;
 mod devchain;
 mod events;
+pub mod fomo;
 mod money;
-mod oauth;
 mod operators;
-mod orders;
 mod passwords;
-mod payments;
-mod prices;
 mod purge;
 mod refusal;
-mod returns;
 mod schema;
 mod start;
 mod users;
-mod vas;
+pub mod vas;
 mod vault;
-pub mod wire;
 
-pub use apps::{
-    App, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper,
-    FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
-};
 pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
@@ -41,34 +31,28 @@ pub use devchain::{
     DevNewAddress, DevNextBlock, DevPay, DevPurse, DevReorg, DevTick, DevTip, DevTransaction, DevTx,
 };
 pub use events::{Event, EventId, EventKind, EventMark, Feed};
-pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER};
-pub use oauth::{
+pub use fomo::apps::{
+    App, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper,
+    FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
+};
+pub use fomo::oauth::{
     Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier,
 };
+pub use fomo::payments::{
+    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentsOf, Pending, PrePay,
+    Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferSeq, TransferView,
+};
+pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, EnrolOperator, Failing, OperatorAct, ShownAudit, Troubled,
     Unheard, Upcoming,
-};
-pub use orders::{
-    CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
-    VasCallback, VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,
 };
 pub use passwords::{
     AttemptLimit, Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof,
     Reservation, ReservePassword, Who,
 };
-pub use payments::{
-    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentsOf, Pending, PrePay,
-    Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferSeq, TransferView,
-};
-pub use prices::{
-    AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PriceWindow, PricesNow, PutQuote, Quote,
-};
 pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
-pub use returns::{
-    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
-};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use start::{StartError, locked_vault, start};
 pub use users::{
@@ -76,9 +60,19 @@ pub use users::{
     LoginName, LookAtSession, Records, RecordsPage, Registration, Session, SessionUser, SetWalletPwd, User,
     check_login_name,
 };
-pub use vas::{
+pub use vas::apps::{
     AidInfo, Applicant, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
     OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApp, VasAppId,
     VasAppName, VasApps, VasToken, aid, safe_domain,
+};
+pub use vas::orders::{
+    CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
+    VasCallback, VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,
+};
+pub use vas::prices::{
+    AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PriceWindow, PricesNow, PutQuote, Quote,
+};
+pub use vas::returns::{
+    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
 };
 pub use vault::{Digest, Minted, SealedKey, Seed, TokenKind, Vault};

@@ -1,14 +1,14 @@
 //! Double entry. The one place where balances change.
 
-use wallet_api::fomo::{CoinId, Refusal, UserId};
+use wallet_api::fomo::{CoinId, UserId};
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::journal::Journaled;
 use wallet_engine::{Command, Halt, Row as _, journal, row_ids, rows};
 
 use crate::coins;
 use crate::coins::Coin;
-use crate::payments::TransferSeq;
-use crate::refusal::{Refused, Stop};
+use crate::fomo::payments::TransferSeq;
+use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::User;
 
@@ -145,7 +145,7 @@ impl Movement {
             });
             let balance = balance.plus(units).map_err(too_large)?;
             if balance < Units::ZERO && owner != ISSUER {
-                return Err(Refusal::InsufficientBalance.into());
+                return Err(Reason::InsufficientBalance.into());
             }
             // A balance is an amount on the wire; the system accounts' are not sent.
             if balance >= Units::LIMIT {
@@ -179,7 +179,7 @@ impl Command<Platform> for Deposit {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         rows.want::<User>(&(self.user,));
         let coin = coins::usable(rows, self.coin)?;
-        rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
+        rows.find::<User>(&(self.user,))?.ok_or(Reason::UserUnknown)?;
         let amount = moving_units(&self.amount, coin)?;
         Movement { from: ISSUER, to: self.user, coin: self.coin, amount, cut: Units::ZERO, transfer: None }
             .apply(rows, cx, out)

@@ -1,14 +1,14 @@
 //! Operators: who they are, what they decide, and the record of it.
 
-use wallet_api::fomo::{Refusal, UserId};
+use wallet_api::fomo::UserId;
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, News, SendAgain, waiting};
-use crate::refusal::Stop;
+use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
-use crate::vas::{ApplicationFault, Decision, ReviewVas, VasApp};
+use crate::vas::apps::{ApplicationFault, Decision, ReviewVas, VasApp};
 use crate::vault::Digest;
 
 row_ids! {
@@ -58,7 +58,7 @@ pub struct EnrolOperator(pub UserId);
 impl Command<Platform> for EnrolOperator {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let user = rows.find::<User>(&(self.0,))?.ok_or(Refusal::UserUnknown)?;
+        let user = rows.find::<User>(&(self.0,))?.ok_or(Reason::UserUnknown)?;
         if !user.operator {
             record(cx, out, None, OperatorAct::Enrolled, user.login_name.clone());
             out.put(User { operator: true, ..user.clone() });
@@ -105,7 +105,7 @@ impl<C: Audited> Command<Platform> for ByOperator<C> {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<C::Outcome, Stop> {
         let user = signed_in(rows, cx, out, self.session)?;
         if !user.operator {
-            return Err(Refusal::NoPermission.into());
+            return Err(Reason::NotAllowed.into());
         }
         let outcome = self.command.apply(rows, cx, out)?;
         if let Some((act, about)) = self.command.done(&outcome) {

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use wallet_api::fomo::{Refusal, UserId, lifetimes, limits};
+use wallet_api::fomo::{UserId, lifetimes, limits};
 use wallet_core::{Secret, UnixTime};
 use wallet_engine::{Command, Query, rows};
 
-use crate::apps::{App, AppId};
-use crate::refusal::{Refused, Stop};
+use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users;
 use crate::users::{LoginName, User};
@@ -52,11 +51,11 @@ pub enum PasswordKind {
 }
 
 impl PasswordKind {
-    fn refusal(self) -> Refusal {
+    fn refusal(self) -> Reason {
         match self {
-            Self::Login | Self::LoginAgain => Refusal::PwdWrong,
-            Self::Wallet => Refusal::WalletPwdWrong,
-            Self::Verification => Refusal::NoPermission,
+            Self::Login | Self::LoginAgain => Reason::PasswordWrong,
+            Self::Wallet => Reason::PaymentPasswordWrong,
+            Self::Verification => Reason::VerificationWrong,
         }
     }
 
@@ -74,8 +73,8 @@ impl PasswordKind {
 pub enum Who {
     /// The user of a session.
     Session(Digest),
-    /// The owner of an app.
-    Owner(AppId),
+    /// A user.
+    User(UserId),
     /// The user of a login name.
     Login(String),
 }
@@ -92,13 +91,13 @@ impl Who {
     fn subject(&self, rows: &Rows, cx: &Context<'_>, kind: PasswordKind) -> Result<Subject, Stop> {
         let id = match self {
             Self::Session(hash) => users::session(rows, *hash, cx.now)?.user,
-            Self::Owner(app) => rows.find::<App>(&(*app,))?.ok_or(Refusal::ClientIdUnknown)?.owner,
+            Self::User(user) => *user,
             Self::Login(name) => match rows.find::<LoginName>(&(name.clone(),))? {
                 Some(name) => name.user,
                 None => return Ok(Subject::nobody(cx, name)),
             },
         };
-        let user = rows.find::<User>(&(id,))?.ok_or(Refusal::UserUnknown)?;
+        let user = rows.find::<User>(&(id,))?.ok_or(Reason::UserUnknown)?;
         let (phc, version) = kind.of(user);
         Ok(Subject { user: user.id, phc: phc.cloned(), version })
     }
@@ -227,7 +226,7 @@ impl Command<Platform> for ReservePassword {
     type Outcome = Reservation;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Reservation, Stop> {
         let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;
-        let phc = phc.ok_or(Refusal::WalletPwdUnset)?;
+        let phc = phc.ok_or(Reason::PaymentPasswordUnset)?;
         let mut limit = limit(rows, user, self.kind, cx.now)?;
         refuse_locked(&limit, cx.now)?;
         // As many guesses may be under way as may still fail; after a lock, one.
@@ -306,11 +305,11 @@ impl Proof {
         let mut limit = limit(rows, self.user, self.kind, cx.now)?;
         let (phc, version) = self.kind.of(user);
         if phc.is_none() {
-            return Err(Refusal::WalletPwdUnset.into());
+            return Err(Reason::PaymentPasswordUnset.into());
         }
         match self.reserved_until {
             // Another may have been let in for it since: this one has to try again.
-            Some(lapsed) if cx.now > lapsed => return Err(Refusal::Overloaded.into()),
+            Some(lapsed) if cx.now > lapsed => return Err(Reason::Busy.into()),
             Some(_) => limit.pending = limit.pending.saturating_sub(1),
             None => {}
         }
@@ -357,7 +356,7 @@ impl Query<Platform> for FindPassword {
     type Answer = PasswordState;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<PasswordState, Stop> {
         let Subject { user, phc, version } = self.who.subject(rows, cx, self.kind)?;
-        phc.ok_or(Refusal::WalletPwdUnset)?;
+        phc.ok_or(Reason::PaymentPasswordUnset)?;
         refuse_locked(&limit(rows, user, self.kind, cx.now)?, cx.now)?;
         Ok(PasswordState { user, version })
     }

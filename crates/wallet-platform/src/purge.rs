@@ -7,12 +7,12 @@ use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
 use wallet_engine::{Col, Command, Entity, Filter, List, Query, Row};
 
-use crate::oauth::{Code, Token};
+use crate::fomo::oauth::{Code, Token};
 use crate::passwords::{AttemptLimit, NOBODY};
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{Registration, Session};
-use crate::vas::OpenCode;
+use crate::vas::apps::OpenCode;
 
 /// A code is kept beyond its end: a second use of it must still be seen as one (R15). The limit of a login name that
 /// nobody has is kept as long, so that forgetting it tells names apart no sooner than that.

@@ -1,15 +1,12 @@
-//! How the platform refuses.
+//! How the platform refuses: in terms of no protocol, or with a protocol's own code.
 
 use std::fmt;
 use std::time::Duration;
 
-use wallet_api::fomo::Refusal;
-use wallet_api::vas;
-use wallet_engine::Halt;
-
-use crate::coins::Coin;
-use crate::payments::Transfer;
-use crate::schema::Rows;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use wallet_core::RefusalMeta;
+use wallet_engine::{Halt, TableMeta};
 
 /// Why a command or query has not run to its end.
 #[derive(Debug)]
@@ -36,44 +33,47 @@ impl wallet_engine::Stop for Stop {
     }
 }
 
-/// A refusal of one of the platforms.
+/// Why the platform refuses. Each protocol says with which of its codes it answers each of these: its match is
+/// exhaustive, so a new reason does not compile until every protocol has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Of FOMO.
-    Fomo(Refusal),
-    /// Of the VAS and Lafi wallets.
-    Vas(vas::Refusal),
-}
-
-impl From<Refusal> for Reason {
-    fn from(refusal: Refusal) -> Self {
-        Self::Fomo(refusal)
-    }
-}
-
-impl From<vas::Refusal> for Reason {
-    fn from(refusal: vas::Refusal) -> Self {
-        Self::Vas(refusal)
-    }
-}
-
-impl PartialEq<Refusal> for Reason {
-    fn eq(&self, other: &Refusal) -> bool {
-        *self == Self::Fomo(*other)
-    }
-}
-
-impl PartialEq<vas::Refusal> for Reason {
-    fn eq(&self, other: &vas::Refusal) -> bool {
-        *self == Self::Vas(*other)
-    }
+    /// The platform itself has failed.
+    Internal,
+    /// Too much is under way: try again.
+    Busy,
+    /// A field is wrong: [`Refused::field`] names it.
+    Field,
+    /// There is no such session, or it has expired.
+    SessionUnknown,
+    /// There is no such user.
+    UserUnknown,
+    /// The user, the app or the operator may not do this.
+    NotAllowed,
+    /// No user can have this login name, or somebody has it.
+    LoginNameInvalid,
+    /// The login password is wrong, or locked: [`Refused::wait`] says for how long.
+    PasswordWrong,
+    /// The payment password is wrong, or locked: [`Refused::wait`] says for how long.
+    PaymentPasswordWrong,
+    /// The user has not set a payment password.
+    PaymentPasswordUnset,
+    /// The verification code is wrong, used up or expired.
+    VerificationWrong,
+    /// There is no such coin.
+    CoinUnknown,
+    /// The coin cannot be used now.
+    CoinInactive,
+    /// The payer has too little.
+    InsufficientBalance,
+    /// A protocol's own refusal.
+    Own(&'static RefusalMeta),
 }
 
 /// A refusal, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Which refusal.
-    pub refusal: Reason,
+    /// Why.
+    pub reason: Reason,
     /// The field that is wrong.
     pub field: Option<&'static str>,
     /// How long to wait before another try makes sense.
@@ -82,27 +82,31 @@ pub struct Refused {
     pub data: Option<RefusedData>,
 }
 
-/// What a refusal tells beside its code.
+/// What a refusal has beside its code: JSON, in its protocol's own types.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RefusedData {
-    /// The transfer that is in the way (R21, R38).
-    Transfer {
-        /// The transfer.
-        transfer: Box<Transfer>,
-        /// Its coin's decimals.
-        decimals: u8,
-    },
-    /// The user refused (R31).
-    Denied {
-        /// Returned unchanged.
-        state: String,
-    },
+pub struct RefusedData(String);
+
+impl RefusedData {
+    /// The JSON of a value.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] if the value is none that JSON can hold.
+    pub(crate) fn of(value: &impl Serialize) -> Result<Self, Stop> {
+        serde_json::to_string(value).map(Self).map_err(|_| Reason::Internal.into())
+    }
+}
+
+impl Serialize for RefusedData {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        json.serialize(serializer)
+    }
 }
 
 impl Refused {
     /// A refusal without particulars.
-    pub fn new(refusal: impl Into<Reason>) -> Self {
-        Self { refusal: refusal.into(), field: None, wait: None, data: None }
+    pub fn new(reason: impl Into<Reason>) -> Self {
+        Self { reason: reason.into(), field: None, wait: None, data: None }
     }
 
     /// The same, and the field that is wrong.
@@ -112,26 +116,15 @@ impl Refused {
     }
 
     pub(crate) fn field(field: &'static str) -> Self {
-        Self::new(Refusal::MissingParameter).at(field)
-    }
-
-    /// A refusal that tells the transfer in the way.
-    pub(crate) fn transfer(rows: &Rows, refusal: Refusal, transfer: &Transfer) -> Stop {
-        let coin = match rows.find::<Coin>(&(transfer.coin,)) {
-            Ok(coin) => coin,
-            Err(halt) => return halt.into(),
-        };
-        let decimals = coin.map_or(0, |coin| coin.decimals);
-        let data = Some(RefusedData::Transfer { transfer: Box::new(transfer.clone()), decimals });
-        Self { data, ..Self::new(refusal) }.into()
+        Self::new(Reason::Field).at(field)
     }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.refusal {
-            Reason::Fomo(refusal) => write!(f, "{refusal:?}"),
-            Reason::Vas(refusal) => write!(f, "{refusal:?}"),
+        match self.reason {
+            Reason::Own(refusal) => f.write_str(refusal.id),
+            reason => write!(f, "{reason:?}"),
         }
     }
 }
@@ -142,15 +135,9 @@ impl From<Refused> for Stop {
     }
 }
 
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Refused::new(refusal).into()
-    }
-}
-
-impl From<vas::Refusal> for Stop {
-    fn from(refusal: vas::Refusal) -> Self {
-        Refused::new(refusal).into()
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Refused::new(reason).into()
     }
 }
 
@@ -158,4 +145,34 @@ impl From<Refused> for crate::schema::Failure {
     fn from(refused: Refused) -> Self {
         Self::Refused(Box::new(refused))
     }
+}
+
+/// A protocol's refusals as reasons, and what it answers to a reason.
+macro_rules! answers {
+    ($Refusal:ty, $answer:path) => {
+        impl From<$Refusal> for crate::refusal::Reason {
+            fn from(refusal: $Refusal) -> Self {
+                Self::Own(refusal.meta())
+            }
+        }
+
+        impl From<$Refusal> for crate::refusal::Stop {
+            fn from(refusal: $Refusal) -> Self {
+                crate::refusal::Reason::from(refusal).into()
+            }
+        }
+
+        /// Whether the protocol answers this reason with this refusal.
+        impl PartialEq<$Refusal> for crate::refusal::Reason {
+            fn eq(&self, refusal: &$Refusal) -> bool {
+                $answer(*self) == refusal.meta()
+            }
+        }
+    };
+}
+pub(crate) use answers;
+
+/// The error of a row that cannot be sent.
+pub(crate) const fn damaged(table: &'static TableMeta) -> Halt {
+    Halt::Damaged { table: table.name }
 }

@@ -7,21 +7,21 @@ use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review};
 use wallet_core::DeliveryState;
 use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 
-use crate::apps::{App, ClientName};
 use crate::coins::Coin;
 use crate::deliveries::{Attempt, CallbackKind, DeliveryRow};
 use crate::devchain::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 use crate::events::{Event, EventKind, EventMark, Feed};
+use crate::fomo::apps::{App, ClientName};
+use crate::fomo::oauth::{Code, Family, Token};
+use crate::fomo::payments::{TradeName, Transfer};
 use crate::money::{Account, Entry, EntryMark};
-use crate::oauth::{Code, Family, Token};
 use crate::operators::{Audit, OperatorAct};
-use crate::orders::{VasCallback, VasOrder, VasOrderName, VasPayment};
 use crate::passwords::{AttemptLimit, PasswordKind};
-use crate::payments::{TradeName, Transfer};
-use crate::prices::{PriceWindow, Quote};
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
-use crate::vas::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
+use crate::vas::apps::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
+use crate::vas::orders::{VasCallback, VasOrder, VasOrderName, VasPayment};
+use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
 
 schema! {

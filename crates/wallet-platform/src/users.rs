@@ -1,14 +1,14 @@
 //! Users, their sessions and what they see of their accounts (R26, R36).
 
-use wallet_api::fomo::{CoinId, LoginName as Name, Refusal, UserId, lifetimes, limits};
+use wallet_api::fomo::{CoinId, LoginName as Name, UserId, lifetimes, limits};
 use wallet_core::{Secret, Units, UnixTime};
 use wallet_engine::{Command, Query, journal, rows};
 
 use crate::coins::{Coin, every_coin};
+use crate::fomo::payments::Transfer;
 use crate::money::{Account, Entry};
 use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
-use crate::payments::Transfer;
-use crate::refusal::{Refused, Stop};
+use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vault::{Digest, Minted, Seed};
 
@@ -89,7 +89,7 @@ rows! { in Platform;
 /// The session of a hash: unknown and expired are both 3 (R29).
 pub(crate) fn session(rows: &Rows, hash: Digest, now: UnixTime) -> Result<&Session, Stop> {
     let session = rows.find::<Session>(&(hash,))?.filter(|session| now <= session.expires_at);
-    session.ok_or(Refusal::SessionUnknown.into())
+    session.ok_or(Reason::SessionUnknown.into())
 }
 
 /// The user of a session, whose life this use prolongs (R30).
@@ -100,7 +100,7 @@ pub(crate) fn signed_in<'r>(
     hash: Digest,
 ) -> Result<&'r User, Stop> {
     let session = session(rows, hash, cx.now)?;
-    let user = rows.find::<User>(&(session.user,))?.ok_or(Refusal::SessionUnknown)?;
+    let user = rows.find::<User>(&(session.user,))?.ok_or(Reason::SessionUnknown)?;
     let expires_at = cx.now + lifetimes::SESSION;
     if expires_at != session.expires_at {
         out.put(Session { expires_at, ..session.clone() });
@@ -110,7 +110,7 @@ pub(crate) fn signed_in<'r>(
 
 /// 11 for a name that no user can have (R29).
 fn login_name(name: &str) -> Result<String, Stop> {
-    if Name::from(name).well_formed() { Ok(name.to_owned()) } else { Err(Refusal::LoginNameInvalid.into()) }
+    if Name::from(name).well_formed() { Ok(name.to_owned()) } else { Err(Reason::LoginNameInvalid.into()) }
 }
 
 fn new_user(
@@ -122,7 +122,7 @@ fn new_user(
     pwd: &Secret<String>,
 ) -> Result<User, Stop> {
     if rows.find::<LoginName>(&(login_name.to_owned(),))?.is_some() {
-        return Err(Refusal::LoginNameInvalid.into());
+        return Err(Reason::LoginNameInvalid.into());
     }
     let id = UserId::new(cx.ids.next());
     let user = User {
@@ -233,16 +233,16 @@ impl Command<Platform> for CompleteRegister {
     type Outcome = User;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
         let key = (self.verify_id.clone(),);
-        let begun = rows.find::<Registration>(&key)?.ok_or(Refusal::NoPermission)?;
+        let begun = rows.find::<Registration>(&key)?.ok_or(Reason::VerificationWrong)?;
         may_verify(rows, cx, &begun.login_name)?;
         let tries_left = u64::from(begun.tries) < limits::WRONG_VERIFY_CODES;
         if begun.tmp_user_id != self.tmp_user_id || cx.now > begun.expires_at || !tries_left {
-            return Err(Refusal::NoPermission.into());
+            return Err(Reason::VerificationWrong.into());
         }
         if cx.vault.hash(&format!("{}:{}", self.verify_id, self.verify_code.expose())) != begun.code {
             wrong_verify_code(rows, cx, out, &begun.login_name)?;
             out.put(Registration { tries: begun.tries + 1, ..begun.clone() });
-            return Err(Refusal::NoPermission.into());
+            return Err(Reason::VerificationWrong.into());
         }
         out.delete::<Registration>(&key);
         let user = new_user(rows, cx, out, &begun.login_name, &begun.login_name, &begun.pwd)?;
@@ -265,8 +265,8 @@ pub struct Login {
 impl Command<Platform> for Login {
     type Outcome = (Minted, User);
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(Minted, User), Stop> {
-        let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Refusal::PwdWrong)?;
-        let user = rows.find::<User>(&(name.user,))?.ok_or(Refusal::PwdWrong)?;
+        let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Reason::PasswordWrong)?;
+        let user = rows.find::<User>(&(name.user,))?.ok_or(Reason::PasswordWrong)?;
         self.proof.check(rows, cx, out, user)?;
         let key = cx.vault.mint(&self.seed, "session_key");
         out.put(Session { hash: key.hash, user: user.id, expires_at: cx.now + lifetimes::SESSION });
@@ -278,7 +278,7 @@ impl Command<Platform> for Login {
 pub fn check_login_name(name: &str) -> Result<(), Refused> {
     match Name::from(name).well_formed() {
         true => Ok(()),
-        false => Err(Refused::new(Refusal::LoginNameInvalid)),
+        false => Err(Refused::new(Reason::LoginNameInvalid)),
     }
 }
 
@@ -393,7 +393,7 @@ impl Query<Platform> for Records {
     type Answer = RecordsPage;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<RecordsPage, Stop> {
         rows.want::<Account>(&(self.user, self.coin));
-        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Refusal::CoinUnknown)?;
+        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Reason::CoinUnknown)?;
         let account = rows.find::<Account>(&(self.user, self.coin))?;
         let total = account.map_or(0, |account| account.entries);
         let limit = limits::RECORDS_PER_PAGE;

@@ -220,7 +220,7 @@ pub(crate) async fn pay(State(shared): State<Shared>, Sent(pay): Sent<Pay>) -> R
             shared.server.watcher().wake();
             Json(Paid { txid }).into_response()
         }
-        Err(Failure::Refused(no)) if no.refusal == vas::Refusal::InsufficientBalance => {
+        Err(Failure::Refused(no)) if no.reason == vas::Refusal::InsufficientBalance => {
             (StatusCode::BAD_REQUEST, "this address has less than that\n").into_response()
         }
         Err(Failure::Refused(_)) => {

@@ -14,7 +14,7 @@ use wallet_core::{CallbackMeta, UnixTime};
 use wallet_platform::AttemptResult;
 use wallet_server::body::{self, BodyError};
 use wallet_server::pages::consent_page;
-use wallet_server::{Attempted, Observer, PLATFORMS};
+use wallet_server::{Attempted, Observer, platforms};
 use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
@@ -119,7 +119,7 @@ impl Observer for Recorder {
 }
 
 fn is_recorded(path: &str) -> bool {
-    let bases = PLATFORMS.iter().map(|platform| platform.base_path);
+    let bases = platforms().map(|platform| platform.base_path);
     bases.chain([CALLBACKS]).any(|prefix| path.starts_with(prefix))
 }
 

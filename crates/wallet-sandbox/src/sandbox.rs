@@ -108,6 +108,7 @@ impl Sandbox {
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
                 pages: PageSettings { nav: NAV, hints: HINTS, https: false },
+                protocols: wallet_server::PROTOCOLS.to_vec(),
                 public_url: url.clone(),
             },
         );

@@ -13,10 +13,11 @@ use wallet_core::{Acknowledgement, CallbackMeta, Transport as _, UnixTime, in_wo
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
+use wallet_platform::vas::wire::signed_payment;
 use wallet_platform::{
     AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt,
     KeepSigned, News, NextDue, PostponeDamaged, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId,
-    VasOrder, wire,
+    VasOrder,
 };
 
 use crate::guard::{Addresses, GuardedConnector};
@@ -412,7 +413,7 @@ impl Inner {
         let signed = tokio::task::spawn_blocking(move || {
             let key = inner.key(&app)?;
             let damaged = |_| "the order's row is damaged, or the key cannot sign".to_owned();
-            wire::signed_payment(&order, &app, &*key, now).map_err(damaged)
+            signed_payment(&order, &app, &*key, now).map_err(damaged)
         });
         let query = signed.await.map_err(|error| error.to_string())??;
         loop {

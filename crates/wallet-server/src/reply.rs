@@ -4,16 +4,15 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use wallet_api::fomo::{Denied, Refusal};
-use wallet_api::vas;
 use wallet_core::{
     Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, fault_body,
     refusal_body, success_body,
 };
 use wallet_engine::StoreError;
-use wallet_platform::{Failure, Reason, Refused, RefusedData, wire};
+use wallet_platform::{Failure, Reason, Refused};
 
-use crate::store::Store;
+use crate::context::Context;
+use crate::protocol::Answered;
 
 fn json(status: u16, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
@@ -23,11 +22,6 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     // Replies hold tokens and balances (R17; RFC 6749 §5.1).
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// A success.
-pub(crate) fn success<E: Endpoint>(lang: Lang, data: &E::Response) -> Response {
-    json(200, success_body::<E>(lang, data))
 }
 
 /// A refusal's HTTP status and the headers that go with it.
@@ -62,41 +56,37 @@ pub(crate) fn plain(meta: &EndpointMeta, lang: Lang, refusal: &'static RefusalMe
     refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
 }
 
-fn refused(meta: &EndpointMeta, lang: Lang, store: &Store, refused: &Refused) -> Response {
-    // A field that a decision finds wrong is answered like one that decoding finds wrong.
-    let refusal = match refused.refusal {
-        Reason::Fomo(Refusal::MissingParameter) | Reason::Vas(vas::Refusal::UnknownError) => {
-            meta.faults.field
-        }
-        Reason::Fomo(Refusal::Internal) | Reason::Vas(vas::Refusal::Internal) => meta.faults.internal,
-        Reason::Fomo(Refusal::Overloaded) | Reason::Vas(vas::Refusal::Overloaded) => meta.faults.overloaded,
-        Reason::Fomo(other) => other.meta(),
-        Reason::Vas(other) => other.meta(),
+/// How a protocol answers the reasons of the platform.
+pub type Answers = fn(Reason) -> &'static RefusalMeta;
+
+/// What a handler of an endpoint ends with.
+pub type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
+
+/// The answer of an endpoint.
+pub fn handled<E: Endpoint>(lang: Lang, answers: Answers, handled: Handled<E>) -> Response {
+    match handled {
+        Ok(data) => json(200, success_body::<E>(lang, &data)),
+        Err(failure) => self::failure(E::META, lang, answers, &failure),
+    }
+}
+
+fn refused(meta: &EndpointMeta, lang: Lang, answers: Answers, refused: &Refused) -> Response {
+    let refusal = match refused.reason {
+        // A field that a decision finds wrong is answered like one that decoding finds wrong.
+        Reason::Field => meta.faults.field,
+        Reason::Internal => meta.faults.internal,
+        Reason::Busy => meta.faults.overloaded,
+        reason => answers(reason),
     };
-    let Refused { field, wait, .. } = *refused;
-    let body = match &refused.data {
-        None => refusal_body(meta.envelope, lang, &RefusalBody::<()> { refusal, field, wait, data: None }),
-        Some(RefusedData::Transfer { transfer, decimals }) => {
-            match wire::trade_state(store.vault(), transfer, *decimals, store.now()) {
-                Ok(data) => {
-                    let data = Some(data);
-                    refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
-                }
-                Err(damaged) => return failure(meta, lang, store, &damaged.into()),
-            }
-        }
-        Some(RefusedData::Denied { state }) => {
-            let data = Some(Denied { error: refusal.id.to_owned(), state: state.clone().into() });
-            refusal_body(meta.envelope, lang, &RefusalBody { refusal, field, wait, data })
-        }
-    };
-    refusing(meta, refusal, body)
+    let Refused { field, wait, data, .. } = refused;
+    let body = RefusalBody { refusal, field: *field, wait: *wait, data: data.as_ref() };
+    refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
 }
 
 /// The answer to a command or query that has no outcome.
-pub(crate) fn failure(meta: &EndpointMeta, lang: Lang, store: &Store, failure: &Failure) -> Response {
+fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure) -> Response {
     match failure {
-        Failure::Refused(no) => refused(meta, lang, store, no),
+        Failure::Refused(no) => refused(meta, lang, answers, no),
         Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
             plain(meta, lang, meta.faults.overloaded)
         }
@@ -115,18 +105,20 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     response
 }
 
-/// The answer to a request that no endpoint could read, with the name of the endpoint where one was meant.
-pub(crate) fn undecoded(lang: Lang, error: DecodeError) -> (&'static str, Response) {
+/// The answer to a request that no endpoint could read.
+pub fn undecoded(context: &Context, lang: Lang, error: DecodeError) -> Answered {
     match error {
-        DecodeError::NoRoute => ("none", not_found()),
-        DecodeError::WrongMethod { allow } => ("none", wrong_method(allow)),
-        DecodeError::Bad { endpoint, fault } => (endpoint.id, self::fault(endpoint, lang, fault)),
+        DecodeError::NoRoute => Answered { endpoint: "none", response: not_found(context) },
+        DecodeError::WrongMethod { allow } => Answered { endpoint: "none", response: wrong_method(allow) },
+        DecodeError::Bad { endpoint, fault } => {
+            Answered { endpoint: endpoint.id, response: self::fault(endpoint, lang, fault) }
+        }
     }
 }
 
 /// 404 for what is below no platform.
-pub(crate) fn not_found() -> Response {
-    let bases: Vec<&str> = crate::wire::PLATFORMS.iter().map(|platform| platform.base_path).collect();
+pub(crate) fn not_found(context: &Context) -> Response {
+    let bases: Vec<&str> = context.protocols.iter().map(|protocol| protocol.meta().base_path).collect();
     let text = format!(
         "there is nothing at this address; the platforms' endpoints are below {}\n",
         bases.join(" and ")

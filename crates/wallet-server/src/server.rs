@@ -1,4 +1,4 @@
-//! What handlers share, and the routes.
+//! A server, and its routes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,11 +15,13 @@ use wallet_platform::{Decision, Failure, NextDue};
 
 use crate::callbacks::{Callbacks, Settled};
 use crate::chain::{Chain, ChainError};
+use crate::context::Context;
 use crate::guard::Addresses;
 use crate::metrics::Metrics;
 use crate::notify::{Notifier, Observer};
 use crate::pages::{self, PageSettings};
 use crate::passwords::Prover;
+use crate::protocol::Protocol;
 use crate::reply::text;
 use crate::store::Store;
 use crate::watch::Watcher;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub pages: PageSettings,
     /// Where the server is reached from outside, without a slash at the end.
     pub public_url: String,
+    /// The protocols that it speaks: [`PROTOCOLS`](crate::PROTOCOLS), or others.
+    pub protocols: Vec<&'static dyn Protocol>,
 }
 
 impl fmt::Debug for Settings {
@@ -58,25 +62,7 @@ impl fmt::Debug for Settings {
 /// A server on a store. Clones share it.
 #[derive(Clone)]
 pub struct Server {
-    pub(crate) inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) prover: Prover,
-    pub(crate) callbacks: Callbacks,
-    pub(crate) watcher: Watcher,
-    pub(crate) notifier: Arc<dyn Notifier>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) pages: PageSettings,
-    public_url: String,
-}
-
-impl Inner {
-    /// The address of a path of this server.
-    pub(crate) fn public_url(&self, path: &str) -> String {
-        format!("{}{path}", self.public_url)
-    }
+    pub(crate) inner: Arc<Context>,
 }
 
 impl fmt::Debug for Server {
@@ -93,7 +79,8 @@ impl Server {
             Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses, settings.observer);
         let watcher = Watcher::new(store.clone(), settings.chain, callbacks.clone(), settings.confirmations);
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(Context {
+                protocols: settings.protocols,
                 prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
                 callbacks,
                 watcher,
@@ -172,6 +159,11 @@ impl Server {
     /// The callback worker.
     pub fn callbacks(&self) -> &Callbacks {
         &self.inner.callbacks
+    }
+
+    /// The protocols that it speaks.
+    pub fn protocols(&self) -> &[&'static dyn Protocol] {
+        &self.inner.protocols
     }
 
     /// The store.

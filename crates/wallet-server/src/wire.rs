@@ -8,16 +8,14 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::ACCEPT_LANGUAGE;
-use wallet_api::fomo::{Fomo, limits};
-use wallet_api::vas::Vas;
-use wallet_core::{EndpointMeta, Lang, Platform, PlatformMeta};
+use wallet_api::fomo::limits;
+use wallet_core::Lang;
 
 use crate::body::{self, BodyError};
-use crate::server::{Inner, Server};
+use crate::context::Context;
+use crate::protocol::Answered;
+use crate::server::Server;
 use crate::{pages, reply};
-
-/// Every platform that is served.
-pub const PLATFORMS: [&PlatformMeta; 2] = [Fomo::META, Vas::META];
 
 /// Every request that is not a page.
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
@@ -26,10 +24,10 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
-    if at_path(parts.uri.path()).is_none() && pages::is_for_people(&parts.method, &parts.headers) {
+    if inner.endpoint_at(parts.uri.path()).is_none() && pages::is_for_people(&parts.method, &parts.headers) {
         return pages::nowhere(&server, &parts).await;
     }
-    let (name, response) = match body::read(body, limits::BODY_BYTES as usize).await {
+    let Answered { endpoint: name, response } = match body::read(body, limits::BODY_BYTES as usize).await {
         Ok(body) => {
             // In a task of its own: a client that goes away must not leave a payment without its callback being woken
             // for, or a password's attempt reserved.
@@ -37,18 +35,22 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
             let answered = tokio::spawn(async move { server.inner.answer(&request, lang).await });
             answered.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a handler failed");
-                ("none", reply::text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log\n"))
+                let response =
+                    reply::text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log\n");
+                Answered { endpoint: "none", response }
             })
         }
-        Err(error) => match (at_path(parts.uri.path()), error) {
-            (None, _) => ("none", reply::not_found()),
+        Err(error) => match (inner.endpoint_at(parts.uri.path()), error) {
+            (None, _) => Answered { endpoint: "none", response: reply::not_found(inner) },
             (Some(meta), BodyError::TooLarge) => {
-                (meta.id, reply::plain(meta, lang, meta.faults.body_too_large))
+                let response = reply::plain(meta, lang, meta.faults.body_too_large);
+                Answered { endpoint: meta.id, response }
             }
-            (Some(meta), BodyError::Incomplete) => (
-                meta.id,
-                reply::text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n"),
-            ),
+            (Some(meta), BodyError::Incomplete) => {
+                let response =
+                    reply::text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n");
+                Answered { endpoint: meta.id, response }
+            }
         },
     };
     let (status, took) = (response.status().as_u16(), began.elapsed());
@@ -57,16 +59,11 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     response
 }
 
-fn at_path(path: &str) -> Option<&'static EndpointMeta> {
-    PLATFORMS.iter().find_map(|platform| platform.endpoint_at(path))
-}
-
-impl Inner {
-    async fn answer(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
-        if request.uri().path().starts_with(Vas::META.base_path) {
-            self.vas(request, lang).await
-        } else {
-            self.fomo(request, lang).await
+impl Context {
+    async fn answer(&self, request: &http::Request<Bytes>, lang: Lang) -> Answered {
+        match self.protocol(request.uri().path()) {
+            Some(protocol) => protocol.answer(self, request, lang).await,
+            None => Answered { endpoint: "none", response: reply::not_found(self) },
         }
     }
 }

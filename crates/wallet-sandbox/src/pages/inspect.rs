@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use wallet_core::{CallbackMeta, Caller, EndpointMeta, PlatformMeta, acknowledges, form};
-use wallet_server::PLATFORMS;
 use wallet_server::pages::{Asked, View, code_page, page as render};
+use wallet_server::platforms;
 
 use super::{Pages, shown_time};
 use crate::recorder::{CALLBACKS, Exchange};
@@ -40,13 +40,13 @@ pub(super) struct Verdict {
 
 /// The platform that is called, and its endpoint.
 fn called(path: &str) -> Option<(&'static PlatformMeta, &'static EndpointMeta)> {
-    PLATFORMS.iter().find_map(|platform| Some((*platform, platform.endpoint_at(path)?)))
+    platforms().find_map(|meta| Some((meta, meta.endpoint_at(path)?)))
 }
 
 /// The callback that the shop heard: the profiles' addresses carry theirs. What they return to after a login is none.
 fn told(path: &str) -> Option<&'static CallbackMeta> {
     let of = path.strip_prefix(CALLBACKS).filter(|of| !of.ends_with("/login"))?;
-    let platform = PLATFORMS.iter().find(|platform| {
+    let platform = platforms().find(|platform| {
         let profiles = platform.profiles.iter().map(|profile| profile.id);
         profiles.chain([platform.id]).any(|id| of.split('/').next() == Some(id))
     });

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::{self, Fomo, Refusal};
 use wallet_core::{Endpoint as _, Platform as _, form};
-use wallet_platform::{App, Authorize, Failure, FindApp, Reason, after_consent, browser_address};
+use wallet_platform::{App, Authorize, Failure, FindApp, after_consent, browser_address};
 
 use super::sign_in::sign_in_first;
 use super::{LeadsTo, Page, Posted, SignedIn, View, failure, page, problem, see_other};
@@ -173,7 +173,7 @@ pub(crate) async fn answer(
     };
     let told = match server.inner.store.submit(command).await {
         Ok(code) => after_consent(&asked.redirect_uri, Some(code.text.expose()), &asked.state),
-        Err(Failure::Refused(no)) if no.refusal == Reason::Fomo(Refusal::AccessDenied) => {
+        Err(Failure::Refused(no)) if no.reason == Refusal::AccessDenied => {
             after_consent(&asked.redirect_uri, None, &asked.state)
         }
         Err(no) => return Err(failure(&view, &no)),

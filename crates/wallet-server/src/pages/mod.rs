@@ -32,7 +32,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use wallet_core::{Lang, UnixTime};
 use wallet_engine::StoreError;
 use wallet_platform::Failure;
-use wallet_platform::Reason;
+use wallet_platform::fomo::answer;
 
 pub use consent::consent_page;
 pub use docs::code_page;
@@ -41,7 +41,7 @@ pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Asked, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
-use crate::wire::{PLATFORMS, wire};
+use crate::wire::wire;
 use posted::{Fault, Told};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
@@ -189,7 +189,7 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
         Ok(found) => found,
         Err(failure) => return busy(&failure),
     };
-    let platform = PLATFORMS.iter().find(|platform| request.uri.path().starts_with(platform.base_path));
+    let platform = server.inner.protocol(request.uri.path()).map(|protocol| protocol.meta());
     let response = match platform {
         Some(platform) => page_with(
             StatusCode::NOT_FOUND,
@@ -367,13 +367,7 @@ pub(crate) fn shape(view: &View, (fewest, most, chars): (usize, usize, &str)) ->
 /// A failure in the words of its platform.
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
     match failure {
-        Failure::Refused(no) => {
-            let meta = match no.refusal {
-                Reason::Fomo(refusal) => refusal.meta(),
-                Reason::Vas(refusal) => refusal.meta(),
-            };
-            wallet_core::message(meta, no.field, no.wait, lang)
-        }
+        Failure::Refused(no) => wallet_core::message(answer(no.reason), no.field, no.wait, lang),
         Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
             if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wallet_api::fomo::Refusal;
 use wallet_core::crypto::equal;
 use wallet_core::{form, multipart};
-use wallet_platform::{Failure, Reason};
+use wallet_platform::Failure;
 
 use super::{View, problem};
 use crate::body;
@@ -165,7 +165,7 @@ impl Told {
 
     /// What this refusal is to a form, and how long one has to wait. Every other failure is none of its faults.
     pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
-        let no = failure.refused().filter(|no| no.refusal == Reason::Fomo(refusal))?;
+        let no = failure.refused().filter(|no| no.reason == refusal)?;
         let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
         Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
     }

@@ -5,7 +5,7 @@ use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_client::CallError;
 use wallet_core::{Lang, VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{CheckPay, Failure, FindOrder, Reason, Refused, VasApp, VasOrder};
+use wallet_platform::{CheckPay, Failure, FindOrder, Refused, VasApp, VasOrder};
 use wallet_server::pages::View;
 use wallet_store::Clock as _;
 
@@ -92,25 +92,26 @@ impl Sheet {
 /// Why the platform takes no payment for a link, and what to do; in the platform's words where there are no better ones.
 pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str) -> String {
     let (unit, decimals, zh) = (app.profile.asset(), vas::limits::AMOUNT_DECIMALS, lang == Lang::Zh);
-    match (no.refusal, no.field) {
-        (Reason::Vas(vas::Refusal::NotPayable), Some("assetType")) if zh => {
+    let is = |refusal: vas::Refusal| no.reason == refusal;
+    match no.field {
+        Some("assetType") if is(vas::Refusal::NotPayable) && zh => {
             format!("无法支付：这个应用收 {unit}，链接要的是 {asset}。应用须改正 assetType。")
         }
-        (Reason::Vas(vas::Refusal::NotPayable), Some("assetType")) => format!(
+        Some("assetType") if is(vas::Refusal::NotPayable) => format!(
             "This cannot be paid: the app takes {unit}, and the link asks for {asset}. The app has to mend assetType."
         ),
-        (Reason::Vas(vas::Refusal::NotPayable), Some("toAddr")) => match zh {
+        Some("toAddr") if is(vas::Refusal::NotPayable) => match zh {
             true => "无法支付：toAddr 不是链上的地址，或就是你自己的。应用须改正 toAddr。",
             false => "This cannot be paid: toAddr is no address of the chain, or it is your own. The app has to mend it.",
         }
         .to_owned(),
-        (Reason::Vas(vas::Refusal::NotPayable), Some("amount")) => match zh {
+        Some("amount") if is(vas::Refusal::NotPayable) => match zh {
             true => format!("无法支付：amount 须大于 0，小数不超过 {decimals} 位。应用须改正 amount。"),
             false => format!(
                 "This cannot be paid: the amount is above 0, with at most {decimals} decimals. The app has to mend it."
             ),
         },
-        (Reason::Vas(vas::Refusal::NotRegistered), _) => match zh {
+        _ if is(vas::Refusal::NotRegistered) => match zh {
             true => "callbackUrl 或 callbackScheme 不在应用登记的安全域名或协议之内。应用须改正它（R49、R67）。",
             false => "The callbackUrl is outside the app's safe domain, or the callbackScheme is not its own. The app has to mend it (R49, R67).",
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use wallet_api::fomo::{ClientId, Refusal};
 use wallet_api::vas::Profile;
 use wallet_platform::{
-    ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, Failure, Reason, Refused, User, safe_domain,
+    ApplicationFault, ApplyVas, CreateApp, EnrolDeveloper, Failure, Refused, User, safe_domain,
 };
 
 use super::super::{
@@ -136,8 +136,8 @@ pub(crate) async fn create(
         Err(no) => no,
     };
     let fault = match no.refused() {
-        Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdMalformed) => "client_id",
-        Some(no) if no.refusal == Reason::Fomo(Refusal::ClientIdTaken) => "taken",
+        Some(no) if no.reason == Refusal::ClientIdMalformed => "client_id",
+        Some(no) if no.reason == Refusal::ClientIdTaken => "taken",
         Some(Refused { field: Some(field), .. }) => field,
         _ => return Err(failure(&view, &no)),
     };

@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wallet_api::fomo::{Refusal, UserId, lifetimes};
+use wallet_api::fomo::{Denied, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Endpoint, Secret, UnixTime};
 use wallet_engine::{Command, Query, row_ids, rows};
 
-use crate::apps::{App, AppId, ClientName, ProvenClient};
+use crate::fomo::apps::{App, AppId, ClientName, ProvenClient};
 use crate::refusal::{Refused, RefusedData, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
@@ -113,7 +113,11 @@ impl Command<Platform> for Authorize {
             },
         };
         if self.authorized != "yes" {
-            let data = Some(RefusedData::Denied { state: self.state.clone() });
+            let denied = Denied {
+                error: Refusal::AccessDenied.meta().id.to_owned(),
+                state: self.state.clone().into(),
+            };
+            let data = Some(RefusedData::of(&denied)?);
             return Err(Refused { data, ..Refused::new(Refusal::AccessDenied) }.into());
         }
         let code = cx.vault.mint(&self.seed, "code");

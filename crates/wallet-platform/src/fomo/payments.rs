@@ -7,14 +7,15 @@ use wallet_api::fomo::{
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Command, Halt, Query, Row as _, journal, row_ids, rows};
 
-use crate::apps::{App, AppId};
 use crate::coins::Coin;
 use crate::deliveries::{DeliveryId, Subject};
 use crate::events::{Event, EventId, EventKind, EventMark, Feed};
+use crate::fomo::apps::{App, AppId};
+use crate::fomo::by_transfer;
+use crate::fomo::oauth::{bearer, scope_of};
 use crate::money::{Account, Movement, moving_units};
-use crate::oauth::{bearer, scope_of};
 use crate::passwords::Proof;
-use crate::refusal::{Refused, Stop};
+use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vault::Digest;
@@ -125,10 +126,10 @@ pub(crate) fn tell(
 }
 
 /// 211 with the first transfer and its state, when a trade_id has been used before (R21).
-fn fresh_trade(rows: &Rows, app: AppId, trade_id: &str) -> Result<(), Stop> {
+fn fresh_trade(rows: &Rows, cx: &Context<'_>, app: AppId, trade_id: &str) -> Result<(), Stop> {
     let Some(trade) = rows.find::<TradeName>(&(app, trade_id.to_owned()))? else { return Ok(()) };
     let first = rows.get::<Transfer>(&(trade.transfer,))?;
-    Err(Refused::transfer(rows, Refusal::TradeIdTaken, first))
+    Err(by_transfer(rows, cx, Refusal::TradeIdTaken, first))
 }
 
 fn fee(app: &App, direction: Direction, amount: Units) -> Result<Units, Halt> {
@@ -189,7 +190,7 @@ impl Command<Platform> for PrePay {
         }
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
-        fresh_trade(rows, app.id, &self.trade_id)?;
+        fresh_trade(rows, cx, app.id, &self.trade_id)?;
         let id = TransferSeq(cx.ids.next());
         out.put(TradeName { app: app.id, trade_id: self.trade_id.clone(), transfer: id });
         out.put(Transfer {
@@ -224,11 +225,11 @@ fn both_ids<'r>(rows: &'r Rows, id: Option<TransferSeq>, trade_id: &str) -> Resu
 }
 
 /// Refuses what no longer waits: done 214, expired 213, both with the transfer.
-fn still_waiting(rows: &Rows, transfer: &Transfer, now: UnixTime) -> Result<(), Stop> {
-    match transfer.status(now) {
+fn still_waiting(rows: &Rows, cx: &Context<'_>, transfer: &Transfer) -> Result<(), Stop> {
+    match transfer.status(cx.now) {
         TransferStatus::Waiting => Ok(()),
-        TransferStatus::Done => Err(Refused::transfer(rows, Refusal::TransferDone, transfer)),
-        TransferStatus::Expired => Err(Refused::transfer(rows, Refusal::TransferExpired, transfer)),
+        TransferStatus::Done => Err(by_transfer(rows, cx, Refusal::TransferDone, transfer)),
+        TransferStatus::Expired => Err(by_transfer(rows, cx, Refusal::TransferExpired, transfer)),
     }
 }
 
@@ -262,7 +263,7 @@ impl Command<Platform> for ConfirmPay {
         if transfer.payer != user.id {
             return Err(Refusal::NoPermission.into());
         }
-        still_waiting(rows, transfer, cx.now)?;
+        still_waiting(rows, cx, transfer)?;
         coins::usable(rows, transfer.coin)?;
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // Decided before anything is written: what a refusal leaves in `out` would be kept.
@@ -320,7 +321,7 @@ impl Command<Platform> for PayUser {
         }
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
-        fresh_trade(rows, app.id, &self.trade_id)?;
+        fresh_trade(rows, cx, app.id, &self.trade_id)?;
         let mut transfer = Transfer {
             id: TransferSeq(cx.ids.next()),
             app: app.id,
@@ -373,7 +374,7 @@ impl Command<Platform> for Pending {
         if transfer.payer != user.id {
             return Err(Refusal::NoPermission.into());
         }
-        still_waiting(rows, transfer, cx.now)?;
+        still_waiting(rows, cx, transfer)?;
         rows.want::<App>(&(transfer.app,));
         let coin = rows.find::<Coin>(&(transfer.coin,))?.ok_or(Refusal::CoinUnknown)?;
         let app = rows.get::<App>(&(transfer.app,))?;

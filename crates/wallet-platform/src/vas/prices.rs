@@ -8,7 +8,7 @@ use wallet_engine::{Command, Query, rows};
 
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::vas::{VasAppId, VasToken};
+use crate::vas::apps::{VasAppId, VasToken};
 use crate::vault::Digest;
 
 rows! { in Platform;

@@ -1,28 +1,16 @@
-//! Between rows and the wire's own types.
-
-use std::borrow::Cow;
+//! Between rows and FOMO's types.
 
 use wallet_api::fomo::{self, CallbackStatus, TransferLog, payment_result};
-use wallet_api::vas::{self, OrderState, payment};
-use wallet_core::crypto::RsaSigner;
-use wallet_core::{Amount, Callback, Signer, Units, UnixTime, link, webhook};
-use wallet_engine::{Halt, Row as _, TableMeta};
+use wallet_core::{Amount, Callback, Units, UnixTime, webhook};
+use wallet_engine::{Halt, Row as _};
 
-use crate::apps::{App, AppKeys};
 use crate::coins::Coin;
-use crate::deliveries::{Claimed, News};
+use crate::fomo::apps::{App, AppKeys};
+use crate::fomo::payments::Transfer;
 use crate::money::Account;
-use crate::orders::{VasCallback, VasOrder};
-use crate::payments::Transfer;
-use crate::returns::callable;
+use crate::refusal::damaged;
 use crate::users::User;
-use crate::vas::VasApp;
 use crate::vault::Vault;
-
-/// The error of a row that cannot be sent.
-const fn damaged(table: &'static TableMeta) -> Halt {
-    Halt::Damaged { table: table.name }
-}
 
 /// A user, as told to others.
 pub fn user(user: &User) -> fomo::User {
@@ -111,80 +99,8 @@ pub fn cut_amount(transfer: &Transfer, decimals: u8) -> Result<Amount<'static>, 
     transfer.cut.to_amount(decimals).map_err(|_| damaged(Transfer::TABLE))
 }
 
-impl Claimed {
-    /// Where the callback goes, as it stands in a request.
-    pub fn address(&self) -> Cow<'_, str> {
-        match &self.news {
-            News::Transfer { transfer, .. } => transfer.server_uri.as_str().into(),
-            News::Order { order, .. } => callable(&order.callback_url).unwrap_or_default().into(),
-        }
-    }
-
-    /// The callback of this attempt.
-    ///
-    /// # Errors
-    /// A fault of the platform when the app's secret does not open, the stored address is none, or its parameters are not
-    /// signed yet.
-    pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Halt> {
-        match &self.news {
-            News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
-            News::Order { signed, .. } => {
-                let query = signed.as_ref().ok_or(damaged(VasCallback::TABLE))?;
-                let address = link::append_query(&self.address(), query);
-                // The fragment is for browsers.
-                let address = address.split('#').next().unwrap_or_default();
-                let method = payment::Callback::META.method.word();
-                let request = http::Request::builder().method(method).uri(address);
-                request.body(Vec::new()).map_err(|_| damaged(VasOrder::TABLE))
-            }
-        }
-    }
-}
-
-/// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: do it outside of
-/// the store's writer.
-///
-/// # Errors
-/// A fault of the platform: the row is damaged, or the key cannot sign.
-pub fn signed_payment(
-    order: &VasOrder,
-    app: &VasApp,
-    key: &dyn RsaSigner,
-    now: UnixTime,
-) -> Result<String, Halt> {
-    let payload = payment::Payload {
-        uuid: app.uuid.as_str().into(),
-        order_id: order.order_id.as_str().into(),
-        from_addr: order.from_addr.as_str().into(),
-        to_addr: order.to_addr.as_str().into(),
-        asset_type: order.asset.as_str().into(),
-        amount: order.amount.clone(),
-        txid: order.txid.as_deref().ok_or(damaged(VasOrder::TABLE))?.into(),
-        callback_url: order.callback_url.as_str().into(),
-    };
-    let mut query = Vec::with_capacity(1024);
-    payment::Callback::encode(&payload, Some(&Signer::rsa(key, now)), &mut query)
-        .map_err(|_| damaged(VasOrder::TABLE))?;
-    Ok(String::from_utf8(query).unwrap_or_default()) // a form is ASCII
-}
-
-/// An order, as its app is told (R71). Who has paid is known once it is paid.
-pub fn order(order: &VasOrder) -> vas::order::Response {
-    let paid = order.state == OrderState::Paid;
-    vas::order::Response {
-        order_id: order.order_id.clone().into(),
-        state: order.state,
-        to_addr: order.to_addr.clone().into(),
-        asset_type: order.asset.clone().into(),
-        amount: order.amount.clone(),
-        from_addr: paid.then(|| order.from_addr.clone().into()),
-        txid: order.txid.clone().map(Into::into),
-        fault: order.fault,
-    }
-}
-
 /// FOMO's callback: the documented body (R35), and a signature header for each live secret (R9, R37).
-fn payment_result_request(
+pub(crate) fn payment_result_request(
     vault: &Vault,
     transfer: &Transfer,
     coin: &Coin,

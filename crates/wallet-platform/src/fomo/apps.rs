@@ -9,10 +9,10 @@ use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
-use crate::returns::{Target, browser_address, is_invisible, target};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
-use crate::vas::own_scheme;
+use crate::vas::apps::own_scheme;
+use crate::vas::returns::{Target, browser_address, is_invisible, target};
 use crate::vault::{Digest, Seed, Vault};
 
 row_ids! {

@@ -4,23 +4,44 @@ use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo;
 use wallet_api::vas::*;
-use wallet_core::{DecodeError, Endpoint, Lang, VerifyingKey, form, link};
+use wallet_core::{DecodeError, Endpoint, Lang, Platform as _, PlatformMeta, VerifyingKey, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
+use wallet_platform::vas::{answer, wire};
 use wallet_platform::{
     ApplyVas, ApproveLogin, AskPrice, CountPrice, Failure, FindOrder, FindVasApp, OrderOf, PasswordKind,
     Reason, RedeemOpenCode, Refused, SessionUser, ShowCredentials, SubmitPay, VasApp, VasAppId, VasApps, Who,
     read_pay,
 };
 
+use crate::context::Context;
 use crate::passwords::{Place, Proven};
-use crate::reply;
-use crate::server::Inner;
+use crate::protocol::{self, Answered, Answering};
+use crate::reply::{self, Handled};
 
-type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
+/// The VAS and Lafi wallets.
+pub(crate) struct Protocol;
 
-impl Inner {
-    /// Answers a request below the base path of VAS and Lafi.
-    pub(crate) async fn vas(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
+impl protocol::Protocol for Protocol {
+    fn meta(&self) -> &'static PlatformMeta {
+        Vas::META
+    }
+
+    fn answer<'a>(
+        &'a self,
+        context: &'a Context,
+        request: &'a http::Request<Bytes>,
+        lang: Lang,
+    ) -> Answering<'a> {
+        Box::pin(context.vas(request, lang))
+    }
+}
+
+fn reply<E: Endpoint>(lang: Lang, handled: Handled<E>) -> Response {
+    reply::handled::<E>(lang, answer, handled)
+}
+
+impl Context {
+    async fn vas(&self, request: &http::Request<Bytes>, lang: Lang) -> Answered {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -28,33 +49,32 @@ impl Inner {
                     && endpoint.id == price::Endpoint::META.id
                     && let Err(no) = self.count_price(request).await
                 {
-                    return (endpoint.id, self.reply::<price::Endpoint>(lang, Err(no)));
+                    let response = reply::<price::Endpoint>(lang, Err(no));
+                    return Answered { endpoint: endpoint.id, response };
                 }
-                return reply::undecoded(lang, error);
+                return reply::undecoded(self, lang, error);
             }
         };
-        let name = decoded.meta().id;
+        let endpoint = decoded.meta().id;
         let response = match decoded {
-            AnyRequest::AidInfo(request) => {
-                self.reply::<aid_info::Endpoint>(lang, self.aid_info(request).await)
-            }
-            AnyRequest::Price(request) => self.reply::<price::Endpoint>(lang, self.price(request).await),
+            AnyRequest::AidInfo(request) => reply::<aid_info::Endpoint>(lang, self.aid_info(request).await),
+            AnyRequest::Price(request) => reply::<price::Endpoint>(lang, self.price(request).await),
             AnyRequest::ApproveLogin(request) => {
-                self.reply::<approve_login::Endpoint>(lang, self.approve_login(request).await)
+                reply::<approve_login::Endpoint>(lang, self.approve_login(request).await)
             }
             AnyRequest::SubmitPay(request) => {
-                self.reply::<submit_pay::Endpoint>(lang, self.submit_pay(request).await)
+                reply::<submit_pay::Endpoint>(lang, self.submit_pay(request).await)
             }
-            AnyRequest::Order(request) => self.reply::<order::Endpoint>(lang, self.order(request).await),
-            AnyRequest::Apply(request) => self.reply::<apply::Endpoint>(lang, self.apply(request).await),
+            AnyRequest::Order(request) => reply::<order::Endpoint>(lang, self.order(request).await),
+            AnyRequest::Apply(request) => reply::<apply::Endpoint>(lang, self.apply(request).await),
             AnyRequest::Applications(request) => {
-                self.reply::<applications::Endpoint>(lang, self.applications(request).await)
+                reply::<applications::Endpoint>(lang, self.applications(request).await)
             }
             AnyRequest::Credentials(request) => {
-                self.reply::<credentials::Endpoint>(lang, self.credentials(request).await)
+                reply::<credentials::Endpoint>(lang, self.credentials(request).await)
             }
         };
-        (name, response)
+        Answered { endpoint, response }
     }
 
     async fn aid_info(&self, request: aid_info::Request<'_>) -> Handled<aid_info::Endpoint> {
@@ -84,7 +104,7 @@ impl Inner {
         let Some(Ok(token)) = token.map(|(_, token)| form::decode(token.as_bytes())) else { return Ok(()) };
         let access_token = self.store.vault().hash(&token);
         match self.store.submit(CountPrice(access_token)).await {
-            Err(Failure::Refused(no)) if no.refusal != Refusal::PriceTooOften => Ok(()),
+            Err(Failure::Refused(no)) if no.reason != Refusal::PriceTooOften => Ok(()),
             other => other,
         }
     }
@@ -109,13 +129,14 @@ impl Inner {
         let link = read_pay(&payload)?;
         // Before the password is asked for: whoever made the link must be the app that it names.
         let app = self.store.view(FindVasApp(link.key_id().to_owned())).await?;
-        let key = PublicKey::load(&app.rsa_public).map_err(|_| refused(Refusal::Internal))?;
+        let key =
+            PublicKey::load(&app.rsa_public).map_err(|_| Failure::from(Refused::new(Reason::Internal)))?;
         let key = RsaVerify::new(&key);
         let verified = link.verify([VerifyingKey::Rsa(&key)], self.store.now());
         let link = verified.map_err(|_| refused(Refusal::SignatureWrong))?;
         let order_id = link.order_id.clone().into_owned();
-        let proven = self.prover.prove_payment(session, request.wallet_pwd.as_str()).await;
-        let Proven { proof, memory } = proven.map_err(in_vas_words)?;
+        let Proven { proof, memory } =
+            self.prover.prove_payment(session, request.wallet_pwd.as_str()).await?;
         let txid = request.txid.map(|txid| txid.as_str().to_owned());
         let seen = match &txid {
             Some(txid) => self.watcher.glance(txid).await.flatten(),
@@ -124,7 +145,7 @@ impl Inner {
         let missing = self.missing(link.app_uuid.as_str(), order_id.as_str()).await?;
         let embedded = self.watcher.chain().is_embedded();
         let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, embedded };
-        let submitted = self.store.submit(command).await.map_err(in_vas_words)?;
+        let submitted = self.store.submit(command).await?;
         self.prover.remember(memory);
         self.watcher.submitted(submitted.order, submitted.txid.clone());
         Ok(submit_pay::Response { order_id, txid: submitted.txid.into(), address: submitted.opens })
@@ -147,13 +168,13 @@ impl Inner {
             order_id: request.order_id.as_str().to_owned(),
         };
         let order = self.store.view(query).await?;
-        Ok(wallet_platform::wire::order(&order))
+        Ok(wire::order(&order))
     }
 
     /// The user of a session.
     async fn owner(&self, session_key: &SessionKey<'_>) -> Result<fomo::UserId, Failure> {
         let session = self.store.vault().hash(session_key.as_str());
-        Ok(self.store.submit(SessionUser(session)).await.map_err(in_vas_words)?.id)
+        Ok(self.store.submit(SessionUser(session)).await?.id)
     }
 
     async fn apply(&self, request: apply::Request<'_>) -> Handled<apply::Endpoint> {
@@ -186,11 +207,10 @@ impl Inner {
         let Proven { proof, .. } = self
             .prover
             .prove(Who::Session(session), PasswordKind::LoginAgain, Place::Nowhere, request.pwd.as_str())
-            .await
-            .map_err(in_vas_words)?;
+            .await?;
         let command = ShowCredentials { session, proof, app: VasAppId(request.application_id.get()) };
-        let app = self.store.submit(command).await.map_err(in_vas_words)?;
-        let internal = || Failure::from(Refused::new(Refusal::Internal));
+        let app = self.store.submit(command).await?;
+        let internal = || Failure::from(Refused::new(Reason::Internal));
         let (access_token, rsa_private) = app.credentials(self.store.vault()).map_err(|_| internal())?;
         let rsa_public = PublicKey::load(&app.rsa_public).map_err(|_| internal())?.to_base64();
         Ok(credentials::Response {
@@ -200,22 +220,6 @@ impl Inner {
             rsa_public,
         })
     }
-}
-
-/// Sessions and passwords are those of FOMO's users, and so are their refusals: in this platform's words.
-fn in_vas_words(failure: Failure) -> Failure {
-    let Failure::Refused(mut no) = failure else { return failure };
-    if let Reason::Fomo(refusal) = no.refusal {
-        no.refusal = Reason::Vas(match refusal {
-            fomo::Refusal::SessionUnknown | fomo::Refusal::UserUnknown => Refusal::SessionUnknown,
-            fomo::Refusal::PwdWrong | fomo::Refusal::WalletPwdWrong | fomo::Refusal::WalletPwdUnset => {
-                Refusal::PwdWrong
-            }
-            fomo::Refusal::Overloaded => Refusal::Overloaded,
-            _ => Refusal::Internal,
-        });
-    }
-    Failure::Refused(no)
 }
 
 fn application(app: VasApp) -> Application {

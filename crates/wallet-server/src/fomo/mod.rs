@@ -3,88 +3,96 @@
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo::*;
-use wallet_core::{Bearer, Endpoint, Lang, Secret, Unverified};
+use wallet_core::{Bearer, Endpoint, Lang, Platform as _, PlatformMeta, Secret, Unverified};
+use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
     ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand, PasswordKind, PayUser,
     Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair,
-    TradeOf, TransferDetail, Verifier, Who, check_login_name, wire as rows,
+    TradeOf, TransferDetail, Verifier, Who, check_login_name,
 };
 
+use crate::context::Context;
 use crate::notify::Notification;
 use crate::passwords::{Place, Proven};
-use crate::reply;
-use crate::server::Inner;
+use crate::protocol::{self, Answered, Answering};
+use crate::reply::{self, Handled};
 use crate::store::Store;
 
-type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
+/// FOMO.
+pub(crate) struct Protocol;
 
-impl Inner {
-    /// Answers a request below FOMO's base path.
-    pub(crate) async fn fomo(&self, request: &http::Request<Bytes>, lang: Lang) -> (&'static str, Response) {
-        let decoded = match AnyRequest::decode(request) {
-            Ok(decoded) => decoded,
-            Err(error) => return reply::undecoded(lang, error),
-        };
-        let name = decoded.meta().id;
-        let response = match decoded {
-            AnyRequest::Authorize(request) => {
-                self.reply::<authorize::Endpoint>(lang, self.authorize(request).await)
-            }
-            AnyRequest::Token(request) => self.reply::<token::Endpoint>(lang, self.token(request).await),
-            AnyRequest::RefreshToken(request) => {
-                self.reply::<refresh_token::Endpoint>(lang, self.refresh(request).await)
-            }
-            AnyRequest::GetUserInfo(request) => {
-                self.reply::<get_user_info::Endpoint>(lang, self.user_info(request).await)
-            }
-            AnyRequest::PrePay(request) => self.reply::<pre_pay::Endpoint>(lang, self.pre_pay(request).await),
-            AnyRequest::ConfirmPay(request) => {
-                self.reply::<confirm_pay::Endpoint>(lang, self.confirm_pay(request).await)
-            }
-            AnyRequest::PayUser(request) => {
-                self.reply::<pay_user::Endpoint>(lang, self.pay_user(request).await)
-            }
-            AnyRequest::GetTransferDetail(request) => {
-                self.reply::<get_transfer_detail::Endpoint>(lang, self.transfer_detail(request).await)
-            }
-            AnyRequest::GetActiveCoins(_) => {
-                self.reply::<get_active_coins::Endpoint>(lang, self.active_coins().await)
-            }
-            AnyRequest::Register(request) => {
-                self.reply::<register::Endpoint>(lang, self.register(request).await)
-            }
-            AnyRequest::CompleteRegister(request) => {
-                self.reply::<complete_register::Endpoint>(lang, self.complete_register(request).await)
-            }
-            AnyRequest::Login(request) => self.reply::<login::Endpoint>(lang, self.login(request).await),
-            AnyRequest::GetCustomerInfo(request) => {
-                self.reply::<get_customer_info::Endpoint>(lang, self.customer_info(request).await)
-            }
-            AnyRequest::SetWalletPwd(request) => {
-                self.reply::<set_wallet_pwd::Endpoint>(lang, self.set_wallet_pwd(request).await)
-            }
-            AnyRequest::GetUserCoins(request) => {
-                self.reply::<get_user_coins::Endpoint>(lang, self.user_coins(request).await)
-            }
-            AnyRequest::CoinsRecord(request) => {
-                self.reply::<coins_record::Endpoint>(lang, self.coins_record(request).await)
-            }
-            AnyRequest::GetPending(request) => {
-                self.reply::<get_pending::Endpoint>(lang, self.pending(request).await)
-            }
-            AnyRequest::GetTrade(request) => {
-                self.reply::<get_trade::Endpoint>(lang, self.trade(request).await)
-            }
-        };
-        (name, response)
+impl protocol::Protocol for Protocol {
+    fn meta(&self) -> &'static PlatformMeta {
+        Fomo::META
     }
 
-    pub(crate) fn reply<E: Endpoint>(&self, lang: Lang, handled: Handled<E>) -> Response {
-        match handled {
-            Ok(data) => reply::success::<E>(lang, &data),
-            Err(failure) => reply::failure(E::META, lang, &self.store, &failure),
-        }
+    fn answer<'a>(
+        &'a self,
+        context: &'a Context,
+        request: &'a http::Request<Bytes>,
+        lang: Lang,
+    ) -> Answering<'a> {
+        Box::pin(context.fomo(request, lang))
+    }
+}
+
+fn reply<E: Endpoint>(lang: Lang, handled: Handled<E>) -> Response {
+    reply::handled::<E>(lang, answer, handled)
+}
+
+impl Context {
+    async fn fomo(&self, request: &http::Request<Bytes>, lang: Lang) -> Answered {
+        let decoded = match AnyRequest::decode(request) {
+            Ok(decoded) => decoded,
+            Err(error) => return reply::undecoded(self, lang, error),
+        };
+        let endpoint = decoded.meta().id;
+        let response = match decoded {
+            AnyRequest::Authorize(request) => {
+                reply::<authorize::Endpoint>(lang, self.authorize(request).await)
+            }
+            AnyRequest::Token(request) => reply::<token::Endpoint>(lang, self.token(request).await),
+            AnyRequest::RefreshToken(request) => {
+                reply::<refresh_token::Endpoint>(lang, self.refresh(request).await)
+            }
+            AnyRequest::GetUserInfo(request) => {
+                reply::<get_user_info::Endpoint>(lang, self.user_info(request).await)
+            }
+            AnyRequest::PrePay(request) => reply::<pre_pay::Endpoint>(lang, self.pre_pay(request).await),
+            AnyRequest::ConfirmPay(request) => {
+                reply::<confirm_pay::Endpoint>(lang, self.confirm_pay(request).await)
+            }
+            AnyRequest::PayUser(request) => reply::<pay_user::Endpoint>(lang, self.pay_user(request).await),
+            AnyRequest::GetTransferDetail(request) => {
+                reply::<get_transfer_detail::Endpoint>(lang, self.transfer_detail(request).await)
+            }
+            AnyRequest::GetActiveCoins(_) => {
+                reply::<get_active_coins::Endpoint>(lang, self.active_coins().await)
+            }
+            AnyRequest::Register(request) => reply::<register::Endpoint>(lang, self.register(request).await),
+            AnyRequest::CompleteRegister(request) => {
+                reply::<complete_register::Endpoint>(lang, self.complete_register(request).await)
+            }
+            AnyRequest::Login(request) => reply::<login::Endpoint>(lang, self.login(request).await),
+            AnyRequest::GetCustomerInfo(request) => {
+                reply::<get_customer_info::Endpoint>(lang, self.customer_info(request).await)
+            }
+            AnyRequest::SetWalletPwd(request) => {
+                reply::<set_wallet_pwd::Endpoint>(lang, self.set_wallet_pwd(request).await)
+            }
+            AnyRequest::GetUserCoins(request) => {
+                reply::<get_user_coins::Endpoint>(lang, self.user_coins(request).await)
+            }
+            AnyRequest::CoinsRecord(request) => {
+                reply::<coins_record::Endpoint>(lang, self.coins_record(request).await)
+            }
+            AnyRequest::GetPending(request) => {
+                reply::<get_pending::Endpoint>(lang, self.pending(request).await)
+            }
+            AnyRequest::GetTrade(request) => reply::<get_trade::Endpoint>(lang, self.trade(request).await),
+        };
+        Answered { endpoint, response }
     }
 
     // ------------------------------------------------------------------------------------------ OAuth2
@@ -218,7 +226,12 @@ impl Inner {
         let place = [&app.0.to_be_bytes()[..], &version.to_be_bytes()[..]];
         let Proven { proof, memory } = self
             .prover
-            .prove(Who::Owner(app), PasswordKind::Wallet, Place::Here(&place), request.wallet_pwd.as_str())
+            .prove(
+                Who::User(keys.app.owner),
+                PasswordKind::Wallet,
+                Place::Here(&place),
+                request.wallet_pwd.as_str(),
+            )
             .await?;
         let command = PayUser {
             app,

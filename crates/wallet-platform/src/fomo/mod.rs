@@ -1,0 +1,10 @@
+//! FOMO: apps and their secrets, OAuth2, payments.
+
+pub(crate) mod apps;
+pub(crate) mod oauth;
+pub(crate) mod payments;
+mod refusal;
+pub mod wire;
+
+pub use refusal::answer;
+pub(crate) use refusal::by_transfer;

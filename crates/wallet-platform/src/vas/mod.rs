@@ -1,0 +1,10 @@
+//! The VAS and Lafi wallets: apps, logins by openCode, orders on a chain, prices.
+
+pub(crate) mod apps;
+pub(crate) mod orders;
+pub(crate) mod prices;
+mod refusal;
+pub(crate) mod returns;
+pub mod wire;
+
+pub use refusal::answer;

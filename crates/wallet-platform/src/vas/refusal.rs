@@ -1,0 +1,31 @@
+//! How the VAS and Lafi wallets answer what the platform refuses.
+
+use wallet_api::vas::Refusal;
+use wallet_core::RefusalMeta;
+
+use crate::refusal::{Reason, answers};
+
+answers!(Refusal, answer);
+
+/// The wallets' refusal for a reason.
+pub fn answer(reason: Reason) -> &'static RefusalMeta {
+    let refusal = match reason {
+        Reason::Own(own) => return own,
+        Reason::Internal => Refusal::Internal,
+        Reason::Busy => Refusal::Overloaded,
+        Reason::Field => Refusal::UnknownError,
+        // A session whose user has gone is none.
+        Reason::SessionUnknown | Reason::UserUnknown => Refusal::SessionUnknown,
+        Reason::PasswordWrong | Reason::PaymentPasswordWrong | Reason::PaymentPasswordUnset => {
+            Refusal::PwdWrong
+        }
+        Reason::InsufficientBalance => Refusal::InsufficientBalance,
+        // Nothing that these wallets have asks for a login name, a verification code or a coin.
+        Reason::NotAllowed
+        | Reason::LoginNameInvalid
+        | Reason::VerificationWrong
+        | Reason::CoinUnknown
+        | Reason::CoinInactive => Refusal::Internal,
+    };
+    refusal.meta()
+}

@@ -1,0 +1,56 @@
+//! What handlers, pages and workers share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wallet_core::EndpointMeta;
+
+use crate::callbacks::Callbacks;
+use crate::metrics::Metrics;
+use crate::notify::Notifier;
+use crate::pages::PageSettings;
+use crate::passwords::Prover;
+use crate::protocol::Protocol;
+use crate::store::Store;
+use crate::watch::Watcher;
+
+/// What handlers, pages and workers share.
+pub struct Context {
+    pub(crate) store: Store,
+    pub(crate) protocols: Vec<&'static dyn Protocol>,
+    pub(crate) prover: Prover,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) watcher: Watcher,
+    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pages: PageSettings,
+    pub(crate) public_url: String,
+}
+
+impl Context {
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The address of a path of this server.
+    pub(crate) fn public_url(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// The protocol below whose base path a path is.
+    pub(crate) fn protocol(&self, path: &str) -> Option<&'static dyn Protocol> {
+        self.protocols.iter().copied().find(|protocol| path.starts_with(protocol.meta().base_path))
+    }
+
+    /// The endpoint at a path.
+    pub(crate) fn endpoint_at(&self, path: &str) -> Option<&'static EndpointMeta> {
+        self.protocol(path)?.meta().endpoint_at(path)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! A fourth protocol, which is in this directory and nowhere else: its spec, how it answers what the platform refuses, and
+//! its handler. The server is given it beside its own.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use tower_service::Service as _;
+use wallet_core::{Lang, Platform as _, PlatformMeta, RefusalMeta};
+use wallet_platform::{Balances, Login, PasswordKind, Reason, SessionUser, Who};
+use wallet_server::reply::{self, Handled};
+use wallet_server::{Addresses, Answered, Answering, Context, Protocol, Server, Settings, Silent};
+use wallet_tests::TestStore;
+
+mod api {
+    /// What a user has.
+    #[derive(wallet_macros::WalletApi, Debug)]
+    #[wallet(spec = "it/fourth/protocol.toml")]
+    pub struct Tally;
+}
+
+use api::{AnyRequest, Line, Refusal, Tally, tally};
+
+/// Exhaustive: a new reason of the platform does not compile until this protocol answers it.
+fn answer(reason: Reason) -> &'static RefusalMeta {
+    let refusal = match reason {
+        Reason::Own(own) => return own,
+        Reason::SessionUnknown | Reason::UserUnknown => Refusal::Nobody,
+        Reason::Field => Refusal::Unreadable,
+        Reason::Internal
+        | Reason::Busy
+        | Reason::NotAllowed
+        | Reason::LoginNameInvalid
+        | Reason::PasswordWrong
+        | Reason::PaymentPasswordWrong
+        | Reason::PaymentPasswordUnset
+        | Reason::VerificationWrong
+        | Reason::CoinUnknown
+        | Reason::CoinInactive
+        | Reason::InsufficientBalance => Refusal::Failed,
+    };
+    refusal.meta()
+}
+
+async fn tally(context: &Context, request: tally::Request<'_>) -> Handled<tally::Endpoint> {
+    let store = context.store();
+    let session = store.vault().hash(request.session_key.as_str());
+    let user = store.submit(SessionUser(session)).await?;
+    let balances = store.view(Balances(user.id)).await?;
+    let line = |(coin, units): (wallet_platform::Coin, _)| {
+        Ok(Line { amount: wallet_platform::fomo::wire::size(units, coin.decimals)?, coin: coin.name })
+    };
+    let lines: Result<Vec<_>, wallet_platform::Failure> = balances.into_iter().map(line).collect();
+    Ok(tally::Response { user: user.name, lines: lines? })
+}
+
+struct Fourth;
+
+impl Protocol for Fourth {
+    fn meta(&self) -> &'static PlatformMeta {
+        Tally::META
+    }
+
+    fn answer<'a>(
+        &'a self,
+        context: &'a Context,
+        request: &'a http::Request<Bytes>,
+        lang: Lang,
+    ) -> Answering<'a> {
+        Box::pin(async move {
+            match AnyRequest::decode(request) {
+                Ok(AnyRequest::Tally(request)) => {
+                    let handled = tally(context, request).await;
+                    let response = reply::handled::<tally::Endpoint>(lang, answer, handled);
+                    Answered { endpoint: "tally", response }
+                }
+                Err(error) => reply::undecoded(context, lang, error),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_fourth_protocol_is_served_beside_the_others() {
+    let world = TestStore::memory(1).await;
+    let mut protocols = wallet_server::PROTOCOLS.to_vec();
+    protocols.push(&Fourth);
+    let server = Server::new(
+        world.store.clone(),
+        Settings {
+            callback_addresses: Addresses::PublicAndLoopback,
+            observer: None,
+            password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },
+            notifier: Arc::new(Silent),
+            chain: Arc::new(wallet_server::EmbeddedChain(world.store.clone())),
+            confirmations: 1,
+            pages: Default::default(),
+            public_url: "http://127.0.0.1".to_owned(),
+            protocols,
+        },
+    );
+    let ask = async |path: &str, body: String| {
+        let request = http::Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept-language", "en")
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        let reply = server.router().call(request).await.unwrap();
+        let (status, body) = (reply.status().as_u16(), reply.into_body().collect().await.unwrap());
+        (status, String::from_utf8(body.to_bytes().to_vec()).unwrap())
+    };
+    let login_name = "user1".to_owned();
+    let proof = world.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
+    let seed = world.store.vault().seed();
+    let (session, _) = world.store.submit(Login { login_name, proof, seed }).await.unwrap();
+    let session_key = session.text.expose();
+    let (status, body) = ask("/tally/tally", format!("session_key={session_key}")).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(body.starts_with(r#"{"ok":true,"code":0,"words":"Fine","tally":{"user":""#), "{body}");
+    assert!(body.contains(r#""lines":[{"coin":""#), "{body}");
+    // What the platform refuses, and what cannot be read, in this protocol's codes.
+    let nobody = r#"{"ok":false,"code":2,"words":"Nobody is signed in","tally":null}"#;
+    assert_eq!(ask("/tally/tally", "session_key=x".to_owned()).await.1, nobody);
+    assert!(ask("/tally/tally", String::new()).await.1.contains(r#""code":1"#));
+    // The others are as they were, and what is nowhere names all of them.
+    assert!(
+        ask("/fomo/customer/get_user_info", "session_key=x".to_owned()).await.1.contains(r#""status":3"#)
+    );
+    let (status, nowhere) = ask("/elsewhere", String::new()).await;
+    assert_eq!(status, 404);
+    assert!(nowhere.contains("/fomo/ and /vas/server/ and /tally/"), "{nowhere}");
+}
