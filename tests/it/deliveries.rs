@@ -31,7 +31,8 @@ pub(crate) async fn claim(store: &Store) -> Vec<Claimed> {
 
 pub(crate) async fn finish(store: &Store, claimed: &Claimed, result: AttemptResult) -> DeliveryState {
     let (delivery, attempt, started_at) = (claimed.delivery, claimed.attempt, store.now());
-    store.submit(FinishAttempt { delivery, attempt, started_at, result }).await.unwrap().state
+    let signed = claimed.signed.clone();
+    store.submit(FinishAttempt { delivery, attempt, started_at, result, signed }).await.unwrap().state
 }
 
 /// An answer of which only the status counts.

@@ -9,12 +9,11 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
 use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
-use wallet_platform::vas::wire;
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
-    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, Failure, KeepSigned,
-    News, NextDue, ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof,
-    SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
+    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, Failure, NextDue,
+    ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof, SendAgain,
+    StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
 };
 use wallet_store::Clock as _;
 use wallet_tests::{ANY_TIME, TestStore, trials};
@@ -145,10 +144,12 @@ impl Shop {
 
     /// Signs what was claimed, as the worker does.
     async fn signed(&self, claimed: &Claimed) -> String {
-        let News::Order { order, app, .. } = &claimed.news else { panic!("an order") };
-        let key = RsaSign::new(&PrivateKey::load(&self.app.rsa_private).unwrap()).unwrap();
-        let query = wire::signed_payment(order, app, &key, ANY_TIME).unwrap();
-        self.world.store.submit(KeepSigned { delivery: claimed.delivery, query }).await.unwrap()
+        let store = &self.world.store;
+        let key =
+            claimed.subject.private_key(store.vault()).unwrap().expect("it is signed before it is sent");
+        assert_eq!(*key.expose(), self.app.rsa_private);
+        let key = RsaSign::new(&PrivateKey::load(key.expose()).unwrap()).unwrap();
+        claimed.subject.sign(&key, ANY_TIME).unwrap()
     }
 }
 
@@ -443,24 +444,24 @@ async fn a_callback_is_signed_once_and_every_attempt_sends_the_same() {
     shop.mine(1).await;
     let store = &shop.world.store;
     let claimed = claim(store).await;
-    let News::Order { signed: None, .. } = &claimed[0].news else { panic!("not signed yet") };
+    assert_eq!(claimed[0].signed, None);
     let query = shop.signed(&claimed[0]).await;
-    // Another signature, made meanwhile by somebody else, is not kept.
-    let delivery = claimed[0].delivery;
-    assert_eq!(store.submit(KeepSigned { delivery, query: "x".into() }).await.unwrap(), query);
-    finish(store, &claimed[0], answered(500, "")).await;
+    let first = Claimed { signed: Some(query.clone()), ..claimed[0].clone() };
+    finish(store, &first, answered(500, "")).await;
     for attempt in 2..=7 {
         shop.world.clock.advance(Duration::from_secs(15));
-        let next = claim(store).await.remove(0);
+        let mut next = claim(store).await.remove(0);
+        assert_eq!(next.signed.as_ref(), Some(&query));
         let request = next.request(store.vault(), shop.world.clock.now()).unwrap();
         assert_eq!(next.attempt, attempt);
         assert_eq!(request.uri().to_string(), format!("{CALLBACK}&{query}"));
+        // What was kept first stays.
+        next.signed = Some("x".into());
         finish(store, &next, answered(500, "")).await;
     }
     let lost = shop.order("o-1").await.delivery.unwrap();
     store.submit(SendAgain(lost)).await.unwrap().unwrap();
-    let News::Order { signed: Some(kept), .. } = &claim(store).await[0].news else { panic!("signed") };
-    assert_eq!(*kept, query);
+    assert_eq!(claim(store).await[0].signed, Some(query));
 }
 
 #[tokio::test]
@@ -675,8 +676,10 @@ async fn an_attempt_that_waited_is_not_made_when_its_payment_was_undone() {
     assert!(!store.view(StillToBeMade { delivery, attempt: attempt + 1 }).await.unwrap());
     shop.reorg(1, &[]).await;
     assert!(!store.view(StillToBeMade { delivery, attempt }).await.unwrap());
-    let kept = store.submit(KeepSigned { delivery, query: "x".into() }).await;
-    assert_eq!(refused(kept), Refusal::OrderUnknown, "nor signed");
+    // One that was under way leaves nothing.
+    let late = Claimed { signed: Some("x".into()), ..claimed };
+    assert_eq!(finish(store, &late, heard()).await, DeliveryState::Exhausted);
+    assert!(store.view(AttemptsOf(delivery)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -790,10 +793,9 @@ impl Shop {
                     if !store.view(StillToBeMade { delivery, attempt }).await.unwrap() {
                         continue;
                     }
-                    let News::Order { order, .. } = &claimed.news else { panic!("an order") };
-                    let now = self.known(&order.order_id).await.unwrap();
+                    let now = self.known(claimed.subject.reference()).await.unwrap();
                     assert_eq!(now.state, OrderState::Paid, "only what is paid is told");
-                    assert_eq!(now.txid, order.txid, "and by this transaction");
+                    assert_eq!(now.delivery, Some(claimed.delivery), "and by this delivery");
                     finish(store, &claimed, if *hears { heard() } else { answered(500, "") }).await;
                 }
             }

@@ -1,27 +1,20 @@
 //! Callbacks under delivery. When the next attempt is due is [`Delivery`]'s to say, never a store's or a worker's.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use wallet_api::fomo::payment_result;
-use wallet_api::vas::{self, payment};
+use wallet_core::crypto::RsaSigner;
 use wallet_core::{
-    Callback as _, CallbackMeta, Delivery, DeliveryState, Input, Lang, Output, Snapshot, UnixTime,
-    acknowledges, link,
+    CallbackMeta, Delivery, DeliveryState, Input, Lang, Output, Secret, Snapshot, UnixTime, acknowledges,
 };
-use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
+use wallet_engine::{Command, Halt, List, Query, row_ids, rows};
 
-use crate::coins::Coin;
-use crate::events::EventKind;
-use crate::fomo::apps::{App, AppId};
-use crate::fomo::payments::{Transfer, TransferSeq, tell};
-use crate::fomo::wire::payment_result_request;
-use crate::refusal::{Stop, damaged};
+use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::vas::apps::{VasApp, VasAppId};
-use crate::vas::orders::{OrderSeq, VasCallback, VasOrder};
-use crate::vas::returns::callable;
 use crate::vault::Vault;
+use crate::{fomo, vas};
 
 row_ids! {
     /// The row number of a delivery.
@@ -72,17 +65,15 @@ rows! { in Platform;
         /// The beginning of what the receiver answered, where it was read.
         reply: Option<String>,
     }
-}
 
-impl From<AppId> for ReceiverId {
-    fn from(app: AppId) -> Self {
-        Self(app.0)
-    }
-}
-
-impl From<VasAppId> for ReceiverId {
-    fn from(app: VasAppId) -> Self {
-        Self(app.0)
+    /// The parameters of a callback that its app's own key has signed: once, and every attempt sends the same (R51).
+    vas_callback: SignedCallback {
+        key {
+            /// The delivery's row id.
+            delivery: DeliveryId,
+        }
+        /// Form-encoded.
+        query: String,
     }
 }
 
@@ -96,46 +87,137 @@ pub enum CallbackKind {
 }
 
 impl CallbackKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::PaymentResult, Self::Payment];
+
+    /// The protocol's hand in it. A protocol with callbacks registers them here.
+    fn source(self) -> &'static dyn Source {
+        match self {
+            Self::PaymentResult => &fomo::callbacks::PaymentResult,
+            Self::Payment => &vas::callbacks::Payment,
+        }
+    }
+
     /// What the spec says of it.
     pub fn meta(self) -> &'static CallbackMeta {
-        match self {
-            Self::PaymentResult => payment_result::Callback::META,
-            Self::Payment => payment::Callback::META,
-        }
+        self.source().meta()
     }
 }
 
-/// What a delivery tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// A transfer.
-    Transfer(TransferSeq),
-    /// An order.
-    Order(OrderSeq),
+/// The callbacks of one kind, in the hands of their protocol. A row's `subject` is a number of the protocol's.
+pub(crate) trait Source: Sync {
+    /// What the spec says of them.
+    fn meta(&self) -> &'static CallbackMeta;
+
+    /// Asks ahead for the rows of a subject, as far as the delivery names them.
+    fn want(&self, rows: &Rows, row: &DeliveryRow);
+
+    /// Asks ahead for those that are found through these.
+    ///
+    /// # Errors
+    /// Those of a row that is not loaded, or damaged.
+    fn want_more(&self, rows: &Rows, row: &DeliveryRow) -> Result<(), Stop>;
+
+    /// The subject.
+    ///
+    /// # Errors
+    /// Those of a row that is not loaded, missing or damaged.
+    fn subject(&self, rows: &Rows, row: &DeliveryRow) -> Result<Arc<dyn Subject>, Stop>;
+
+    /// Writes down that `again` is the newest delivery of a subject.
+    ///
+    /// # Errors
+    /// Those of a row that is not loaded, missing or damaged.
+    fn renew(&self, rows: &Rows, out: &mut Changes, row: &DeliveryRow, again: DeliveryId)
+    -> Result<(), Stop>;
+
+    /// Writes down that a delivery was given up.
+    ///
+    /// # Errors
+    /// Those of a row that is not loaded, missing or damaged.
+    fn given_up(
+        &self,
+        rows: &Rows,
+        cx: &Context<'_>,
+        out: &mut Changes,
+        row: &DeliveryRow,
+    ) -> Result<(), Stop>;
 }
 
-impl Subject {
-    /// As a row keeps it.
-    pub(crate) fn parts(self) -> (CallbackKind, u64) {
-        match self {
-            Self::Transfer(id) => (CallbackKind::PaymentResult, id.0),
-            Self::Order(id) => (CallbackKind::Payment, id.0),
-        }
-    }
+/// What a callback is about, with everything that its request needs: a transfer of FOMO, an order of the VAS and Lafi
+/// wallets.
+pub trait Subject: fmt::Debug + Send + Sync {
+    /// The name of the app that receives it.
+    fn app_name(&self) -> &str;
+
+    /// The app's own id of the payment.
+    fn reference(&self) -> &str;
+
+    /// How much was paid, with its unit.
+    fn amount(&self) -> String;
+
+    /// The address as the app gave it.
+    fn given_address(&self) -> &str;
+
+    /// Where the callback goes: the address as a request has it.
+    fn address(&self) -> Cow<'_, str>;
+
+    /// When it was paid.
+    fn paid_at(&self) -> UnixTime;
+
+    /// Its newest delivery.
+    fn delivery(&self) -> Option<DeliveryId>;
+
+    /// The app's private key, when the callback's parameters are signed with it before they are sent; in base64.
+    ///
+    /// # Errors
+    /// [`Stop`] if it does not open.
+    fn private_key(&self, vault: &Vault) -> Result<Option<Secret<String>>, Stop>;
+
+    /// The parameters, signed. It takes milliseconds: do it outside of the store's writer.
+    ///
+    /// # Errors
+    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the key cannot sign.
+    fn sign(&self, key: &dyn RsaSigner, now: UnixTime) -> Result<String, Halt>;
+
+    /// The request of an attempt; `signed` are the parameters, where they are signed before.
+    ///
+    /// # Errors
+    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the parameters are not signed yet.
+    fn request(
+        &self,
+        vault: &Vault,
+        now: UnixTime,
+        signed: Option<&str>,
+    ) -> Result<http::Request<Vec<u8>>, Halt>;
 }
 
 impl DeliveryRow {
-    /// What it tells of.
-    pub fn tells_of(&self) -> Subject {
-        match self.callback {
-            CallbackKind::PaymentResult => Subject::Transfer(TransferSeq(self.subject)),
-            CallbackKind::Payment => Subject::Order(OrderSeq(self.subject)),
-        }
-    }
-
     /// What the delivery's state machine keeps.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { state: self.state, attempts: self.attempts, next_at: self.next_at }
+    }
+
+    fn source(&self) -> &'static dyn Source {
+        self.callback.source()
+    }
+
+    /// Asks ahead for what it is about, and for its parameters.
+    pub(crate) fn want(&self, rows: &Rows) {
+        self.source().want(rows, self);
+        rows.want::<SignedCallback>(&(self.id,));
+    }
+
+    /// What it is about.
+    ///
+    /// # Errors
+    /// Those of a row that is not loaded, missing or damaged.
+    pub(crate) fn about(&self, rows: &Rows) -> Result<Arc<dyn Subject>, Stop> {
+        self.source().subject(rows, self)
+    }
+
+    fn signed(&self, rows: &Rows) -> Result<Option<String>, Stop> {
+        Ok(rows.find::<SignedCallback>(&(self.id,))?.map(|kept| kept.query.clone()))
     }
 }
 
@@ -144,8 +226,13 @@ fn restore(row: &DeliveryRow) -> Delivery {
 }
 
 /// A delivery whose first wait begins now.
-pub(crate) fn begin(cx: &Context<'_>, out: &mut Changes, subject: Subject, app: ReceiverId) -> DeliveryId {
-    let (callback, subject) = subject.parts();
+pub(crate) fn begin(
+    cx: &Context<'_>,
+    out: &mut Changes,
+    callback: CallbackKind,
+    subject: u64,
+    app: ReceiverId,
+) -> DeliveryId {
     let first = Delivery::new(callback.meta().schedule, cx.now).snapshot();
     let id = DeliveryId(cx.ids.next());
     out.put(DeliveryRow {
@@ -168,8 +255,8 @@ pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(
     for attempt in rows.find_all::<Attempt>((1..=row.attempts).map(|n| (id, n)))? {
         out.delete::<Attempt>(&(id, attempt.n));
     }
-    if rows.find::<VasCallback>(&(id,))?.is_some() {
-        out.delete::<VasCallback>(&(id,));
+    if rows.find::<SignedCallback>(&(id,))?.is_some() {
+        out.delete::<SignedCallback>(&(id,));
     }
     out.delete::<DeliveryRow>(&(id,));
     Ok(())
@@ -244,74 +331,10 @@ pub struct Claimed {
     pub app: ReceiverId,
     /// Which callback.
     pub callback: CallbackKind,
-    /// What it tells.
-    pub news: News,
-}
-
-/// What a callback tells.
-#[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant)]
-pub enum News {
-    /// A transfer of FOMO is done.
-    Transfer {
-        /// Which.
-        transfer: Transfer,
-        /// Its coin.
-        coin: Coin,
-        /// Whose.
-        app: App,
-    },
-    /// An order is paid.
-    Order {
-        /// Which.
-        order: VasOrder,
-        /// Whose.
-        app: VasApp,
-        /// The parameters, once they are signed.
-        signed: Option<String>,
-    },
-}
-
-impl News {
-    pub(crate) fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
-        match row.tells_of() {
-            Subject::Transfer(id) => {
-                let transfer = rows.get::<Transfer>(&(id,))?.clone();
-                let coin = rows.get::<Coin>(&(transfer.coin,))?.clone();
-                let app = rows.get::<App>(&(transfer.app,))?.clone();
-                Ok(Self::Transfer { transfer, coin, app })
-            }
-            Subject::Order(id) => {
-                let order = rows.get::<VasOrder>(&(id,))?.clone();
-                let app = rows.get::<VasApp>(&(order.app,))?.clone();
-                let signed = rows.find::<VasCallback>(&(row.id,))?.map(|kept| kept.query.clone());
-                Ok(Self::Order { order, app, signed })
-            }
-        }
-    }
-
-    /// The newest delivery of it.
-    pub(crate) fn delivery(&self) -> Option<DeliveryId> {
-        match self {
-            Self::Transfer { transfer, .. } => transfer.delivery,
-            Self::Order { order, .. } => order.delivery,
-        }
-    }
-
-    /// Asks for its rows ahead, as far as the delivery names them.
-    pub(crate) fn want(rows: &Rows, row: &DeliveryRow) {
-        match row.tells_of() {
-            Subject::Transfer(id) => {
-                rows.want::<App>(&(AppId(row.app.0),));
-                rows.want::<Transfer>(&(id,));
-            }
-            Subject::Order(id) => {
-                rows.want::<VasApp>(&(VasAppId(row.app.0),));
-                rows.want::<VasOrder>(&(id,));
-                rows.want::<VasCallback>(&(row.id,));
-            }
-        }
-    }
+    /// What it is about.
+    pub subject: Arc<dyn Subject>,
+    /// Its parameters, once they are signed.
+    pub signed: Option<String>,
 }
 
 impl Command<Platform> for Claim {
@@ -328,20 +351,15 @@ impl Command<Platform> for Claim {
             }
         }
         // All at once, so that a long list is not run through once a row.
+        due.iter().for_each(|row| row.want(rows));
         for row in &due {
-            News::want(rows, row);
-        }
-        for row in &due {
-            if let Subject::Transfer(id) = row.tells_of() {
-                let transfer = rows.get::<Transfer>(&(id,))?;
-                rows.want::<Coin>(&(transfer.coin,));
-            }
+            row.source().want_more(rows, row)?;
         }
         let mut claimed = Vec::new();
         for row in due {
-            let news = News::of(rows, row)?;
+            let (subject, signed) = (row.about(rows)?, row.signed(rows)?);
             let (delivery, attempt, app, callback) = (row.id, row.attempts + 1, row.app, row.callback);
-            claimed.push(Claimed { delivery, attempt, app, callback, news });
+            claimed.push(Claimed { delivery, attempt, app, callback, subject, signed });
             out.put(DeliveryRow { leased_until: cx.now + self.lease, ..row.clone() });
         }
         Ok(claimed)
@@ -367,31 +385,6 @@ impl Command<Platform> for PostponeDamaged {
     }
 }
 
-/// Keeps the parameters of a callback once they are signed: every attempt sends the same.
-#[derive(Debug)]
-pub struct KeepSigned {
-    /// Of which delivery.
-    pub delivery: DeliveryId,
-    /// Form-encoded.
-    pub query: String,
-}
-
-impl Command<Platform> for KeepSigned {
-    /// What is sent: what was kept first.
-    type Outcome = String;
-    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
-        if let Some(kept) = rows.find::<VasCallback>(&(self.delivery,))? {
-            return Ok(kept.query.clone());
-        }
-        // The payment may have been undone meanwhile.
-        if rows.find::<DeliveryRow>(&(self.delivery,))?.is_none() {
-            return Err(vas::Refusal::OrderUnknown.into());
-        }
-        out.put(VasCallback { delivery: self.delivery, query: self.query.clone() });
-        Ok(self.query.clone())
-    }
-}
-
 /// Sends a callback again that was never heard, from the first attempt on: a delivery of its own.
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
@@ -404,30 +397,16 @@ impl Command<Platform> for SendAgain {
         if row.state != DeliveryState::Exhausted {
             return Ok(None);
         }
-        match row.tells_of() {
-            Subject::Transfer(id) => {
-                let transfer = rows.get::<Transfer>(&(id,))?;
-                if transfer.delivery != Some(row.id) {
-                    return Ok(None);
-                }
-                let again = begin(cx, out, row.tells_of(), row.app);
-                out.put(Transfer { delivery: Some(again), ..transfer.clone() });
-                Ok(Some(again))
-            }
-            Subject::Order(id) => {
-                let order = rows.get::<VasOrder>(&(id,))?;
-                if order.delivery != Some(row.id) {
-                    return Ok(None);
-                }
-                let signed = rows.find::<VasCallback>(&(row.id,))?;
-                let again = begin(cx, out, row.tells_of(), row.app);
-                if let Some(signed) = signed {
-                    out.put(VasCallback { delivery: again, query: signed.query.clone() });
-                }
-                out.put(VasOrder { delivery: Some(again), ..order.clone() });
-                Ok(Some(again))
-            }
+        if row.about(rows)?.delivery() != Some(row.id) {
+            return Ok(None);
         }
+        let signed = row.signed(rows)?;
+        let again = begin(cx, out, row.callback, row.subject, row.app);
+        if let Some(query) = signed {
+            out.put(SignedCallback { delivery: again, query });
+        }
+        row.source().renew(rows, out, row, again)?;
+        Ok(Some(again))
     }
 }
 
@@ -517,6 +496,8 @@ pub struct FinishAttempt {
     pub started_at: UnixTime,
     /// How it ended.
     pub result: AttemptResult,
+    /// The parameters that it was made with, where they are signed before: the first ones are kept.
+    pub signed: Option<String>,
 }
 
 /// Where a delivery stands after an attempt.
@@ -559,8 +540,11 @@ impl Command<Platform> for FinishAttempt {
             AttemptResult::Timeout | AttemptResult::Failed(_) => None,
         };
         let after = delivery.snapshot();
-        if let (DeliveryState::Exhausted, Subject::Transfer(transfer)) = (after.state, row.tells_of()) {
-            tell(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, transfer)?;
+        if after.state == DeliveryState::Exhausted {
+            row.source().given_up(rows, cx, out, row)?;
+        }
+        if let (Some(query), None) = (&self.signed, rows.find::<SignedCallback>(&(row.id,))?) {
+            out.put(SignedCallback { delivery: row.id, query: query.clone() });
         }
         out.put(Attempt {
             delivery: row.id,
@@ -659,8 +643,10 @@ fn last_attempts(row: &DeliveryRow) -> impl Iterator<Item = (DeliveryId, u32)> +
 pub struct ToldCallback {
     /// Where it stands.
     pub delivery: DeliveryRow,
-    /// What it tells, or has told.
-    pub news: News,
+    /// What it is about.
+    pub subject: Arc<dyn Subject>,
+    /// Its parameters, once they are signed.
+    pub signed: Option<String>,
     /// The last attempts that have ended, the oldest first.
     pub attempts: Vec<Attempt>,
 }
@@ -669,18 +655,19 @@ impl ToldCallback {
     fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
         let attempts = rows.find_all::<Attempt>(last_attempts(row))?;
         let attempts = attempts.into_iter().cloned().collect();
-        Ok(Self { delivery: row.clone(), news: News::of(rows, row)?, attempts })
+        let (subject, signed) = (row.about(rows)?, row.signed(rows)?);
+        Ok(Self { delivery: row.clone(), subject, signed, attempts })
     }
 
     /// Whether it may be sent again: nobody has heard it, and it was not sent again before.
     pub fn may_be_sent_again(&self) -> bool {
-        self.delivery.state == DeliveryState::Exhausted && self.news.delivery() == Some(self.delivery.id)
+        self.delivery.state == DeliveryState::Exhausted && self.subject.delivery() == Some(self.delivery.id)
     }
 
     /// What an attempt has told or will tell, to be looked at.
     pub fn claimed(self, attempt: u32) -> Claimed {
         let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
-        Claimed { delivery, attempt, app, callback, news: self.news }
+        Claimed { delivery, attempt, app, callback, subject: self.subject, signed: self.signed }
     }
 }
 
@@ -712,7 +699,7 @@ impl Query<Platform> for CallbacksOf {
         found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         // All at once, so that a long list is not run through once a row.
         for row in &found {
-            News::want(rows, row);
+            row.want(rows);
             last_attempts(row).for_each(|key| rows.want::<Attempt>(&key));
         }
         let older = found.last().filter(|_| more).map(|last| last.id);
@@ -739,31 +726,11 @@ impl Query<Platform> for CallbackOf {
 }
 
 impl Claimed {
-    /// Where the callback goes, as it stands in a request.
-    pub fn address(&self) -> Cow<'_, str> {
-        match &self.news {
-            News::Transfer { transfer, .. } => transfer.server_uri.as_str().into(),
-            News::Order { order, .. } => callable(&order.callback_url).unwrap_or_default().into(),
-        }
-    }
-
     /// The callback of this attempt.
     ///
     /// # Errors
-    /// A fault of the platform when the app's secret does not open, the stored address is none, or its parameters are not
-    /// signed yet.
+    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the parameters are not signed yet.
     pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Halt> {
-        match &self.news {
-            News::Transfer { transfer, coin, app } => payment_result_request(vault, transfer, coin, app, now),
-            News::Order { signed, .. } => {
-                let query = signed.as_ref().ok_or(damaged(VasCallback::TABLE))?;
-                let address = link::append_query(&self.address(), query);
-                // The fragment is for browsers.
-                let address = address.split('#').next().unwrap_or_default();
-                let method = payment::Callback::META.method.word();
-                let request = http::Request::builder().method(method).uri(address);
-                request.body(Vec::new()).map_err(|_| damaged(VasOrder::TABLE))
-            }
-        }
+        self.subject.request(vault, now, self.signed.as_deref())
     }
 }

@@ -23,8 +23,9 @@ mod vault;
 pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
-    DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, KeepSigned, LeasedDeliveries, News,
-    NextDue, PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, StillToBeMade, Subject, ToldCallback,
+    DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries, NextDue,
+    PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, SignedCallback, StillToBeMade, Subject,
+    ToldCallback,
 };
 pub use devchain::{
     DevBalance, DevBlock, DevBlockAt, DevBlockName, DevBlockOf, DevChain, DevCoin, DevIssue, DevMine,
@@ -67,7 +68,7 @@ pub use vas::apps::{
 };
 pub use vas::orders::{
     CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
-    VasCallback, VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,
+    VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,
 };
 pub use vas::prices::{
     AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PriceWindow, PricesNow, PutQuote, Quote,

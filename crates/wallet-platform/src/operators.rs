@@ -4,7 +4,7 @@ use wallet_api::fomo::UserId;
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
-use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, News, SendAgain, waiting};
+use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, SendAgain, waiting};
 use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
@@ -163,22 +163,18 @@ pub struct Troubled {
 fn troubled(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<Troubled>, Stop> {
     let deliveries = rows.list(list)?;
     for row in &deliveries {
-        News::want(rows, row);
+        row.want(rows);
         rows.want::<Attempt>(&(row.id, row.attempts));
     }
     let mut found = Vec::new();
     for row in deliveries {
-        let news = News::of(rows, row)?;
-        let (app, about, newest) = match &news {
-            News::Transfer { transfer, app, .. } => (&app.name, &transfer.trade_id, transfer.delivery),
-            News::Order { order, app, .. } => (&app.name, &order.order_id, order.delivery),
-        };
+        let subject = row.about(rows)?;
         found.push(Troubled {
             delivery: row.clone(),
-            app: app.clone(),
-            about: about.clone(),
+            app: subject.app_name().to_owned(),
+            about: subject.reference().to_owned(),
             last: rows.find::<Attempt>(&(row.id, row.attempts))?.cloned(),
-            may_be_sent_again: newest == Some(row.id),
+            may_be_sent_again: subject.delivery() == Some(row.id),
         });
     }
     Ok(found)

@@ -8,7 +8,7 @@ use wallet_core::DeliveryState;
 use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 
 use crate::coins::Coin;
-use crate::deliveries::{Attempt, CallbackKind, DeliveryRow};
+use crate::deliveries::{Attempt, CallbackKind, DeliveryRow, SignedCallback};
 use crate::devchain::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 use crate::events::{Event, EventKind, EventMark, Feed};
 use crate::fomo::apps::{App, ClientName};
@@ -20,7 +20,7 @@ use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
 use crate::vas::apps::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
-use crate::vas::orders::{VasCallback, VasOrder, VasOrderName, VasPayment};
+use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
 
@@ -60,7 +60,7 @@ schema! {
     vas_order: VasOrder,
     vas_order_name: VasOrderName,
     vas_payment: VasPayment,
-    vas_callback: VasCallback,
+    vas_callback: SignedCallback,
     dev_chain: DevChain,
     dev_block: DevBlock,
     dev_block_name: DevBlockName,

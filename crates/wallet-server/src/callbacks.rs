@@ -13,11 +13,9 @@ use wallet_core::{Acknowledgement, CallbackMeta, Transport as _, UnixTime, in_wo
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
-use wallet_platform::vas::wire::signed_payment;
 use wallet_platform::{
-    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt,
-    KeepSigned, News, NextDue, PostponeDamaged, ReceiverId, StillToBeMade, TransferSeq, VasApp, VasAppId,
-    VasOrder,
+    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt, NextDue,
+    PostponeDamaged, ReceiverId, StillToBeMade,
 };
 
 use crate::guard::{Addresses, GuardedConnector};
@@ -60,9 +58,9 @@ struct Inner {
     wake: Notify,
     ended: Notify,
     claiming: tokio::sync::Mutex<()>,
-    waiters: Mutex<HashMap<TransferSeq, oneshot::Sender<u16>>>,
+    waiters: Mutex<HashMap<DeliveryId, oneshot::Sender<u16>>>,
     /// Keys that sign callbacks, parsed once.
-    keys: Mutex<HashMap<VasAppId, Arc<dyn RsaSigner>>>,
+    keys: Mutex<HashMap<ReceiverId, Arc<dyn RsaSigner>>>,
 }
 
 /// Keys that are kept.
@@ -78,8 +76,7 @@ fn limits(meta: &CallbackMeta) -> Limits {
 
 /// The longest that an attempt of any callback may take.
 fn longest() -> Duration {
-    let metas = [CallbackKind::PaymentResult.meta(), CallbackKind::Payment.meta()];
-    metas.iter().map(|meta| limits(meta).deadline).max().unwrap_or_default()
+    CallbackKind::ALL.iter().map(|kind| limits(kind.meta()).deadline).max().unwrap_or_default()
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -135,18 +132,18 @@ impl Callbacks {
         self.inner.attempts.load(Ordering::Relaxed)
     }
 
-    /// The HTTP status of the next attempt for a transfer, when it comes in time (R5; wall time). Ask before it is due.
+    /// The HTTP status of a delivery's next attempt, when it comes in time (R5; wall time). Ask before it is due.
     pub(crate) fn first_status(
         &self,
-        transfer: TransferSeq,
+        delivery: DeliveryId,
         wait: Duration,
     ) -> impl Future<Output = u16> + use<> {
         let (sender, receiver) = oneshot::channel();
         let inner = self.inner.clone();
-        inner.waiters().insert(transfer, sender);
+        inner.waiters().insert(delivery, sender);
         async move {
             let status = tokio::time::timeout(wait, receiver).await;
-            inner.waiters().remove(&transfer);
+            inner.waiters().remove(&delivery);
             status.ok().and_then(Result::ok).unwrap_or(0)
         }
     }
@@ -295,7 +292,7 @@ impl Drop for Held {
 }
 
 impl Inner {
-    fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<TransferSeq, oneshot::Sender<u16>>> {
+    fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<DeliveryId, oneshot::Sender<u16>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -364,6 +361,7 @@ impl Inner {
                 attempt: claimed.attempt,
                 started_at,
                 result: result.clone(),
+                signed: claimed.signed.clone(),
             };
             match self.store.submit(finish).await {
                 Ok(_) => break,
@@ -376,55 +374,41 @@ impl Inner {
             }
         }
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        if let News::Transfer { transfer, .. } = &claimed.news
-            && let Some(waiter) = self.waiters().remove(&transfer.id)
-        {
+        if let Some(waiter) = self.waiters().remove(&claimed.delivery) {
             let _ = waiter.send(status);
         }
     }
 
-    /// The key that signs an app's callbacks.
-    fn key(&self, app: &VasApp) -> Result<Arc<dyn RsaSigner>, String> {
+    /// The key that signs an app's callbacks, where they are signed before they are sent.
+    fn key(&self, claimed: &Claimed) -> Result<Option<Arc<dyn RsaSigner>>, String> {
         let keys = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = keys().get(&app.id) {
-            return Ok(key.clone());
+        if let Some(key) = keys().get(&claimed.app) {
+            return Ok(Some(key.clone()));
         }
-        let sealed = |_| "the app's rsaPrivate does not open: was the master key changed?".to_owned();
-        let (_, rsa_private) = app.credentials(self.store.vault()).map_err(sealed)?;
-        let key = PrivateKey::load(rsa_private.expose()).map_err(|error| error.to_string())?;
+        let sealed = |_| "the app's private key does not open: was the master key changed?".to_owned();
+        let private_key = claimed.subject.private_key(self.store.vault()).map_err(sealed)?;
+        let Some(private_key) = private_key else { return Ok(None) };
+        let key = PrivateKey::load(private_key.expose()).map_err(|error| error.to_string())?;
         let key = wallet_crypto::rsa_signer(&key).map_err(|error| error.to_string())?;
         let key: Arc<dyn RsaSigner> = key.into();
         let mut keys = keys();
         if keys.len() >= KEYS {
             keys.clear();
         }
-        keys.insert(app.id, key.clone());
-        Ok(key)
+        keys.insert(claimed.app, key.clone());
+        Ok(Some(key))
     }
 
-    /// Signs an order's callback once, away from the threads that answer, and keeps it before anything is sent.
-    async fn sign(
-        self: &Arc<Self>,
-        delivery: DeliveryId,
-        order: &VasOrder,
-        app: &VasApp,
-    ) -> Result<String, String> {
-        let (inner, order, app, now) = (self.clone(), order.clone(), app.clone(), self.store.now());
+    /// Signs a callback's parameters where its protocol asks for it, away from the threads that answer. They are kept with
+    /// the end of the attempt: a signature of the same parameters by the same key is the same again.
+    async fn sign(self: &Arc<Self>, claimed: &Claimed) -> Result<Option<String>, String> {
+        let (inner, claimed, now) = (self.clone(), claimed.clone(), self.store.now());
         let signed = tokio::task::spawn_blocking(move || {
-            let key = inner.key(&app)?;
-            let damaged = |_| "the order's row is damaged, or the key cannot sign".to_owned();
-            signed_payment(&order, &app, &*key, now).map_err(damaged)
+            let Some(key) = inner.key(&claimed)? else { return Ok(None) };
+            let damaged = |_| "what it is about is damaged, or the key cannot sign".to_owned();
+            claimed.subject.sign(&*key, now).map(Some).map_err(damaged)
         });
-        let query = signed.await.map_err(|error| error.to_string())??;
-        loop {
-            // A busy store must not cost one of the few attempts.
-            match self.store.submit(KeepSigned { delivery, query: query.clone() }).await {
-                Err(Failure::Store(error)) if error.is_retryable() => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                kept => return kept.map_err(|failure| failure.to_string()),
-            }
-        }
+        signed.await.map_err(|error| error.to_string())?
     }
 
     /// Whether an attempt is still to be made after all the waiting. When the store does not say, it is.
@@ -434,14 +418,16 @@ impl Inner {
     }
 
     async fn exchange(self: &Arc<Self>, claimed: &mut Claimed) -> (UnixTime, Option<AttemptResult>) {
-        let host = self.host(&claimed.address().parse().unwrap_or_default());
+        let host = self.host(&claimed.subject.address().parse().unwrap_or_default());
         let failed = |why: String| Some(AttemptResult::Failed(why));
         let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
             return (self.store.now(), failed("the server stops".to_owned()));
         };
-        if let News::Order { order, app, signed: signed @ None } = &mut claimed.news {
-            match self.sign(claimed.delivery, order, app).await {
-                Ok(query) => *signed = Some(query),
+        if claimed.signed.is_none()
+            && claimed.callback.meta().signing.is_some_and(|scheme| !scheme.in_headers())
+        {
+            match self.sign(claimed).await {
+                Ok(signed) => claimed.signed = signed,
                 Err(why) => {
                     tracing::error!(delivery = claimed.delivery.0, why, "a callback cannot be signed");
                     return (self.store.now(), failed(why));

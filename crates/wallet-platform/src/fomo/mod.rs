@@ -1,6 +1,7 @@
 //! FOMO: apps and their secrets, OAuth2, payments.
 
 pub(crate) mod apps;
+pub(crate) mod callbacks;
 pub(crate) mod oauth;
 pub(crate) mod payments;
 mod refusal;

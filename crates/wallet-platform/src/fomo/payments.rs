@@ -8,7 +8,7 @@ use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Command, Halt, Query, Row as _, journal, row_ids, rows};
 
 use crate::coins::Coin;
-use crate::deliveries::{DeliveryId, Subject};
+use crate::deliveries::{CallbackKind, DeliveryId};
 use crate::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::apps::{App, AppId};
 use crate::fomo::by_transfer;
@@ -147,7 +147,8 @@ fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer)
     let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
     let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
     Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
-    let delivery = deliveries::begin(cx, out, Subject::Transfer(transfer.id), transfer.app.into());
+    let delivery =
+        deliveries::begin(cx, out, CallbackKind::PaymentResult, transfer.id.0, transfer.app.into());
     tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)?;
     Ok(delivery)
 }

@@ -1,11 +1,10 @@
 //! Between rows and FOMO's types.
 
-use wallet_api::fomo::{self, CallbackStatus, TransferLog, payment_result};
-use wallet_core::{Amount, Callback, Units, UnixTime, webhook};
+use wallet_api::fomo::{self, TransferLog};
+use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Halt, Row as _};
 
 use crate::coins::Coin;
-use crate::fomo::apps::{App, AppKeys};
 use crate::fomo::payments::Transfer;
 use crate::money::Account;
 use crate::refusal::damaged;
@@ -97,42 +96,4 @@ pub fn size(units: Units, decimals: u8) -> Result<Amount<'static>, Halt> {
 /// [`Halt::Damaged`] if it is not an amount.
 pub fn cut_amount(transfer: &Transfer, decimals: u8) -> Result<Amount<'static>, Halt> {
     transfer.cut.to_amount(decimals).map_err(|_| damaged(Transfer::TABLE))
-}
-
-/// FOMO's callback: the documented body (R35), and a signature header for each live secret (R9, R37).
-pub(crate) fn payment_result_request(
-    vault: &Vault,
-    transfer: &Transfer,
-    coin: &Coin,
-    app: &App,
-    now: UnixTime,
-) -> Result<http::Request<Vec<u8>>, Halt> {
-    let meta = payment_result::Callback::META;
-    let transfer_id = vault.transfer_id(transfer.id);
-    let payload = payment_result::Payload {
-        transfer_id,
-        user_id: transfer.user(),
-        trade_id: transfer.trade_id.as_str().into(),
-        coin_id: transfer.coin,
-        amount: transfer.amount_text.clone(),
-        cut_amount: cut_amount(transfer, coin.decimals)?,
-        direction: transfer.direction,
-        status: CallbackStatus::Paid,
-    };
-    let mut body = Vec::with_capacity(256);
-    // Its signature stands in headers, not in a field.
-    payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;
-    let mut request = http::Request::builder()
-        .method(meta.method.word())
-        .uri(transfer.server_uri.as_str())
-        .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    if let Some(rule) = meta.signing {
-        let keys = AppKeys::open(app, now, vault)?;
-        let id = transfer_id.to_string();
-        let secrets = keys.secrets().map(str::as_bytes);
-        for (name, value) in webhook::sign(vault.crypto(), rule, secrets, &id, now, &body) {
-            request = request.header(name, value);
-        }
-    }
-    request.body(body).map_err(|_| damaged(Transfer::TABLE))
 }

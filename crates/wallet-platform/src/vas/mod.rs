@@ -1,6 +1,7 @@
 //! The VAS and Lafi wallets: apps, logins by openCode, orders on a chain, prices.
 
 pub(crate) mod apps;
+pub(crate) mod callbacks;
 pub(crate) mod orders;
 pub(crate) mod prices;
 mod refusal;

@@ -16,7 +16,7 @@ use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::deliveries;
-use crate::deliveries::{DeliveryId, DeliveryRow, Subject};
+use crate::deliveries::{CallbackKind, DeliveryId, DeliveryRow};
 use crate::devchain::{DECIMALS, DevPay};
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
@@ -94,16 +94,6 @@ rows! { in Platform;
         }
         /// The order.
         order_seq: OrderSeq,
-    }
-
-    /// The parameters of a callback, signed once (R51).
-    vas_callback: VasCallback {
-        key {
-            /// The delivery's row id.
-            delivery: DeliveryId,
-        }
-        /// Form-encoded.
-        query: String,
     }
 }
 
@@ -483,7 +473,7 @@ impl Command<Platform> for ObservePayment {
                 // One that was acknowledged before a reorganisation has told the app already.
                 if order.delivery.is_none() {
                     order.delivery =
-                        Some(deliveries::begin(cx, out, Subject::Order(order.id), order.app.into()));
+                        Some(deliveries::begin(cx, out, CallbackKind::Payment, order.id.0, order.app.into()));
                 }
             }
             Meaning::Waits => {

@@ -245,12 +245,17 @@ impl Context {
         };
         let transfer = self.store.submit(command).await?;
         self.prover.remember(memory);
-        let first = self.callbacks.first_status(transfer.id, lifetimes::HTTPCODE_WAIT);
+        let first =
+            transfer.delivery.map(|delivery| self.callbacks.first_status(delivery, lifetimes::HTTPCODE_WAIT));
         self.callbacks.wake();
+        let httpcode = match first {
+            Some(first) => first.await,
+            None => 0,
+        };
         Ok(pay_user::Response {
             transfer_id: self.store.vault().transfer_id(transfer.id),
             trade_id: request.trade_id,
-            httpcode: u64::from(first.await),
+            httpcode: u64::from(httpcode),
         })
     }
 

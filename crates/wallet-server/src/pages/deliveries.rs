@@ -7,10 +7,9 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
-use wallet_core::{DeliveryState, UnixTime};
+use wallet_core::{Acknowledgement, DeliveryState, UnixTime};
 use wallet_platform::{
-    AttemptNow, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, DeliveryId, Failure, News, ReceiverId,
-    SendAgain, ToldCallback,
+    AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, Failure, ReceiverId, SendAgain, ToldCallback,
 };
 
 use super::apps::OwnApp;
@@ -27,34 +26,6 @@ const AT_ONCE: usize = 500;
 const LOOKED_AT: u64 = 100;
 /// How often at most: those that were sent again before are passed over, however many.
 const LOOKS: usize = 50;
-
-/// What a callback tells of.
-struct About {
-    /// The app's own id of the payment.
-    id: String,
-    amount: String,
-    address: String,
-    paid_at: UnixTime,
-}
-
-impl About {
-    fn of(callback: &ToldCallback) -> Self {
-        match &callback.news {
-            News::Transfer { transfer, coin, .. } => Self {
-                id: transfer.trade_id.clone(),
-                amount: format!("{} {}", transfer.amount_text, coin.name),
-                address: transfer.server_uri.to_string(),
-                paid_at: transfer.updated_at,
-            },
-            News::Order { order, .. } => Self {
-                id: order.order_id.clone(),
-                amount: format!("{} {}", order.amount, order.asset),
-                address: order.callback_url.clone(),
-                paid_at: order.created_at,
-            },
-        }
-    }
-}
 
 /// An attempt on the line: where, and whether it was heard.
 struct Dot {
@@ -104,7 +75,7 @@ const STEP: usize = 14;
 
 impl Shown {
     fn of(view: &View, callback: &ToldCallback, now: UnixTime) -> Self {
-        let (delivery, about) = (&callback.delivery, About::of(callback));
+        let (delivery, subject) = (&callback.delivery, &*callback.subject);
         let may_be_sent_again = callback.may_be_sent_again();
         let (state, mood) = match delivery.state {
             DeliveryState::Waiting => (view.say("重试中", "waiting"), "warn"),
@@ -141,9 +112,9 @@ impl Shown {
             next,
             may_be_sent_again,
             may_be_sent_now: waits && delivery.next_at > now,
-            about: about.id,
-            amount: about.amount,
-            address: about.address,
+            about: subject.reference().to_owned(),
+            amount: subject.amount(),
+            address: subject.given_address().to_owned(),
         }
     }
 }
@@ -278,7 +249,7 @@ pub(crate) async fn one(
     let (n, at) = attempts.last().map_or((1, store.now()), |last| (last.n, last.started_at));
     let (href, shown) = (app.href(), Shown::of(&view, &callback, store.now()));
     let request = callback.claimed(n).request(store.vault(), at).ok().map(|request| raw(&request));
-    let read = app.callback() == CallbackKind::Payment;
+    let read = matches!(app.callback().meta().schedule.acknowledged_by, Acknowledgement::Json(_));
     Ok(render(&DeliveryPage { view: &view, href, shown, lines, request, read }))
 }
 
@@ -367,7 +338,7 @@ pub(crate) async fn send_again(
         Some(Wanted::Span(from, to)) => {
             // A field of a form has no seconds: the whole minute of the end is meant.
             let fits = |callback: &ToldCallback| {
-                let paid_at = About::of(callback).paid_at;
+                let paid_at = callback.subject.paid_at();
                 paid_at >= from && paid_at.secs() / 60 <= to.secs() / 60
             };
             for delivery in never_heard(store, receiver, fits, AT_ONCE).await.or_page(&view)? {
