@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod circles;
 mod codegen;
 mod report;
 mod test;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{Outcome, root};
+use crate::{Outcome, circles, root};
 
 /// Which crates a crate of this workspace may depend on: the architecture, as data.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -96,6 +96,7 @@ pub(crate) fn run() -> Outcome {
     arrows(&mut faults)?;
     sans_io(&mut faults)?;
     reach(&mut faults)?;
+    circles::check(&mut faults)?;
     sources(&mut faults)?;
     if faults.is_empty() {
         println!("tidy");

@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 
-use crate::body::{BodyFormat, FieldWriter, Slots};
-use crate::fault::{Fault, FaultKind};
+use crate::body::Slots;
+use crate::fault::{EncodeError, Fault, FaultKind};
 use crate::reply::{FromCode, Reply, ResponseError, read_reply};
-use crate::sign::{Canonical, Signature, Signer};
+use crate::sign::{Canonical, Signature, Signer, sign};
 use crate::types::SecretText;
-use crate::{Auth, CallbackMeta, EndpointMeta, Method, Place, PlatformMeta, SigningMeta, form, link};
+use crate::writer::{BodyFormat, FieldWriter};
+use crate::{Auth, CallbackMeta, EndpointMeta, Method, Place, PlatformMeta, form, link};
 
 /// A platform: a marker type that carries its whole table.
 pub trait Platform: 'static {
@@ -107,50 +108,6 @@ pub struct EncodeCx<'a> {
 impl fmt::Debug for EncodeCx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodeCx").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
-}
-
-/// Why a request cannot be encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// The endpoint is signed, and there is no signer.
-    NoSigner,
-    /// The endpoint wants an access token, and there is none or it is none that a header can carry.
-    NoBearer,
-    /// The base URL and the endpoint's path do not make a URL.
-    BadUrl,
-    /// The key could not sign.
-    Signing,
-}
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSigner => "this is signed, and there is no key of the right kind to sign with",
-            Self::NoBearer => "this endpoint needs an access token",
-            Self::BadUrl => "the base URL is not an absolute http or https URL that ends with a slash",
-            Self::Signing => "the key could not sign: it is damaged, or there is no randomness",
-        })
-    }
-}
-
-impl std::error::Error for EncodeError {}
-
-/// Signs by a rule, where there is one.
-///
-/// # Errors
-/// [`EncodeError`] when there is no signer of the right kind, or it fails.
-#[doc(hidden)]
-pub fn sign(
-    rule: Option<&'static SigningMeta>,
-    signer: Option<&Signer<'_>>,
-    parts: impl Fn(&mut Canonical<'_>),
-) -> Result<Option<Signature>, EncodeError> {
-    match (rule, signer) {
-        (None, _) => Ok(None),
-        (Some(_), None) => Err(EncodeError::NoSigner),
-        (Some(rule), Some(signer)) => Signature::new(signer, rule, parts).map(Some),
     }
 }
 

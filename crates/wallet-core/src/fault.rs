@@ -1,4 +1,4 @@
-//! What is wrong with a request that cannot be read, and how it is answered.
+//! What is wrong with a request: one that came and cannot be read, or one that cannot be made.
 
 use std::fmt;
 
@@ -73,3 +73,30 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// Why a request cannot be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The endpoint is signed, and there is no signer.
+    NoSigner,
+    /// The endpoint wants an access token, and there is none or it is none that a header can carry.
+    NoBearer,
+    /// The base URL and the endpoint's path do not make a URL.
+    BadUrl,
+    /// The key could not sign.
+    Signing,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSigner => "this is signed, and there is no key of the right kind to sign with",
+            Self::NoBearer => "this endpoint needs an access token",
+            Self::BadUrl => "the base URL is not an absolute http or https URL that ends with a slash",
+            Self::Signing => "the key could not sign: it is damaged, or there is no randomness",
+        })
+    }
+}
+
+impl std::error::Error for EncodeError {}

@@ -25,6 +25,7 @@ mod field;
 pub mod form;
 pub mod json;
 pub mod link;
+mod link_text;
 mod meta;
 pub mod multipart;
 mod reply;
@@ -35,15 +36,16 @@ mod time;
 mod transport;
 pub mod types;
 pub mod webhook;
+mod writer;
 
 pub use amount::{Amount, AmountError, Units};
-pub use body::{BodyFormat, FieldWriter, Slots};
+pub use body::Slots;
 pub use delivery::{Delivery, DeliveryState, Input, Output, Snapshot, acknowledges};
 pub use endpoint::{
-    Bearer, Callback, DecodeError, EncodeCx, EncodeError, Endpoint, OutgoingRequest, Platform, bearer,
-    decode_callback, decode_fields, peek, sign, write_request,
+    Bearer, Callback, DecodeError, EncodeCx, Endpoint, OutgoingRequest, Platform, bearer, decode_callback,
+    decode_fields, peek, write_request,
 };
-pub use fault::{Fault, FaultKind};
+pub use fault::{EncodeError, Fault, FaultKind};
 pub use field::{Field, Malformed, Value};
 pub use meta::*;
 pub use reply::{
@@ -51,11 +53,12 @@ pub use reply::{
     refusal_body, success_body, with_wait,
 };
 pub use secret::Secret;
-pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified, VerifyingKey};
+pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified, VerifyingKey, sign};
 pub use time::UnixTime;
 pub use transport::Transport;
 /// The model of a spec.
 pub use wallet_spec as spec;
+pub use writer::{BodyFormat, FieldWriter};
 
 /// An error with its causes, in one line: for logs and for people. At most 300 characters.
 pub fn in_words(error: &dyn std::error::Error) -> String {

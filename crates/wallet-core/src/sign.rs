@@ -6,9 +6,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::body::FieldWriter;
 use crate::crypto::{self, Hashes, RsaSigner, RsaVerifier, Sha256};
 use crate::json;
+use crate::writer::FieldWriter;
 use crate::{Algorithm, EncodeError, Encoding, Form, Lead, SigningMeta, UnixTime};
 
 /// What a client signs with: a key, and the time of signing.
@@ -119,6 +119,23 @@ impl Signature {
             Written::Digits(digits, length) => writer.plain(lead, &digits[..usize::from(*length)]),
             Written::Text(text) => writer.field(lead, text),
         }
+    }
+}
+
+/// Signs by a rule, where there is one.
+///
+/// # Errors
+/// [`EncodeError`] when there is no signer of the right kind, or it fails.
+#[doc(hidden)]
+pub fn sign(
+    rule: Option<&'static SigningMeta>,
+    signer: Option<&Signer<'_>>,
+    parts: impl Fn(&mut Canonical<'_>),
+) -> Result<Option<Signature>, EncodeError> {
+    match (rule, signer) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(EncodeError::NoSigner),
+        (Some(rule), Some(signer)) => Signature::new(signer, rule, parts).map(Some),
     }
 }
 

@@ -7,13 +7,14 @@
 mod coins;
 mod deliveries;
 mod devchain;
-mod events;
 pub mod fomo;
 mod money;
+mod names;
 mod operators;
 mod passwords;
 mod purge;
 mod refusal;
+mod returns;
 mod schema;
 mod start;
 mod users;
@@ -31,19 +32,20 @@ pub use devchain::{
     DevBalance, DevBlock, DevBlockAt, DevBlockName, DevBlockOf, DevChain, DevCoin, DevIssue, DevMine,
     DevNewAddress, DevNextBlock, DevPay, DevPurse, DevReorg, DevTick, DevTip, DevTransaction, DevTx,
 };
-pub use events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::apps::{
     App, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper,
     FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
 };
+pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
     Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier,
 };
 pub use fomo::payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentsOf, Pending, PrePay,
-    Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferSeq, TransferView,
+    Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
 };
-pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER};
+pub use fomo::records::{Records, RecordsPage};
+pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, EnrolOperator, Failing, OperatorAct, ShownAudit, Troubled,
     Unheard, Upcoming,
@@ -54,12 +56,14 @@ pub use passwords::{
 };
 pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
+pub use returns::{
+    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
+};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use start::{StartError, locked_vault, start};
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
-    LoginName, LookAtSession, Records, RecordsPage, Registration, Session, SessionUser, SetWalletPwd, User,
-    check_login_name,
+    LoginName, LookAtSession, Registration, Session, SessionUser, SetWalletPwd, User, check_login_name,
 };
 pub use vas::apps::{
     AidInfo, Applicant, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
@@ -72,8 +76,5 @@ pub use vas::orders::{
 };
 pub use vas::prices::{
     AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PriceWindow, PricesNow, PutQuote, Quote,
-};
-pub use vas::returns::{
-    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
 };
 pub use vault::{Digest, Minted, SealedKey, Seed, TokenKind, Vault};

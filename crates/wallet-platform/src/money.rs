@@ -7,7 +7,6 @@ use wallet_engine::{Command, Halt, Row as _, journal, row_ids, rows};
 
 use crate::coins;
 use crate::coins::Coin;
-use crate::fomo::payments::TransferSeq;
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::User;
@@ -15,6 +14,8 @@ use crate::users::User;
 row_ids! {
     /// The row number of an entry.
     EntryId;
+    /// The row number of a transfer; on the wire it is a [`TransferId`](wallet_api::fomo::TransferId) (R30).
+    TransferSeq;
 }
 
 rows! { in Platform;

@@ -1,12 +1,11 @@
 //! Users, their sessions and what they see of their accounts (R26, R36).
 
-use wallet_api::fomo::{CoinId, LoginName as Name, UserId, lifetimes, limits};
+use wallet_api::fomo::{LoginName as Name, UserId, lifetimes, limits};
 use wallet_core::{Secret, Units, UnixTime};
-use wallet_engine::{Command, Query, journal, rows};
+use wallet_engine::{Command, Query, rows};
 
 use crate::coins::{Coin, every_coin};
-use crate::fomo::payments::Transfer;
-use crate::money::{Account, Entry};
+use crate::money::Account;
 use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
@@ -364,57 +363,6 @@ impl Query<Platform> for Balances {
             balances.push((coin.clone(), balance));
         }
         Ok(balances)
-    }
-}
-
-/// One page of the entries of a user's account, newest first.
-#[derive(Debug)]
-pub struct Records {
-    /// Whose.
-    pub user: UserId,
-    /// In which coin.
-    pub coin: CoinId,
-    /// Which page, from 1.
-    pub page: u64,
-}
-
-/// A page of [`Records`].
-#[derive(Debug)]
-pub struct RecordsPage {
-    /// The coin.
-    pub coin: Coin,
-    /// Entries in all.
-    pub total: u64,
-    /// The entries, each with its transfer.
-    pub records: Vec<(Entry, Option<Transfer>)>,
-}
-
-impl Query<Platform> for Records {
-    type Answer = RecordsPage;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<RecordsPage, Stop> {
-        rows.want::<Account>(&(self.user, self.coin));
-        let coin = rows.find::<Coin>(&(self.coin,))?.ok_or(Reason::CoinUnknown)?;
-        let account = rows.find::<Account>(&(self.user, self.coin))?;
-        let total = account.map_or(0, |account| account.entries);
-        let limit = limits::RECORDS_PER_PAGE;
-        let skip = self.page.checked_sub(1).ok_or_else(|| Refused::field("page"))?.saturating_mul(limit);
-        let mut records = Vec::new();
-        if let Some(to) = total.checked_sub(skip).filter(|to| *to > 0) {
-            let newest = account.and_then(|account| Some(((account.last_entry?,), total)));
-            let from = to.saturating_sub(limit) + 1;
-            let entries = journal::read::<Entry>(rows, (self.user, self.coin), newest, from..=to)?;
-            for transfer in entries.iter().filter_map(|entry| entry.transfer) {
-                rows.want::<Transfer>(&(transfer,));
-            }
-            for entry in entries {
-                let transfer = match entry.transfer {
-                    Some(transfer) => rows.find::<Transfer>(&(transfer,))?.cloned(),
-                    None => None,
-                };
-                records.push((entry.clone(), transfer));
-            }
-        }
-        Ok(RecordsPage { coin: coin.clone(), total, records })
     }
 }
 

@@ -9,7 +9,7 @@ use wallet_core::Secret;
 use wallet_core::crypto::{self, Crypto};
 use wallet_engine::rows;
 
-use crate::fomo::payments::TransferSeq;
+use crate::money::TransferSeq;
 use crate::schema::Platform;
 
 rows! { in Platform;

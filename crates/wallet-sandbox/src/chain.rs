@@ -22,7 +22,7 @@ use wallet_platform::{
 };
 use wallet_server::Store;
 
-use crate::routes::{Sent, Shared, failed};
+use crate::state::{Sent, Shared, failed};
 
 /// Where the JSON-RPC answers.
 pub(crate) const RPC_PATH: &str = "/chain/rpc";

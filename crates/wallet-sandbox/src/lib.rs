@@ -11,6 +11,7 @@ mod pages;
 mod recorder;
 mod routes;
 mod sandbox;
+mod state;
 
 pub use clock::SandboxClock;
 pub use data::{

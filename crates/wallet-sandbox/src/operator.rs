@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use wallet_platform::{ApplicationFault, Decision, Failure, FindOrder, ReviewVas, SendAgain, VasAppId};
 
-use crate::routes::{Sent, Shared, failed};
+use crate::state::{Sent, Shared, failed};
 
 #[derive(Deserialize)]
 pub(crate) struct Review {

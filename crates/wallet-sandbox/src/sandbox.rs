@@ -23,7 +23,8 @@ use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
 use crate::pages::{HINTS, NAV, Pages, assets, callbacks};
 use crate::recorder::{Recorder, record};
-use crate::routes::{Codes, Shared, loopback_only, router};
+use crate::routes::{loopback_only, router};
+use crate::state::{Codes, Shared};
 
 /// How a sandbox is started.
 #[derive(Debug, Clone, Default)]

@@ -1,18 +1,47 @@
-//! What handlers, pages and workers share.
+//! What handlers, pages and workers share, and what a protocol is to them.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use wallet_core::EndpointMeta;
+use axum::response::Response;
+use bytes::Bytes;
+use wallet_core::{EndpointMeta, Lang, PlatformMeta};
 
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
-use crate::pages::PageSettings;
+use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
-use crate::protocol::Protocol;
 use crate::store::Store;
 use crate::watch::Watcher;
+
+/// A protocol that the server speaks.
+pub trait Protocol: Send + Sync {
+    /// What its spec says. Requests below its base path are its own.
+    fn meta(&self) -> &'static PlatformMeta;
+
+    /// Answers a request below its base path.
+    fn answer<'a>(
+        &'a self,
+        context: &'a Context,
+        request: &'a http::Request<Bytes>,
+        lang: Lang,
+    ) -> Answering<'a>;
+}
+
+/// An answer under way.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
+
+/// An answer, with the endpoint that gave it: `none` when there is no such endpoint.
+#[derive(Debug)]
+pub struct Answered {
+    /// The endpoint's id, for the metrics and the log.
+    pub endpoint: &'static str,
+    /// The reply.
+    pub response: Response,
+}
 
 /// What handlers, pages and workers share.
 pub struct Context {

@@ -11,8 +11,7 @@ use wallet_core::{
 use wallet_engine::StoreError;
 use wallet_platform::{Failure, Reason, Refused};
 
-use crate::context::Context;
-use crate::protocol::Answered;
+use crate::context::{Answered, Context};
 
 fn json(status: u16, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));

@@ -1,63 +1,22 @@
-//! A server, and its routes.
+//! A server: what it does beside answering, and what others may ask of it.
 
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::response::Response;
-use axum::routing::get;
-use http::StatusCode;
 use tokio::time::Instant;
 use wallet_core::UnixTime;
-use wallet_crypto::{DEFAULT_BITS, PasswordCost, Passwords, PrivateKey};
+use wallet_crypto::{DEFAULT_BITS, Passwords, PrivateKey};
 use wallet_platform::{Decision, Failure, NextDue};
 
 use crate::callbacks::{Callbacks, Settled};
-use crate::chain::{Chain, ChainError};
-use crate::context::Context;
-use crate::guard::Addresses;
+use crate::chain::ChainError;
+use crate::context::{Context, Protocol};
 use crate::metrics::Metrics;
-use crate::notify::{Notifier, Observer};
-use crate::pages::{self, PageSettings};
 use crate::passwords::Prover;
-use crate::protocol::Protocol;
-use crate::reply::text;
+use crate::purge;
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::watch::Watcher;
-use crate::{purge, wire};
-
-/// What a server is set up with.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where callbacks may go.
-    pub callback_addresses: Addresses,
-    /// The work of one password hash.
-    pub password_cost: PasswordCost,
-    /// How verification codes reach their users.
-    pub notifier: Arc<dyn Notifier>,
-    /// Who sees callbacks go, if anybody.
-    pub observer: Option<Arc<dyn Observer>>,
-    /// The chain that orders are paid on.
-    pub chain: Arc<dyn Chain>,
-    /// How many confirmations make an order paid (R53).
-    pub confirmations: u64,
-    /// How pages are set up.
-    pub pages: PageSettings,
-    /// Where the server is reached from outside, without a slash at the end.
-    pub public_url: String,
-    /// The protocols that it speaks: [`PROTOCOLS`](crate::PROTOCOLS), or others.
-    pub protocols: Vec<&'static dyn Protocol>,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("callback_addresses", &self.callback_addresses)
-            .field("confirmations", &self.confirmations)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A server on a store. Clones share it.
 #[derive(Clone)]
@@ -170,35 +129,4 @@ impl Server {
     pub fn store(&self) -> &Store {
         &self.inner.store
     }
-
-    /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
-    pub fn router(&self) -> Router {
-        self.pages(pages::router())
-            .merge(pages::assets())
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics))
-            .fallback(wire::wire)
-            .with_state(self.clone())
-    }
-}
-
-async fn ready(State(server): State<Server>) -> Response {
-    let broken = server.inner.store.broken().map(|error| error.to_string());
-    let failed = match broken {
-        Some(broken) => Some(broken),
-        None => server.inner.store.view(NextDue::default()).await.err().map(|failure| failure.to_string()),
-    };
-    match failed {
-        None => text(StatusCode::OK, "ready\n"),
-        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
-    }
-}
-
-async fn metrics(State(server): State<Server>) -> Response {
-    let body = server.inner.metrics.text(server.inner.store.batch_sizes());
-    let mut response = text(StatusCode::OK, body);
-    let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
-    response
 }

@@ -12,8 +12,7 @@ use wallet_api::fomo::limits;
 use wallet_core::Lang;
 
 use crate::body::{self, BodyError};
-use crate::context::Context;
-use crate::protocol::Answered;
+use crate::context::{Answered, Context};
 use crate::server::Server;
 use crate::{pages, reply};
 

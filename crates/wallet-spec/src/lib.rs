@@ -34,6 +34,8 @@ pub mod names;
 mod read;
 #[cfg(feature = "read")]
 mod table;
+#[cfg(feature = "read")]
+mod writer;
 
 #[cfg(feature = "read")]
 pub use fault::{Fault, Source};

@@ -15,13 +15,13 @@ macro_rules! model {
         pub struct $name $(<$lifetime>)? { $($(#[$doc])* pub $field: $type,)* }
 
         #[cfg(feature = "read")]
-        impl $(<$lifetime>)? crate::constant::Constant for $name $(<$lifetime>)? {
-            fn write(&self, out: &mut crate::constant::Writer<'_>) {
+        impl $(<$lifetime>)? crate::writer::Constant for $name $(<$lifetime>)? {
+            fn write(&self, out: &mut crate::writer::Writer<'_>) {
                 out.item(stringify!($name));
                 out.text.push('{');
                 $(
                     out.text.push_str(concat!(stringify!($field), ": "));
-                    crate::constant::Constant::write(&self.$field, out);
+                    crate::writer::Constant::write(&self.$field, out);
                     out.text.push(',');
                 )*
                 out.text.push('}');
@@ -57,8 +57,8 @@ macro_rules! words {
         }
 
         #[cfg(feature = "read")]
-        impl crate::constant::Constant for $name {
-            fn write(&self, out: &mut crate::constant::Writer<'_>) {
+        impl crate::writer::Constant for $name {
+            fn write(&self, out: &mut crate::writer::Writer<'_>) {
                 out.item(match self { $(Self::$variant => concat!(stringify!($name), "::", stringify!($variant))),* });
             }
         }

@@ -8,13 +8,15 @@
 //! All SQL of the project is in this crate.
 
 mod clock;
+mod error;
 mod memory;
 mod migrations;
 mod sqlite;
 mod store;
 
 pub use clock::{Clock, SystemClock};
+pub use error::OpenError;
 pub use memory::Memory;
 pub use migrations::{Migration, WALLOP};
 pub use sqlite::{Database, Sqlite, WRITER_PRAGMAS, WriterSettings};
-pub use store::{BatchSizes, OpenError, Options, Store};
+pub use store::{BatchSizes, Options, Store};

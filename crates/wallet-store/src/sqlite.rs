@@ -12,8 +12,8 @@ use wallet_engine::{
     Test,
 };
 
+use crate::error::OpenError;
 use crate::migrations::{self, Migration};
-use crate::store::OpenError;
 
 /// A 128-bit integer as SQLite stores it: big-endian with the sign bit flipped, so that byte order is numeric order.
 fn wide_bytes(units: i128) -> [u8; 16] {

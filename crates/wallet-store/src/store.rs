@@ -15,6 +15,7 @@ use wallet_engine::{
 };
 
 use crate::clock::Clock;
+use crate::error::OpenError;
 use crate::memory::Memory;
 use crate::sqlite::{self, Database, WriterSettings};
 
@@ -42,31 +43,6 @@ impl fmt::Debug for Options {
             .field("queue", &self.queue)
             .field("readers", &self.readers)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a store does not open. The text says what happened and what to do.
-#[derive(Debug)]
-pub struct OpenError(String);
-
-impl OpenError {
-    /// With a text that says what happened and what to do.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
     }
 }
 
@@ -188,7 +164,7 @@ fn answer<S: Schema, B: Backend<S>>(
 
 fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.map_err(|error| OpenError(format!("cannot start the thread {name}: {error}")))
+    spawned.map_err(|error| OpenError::new(format!("cannot start the thread {name}: {error}")))
 }
 
 /// A thread that says once whether it could start.
@@ -200,7 +176,7 @@ fn thread_that_starts(
     let thread = thread(name, move || run(&|result| drop(ready.send(result))))?;
     match is_ready.recv() {
         Ok(started) => started.map(|()| thread).map_err(OpenError::from),
-        Err(_) => Err(OpenError(format!("the thread {name} ended while it started"))),
+        Err(_) => Err(OpenError::new(format!("the thread {name} ended while it started"))),
     }
 }
 

@@ -7,12 +7,13 @@ use wallet_core::crypto::equal;
 use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified, VerifyingKey};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
+use crate::names::is_shown_name;
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
+use crate::returns::{Target, browser_address, target};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vas::apps::own_scheme;
-use crate::vas::returns::{Target, browser_address, is_invisible, target};
 use crate::vault::{Digest, Seed, Vault};
 
 row_ids! {
@@ -97,16 +98,6 @@ impl Command<Platform> for EnrolDeveloper {
         out.put(User { developer: true, ..user.clone() });
         Ok(())
     }
-}
-
-/// Whether a character shows nothing, or changes how its neighbours show.
-pub(crate) fn hides(c: char) -> bool {
-    c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// Whether a name may be shown to users as whom they deal with: 1 to 64 characters, all of them visible.
-pub(crate) fn is_shown_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.chars().count() <= 64 && !name.contains(hides)
 }
 
 /// Most characters of a redirect_uri.

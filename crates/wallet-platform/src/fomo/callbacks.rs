@@ -10,10 +10,11 @@ use wallet_engine::{Halt, Row as _};
 
 use crate::coins::Coin;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, Source, Subject};
-use crate::events::EventKind;
 use crate::fomo::apps::{App, AppId, AppKeys};
-use crate::fomo::payments::{Transfer, TransferSeq, tell};
+use crate::fomo::events::EventKind;
+use crate::fomo::payments::{Transfer, tell};
 use crate::fomo::wire::cut_amount;
+use crate::money::TransferSeq;
 use crate::refusal::{Stop, damaged};
 use crate::schema::{Changes, Context, Rows};
 use crate::vault::Vault;

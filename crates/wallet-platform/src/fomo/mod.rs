@@ -2,8 +2,10 @@
 
 pub(crate) mod apps;
 pub(crate) mod callbacks;
+pub(crate) mod events;
 pub(crate) mod oauth;
 pub(crate) mod payments;
+pub(crate) mod records;
 mod refusal;
 pub mod wire;
 

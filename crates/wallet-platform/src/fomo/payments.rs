@@ -5,26 +5,21 @@ use wallet_api::fomo::{
     CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, lifetimes, pre_pay,
 };
 use wallet_core::{Amount, Units, UnixTime};
-use wallet_engine::{Command, Halt, Query, Row as _, journal, row_ids, rows};
+use wallet_engine::{Command, Halt, Query, Row as _, journal, rows};
 
 use crate::coins::Coin;
 use crate::deliveries::{CallbackKind, DeliveryId};
-use crate::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::apps::{App, AppId};
 use crate::fomo::by_transfer;
+use crate::fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{bearer, scope_of};
-use crate::money::{Account, Movement, moving_units};
+use crate::money::{Account, Movement, TransferSeq, moving_units};
 use crate::passwords::Proof;
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vault::Digest;
 use crate::{coins, deliveries};
-
-row_ids! {
-    /// The row number of a transfer; on the wire it is a [`TransferId`](wallet_api::fomo::TransferId) (R30).
-    TransferSeq;
-}
 
 rows! { in Platform;
     /// A payment, in either direction.

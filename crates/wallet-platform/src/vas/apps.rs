@@ -5,12 +5,12 @@ use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, limits,
 use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
-use crate::fomo::apps::{hides, is_shown_name};
+use crate::names::{hides, is_shown_name};
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
+use crate::returns::{Registered, Return, after_login, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
-use crate::vas::returns::{Registered, Return, after_login, ends_in_a_number, host_name};
 use crate::vault::{Digest, Minted, Seed, Vault};
 
 row_ids! {

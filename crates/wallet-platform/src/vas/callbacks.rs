@@ -10,10 +10,10 @@ use wallet_engine::{Halt, Row as _};
 
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, SignedCallback, Source, Subject};
 use crate::refusal::{Stop, damaged};
+use crate::returns::callable;
 use crate::schema::{Changes, Context, Rows};
 use crate::vas::apps::{VasApp, VasAppId};
 use crate::vas::orders::{OrderSeq, VasOrder};
-use crate::vas::returns::callable;
 use crate::vault::Vault;
 
 impl From<VasAppId> for ReceiverId {

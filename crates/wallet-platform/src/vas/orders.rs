@@ -20,10 +20,10 @@ use crate::deliveries::{CallbackKind, DeliveryId, DeliveryRow};
 use crate::devchain::{DECIMALS, DevPay};
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
+use crate::returns::callable;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
 use crate::vas::apps::{VasApp, VasAppId, VasAppName, by_uuid, proven, session_unknown};
-use crate::vas::returns::callable;
 use crate::vault::Digest;
 
 row_ids! {

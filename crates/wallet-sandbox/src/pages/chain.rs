@@ -12,7 +12,7 @@ use wallet_server::Store;
 use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
 
 use super::shown_time;
-use crate::routes::Shared;
+use crate::state::Shared;
 
 /// An output as it is shown.
 struct Paid {

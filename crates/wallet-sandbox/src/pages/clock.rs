@@ -10,7 +10,7 @@ use wallet_server::pages::{Posted, View, failure, page as render, problem, see_o
 use wallet_store::Clock as _;
 
 use super::shown_time;
-use crate::routes::{NotMoved, Shared, failed, move_clock};
+use crate::state::{NotMoved, Shared, failed, move_clock};
 
 #[derive(Template)]
 #[template(path = "clock.html")]

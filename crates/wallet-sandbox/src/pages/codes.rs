@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use wallet_server::pages::{View, page as render};
 
-use crate::routes::Code;
+use crate::state::Code;
 
 #[derive(Template)]
 #[template(path = "codes.html")]

@@ -26,7 +26,7 @@ use crate::data::{DemoUser, OPERATOR, POOR, USERS, found};
 use crate::demo::HyperTokio;
 use crate::merchant::Merchant;
 use crate::recorder::Recorder;
-use crate::routes::Shared;
+use crate::state::Shared;
 
 /// The sandbox's navigation.
 pub(crate) const NAV: &[NavItem] = &[

@@ -12,17 +12,16 @@ use wallet_platform::{
     TradeOf, TransferDetail, Verifier, Who, check_login_name,
 };
 
-use crate::context::Context;
+use crate::context::{self, Answered, Answering, Context};
 use crate::notify::Notification;
 use crate::passwords::{Place, Proven};
-use crate::protocol::{self, Answered, Answering};
 use crate::reply::{self, Handled};
 use crate::store::Store;
 
 /// FOMO.
 pub(crate) struct Protocol;
 
-impl protocol::Protocol for Protocol {
+impl context::Protocol for Protocol {
     fn meta(&self) -> &'static PlatformMeta {
         Fomo::META
     }

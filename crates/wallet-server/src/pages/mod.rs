@@ -11,6 +11,7 @@ mod deliveries;
 mod docs;
 mod payments;
 mod posted;
+pub(crate) mod settings;
 mod sign_in;
 mod view;
 
@@ -34,53 +35,17 @@ use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
+pub(crate) use consent::authorize as consent;
 pub use consent::consent_page;
 pub use docs::code_page;
 pub use posted::{Posted, PostedFile};
+pub use settings::{Hint, NavItem, PageSettings};
 pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Asked, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
-use crate::wire::wire;
 use posted::{Fault, Told};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
-
-/// An entry of the pages' main navigation.
-#[derive(Debug, Clone, Copy)]
-pub struct NavItem {
-    /// Where it goes.
-    pub href: &'static str,
-    /// In Chinese.
-    pub zh: &'static str,
-    /// In English.
-    pub en: &'static str,
-}
-
-/// A user whose passwords the sign-in page shows: in a sandbox only.
-#[derive(Debug, Clone, Copy)]
-pub struct Hint {
-    /// What the user signs in with.
-    pub login_name: &'static str,
-    /// The login password.
-    pub pwd: &'static str,
-    /// The payment password; empty when the user has none.
-    pub wallet_pwd: &'static str,
-    /// Who that is, in Chinese.
-    pub zh: &'static str,
-    /// Who that is, in English.
-    pub en: &'static str,
-}
-
-/// How pages are set up.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PageSettings {
-    /// The main navigation.
-    pub nav: &'static [NavItem],
-    /// Users whose passwords are shown.
-    pub hints: &'static [Hint],
-    /// Whether cookies are for https only.
-    pub https: bool,
-}
 
 /// The server's own part of the navigation.
 pub const APPS: NavItem = NavItem { href: "/apps", zh: "应用", en: "Apps" };
@@ -89,11 +54,10 @@ pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
 /// The operators' part of it.
 pub(crate) const ADMIN: NavItem = NavItem { href: "/admin", zh: "运营", en: "Operate" };
 
-/// The developer's pages, at the documents' addresses and beside them.
+/// The developer's pages, at the documents' addresses and beside them; but for [`consent_page`], which shares its address
+/// with an endpoint.
 pub(crate) fn router() -> Router<Server> {
     Router::new()
-        // Everything but GET is the platform's at this address (R25).
-        .route(&consent_page(), get(consent::authorize).fallback(wire))
         .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
         .route("/openfomo/logout", post(sign_in::sign_out))
         .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))

@@ -13,15 +13,14 @@ use wallet_platform::{
     read_pay,
 };
 
-use crate::context::Context;
+use crate::context::{self, Answered, Answering, Context};
 use crate::passwords::{Place, Proven};
-use crate::protocol::{self, Answered, Answering};
 use crate::reply::{self, Handled};
 
 /// The VAS and Lafi wallets.
 pub(crate) struct Protocol;
 
-impl protocol::Protocol for Protocol {
+impl context::Protocol for Protocol {
     fn meta(&self) -> &'static PlatformMeta {
         Vas::META
     }

@@ -14,7 +14,7 @@ use wallet_server::pages::{Posted, PostedFile, View, problem, see_other};
 use super::super::{Pages, not_moved};
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, picture};
-use crate::routes::move_clock;
+use crate::state::move_clock;
 
 /// How long the slow network takes.
 const SLOW: Duration = Duration::from_secs(4);

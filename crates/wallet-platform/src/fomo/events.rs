@@ -5,7 +5,7 @@ use wallet_engine::journal::Journaled;
 use wallet_engine::{row_ids, rows};
 
 use crate::fomo::apps::AppId;
-use crate::fomo::payments::TransferSeq;
+use crate::money::TransferSeq;
 use crate::schema::Platform;
 
 row_ids! {

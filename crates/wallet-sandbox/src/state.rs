@@ -1,0 +1,217 @@
+//! What the sandbox's addresses and pages share: its store, its clock, the verification codes; and how time is moved.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Form, FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use wallet_core::Lang;
+use wallet_server::{ChainError, Notification, Notifier, Server, Settled, Store};
+use wallet_store::Clock;
+
+use crate::clock::SandboxClock;
+
+/// The wall time that one move of the clock may take.
+const LONGEST_MOVE: Duration = Duration::from_secs(25);
+/// A hundred years ahead of the system's clock, in all: beyond it a timestamp would not be ten digits some day.
+const FARTHEST: u64 = 100 * 365 * 86_400;
+
+/// How many verification codes are kept, and how many of each name: whoever begins many registrations pushes out few others.
+const CODES: usize = 1000;
+const CODES_EACH: usize = 5;
+
+/// Verification codes, shown instead of sent.
+#[derive(Debug, Default)]
+pub(crate) struct Codes(Mutex<VecDeque<Notification>>);
+
+impl Notifier for Codes {
+    fn notify(&self, notification: Notification) {
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = 0;
+        codes.retain(|sent| {
+            same += usize::from(sent.login_name == notification.login_name);
+            sent.login_name != notification.login_name || same < CODES_EACH
+        });
+        codes.truncate(CODES - 1);
+        codes.push_front(notification);
+    }
+}
+
+impl Codes {
+    /// Those that are kept, the newest first.
+    pub(crate) fn list(&self) -> Vec<Code> {
+        let codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes
+            .iter()
+            .map(|sent| Code {
+                login_name: sent.login_name.clone(),
+                verify_id: sent.verify_id.clone(),
+                verify_code: sent.verify_code.expose().clone(),
+            })
+            .collect()
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Code {
+    pub(crate) login_name: String,
+    verify_id: String,
+    pub(crate) verify_code: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) url: Arc<str>,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<SandboxClock>,
+    pub(crate) server: Server,
+    pub(crate) codes: Arc<Codes>,
+    /// Where the clock's offset is kept.
+    pub(crate) offset_file: Arc<std::path::Path>,
+    /// One move at a time.
+    pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
+}
+
+pub(crate) fn failed(failure: &impl std::fmt::Display) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("the sandbox cannot answer: {failure}\n")).into_response()
+}
+
+/// A program's form.
+pub(crate) struct Sent<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = Response;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Form::from_request(request, state).await {
+            Ok(Form(sent)) => Ok(Self(sent)),
+            Err(why) => {
+                let why = format!(
+                    "{}\nnothing was done; docs/sandbox.md says what each address takes\n",
+                    why.body_text()
+                );
+                Err((StatusCode::BAD_REQUEST, why).into_response())
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Advanced {
+    now_ms: i64,
+    /// Callback attempts that were made, each at its own time.
+    attempted: u64,
+    /// Whether attempts that fell into this stretch of time are still to be made, because the wall time was up. They
+    /// are overdue now and follow at once.
+    not_attempted: bool,
+}
+
+/// Why the clock was not moved, or not to the end.
+#[derive(Debug)]
+pub(crate) enum NotMoved {
+    TooFar,
+    Failed(String),
+}
+
+impl NotMoved {
+    pub(crate) fn in_words(&self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::TooFar, Lang::Zh) => format!("时钟一共最多拨快一百年（{FARTHEST} 秒）"),
+            (Self::TooFar, Lang::En) => {
+                format!("the clock goes a hundred years ahead at most ({FARTHEST} seconds in all)")
+            }
+            (Self::Failed(why), _) => why.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for NotMoved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_words(Lang::En))
+    }
+}
+
+/// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
+pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced, NotMoved> {
+    let ahead = u64::try_from(shared.clock.offset_ms() / 1000).unwrap_or(0);
+    if ahead.saturating_add(advance) > FARTHEST {
+        return Err(NotMoved::TooFar);
+    }
+    // In a task of its own: a client that goes away must not leave the clock standing.
+    let moved = tokio::spawn(async move {
+        let _one_at_a_time = shared.moving.lock().await;
+        let until = Instant::now() + LONGEST_MOVE;
+        let before = shared.server.callbacks().attempts();
+        let target = shared.clock.stop() + Duration::from_secs(advance);
+        let result = move_to(&shared, target, until).await;
+        shared.clock.run_on_from(target);
+        if let Err(error) = std::fs::write(&*shared.offset_file, shared.clock.offset_ms().to_string()) {
+            tracing::warn!(%error, "the clock's offset is not kept: after a restart it will be back at the system's time");
+        }
+        shared.server.callbacks().wake();
+        shared.server.watcher().wake();
+        result.map(|quiet| Advanced {
+            now_ms: shared.clock.now().millis(),
+            attempted: shared.server.callbacks().attempts() - before,
+            not_attempted: quiet == Settled::TimeUp,
+        })
+    });
+    match moved.await {
+        Ok(moved) => moved.map_err(|failure| NotMoved::Failed(failure.to_string())),
+        Err(error) => Err(NotMoved::Failed(format!("the clock could not be moved: {error}"))),
+    }
+}
+
+async fn move_to(
+    shared: &Shared,
+    target: wallet_core::UnixTime,
+    until: Instant,
+) -> Result<Settled, ChainError> {
+    loop {
+        if shared.server.settle(until).await? == Settled::TimeUp {
+            return Ok(Settled::TimeUp);
+        }
+        match shared.server.next_event().await? {
+            Some(next) if next <= target => {
+                if Instant::now() >= until {
+                    return Ok(Settled::TimeUp);
+                }
+                shared.clock.stand_at(next);
+            }
+            _ => {
+                shared.clock.stand_at(target);
+                // What is judged by the time alone, such as a payment that has been missing for long.
+                return shared.server.settle(until).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wallet_core::Secret;
+
+    use super::*;
+
+    #[test]
+    fn whoever_begins_many_registrations_pushes_out_no_other_names_code() {
+        let codes = Codes::default();
+        let notify = |login_name: &str| {
+            let verify_code = Secret::new("123456".to_owned());
+            codes.notify(Notification {
+                login_name: login_name.to_owned(),
+                verify_id: String::new(),
+                verify_code,
+            });
+        };
+        notify("hers");
+        (0..2 * CODES).for_each(|_| notify("his"));
+        let kept = codes.0.lock().unwrap();
+        assert_eq!(kept.len(), 1 + CODES_EACH);
+        assert!(kept.iter().any(|sent| sent.login_name == "hers"));
+    }
+}

@@ -1,0 +1,48 @@
+//! Every route of a server.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use http::StatusCode;
+use wallet_platform::NextDue;
+
+use crate::pages::{self, consent_page};
+use crate::reply::text;
+use crate::server::Server;
+use crate::wire::wire;
+
+impl Server {
+    /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
+    pub fn router(&self) -> Router {
+        // Everything but GET is the platform's at this address (R25).
+        let consent = Router::new().route(&consent_page(), get(pages::consent).fallback(wire));
+        self.pages(pages::router().merge(consent))
+            .merge(pages::assets())
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .fallback(wire)
+            .with_state(self.clone())
+    }
+}
+
+async fn ready(State(server): State<Server>) -> Response {
+    let broken = server.inner.store.broken().map(|error| error.to_string());
+    let failed = match broken {
+        Some(broken) => Some(broken),
+        None => server.inner.store.view(NextDue::default()).await.err().map(|failure| failure.to_string()),
+    };
+    match failed {
+        None => text(StatusCode::OK, "ready\n"),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    let body = server.inner.metrics.text(server.inner.store.batch_sizes());
+    let mut response = text(StatusCode::OK, body);
+    let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
+}
