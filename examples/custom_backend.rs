@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Changes, Command, Context, Engine, Entity, Halt, ListOf, Rows, StoreError, job, rows, schema,
+    Backend, Changes, Command, Context, Engine, Entity, ListOf, Rows, StopWith, StoreError, job, rows, schema,
 };
 
 rows! { in Library;
@@ -18,31 +18,8 @@ schema! {
     /// A library with one table.
     pub struct Library;
     vault: ();
-    stop: Stop;
+    stop: StopWith<&'static str>;
     book: Book,
-}
-
-/// Why a command ends early.
-#[derive(Debug)]
-pub enum Stop {
-    Halt(Halt),
-    NoCopy,
-}
-
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
-}
-
-impl wallet_engine::Stop for Stop {
-    type Refused = &'static str;
-    fn into_refused(self) -> Result<Box<&'static str>, Halt> {
-        match self {
-            Self::NoCopy => Ok(Box::new("no copy is on the shelf")),
-            Self::Halt(halt) => Err(halt),
-        }
-    }
 }
 
 /// Takes a copy from the shelf, or puts copies there.
@@ -55,10 +32,10 @@ impl Command<Library> for Move {
         rows: &Rows<Library>,
         _: &Context<'_, Library>,
         out: &mut Changes<Library>,
-    ) -> Result<u32, Stop> {
+    ) -> Result<u32, StopWith<&'static str>> {
         let isbn = "978-1-59327-828-1".to_owned();
         let copies = rows.find::<Book>(&(isbn.clone(),))?.map_or(0, |book| book.copies);
-        let copies = copies.checked_add_signed(self.0).ok_or(Stop::NoCopy)?;
+        let copies = copies.checked_add_signed(self.0).ok_or(StopWith::Refused("no copy is on the shelf"))?;
         out.put(Book { isbn, copies });
         Ok(copies)
     }

@@ -31,6 +31,31 @@ pub trait Stop: From<Halt> {
     fn into_refused(self) -> Result<Box<Self::Refused>, Halt>;
 }
 
+/// The [`Stop`] of a schema that refuses with an `R` and has no more to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopWith<R> {
+    /// It could not go on.
+    Halt(Halt),
+    /// It refused.
+    Refused(R),
+}
+
+impl<R> From<Halt> for StopWith<R> {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl<R: fmt::Debug + Send + 'static> Stop for StopWith<R> {
+    type Refused = R;
+    fn into_refused(self) -> Result<Box<R>, Halt> {
+        match self {
+            Self::Refused(refusal) => Ok(Box::new(refusal)),
+            Self::Halt(halt) => Err(halt),
+        }
+    }
+}
+
 /// The refusals of a schema.
 pub type RefusedOf<S> = <<S as Schema>::Stop as Stop>::Refused;
 

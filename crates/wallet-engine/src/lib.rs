@@ -69,7 +69,7 @@ mod schema;
 pub use backend::Backend;
 pub use batch::{Awaited, Engine, Job, Question, job, question};
 pub use column::{Cell, CellSource, Column, ColumnKind};
-pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop};
+pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith};
 pub use error::{Failure, StoreError};
 pub use list::{Col, Condition, Filter, List, ListOf, Operand, Order, Test};
 pub use rows::{Change, Changes, Rows, Table};
