@@ -8,12 +8,18 @@ macro_rules! examples {
 }
 
 examples! {
+    axum_merchant: "axum_merchant.rs",
     custom_backend: "custom_backend.rs",
     delivery_machine: "delivery_machine.rs",
     embed_platform: "embed_platform.rs",
     own_protocol: "own_protocol.rs",
     std_client: "std_client.rs",
     verify_callback: "verify_callback.rs",
+}
+
+#[test]
+fn axum_merchant_runs() {
+    axum_merchant::main();
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The generated types of the wallet open platforms, one module each. Everything in them comes from `spec/*.toml`.
+//! Calls are `wallet-client`'s, answers `wallet-server`'s.
 //!
 //! ```
 //! use wallet_api::fomo::{Fomo, get_transfer_detail};

@@ -5,6 +5,7 @@
 //! before it yields a value. For the VAS and Lafi wallets there are [`VasClient`], [`VasWallet`] and [`PaymentCallback`];
 //! [`Order`] makes signed links and [`OrderBook`] books each order once, [`verify_on_chain`] asks the chain, [`QrCode`]
 //! draws. Signatures, fixed fields and encodings are made here and cannot be got wrong.
+//! This crate opens no socket.
 //!
 //! ```no_run
 //! # async fn example(transport: impl wallet_core::Transport, crypto: std::sync::Arc<dyn wallet_core::crypto::Crypto>) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,6 +1,8 @@
 //! hyper on any runtime: a client [`HyperTransport`] that takes its connector, executor and timer as values, and
 //! [`serve_connection`] for one connection of a server. Nothing here names a runtime.
 //!
+//! Features: `tls` (default) adds https, by rustls.
+//!
 //! ```no_run
 //! # // The runtime's parts come from elsewhere; with tokio they are hyper-util's.
 //! # async fn on_tokio(connector: impl wallet_hyper::Connect, executor: impl wallet_hyper::Exec, timer: impl hyper::rt::Timer + Send + Sync + 'static) {

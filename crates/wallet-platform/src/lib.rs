@@ -2,7 +2,25 @@
 //!
 //! Commands and queries run on the rows of one schema, [`Platform`], by `wallet-engine`. They know no database, clock, socket
 //! or random source, so the whole platform runs in a test under simulated time. The rows of a subject are declared in the
-//! module that decides about them.
+//! module that decides about them; FOMO's and the VAS wallets' have a directory each.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use wallet_core::{Secret, UnixTime};
+//! use wallet_engine::job;
+//! use wallet_platform::{CreateUser, FIRST_ID, locked_vault, start};
+//!
+//! let (master, now) = (Secret::new([7; 32]), UnixTime::from_secs(1_574_510_444));
+//! let vault = locked_vault(Arc::new(wallet_crypto::Portable::new()), &master);
+//! let mut engine = wallet_store::Memory::starting_at(FIRST_ID).engine(vault);
+//! start(&mut engine, &master, now)?;
+//! let pwd = Secret::new("a PHC text: hashing is the caller's".to_owned());
+//! let (login_name, name) = ("alice".to_owned(), "Alice".to_owned());
+//! let (job, mut outcome) = job(CreateUser { login_name, name, pwd, wallet_pwd: None, developer: false });
+//! engine.batch(&|| now, [job])?;
+//! assert_eq!(outcome.take().expect("a batch answers each command")?.get(), FIRST_ID);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod coins;
 mod deliveries;

@@ -1,5 +1,16 @@
 //! The sandbox: a server with demo users, coins and an app, and a clock that can be moved. Offline, on loopback, on one
-//! port. [`Sandbox::start`] runs one in this process; `wallop dev` is nothing else. [`demo`] plays the integrator.
+//! port. [`Sandbox::start`] runs one in this process; `wallop dev` is nothing else. [`demo`] plays the integrator. Nothing of it is for
+//! production: `wallop serve` starts none of it.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), wallet_sandbox::SandboxError> {
+//! use wallet_sandbox::{Sandbox, SandboxOptions};
+//!
+//! let sandbox = Sandbox::start(SandboxOptions::default()).await?; // any free port of loopback
+//! println!("{}", sandbox.described().url);
+//! # Ok(())
+//! # }
+//! ```
 
 mod chain;
 mod clock;

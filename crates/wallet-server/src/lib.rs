@@ -2,7 +2,18 @@
 //!
 //! [`Server`] holds what handlers share; [`Server::router`] has the documents' own paths and `/healthz`, `/readyz`,
 //! `/metrics`; [`serve`] accepts connections until it is told to stop and then finishes what is in flight;
-//! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here.
+//! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here. A [`Protocol`] is what a
+//! server speaks; [`PROTOCOLS`] are its own, and [`Settings::protocols`] takes others.
+//!
+//! ```no_run
+//! # async fn example(settings: wallet_server::Settings, store: wallet_server::Store) -> std::io::Result<()> {
+//! let server = wallet_server::Server::new(store, settings);
+//! tokio::spawn(server.clone().work(std::future::pending()));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7070").await?;
+//! wallet_server::serve(listener, server.router(), std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod body;
 mod callbacks;

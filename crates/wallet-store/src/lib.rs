@@ -6,6 +6,20 @@
 //! commit's cost is shared. Queries run on read connections of their own.
 //!
 //! All SQL of the project is in this crate.
+//!
+//! ```no_run
+//! # // A schema of one's own; `examples/own_protocol.rs` has a whole one.
+//! # fn start<S: wallet_engine::Schema<Vault = ()>>(tables: &[wallet_store::Migration]) -> Result<(), wallet_store::OpenError> {
+//! use std::sync::Arc;
+//! use wallet_store::{Database, Options, Store, SystemClock};
+//!
+//! let database = Database::<S>::open("cards.db".as_ref(), tables)?;
+//! let store = Store::start(database, (), Options::new(Arc::new(SystemClock)))?;
+//! // `store.submit(command).await` decides and commits; `store.view(query).await` reads.
+//! # drop(store);
+//! # Ok(())
+//! # }
+//! ```
 
 mod clock;
 mod error;

@@ -24,25 +24,13 @@ struct Documents {
 const ALL: [Documents; 2] = [
     Documents {
         meta: Fomo::META,
-        guide: [
-            include_str!("../../../../docs/guides/fomo.zh.md"),
-            include_str!("../../../../docs/guides/fomo.en.md"),
-        ],
-        reference: [
-            include_str!("../../../../docs/reference/fomo.zh.md"),
-            include_str!("../../../../docs/reference/fomo.en.md"),
-        ],
+        guide: [include_str!("../../guides/fomo.zh.md"), include_str!("../../guides/fomo.en.md")],
+        reference: [include_str!("../../reference/fomo.zh.md"), include_str!("../../reference/fomo.en.md")],
     },
     Documents {
         meta: Vas::META,
-        guide: [
-            include_str!("../../../../docs/guides/vas.zh.md"),
-            include_str!("../../../../docs/guides/vas.en.md"),
-        ],
-        reference: [
-            include_str!("../../../../docs/reference/vas.zh.md"),
-            include_str!("../../../../docs/reference/vas.en.md"),
-        ],
+        guide: [include_str!("../../guides/vas.zh.md"), include_str!("../../guides/vas.en.md")],
+        reference: [include_str!("../../reference/vas.zh.md"), include_str!("../../reference/vas.en.md")],
     },
 ];
 
@@ -166,10 +154,7 @@ pub(crate) async fn reference(
 }
 
 /// How the crates are used without a server.
-const EMBED: [&str; 2] = [
-    include_str!("../../../../docs/guides/embed.zh.md"),
-    include_str!("../../../../docs/guides/embed.en.md"),
-];
+const EMBED: [&str; 2] = [include_str!("../../guides/embed.zh.md"), include_str!("../../guides/embed.en.md")];
 
 pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): Path<String>) -> Response {
     match (of(&name), &*name) {

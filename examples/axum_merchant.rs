@@ -1,0 +1,91 @@
+//! A merchant's server on axum: it asks for a payment, and hands over what was bought once a genuine callback says that it
+//! is paid. The platform here is a sandbox in this process; against another, the merchant is the same.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use wallet_api::fomo::{CoinId, ServerUri, TradeId};
+use wallet_client::{CallbackReceiver, FomoApp, FomoWallet, Payment, system_time};
+use wallet_crypto::Portable;
+use wallet_hyper::HyperTransport;
+use wallet_sandbox::{Sandbox, SandboxOptions};
+
+const PRICE: &str = "3.20";
+
+/// What the merchant keeps.
+struct Merchant {
+    receiver: CallbackReceiver,
+    /// Transfers that are booked: a callback may come more than once.
+    booked: Mutex<HashSet<u64>>,
+    handed_over: mpsc::UnboundedSender<String>,
+}
+
+/// The callback. What is not genuine, or is not the order's price, is not acknowledged, and comes again.
+async fn callback(State(merchant): State<Arc<Merchant>>, request: http::Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap_or_default();
+    let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
+    let answer = match merchant.receiver.receive(&request, system_time()) {
+        Ok(paid) if paid.amount == PRICE.parse().expect("an amount") && paid.coin_id == CoinId::new(5) => {
+            if merchant.booked.lock().expect("nobody panics").insert(paid.transfer_id.get()) {
+                let _ = merchant.handed_over.send(paid.trade_id.as_str().to_owned());
+            }
+            CallbackReceiver::acknowledgement()
+        }
+        Ok(_) => http::Response::builder().status(409).body(b"another amount".to_vec()).expect("a response"),
+        Err(error) => CallbackReceiver::rejection(error),
+    };
+    answer.map(Body::from)
+}
+
+#[tokio::main]
+pub async fn main() {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.expect("a sandbox");
+    let (fomo, alice) = (&sandbox.described().fomo, &sandbox.described().users[0]);
+    let transport = || HyperTransport::new(HttpConnector::new(), TokioExecutor::new(), TokioTimer::new());
+
+    // The merchant's server.
+    let (handed_over, mut orders) = mpsc::unbounded_channel();
+    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &fomo.client_secret);
+    let merchant = Arc::new(Merchant { receiver, booked: Mutex::default(), handed_over });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let server_uri = format!("http://{}/callback", listener.local_addr().expect("an address"));
+    let routes = Router::new().route("/callback", post(callback)).with_state(merchant);
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    // Alice signs in to her wallet and grants the merchant's app access; her browser brings the code back.
+    let wallet = FomoWallet::new(transport(), &fomo.base_url);
+    let session = wallet.login(&alice.login_name, &alice.pwd).await.expect("signed in").session_key;
+    let grant = wallet.authorize(&session, &fomo.client_id, &fomo.redirect_uri, "s1").await.expect("granted");
+
+    // The merchant exchanges the code and asks for a payment; she confirms it in her wallet.
+    let app = FomoApp::new(transport(), &fomo.base_url, Arc::new(Portable::new()), system_time)
+        .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+    let tokens = app.exchange_code(grant.code.as_str()).await.expect("tokens");
+    let trade_id = TradeId::from("coffee-1");
+    let payment = Payment {
+        trade_id: trade_id.clone(),
+        amount: PRICE.parse().expect("an amount"),
+        coin: CoinId::new(5),
+        server_uri: ServerUri::new(server_uri).expect("an address"),
+        state: "table 7".into(),
+    };
+    let transfer = app.pre_pay(&tokens.access_token, payment).await.expect("asked for");
+    println!("{PRICE} for {} waits as transfer {transfer}", trade_id.as_str());
+    wallet.confirm_pay(&session, transfer, &trade_id, &alice.wallet_pwd).await.expect("confirmed");
+
+    // The callback is due a second later.
+    let order = orders.recv().await.expect("a callback");
+    println!("{order} is paid: hand it over");
+    assert_eq!(order, "coffee-1");
+    sandbox.stop().await;
+}
