@@ -7,7 +7,7 @@ use wallet_sandbox::Sandbox;
 use wallet_tests::{Browser, Merchant, World};
 
 async fn open(world: &World, lang: &str, scripts: bool) -> Browser {
-    Browser::open(&world.told().url, lang, scripts).await
+    Browser::open(&world.described().url, lang, scripts).await
 }
 
 async fn sign_in(browser: &Browser, world: &World, name: &str) {
@@ -295,7 +295,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     world.call(&world.pay_user("alice").with("server_uri", &merchant.url)).await.ok();
     world.advance(60_000).await;
     let browser = open(&world, "en", true).await;
-    sign_in_as(&browser, "owner", &world.told().fomo.owner_pwd).await;
+    sign_in_as(&browser, "owner", &world.described().fomo.owner_pwd).await;
     browser.press("a[href='/apps/fomo/demo_app']").await;
     browser.press("a[href$='/deliveries']").await;
     browser.see("not delivered").await;

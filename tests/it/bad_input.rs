@@ -241,11 +241,11 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use wallet_core::Transport as _;
     let world = World::start().await;
-    let address = world.told().url.strip_prefix("http://").unwrap();
+    let address = world.described().url.strip_prefix("http://").unwrap();
     let request = format!("GET /docs/fomo HTTP/1.1\r\nhost: {address}\r\n\r\n");
     let mut reads_nothing = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut reads = tokio::net::TcpStream::connect(address).await.unwrap();
-    let page = http::Request::get(format!("{}/docs/fomo", world.told().url)).body(Vec::new()).unwrap();
+    let page = http::Request::get(format!("{}/docs/fomo", world.described().url)).body(Vec::new()).unwrap();
     let one = world.transport().send(page).await.unwrap().into_body().len();
     const ASKED: usize = 400;
     for stream in [&mut reads_nothing, &mut reads] {

@@ -38,46 +38,49 @@ impl Shop {
         Self { merchant: Merchant::open().await, session, world }
     }
 
-    fn told(&self) -> &DescribedVas {
-        &self.world.told().vas
+    fn described(&self) -> &DescribedVas {
+        &self.world.described().vas
     }
 
     fn client(&self) -> VasClient<Http> {
-        let told = self.told();
+        let told = self.described();
         VasClient::new(self.world.transport().clone(), &told.base_url, &told.uuid, &told.access_token)
     }
 
     fn wallet(&self) -> VasWallet<Http> {
-        VasWallet::new(self.world.transport().clone(), &self.told().base_url)
+        VasWallet::new(self.world.transport().clone(), &self.described().base_url)
     }
 
     fn credentials(&self) -> Credentials {
-        let chain = &self.told().chain;
+        let chain = &self.described().chain;
         Credentials { user: chain.rpc_user.clone(), password: Secret::new(chain.rpc_password.clone()) }
     }
 
     fn node(&self) -> Node<Http> {
-        Node::new(self.world.transport().clone(), &self.told().chain.rpc_url, self.credentials(), "VAS")
+        Node::new(self.world.transport().clone(), &self.described().chain.rpc_url, self.credentials(), "VAS")
     }
 
     fn verifier(&self) -> RsaVerify {
-        RsaVerify::new(&PublicKey::load(&self.told().rsa_public_spki).unwrap())
+        RsaVerify::new(&PublicKey::load(&self.described().rsa_public_spki).unwrap())
     }
 
     pub(crate) fn order(&self, order_id: &str) -> Order {
         let port = self.merchant.url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
         Order {
             order_id: order_id.to_owned().into(),
-            to_addr: self.told().to_addr.clone().into(),
-            asset: self.told().asset.clone().into(),
+            to_addr: self.described().to_addr.clone().into(),
+            asset: self.described().asset.clone().into(),
             amount: "1.50".parse().unwrap(),
-            callback_url: format!("http://{}:{port}/pay?table=7#x", self.told().safe_domain).into(),
+            callback_url: format!("http://{}:{port}/pay?table=7#x", self.described().safe_domain).into(),
         }
     }
 
     fn link(&self, order: &Order) -> String {
-        let key = PrivateKey::load(&self.told().rsa_private_pkcs8).unwrap();
-        order.link(&self.told().uuid).qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME))).unwrap()
+        let key = PrivateKey::load(&self.described().rsa_private_pkcs8).unwrap();
+        order
+            .link(&self.described().uuid)
+            .qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME)))
+            .unwrap()
     }
 
     pub(crate) async fn pay(&self, order: &Order) -> String {
@@ -87,7 +90,7 @@ impl Shop {
     }
 
     async fn post(&self, path: &str, form: &str) -> Reply {
-        let request = http::Request::post(format!("{}{path}", self.world.told().url))
+        let request = http::Request::post(format!("{}{path}", self.world.described().url))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form.as_bytes().to_vec())
             .unwrap();
@@ -115,7 +118,7 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     assert_eq!((heard[0].method().as_str(), heard[0].uri().path()), ("GET", "/pay"));
     let query = heard[0].uri().query().unwrap();
     assert!(query.starts_with("table=7&uuid="), "R45: {query}");
-    let (uuid, verifier) = (shop.told().uuid.clone(), shop.verifier());
+    let (uuid, verifier) = (shop.described().uuid.clone(), shop.verifier());
     let callback = PaymentCallback::receive(query, &uuid, &verifier, ANY_TIME).unwrap();
     assert_eq!(callback.payment().order_id.as_str(), "order 1/回");
     assert_eq!(callback.payment().callback_url.as_str(), order.callback_url.as_str(), "R69: as it was given");
@@ -154,7 +157,7 @@ async fn r51_callbacks_are_repeated_every_fifteen_seconds_and_sent_again_by_the_
     assert!(heard.iter().all(|request| request.uri() == heard[0].uri()), "signed once");
     assert_eq!(shop.state(&order).await, OrderState::Paid, "R83: answerable");
     shop.merchant.answer(&[200]);
-    let again = format!("uuid={}&orderId=o-1", shop.told().uuid);
+    let again = format!("uuid={}&orderId=o-1", shop.described().uuid);
     assert_eq!(shop.post("/sandbox/send_again", &again).await.http, 200);
     shop.merchant.wait_for(8).await;
     shop.world.advance(3600).await;
@@ -195,7 +198,7 @@ async fn the_watcher_sees_reorganisations_and_double_spends() {
     }
     assert_eq!(shop.post("/chain/mine", "blocks=1001").await.http, 400);
     // A wallet of one's own broadcasts, and submits what it broadcast.
-    let (from, to) = (&shop.world.user("alice").address, &shop.told().to_addr);
+    let (from, to) = (&shop.world.user("alice").address, &shop.described().to_addr);
     let paid = shop.post("/chain/pay", &format!("from={from}&to={to}&asset=VAS&amount=1.5&data=o-1")).await;
     let txid = paid.json["txid"].as_str().unwrap();
     let (session, pwd) = (shop.session.as_str().into(), &shop.world.user("alice").wallet_pwd);
@@ -222,7 +225,7 @@ async fn a_submission_is_refused_in_the_platforms_words() {
     assert_eq!(submit(&shop.session, "000000", &link).await, Err(ErrorCode::PwdWrong));
     let forged = link.replace("1.50", "1.49");
     assert_eq!(submit(&shop.session, &alice.wallet_pwd, &forged).await, Err(ErrorCode::SignatureWrong));
-    let (lafi, vas) = (&shop.world.told().lafi.uuid, &shop.told().uuid);
+    let (lafi, vas) = (&shop.world.described().lafi.uuid, &shop.described().uuid);
     let other = link.replace(vas.as_str(), lafi);
     assert_eq!(submit(&shop.session, &alice.wallet_pwd, &other).await, Err(ErrorCode::SignatureWrong));
     let nobody = link.replace(vas.as_str(), "nobody");
@@ -273,7 +276,7 @@ async fn every_field_that_is_missing_or_too_long_is_named() {
                     wallet_core::form::append(field.name, value, &mut body);
                 }
                 let (mut uri, form) =
-                    (format!("{}{}", shop.told().base_url, meta.path), String::from_utf8(body).unwrap());
+                    (format!("{}{}", shop.described().base_url, meta.path), String::from_utf8(body).unwrap());
                 let mut request = http::Request::builder().method(meta.methods[0].word());
                 let body = if meta.parameters == wallet_core::Place::Query {
                     uri = format!("{uri}?{form}");
@@ -338,7 +341,7 @@ async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_ow
     assert_eq!(private.public().bits(), 2048);
     let app = VasClient::new(
         shop.world.transport().clone(),
-        &shop.told().base_url,
+        &shop.described().base_url,
         shown.uuid.as_str(),
         shown.access_token.as_str(),
     );
@@ -369,17 +372,19 @@ async fn the_node_answers_as_a_node_does() {
     assert_eq!(node.block("x").await.unwrap(), None);
     let fresh = node.new_address().await.unwrap();
     assert!(fresh.starts_with('V') && fresh != node.new_address().await.unwrap());
-    assert!(node.is_address(&fresh).await.unwrap() && node.is_address(&shop.told().to_addr).await.unwrap());
+    assert!(
+        node.is_address(&fresh).await.unwrap() && node.is_address(&shop.described().to_addr).await.unwrap()
+    );
     let mut other = fresh.clone();
     other.replace_range(5..6, if &fresh[5..6] == "x" { "y" } else { "x" });
     assert!(!node.is_address(&other).await.unwrap() && !node.is_address("").await.unwrap());
     // Whoever has no password learns nothing.
     let nobody = Credentials { user: "demo".into(), password: Secret::new("x".into()) };
-    let nobody = Node::new(shop.world.transport().clone(), &shop.told().chain.rpc_url, nobody, "VAS");
+    let nobody = Node::new(shop.world.transport().clone(), &shop.described().chain.rpc_url, nobody, "VAS");
     assert!(matches!(nobody.tip().await, Err(RpcError::Unauthorized)));
     // As people call it: any content type, any id, positions as text.
     let raw = async |body: &str, content_type: Option<&str>| {
-        let chain = &shop.told().chain;
+        let chain = &shop.described().chain;
         let basic = base64::Engine::encode(
             &base64::engine::general_purpose::STANDARD,
             format!("{}:{}", chain.rpc_user, chain.rpc_password),
@@ -538,24 +543,24 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
     assert_eq!((missing("o-1").await, missing("o-2").await), (None, None));
     // A node that is down changes nothing, and is asked again.
     chain.down.store(true, Ordering::SeqCst);
-    assert!(matches!(server.watcher().settle().await, Err(ChainError::Unreachable(_))));
+    assert!(matches!(server.watcher().catch_up().await, Err(ChainError::Unreachable(_))));
     assert_eq!(state("o-2").await, OrderState::Submitted);
     chain.down.store(false, Ordering::SeqCst);
-    server.watcher().settle().await.unwrap();
+    server.watcher().catch_up().await.unwrap();
     assert_eq!((state("o-1").await, state("o-2").await), (OrderState::Submitted, OrderState::Paid));
     // It forgets the payment: not paid any more, and paid again when it is back.
     let told = chain.transactions.lock().unwrap().remove(&good).unwrap();
-    server.watcher().settle().await.unwrap();
+    server.watcher().catch_up().await.unwrap();
     assert_eq!(state("o-2").await, OrderState::Submitted);
     chain.transactions.lock().unwrap().insert(good, told);
-    server.watcher().settle().await.unwrap();
+    server.watcher().catch_up().await.unwrap();
     assert_eq!(state("o-2").await, OrderState::Paid);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_elsewhere_cannot_drive_the_sandbox() {
     let shop = Shop::open().await;
-    let url = &shop.world.told().url;
+    let url = &shop.world.described().url;
     let with = async |name: &str, value: &str| {
         let request = http::Request::post(format!("{url}/chain/mine"))
             .header("content-type", "application/x-www-form-urlencoded")

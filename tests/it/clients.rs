@@ -14,7 +14,7 @@ async fn r17_a_plain_oauth2_client_gets_and_refreshes_a_token() {
     use oauth2::{AuthUrl, AuthorizationCode, ClientId, ClientSecret, RedirectUrl, TokenResponse, TokenUrl};
 
     let world = World::start().await;
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let transport = wallet_hyper::HyperTransport::new(
         hyper_util::client::legacy::connect::HttpConnector::new(),
         hyper_util::rt::TokioExecutor::new(),
@@ -49,7 +49,7 @@ async fn r17_a_plain_oauth2_client_gets_and_refreshes_a_token() {
 
 /// A whole payment by our client over any transport.
 async fn pays<T: Transport + Clone>(world: &World, merchant: &Merchant, transport: T) {
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let alice = world.user("alice");
     let app = FomoApp::new(transport.clone(), &fomo.base_url, Arc::new(Portable::new()), system_time)
         .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
@@ -187,7 +187,7 @@ fn the_client_pays_on_smol() {
     let (world, merchant) = runtime.block_on(async { (World::start().await, Merchant::open().await) });
     let connector = wallet_hyper::https(on_smol::SmolConnector);
     let transport = wallet_hyper::HyperTransport::new(connector, on_smol::SmolExecutor, on_smol::SmolTimer);
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let app = FomoApp::new(transport.clone(), &fomo.base_url, Arc::new(Portable::new()), system_time)
         .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
     let wallet = FomoWallet::new(transport, &fomo.base_url);

@@ -154,11 +154,11 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
     }
     assert_eq!(world.store.view(NextDue::default()).await.unwrap(), None, "success ends it");
     let log = world.store.view(AttemptsOf(delivery.unwrap())).await.unwrap();
-    let told: Vec<(Option<u16>, String)> =
+    let log: Vec<(Option<u16>, String)> =
         log.into_iter().map(|attempt| (attempt.http_status, attempt.failure.unwrap_or_default())).collect();
-    assert_eq!(told[0], (Some(201), "HTTP 201; only HTTP 200 acknowledges".to_owned()));
-    assert_eq!(told[3], (None, "refused".to_owned()));
-    assert_eq!(told[5], (Some(200), String::new()));
+    assert_eq!(log[0], (Some(201), "HTTP 201; only HTTP 200 acknowledges".to_owned()));
+    assert_eq!(log[3], (None, "refused".to_owned()));
+    assert_eq!(log[5], (Some(200), String::new()));
 }
 
 #[tokio::test]

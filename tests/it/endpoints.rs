@@ -101,7 +101,7 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
         (_, "sign_invalid") => call.with("sign", "0000000000000000000000000000000000000000"),
         (_, "sign_expired") => {
             let then = (world.timestamp().parse::<i64>().unwrap() - 601).to_string();
-            let sign = sign(&world.told().fomo.client_secret, &then);
+            let sign = sign(&world.described().fomo.client_secret, &then);
             call.with("timestamp", &then).with("sign", &sign)
         }
         ("authorize" | "pre_pay", "no_permission") => call.with("redirect_uri", "https://shop.example/other"),
@@ -109,7 +109,7 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
         ("confirm_pay", "no_permission") => call
             .with("session_key", &world.session("bob").await)
             .with("wallet_pwd", &world.user("bob").wallet_pwd),
-        ("pay_user", "no_permission") => call.with("user_id", &world.told().fomo.owner_user_id),
+        ("pay_user", "no_permission") => call.with("user_id", &world.described().fomo.owner_user_id),
         ("get_transfer_detail", "no_permission") => call.bearer(&world.tokens("bob").await.0),
         ("complete_register", "no_permission") => call.with("verify_code", "not it"),
         (_, "coin_unknown") => call.with("coin_id", "999"),
@@ -224,7 +224,7 @@ fn normal(world: &World, value: &Value) -> Value {
         Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), normal(world, value))).collect(),
         Value::Array(list) => list.iter().map(|value| normal(world, value)).collect(),
         Value::String(text) => {
-            let told = world.told();
+            let told = world.described();
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let named = if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 "<40 hex>"

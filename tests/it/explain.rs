@@ -70,7 +70,7 @@ fn vector(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn told(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
+fn finding(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     let crypto = Portable::new();
     explain(&crypto, &|signature| key.open(signature), LINK, fields, &STANDARD.encode(signature))
 }
@@ -99,13 +99,13 @@ fn every_serializer_is_told_by_what_it_makes() {
     let keys = vector("vas-rsa-1024.json");
     let (sign, public) =
         (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
-    let canonical = told(&public, &FIELDS, b"").expected;
-    assert_eq!(told(&public, &FIELDS, &sign(&canonical)).cause, Cause::Fits);
+    let canonical = finding(&public, &FIELDS, b"").expected;
+    assert_eq!(finding(&public, &FIELDS, &sign(&canonical)).cause, Cause::Fits);
     let known = serializers(LINK, &FIELDS);
     assert!(known.len() >= 11);
     for serializer in known {
         assert_ne!(serializer.text, canonical, "{}", serializer.name);
-        let found = told(&public, &FIELDS, &sign(&serializer.text));
+        let found = finding(&public, &FIELDS, &sign(&serializer.text));
         assert_eq!(found.cause, Cause::Serializer { serializer: serializer.clone(), other_hash: None });
         assert_eq!(found.found.as_deref(), Some(&*serializer.text));
         let at = found.differs_at().unwrap();
@@ -118,7 +118,7 @@ fn every_serializer_is_told_by_what_it_makes() {
     assert!(text("Gson").contains("orderId\\u003d1\\u0026t\\u003d\\u003c2\\u003e"));
     assert!(text("PHP json_encode").contains("https:\\/\\/www.shop.example\\/\\u4ed8\\u6b3e?"));
     assert!(text("Go encoding/json").contains("付款?orderId=1\\u0026t=\\u003c2\\u003e"));
-    assert_eq!(told(&public, &FIELDS, &sign("something else")).cause, Cause::OtherText);
+    assert_eq!(finding(&public, &FIELDS, &sign("something else")).cause, Cause::OtherText);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn another_order_and_what_is_not_signed_are_told() {
         (&first, "does not cover `type`"),
         (&last, "does not cover `type`"),
     ] {
-        let found = told(&public, &FIELDS, &sign(&text(fields)));
+        let found = finding(&public, &FIELDS, &sign(&text(fields)));
         assert!(found.cause.in_words(Lang::En).contains(told_as), "{:?}", found.cause);
         assert_eq!(found.found, Some(text(fields)));
     }
@@ -154,10 +154,10 @@ fn another_order_and_what_is_not_signed_are_told() {
     much[3].1 = &long;
     let mut swapped = much;
     swapped.swap(1, 4);
-    assert_eq!(told(&public, &much, &sign(&text(&swapped))).cause, Cause::OtherText);
+    assert_eq!(finding(&public, &much, &sign(&text(&swapped))).cause, Cause::OtherText);
     let mut other = FIELDS;
     other[0].1 = "0.002";
-    assert_eq!(told(&public, &FIELDS, &sign(&text(&other))).cause, Cause::OtherText);
+    assert_eq!(finding(&public, &FIELDS, &sign(&text(&other))).cause, Cause::OtherText);
 }
 
 #[test]
@@ -166,17 +166,17 @@ fn other_keys_hashes_and_lengths_are_told() {
     let der = STANDARD.decode(two["private_pkcs8_base64"].as_str().unwrap()).unwrap();
     let private = RsaPrivateKey::from_pkcs8_der(&der).unwrap();
     let public = PublicKey::load(two["public_spki_base64"].as_str().unwrap()).unwrap();
-    let canonical = told(&public, &FIELDS, b"").expected;
+    let canonical = finding(&public, &FIELDS, b"").expected;
     let crypto = Portable::new();
     let mut info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20".to_vec();
     info.extend(crypto.sha256(canonical.as_bytes()));
     let unprefixed = Pkcs1v15Sign::new_unprefixed();
     let sha256 = private.sign(unprefixed.clone(), &info).unwrap();
-    assert_eq!(told(&public, &FIELDS, &sha256).cause, Cause::RightTextOtherHash("SHA-256"));
+    assert_eq!(finding(&public, &FIELDS, &sha256).cause, Cause::RightTextOtherHash("SHA-256"));
     let last = info.len() - 1;
     info[last] ^= 1;
     let other = private.sign(unprefixed, &info).unwrap();
-    let cause = told(&public, &FIELDS, &other).cause;
+    let cause = finding(&public, &FIELDS, &other).cause;
     assert_eq!(cause, Cause::HashedWith("SHA-256"));
     assert!(cause.in_words(Lang::En).starts_with("It was hashed with SHA-256; it is SHA1withRSA."));
     // What PHP writes, with SHA-256: both are told.
@@ -184,18 +184,18 @@ fn other_keys_hashes_and_lengths_are_told() {
     let mut info = info[..19].to_vec();
     info.extend(crypto.sha256(php.text.as_bytes()));
     let both = private.sign(Pkcs1v15Sign::new_unprefixed(), &info).unwrap();
-    let cause = told(&public, &FIELDS, &both).cause;
+    let cause = finding(&public, &FIELDS, &both).cause;
     assert_eq!(cause, Cause::Serializer { serializer: php, other_hash: Some("SHA-256") });
     assert!(
         cause.in_words(Lang::En).contains("JSON_UNESCAPED_SLASHES")
             && cause.in_words(Lang::En).contains("SHA-1")
     );
     let short = signer(&one)(&canonical);
-    assert_eq!(told(&public, &FIELDS, &short).cause, Cause::WrongLength);
+    assert_eq!(finding(&public, &FIELDS, &short).cause, Cause::WrongLength);
     let stranger = RsaSign::new(&PrivateKey::generate(2048).unwrap()).unwrap();
     let stranger = stranger.sign_sha1(canonical.as_bytes()).unwrap();
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
-    let cause = told(&public, &FIELDS, &stranger).cause;
+    let cause = finding(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
     let found = explain(&crypto, &|signature| public.open(signature), LINK, &FIELDS, "no base64!");
     assert_eq!(found.cause, Cause::NotBase64);

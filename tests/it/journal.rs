@@ -152,8 +152,8 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
     .unwrap();
     drop(old);
 
-    type Told = (Vec<(u64, i128)>, Vec<(u64, String)>);
-    async fn told(store: &Store, user: wallet_api::fomo::UserId, app: AppId) -> Told {
+    type Contents = (Vec<(u64, i128)>, Vec<(u64, String)>);
+    async fn contents(store: &Store, user: wallet_api::fomo::UserId, app: AppId) -> Contents {
         let mut entries = Vec::new();
         for page in 1..=3 {
             let page = store.view(Records { user, coin: COIN, page }).await.unwrap();
@@ -165,11 +165,11 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
     }
     let before = {
         let store = wallet_server::store::open(&filled, options(ManualClock::new())).unwrap();
-        told(&store, user, app).await
+        contents(&store, user, app).await
     };
     assert_eq!((before.0.len(), before.1.len()), (41, 40));
     let store = wallet_server::store::open(&path, options(ManualClock::new())).unwrap();
-    assert_eq!(told(&store, user, app).await, before);
+    assert_eq!(contents(&store, user, app).await, before);
     // And it goes on: with numbers of its own, in the account and among the rows.
     store.submit(Deposit { user, coin: COIN, amount: "7".parse().unwrap() }).await.unwrap();
     let page = store.view(Records { user, coin: COIN, page: 1 }).await.unwrap();

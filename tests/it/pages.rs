@@ -75,7 +75,7 @@ impl<'w> Visitor<'w> {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.world.told().url)
+        format!("{}{path}", self.world.described().url)
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Got {
@@ -108,7 +108,7 @@ impl<'w> Visitor<'w> {
 
     pub(crate) async fn sign_in(&mut self, name: &str, next: &str) -> Got {
         let pwd = match name {
-            "owner" => self.world.told().fomo.owner_pwd.clone(),
+            "owner" => self.world.described().fomo.owner_pwd.clone(),
             "operator" => "operator-password".to_owned(),
             "dora" => "dora-password".to_owned(),
             name => self.world.user(name).pwd.clone(),
@@ -158,7 +158,7 @@ async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
         );
         assert!(!made(&mut alice).await);
     }
-    let own = world.told().url.clone();
+    let own = world.described().url.clone();
     let got = alice.post_with("/apps/new/fomo", &fields, Some(("origin", &own))).await;
     assert_eq!((got.status, got.location()), (StatusCode::SEE_OTHER, "/apps/fomo/made_by_force"));
     assert!(made(&mut alice).await, "the same form from here does it");
@@ -246,7 +246,7 @@ async fn nobody_is_sent_to_another_site() {
     let got = Visitor::new(&world, "en").sign_in("alice", "/wallet?scan=x").await;
     assert_eq!(got.location(), "/wallet?scan=x");
     // Consent goes back to the registered address only, and says so before anybody signs in.
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/apps").await;
     for (client_id, redirect_uri) in [
@@ -272,7 +272,7 @@ async fn nobody_is_sent_to_another_site() {
 #[tokio::test]
 async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
     let world = World::start().await;
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let mut alice = Visitor::new(&world, "en");
     let page = format!(
         "/fomo/oauth2/authorize?response_type=code&client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=a%26b+c",
@@ -356,7 +356,7 @@ async fn payments_are_listed_and_the_statement_tells_each_settled_one_once() {
     let world = World::start().await;
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
-    let app = format!("/apps/fomo/{}", world.told().fomo.client_id);
+    let app = format!("/apps/fomo/{}", world.described().fomo.client_id);
     let (list, csv) = (format!("{app}/payments"), format!("{app}/payments.csv"));
     assert!(owner.get(&list).await.text.contains("There is no payment yet"));
     assert_eq!(owner.get(&csv).await.text.lines().count(), 1, "the head alone");
@@ -645,14 +645,14 @@ async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
 #[tokio::test]
 async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password() {
     let world = World::start().await;
-    let told = &world.told().vas;
+    let told = &world.described().vas;
     let key = PrivateKey::load(&told.rsa_private_pkcs8).unwrap();
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
     let apps = owner.get("/apps").await.text;
     let app = apps.split("href=\"/apps/vas/").nth(1).unwrap().split('"').next().unwrap();
     let page = format!("/apps/vas/{app}");
-    let pwd = world.told().fomo.owner_pwd.clone();
+    let pwd = world.described().fomo.owner_pwd.clone();
     for (form, head) in
         [("pkcs8", "-----BEGIN PRIVATE KEY-----"), ("pkcs1", "-----BEGIN RSA PRIVATE KEY-----")]
     {
@@ -718,13 +718,17 @@ async fn a_first_call_is_told_that_works() {
         assert_eq!(said[0].trim(), said[1].trim(), "in one language as in the other");
         said.remove(0)
     };
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     let page = owner.get(&format!("/apps/fomo/{}", fomo.client_id)).await.text;
     let said = run(page, "CLIENT_SECRET", &fomo.client_secret).await;
     assert!(said.contains("No such transfer"), "in the page's language: {said}");
     assert!(said.contains("\"status\":212"), "signed right, and there is no such trade: {said}");
     let page = owner.get(&format!("/apps/vas/{vas}")).await.text;
-    let told = if page.contains(&world.told().vas.uuid) { &world.told().vas } else { &world.told().lafi };
+    let told = if page.contains(&world.described().vas.uuid) {
+        &world.described().vas
+    } else {
+        &world.described().lafi
+    };
     let said = run(page, "ACCESS_TOKEN", &told.access_token).await;
     assert!(said.contains("910012"), "known, and there is no such order: {said}");
 }
@@ -797,7 +801,7 @@ async fn whatever_others_write_is_shown_as_text() {
         }
     }
     world.advance(60).await;
-    let app = format!("/apps/fomo/{}", world.told().fomo.client_id);
+    let app = format!("/apps/fomo/{}", world.described().fomo.client_id);
     let mut seen = String::new();
     for page in [
         "/",
@@ -895,7 +899,7 @@ async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
     let mut visitor = Visitor::new(&world, "en");
     let forged = world.pay_user("alice").with("sign", &"0".repeat(40));
     world.call(&forged).await;
-    let url = world.told().url.clone();
+    let url = world.described().url.clone();
     let price =
         http::Request::post(format!("{url}/vas/server/oauth/pay/price?currency=CNY&accessToken=none"));
     world.exchange(price.body(Vec::new()).unwrap()).await;
@@ -1242,7 +1246,8 @@ fn texts_of(page: &str, fields: &str) -> Vec<String> {
 
 /// The verification code that was sent last.
 pub(crate) async fn newest_code(world: &World) -> String {
-    let codes = http::Request::get(world.told().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();
+    let codes =
+        http::Request::get(world.described().url.clone() + "/sandbox/codes").body(Vec::new()).unwrap();
     let codes = world.transport().send(codes).await.unwrap().into_body();
     let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
     codes[0]["verify_code"].as_str().unwrap().to_owned()
@@ -1283,7 +1288,7 @@ async fn a_code_has_its_page_at_its_text_on_the_wire() {
 #[tokio::test]
 async fn a_sandbox_tells_everybody_who_can_sign_in() {
     let world = World::start().await;
-    let told = world.told();
+    let told = world.described();
     let mut names: Vec<(&str, &str)> =
         told.users.iter().map(|user| (user.login_name.as_str(), user.pwd.as_str())).collect();
     names.push(("owner", &told.fomo.owner_pwd));
@@ -1428,7 +1433,7 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
 async fn a_sandbox_answers_by_the_names_of_this_machine_alone() {
     let world = World::start().await;
     let ask = async |path: &str, headers: &[(&str, &str)]| {
-        let mut request = http::Request::get(format!("{}{path}", world.told().url));
+        let mut request = http::Request::get(format!("{}{path}", world.described().url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -1474,7 +1479,7 @@ async fn r37_a_secret_that_still_verifies_is_not_pushed_out() {
 #[tokio::test]
 async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
     let world = World::start().await;
-    let told = world.told();
+    let told = world.described();
     let (mut owner, pwd) = (Visitor::new(&world, "en"), told.fomo.owner_pwd.clone());
     owner.sign_in("owner", "/apps").await;
     let (page, end) = ("/apps/fomo/demo_app", "/apps/fomo/demo_app/end_old");
@@ -1593,7 +1598,7 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
         assert!(told.text.contains(swapped), "{}", told.text);
         assert!(!told.text.contains(secret), "the secret is not written back");
         // A pay link whose JSON was signed as PHP writes it.
-        let vas = &world.told().vas;
+        let vas = &world.described().vas;
         let fields = [
             ("amount", "0.001"),
             ("appUuid", vas.uuid.as_str()),
@@ -1684,7 +1689,7 @@ async fn every_page_is_whole_in_both_languages() {
         let payments = format!("{app}/payments");
         let consent = format!(
             "/fomo/oauth2/authorize?client_id={}&redirect_uri=https%3A%2F%2Fshop.example%2Fback&state=s",
-            world.told().fomo.client_id
+            world.described().fomo.client_id
         );
         for path in [
             "/",

@@ -175,7 +175,7 @@ async fn the_guides_commands_run_as_typed() {
             commands.replace(&format!("Accept-Language: {lang}"), "Accept-Language: en")
         });
         assert_eq!(zh, en);
-        let here = en.replace("http://127.0.0.1:7070", &world.told().url);
+        let here = en.replace("http://127.0.0.1:7070", &world.described().url);
         assert_ne!(here, en);
         let shell = tokio::task::spawn_blocking(move || Command::new("sh").args(["-ec", &here]).output());
         let done = shell.await.unwrap().unwrap();

@@ -128,7 +128,7 @@ rule!(r16_a_refresh_can_be_repeated_for_a_minute_and_then_revokes, |world| {
 });
 
 rule!(r17_token_addresses_speak_rfc_6749, |world| {
-    let fomo = &world.told().fomo;
+    let fomo = &world.described().fomo;
     // Credentials as HTTP Basic, and the refresh at the token address.
     let basic = {
         use oauth2::url::form_urlencoded::byte_serialize;
@@ -213,7 +213,7 @@ rule!(r20_a_payment_expires_after_exactly_three_minutes, |world| {
     assert_eq!(world.call(&world.get_trade(pre_pay.field("trade_id"))).await.ok().data("status"), "400");
     world.advance(100_000).await;
     assert!(merchant.heard().is_empty(), "no callback for an expired payment");
-    let app = world.store().view(FindApp::new(&world.told().fomo.client_id)).await.unwrap().app.id;
+    let app = world.store().view(FindApp::new(&world.described().fomo.client_id)).await.unwrap().app.id;
     let events = world.store().view(AppEvents { app, after: 0, limit: 10 }).await.unwrap();
     assert_eq!(events.len(), 1, "it is listed for the app");
     assert_eq!(events[0].0.kind, EventKind::Created);
@@ -317,7 +317,7 @@ rule!(r22_r29_login_locks_likewise_and_tells_nothing_of_unknown_names, |world| {
 
 rule!(r23_the_receiver_pays_the_fee_rounded_up_once, |world| {
     let merchant = Merchant::open().await;
-    let app = world.store().view(FindApp::new(&world.told().fomo.client_id)).await.unwrap().app.id;
+    let app = world.store().view(FindApp::new(&world.described().fomo.client_id)).await.unwrap().app.id;
     world.store().submit(SetFees { app, user_to_app: 10_000, app_to_user: 1 }).await.unwrap();
     let pre_pay = world.pre_pay("alice").await.with("amount", "0.000101").with("server_uri", &merchant.url);
     world.call(&world.confirm_of("alice", &pre_pay).await).await.ok();
@@ -380,7 +380,7 @@ rule!(r27_client_ids_and_secrets_have_their_form, |world| {
     use wallet_api::fomo::Refusal;
     use wallet_platform::{CreateApp, EnrolDeveloper};
     let store = world.store();
-    let owner = wallet_api::fomo::UserId::new(world.told().fomo.owner_user_id.parse().unwrap());
+    let owner = wallet_api::fomo::UserId::new(world.described().fomo.owner_user_id.parse().unwrap());
     store.submit(EnrolDeveloper(owner)).await.unwrap();
     let create = |client_id: &str| CreateApp {
         owner,
@@ -459,8 +459,8 @@ rule!(r32_r35_the_callback_and_the_front_end_learn_what_happened, |world| {
 
 rule!(r37_an_old_secret_verifies_for_a_day_and_callbacks_carry_both_signatures, |world| {
     let merchant = Merchant::open().await;
-    let old = world.told().fomo.client_secret.clone();
-    let app = world.store().view(FindApp::new(&world.told().fomo.client_id)).await.unwrap().app.id;
+    let old = world.described().fomo.client_secret.clone();
+    let app = world.store().view(FindApp::new(&world.described().fomo.client_id)).await.unwrap().app.id;
     let seed = world.store().vault().seed();
     let new = world.store().submit(RotateSecret { app, seed }).await.unwrap().unwrap().client_secret;
     assert_ne!(*new.expose(), old);
@@ -523,7 +523,7 @@ rule!(r80_no_secret_is_stored_readable, |world| {
     }
     let contains = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
     assert!(contains(b"demo_app"), "the search finds what is there");
-    let secret = &world.told().fomo.client_secret;
+    let secret = &world.described().fomo.client_secret;
     for hidden in [
         &session,
         &access,

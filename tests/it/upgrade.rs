@@ -46,7 +46,7 @@ async fn a_damaged_payment_stops_no_other_callback() {
         )
         .unwrap();
     let until = tokio::time::Instant::now() + Duration::from_secs(30);
-    sandbox.server().callbacks().settle(until).await.unwrap();
+    sandbox.server().callbacks().drain(until).await.unwrap();
     let store = sandbox.server().store();
     assert_eq!(store.view(AttemptsOf(WAITING)).await.unwrap().len(), 1, "the sound one is attempted");
     assert!(store.view(AttemptsOf(DAMAGED)).await.unwrap().is_empty(), "the damaged one is not");
@@ -71,7 +71,7 @@ async fn a_database_of_migration_0008_goes_on() {
     let (transfer, _) = store.view(trade).await.unwrap();
     assert!(transfer.done && transfer.amount_text.as_str() == "12.50" && transfer.delivery == Some(WAITING));
     let until = tokio::time::Instant::now() + Duration::from_secs(30);
-    sandbox.server().callbacks().settle(until).await.unwrap();
+    sandbox.server().callbacks().drain(until).await.unwrap();
     let attempts = store.view(AttemptsOf(WAITING)).await.unwrap();
     assert!(
         attempts.first().is_some_and(|attempt| attempt.n == 1 && attempt.failure.is_some()),

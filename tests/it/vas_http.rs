@@ -20,7 +20,7 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let world = World::start().await;
-        let owner = world.told().fomo.owner_user_id.parse().map(wallet_api::fomo::UserId::new).unwrap();
+        let owner = world.described().fomo.owner_user_id.parse().map(wallet_api::fomo::UserId::new).unwrap();
         let app = approve(world.store(), owner, Profile::Vas).await;
         let quote = PutQuote {
             profile: Profile::Vas,
@@ -35,7 +35,7 @@ impl Shop {
     }
 
     fn base_url(&self) -> String {
-        format!("{}{}", self.world.told().url, wallet_api::vas::Vas::META.base_path)
+        format!("{}{}", self.world.described().url, wallet_api::vas::Vas::META.base_path)
     }
 
     async fn send(&self, method: &str, path: &str, body: &str) -> Reply {
@@ -245,7 +245,8 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sandboxs_own_apps_work_in_both_wallets() {
     let world = World::start().await;
-    for (profile, told) in [(Profile::Vas, &world.told().vas), (Profile::Lafi, &world.told().lafi)] {
+    for (profile, told) in [(Profile::Vas, &world.described().vas), (Profile::Lafi, &world.described().lafi)]
+    {
         assert_eq!(told.asset, profile.asset());
         let client =
             VasClient::new(world.transport().clone(), &told.base_url, &told.uuid, &told.access_token);

@@ -68,9 +68,9 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
 
     // The shop, by FOMO: consent, an order, its sheet.
     let consent = carol.get("/shop/sign_in/fomo").await.location().to_owned();
-    let consent = consent.strip_prefix(&world.told().url).unwrap_or(&consent).to_owned();
+    let consent = consent.strip_prefix(&world.described().url).unwrap_or(&consent).to_owned();
     let back = send(&mut carol, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
-    carol.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    carol.get(back.location().strip_prefix(&world.described().url).unwrap()).await;
     let order = send(&mut carol, "/shop", "/shop/buy", &[("item", "coffee")]).await.location().to_owned();
     let sheet = link(&carol.get(&order).await.text, "Pay in the wallet");
 
@@ -235,9 +235,9 @@ async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/shop").await;
     let consent = alice.get("/shop/sign_in/fomo").await.location().to_owned();
-    let consent = consent.strip_prefix(&world.told().url).unwrap_or(&consent).to_owned();
+    let consent = consent.strip_prefix(&world.described().url).unwrap_or(&consent).to_owned();
     let back = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
-    alice.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    alice.get(back.location().strip_prefix(&world.described().url).unwrap()).await;
     let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "cake")]).await.location().to_owned();
     assert_eq!(texts(&alice.get(&order).await.text, "#state"), ["waiting"]);
     let lives = wallet_api::fomo::lifetimes::UNCONFIRMED_PAYMENT.as_secs();
@@ -254,7 +254,7 @@ async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
     }
     // Refusing is no failure.
     let refused = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "no")]).await;
-    let told = alice.get(refused.location().strip_prefix(&world.told().url).unwrap()).await;
+    let told = alice.get(refused.location().strip_prefix(&world.described().url).unwrap()).await;
     assert!(told.status == StatusCode::OK && told.text.contains("You refused access"), "{}", told.text);
 }
 
@@ -269,9 +269,9 @@ async fn a_browsers_name_that_somebody_else_has_chosen_is_worth_nothing() {
     attacker.cookies.insert("shop_visitor".to_owned(), planted.clone());
     // By FOMO and by a link: whoever planted the name is not signed in with it.
     let consent = alice.get("/shop/sign_in/fomo").await.location().to_owned();
-    let consent = consent.strip_prefix(&world.told().url).unwrap().to_owned();
+    let consent = consent.strip_prefix(&world.described().url).unwrap().to_owned();
     let back = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
-    alice.get(back.location().strip_prefix(&world.told().url).unwrap()).await;
+    alice.get(back.location().strip_prefix(&world.described().url).unwrap()).await;
     assert!(alice.get("/shop").await.text.contains("Welcome"));
     assert!(!attacker.get("/shop").await.text.contains("Welcome"));
     let order = send(&mut alice, "/shop", "/shop/buy", &[("item", "tea")]).await.location().to_owned();
@@ -308,7 +308,7 @@ async fn a_login_that_the_app_does_not_take_is_not_called_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
     let world = World::start().await;
-    let vas = &world.told().vas;
+    let vas = &world.described().vas;
     let key = PrivateKey::load(&vas.rsa_private_pkcs8).unwrap();
     let signer = RsaSign::new(&key).unwrap();
     let mut alice = Visitor::new(&world, "en");
@@ -352,7 +352,7 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
 async fn the_link_page_says_whether_a_link_would_be_followed() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");
-    let uuid = &world.told().vas.uuid;
+    let uuid = &world.described().vas.uuid;
     for (uuid, back, told, made) in [
         (&**uuid, "http://www.shop.localhost/x", &["The corner café", "within the app"][..], true),
         (uuid, "https://evil.example/x", &["The corner café", "outside the app"], true),
@@ -414,7 +414,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     let scanned = wallet_core::form::decode(scanned.as_bytes()).unwrap().into_owned();
     let session = world.session("bob").await;
     let (session, pwd) = (SessionKey::new(session.as_str()), &world.user("bob").wallet_pwd);
-    let wallet = VasWallet::new(world.transport().clone(), &world.told().vas.base_url);
+    let wallet = VasWallet::new(world.transport().clone(), &world.described().vas.base_url);
     wallet.pay(&session, pwd, &scanned, Some(&"ab".repeat(32))).await.unwrap();
     // The chain has never shown it: the platform's rule leaves the place free, and so does the wallet.
     let asked = alice.get(&sheet).await.text;

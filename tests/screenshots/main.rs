@@ -14,7 +14,7 @@ async fn main() {
     let world = World::start().await;
     let too_wide = Cell::new(0);
     for lang in ["en", "zh"] {
-        let browser = Browser::open(&world.told().url, lang, true).await;
+        let browser = Browser::open(&world.described().url, lang, true).await;
         let say = |zh: &'static str, en: &'static str| if lang == "zh" { zh } else { en };
         let take = async |name: &str| {
             for (device, width) in WIDTHS {
@@ -112,7 +112,7 @@ async fn main() {
         take("sign").await;
         let link = format!(
             r#"vaslogin://{{"type":"login", "uuid":"{}","callbackUrl":"http://www.shop.localhost/login",}}"#,
-            world.told().vas.uuid
+            world.described().vas.uuid
         );
         browser.go("/link").await;
         browser.fill("#text", &link).await;
@@ -147,7 +147,7 @@ async fn main() {
         browser.press("form[action='/openfomo/logout'] button").await;
         browser.go("/openfomo/login.html").await;
         browser.fill("#login_name", "owner").await;
-        browser.fill("#pwd", &world.told().fomo.owner_pwd).await;
+        browser.fill("#pwd", &world.described().fomo.owner_pwd).await;
         browser.press("main form button").await;
         browser.go("/apps/fomo/corner_cafe/payments").await;
         take("payments").await;

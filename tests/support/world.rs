@@ -188,7 +188,7 @@ impl World {
     }
 
     /// What it tells about itself.
-    pub fn told(&self) -> &Described {
+    pub fn described(&self) -> &Described {
         self.sandbox.described()
     }
 
@@ -204,7 +204,7 @@ impl World {
 
     /// Alice or Bob.
     pub fn user(&self, name: &str) -> &DescribedUser {
-        self.told().users.iter().find(|user| user.login_name == name).unwrap()
+        self.described().users.iter().find(|user| user.login_name == name).unwrap()
     }
 
     /// The time in Unix seconds, as text.
@@ -233,7 +233,7 @@ impl World {
     pub async fn send(&self, call: &Call, body: Vec<u8>, content_type: Option<&str>) -> Reply {
         let mut request = http::Request::builder()
             .method(call.method)
-            .uri(format!("{}{}", self.told().fomo.base_url, call.path))
+            .uri(format!("{}{}", self.described().fomo.base_url, call.path))
             .header("accept-language", "en");
         if let Some(token) = &call.bearer {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -282,7 +282,7 @@ impl World {
 
     /// A grant, ready to be sent.
     pub async fn authorize(&self, user: &str) -> Call {
-        let fomo = &self.told().fomo;
+        let fomo = &self.described().fomo;
         Call::post("oauth2/authorize")
             .with("response_type", "code")
             .with("client_id", &fomo.client_id)
@@ -295,7 +295,7 @@ impl World {
     /// A code exchange, ready to be sent.
     pub async fn token(&self, user: &str) -> Call {
         let code = self.call(&self.authorize(user).await).await.ok().data("code").to_owned();
-        let fomo = &self.told().fomo;
+        let fomo = &self.described().fomo;
         Call::post("oauth2/authorize/token")
             .with("code", &code)
             .with("client_id", &fomo.client_id)
@@ -318,7 +318,7 @@ impl World {
 
     /// The refresh of a token, ready to be sent.
     pub fn refresh_of(&self, refresh: &str) -> Call {
-        let fomo = &self.told().fomo;
+        let fomo = &self.described().fomo;
         Call::post("oauth2/RefreshToken")
             .with("refresh_token", refresh)
             .with("client_id", &fomo.client_id)
@@ -329,13 +329,13 @@ impl World {
 
     fn signed(&self, call: Call) -> Call {
         let timestamp = self.timestamp();
-        let sign = sign(&self.told().fomo.client_secret, &timestamp);
+        let sign = sign(&self.described().fomo.client_secret, &timestamp);
         call.with("timestamp", &timestamp).with("sign", &sign)
     }
 
     /// A payment with this token, ready to be sent.
     pub fn pre_pay_with(&self, token: &str) -> Call {
-        let fomo = &self.told().fomo;
+        let fomo = &self.described().fomo;
         self.signed(Call::post("oauth2/resource/pre_pay").with("direction", "1"))
             .with("trade_id", &self.fresh("trade"))
             .with("amount", "1.50")
@@ -373,7 +373,7 @@ impl World {
 
     /// A payout, ready to be sent.
     pub fn pay_user(&self, user: &str) -> Call {
-        let fomo = &self.told().fomo;
+        let fomo = &self.described().fomo;
         self.signed(Call::post("oauth2/authorize/pay_user").with("direction", "2"))
             .with("trade_id", &self.fresh("payout"))
             .with("amount", "0.25")
@@ -389,7 +389,8 @@ impl World {
 
     /// A trade lookup, ready to be sent.
     pub fn get_trade(&self, trade_id: &str) -> Call {
-        let call = Call::post("oauth2/authorize/get_trade").with("client_id", &self.told().fomo.client_id);
+        let call =
+            Call::post("oauth2/authorize/get_trade").with("client_id", &self.described().fomo.client_id);
         self.signed(call.with("trade_id", trade_id))
     }
 
@@ -468,7 +469,7 @@ impl World {
 
     /// A GET of the sandbox's own address.
     pub async fn get(&self, path: &str) -> Reply {
-        let request = http::Request::get(format!("{}{path}", self.told().url)).body(Vec::new()).unwrap();
+        let request = http::Request::get(format!("{}{path}", self.described().url)).body(Vec::new()).unwrap();
         let response = self.transport.send(request).await.unwrap();
         let text = String::from_utf8_lossy(response.body()).into_owned();
         let (http, headers) = (response.status().as_u16(), response.headers().clone());
@@ -477,7 +478,7 @@ impl World {
 
     /// Moves the clock event by event.
     pub async fn advance(&self, seconds: u64) -> Reply {
-        let request = http::Request::post(&self.told().clock_url)
+        let request = http::Request::post(&self.described().clock_url)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("advance={seconds}").into_bytes())
             .unwrap();

@@ -215,7 +215,7 @@ impl<T: Transport> Node<T> {
 
     async fn raw_transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
         match self.call("getrawtransaction", json!([txid, 4])).await {
-            Ok(told) => match Transaction::from_json(&told, &self.native_asset)? {
+            Ok(answer) => match Transaction::from_json(&answer, &self.native_asset)? {
                 transaction if transaction.txid == txid => Ok(Some(transaction)),
                 _ => Err(RpcError::NotUnderstood("txid")),
             },
@@ -247,13 +247,13 @@ impl<T: Transport> Node<T> {
     /// # Errors
     /// [`RpcError`].
     pub async fn block(&self, hash: &str) -> Result<Option<Block>, RpcError<T::Error>> {
-        let told = match self.call("getblock", json!([hash])).await {
-            Ok(told) => told,
+        let answer = match self.call("getblock", json!([hash])).await {
+            Ok(answer) => answer,
             Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => return Ok(None),
             Err(error) => return Err(error),
         };
-        let height = told["height"].as_u64().ok_or(RpcError::NotUnderstood("height"))?;
-        let txids = told["tx"].as_array().ok_or(RpcError::NotUnderstood("tx"))?;
+        let height = answer["height"].as_u64().ok_or(RpcError::NotUnderstood("height"))?;
+        let txids = answer["tx"].as_array().ok_or(RpcError::NotUnderstood("tx"))?;
         let txids = txids.iter().map(|txid| txid.as_str().map(str::to_owned)).collect::<Option<_>>();
         Ok(Some(Block { hash: hash.to_owned(), height, txids: txids.ok_or(RpcError::NotUnderstood("tx"))? }))
     }
@@ -263,8 +263,8 @@ impl<T: Transport> Node<T> {
     /// # Errors
     /// [`RpcError`].
     pub async fn is_address(&self, address: &str) -> Result<bool, RpcError<T::Error>> {
-        let told = self.call("validateaddress", json!([address])).await?;
-        told["isvalid"].as_bool().ok_or(RpcError::NotUnderstood("isvalid"))
+        let answer = self.call("validateaddress", json!([address])).await?;
+        answer["isvalid"].as_bool().ok_or(RpcError::NotUnderstood("isvalid"))
     }
 
     /// A fresh address of the node's wallet: `getnewaddress`.
@@ -272,7 +272,7 @@ impl<T: Transport> Node<T> {
     /// # Errors
     /// [`RpcError`].
     pub async fn new_address(&self) -> Result<String, RpcError<T::Error>> {
-        let told = self.call("getnewaddress", json!([])).await?;
-        told.as_str().map(str::to_owned).ok_or(RpcError::NotUnderstood("result"))
+        let answer = self.call("getnewaddress", json!([])).await?;
+        answer.as_str().map(str::to_owned).ok_or(RpcError::NotUnderstood("result"))
     }
 }

@@ -88,30 +88,30 @@ fn text<'v>(of: &'v Value, name: &'static str) -> Result<&'v str, Unreadable> {
 }
 
 impl TxIn {
-    fn from_json(told: &Value) -> Result<Option<Self>, Unreadable> {
-        if told.get("coinbase").is_some() {
+    fn from_json(reply: &Value) -> Result<Option<Self>, Unreadable> {
+        if reply.get("coinbase").is_some() {
             return Ok(None);
         }
-        let vout = told.get("vout").and_then(Value::as_u64).and_then(|vout| u32::try_from(vout).ok());
+        let vout = reply.get("vout").and_then(Value::as_u64).and_then(|vout| u32::try_from(vout).ok());
         Ok(Some(Self {
-            txid: text(told, "txid")?.to_owned(),
+            txid: text(reply, "txid")?.to_owned(),
             vout: vout.ok_or(Unreadable("vout"))?,
-            addresses: texts(told, "addresses")?,
+            addresses: texts(reply, "addresses")?,
         }))
     }
 }
 
 impl TxOut {
-    fn from_json(told: &Value, native: &str) -> Result<Self, Unreadable> {
+    fn from_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
         // R56: text. A JSON number is refused: what it was before it was a number is not known.
-        let value = Amount::parse(text(told, "value")?.to_owned()).map_err(|_| Unreadable("value"))?;
-        let asset = match told.get("assetType") {
+        let value = Amount::parse(text(reply, "value")?.to_owned()).map_err(|_| Unreadable("value"))?;
+        let asset = match reply.get("assetType") {
             None | Some(Value::Null) => native.to_owned(),
-            Some(_) => text(told, "assetType")?.to_owned(),
+            Some(_) => text(reply, "assetType")?.to_owned(),
         };
-        let script = told.get("scriptPubKey").unwrap_or(&Value::Null);
+        let script = reply.get("scriptPubKey").unwrap_or(&Value::Null);
         // What is beside the money may be of any shape; only hexadecimal text can be an order's id.
-        let data = told.get("data").and_then(Value::as_array).into_iter().flatten();
+        let data = reply.get("data").and_then(Value::as_array).into_iter().flatten();
         let data = data.filter_map(|data| crypto::from_hex(data.as_str()?));
         Ok(Self { addresses: texts(script, "addresses")?, asset, value, data: data.collect() })
     }
@@ -123,19 +123,19 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Unreadable`] names the member.
-    pub fn from_json(told: &Value, native: &str) -> Result<Self, Unreadable> {
-        let inputs = list(told, "vin")?.iter().filter_map(|input| TxIn::from_json(input).transpose());
-        let outputs = list(told, "vout")?.iter().map(|output| TxOut::from_json(output, native));
-        let confirmations = match told.get("confirmations") {
+    pub fn from_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
+        let inputs = list(reply, "vin")?.iter().filter_map(|input| TxIn::from_json(input).transpose());
+        let outputs = list(reply, "vout")?.iter().map(|output| TxOut::from_json(output, native));
+        let confirmations = match reply.get("confirmations") {
             None | Some(Value::Null) => 0,
             Some(number) => number.as_i64().ok_or(Unreadable("confirmations"))?,
         };
         Ok(Self {
-            txid: text(told, "txid")?.to_owned(),
+            txid: text(reply, "txid")?.to_owned(),
             inputs: inputs.collect::<Result<_, _>>()?,
             outputs: outputs.collect::<Result<_, _>>()?,
             confirmations,
-            block: told.get("blockhash").and_then(Value::as_str).map(str::to_owned),
+            block: reply.get("blockhash").and_then(Value::as_str).map(str::to_owned),
         })
     }
 
@@ -152,15 +152,15 @@ impl Transaction {
                 "data": output.data.iter().map(|data| crypto::hex_text(data)).collect::<Vec<_>>(),
             })
         };
-        let mut told = Map::new();
-        told.insert("txid".to_owned(), self.txid.clone().into());
-        told.insert("vin".to_owned(), self.inputs.iter().map(input).collect());
-        told.insert("vout".to_owned(), self.outputs.iter().enumerate().map(output).collect());
-        told.insert("confirmations".to_owned(), self.confirmations.into());
+        let mut reply = Map::new();
+        reply.insert("txid".to_owned(), self.txid.clone().into());
+        reply.insert("vin".to_owned(), self.inputs.iter().map(input).collect());
+        reply.insert("vout".to_owned(), self.outputs.iter().enumerate().map(output).collect());
+        reply.insert("confirmations".to_owned(), self.confirmations.into());
         if let Some(block) = &self.block {
-            told.insert("blockhash".to_owned(), block.clone().into());
+            reply.insert("blockhash".to_owned(), block.clone().into());
         }
-        Value::Object(told)
+        Value::Object(reply)
     }
 }
 

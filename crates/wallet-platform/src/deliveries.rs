@@ -630,17 +630,17 @@ impl Command<Platform> for AttemptNow {
 }
 
 /// How many attempts of a callback lists tell.
-const ATTEMPTS_TOLD: u32 = 20;
+const ATTEMPTS_SHOWN: u32 = 20;
 
 /// The last attempts of a delivery, by their keys.
 fn last_attempts(row: &DeliveryRow) -> impl Iterator<Item = (DeliveryId, u32)> + Clone + use<> {
     let id = row.id;
-    (row.attempts.saturating_sub(ATTEMPTS_TOLD) + 1..=row.attempts).map(move |n| (id, n))
+    (row.attempts.saturating_sub(ATTEMPTS_SHOWN) + 1..=row.attempts).map(move |n| (id, n))
 }
 
 /// A callback, as people look at it.
 #[derive(Debug, Clone)]
-pub struct ToldCallback {
+pub struct ShownCallback {
     /// Where it stands.
     pub delivery: DeliveryRow,
     /// What it is about.
@@ -651,7 +651,7 @@ pub struct ToldCallback {
     pub attempts: Vec<Attempt>,
 }
 
-impl ToldCallback {
+impl ShownCallback {
     fn of(rows: &Rows, row: &DeliveryRow) -> Result<Self, Stop> {
         let attempts = rows.find_all::<Attempt>(last_attempts(row))?;
         let attempts = attempts.into_iter().cloned().collect();
@@ -686,7 +686,7 @@ pub struct CallbacksOf {
 
 impl Query<Platform> for CallbacksOf {
     /// And what to ask for as `before` to go on; none when all are told.
-    type Answer = (Vec<ToldCallback>, Option<DeliveryId>);
+    type Answer = (Vec<ShownCallback>, Option<DeliveryId>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()
             .only(DeliveryRow::app.is(self.app))
@@ -703,8 +703,8 @@ impl Query<Platform> for CallbacksOf {
             last_attempts(row).for_each(|key| rows.want::<Attempt>(&key));
         }
         let older = found.last().filter(|_| more).map(|last| last.id);
-        let told: Result<Vec<_>, Stop> = found.into_iter().map(|row| ToldCallback::of(rows, row)).collect();
-        Ok((told?, older))
+        let shown: Result<Vec<_>, Stop> = found.into_iter().map(|row| ShownCallback::of(rows, row)).collect();
+        Ok((shown?, older))
     }
 }
 
@@ -718,10 +718,10 @@ pub struct CallbackOf {
 }
 
 impl Query<Platform> for CallbackOf {
-    type Answer = Option<ToldCallback>;
+    type Answer = Option<ShownCallback>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let row = rows.find::<DeliveryRow>(&(self.delivery,))?.filter(|row| row.app == self.app);
-        row.map(|row| ToldCallback::of(rows, row)).transpose()
+        row.map(|row| ShownCallback::of(rows, row)).transpose()
     }
 }
 

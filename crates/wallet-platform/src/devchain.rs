@@ -114,7 +114,7 @@ const MOST_BLOCKS: u64 = 1000;
 const MOST_INPUTS: usize = 1000;
 
 /// A line of a purse.
-struct Held<'a> {
+struct ClaimSlot<'a> {
     units: Units,
     txid: &'a str,
     vout: u32,
@@ -131,11 +131,11 @@ fn amount(units: Units) -> Result<Amount<'static>, Halt> {
 
 impl DevPurse {
     /// What it can spend, the largest first.
-    fn spendable(&self) -> impl Iterator<Item = Held<'_>> {
+    fn spendable(&self) -> impl Iterator<Item = ClaimSlot<'_>> {
         self.coins.lines().filter_map(|line| {
             let mut parts = line.split(' ');
             let units = Units::new(parts.next()?.parse().ok()?);
-            Some(Held { units, txid: parts.next()?, vout: parts.next()?.parse().ok()? })
+            Some(ClaimSlot { units, txid: parts.next()?, vout: parts.next()?.parse().ok()? })
         })
     }
 

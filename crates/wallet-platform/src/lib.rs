@@ -43,8 +43,8 @@ pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
     DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries, NextDue,
-    PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, SignedCallback, StillToBeMade, Subject,
-    ToldCallback,
+    PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, ShownCallback, SignedCallback, StillToBeMade,
+    Subject,
 };
 pub use devchain::{
     DevBalance, DevBlock, DevBlockAt, DevBlockName, DevBlockOf, DevChain, DevCoin, DevIssue, DevMine,
@@ -65,8 +65,8 @@ pub use fomo::payments::{
 pub use fomo::records::{Records, RecordsPage};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use operators::{
-    Audit, AuditId, Audited, Audits, ByOperator, EnrolOperator, Failing, OperatorAct, ShownAudit, Troubled,
-    Unheard, Upcoming,
+    Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
+    ShownAudit, Undelivered, Upcoming,
 };
 pub use passwords::{
     AttemptLimit, Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof,

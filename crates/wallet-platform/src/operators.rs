@@ -147,7 +147,7 @@ impl Query<Platform> for Audits {
 
 /// A callback that its receiver has not heard, or not yet.
 #[derive(Debug, Clone)]
-pub struct Troubled {
+pub struct DeliverySummary {
     /// Where it stands.
     pub delivery: DeliveryRow,
     /// The name of the app that is told.
@@ -160,7 +160,7 @@ pub struct Troubled {
     pub may_be_sent_again: bool,
 }
 
-fn troubled(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<Troubled>, Stop> {
+fn summaries(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<DeliverySummary>, Stop> {
     let deliveries = rows.list(list)?;
     for row in &deliveries {
         row.want(rows);
@@ -169,7 +169,7 @@ fn troubled(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<Troubled>, Stop>
     let mut found = Vec::new();
     for row in deliveries {
         let subject = row.about(rows)?;
-        found.push(Troubled {
+        found.push(DeliverySummary {
             delivery: row.clone(),
             app: subject.app_name().to_owned(),
             about: subject.reference().to_owned(),
@@ -188,11 +188,11 @@ pub struct Failing {
 }
 
 impl Query<Platform> for Failing {
-    type Answer = Vec<Troubled>;
+    type Answer = Vec<DeliverySummary>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let waiting =
-            troubled(rows, waiting().only(DeliveryRow::attempts.above(0).always()).limit(self.limit))?;
-        Ok(waiting.into_iter().map(|one| Troubled { may_be_sent_again: false, ..one }).collect())
+            summaries(rows, waiting().only(DeliveryRow::attempts.above(0).always()).limit(self.limit))?;
+        Ok(waiting.into_iter().map(|one| DeliverySummary { may_be_sent_again: false, ..one }).collect())
     }
 }
 
@@ -204,23 +204,23 @@ pub struct Upcoming {
 }
 
 impl Query<Platform> for Upcoming {
-    type Answer = Vec<Troubled>;
+    type Answer = Vec<DeliverySummary>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        troubled(rows, waiting().limit(self.limit))
+        summaries(rows, waiting().limit(self.limit))
     }
 }
 
 /// Callbacks that were given up, the newest first.
 #[derive(Debug)]
-pub struct Unheard {
+pub struct Undelivered {
     /// How many at most.
     pub limit: u64,
 }
 
-impl Query<Platform> for Unheard {
-    type Answer = Vec<Troubled>;
+impl Query<Platform> for Undelivered {
+    type Answer = Vec<DeliverySummary>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let exhausted = DeliveryRow::state.is(DeliveryState::Exhausted).always();
-        troubled(rows, List::new().only(exhausted).descending(DeliveryRow::id).limit(self.limit))
+        summaries(rows, List::new().only(exhausted).descending(DeliveryRow::id).limit(self.limit))
     }
 }

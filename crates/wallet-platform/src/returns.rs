@@ -71,8 +71,9 @@ pub fn after_payment(
     transfer_id: &str,
     status: &str,
 ) -> String {
-    let told = [("state", state), ("trade_id", trade_id), ("transfer_id", transfer_id), ("status", status)];
-    link::append_query(&browser_address(redirect_uri), &form::query(&told))
+    let parameters =
+        [("state", state), ("trade_id", trade_id), ("transfer_id", transfer_id), ("status", status)];
+    link::append_query(&browser_address(redirect_uri), &form::query(&parameters))
 }
 
 /// Whether a character shows nothing, or changes how its neighbours show.

@@ -43,7 +43,7 @@ impl Shared {
     /// Waits until what a change of the chain brings about is done, callbacks included.
     pub(crate) async fn settle(&self) {
         let until = Instant::now() + Duration::from_secs(10);
-        if let Err(error) = self.server.settle(until).await {
+        if let Err(error) = self.server.drain(until).await {
             tracing::warn!(%error, "the chain was changed, and what comes of it is still to be done");
         }
     }

@@ -19,12 +19,12 @@ use wallet_crypto::{KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
 /// How somebody signs in and pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum PayWith {
     Fomo,
     Vas(Profile),
 }
 
-impl Way {
+impl PayWith {
     pub(crate) const ALL: [Self; 3] = [Self::Fomo, Self::Vas(Profile::Vas), Self::Vas(Profile::Lafi)];
 
     pub(crate) fn id(self) -> &'static str {
@@ -74,7 +74,7 @@ const COIN: (CoinId, &str) = (CoinId::new(5), "usdt");
 /// Who is signed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Customer {
-    pub(crate) way: Way,
+    pub(crate) way: PayWith,
     pub(crate) name: String,
     /// The wallet's own id of the user. What was bought belongs to it, in whichever browser.
     id: String,
@@ -107,7 +107,7 @@ pub(crate) struct Bought {
     /// Whose, by the wallet's own id.
     customer: String,
     pub(crate) item: Item,
-    pub(crate) way: Way,
+    pub(crate) way: PayWith,
     at: UnixTime,
     pub(crate) unit: String,
     pub(crate) state: State,
@@ -402,7 +402,7 @@ impl<T: Transport + Clone> Merchant<T> {
         self.log("POST oauth2/authorize/token: the code became tokens");
         let user = self.app.user_info(&tokens.access_token).await?;
         let (id, token) = (user.user_id.to_string(), Some(tokens.access_token));
-        self.welcome(visitor.to_owned(), Customer { way: Way::Fomo, name: user.name, id, token });
+        self.welcome(visitor.to_owned(), Customer { way: PayWith::Fomo, name: user.name, id, token });
         Ok(())
     }
 
@@ -440,7 +440,7 @@ impl<T: Transport + Clone> Merchant<T> {
         let info = side.client.aid_info(open_code).await?;
         self.log(format!("GET aidInfo: the openCode is {}'s", info.aid.as_str()));
         let name = info.aid.as_str().to_owned();
-        self.welcome(visitor, Customer { way: Way::Vas(profile), id: name.clone(), name, token: None });
+        self.welcome(visitor, Customer { way: PayWith::Vas(profile), id: name.clone(), name, token: None });
         Ok(())
     }
 
@@ -470,7 +470,7 @@ impl<T: Transport + Clone> Merchant<T> {
             until: None,
         };
         match customer.way {
-            Way::Fomo => {
+            PayWith::Fomo => {
                 let token = customer.token.as_ref().ok_or(SIGN_IN)?;
                 let server_uri =
                     ServerUri::new(format!("{}/shop/callback/fomo", self.url)).map_err(|_| NO_ADDRESS)?;
@@ -487,7 +487,7 @@ impl<T: Transport + Clone> Merchant<T> {
                 bought.until = Some((self.now)() + lifetimes::UNCONFIRMED_PAYMENT);
                 bought.wallet = format!("/wallet?transfer_id={transfer}&trade_id={id}");
             }
-            Way::Vas(profile) => {
+            PayWith::Vas(profile) => {
                 let side = self.side(profile).ok_or(NO_WALLET)?;
                 let order = Order {
                     order_id: id.clone().into(),
@@ -675,7 +675,7 @@ mod tests {
     use super::*;
 
     fn customer(id: usize) -> Customer {
-        Customer { way: Way::Fomo, name: String::new(), id: id.to_string(), token: None }
+        Customer { way: PayWith::Fomo, name: String::new(), id: id.to_string(), token: None }
     }
 
     fn buy(kept: &mut Kept, id: &str, of: usize, state: State, at: i64) {
@@ -683,7 +683,7 @@ mod tests {
             id: id.to_owned(),
             customer: of.to_string(),
             item: ITEMS[0],
-            way: Way::Fomo,
+            way: PayWith::Fomo,
             at: UnixTime::from_secs(at),
             unit: String::new(),
             state,

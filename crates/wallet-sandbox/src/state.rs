@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use wallet_core::Lang;
-use wallet_server::{ChainError, Notification, Notifier, Server, Settled, Store};
+use wallet_server::{ChainError, Drained, Notification, Notifier, Server, Store};
 use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
@@ -157,7 +157,7 @@ pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced,
         result.map(|quiet| Advanced {
             now_ms: shared.clock.now().millis(),
             attempted: shared.server.callbacks().attempts() - before,
-            not_attempted: quiet == Settled::TimeUp,
+            not_attempted: quiet == Drained::TimeUp,
         })
     });
     match moved.await {
@@ -170,22 +170,22 @@ async fn move_to(
     shared: &Shared,
     target: wallet_core::UnixTime,
     until: Instant,
-) -> Result<Settled, ChainError> {
+) -> Result<Drained, ChainError> {
     loop {
-        if shared.server.settle(until).await? == Settled::TimeUp {
-            return Ok(Settled::TimeUp);
+        if shared.server.drain(until).await? == Drained::TimeUp {
+            return Ok(Drained::TimeUp);
         }
         match shared.server.next_event().await? {
             Some(next) if next <= target => {
                 if Instant::now() >= until {
-                    return Ok(Settled::TimeUp);
+                    return Ok(Drained::TimeUp);
                 }
                 shared.clock.stand_at(next);
             }
             _ => {
                 shared.clock.stand_at(target);
                 // What is judged by the time alone, such as a payment that has been missing for long.
-                return shared.server.settle(until).await;
+                return shared.server.drain(until).await;
             }
         }
     }

@@ -87,9 +87,9 @@ impl std::fmt::Debug for Callbacks {
 
 /// What [`Callbacks::settle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum Drained {
     /// Nothing is due and nothing is under way.
-    Quiet,
+    Idle,
     /// The time was up before.
     TimeUp,
 }
@@ -224,7 +224,7 @@ impl Callbacks {
         };
         let count = claimed.len();
         for one in claimed {
-            let held = Held::new(&self.inner, one.app);
+            let held = ClaimSlot::new(&self.inner, one.app);
             tokio::spawn(async move { held.inner.attempt(one).await });
         }
         Ok(count)
@@ -250,12 +250,12 @@ impl Callbacks {
     ///
     /// # Errors
     /// The store's.
-    pub async fn settle(&self, until: Instant) -> Result<Settled, Failure> {
+    pub async fn drain(&self, until: Instant) -> Result<Drained, Failure> {
         loop {
             let ended = self.inner.ended.notified();
             let begun = self.dispatch().await?;
             if begun == 0 && self.inner.claimed().is_empty() {
-                return Ok(Settled::Quiet);
+                return Ok(Drained::Idle);
             }
             if begun > 0 {
                 continue;
@@ -266,26 +266,26 @@ impl Callbacks {
                 () = tokio::time::sleep(nap) => {}
             }
             if Instant::now() >= until {
-                return Ok(Settled::TimeUp);
+                return Ok(Drained::TimeUp);
             }
         }
     }
 }
 
 /// One claimed delivery of an app, given back however its attempt ends.
-struct Held {
+struct ClaimSlot {
     inner: Arc<Inner>,
     app: ReceiverId,
 }
 
-impl Held {
+impl ClaimSlot {
     fn new(inner: &Arc<Inner>, app: ReceiverId) -> Self {
         *inner.claimed().entry(app).or_default() += 1;
         Self { inner: inner.clone(), app }
     }
 }
 
-impl Drop for Held {
+impl Drop for ClaimSlot {
     fn drop(&mut self) {
         self.inner.release(self.app);
     }

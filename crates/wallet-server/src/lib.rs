@@ -40,7 +40,7 @@ mod vas;
 mod watch;
 mod wire;
 
-pub use callbacks::{Callbacks, Settled};
+pub use callbacks::{Callbacks, Drained};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
 pub use context::{Answered, Answering, Context, Protocol};
 pub use data::DataDirectory;

@@ -8,7 +8,7 @@ use wallet_core::UnixTime;
 use wallet_crypto::{DEFAULT_BITS, Passwords, PrivateKey};
 use wallet_platform::{Decision, Failure, NextDue};
 
-use crate::callbacks::{Callbacks, Settled};
+use crate::callbacks::{Callbacks, Drained};
 use crate::chain::ChainError;
 use crate::context::{Context, Protocol};
 use crate::metrics::Metrics;
@@ -66,14 +66,14 @@ impl Server {
     ///
     /// # Errors
     /// The store's or the chain's, in words.
-    pub async fn settle(&self, until: Instant) -> Result<Settled, ChainError> {
+    pub async fn drain(&self, until: Instant) -> Result<Drained, ChainError> {
         loop {
-            let moved = self.inner.watcher.settle().await?;
-            if self.inner.callbacks.settle(until).await? == Settled::TimeUp {
-                return Ok(Settled::TimeUp);
+            let moved = self.inner.watcher.catch_up().await?;
+            if self.inner.callbacks.drain(until).await? == Drained::TimeUp {
+                return Ok(Drained::TimeUp);
             }
             if !moved {
-                return Ok(Settled::Quiet);
+                return Ok(Drained::Idle);
             }
         }
     }

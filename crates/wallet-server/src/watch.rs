@@ -82,7 +82,7 @@ impl Watcher {
 
     /// What the chain has of a transaction right now; none when it does not say so soon: whoever submits one need not wait
     /// for a node.
-    pub(crate) async fn glance(&self, txid: &str) -> Option<Option<Transaction>> {
+    pub(crate) async fn look_up_now(&self, txid: &str) -> Option<Option<Transaction>> {
         if txid.len() != 64 || from_hex(txid).is_none() {
             return None; // it is refused
         }
@@ -93,7 +93,7 @@ impl Watcher {
     /// The transaction of an order that waits, if the chain has never shown it, and says now that it has none.
     pub async fn missing(&self, order: &VasOrder) -> Option<String> {
         let txid = order.txid.as_ref().filter(|_| order.state == OrderState::Submitted && !order.known)?;
-        self.glance(txid).await?.is_none().then(|| txid.clone())
+        self.look_up_now(txid).await?.is_none().then(|| txid.clone())
     }
 
     /// Says that a payment was submitted.
@@ -158,7 +158,7 @@ impl Watcher {
     ///
     /// # Errors
     /// The chain's, or the store's.
-    pub async fn settle(&self) -> Result<bool, ChainError> {
+    pub async fn catch_up(&self) -> Result<bool, ChainError> {
         let mut moved = false;
         self.inner.stirred.store(true, Ordering::Release);
         while self.inner.chain.tick().await? {

@@ -32,12 +32,12 @@ impl Source {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    pub(crate) fn fault(&self, span: Range<usize>, message: String, help: Option<String>) -> Fault {
+    pub(crate) fn fault(&self, span: Range<usize>, message: String, help: Option<String>) -> Diagnostic {
         let (line, column) = self.place(span.start);
         let source_line = self.text.lines().nth(line - 1).unwrap_or("").to_owned();
         let on_this_line = source_line.chars().count().saturating_sub(column - 1).max(1);
         let width = self.text.get(span).map_or(1, |text| text.chars().take_while(|c| *c != '\n').count());
-        Fault {
+        Diagnostic {
             file: self.name.clone(),
             line,
             column,
@@ -53,7 +53,7 @@ impl Source {
 /// place marked, and a suggestion where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct Diagnostic {
     /// The file's name as it was given to [`Source::new`].
     pub file: String,
     /// The line, from 1.
@@ -68,7 +68,7 @@ pub struct Fault {
     width: usize,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A long field line would bury the message: show the part around the place.
         const SHOWN: usize = 100;
@@ -91,7 +91,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Diagnostic {}
 
 /// The candidate nearest to `name`, when one is near enough to be what was meant.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

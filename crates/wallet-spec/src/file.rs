@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use crate::fault::{Fault, Source, nearest};
+use crate::fault::{Diagnostic, Source, nearest};
 
 /// Owns the texts and parts of the specs that are read into it.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Arena {
 pub(crate) struct File<'s> {
     pub(crate) arena: &'s Arena,
     source: &'s Source,
-    faults: RefCell<Vec<Fault>>,
+    faults: RefCell<Vec<Diagnostic>>,
     /// Where the texts stand in the file, by their addresses: each text that is read is a copy of its own in the arena.
     places: RefCell<HashMap<*const u8, Range<usize>>>,
     /// The keys that were asked for, each after the kind of table that has it.
@@ -98,7 +98,7 @@ impl<'s> File<'s> {
     }
 
     /// The faults, in the order of their places, and the keys.
-    pub(crate) fn into_parts(self) -> (Vec<Fault>, BTreeSet<(&'static str, &'static str)>) {
+    pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, BTreeSet<(&'static str, &'static str)>) {
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| (fault.line, fault.column));
         faults.dedup();

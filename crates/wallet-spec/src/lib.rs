@@ -38,7 +38,7 @@ mod table;
 mod writer;
 
 #[cfg(feature = "read")]
-pub use fault::{Fault, Source};
+pub use fault::{Diagnostic, Source};
 #[cfg(feature = "read")]
 pub use file::Arena;
 pub use model::*;

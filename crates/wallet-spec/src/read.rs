@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use toml::de::DeTable;
 
 use crate::check;
-use crate::fault::{Fault, Source};
+use crate::fault::{Diagnostic, Source};
 use crate::file::{Arena, File};
 use crate::model::*;
 use crate::names::{self, pascal};
@@ -14,7 +14,7 @@ use crate::table::Table;
 impl<'s> Spec<'s> {
     /// Reads a spec and, when given, the rules it refers to. What could be read is returned beside all faults; the spec
     /// may be relied on only when there are none. Everything that is read lives in `arena`.
-    pub fn read(arena: &'s Arena, source: &'s Source, rules: Option<&'s Source>) -> (Self, Vec<Fault>) {
+    pub fn read(arena: &'s Arena, source: &'s Source, rules: Option<&'s Source>) -> (Self, Vec<Diagnostic>) {
         let (spec, faults, _) = read(arena, source, rules);
         (spec, faults)
     }
@@ -32,7 +32,7 @@ fn read<'s>(
     arena: &'s Arena,
     source: &'s Source,
     rules: Option<&'s Source>,
-) -> (Spec<'s>, Vec<Fault>, BTreeSet<(&'static str, &'static str)>) {
+) -> (Spec<'s>, Vec<Diagnostic>, BTreeSet<(&'static str, &'static str)>) {
     let (mut faults, mut keys) = (Vec::new(), BTreeSet::new());
     let rules = rules.map(|rules| {
         let file = File::new(arena, rules);

@@ -80,7 +80,7 @@ struct Inner<S: Schema> {
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     settings: Option<WriterSettings>,
-    /// Held as long as the store lives: one process a database.
+    /// ClaimSlot as long as the store lives: one process a database.
     _lock: Option<File>,
 }
 

@@ -12,7 +12,7 @@ use crate::coins::Coin;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, Source, Subject};
 use crate::fomo::apps::{App, AppId, AppKeys};
 use crate::fomo::events::EventKind;
-use crate::fomo::payments::{Transfer, tell};
+use crate::fomo::payments::{Transfer, record_event};
 use crate::fomo::wire::cut_amount;
 use crate::money::TransferSeq;
 use crate::refusal::{Stop, damaged};
@@ -73,7 +73,7 @@ impl Source for PaymentResult {
         out: &mut Changes,
         row: &DeliveryRow,
     ) -> Result<(), Stop> {
-        tell(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, TransferSeq(row.subject))
+        record_event(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, TransferSeq(row.subject))
     }
 }
 

@@ -102,7 +102,7 @@ impl Transfer {
 }
 
 /// Tells an app's feed something.
-pub(crate) fn tell(
+pub(crate) fn record_event(
     rows: &Rows,
     cx: &Context<'_>,
     out: &mut Changes,
@@ -137,14 +137,19 @@ fn fee(app: &App, direction: Direction, amount: Units) -> Result<Units, Halt> {
 }
 
 /// Moves a transfer's money and writes its callback in the same commit.
-fn settle(rows: &Rows, cx: &Context<'_>, out: &mut Changes, transfer: &Transfer) -> Result<DeliveryId, Stop> {
+fn complete(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    transfer: &Transfer,
+) -> Result<DeliveryId, Stop> {
     rows.want::<Feed>(&(transfer.app,));
     let (from, to, coin) = (transfer.payer, transfer.payee, transfer.coin);
     let (amount, cut, id) = (transfer.amount, transfer.cut, Some(transfer.id));
     Movement { from, to, coin, amount, cut, transfer: id }.apply(rows, cx, out)?;
     let delivery =
         deliveries::begin(cx, out, CallbackKind::PaymentResult, transfer.id.0, transfer.app.into());
-    tell(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)?;
+    record_event(rows, cx, out, transfer.app, EventKind::Paid, transfer.id)?;
     Ok(delivery)
 }
 
@@ -208,7 +213,7 @@ impl Command<Platform> for PrePay {
             updated_at: cx.now,
             delivery: None,
         });
-        tell(rows, cx, out, app.id, EventKind::Created, id)?;
+        record_event(rows, cx, out, app.id, EventKind::Created, id)?;
         Ok(id)
     }
 }
@@ -264,7 +269,7 @@ impl Command<Platform> for ConfirmPay {
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // Decided before anything is written: what a refusal leaves in `out` would be kept.
         let before = out.mark();
-        match settle(rows, cx, out, &done) {
+        match complete(rows, cx, out, &done) {
             Ok(delivery) => done.delivery = Some(delivery),
             Err(stop) => {
                 out.undo_since(before);
@@ -338,7 +343,7 @@ impl Command<Platform> for PayUser {
             delivery: None,
         };
         let before = out.mark();
-        match settle(rows, cx, out, &transfer) {
+        match complete(rows, cx, out, &transfer) {
             Ok(delivery) => transfer.delivery = Some(delivery),
             Err(stop) => {
                 out.undo_since(before);
@@ -549,12 +554,12 @@ impl Query<Platform> for AppEvents {
         for event in &events {
             rows.want::<Transfer>(&(event.transfer,));
         }
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         for event in events.into_iter().rev() {
             if let Some(transfer) = rows.find::<Transfer>(&(event.transfer,))? {
-                told.push((event.clone(), transfer.clone()));
+                found.push((event.clone(), transfer.clone()));
             }
         }
-        Ok(told)
+        Ok(found)
     }
 }

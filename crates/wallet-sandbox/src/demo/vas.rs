@@ -40,7 +40,7 @@ impl Telling<'_> {
         match code.to_terminal(columns) {
             Ok(drawn) => self.say(&drawn),
             Err(TooNarrow { needs }) => {
-                let told = match self.lang {
+                let text = match self.lang {
                     Lang::Zh => format!("终端需要 {needs} 列；`wallop qr '链接' --svg code.svg` 可生成图片"),
                     Lang::En => {
                         format!(
@@ -48,7 +48,7 @@ impl Telling<'_> {
                         )
                     }
                 };
-                self.fact("二维码", "QR code", told);
+                self.fact("二维码", "QR code", text);
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use wallet_platform::{
     DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction, Failure,
 };
 use wallet_server::Store;
-use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
+use wallet_server::pages::{SubmittedForm, View, failure, page as render, problem, see_other};
 
 use super::shown_time;
 use crate::state::Shared;
@@ -96,7 +96,7 @@ fn not_changed(view: &View, why: &str) -> Response {
 }
 
 /// Makes blocks, or takes some back and makes another branch.
-pub(crate) async fn change(State(shared): State<Shared>, view: View, posted: Posted) -> Response {
+pub(crate) async fn change(State(shared): State<Shared>, view: View, posted: SubmittedForm) -> Response {
     let view = view.at("/chain");
     let number = |name: &str| posted.text(name).parse::<u64>().ok();
     let changed = match (number("mine"), number("reorg")) {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use wallet_platform::Upcoming;
 use wallet_server::ChainError;
-use wallet_server::pages::{Posted, View, failure, page as render, problem, see_other};
+use wallet_server::pages::{SubmittedForm, View, failure, page as render, problem, see_other};
 use wallet_store::Clock as _;
 
 use super::shown_time;
@@ -30,7 +30,7 @@ struct Event {
 }
 
 /// How many events are told.
-const TOLD: u64 = 10;
+const SHOWN_AT_ONCE: u64 = 10;
 
 /// What is known of what comes: a block, and callbacks.
 async fn upcoming(shared: &Shared, view: &View) -> Result<Vec<Event>, ChainError> {
@@ -38,10 +38,10 @@ async fn upcoming(shared: &Shared, view: &View) -> Result<Vec<Event>, ChainError
     if let Some(at) = shared.server.watcher().next().await? {
         events.push((at, view.say("区块", "a block").to_owned()));
     }
-    for told in shared.store.view(Upcoming { limit: TOLD }).await? {
-        let (callback, attempt) = (view.say("回调", "a callback of"), told.delivery.attempts + 1);
-        let what = format!("{callback} {}: {} ({attempt})", told.app, told.about);
-        events.push((told.delivery.next_at, what));
+    for due in shared.store.view(Upcoming { limit: SHOWN_AT_ONCE }).await? {
+        let (callback, attempt) = (view.say("回调", "a callback of"), due.delivery.attempts + 1);
+        let what = format!("{callback} {}: {} ({attempt})", due.app, due.about);
+        events.push((due.delivery.next_at, what));
     }
     events.sort_by_key(|(at, _)| *at);
     Ok(events.into_iter().map(|(at, what)| Event { at: shown_time(at), what }).collect())
@@ -73,7 +73,7 @@ pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
 }
 
 /// Moves the clock and shows it again.
-pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Posted) -> Response {
+pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: SubmittedForm) -> Response {
     let view = view.at("/clock");
     match posted.text("advance").parse() {
         Ok(seconds) => match move_clock(shared, seconds).await {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use wallet_core::{CallbackMeta, Caller, EndpointMeta, PlatformMeta, acknowledges, form};
-use wallet_server::pages::{Asked, View, code_page, page as render};
+use wallet_server::pages::{Params, View, code_page, page as render};
 use wallet_server::platforms;
 
 use super::{Pages, shown_time};
@@ -44,7 +44,7 @@ fn called(path: &str) -> Option<(&'static PlatformMeta, &'static EndpointMeta)> 
 }
 
 /// The callback that the shop heard: the profiles' addresses carry theirs. What they return to after a login is none.
-fn told(path: &str) -> Option<&'static CallbackMeta> {
+fn received(path: &str) -> Option<&'static CallbackMeta> {
     let of = path.strip_prefix(CALLBACKS).filter(|of| !of.ends_with("/login"))?;
     let platform = platforms().find(|platform| {
         let profiles = platform.profiles.iter().map(|profile| profile.id);
@@ -55,7 +55,7 @@ fn told(path: &str) -> Option<&'static CallbackMeta> {
 
 /// The callback that it is, if it is one.
 fn callback(exchange: &Exchange) -> Option<&'static CallbackMeta> {
-    exchange.sent.as_ref().map(|(callback, _)| *callback).or_else(|| told(&exchange.path))
+    exchange.sent.as_ref().map(|(callback, _)| *callback).or_else(|| received(&exchange.path))
 }
 
 fn mood(exchange: &Exchange) -> &'static str {
@@ -281,7 +281,7 @@ pub(super) fn seen(pages: &Pages, view: &View, show: Show, from: usize, count: u
 pub(crate) async fn page(
     State(pages): State<Pages>,
     view: View,
-    Asked(Wanted { show, from }): Asked<Wanted>,
+    Params(Wanted { show, from }): Params<Wanted>,
 ) -> Response {
     let mut seen = seen(&pages, &view, show, from, SHOWN + 1); // one more tells whether there are older ones
     let more = seen.len() > SHOWN;
@@ -292,7 +292,7 @@ pub(crate) async fn page(
 pub(crate) async fn live(
     State(pages): State<Pages>,
     view: View,
-    Asked(Wanted { show, .. }): Asked<Wanted>,
+    Params(Wanted { show, .. }): Params<Wanted>,
 ) -> Response {
     render(&SeenList { view: &view, seen: seen(&pages, &view, show, 0, SHOWN) })
 }

@@ -10,7 +10,7 @@ use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::{VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure};
-use wallet_server::pages::{Asked, View, in_words, page as render};
+use wallet_server::pages::{Params, View, in_words, page as render};
 
 use super::wallet::cannot_be_paid;
 use super::{Pages, sentence};
@@ -188,7 +188,7 @@ async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, St
     })
 }
 
-pub(crate) async fn page(State(pages): State<Pages>, view: View, Asked(asked): Asked<Wanted>) -> Response {
+pub(crate) async fn page(State(pages): State<Pages>, view: View, Params(asked): Params<Wanted>) -> Response {
     let text = asked.text.trim();
     let layers = if text.is_empty() { None } else { Some(take_apart(&pages, &view, text).await) };
     render(&LinkPage { view: &view, text, layers })

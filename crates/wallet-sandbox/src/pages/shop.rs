@@ -11,10 +11,10 @@ use wallet_api::vas::Profile;
 use wallet_client::QrCode;
 use wallet_core::Lang;
 use wallet_server::body;
-use wallet_server::pages::{Asked, Posted, View, cookie_of, page as render, problem, see_other};
+use wallet_server::pages::{Params, SubmittedForm, View, cookie_of, page as render, problem, see_other};
 
 use super::{Pages, shown_time};
-use crate::merchant::{Bought, Customer, ITEMS, Item, State as OrderState, Way};
+use crate::merchant::{Bought, Customer, ITEMS, Item, PayWith, State as OrderState};
 use crate::recorder::not_read;
 
 const COOKIE: &str = "shop_visitor";
@@ -69,7 +69,7 @@ impl Shown {
     }
 
     fn may_be_refunded(&self) -> bool {
-        self.order.way == Way::Fomo && self.order.state == OrderState::Paid
+        self.order.way == PayWith::Fomo && self.order.state == OrderState::Paid
     }
 
     fn is_expired(&self) -> bool {
@@ -90,7 +90,7 @@ impl Shown {
 struct ShopPage<'a> {
     view: &'a View,
     customer: Option<Customer>,
-    ways: [Way; 3],
+    ways: [PayWith; 3],
     items: [Item; 3],
     unit: &'static str,
     orders: Vec<Shown>,
@@ -101,7 +101,7 @@ pub(crate) async fn page(State(pages): State<Pages>, view: View, headers: Header
     let visitor = visitor(&headers);
     let customer = pages.merchant.customer(visitor);
     let unit = match customer.as_ref().map(|customer| customer.way) {
-        Some(Way::Vas(profile)) => profile.asset(),
+        Some(PayWith::Vas(profile)) => profile.asset(),
         _ => "usdt",
     };
     for order in pages.merchant.orders(visitor) {
@@ -109,7 +109,7 @@ pub(crate) async fn page(State(pages): State<Pages>, view: View, headers: Header
     }
     let orders = pages.merchant.orders(visitor).into_iter().map(|order| Shown::of(&view, order)).collect();
     let lines = pages.merchant.lines().into_iter().map(|line| (shown_time(line.at), line.text)).collect();
-    render(&ShopPage { view: &view, customer, ways: Way::ALL, items: ITEMS, unit, orders, lines })
+    render(&ShopPage { view: &view, customer, ways: PayWith::ALL, items: ITEMS, unit, orders, lines })
 }
 
 #[derive(Template)]
@@ -138,7 +138,7 @@ pub(crate) async fn sign_in(
     Path(way): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(way) = Way::of(&way) else {
+    let Some(way) = PayWith::of(&way) else {
         let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
         return not_served(&view, StatusCode::NOT_FOUND, why);
     };
@@ -146,8 +146,8 @@ pub(crate) async fn sign_in(
     pages.merchant.leave(visitor(&headers));
     let visitor = pages.merchant.random();
     let response = match way {
-        Way::Fomo => see_other(&pages.merchant.fomo_login(&visitor)),
-        Way::Vas(profile) => match pages.merchant.vas_login(&visitor, profile) {
+        PayWith::Fomo => see_other(&pages.merchant.fomo_login(&visitor)),
+        PayWith::Vas(profile) => match pages.merchant.vas_login(&visitor, profile) {
             None => stopped(&view, view.say("无法生成链接。", "No link could be made.")),
             Some(text) => render(&CodePage {
                 view: &view,
@@ -182,7 +182,7 @@ pub(crate) struct Back {
 pub(crate) async fn back(
     State(pages): State<Pages>,
     view: View,
-    Asked(back): Asked<Back>,
+    Params(back): Params<Back>,
     headers: HeaderMap,
 ) -> Response {
     let visitor = visitor(&headers);
@@ -213,7 +213,11 @@ pub(crate) async fn back(
     }
 }
 
-pub(crate) async fn leave(State(pages): State<Pages>, headers: HeaderMap, _posted: Posted) -> Response {
+pub(crate) async fn leave(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    _posted: SubmittedForm,
+) -> Response {
     pages.merchant.leave(visitor(&headers));
     see_other("/shop")
 }
@@ -222,7 +226,7 @@ pub(crate) async fn buy(
     State(pages): State<Pages>,
     view: View,
     headers: HeaderMap,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let (view, visitor) = (view.at("/shop"), visitor(&headers));
     match pages.merchant.sell(visitor, posted.text("item")).await {
@@ -274,7 +278,7 @@ pub(crate) async fn order(
     State(pages): State<Pages>,
     view: View,
     Path(id): Path<String>,
-    Asked(asked): Asked<Returning>,
+    Params(asked): Params<Returning>,
     headers: HeaderMap,
 ) -> Response {
     match own_order(&pages, &headers, &id).await {
@@ -291,7 +295,7 @@ pub(crate) async fn order_live(
     State(pages): State<Pages>,
     view: View,
     Path(id): Path<String>,
-    Asked(asked): Asked<Returning>,
+    Params(asked): Params<Returning>,
     headers: HeaderMap,
 ) -> Response {
     match own_order(&pages, &headers, &id).await {
@@ -308,7 +312,7 @@ pub(crate) async fn refund(
     view: View,
     Path(id): Path<String>,
     headers: HeaderMap,
-    _posted: Posted,
+    _posted: SubmittedForm,
 ) -> Response {
     let (view, visitor) = (view.at("/shop"), visitor(&headers));
     match pages.merchant.refund(visitor, &id).await {
@@ -332,8 +336,8 @@ pub(crate) async fn fomo_callback(State(pages): State<Pages>, request: Request) 
 }
 
 fn profile(id: &str) -> Option<Profile> {
-    match Way::of(id) {
-        Some(Way::Vas(profile)) => Some(profile),
+    match PayWith::of(id) {
+        Some(PayWith::Vas(profile)) => Some(profile),
         _ => None,
     }
 }

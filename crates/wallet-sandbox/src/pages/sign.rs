@@ -9,7 +9,7 @@ use wallet_core::form;
 use wallet_core::link::OutgoingLink;
 use wallet_crypto::{Portable, PublicKey};
 use wallet_explain::{Cause, Finding, SentLink, fomo, rsa};
-use wallet_server::pages::{Asked, Posted, View, in_words, page as render};
+use wallet_server::pages::{Params, SubmittedForm, View, in_words, page as render};
 
 use super::{Pages, sentence};
 
@@ -75,7 +75,7 @@ pub(crate) struct Wanted {
 }
 
 /// The forms. A pay link in the address is explained at once: nothing about it is secret.
-pub(crate) async fn page(State(pages): State<Pages>, view: View, Asked(asked): Asked<Wanted>) -> Response {
+pub(crate) async fn page(State(pages): State<Pages>, view: View, Params(asked): Params<Wanted>) -> Response {
     let Wanted { timestamp, sign, link, key } = asked;
     let rsa =
         if link.is_empty() { None } else { Some(explain(&pages, &view, link.trim(), key.trim()).await) };
@@ -83,7 +83,7 @@ pub(crate) async fn page(State(pages): State<Pages>, view: View, Asked(asked): A
 }
 
 /// `sign` of FOMO. The other language is at an address without the secret, which has to be typed again there.
-pub(crate) async fn explain_fomo(view: View, posted: Posted) -> Response {
+pub(crate) async fn explain_fomo(view: View, posted: SubmittedForm) -> Response {
     let (timestamp, sign) = (posted.text("timestamp").trim(), posted.text("sign").trim());
     let view = view.at(&format!("/sign?{}", form::query(&[("timestamp", timestamp), ("sign", sign)])));
     let explained = match posted.text("client_secret").trim() {
@@ -95,7 +95,7 @@ pub(crate) async fn explain_fomo(view: View, posted: Posted) -> Response {
 }
 
 /// The signature of a pay link; the app's own key is looked up where none is given.
-pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted: Posted) -> Response {
+pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted: SubmittedForm) -> Response {
     let (text, key) = (posted.text("link").trim(), posted.text("key").trim());
     let view = view.at(&format!("/sign?{}", form::query(&[("link", text), ("key", key)])));
     let explained = explain(&pages, &view, text, key).await;

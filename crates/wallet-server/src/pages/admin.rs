@@ -10,12 +10,14 @@ use wallet_api::fomo::Fomo;
 use wallet_api::vas::Vas;
 use wallet_core::{Platform as _, QuantityMeta};
 use wallet_platform::{
-    ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DueDeliveries, Failing, NextDue, OperatorAct,
-    PendingApplications, PricesNow, ReviewVas, SendAgain, Troubled, Unheard, VasAppId,
+    ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DeliverySummary, DueDeliveries, Failing,
+    NextDue, OperatorAct, PendingApplications, PricesNow, ReviewVas, SendAgain, Undelivered, VasAppId,
 };
 
 use super::docs::inline;
-use super::{OrPage as _, Page, Posted, SignedIn, View, page as render, problem, see_other, shown_time};
+use super::{
+    OrPage as _, Page, SignedIn, SubmittedForm, View, page as render, problem, see_other, shown_time,
+};
 use crate::server::Server;
 
 const HERE: &str = "/admin";
@@ -44,17 +46,17 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn of(view: &View, troubled: Troubled, waits: bool) -> Self {
+    fn of(view: &View, summaries: DeliverySummary, waits: bool) -> Self {
         Self {
-            delivery: troubled.delivery.id.0,
-            app: troubled.app,
-            about: troubled.about,
-            attempts: troubled.delivery.attempts,
-            why: (troubled.last)
-                .map(|attempt| attempt.in_words(troubled.delivery.callback, view.lang))
+            delivery: summaries.delivery.id.0,
+            app: summaries.app,
+            about: summaries.about,
+            attempts: summaries.delivery.attempts,
+            why: (summaries.last)
+                .map(|attempt| attempt.in_words(summaries.delivery.callback, view.lang))
                 .unwrap_or_default(),
-            next: waits.then(|| shown_time(troubled.delivery.next_at)),
-            may_be_sent_again: troubled.may_be_sent_again,
+            next: waits.then(|| shown_time(summaries.delivery.next_at)),
+            may_be_sent_again: summaries.may_be_sent_again,
         }
     }
 }
@@ -155,10 +157,11 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await.or_page(&view)?;
     let next = store.view(NextDue::default()).await.or_page(&view)?;
     let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
-    let receivers =
-        |all: Vec<Troubled>, waits| all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect();
+    let receivers = |all: Vec<DeliverySummary>, waits| {
+        all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect()
+    };
     let failing = store.view(Failing { limit: ROWS }).await.or_page(&view)?;
-    let unheard = store.view(Unheard { limit: ROWS }).await.or_page(&view)?;
+    let unheard = store.view(Undelivered { limit: ROWS }).await.or_page(&view)?;
     let prices = store.view(PricesNow).await.or_page(&view)?.into_iter().map(|price| {
         let worth = price.mean.map_or_else(|| "—".to_owned(), |mean| mean.as_str().to_owned());
         let pair = format!("{} / {}", price.profile.coin_type(), price.currency.as_str());
@@ -208,7 +211,7 @@ pub(crate) async fn review(
     State(server): State<Server>,
     view: View,
     Operator(SignedIn { session, .. }): Operator,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let view = view.at(HERE);
     let unknown = || not_done(&view, view.say("没有这个申请。", "There is no such application."));
@@ -237,7 +240,7 @@ pub(crate) async fn send_again(
     State(server): State<Server>,
     view: View,
     Operator(SignedIn { session, .. }): Operator,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let view = view.at(HERE);
     let not_again =

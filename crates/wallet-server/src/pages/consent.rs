@@ -9,7 +9,7 @@ use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, Failure, FindApp, after_consent, browser_address};
 
 use super::sign_in::sign_in_first;
-use super::{LeadsTo, Page, Posted, SignedIn, View, failure, page, problem, see_other};
+use super::{LeadsTo, Page, SignedIn, SubmittedForm, View, failure, page, problem, see_other};
 use crate::server::Server;
 
 #[derive(Template)]
@@ -158,7 +158,7 @@ pub(crate) async fn answer(
     State(server): State<Server>,
     view: View,
     SignedIn { session, .. }: SignedIn,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let asked = ConsentRequest::of(|name| posted.text(name).to_owned());
     asked.app(&server, &view).await?;
@@ -171,14 +171,14 @@ pub(crate) async fn answer(
         challenge: asked.challenge.clone(),
         seed: server.inner.store.vault().seed(),
     };
-    let told = match server.inner.store.submit(command).await {
+    let back = match server.inner.store.submit(command).await {
         Ok(code) => after_consent(&asked.redirect_uri, Some(code.text.expose()), &asked.state),
         Err(Failure::Refused(no)) if no.reason == Refusal::AccessDenied => {
             after_consent(&asked.redirect_uri, None, &asked.state)
         }
         Err(no) => return Err(failure(&view, &no)),
     };
-    Ok(see_other(&told))
+    Ok(see_other(&back))
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
 use wallet_core::{Acknowledgement, DeliveryState, UnixTime};
 use wallet_platform::{
-    AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, Failure, ReceiverId, SendAgain, ToldCallback,
+    AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, Failure, ReceiverId, SendAgain,
+    ShownCallback,
 };
 
 use super::apps::OwnApp;
 use super::{
-    Asked, OrPage as _, Page, Posted, SignedIn, View, failure, page as render, problem, see_other, shown_time,
+    OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page as render, problem, see_other,
+    shown_time,
 };
 use crate::server::Server;
 use crate::store::Store;
@@ -74,7 +76,7 @@ struct DeliveriesPage<'a> {
 const STEP: usize = 14;
 
 impl Shown {
-    fn of(view: &View, callback: &ToldCallback, now: UnixTime) -> Self {
+    fn of(view: &View, callback: &ShownCallback, now: UnixTime) -> Self {
         let (delivery, subject) = (&callback.delivery, &*callback.subject);
         let may_be_sent_again = callback.may_be_sent_again();
         let (state, mood) = match delivery.state {
@@ -136,7 +138,7 @@ pub(crate) async fn page(
     view: View,
     signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
-    Asked(Listed { show, before, sent }): Asked<Listed>,
+    Params(Listed { show, before, sent }): Params<Listed>,
 ) -> Page {
     let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
     let store = &server.inner.store;
@@ -170,7 +172,7 @@ pub(crate) async fn page(
 async fn never_heard(
     store: &Store,
     app: ReceiverId,
-    fits: impl Fn(&ToldCallback) -> bool,
+    fits: impl Fn(&ShownCallback) -> bool,
     limit: usize,
 ) -> Result<Vec<DeliveryId>, Failure> {
     let (mut found, mut before) = (Vec::new(), None);
@@ -293,7 +295,7 @@ enum Wanted {
 
 impl Wanted {
     /// An empty end of a span is open.
-    fn of(posted: &Posted) -> Option<Self> {
+    fn of(posted: &SubmittedForm) -> Option<Self> {
         let number = |name| posted.text(name).parse().map(DeliveryId).ok();
         if !posted.text("now").is_empty() {
             return number("now").map(Self::Now);
@@ -315,7 +317,7 @@ pub(crate) async fn send_again(
     view: View,
     signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let view = view.at(&format!("/apps/{platform}/{id}/deliveries"));
     let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
@@ -337,7 +339,7 @@ pub(crate) async fn send_again(
         }
         Some(Wanted::Span(from, to)) => {
             // A field of a form has no seconds: the whole minute of the end is meant.
-            let fits = |callback: &ToldCallback| {
+            let fits = |callback: &ShownCallback| {
                 let paid_at = callback.subject.paid_at();
                 paid_at >= from && paid_at.secs() / 60 <= to.secs() / 60
             };

@@ -1,7 +1,7 @@
 //! Pages, and what they all share: the language, the token of forms, the session, headers that keep pages to themselves.
 //!
 //! A page is an askama template over a [`View`]. Text stands where it is shown, in both languages:
-//! `{{ view.say("登录", "Sign in") }}`; so none can be missing. Forms are [`Posted`]: they carry the visitor's token, or they
+//! `{{ view.say("登录", "Sign in") }}`; so none can be missing. Forms are [`SubmittedForm`]: they carry the visitor's token, or they
 //! are refused. Everything works without JavaScript.
 
 mod admin;
@@ -38,13 +38,13 @@ use wallet_platform::fomo::answer;
 pub(crate) use consent::authorize as consent;
 pub use consent::consent_page;
 pub use docs::code_page;
-pub use posted::{Posted, PostedFile};
+pub use posted::{SubmittedFile, SubmittedForm};
 pub use settings::{Hint, NavItem, PageSettings};
 pub use sign_in::{SIGN_IN, sign_in_first};
-pub use view::{Asked, SESSION_COOKIE, SignedIn, View, cookie_of};
+pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
-use posted::{Fault, Told};
+use posted::{FormMessage, FormProblem};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// The server's own part of the navigation.

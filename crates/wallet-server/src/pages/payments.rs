@@ -15,7 +15,7 @@ use wallet_core::UnixTime;
 use wallet_platform::{AppPayment, Failure, OrderSeq, OrdersOf, PaymentsOf, StatementOf, VasOrder};
 
 use super::apps::OwnApp;
-use super::{Asked, OrPage as _, Page, SignedIn, View, page as render, shown_time};
+use super::{OrPage as _, Page, Params, SignedIn, View, page as render, shown_time};
 use crate::server::Server;
 
 /// How many events or orders of an app a page looks at.
@@ -60,8 +60,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn transfer(server: &Server, view: &View, told: &AppPayment, now: UnixTime) -> Self {
-        let (transfer, coin) = (&told.transfer, &told.coin);
+    fn transfer(server: &Server, view: &View, listed: &AppPayment, now: UnixTime) -> Self {
+        let (transfer, coin) = (&listed.transfer, &listed.coin);
         let (state, mood) = match transfer.status(now) {
             TransferStatus::Done => (view.say("已付款", "paid"), "ok"),
             TransferStatus::Waiting => (view.say("待付款", "waiting"), "warn"),
@@ -147,7 +147,7 @@ pub(crate) async fn page(
     view: View,
     signed_in: SignedIn,
     Path((platform, id)): Path<(String, String)>,
-    Asked(asked): Asked<Wanted>,
+    Params(asked): Params<Wanted>,
 ) -> Page {
     let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
     let before = asked.before.parse().ok();
@@ -155,10 +155,10 @@ pub(crate) async fn page(
     let (shown, older): (Vec<Shown>, _) = match &app {
         OwnApp::Fomo(app) => {
             let query = PaymentsOf { app: app.id, before, limit: LOOKED_AT };
-            let told = store.view(query).await.or_page(&view)?;
+            let listed = store.view(query).await.or_page(&view)?;
             let now = store.now();
-            let shown = told.payments.iter().map(|told| Shown::transfer(&server, &view, told, now));
-            (shown.collect(), told.older)
+            let shown = listed.payments.iter().map(|listed| Shown::transfer(&server, &view, listed, now));
+            (shown.collect(), listed.older)
         }
         OwnApp::Vas(app) => {
             let query = OrdersOf { app: app.id, before: before.map(OrderSeq), limit: LOOKED_AT };
@@ -249,9 +249,9 @@ async fn part(server: &Server, app: &OwnApp, from: Option<u64>) -> Result<Part, 
     match app {
         OwnApp::Fomo(app) => {
             let query = StatementOf { app: app.id, after: from.unwrap_or(0), limit: PART };
-            let told = store.view(query).await?;
-            let rows = told.payments.iter().map(|told| row(server, told)).collect();
-            Ok(Part { rows: with_head(&HEAD, rows), next: told.newer })
+            let listed = store.view(query).await?;
+            let rows = listed.payments.iter().map(|listed| row(server, listed)).collect();
+            Ok(Part { rows: with_head(&HEAD, rows), next: listed.newer })
         }
         OwnApp::Vas(app) => {
             let query = OrdersOf { app: app.id, before: from.map(OrderSeq), limit: PART };
@@ -274,8 +274,8 @@ fn order_row(order: &VasOrder) -> Vec<String> {
     ]
 }
 
-fn row(server: &Server, told: &AppPayment) -> Vec<String> {
-    let (transfer, coin) = (&told.transfer, &told.coin);
+fn row(server: &Server, listed: &AppPayment) -> Vec<String> {
+    let (transfer, coin) = (&listed.transfer, &listed.coin);
     let vault = server.inner.store.vault();
     vec![
         shown_time(transfer.updated_at),

@@ -17,16 +17,16 @@ use super::{View, problem};
 use crate::body;
 
 /// A form of one of these pages: it brought the visitor's token, and came from here.
-pub struct Posted(Vec<(String, String)>);
+pub struct SubmittedForm(Vec<(String, String)>);
 
-impl std::fmt::Debug for Posted {
+impl std::fmt::Debug for SubmittedForm {
     /// Names alone: a field may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl Posted {
+impl SubmittedForm {
     /// The text of a field; empty when it is not there.
     pub fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text)
@@ -68,7 +68,7 @@ async fn opened(request: Request, limit: usize) -> Result<(Parts, View, Vec<u8>)
     }
 }
 
-impl Posted {
+impl SubmittedForm {
     /// Why it counts for nothing, unless it brought the visitor's token and came from here.
     fn refused(&self, view: &View, headers: &HeaderMap) -> Option<Response> {
         let token = equal(self.text("csrf").as_bytes(), view.csrf.as_bytes());
@@ -88,7 +88,7 @@ impl Posted {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Posted {
+impl<S: Send + Sync> FromRequest<S> for SubmittedForm {
     type Rejection = Response;
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let (parts, view, bytes) = opened(request, FORM_BYTES).await?;
@@ -107,14 +107,14 @@ const FILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A form that brought a file along, in its field `file`.
 #[derive(Debug)]
-pub struct PostedFile {
+pub struct SubmittedFile {
     /// The form's other fields.
-    pub form: Posted,
+    pub form: SubmittedForm,
     /// The file's bytes; empty when there is none.
     pub file: Vec<u8>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for PostedFile {
+impl<S: Send + Sync> FromRequest<S> for SubmittedFile {
     type Rejection = Response;
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let (parts, view, bytes) = opened(request, FILE_BYTES).await?;
@@ -134,13 +134,13 @@ impl<S: Send + Sync> FromRequest<S> for PostedFile {
         if read != Some(Ok(())) {
             return Err(unreadable(&view));
         }
-        let form = Posted(fields);
+        let form = SubmittedForm(fields);
         form.refused(&view, &parts.headers).map_or(Ok(Self { form, file }), Err)
     }
 }
 
 /// What may be wrong with a form, by its name in the address of the form's page.
-pub(crate) struct Fault {
+pub(crate) struct FormMessage {
     pub(crate) id: &'static str,
     /// What is wrong, and what to do.
     pub(crate) zh: &'static str,
@@ -151,13 +151,13 @@ pub(crate) struct Fault {
 /// does nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Told {
+pub(crate) struct FormProblem {
     fault: String,
     /// Seconds until another try.
     wait: String,
 }
 
-impl Told {
+impl FormProblem {
     /// A fault of the form's own.
     pub(crate) fn of(fault: &str) -> Self {
         Self { fault: fault.to_owned(), wait: String::new() }
@@ -181,7 +181,7 @@ impl Told {
     }
 
     /// In words, where there is a fault.
-    pub(crate) fn in_words(&self, view: &View, faults: &[Fault]) -> Option<String> {
+    pub(crate) fn in_words(&self, view: &View, faults: &[FormMessage]) -> Option<String> {
         if self.fault.is_empty() {
             return None;
         }

@@ -11,7 +11,8 @@ use wallet_platform::EndSession;
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
 use super::{
-    Asked, Fault, Hint, Posted, SESSION_COOKIE, Told, View, failure, page_with, see_other, set_cookie, shape,
+    FormMessage, FormProblem, Hint, Params, SESSION_COOKIE, SubmittedForm, View, failure, page_with,
+    see_other, set_cookie, shape,
 };
 use crate::server::Server;
 
@@ -41,27 +42,31 @@ pub(crate) struct Onward {
     #[serde(default)]
     name: String,
     #[serde(flatten)]
-    told: Told,
+    form_problem: FormProblem,
 }
 
 /// What may be wrong with the forms of these pages.
-const FAULTS: [Fault; 6] = [
-    Fault { id: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password." },
-    Fault {
-        id: "locked", zh: "这个用户名的密码错了太多次。", en: "Too many wrong passwords for this name."
+const FAULTS: [FormMessage; 6] = [
+    FormMessage { id: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password." },
+    FormMessage {
+        id: "locked",
+        zh: "这个用户名的密码错了太多次。",
+        en: "Too many wrong passwords for this name.",
     },
-    Fault { id: "short", zh: "密码至少 8 个字符。", en: "The password needs at least 8 characters." },
-    Fault {
+    FormMessage {
+        id: "short", zh: "密码至少 8 个字符。", en: "The password needs at least 8 characters."
+    },
+    FormMessage {
         id: "name",
         zh: "用户名太短、太长，或含有不允许的字符。",
         en: "This login name is too short, too long, or has a character that it cannot have.",
     },
-    Fault {
+    FormMessage {
         id: "taken",
         zh: "这个用户名已有人使用，请换一个再注册。",
         en: "Somebody has this name already. Register with another.",
     },
-    Fault {
+    FormMessage {
         id: "code",
         zh: "验证码不对，或已失效。请核对后再填，或重新注册。",
         en: "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
@@ -96,11 +101,11 @@ fn login_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<
     page_with(status, &LoginPage { view, app, problem, done, login_name: &onward.name, next, hints })
 }
 
-pub(crate) async fn form(view: View, Asked(onward): Asked<Onward>) -> Response {
-    login_page(&view, StatusCode::OK, &onward, onward.told.in_words(&view, &FAULTS))
+pub(crate) async fn form(view: View, Params(onward): Params<Onward>) -> Response {
+    login_page(&view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
 }
 
-pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let onward = Onward {
         next: local(posted.text("next")).to_owned(),
         name: posted.text("login_name").to_owned(),
@@ -110,13 +115,16 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Po
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), &onward.next).await,
         Err(no) => {
-            let told = Told::by(&no, Refusal::PwdWrong, "pwd").map(|told| told.or_locked("locked"));
+            let form_problem = FormProblem::by(&no, Refusal::PwdWrong, "pwd")
+                .map(|form_problem| form_problem.or_locked("locked"));
             // A name that nobody can have is one that nobody has.
-            let Some(told) = told.or_else(|| Told::by(&no, Refusal::LoginNameInvalid, "pwd")) else {
+            let Some(form_problem) =
+                form_problem.or_else(|| FormProblem::by(&no, Refusal::LoginNameInvalid, "pwd"))
+            else {
                 return failure(&view.at(&sign_in_first(&onward.next)), &no);
             };
-            let problem = told.in_words(&view, &FAULTS);
-            let view = view.again(SIGN_IN, &[("next", &onward.next), ("name", &onward.name)], &told);
+            let problem = form_problem.in_words(&view, &FAULTS);
+            let view = view.again(SIGN_IN, &[("next", &onward.next), ("name", &onward.name)], &form_problem);
             login_page(&view, StatusCode::UNPROCESSABLE_ENTITY, &onward, problem)
         }
     }
@@ -136,7 +144,7 @@ async fn signed_in(server: &Server, view: &View, session_key: &str, next: &str) 
     response
 }
 
-pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: Posted) -> Response {
+pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: SubmittedForm) -> Response {
     if let Some(signed_in) = &view.signed_in
         && let Err(failure) = server.inner.store.submit(EndSession(signed_in.session)).await
     {
@@ -177,8 +185,8 @@ fn register_page(view: &View, status: StatusCode, onward: &Onward, problem: Opti
     page_with(status, &RegisterPage { view, problem, user_name: name, shape, next, begun, codes })
 }
 
-pub(crate) async fn register_form(view: View, Asked(onward): Asked<Onward>) -> Response {
-    register_page(&view, StatusCode::OK, &onward, onward.told.in_words(&view, &FAULTS))
+pub(crate) async fn register_form(view: View, Params(onward): Params<Onward>) -> Response {
+    register_page(&view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
 }
 
 impl Onward {
@@ -189,9 +197,9 @@ impl Onward {
     }
 
     /// The form again.
-    fn register_again(&self, view: View, told: &Told) -> Response {
-        let problem = told.in_words(&view, &FAULTS);
-        let view = view.again(REGISTER, &self.filled_in(), told);
+    fn register_again(&self, view: View, form_problem: &FormProblem) -> Response {
+        let problem = form_problem.in_words(&view, &FAULTS);
+        let view = view.again(REGISTER, &self.filled_in(), form_problem);
         register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, self, problem)
     }
 }
@@ -199,11 +207,11 @@ impl Onward {
 /// Fewest characters of a password that is chosen on a page.
 const SHORTEST_PASSWORD: usize = 8;
 
-pub(crate) async fn register(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let (name, next) = (posted.text("user_name").to_owned(), posted.text("next").to_owned());
     let (pwd, mut onward) = (posted.text("pwd"), Onward { name, next, ..Onward::default() });
     if pwd.chars().count() < SHORTEST_PASSWORD {
-        return onward.register_again(view, &Told::of("short"));
+        return onward.register_again(view, &FormProblem::of("short"));
     }
     // Whether the name is taken is told only to who proves to own it, when it is completed.
     let request = register::Request { user_name: onward.name.as_str().into(), pwd: pwd.into() };
@@ -217,14 +225,14 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: P
             };
             see_other(&format!("{REGISTER}?{}", form::query(&onward.filled_in())))
         }
-        Err(no) => match Told::by(&no, Refusal::LoginNameInvalid, "name") {
-            Some(told) => onward.register_again(view, &told),
+        Err(no) => match FormProblem::by(&no, Refusal::LoginNameInvalid, "name") {
+            Some(form_problem) => onward.register_again(view, &form_problem),
             None => failure(&view.at(REGISTER), &no),
         },
     }
 }
 
-pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Posted) -> Response {
+pub(crate) async fn verify(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let text = |name: &str| posted.text(name).to_owned();
     let (next, verify_id, tmp_user_id) = (text("next"), text("verify_id"), text("tmp_user_id"));
     let onward = Onward { next, verify_id, tmp_user_id, ..Onward::default() };
@@ -240,11 +248,11 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Pos
         }
         Err(no) => no,
     };
-    if let Some(taken) = Told::by(&no, Refusal::LoginNameInvalid, "taken") {
+    if let Some(taken) = FormProblem::by(&no, Refusal::LoginNameInvalid, "taken") {
         return Onward { next: onward.next, ..Onward::default() }.register_again(view, &taken);
     }
-    match Told::by(&no, Refusal::NoPermission, "code") {
-        Some(told) => onward.register_again(view, &told),
+    match FormProblem::by(&no, Refusal::NoPermission, "code") {
+        Some(form_problem) => onward.register_again(view, &form_problem),
         None => failure(&view.at(REGISTER), &no),
     }
 }

@@ -13,7 +13,7 @@ use wallet_core::crypto::hex_text;
 use wallet_core::{Lang, form};
 use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
-use super::{NavItem, PageSettings, SIGN_IN, Told, problem, see_other, sign_in_first};
+use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
 use crate::server::Server;
 
 /// The cookie with the session_key of whoever is signed in.
@@ -163,10 +163,10 @@ impl View {
     /// The same for a form that is shown again: its address says what was filled in and what is wrong with it, so that the
     /// page in the other language does too.
     #[must_use]
-    pub(crate) fn again(self, path: &str, filled_in: &[(&str, &str)], told: &Told) -> Self {
-        let told = told.pairs();
+    pub(crate) fn again(self, path: &str, filled_in: &[(&str, &str)], form_problem: &FormProblem) -> Self {
+        let form_problem = form_problem.pairs();
         let pairs: Vec<_> =
-            filled_in.iter().copied().chain(told).filter(|(_, text)| !text.is_empty()).collect();
+            filled_in.iter().copied().chain(form_problem).filter(|(_, text)| !text.is_empty()).collect();
         self.at(&format!("{path}?{}", form::query(&pairs)))
     }
 
@@ -268,9 +268,9 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
 
 /// What the address of a page asks for. One that cannot be read, for asking twice or for no number, is answered by a page.
 #[derive(Debug)]
-pub struct Asked<T>(pub T);
+pub struct Params<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         if let Ok(Query(asked)) = Query::<T>::from_request_parts(parts, state).await {

@@ -138,7 +138,7 @@ impl Context {
             self.prover.prove_payment(session, request.wallet_pwd.as_str()).await?;
         let txid = request.txid.map(|txid| txid.as_str().to_owned());
         let seen = match &txid {
-            Some(txid) => self.watcher.glance(txid).await.flatten(),
+            Some(txid) => self.watcher.look_up_now(txid).await.flatten(),
             None => None,
         };
         let missing = self.missing(link.app_uuid.as_str(), order_id.as_str()).await?;

@@ -9,7 +9,7 @@ use wallet_api::fomo::{TradeId, TransferId};
 use wallet_api::vas::{self, How};
 use wallet_core::{Transport as _, form, in_words};
 use wallet_platform::after_payment;
-use wallet_server::pages::{Posted, PostedFile, View, problem, see_other};
+use wallet_server::pages::{SubmittedFile, SubmittedForm, View, problem, see_other};
 
 use super::super::{Pages, not_moved};
 use super::outcomes::{NotDone, Outcome};
@@ -20,7 +20,7 @@ use crate::state::move_clock;
 const SLOW: Duration = Duration::from_secs(4);
 
 /// The password that is sent, after what the user tries out by a switch of the sheet.
-async fn password(wallet: &Wallet, posted: &Posted) -> String {
+async fn password(wallet: &Wallet, posted: &SubmittedForm) -> String {
     match posted.text("try") {
         // One that nobody has.
         "wrong_password" => wallet.pages.merchant.random(),
@@ -33,12 +33,12 @@ async fn password(wallet: &Wallet, posted: &Posted) -> String {
 }
 
 /// What is handed on of the sheet that a form stands on.
-fn sheet_of(posted: &Posted) -> Wanted {
+fn sheet_of(posted: &SubmittedForm) -> Wanted {
     Wanted { scan: posted.text("link").to_owned(), ..Wanted::of(posted) }
 }
 
 /// Lets the payment of a sheet expire: the clock is moved past its end.
-pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: Posted) -> Response {
+pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: SubmittedForm) -> Response {
     let seconds: u64 = posted.text("seconds").parse().unwrap_or(0);
     match move_clock(pages.shared, seconds.saturating_add(1)).await {
         Ok(_) => see_other(&sheet_of(&posted).address("/wallet")),
@@ -50,7 +50,7 @@ pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: Poste
 /// sandbox stops.
 pub(crate) async fn scan(
     Wallet { pages, view, .. }: Wallet,
-    PostedFile { file, .. }: PostedFile,
+    SubmittedFile { file, .. }: SubmittedFile,
 ) -> Response {
     let view = view.at("/wallet");
     let Ok(one) = pages.looking.clone().try_acquire_owned() else {
@@ -84,7 +84,7 @@ pub(crate) async fn scan(
 }
 
 /// The user confirms a FOMO payment.
-pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn confirm(wallet: Wallet, posted: SubmittedForm) -> Response {
     let sheet = sheet_of(&posted);
     let lang = wallet.view.lang;
     let Ok(id) = sheet.transfer_id.parse().map(TransferId::new) else {
@@ -111,7 +111,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: Posted) -> Response {
             );
             let amount = format!("{} {}", asked.amount, asked.coin_name);
             let (app, transfer_id) = (asked.app_name, sheet.transfer_id);
-            wallet.tell(&Wanted::default(), Outcome::Paid { app, amount, transfer_id, onward })
+            wallet.keep(&Wanted::default(), Outcome::Paid { app, amount, transfer_id, onward })
         }
         Err(error) => wallet.refused(&sheet, NotDone::of(&error, lang)),
     }
@@ -126,7 +126,7 @@ fn no_password() -> NotDone {
 }
 
 /// The user consents to a login: the wallet goes back to the app, by itself or by the browser (R47, R48, R62).
-pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn approve(wallet: Wallet, posted: SubmittedForm) -> Response {
     let sheet = sheet_of(&posted);
     let session = vas::SessionKey::new(wallet.key.as_str());
     let approved = match wallet.vas.approve_login(&session, &sheet.scan).await {
@@ -135,7 +135,7 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
     };
     let (app, address) = (approved.app_name, approved.address.as_str().to_owned());
     if approved.how != How::Get {
-        return wallet.tell(&Wanted::default(), Outcome::SignedIn { app, address, said: None });
+        return wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, said: None });
     }
     let said = match http::Request::get(address.as_str()).body(Vec::new()) {
         Ok(request) => wallet.pages.transport.send(request).await.map_err(|error| in_words(&error)),
@@ -144,7 +144,7 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
     match said.map(|reply| reply.status()) {
         Ok(status) if status.is_success() => {
             let said = Some(status.to_string());
-            wallet.tell(&Wanted::default(), Outcome::SignedIn { app, address, said })
+            wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, said })
         }
         said => {
             let why = said.map_or_else(|why| why, |status| status.to_string());
@@ -154,7 +154,7 @@ pub(crate) async fn approve(wallet: Wallet, posted: Posted) -> Response {
 }
 
 /// The user pays an order.
-pub(crate) async fn pay(wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn pay(wallet: Wallet, posted: SubmittedForm) -> Response {
     let sheet = sheet_of(&posted);
     let session = vas::SessionKey::new(wallet.key.as_str());
     let pwd = password(&wallet, &posted).await;
@@ -164,7 +164,7 @@ pub(crate) async fn pay(wallet: Wallet, posted: Posted) -> Response {
     match wallet.vas.pay(&session, &pwd, &sheet.scan, None).await {
         Ok(paid) => {
             let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
-            wallet.tell(&Wanted::default(), Outcome::Submitted { order_id, txid, onward: paid.address })
+            wallet.keep(&Wanted::default(), Outcome::Submitted { order_id, txid, onward: paid.address })
         }
         Err(error) => wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     }

@@ -7,7 +7,7 @@ use wallet_api::fomo::{CoinId, Trade, limits};
 use wallet_api::vas::{OrderState, Profile};
 use wallet_core::{Units, UnixTime, form};
 use wallet_platform::{AppNames, Failure, OrderSeq, OrdersPaidBy, Records, TransferSeq};
-use wallet_server::pages::{Asked, View, page as render};
+use wallet_server::pages::{Params, View, page as render};
 
 use super::super::shown_time;
 use super::Wallet;
@@ -184,7 +184,7 @@ struct HistoryPage<'a> {
 }
 
 /// The history of one purse, or the newest of all.
-pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Which>) -> Response {
+pub(crate) async fn page(wallet: Wallet, Params(asked): Params<Which>) -> Response {
     let view = &wallet.view;
     let mut problem = None;
     let purses: Vec<Purse> = match wallet.purses().await {

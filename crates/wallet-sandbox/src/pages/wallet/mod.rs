@@ -21,7 +21,7 @@ use wallet_client::{FomoWallet, VasWallet};
 use wallet_core::{Transport, form};
 use wallet_platform::{DevBalance, Digest, User};
 use wallet_server::pages::{
-    Asked, Posted, SESSION_COOKIE, SignedIn, View, cookie_of, page as render, see_other,
+    Params, SESSION_COOKIE, SignedIn, SubmittedForm, View, cookie_of, page as render, see_other,
 };
 
 pub(crate) use forms::{approve, confirm, expire, pay, scan};
@@ -48,7 +48,7 @@ pub(crate) struct Wanted {
     scan: String,
     /// Which outcome is told.
     #[serde(default)]
-    told: String,
+    outcome: String,
     /// What the user has just declined: `pay` or `login`.
     #[serde(default)]
     declined: String,
@@ -56,7 +56,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// As a form hands it on.
-    fn of(posted: &Posted) -> Self {
+    fn of(posted: &SubmittedForm) -> Self {
         let text = |name: &str| posted.text(name).to_owned();
         let [transfer_id, trade_id, scan] = ["transfer_id", "trade_id", "scan"].map(text);
         Self { transfer_id, trade_id, scan, ..Self::default() }
@@ -249,40 +249,40 @@ impl Wallet {
     }
 
     /// On to the wallet, which tells an outcome beside the sheet that was asked for.
-    fn tell(&self, asked: &Wanted, outcome: Outcome) -> Response {
-        self.tell_at("/wallet", asked, outcome)
+    fn keep(&self, asked: &Wanted, outcome: Outcome) -> Response {
+        self.keep_at("/wallet", asked, outcome)
     }
 
     /// On to the address that tells an outcome.
-    fn tell_at(&self, path: &str, asked: &Wanted, outcome: Outcome) -> Response {
+    fn keep_at(&self, path: &str, asked: &Wanted, outcome: Outcome) -> Response {
         let mut random = [0; 8];
         self.pages.shared.store.vault().crypto().fill(&mut random);
         let id = u64::from_le_bytes(random);
         self.pages.outcomes.put(self.user.id, self.session, id, outcome);
         let id = id.to_string();
-        let query: Vec<_> = asked.fields().chain([("told", &*id)]).collect();
+        let query: Vec<_> = asked.fields().chain([("outcome", &*id)]).collect();
         see_other(&format!("{path}?{}", form::query(&query)))
     }
 
     /// The outcome that an address tells, when this session brought it about.
-    fn told(&self, asked: &Wanted) -> Option<Outcome> {
-        self.pages.outcomes.get(self.user.id, self.session, asked.told.parse().ok()?)
+    fn outcome(&self, asked: &Wanted) -> Option<Outcome> {
+        self.pages.outcomes.get(self.user.id, self.session, asked.outcome.parse().ok()?)
     }
 
     fn refused(&self, asked: &Wanted, why: NotDone) -> Response {
-        self.tell(asked, Outcome::NotDone(why))
+        self.keep(asked, Outcome::NotDone(why))
     }
 }
 
 /// The wallet with what is asked for.
-pub(crate) async fn page(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
-    let told = wallet.told(&asked);
-    if let Some(done) = told.as_ref().and_then(|told| Sheet::done(&wallet.view, told)) {
+pub(crate) async fn page(wallet: Wallet, Params(asked): Params<Wanted>) -> Response {
+    let outcome = wallet.outcome(&asked);
+    if let Some(done) = outcome.as_ref().and_then(|outcome| Sheet::done(&wallet.view, outcome)) {
         return wallet.show(&Wanted::default(), done, None).await;
     }
     match wallet.sheet(&asked).await {
-        Ok(sheet) => wallet.show(&asked, sheet, told).await,
+        Ok(sheet) => wallet.show(&asked, sheet, outcome).await,
         // What a form came to is told before what its sheet has become since.
-        Err(why) => wallet.show(&asked, Sheet::None, told.or(Some(Outcome::NotDone(why)))).await,
+        Err(why) => wallet.show(&asked, Sheet::None, outcome.or(Some(Outcome::NotDone(why)))).await,
     }
 }

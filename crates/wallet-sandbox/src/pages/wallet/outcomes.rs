@@ -170,13 +170,13 @@ impl NotDone {
     }
 
     /// What can be said in either language.
-    pub(super) fn told(words: impl Fn(Lang) -> String) -> Self {
+    pub(super) fn in_words_of(words: impl Fn(Lang) -> String) -> Self {
         Self { zh: words(Lang::Zh), en: words(Lang::En), help: None }
     }
 
     /// A link that cannot be read.
     pub(super) fn unreadable(words: impl Fn(Lang) -> String) -> Self {
-        Self { help: Some(NO_LINK), ..Self::told(|lang| sentence(&words(lang))) }
+        Self { help: Some(NO_LINK), ..Self::in_words_of(|lang| sentence(&words(lang))) }
     }
 
     /// A login that the user has consented to, and that the app did not take.
@@ -195,7 +195,7 @@ impl NotDone {
 
     /// What the sandbox's own store came to.
     pub(super) fn failed(failure: &Failure) -> Self {
-        Self::told(|lang| wallet_server::pages::in_words(lang, failure))
+        Self::in_words_of(|lang| wallet_server::pages::in_words(lang, failure))
     }
 
     /// What a call came to. The platform told it in one language, and by a code that has a text in both.
@@ -204,9 +204,9 @@ impl NotDone {
         E: std::error::Error + 'static,
     {
         let CallError::Refused(refused) = error else {
-            return Self::told(|_| in_words(error));
+            return Self::in_words_of(|_| in_words(error));
         };
-        let Some(known) = refused.code.meta() else { return Self::told(|_| refused.message.clone()) };
+        let Some(known) = refused.code.meta() else { return Self::in_words_of(|_| refused.message.clone()) };
         let by_code = Self::by_code(refused.code);
         // After the code's text a message may say how long a lock lasts, or name a field.
         let text = known.text.in_lang(lang);
@@ -217,12 +217,12 @@ impl NotDone {
         match wait {
             Some(wait) => {
                 let locked = by_code.help.map(|help| if help == TYPE_AGAIN { LOCKED } else { help });
-                Self { help: locked, ..Self::told(|lang| with_wait(by_code.words(lang), wait, lang)) }
+                Self { help: locked, ..Self::in_words_of(|lang| with_wait(by_code.words(lang), wait, lang)) }
             }
             None if more.is_empty() => by_code,
             None => Self {
                 help: by_code.help,
-                ..Self::told(|other| match other == lang {
+                ..Self::in_words_of(|other| match other == lang {
                     true => refused.message.clone(),
                     false => by_code.words(other).to_owned(),
                 })
@@ -266,9 +266,9 @@ pub(super) enum Outcome {
 /// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome, in
 /// either language: it can be loaded again, and nothing is done twice.
 #[derive(Default)]
-pub(crate) struct Outcomes(Mutex<IndexMap<UserId, VecDeque<Told>>>);
+pub(crate) struct Outcomes(Mutex<IndexMap<UserId, VecDeque<KeptOutcome>>>);
 
-struct Told {
+struct KeptOutcome {
     session: Digest,
     id: u64,
     outcome: Outcome,
@@ -287,14 +287,17 @@ impl Outcomes {
             kept.shift_remove_index(0);
         }
         own.truncate(EACH - 1);
-        own.push_front(Told { session, id, outcome });
+        own.push_front(KeptOutcome { session, id, outcome });
         kept.insert(user, own);
     }
 
     pub(super) fn get(&self, user: UserId, session: Digest, id: u64) -> Option<Outcome> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = kept.get(&user)?.iter().find(|told| told.session == session && told.id == id);
-        told.map(|told| told.outcome.clone())
+        let kept_outcome = kept
+            .get(&user)?
+            .iter()
+            .find(|kept_outcome| kept_outcome.session == session && kept_outcome.id == id);
+        kept_outcome.map(|kept_outcome| kept_outcome.outcome.clone())
     }
 }
 

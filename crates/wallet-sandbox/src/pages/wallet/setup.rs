@@ -5,7 +5,7 @@ use axum::response::Response;
 use wallet_api::vas::Profile;
 use wallet_core::Amount;
 use wallet_platform::{ActiveCoins, Deposit, DevIssue, Failure};
-use wallet_server::pages::{Asked, Posted, View, page};
+use wallet_server::pages::{Params, SubmittedForm, View, page};
 
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted};
@@ -31,8 +31,8 @@ struct PasswordPage<'a> {
 }
 
 /// The form in which a payment password is chosen.
-pub(crate) async fn password_form(wallet: Wallet, Asked(asked): Asked<Wanted>) -> Response {
-    let problem = match wallet.told(&asked) {
+pub(crate) async fn password_form(wallet: Wallet, Params(asked): Params<Wanted>) -> Response {
+    let problem = match wallet.outcome(&asked) {
         Some(Outcome::NotDone(why)) => Some(why.words(wallet.view.lang).to_owned()),
         _ => None,
     };
@@ -48,7 +48,7 @@ pub(crate) async fn password_form(wallet: Wallet, Asked(asked): Asked<Wanted>) -
 }
 
 /// Sets the payment password, by the platform's own call.
-pub(crate) async fn set_password(wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn set_password(wallet: Wallet, posted: SubmittedForm) -> Response {
     let asked = Wanted::of(&posted);
     let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
     let set = if chosen.chars().count() < SHORTEST {
@@ -60,8 +60,8 @@ pub(crate) async fn set_password(wallet: Wallet, posted: Posted) -> Response {
         set.map_err(|error| NotDone::of(&error, wallet.view.lang))
     };
     match set {
-        Ok(_) => wallet.tell(&asked, Outcome::PasswordSet),
-        Err(why) => wallet.tell_at("/wallet/password", &asked, Outcome::NotDone(why)),
+        Ok(_) => wallet.keep(&asked, Outcome::PasswordSet),
+        Err(why) => wallet.keep_at("/wallet/password", &asked, Outcome::NotDone(why)),
     }
 }
 
@@ -80,12 +80,12 @@ async fn give(wallet: &Wallet) -> Result<(), Failure> {
 }
 
 /// Gives money to whoever asks.
-pub(crate) async fn get_money(wallet: Wallet, posted: Posted) -> Response {
+pub(crate) async fn get_money(wallet: Wallet, posted: SubmittedForm) -> Response {
     let asked = Wanted::of(&posted);
     match give(&wallet).await {
         Ok(()) => {
             wallet.pages.shared.server.watcher().wake(); // a block waits to be made
-            wallet.tell(&asked, Outcome::MoneyCame)
+            wallet.keep(&asked, Outcome::MoneyCame)
         }
         Err(failure) => wallet.refused(&asked, NotDone::failed(&failure)),
     }

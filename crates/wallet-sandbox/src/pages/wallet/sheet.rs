@@ -147,10 +147,10 @@ impl Wallet {
                     CallError::Refused(no) if no.code == ErrorCode::TransferDone => no.data.read::<Trade>(),
                     _ => None,
                 };
-                let told = NotDone::of(&error, self.view.lang);
+                let why_not = NotDone::of(&error, self.view.lang);
                 return match done {
                     Some(trade) => Ok(self.paid_before(&trade).await),
-                    None => Err(told),
+                    None => Err(why_not),
                 };
             }
         };
@@ -218,7 +218,7 @@ impl Wallet {
         match store.view(CheckPay { link, payer: Some(self.user.id) }).await {
             Ok(()) => {}
             Err(Failure::Refused(no)) => {
-                return Err(NotDone::told(|lang| cannot_be_paid(lang, &no, &known, &asset)));
+                return Err(NotDone::in_words_of(|lang| cannot_be_paid(lang, &no, &known, &asset)));
             }
             Err(failure) => return Err(NotDone::failed(&failure)),
         }

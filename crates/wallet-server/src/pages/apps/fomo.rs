@@ -6,7 +6,9 @@ use wallet_api::fomo::Fomo;
 use wallet_core::Platform as _;
 use wallet_platform::{App, EndOldSecret, Failure, FindApp, RotateSecret, ShowSecret, User};
 
-use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with, shown_time};
+use super::super::{
+    FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with, shown_time,
+};
 use super::{
     After, AppPage, Fact, Shown, clock_off, fresh_password, masked, shown_once, unknown, wrong,
     wrong_password,
@@ -59,10 +61,10 @@ pub(crate) async fn fomo(
     view: View,
     SignedIn { user, .. }: SignedIn,
     Path(client_id): Path<String>,
-    Asked(told): Asked<Told>,
+    Params(form_problem): Params<FormProblem>,
 ) -> Page {
     let app = own_app(&server, &view, &user, &client_id).await?;
-    Ok(fomo_page(&server, &view, &app, None, After::told(&view, &told)))
+    Ok(fomo_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
 }
 
 /// What is done with an app's secret.
@@ -79,14 +81,14 @@ async fn with_secret(
     view: View,
     signed_in: &SignedIn,
     client_id: String,
-    posted: &Posted,
+    posted: &SubmittedForm,
     act: Act,
 ) -> Page {
     let href = format!("/apps/fomo/{client_id}");
     let view = view.at(&href);
     let app = own_app(server, &view, &signed_in.user, &client_id).await?;
-    let again = |told: Told| {
-        let (view, after) = wrong(&view, &href, &told);
+    let again = |form_problem: FormProblem| {
+        let (view, after) = wrong(&view, &href, &form_problem);
         fomo_page(server, &view, &app, None, after)
     };
     let store = &server.inner.store;
@@ -110,7 +112,7 @@ async fn with_secret(
     if act == Act::EndOld {
         let stays = posted.text("secret_version").parse().unwrap_or_default();
         if !store.submit(EndOldSecret { app: keys.app.id, stays }).await.or_page(&view)? {
-            return Ok(again(Told::of("rotated")));
+            return Ok(again(FormProblem::of("rotated")));
         }
         let done = view.say(
             "旧的 client_secret 不再验签；只有现在的有效。",
@@ -120,7 +122,7 @@ async fn with_secret(
     }
     let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
     let Ok(rotated) = rotated.or_page(&view)? else {
-        return Ok(again(Told::of("old"))); // the page says until when
+        return Ok(again(FormProblem::of("old"))); // the page says until when
     };
     let done = view.say(
         "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
@@ -134,7 +136,7 @@ pub(crate) async fn reveal(
     view: View,
     signed_in: SignedIn,
     Path(client_id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     with_secret(&server, view, &signed_in, client_id, &posted, Act::Reveal).await
 }
@@ -144,7 +146,7 @@ pub(crate) async fn rotate(
     view: View,
     signed_in: SignedIn,
     Path(client_id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     with_secret(&server, view, &signed_in, client_id, &posted, Act::Rotate).await
 }
@@ -154,7 +156,7 @@ pub(crate) async fn end_old(
     view: View,
     signed_in: SignedIn,
     Path(client_id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     with_secret(&server, view, &signed_in, client_id, &posted, Act::EndOld).await
 }

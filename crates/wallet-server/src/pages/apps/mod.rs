@@ -18,7 +18,7 @@ use wallet_store::{Clock as _, SystemClock};
 pub(crate) use self::fomo::{end_old, fomo, reveal, rotate};
 pub(crate) use self::new::{apply, check_safe_domain, create, new};
 pub(crate) use self::vas::{private_key, public_key, reveal_vas, vas};
-use super::{Fault, OrPage as _, Page, Posted, SignedIn, Told, View, page, problem};
+use super::{FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem};
 use crate::passwords::Place;
 use crate::server::Server;
 use crate::snippets::Snippet;
@@ -135,8 +135,8 @@ struct After {
 
 impl After {
     /// A form that the page's address tells of.
-    fn told(view: &View, told: &Told) -> Self {
-        Self { problem: told.in_words(view, &FAULTS), ..Self::default() }
+    fn failed(view: &View, form_problem: &FormProblem) -> Self {
+        Self { problem: form_problem.in_words(view, &FAULTS), ..Self::default() }
     }
 }
 
@@ -150,14 +150,14 @@ fn shown_once(view: &View) -> After {
 }
 
 /// What may be wrong with the form that shows and changes secrets.
-const FAULTS: [Fault; 3] = [
-    Fault { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
-    Fault {
+const FAULTS: [FormMessage; 3] = [
+    FormMessage { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
+    FormMessage {
         id: "old",
         zh: "上一个密钥仍在验签：先让它失效，或等到它过期。",
         en: "The secret before this one still verifies: end it first, or wait until it has ended.",
     },
-    Fault {
+    FormMessage {
         id: "rotated",
         zh: "密钥在此期间又更换过，没有让任何密钥失效：请核对现在的密钥再试。",
         en: "The secret was rotated again meanwhile, so none was ended: look at the one of now, then end the old one.",
@@ -165,22 +165,26 @@ const FAULTS: [Fault; 3] = [
 ];
 
 /// Asks again for the password of whoever is signed in: [`Err`] says what is wrong with it.
-async fn fresh_password(server: &Server, signed_in: &SignedIn, posted: &Posted) -> Result<Proof, Failure> {
+async fn fresh_password(
+    server: &Server,
+    signed_in: &SignedIn,
+    posted: &SubmittedForm,
+) -> Result<Proof, Failure> {
     let (prover, who) = (&server.inner.prover, Who::Session(signed_in.session));
     let pwd = posted.text("pwd");
     Ok(prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, pwd).await?.proof)
 }
 
 /// What a failure is to the form that asks for the password.
-fn wrong_password(no: &Failure) -> Option<Told> {
-    Told::by(no, Refusal::PwdWrong, "pwd")
+fn wrong_password(no: &Failure) -> Option<FormProblem> {
+    FormProblem::by(no, Refusal::PwdWrong, "pwd")
 }
 
 /// The page with what was wrong with its form, and its address.
-fn wrong(view: &View, href: &str, told: &Told) -> (View, After) {
-    let problem = told.in_words(view, &FAULTS);
+fn wrong(view: &View, href: &str, form_problem: &FormProblem) -> (View, After) {
+    let problem = form_problem.in_words(view, &FAULTS);
     let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
-    (view.clone().again(href, &[], told), after)
+    (view.clone().again(href, &[], form_problem), after)
 }
 
 fn unknown(view: &View) -> Response {

@@ -12,7 +12,8 @@ use wallet_platform::{
 };
 
 use super::super::{
-    Asked, Fault, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page, page_with, see_other, shape,
+    FormMessage, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page,
+    page_with, see_other, shape,
 };
 use crate::server::Server;
 
@@ -30,41 +31,43 @@ pub(crate) struct Given {
     safe_domain: String,
     scheme: String,
     #[serde(flatten)]
-    told: Told,
+    form_problem: FormProblem,
 }
 
 /// What may be wrong with it.
-const FAULTS: [Fault; 8] = [
-    Fault {
+const FAULTS: [FormMessage; 8] = [
+    FormMessage {
         id: "client_id",
         zh: "client_id 太短、太长，或含有不允许的字符。",
         en: "The client_id is too short, too long, or has a character that it cannot have.",
     },
-    Fault {
+    FormMessage {
         id: "taken",
         zh: "这个 client_id 已有应用使用，请换一个。",
         en: "An app has this client_id already. Choose another.",
     },
-    Fault {
-        id: "name", zh: "名称须为 1 到 64 个可见字符。", en: "The name is 1 to 64 visible characters."
+    FormMessage {
+        id: "name",
+        zh: "名称须为 1 到 64 个可见字符。",
+        en: "The name is 1 to 64 visible characters.",
     },
-    Fault {
+    FormMessage {
         id: "redirect_uri",
         zh: "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
         en: "The redirect_uri is an address that a browser can open, such as https://shop.example/back: without # and @.",
     },
-    Fault { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
-    Fault {
+    FormMessage { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
+    FormMessage {
         id: "too_many",
         zh: "待审核的申请太多，请先等待结论。",
         en: "Too many of your applications wait for review: wait until they are decided.",
     },
-    Fault {
+    FormMessage {
         id: "safe_domain",
         zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
         en: "The safe domain is one whole host name such as www.shop.example; or give an app scheme alone.",
     },
-    Fault {
+    FormMessage {
         id: "scheme",
         zh: "应用协议须是自己的协议名，例如 shopapp。",
         en: "The app scheme is a scheme of your own, such as shopapp.",
@@ -86,11 +89,11 @@ struct NewPage<'a> {
 fn new_page(view: &View, status: StatusCode, given: Given) -> Response {
     let profiles = Profile::ALL.iter().map(|profile| profile.meta());
     let profiles = profiles.map(|profile| (profile.id, profile.doc.in_lang(view.lang))).collect();
-    let (problem, shape) = (given.told.in_words(view, &FAULTS), shape(view, ClientId::SHAPE));
+    let (problem, shape) = (given.form_problem.in_words(view, &FAULTS), shape(view, ClientId::SHAPE));
     page_with(status, &NewPage { view, problem, given, shape, profiles })
 }
 
-pub(crate) async fn new(view: View, _: SignedIn, Asked(given): Asked<Given>) -> Response {
+pub(crate) async fn new(view: View, _: SignedIn, Params(given): Params<Given>) -> Response {
     new_page(&view, StatusCode::OK, given)
 }
 
@@ -105,7 +108,7 @@ fn again(view: View, given: Given) -> Response {
         ("safe_domain", &given.safe_domain),
         ("scheme", &given.scheme),
     ];
-    let view = view.again(HERE, &filled_in, &given.told);
+    let view = view.again(HERE, &filled_in, &given.form_problem);
     new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given)
 }
 
@@ -118,7 +121,7 @@ pub(crate) async fn create(
     State(server): State<Server>,
     view: View,
     SignedIn { user, .. }: SignedIn,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let view = view.at(HERE);
     enrol(&server, &user).await.or_page(&view)?;
@@ -141,23 +144,24 @@ pub(crate) async fn create(
         Some(Refused { field: Some(field), .. }) => field,
         _ => return Err(failure(&view, &no)),
     };
-    let told = Told::of(fault);
-    Ok(again(view, Given { client_id, name, redirect_uri, told, ..Given::default() }))
+    let form_problem = FormProblem::of(fault);
+    Ok(again(view, Given { client_id, name, redirect_uri, form_problem, ..Given::default() }))
 }
 
 pub(crate) async fn apply(
     State(server): State<Server>,
     view: View,
     SignedIn { user, .. }: SignedIn,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     let view = view.at(HERE);
     let text = |name: &str| posted.text(name).trim().to_owned();
     let (name, safe_domain, scheme) = (text("name"), text("safe_domain"), text("scheme"));
     let again = |fault| {
         let (wallet, vas_name) = (text("wallet"), text("name"));
-        let (safe_domain, scheme, told) = (text("safe_domain"), text("scheme"), Told::of(fault));
-        again(view.clone(), Given { wallet, vas_name, safe_domain, scheme, told, ..Given::default() })
+        let (safe_domain, scheme, form_problem) =
+            (text("safe_domain"), text("scheme"), FormProblem::of(fault));
+        again(view.clone(), Given { wallet, vas_name, safe_domain, scheme, form_problem, ..Given::default() })
     };
     let wallet = posted.text("wallet");
     let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
@@ -172,7 +176,7 @@ pub(crate) async fn apply(
 }
 
 /// What becomes of a safe domain as it is typed: in words, for whoever types it.
-pub(crate) async fn check_safe_domain(view: View, Asked(typed): Asked<Typed>) -> Response {
+pub(crate) async fn check_safe_domain(view: View, Params(typed): Params<Typed>) -> Response {
     let text = typed.safe_domain.trim();
     let (mood, words) = match safe_domain(text) {
         _ if text.is_empty() => ("", String::new()),

@@ -11,7 +11,9 @@ use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{OwnVasApp, ShowCredentials, User, VasApp, VasAppId};
 
-use super::super::{Asked, OrPage as _, Page, Posted, SignedIn, Told, View, failure, page_with};
+use super::super::{
+    FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
+};
 use super::{
     After, AppPage, Fact, Shown, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
 };
@@ -128,7 +130,7 @@ pub(crate) async fn private_key(
     view: View,
     signed_in: SignedIn,
     Path((id, form)): Path<(String, String)>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
         match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
@@ -155,10 +157,10 @@ pub(crate) async fn vas(
     view: View,
     SignedIn { user, .. }: SignedIn,
     Path(id): Path<String>,
-    Asked(told): Asked<Told>,
+    Params(form_problem): Params<FormProblem>,
 ) -> Page {
     let app = own_vas_app(&server, &view, &user, &id).await?;
-    Ok(vas_page(&server, &view, &app, None, After::told(&view, &told)))
+    Ok(vas_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
 }
 
 pub(crate) async fn reveal_vas(
@@ -166,7 +168,7 @@ pub(crate) async fn reveal_vas(
     view: View,
     signed_in: SignedIn,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Page {
     with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
         vas_page(&server, view, &secrets.app, Some(secrets), shown_once(view))
@@ -180,7 +182,7 @@ async fn with_vas_secrets(
     view: View,
     signed_in: &SignedIn,
     id: &str,
-    posted: &Posted,
+    posted: &SubmittedForm,
     answer: impl FnOnce(&View, &VasSecrets) -> Response,
 ) -> Page {
     let href = format!("/apps/vas/{id}");
@@ -194,8 +196,8 @@ async fn with_vas_secrets(
     let shown = match shown.await {
         Ok(shown) => shown,
         Err(no) => {
-            let told = wrong_password(&no).ok_or_else(|| failure(&view, &no))?;
-            let (view, after) = wrong(&view, &href, &told);
+            let form_problem = wrong_password(&no).ok_or_else(|| failure(&view, &no))?;
+            let (view, after) = wrong(&view, &href, &form_problem);
             return Ok(vas_page(server, &view, &app, None, after));
         }
     };
