@@ -300,13 +300,13 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     browser.press("a[href$='/deliveries']").await;
     browser.see("not delivered").await;
     browser.see("HTTP 503").await;
-    assert_eq!(browser.count("circle.unheard").await, 20, "the last attempts are drawn");
+    assert_eq!(browser.count("circle.undelivered").await, 20, "the last attempts are drawn");
     merchant.answer(&[200]);
     browser.press("button[name='delivery']").await;
     world.advance(5).await;
     browser.go("/apps/fomo/demo_app/deliveries").await;
     assert_eq!(browser.text("h2 .tag").await, "delivered");
-    assert_eq!(browser.count("circle.heard").await, 1);
+    assert_eq!(browser.count("circle.delivered").await, 1);
     browser.close_quietly().await;
 }
 

@@ -114,9 +114,9 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     assert_eq!(verify_on_chain(&order, &found, 1), Err(NotPaid::Unconfirmed { confirmations: 0 }));
     // The clock brings the block, and the block the callback, within one move.
     shop.world.advance(5).await;
-    let heard = shop.merchant.wait_for(1).await;
-    assert_eq!((heard[0].method().as_str(), heard[0].uri().path()), ("GET", "/pay"));
-    let query = heard[0].uri().query().unwrap();
+    let received = shop.merchant.wait_for(1).await;
+    assert_eq!((received[0].method().as_str(), received[0].uri().path()), ("GET", "/pay"));
+    let query = received[0].uri().query().unwrap();
     assert!(query.starts_with("table=7&uuid="), "R45: {query}");
     let (uuid, verifier) = (shop.described().uuid.clone(), shop.verifier());
     let callback = PaymentCallback::receive(query, &uuid, &verifier, ANY_TIME).unwrap();
@@ -139,7 +139,7 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     assert_eq!(told.amount.as_str(), "1.50");
     // It was acknowledged: a day brings no second one.
     shop.world.advance(86_400).await;
-    assert_eq!(shop.merchant.heard().len(), 1);
+    assert_eq!(shop.merchant.received().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,19 +149,19 @@ async fn r51_callbacks_are_repeated_every_fifteen_seconds_and_sent_again_by_the_
     let order = shop.order("o-1");
     shop.pay(&order).await;
     shop.world.advance(5).await;
-    for (seconds, heard) in [(0, 1), (14, 1), (1, 2), (60, 6), (14, 6), (1, 7), (86_400, 7)] {
+    for (seconds, received) in [(0, 1), (14, 1), (1, 2), (60, 6), (14, 6), (1, 7), (86_400, 7)] {
         shop.world.advance(seconds).await;
-        assert_eq!(shop.merchant.heard().len(), heard, "after {seconds} s more");
+        assert_eq!(shop.merchant.received().len(), received, "after {seconds} s more");
     }
-    let heard = shop.merchant.heard();
-    assert!(heard.iter().all(|request| request.uri() == heard[0].uri()), "signed once");
+    let received = shop.merchant.received();
+    assert!(received.iter().all(|request| request.uri() == received[0].uri()), "signed once");
     assert_eq!(shop.state(&order).await, OrderState::Paid, "R83: answerable");
     shop.merchant.answer(&[200]);
     let again = format!("uuid={}&orderId=o-1", shop.described().uuid);
     assert_eq!(shop.post("/sandbox/send_again", &again).await.http, 200);
     shop.merchant.wait_for(8).await;
     shop.world.advance(3600).await;
-    assert_eq!(shop.merchant.heard().len(), 8);
+    assert_eq!(shop.merchant.received().len(), 8);
     let refused = shop.post("/sandbox/send_again", &again).await;
     assert_eq!(refused.http, 400, "{}", refused.text);
     assert_eq!(shop.post("/sandbox/send_again", "uuid=x&orderId=o-1").await.http, 400);
@@ -188,9 +188,9 @@ async fn the_watcher_sees_reorganisations_and_double_spends() {
     assert_eq!(told.state, OrderState::Open);
     assert_eq!(told.fault, Some(wallet_api::vas::OrderFault::DoubleSpent));
     assert_eq!(told.from_addr, None);
-    let heard = shop.merchant.heard().len();
+    let received = shop.merchant.received().len();
     shop.world.advance(600).await;
-    assert_eq!(shop.merchant.heard().len(), heard, "nothing more is told of it");
+    assert_eq!(shop.merchant.received().len(), received, "nothing more is told of it");
     for wrong in
         [format!("depth=0&double_spend={txid}"), "depth=1001".into(), "depth=0&double_spend=x".into()]
     {

@@ -72,9 +72,9 @@ async fn pays<T: Transport + Clone>(world: &World, merchant: &Merchant, transpor
     assert_eq!(wallet.pending(&session, transfer, &trade_id).await.unwrap().amount.as_str(), "0.000001");
     wallet.confirm_pay(&session, transfer, &trade_id, &alice.wallet_pwd).await.unwrap();
     assert_eq!(app.trade(&trade_id).await.unwrap().transfer_id, transfer);
-    let heard = merchant.wait_for(1).await;
+    let received = merchant.wait_for(1).await;
     let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &fomo.client_secret);
-    assert_eq!(receiver.receive(&heard[0], system_time()).unwrap().transfer_id, transfer);
+    assert_eq!(receiver.receive(&received[0], system_time()).unwrap().transfer_id, transfer);
     let refused = wallet.deny(&session, &fomo.client_id, &fomo.redirect_uri, "s").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), 54);
 }
@@ -249,7 +249,7 @@ fn r11_replies_are_read_with_numbers_strings_and_without_data() {
     let reply = read(r#"{"success":false,"status":"999","msg":"new","data":[]}"#);
     let error = pre_pay::Request::decode_response(&reply).unwrap_err();
     assert_eq!(error.code(), Some(&wallet_api::fomo::ErrorCode::Unknown(999)));
-    // Whatever is none of this platform is said to be so, and its body is not shown.
+    // Whatever is not this platform's is said to be so, and its body is not shown.
     let reply = read("<html>secret</html>");
     let error = pre_pay::Request::decode_response(&reply).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));

@@ -176,7 +176,7 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
     assert_eq!((payload.amount.as_str(), payload.asset_type.as_str()), ("1.50", "VAS"));
     assert_eq!((payload.txid.as_str(), payload.callback_url.as_str()), (txid.as_str(), CALLBACK));
     assert_eq!((payload.from_addr.as_str(), payload.to_addr.as_str()), (&*shop.from_addr, &*shop.to_addr));
-    assert_eq!(finish(&shop.world.store, &claimed[0], heard()).await, DeliveryState::Acknowledged);
+    assert_eq!(finish(&shop.world.store, &claimed[0], received()).await, DeliveryState::Acknowledged);
     // With more confirmations wanted, later.
     shop.pays("o-2").await;
     shop.world.store.submit(DevMine { blocks: 1 }).await.unwrap();
@@ -187,7 +187,7 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
     assert_eq!(shop.order("o-2").await.state, OrderState::Paid);
 }
 
-fn heard() -> AttemptResult {
+fn received() -> AttemptResult {
     answered(200, wallet_client::PaymentCallback::acknowledgement())
 }
 
@@ -279,7 +279,7 @@ async fn a_reorganisation_before_the_callback_takes_it_back() {
     // An attempt that was under way when its block was taken back ends without a trace.
     let claimed = claim(&shop.world.store).await;
     shop.reorg(1, &[]).await;
-    finish(&shop.world.store, &claimed[0], heard()).await;
+    finish(&shop.world.store, &claimed[0], received()).await;
     assert_eq!(shop.order("o-1").await.state, OrderState::Submitted);
     assert_eq!(shop.next_due().await, None);
     shop.mine(1).await;
@@ -292,7 +292,7 @@ async fn a_reorganisation_after_the_callback_is_seen_and_tells_nothing_twice() {
     let txid = shop.pays("o-1").await;
     shop.mine(1).await;
     let claimed = claim(&shop.world.store).await;
-    finish(&shop.world.store, &claimed[0], heard()).await;
+    finish(&shop.world.store, &claimed[0], received()).await;
     shop.reorg(1, &[]).await;
     assert_eq!(shop.order("o-1").await.state, OrderState::Submitted, "no false paid");
     shop.mine(1).await;
@@ -433,8 +433,8 @@ async fn r51_seven_requests_and_the_operator_sends_again() {
     clock.advance(Duration::from_secs(15));
     let claimed = claim(store).await;
     assert_eq!((claimed[0].delivery, claimed[0].attempt), (third, 2));
-    assert_eq!(finish(store, &claimed[0], heard()).await, DeliveryState::Acknowledged);
-    assert_eq!(store.submit(SendAgain(third)).await.unwrap(), None, "it was heard");
+    assert_eq!(finish(store, &claimed[0], received()).await, DeliveryState::Acknowledged);
+    assert_eq!(store.submit(SendAgain(third)).await.unwrap(), None, "it was delivered");
 }
 
 #[tokio::test]
@@ -678,7 +678,7 @@ async fn an_attempt_that_waited_is_not_made_when_its_payment_was_undone() {
     assert!(!store.view(StillToBeMade { delivery, attempt }).await.unwrap());
     // One that was under way leaves nothing.
     let late = Claimed { signed: Some("x".into()), ..claimed };
-    assert_eq!(finish(store, &late, heard()).await, DeliveryState::Exhausted);
+    assert_eq!(finish(store, &late, received()).await, DeliveryState::Exhausted);
     assert!(store.view(AttemptsOf(delivery)).await.unwrap().is_empty());
 }
 
@@ -796,7 +796,7 @@ impl Shop {
                     let now = self.known(claimed.subject.reference()).await.unwrap();
                     assert_eq!(now.state, OrderState::Paid, "only what is paid is told");
                     assert_eq!(now.delivery, Some(claimed.delivery), "and by this delivery");
-                    finish(store, &claimed, if *hears { heard() } else { answered(500, "") }).await;
+                    finish(store, &claimed, if *hears { received() } else { answered(500, "") }).await;
                 }
             }
         }

@@ -440,7 +440,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     drop(page);
     let empty = bob.get("/apps/fomo/bobs/deliveries").await;
     assert!(empty.text.contains("There is no callback yet"));
-    // A payment whose callback is never heard: a hundred attempts, all of them by the clock.
+    // A payment whose callback is never delivered: a hundred attempts, all of them by the clock.
     merchant.answer(&[503]);
     let timestamp = world.timestamp();
     let payout = Call::post("oauth2/authorize/pay_user")
@@ -466,7 +466,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     let refused = bob.get("/inspect?show=refused").await.text;
     let row = texts(&refused, "summary").into_iter().find(|row| row.contains(&merchant.url));
     let row = row.unwrap_or_else(|| panic!("{refused}"));
-    assert!(row.contains("503") && row.contains("not heard; that takes HTTP 200"), "{row}");
+    assert!(row.contains("503") && row.contains("not delivered; that takes HTTP 200"), "{row}");
     assert!(refused.contains("payout-1") && refused.contains("webhook-signature"), "{refused}");
     // Whoever has mended a receiver need not wait, and nobody else decides that.
     world.advance(600).await;
@@ -486,7 +486,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
         assert_eq!(owner.post("/apps/new", own, &[(field, &id)]).await.status, StatusCode::NOT_FOUND);
     }
     assert_eq!(owner.get(&format!("{own}/{id}")).await.status, StatusCode::NOT_FOUND);
-    let before = merchant.heard().len();
+    let before = merchant.received().len();
     let list = "/apps/fomo/bobs/deliveries";
     let sent = bob.post(list, list, &[("now", &id)]).await;
     assert_eq!(sent.location(), "/apps/fomo/bobs/deliveries?sent=1");
@@ -501,19 +501,19 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
         failed.text.split("name=\"delivery\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let foreign = alice.post("/apps/new", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
-    let before = merchant.heard().len();
+    let before = merchant.received().len();
     merchant.answer(&[200]);
     let sent =
         bob.post("/apps/fomo/bobs/deliveries", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
     world.advance(5).await;
-    assert_eq!(merchant.heard().len(), before + 1);
+    assert_eq!(merchant.received().len(), before + 1);
     // The attempts before it are still there.
     let told = bob.get("/apps/fomo/bobs/deliveries").await.text;
     assert_eq!(texts(&told, "h2 .tag"), ["delivered", "not delivered, sent again"]);
-    let unheard = bob.get("/apps/fomo/bobs/deliveries?show=unheard").await.text;
-    assert_eq!(texts(&unheard, "h2 .tag"), ["not delivered, sent again"]);
-    assert!(!unheard.contains("id=\"span\""), "nothing is left to be sent again");
+    let undelivered = bob.get("/apps/fomo/bobs/deliveries?show=undelivered").await.text;
+    assert_eq!(texts(&undelivered, "h2 .tag"), ["not delivered, sent again"]);
+    assert!(!undelivered.contains("id=\"span\""), "nothing is left to be sent again");
     let beyond = bob.get("/apps/fomo/bobs/deliveries?before=1").await.text;
     assert!(beyond.contains("There is no callback here") && !beyond.contains("There is no callback yet"));
     let again =
@@ -619,19 +619,19 @@ async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
     assert!(failing.contains("HTTP 503; only HTTP 200 acknowledges") && !failing.contains("Send again"));
     world.advance(60_000).await;
     let page = operator.get("/admin").await.text;
-    let id = page.split("name=\"delivery\" value=\"").nth(1).expect("one that was never heard");
+    let id = page.split("name=\"delivery\" value=\"").nth(1).expect("an undelivered one");
     let id = id.split('"').next().unwrap().to_owned();
     let again = |visitor: &'static str| (visitor, [("delivery", id.as_str())]);
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/apps").await;
     let (from, fields) = again("/apps/new");
     assert_eq!(alice.post(from, "/admin/send_again", &fields).await.status, StatusCode::FORBIDDEN);
-    let before = merchant.heard().len();
+    let before = merchant.received().len();
     merchant.answer(&[200]);
     let (from, fields) = again("/admin");
     assert_eq!(operator.post(from, "/admin/send_again", &fields).await.location(), "/admin");
     world.advance(5).await;
-    assert_eq!(merchant.heard().len(), before + 1);
+    assert_eq!(merchant.received().len(), before + 1);
     let (from, fields) = again("/admin");
     assert_eq!(
         operator.post(from, "/admin/send_again", &fields).await.status,
@@ -910,7 +910,7 @@ async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
         "<a href=\"/docs/fomo/codes/7\">7: Wrong signature</a>",
         "What is signed is client_secret and timestamp",
         "<a href=\"/docs/vas/codes/900013\">900013: The accessToken is wrong</a>",
-        "not heard; that takes HTTP 2xx with JSON whose",
+        "not delivered; that takes HTTP 2xx with JSON whose",
         "href=\"/docs/rules#r",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
@@ -1039,7 +1039,7 @@ async fn what_became_of_a_payment_can_be_loaded_again_and_read_in_the_other_lang
     let mut bob = Visitor::new(&world, "en");
     bob.sign_in("bob", "/wallet").await;
     assert!(!bob.get(&told).await.text.contains(&trade));
-    for other in ["/wallet?told=999", "/wallet?told=x"] {
+    for other in ["/wallet?outcome=999", "/wallet?outcome=x"] {
         assert_eq!(alice.get(other).await.status, StatusCode::OK);
     }
 }
@@ -1095,7 +1095,7 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
         ("x", "缺了一部分", "something of it is missing"),
         ("vaslogin://{", "不是 JSON 对象", "Not a JSON object"),
         ("vaslogin://{\"type\":\"login\"}", "缺失", "is missing"),
-        ("other://{\"type\":\"login\"}", "cheme 不是钱包的", "The scheme is none of the wallet"),
+        ("other://{\"type\":\"login\"}", "cheme 不是钱包的", "The wallet has no such scheme"),
     ] {
         for (lang, words) in [("zh", zh), ("en", en)] {
             let got = visitor.get(&format!("/link?{}&lang={lang}", form_of(&[("text", link)]))).await;
@@ -1374,8 +1374,9 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
 
     // One callback whole: what was sent, and what came back.
     let one = owner.get(&format!("{list}/{}", ids[0])).await.text;
-    let heard = shop.merchant.heard();
-    let told = heard.iter().rfind(|heard| heard.uri().query().unwrap().contains("orderId=second")).unwrap();
+    let received = shop.merchant.received();
+    let told =
+        received.iter().rfind(|received| received.uri().query().unwrap().contains("orderId=second")).unwrap();
     let document = Html::parse_document(&one);
     let request = document.select(&Selector::parse("#request").unwrap()).next().unwrap();
     let request: String = request.text().collect();
@@ -1401,13 +1402,13 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
         let got = owner.post(&list, &list, &[("from", from), ("to", to)]).await;
         assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY, "{from} {to}");
     }
-    let before = shop.merchant.heard().len();
+    let before = shop.merchant.received().len();
     shop.merchant.answer(&[200]);
     let span = [("from", "1999-01-01T00:00"), ("to", "2999-01-01T00:00")];
     assert_eq!(owner.post(&list, &list, &span).await.location(), format!("{list}?sent=2"));
     shop.merchant.wait_for(before + 2).await;
     world.advance(60).await;
-    assert_eq!(shop.merchant.heard().len(), before + 2, "each once");
+    assert_eq!(shop.merchant.received().len(), before + 2, "each once");
     assert_eq!(owner.post(&list, &list, &span).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
     // A page beyond all payments says so of itself alone, and leads on.

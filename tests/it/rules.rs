@@ -212,7 +212,7 @@ rule!(r20_a_payment_expires_after_exactly_three_minutes, |world| {
     }
     assert_eq!(world.call(&world.get_trade(pre_pay.field("trade_id"))).await.ok().data("status"), "400");
     world.advance(100_000).await;
-    assert!(merchant.heard().is_empty(), "no callback for an expired payment");
+    assert!(merchant.received().is_empty(), "no callback for an expired payment");
     let app = world.store().view(FindApp::new(&world.described().fomo.client_id)).await.unwrap().app.id;
     let events = world.store().view(AppEvents { app, after: 0, limit: 10 }).await.unwrap();
     assert_eq!(events.len(), 1, "it is listed for the app");
@@ -326,9 +326,9 @@ rule!(r23_the_receiver_pays_the_fee_rounded_up_once, |world| {
     let payout = world.pay_user("alice").with("server_uri", &merchant.url).with("amount", "5");
     world.call(&payout).await.ok();
     assert_eq!(world.balances("alice").await["5"], "1004.999894", "1000 − 0.000101 + 5 − 0.000005");
-    let heard = merchant.wait_for(2).await;
+    let received = merchant.wait_for(2).await;
     let bodies: Vec<String> =
-        heard.iter().map(|request| String::from_utf8_lossy(request.body()).into_owned()).collect();
+        received.iter().map(|request| String::from_utf8_lossy(request.body()).into_owned()).collect();
     assert!(bodies[0].contains("cut_amount=0.000002&direction=1"), "{bodies:?}");
     assert!(bodies[1].contains("amount=5&cut_amount=0.000005&direction=2"), "{bodies:?}");
     let ledger = wallet_tests::ledger_of(&world.database());
@@ -441,9 +441,9 @@ rule!(r32_r35_the_callback_and_the_front_end_learn_what_happened, |world| {
         (done.data("redirect_uri"), done.data("state"), done.data("status")),
         ("https://shop.example/back", "a b&c", "100")
     );
-    let heard = merchant.wait_for(1).await;
-    assert_eq!(heard[0].headers()["content-type"], "application/x-www-form-urlencoded");
-    let body = String::from_utf8_lossy(heard[0].body()).into_owned();
+    let received = merchant.wait_for(1).await;
+    assert_eq!(received[0].headers()["content-type"], "application/x-www-form-urlencoded");
+    let body = String::from_utf8_lossy(received[0].body()).into_owned();
     let (alice, id) = (&world.user("alice").user_id, confirm.field("transfer_id"));
     let trade = pre_pay.field("trade_id");
     assert_eq!(
@@ -471,8 +471,8 @@ rule!(r37_an_old_secret_verifies_for_a_day_and_callbacks_carry_both_signatures, 
     };
     world.call(&signed(&old)).await.ok();
     world.call(&signed(new.expose())).await.ok();
-    let heard = merchant.wait_for(2).await;
-    let header = heard[0].headers()["webhook-signature"].to_str().unwrap();
+    let received = merchant.wait_for(2).await;
+    let header = received[0].headers()["webhook-signature"].to_str().unwrap();
     assert_eq!(header.split(' ').count(), 2, "{header}");
     world.jump(Duration::from_secs(86_401));
     assert_eq!(world.call(&signed(&old)).await.status(), 7);
@@ -567,15 +567,15 @@ rule!(r82_the_clock_is_moved_event_by_event, |world| {
         (reply.http, reply.json["attempted"].as_u64(), reply.json["not_attempted"].as_bool()),
         (200, Some(5), Some(false))
     );
-    let heard = merchant.heard();
-    let times: Vec<i64> = heard
+    let received = merchant.received();
+    let times: Vec<i64> = received
         .iter()
         .map(|request| request.headers()["webhook-timestamp"].to_str().unwrap().parse().unwrap())
         .collect();
     let gaps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps, [60, 60, 60, 60], "each at its own time");
     let ids: std::collections::HashSet<_> =
-        heard.iter().map(|request| request.headers()["webhook-id"].clone()).collect();
+        received.iter().map(|request| request.headers()["webhook-id"].clone()).collect();
     assert_eq!(ids.len(), 1, "one message, however often it is sent");
 });
 

@@ -158,7 +158,7 @@ async fn r50_on(world: TestStore) {
     world.clock.advance(Duration::from_millis(60_001));
     assert_eq!(refused(store.submit(redeem(store, code, &shop)).await), Refusal::OpenCodeUnknown, "expired");
 
-    // Whoever else comes with it learns nothing and burns nothing.
+    // Another app that comes with it learns nothing and burns nothing.
     let code = open_code(store, session, &shop.app.uuid).await;
     assert_eq!(refused(store.submit(redeem(store, code, &other)).await), Refusal::OpenCodeUnknown);
     let mixed = RedeemOpenCode { uuid: shop.app.uuid.clone(), ..redeem(store, code, &other) };

@@ -396,7 +396,7 @@ async fn a_link_that_was_tampered_with_is_refused_before_a_password_is_asked_for
     assert!(nonsense.contains("begins with vaswallet://"), "{nonsense}");
     let (sheet, _) = waiting(&world, "bob").await;
     let others = alice.get(&sheet).await.text;
-    let next = link(&others, "It is another user's: sign in as whoever ordered.");
+    let next = link(&others, "It is another user's: sign in as the user who ordered.");
     assert_eq!(next, format!("/openfomo/login.html?{}", form_of(&[("next", &sheet)])));
 }
 

@@ -17,7 +17,7 @@ type Heard = Arc<Mutex<Vec<http::Request<Bytes>>>>;
 pub struct Merchant {
     /// Its callback address.
     pub url: String,
-    heard: Heard,
+    received: Heard,
     answers: Arc<Mutex<VecDeque<u16>>>,
     news: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
@@ -28,10 +28,10 @@ impl Merchant {
     pub async fn open() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
-        let heard: Heard = Heard::default();
+        let received: Heard = Heard::default();
         let answers: Arc<Mutex<VecDeque<u16>>> = Arc::default();
         let news = Arc::new(Notify::new());
-        let (keep, given, tell) = (heard.clone(), answers.clone(), news.clone());
+        let (keep, given, tell) = (received.clone(), answers.clone(), news.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (keep, given, tell) = (keep.clone(), given.clone(), tell.clone());
@@ -58,7 +58,7 @@ impl Merchant {
                 ));
             }
         });
-        Self { url, heard, answers, news, task }
+        Self { url, received, answers, news, task }
     }
 
     /// What it answers from now on: these in order, the last one for ever.
@@ -67,8 +67,8 @@ impl Merchant {
     }
 
     /// What it heard so far.
-    pub fn heard(&self) -> Vec<http::Request<Bytes>> {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<http::Request<Bytes>> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Waits until it has heard so many.
@@ -76,15 +76,15 @@ impl Merchant {
         let wait = async {
             loop {
                 let news = self.news.notified();
-                if self.heard.lock().unwrap().len() >= count {
-                    return self.heard();
+                if self.received.lock().unwrap().len() >= count {
+                    return self.received();
                 }
                 news.await;
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), wait)
             .await
-            .unwrap_or_else(|_| panic!("the merchant heard {} callbacks, not {count}", self.heard().len()))
+            .unwrap_or_else(|_| panic!("the merchant heard {} callbacks, not {count}", self.received().len()))
     }
 }
 

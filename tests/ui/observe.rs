@@ -148,7 +148,7 @@ macro_rules! observe {
         // Schedules and numbers.
         for meta in Toy::META.callbacks {
             let waits: Vec<_> = (0..4).map(|attempt| meta.schedule.wait_before(attempt)).collect();
-            let accepted: Vec<bool> = [(200, "{}"), (204, ""), (200, r#"{"heard":true}"#), (200, r#"{"taken":true}"#)]
+            let accepted: Vec<bool> = [(200, "{}"), (204, ""), (200, r#"{"received":true}"#), (200, r#"{"taken":true}"#)]
                 .iter()
                 .map(|(status, body)| wallet_core::acknowledges(meta.schedule.acknowledged_by, *status, body.as_bytes()))
                 .collect();

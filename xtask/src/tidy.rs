@@ -91,6 +91,16 @@ const FFI: &str = "wallet-crypto/src/aws_lc.rs";
 const MONEY: &[&str] =
     &["wallet-core", "wallet-api", "wallet-chain", "wallet-engine", "wallet-platform", "wallet-store"];
 
+/// Names that say less than the field's own terms.
+const NO_NAMES: &[&str] =
+    &["Unheard", "Troubled", "News", "Told", "Posted", "Asked", "Held", "Way", "glance"];
+
+/// Words for which the field has a term, and which have to be read twice.
+const NO_WORDS: &[&str] = &["told", "heard", "unheard", "whoever", "stands in", "of now", "is none"];
+
+/// Where prose is: the crates with their pages, the documents, the spec.
+const PROSE: &[&str] = &["crates", "docs", "spec", "examples", "README.md", "SECURITY.md", "CONTRIBUTING.md"];
+
 pub(crate) fn run() -> Outcome {
     let mut faults = Vec::new();
     arrows(&mut faults)?;
@@ -98,6 +108,7 @@ pub(crate) fn run() -> Outcome {
     reach(&mut faults)?;
     circles::check(&mut faults)?;
     sources(&mut faults)?;
+    prose(&mut faults)?;
     if faults.is_empty() {
         println!("tidy");
         return Ok(());
@@ -206,22 +217,19 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
             }
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
-                let has = |word: &str| {
-                    code.match_indices(word).any(|(at, _)| {
-                        let around = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
-                        around(code[..at].chars().next_back())
-                            && around(code[at + word.len()..].chars().next())
-                    })
-                };
-                let mut tell = |what: &str| faults.push(format!("{shown}:{}: {what}", number + 1));
+                let has = |word: &str| has_word(code, word);
+                let mut fault = |what: &str| faults.push(format!("{shown}:{}: {what}", number + 1));
                 if MONEY.contains(name) && (has("f32") || has("f64")) {
-                    tell("a float near money");
+                    fault("a float near money");
                 }
                 if has("unsafe") && !shown.ends_with(FFI) {
-                    tell("unsafe code in a shipped crate");
+                    fault("unsafe code in a shipped crate");
+                }
+                if let Some(word) = NO_NAMES.iter().find(|word| has(word)) {
+                    fault(&format!("`{word}` is no name: the field has a term for it"));
                 }
                 if SANS_IO.contains(name) && (has("SystemTime") || has("Instant") || has("thread")) {
-                    tell("a clock or a thread in a crate that has none");
+                    fault("a clock or a thread in a crate that has none");
                 }
             }
         }
@@ -242,15 +250,55 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let around = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+        around(text[..at].chars().next_back()) && around(text[at + word.len()..].chars().next())
+    })
+}
+
+fn prose(faults: &mut Vec<String>) -> Outcome {
+    let mut files = Vec::new();
+    for place in PROSE {
+        let path = root().join(place);
+        match path.is_dir() {
+            true => files.extend(files_of(&path, &["rs", "html", "md", "toml"])?),
+            false => files.push(path),
+        }
+    }
+    for path in files {
+        let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{shown}: {error}"))?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.to_lowercase();
+            if let Some(word) = NO_WORDS.iter().find(|word| has_word(&line, word)) {
+                faults.push(format!("{shown}:{}: `{word}`: say it with a term of the field", number + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn rust_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    files_of(directory, &["rs"])
+}
+
+fn files_of(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     let entries =
         std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     for entry in entries.flatten() {
         let path = entry.path();
+        if path.is_symlink() {
+            continue; // what it leads to is looked at where it is
+        }
         if path.is_dir() {
-            files.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.extend(files_of(&path, extensions)?);
+        } else if path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .is_some_and(|e| extensions.contains(&e))
+        {
             files.push(path);
         }
     }

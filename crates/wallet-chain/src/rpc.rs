@@ -14,7 +14,7 @@ use crate::{Transaction, Unreadable};
 
 /// No such method.
 pub const METHOD_NOT_FOUND: i64 = -32601;
-/// The request is none.
+/// It is not a request.
 pub const INVALID_REQUEST: i64 = -32600;
 /// The parameters are not the method's.
 pub const INVALID_PARAMETER: i64 = -8;
@@ -76,7 +76,7 @@ impl Credentials {
     }
 }
 
-/// Why a node's answer is none.
+/// Why a node's answer is of no use.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RpcError<E> {

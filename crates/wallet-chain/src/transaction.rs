@@ -4,9 +4,9 @@
 //! use wallet_core::Amount;
 //! use wallet_chain::{Expected, Transaction, Verdict, judge};
 //!
-//! let told = r#"{"txid":"ab","confirmations":2,"vin":[{"txid":"cd","vout":0,"addresses":["Vpayer"]}],
+//! let reply = r#"{"txid":"ab","confirmations":2,"vin":[{"txid":"cd","vout":0,"addresses":["Vpayer"]}],
 //!   "vout":[{"n":0,"value":"1.50","assetType":"VAS","scriptPubKey":{"addresses":["Vshop"]},"data":["6f726465722d31"]}]}"#;
-//! let transaction = Transaction::from_json(&serde_json::from_str(told)?, "VAS")?;
+//! let transaction = Transaction::from_json(&serde_json::from_str(reply)?, "VAS")?;
 //! let amount = Amount::parse("1.5")?;
 //! let order = Expected { order_id: "order-1", to: "Vshop", asset: "VAS", amount: &amount, decimals: 8 };
 //! assert_eq!(judge(&transaction, &order), Verdict::Pays { confirmations: 2 });
@@ -179,7 +179,7 @@ pub struct Expected<'a> {
     pub decimals: u8,
 }
 
-/// What a transaction is for an order. Exhaustive: whoever decides by it must decide on each.
+/// What a transaction is for an order. Exhaustive: a caller decides about each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Verdict {
@@ -227,7 +227,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a transaction is for an order. The money that it gives back to whoever pays goes to other addresses than the
+/// What a transaction is for an order. The money that it gives back to the payer goes to other addresses than the
 /// receiver's and does not count; a transaction that spends the receiver's own money pays nobody.
 pub fn judge(transaction: &Transaction, order: &Expected<'_>) -> Verdict {
     let confirmations = match u64::try_from(transaction.confirmations) {

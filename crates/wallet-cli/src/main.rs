@@ -193,7 +193,7 @@ fn main() -> ExitCode {
 }
 
 async fn run_dev(arguments: DevArguments) -> Result<(), Failure> {
-    // Before anything is told: whoever reads the line may stop the sandbox at once.
+    // Before anything is printed: a program that reads the line may stop the sandbox at once.
     let stop = stop_signal()?;
     let options = SandboxOptions { data: arguments.data.clone(), port: arguments.port, ..Default::default() };
     let sandbox = Sandbox::start(options).await?;
@@ -351,7 +351,7 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
     }
 }
 
-/// How wide the terminal is; 0 when there is none.
+/// How wide the terminal is; 0 without a terminal.
 fn columns() -> usize {
     terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
 }

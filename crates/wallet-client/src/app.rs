@@ -240,7 +240,7 @@ impl<T: Transport> FomoApp<T> {
     /// A trade and its state by the app's own id: what became of a call whose reply was lost.
     ///
     /// # Errors
-    /// [`CallError`]; code 212 when the platform has never heard of it.
+    /// [`CallError`]; code 212 when the platform does not know it.
     pub async fn trade(&self, trade_id: &TradeId<'_>) -> Result<T, Trade> {
         self.call(None, get_trade::Request { client_id: self.client_id.clone(), trade_id: trade_id.clone() })
             .await

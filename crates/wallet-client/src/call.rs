@@ -19,7 +19,7 @@ pub enum CallError<E, C = ErrorCode> {
     Transport(E),
     /// The platform refused.
     Refused(Refused<C>),
-    /// The reply is none of this platform.
+    /// The reply is not this platform's.
     NotUnderstood {
         /// Its HTTP status.
         http: u16,
@@ -59,10 +59,7 @@ impl<E, C: fmt::Display> fmt::Display for CallError<E, C> {
                 write!(f, "the platform refused with {}: {}", refused.code, refused.message)
             }
             Self::NotUnderstood { http, reason, .. } => {
-                write!(
-                    f,
-                    "the reply (HTTP {http}) is none of this platform: {reason}; is the base URL right?"
-                )
+                write!(f, "the reply (HTTP {http}) is not this platform's: {reason}; is the base URL right?")
             }
         }
     }

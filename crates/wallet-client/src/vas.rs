@@ -243,7 +243,7 @@ impl fmt::Display for PaymentError {
 
 impl std::error::Error for PaymentError {}
 
-/// The callback of a payment, verified. Its signature proves that the platform **or whoever has the app's own key** made
+/// The callback of a payment, verified. Its signature proves that the platform **or the holder of the app's own key** made
 /// it (R54): compare orderId, toAddr, assetType and amount with the order, and the transaction with the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentCallback<'a> {

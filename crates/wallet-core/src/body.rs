@@ -123,7 +123,7 @@ impl<'a, const N: usize> Slots<'a, N> {
         broken.map_or(Ok(()), |(at, kind)| Err(self.fault(at, kind)))
     }
 
-    /// A form with bytes that are not UTF-8: names the field in which they stand, or the body when it is none of ours.
+    /// A form with bytes that are not UTF-8: names the field that has them, or the body when no field has.
     #[cold]
     fn read_broken_form(&mut self, index: fn(&[u8]) -> Option<usize>, body: &'a [u8]) -> Result<(), Fault> {
         let broken = body.split(|byte| *byte == b'&').find(|pair| std::str::from_utf8(pair).is_err());

@@ -75,7 +75,7 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// The bytes of a hexadecimal text; `None` when it is none.
+/// The bytes of a hexadecimal text; `None` for any other text.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
     pairs.iter().map(|[high, low]| crate::scan::byte(*high, *low)).collect()

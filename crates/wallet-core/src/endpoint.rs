@@ -263,7 +263,7 @@ pub trait Callback: 'static {
     /// Appends the form to `out`.
     ///
     /// # Errors
-    /// [`EncodeError`] when the fields are signed and the signer is none or fails.
+    /// [`EncodeError`] when the fields are signed and the signer is missing or fails.
     fn encode(
         payload: &Self::Payload<'_>,
         signer: Option<&Signer<'_>>,

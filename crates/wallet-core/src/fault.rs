@@ -80,7 +80,7 @@ impl std::error::Error for Fault {}
 pub enum EncodeError {
     /// The endpoint is signed, and there is no signer.
     NoSigner,
-    /// The endpoint wants an access token, and there is none or it is none that a header can carry.
+    /// The endpoint wants an access token, and it is missing, or a header cannot carry it.
     NoBearer,
     /// The base URL and the endpoint's path do not make a URL.
     BadUrl,

@@ -1,4 +1,4 @@
-//! How a Rust type stands in a request or callback field.
+//! A Rust type in a field of a request or callback.
 
 use std::borrow::Cow;
 

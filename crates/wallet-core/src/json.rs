@@ -104,7 +104,7 @@ pub fn write_object<'t>(members: impl IntoIterator<Item = (&'t str, &'t str)>, o
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The JSON stands in the link as it is, not percent-encoded.
+    /// The JSON is in the link as it is, not percent-encoded.
     Raw,
     /// Spaces between the members.
     Spaces,
@@ -159,7 +159,7 @@ impl Warnings {
         Warning::ALL.into_iter().filter(move |warning| self.has(*warning))
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -349,7 +349,7 @@ impl<'a> Reader<'a, '_> {
                     }
                     unit => unit,
                 };
-                char::from_u32(point).ok_or(self.error())? // a lone surrogate is none
+                char::from_u32(point).ok_or(self.error())? // a lone surrogate is no character
             }
             _ => return Err(self.error()),
         })

@@ -32,7 +32,7 @@ use crate::{EncodeError, Fault, Lang, LinkMeta, Text};
 pub enum LinkError {
     /// There is no `scheme://`, or nothing after it.
     NoPayload,
-    /// The scheme is none of the platform's.
+    /// The platform has no such scheme.
     UnknownScheme,
     /// A percent sign without two hexadecimal digits after it.
     Escape,
@@ -54,9 +54,7 @@ impl LinkError {
                 zh: "链接是 scheme:// 后跟 JSON，这里缺了一部分",
                 en: "a link is `scheme://` and then JSON, and something of it is missing",
             },
-            Self::UnknownScheme => {
-                Text { zh: "scheme 不是钱包的", en: "the scheme is none of the wallet's" }
-            }
+            Self::UnknownScheme => Text { zh: "scheme 不是钱包的", en: "the wallet has no such scheme" },
             Self::Escape => Text {
                 zh: "% 后面不是两位十六进制数字",
                 en: "a `%` is not followed by two hexadecimal digits",
@@ -67,7 +65,7 @@ impl LinkError {
             },
             Self::Json(error) => return error.in_words(lang),
             Self::UnknownType => {
-                Text { zh: "钱包不认识这个 type", en: "`type` is none that the wallet knows" }
+                Text { zh: "钱包不认识这个 type", en: "the wallet does not know this `type`" }
             }
             Self::Member(fault) => return fault.in_words(lang),
         };
@@ -215,7 +213,7 @@ pub trait OutgoingLink {
     /// Appends the link for an app: `scheme` is the profile's, and the JSON is percent-encoded.
     ///
     /// # Errors
-    /// [`EncodeError`] when the link is signed and the signer is none or fails.
+    /// [`EncodeError`] when the link is signed and the signer is missing or fails.
     fn app_into(
         &self,
         scheme: &str,
@@ -234,7 +232,7 @@ pub trait OutgoingLink {
     /// Appends the text of the QR code: compact JSON as it stands (R41).
     ///
     /// # Errors
-    /// [`EncodeError`] when the link is signed and the signer is none or fails.
+    /// [`EncodeError`] when the link is signed and the signer is missing or fails.
     fn qr_into(&self, signer: Option<&Signer<'_>>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let signature = sign(Self::META.signing, signer, |canonical| self.write_signed(canonical))?;
         out.extend_from_slice(Self::META.qr_scheme.as_bytes());

@@ -179,7 +179,7 @@ pub struct Refused<C> {
 pub enum ResponseError<C> {
     /// The platform refused.
     Refused(Refused<C>),
-    /// The reply is none of this platform.
+    /// The reply is not this platform's.
     NotUnderstood {
         /// Its HTTP status.
         http: u16,
@@ -207,7 +207,7 @@ impl<C: fmt::Display> fmt::Display for ResponseError<C> {
                 write!(f, "the platform refused with {}: {}", refused.code, refused.message)
             }
             Self::NotUnderstood { http, reason, .. } => {
-                write!(f, "the reply (HTTP {http}) is none of this platform: {reason}")
+                write!(f, "the reply (HTTP {http}) is not this platform's: {reason}")
             }
         }
     }

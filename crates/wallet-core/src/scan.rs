@@ -54,7 +54,7 @@ pub(crate) fn mask(block: &[u8; 64], byte: u8) -> u64 {
     words.iter().rev().fold(0, |mask, word| mask << 8 | bits_equal(u64::from_le_bytes(*word), byte))
 }
 
-/// Where the first byte stands that `marks` marks; the length when there is none. Eight bytes at a time. `a` is never
+/// Where the first byte stands that `marks` marks; the length when nothing is marked. Eight bytes at a time. `a` is never
 /// marked.
 #[inline]
 pub(crate) fn until(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
@@ -111,7 +111,7 @@ pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
 
-/// The value of each hexadecimal digit; 255 for what is none.
+/// The value of each hexadecimal digit; 255 for any other byte.
 const DIGITS: [u8; 256] = {
     let mut digits = [255; 256];
     let mut value = 0;

@@ -326,7 +326,7 @@ impl<'a, T> Unverified<'a, T> {
         Self { value, signed }
     }
 
-    /// The id by which the key is found. It is a claim: whoever sent this may have written anything.
+    /// The id by which the key is found. It is a claim: the sender may have written anything.
     pub fn key_id(&self) -> &str {
         &self.signed.key_id
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. There is no `now()`: whoever owns a clock hands one in.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. There is no `now()`: the owner of a clock hands one in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixTime(i64);
 

@@ -442,7 +442,7 @@ const IN_URL: [bool; 256] = {
 };
 
 /// Whether a text is an absolute http or https address with a host and without user information. Checked without
-/// allocating; whoever connects parses it again.
+/// allocating; the connector parses it again.
 pub fn is_http_url(text: &str) -> bool {
     if !text.bytes().all(|byte| IN_URL[usize::from(byte)]) {
         return false;

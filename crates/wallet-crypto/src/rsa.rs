@@ -197,7 +197,7 @@ impl PrivateKey {
     }
 }
 
-/// How a key stands in a PEM file.
+/// A key in a PEM file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyForm {
     /// RSA's own: `BEGIN RSA PRIVATE KEY`, `BEGIN RSA PUBLIC KEY`.

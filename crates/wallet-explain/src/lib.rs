@@ -41,7 +41,7 @@ pub struct Finding {
     pub cause: Cause,
     /// The text that should have been signed, without secrets.
     pub expected: String,
-    /// The text that was signed instead, where it could be told.
+    /// The text that was signed instead, where it could be found.
     pub found: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub enum Cause {
     OtherKey,
     /// The right text, hashed with another hash.
     RightTextOtherHash(&'static str),
-    /// Hashed with another hash; whether the text is right can be told only once the hash is.
+    /// Hashed with another hash; whether the text is right is known only once the hash is right.
     HashedWith(&'static str),
     /// A serializer wrote the text in another way.
     Serializer {

@@ -155,7 +155,7 @@ const KNOWN: [Known; 7] = [
 ];
 
 /// What each known serializer makes of these fields of a link, which stand in the rule's order. Those that write the same
-/// as R44 are among them too: the first that fits is told.
+/// as R44 are among them too: the first that fits is reported.
 pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> {
     let known = KNOWN.map(|(name, zh, en, escape, comma, colon)| Serializer {
         name,

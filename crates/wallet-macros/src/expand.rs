@@ -417,7 +417,7 @@ fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
     }
 }
 
-/// `AnyLink`: one variant a link, told apart by a member with a fixed value.
+/// `AnyLink`: one variant a link; a member with a fixed value says which.
 fn any_link(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
     if spec.links.is_empty() {
         return TokenStream::new();

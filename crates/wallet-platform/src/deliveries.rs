@@ -385,7 +385,7 @@ impl Command<Platform> for PostponeDamaged {
     }
 }
 
-/// Sends a callback again that was never heard, from the first attempt on: a delivery of its own.
+/// Sends an undelivered callback again, from the first attempt on: a delivery of its own.
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
 
@@ -610,7 +610,7 @@ impl Query<Platform> for AttemptsOf {
     }
 }
 
-/// Makes the next attempt of a callback due now, out of turn: whoever has mended a receiver need not wait.
+/// Makes the next attempt of a callback due now, out of turn: an app that has mended its receiver need not wait.
 #[derive(Debug)]
 pub struct AttemptNow(pub DeliveryId);
 
@@ -659,12 +659,12 @@ impl ShownCallback {
         Ok(Self { delivery: row.clone(), subject, signed, attempts })
     }
 
-    /// Whether it may be sent again: nobody has heard it, and it was not sent again before.
+    /// Whether it may be sent again: it is undelivered, and was not sent again before.
     pub fn may_be_sent_again(&self) -> bool {
         self.delivery.state == DeliveryState::Exhausted && self.subject.delivery() == Some(self.delivery.id)
     }
 
-    /// What an attempt has told or will tell, to be looked at.
+    /// The request of an attempt, to be looked at.
     pub fn claimed(self, attempt: u32) -> Claimed {
         let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
         Claimed { delivery, attempt, app, callback, subject: self.subject, signed: self.signed }
@@ -676,8 +676,8 @@ impl ShownCallback {
 pub struct CallbacksOf {
     /// Whose.
     pub app: ReceiverId,
-    /// Whether only those that were never heard.
-    pub unheard: bool,
+    /// Whether only undelivered ones.
+    pub undelivered: bool,
     /// Those before this one; none begins with the newest.
     pub before: Option<DeliveryId>,
     /// How many at most.
@@ -685,12 +685,12 @@ pub struct CallbacksOf {
 }
 
 impl Query<Platform> for CallbacksOf {
-    /// And what to ask for as `before` to go on; none when all are told.
+    /// And what to ask for as `before` to go on; none when there are no more.
     type Answer = (Vec<ShownCallback>, Option<DeliveryId>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()
             .only(DeliveryRow::app.is(self.app))
-            .only_if(self.unheard.then(|| DeliveryRow::state.is(DeliveryState::Exhausted).always()))
+            .only_if(self.undelivered.then(|| DeliveryRow::state.is(DeliveryState::Exhausted).always()))
             .only_if(self.before.map(|before| DeliveryRow::id.below(before)))
             .descending(DeliveryRow::id)
             .limit(self.limit.saturating_add(1)); // one more tells whether there are older ones

@@ -400,7 +400,7 @@ impl View<'_, '_> {
 }
 
 impl View<'_, '_> {
-    /// Gives a waiting transaction's money back to whoever paid, by another one in its place.
+    /// Gives a waiting transaction's money back to the payer, by another one in its place.
     fn double_spend(&mut self, txid: &str) -> Result<(), Stop> {
         let waits = self.find::<DevTx>(&(txid.to_owned(),))?.is_some_and(|tx| tx.block.is_none() && !tx.dead);
         if !waits {
@@ -449,7 +449,7 @@ impl Command<Platform> for DevIssue {
     }
 }
 
-/// A payment on the chain: what is over goes back to whoever pays.
+/// A payment on the chain: what is over goes back to the payer.
 #[derive(Debug, Clone)]
 pub struct DevPay {
     /// Who pays.
@@ -524,8 +524,8 @@ impl Command<Platform> for DevMine {
 pub struct DevReorg {
     /// How many blocks, at most 1,000.
     pub depth: u64,
-    /// Transactions whose money goes back to whoever paid, by others in their place: double spends. It is refused when
-    /// one of them still has its block, or is none.
+    /// Transactions whose money goes back to the payer, by others in their place: double spends. It is refused when
+    /// one of them still has its block, or is unknown.
     pub double_spend: Vec<String>,
 }
 

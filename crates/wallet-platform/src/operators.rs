@@ -145,12 +145,12 @@ impl Query<Platform> for Audits {
     }
 }
 
-/// A callback that its receiver has not heard, or not yet.
+/// A callback that is not delivered, or not yet.
 #[derive(Debug, Clone)]
 pub struct DeliverySummary {
     /// Where it stands.
     pub delivery: DeliveryRow,
-    /// The name of the app that is told.
+    /// The name of the app that receives it.
     pub app: String,
     /// What it tells of: the app's own id of the payment.
     pub about: String,

@@ -40,7 +40,7 @@ rows! { in Platform;
 pub enum PasswordKind {
     /// For signing in; a wrong one is 12.
     Login,
-    /// The same, asked again of whoever is signed in. Its guesses are counted apart: who has no session keeps no user from
+    /// The same, asked again of the user who is signed in. Its guesses are counted apart: who has no session keeps no user from
     /// what only the user can do, such as ending a secret that has leaked.
     LoginAgain,
     /// For payments; a wrong one is 26.
@@ -104,7 +104,7 @@ impl Who {
 }
 
 impl Subject {
-    /// A login name that nobody has gets a lock of its own, so that it cannot be told from one that somebody has (R29).
+    /// A login name that nobody has gets a lock of its own, so that it looks like one that somebody has (R29).
     fn nobody(cx: &Context<'_>, name: &str) -> Self {
         Self { user: nobody(cx, name), phc: Some(Secret::default()), version: 0 }
     }
@@ -113,7 +113,7 @@ impl Subject {
 /// From here on, far above any row number, an attempt limit's `user` stands for a login name that nobody had.
 pub const NOBODY: u64 = 1 << 62;
 
-/// Stands in limits for a login name that is nobody's yet.
+/// The user id in limits of a login name that is nobody's yet.
 fn nobody(cx: &Context<'_>, name: &str) -> UserId {
     let hash = cx.vault.hash(&format!("nobody {name}"));
     let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
@@ -138,7 +138,7 @@ pub(crate) fn wrong_verify_code(
     Ok(())
 }
 
-/// What is asked of whoever claims to know a password.
+/// What a claim to know a password is checked against.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     user: UserId,
@@ -182,7 +182,7 @@ pub struct Proof {
 pub enum Reservation {
     /// Check the password.
     Challenge(Challenge),
-    /// Too many attempts are under way: try again in a moment. Nobody is told (R84).
+    /// Too many attempts are under way: try again in a moment. No answer says so (R84).
     Busy,
 }
 
@@ -197,7 +197,7 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
         touched_at: now,
     });
     if now > limit.pending_until {
-        limit.pending = 0; // whoever reserved has died
+        limit.pending = 0; // the process that reserved has died
     }
     Ok(limit)
 }
@@ -210,7 +210,7 @@ fn refuse_locked(limit: &AttemptLimit, now: UnixTime) -> Result<(), Stop> {
     Ok(())
 }
 
-/// How long a reservation is kept for whoever checks the hash.
+/// How long a reservation is kept while the hash is checked.
 const RESERVED_FOR: Duration = Duration::from_secs(30);
 
 /// Reserves one attempt, in a commit of its own, so that parallel guesses cannot share a try.

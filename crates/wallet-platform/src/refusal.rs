@@ -90,7 +90,7 @@ impl RefusedData {
     /// The JSON of a value.
     ///
     /// # Errors
-    /// [`Reason::Internal`] if the value is none that JSON can hold.
+    /// [`Reason::Internal`] if JSON cannot hold the value.
     pub(crate) fn of(value: &impl Serialize) -> Result<Self, Stop> {
         serde_json::to_string(value).map(Self).map_err(|_| Reason::Internal.into())
     }

@@ -141,7 +141,7 @@ fn brings_its_own(address: &str) -> bool {
     })
 }
 
-/// An address as it stands in a request: its host in ASCII, and what cannot stand in one percent-encoded. `None` when it
+/// An address as a request has it: its host in ASCII, and what a request cannot hold percent-encoded. `None` when it
 /// is no http address.
 pub(crate) fn callable(address: &str) -> Option<String> {
     let Target::Http(_) = target(address)? else { return None };

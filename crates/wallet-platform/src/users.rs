@@ -171,7 +171,7 @@ impl Command<Platform> for CreateUser {
     }
 }
 
-/// Begins a registration. Whether the name is free is told only to who proves to own it, when it is completed.
+/// Begins a registration. Only the owner of the name learns whether it is free, when the registration is completed.
 #[derive(Debug)]
 pub struct BeginRegister {
     /// The wished login name.

@@ -66,7 +66,7 @@ pub enum TokenKind {
     Refresh,
 }
 
-/// A fresh secret: its text, for whoever it is for, and its hash, for the store.
+/// A fresh secret: its text, for its owner, and its hash, for the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Minted {
     /// 40 lower-case hex characters: 160 bits (R27).

@@ -31,7 +31,7 @@ pub struct Described {
     pub lafi: DescribedVas,
     /// The FOMO app of the demo shop, the corner café.
     pub shop: DescribedShop,
-    /// The users; the app's owner is none of them.
+    /// The users, without the app's owner.
     pub users: Vec<DescribedUser>,
     /// Who has nothing: to see what becomes of a payment then.
     pub poor_user: DescribedSignIn,
@@ -78,7 +78,7 @@ pub struct DescribedSignIn {
     pub login_name: String,
     /// The login password.
     pub pwd: String,
-    /// The payment password; empty when there is none.
+    /// The payment password; empty where the user has not set one.
     pub wallet_pwd: String,
 }
 
@@ -321,7 +321,7 @@ async fn seed_chain(store: &Store, users: [UserId; 3]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A name of this machine, so that callbacks reach whoever listens on it.
+/// A name of this machine, so that callbacks reach a program that listens on it.
 const SAFE_DOMAIN: &str = "www.shop.localhost";
 const SCHEME: &str = "demoshop";
 

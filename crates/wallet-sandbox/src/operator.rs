@@ -33,7 +33,7 @@ fn refused(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
 }
 
-/// Approves (`approve=yes`) or rejects an application, with a reason for whoever applied.
+/// Approves (`approve=yes`) or rejects an application, with a reason for the applicant.
 pub(crate) async fn review(State(shared): State<Shared>, Sent(review): Sent<Review>) -> Response {
     let decision = if review.approve == Approve::Yes {
         match shared.server.approval().await {
@@ -58,7 +58,7 @@ pub(crate) struct Again {
     order_id: String,
 }
 
-/// Sends the callback of an order again that was never heard.
+/// Sends the callback of an order again that was never delivered.
 pub(crate) async fn send_again(State(shared): State<Shared>, Sent(again): Sent<Again>) -> Response {
     let order = match shared.store.view(FindOrder { uuid: again.uuid, order_id: again.order_id }).await {
         Ok(order) => order,

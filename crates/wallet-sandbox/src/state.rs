@@ -21,7 +21,7 @@ const LONGEST_MOVE: Duration = Duration::from_secs(25);
 /// A hundred years ahead of the system's clock, in all: beyond it a timestamp would not be ten digits some day.
 const FARTHEST: u64 = 100 * 365 * 86_400;
 
-/// How many verification codes are kept, and how many of each name: whoever begins many registrations pushes out few others.
+/// How many verification codes are kept, and how many of each name: many registrations of one name push out few others.
 const CODES: usize = 1000;
 const CODES_EACH: usize = 5;
 

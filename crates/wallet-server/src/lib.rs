@@ -1,7 +1,7 @@
 //! The platform over HTTP: a thin shell around `wallet-platform` and `wallet-store`.
 //!
 //! [`Server`] holds what handlers share; [`Server::router`] has the documents' own paths and `/healthz`, `/readyz`,
-//! `/metrics`; [`serve`] accepts connections until it is told to stop and then finishes what is in flight;
+//! `/metrics`; [`serve`] accepts connections until it has to stop, and then finishes what is in flight;
 //! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here. A [`Protocol`] is what a
 //! server speaks; [`PROTOCOLS`] are its own, and [`Settings::protocols`] takes others.
 //!

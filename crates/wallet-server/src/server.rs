@@ -31,7 +31,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server; its [`work`](Self::work) is to be run by whoever owns it.
+    /// A server; its [`work`](Self::work) is the owner's to run.
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
         let callbacks =

@@ -14,7 +14,7 @@ pub(crate) struct Snippet {
     pub(crate) text: String,
 }
 
-/// What a browser calls a language: replies are told in it.
+/// The name of a language in `Accept-Language`: replies are in it.
 const LANG: &str = "LANG_TAG";
 
 const TEMPLATES: [(&str, &str); 7] = [

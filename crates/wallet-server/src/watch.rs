@@ -80,7 +80,7 @@ impl Watcher {
         &self.inner.chain
     }
 
-    /// What the chain has of a transaction right now; none when it does not say so soon: whoever submits one need not wait
+    /// What the chain has of a transaction right now; none when it does not say so soon: a submitter need not wait
     /// for a node.
     pub(crate) async fn look_up_now(&self, txid: &str) -> Option<Option<Transaction>> {
         if txid.len() != 64 || from_hex(txid).is_none() {

@@ -79,7 +79,7 @@ impl<'s> File<'s> {
         self.faults.borrow_mut().push(self.source.fault(span, message.into(), help));
     }
 
-    /// Reports a name that is none of `valid`, with the nearest one.
+    /// Reports a name that is not among `valid`, with the nearest one.
     pub(crate) fn unknown<'a>(
         &self,
         what: &str,

@@ -184,7 +184,7 @@ model! {
     pub struct Rule<'s> {
         /// `R7`.
         pub id: &'s str,
-        /// The platform that it is about; every one when there is none.
+        /// The platform that it is about; left out, it is about every one.
         pub of: Option<&'s str>,
         /// What it is about.
         pub what: Text<'s>,

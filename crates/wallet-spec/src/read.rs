@@ -292,7 +292,7 @@ impl<'f, 's> Reader<'f, 's> {
         list
     }
 
-    /// Whether a name is none of those before it, as Rust spells them.
+    /// Whether a name differs from those before it, as Rust spells them.
     fn once<'n>(&self, what: &str, name: &str, mut before: impl Iterator<Item = &'n str>) -> bool {
         let spelt = pascal(name);
         let first = before.all(|known| pascal(known) != spelt);
@@ -302,7 +302,7 @@ impl<'f, 's> Reader<'f, 's> {
         first
     }
 
-    /// The part of a list that has this name; a fault when there is none.
+    /// The part of a list that has this name; a fault when the list has no such part.
     fn resolve<T>(&self, what: &str, name: &str, list: &[&'s T], of: impl Fn(&T) -> &str) -> Option<&'s T> {
         let found = list.iter().copied().find(|part| of(part) == name);
         if found.is_none() {

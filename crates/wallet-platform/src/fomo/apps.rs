@@ -124,8 +124,8 @@ fn is_redirect(text: &str) -> bool {
         }
 }
 
-/// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an address that
-/// is none.
+/// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an unusable
+/// address.
 #[derive(Debug)]
 pub struct CreateApp {
     /// Whose app it is: this account receives and pays.
@@ -213,7 +213,7 @@ impl Command<Platform> for MoveApp {
     }
 }
 
-/// An app with its live secrets, shown to its owner after a fresh password: whoever is not its owner learns that there is
+/// An app with its live secrets, shown to its owner after a fresh password: another user learns that there is
 /// no such app.
 #[derive(Debug)]
 pub struct ShowSecret {
@@ -406,7 +406,7 @@ impl AppKeys {
         self.secrets.iter().map(|(_, secret)| secret.expose().as_str())
     }
 
-    /// Checks a client_secret: 54 and `invalid_client` when it is none of the live ones.
+    /// Checks a client_secret: 54 and `invalid_client` when it is not live.
     ///
     /// # Errors
     /// [`Refusal::InvalidClient`].
@@ -435,7 +435,7 @@ impl AppKeys {
     }
 }
 
-/// Finds an app by its client_id, with its live secrets: 82 when there is none.
+/// Finds an app by its client_id, with its live secrets: 82 for an unknown one.
 #[derive(Debug)]
 pub struct FindApp {
     client_id: String,

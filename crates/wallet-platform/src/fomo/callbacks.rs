@@ -148,7 +148,7 @@ fn payment_result_request(
         status: CallbackStatus::Paid,
     };
     let mut body = Vec::with_capacity(256);
-    // Its signature stands in headers, not in a field.
+    // Its signature is in headers, not in a field.
     payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;
     let mut request = http::Request::builder()
         .method(meta.method.word())

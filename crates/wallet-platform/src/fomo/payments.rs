@@ -482,7 +482,7 @@ pub struct PaymentsOf {
 pub struct AppPayments {
     /// The payments.
     pub payments: Vec<AppPayment>,
-    /// What to ask for as `before` to go on; none when all are told.
+    /// What to ask for as `before` to go on; none when there are no more.
     pub older: Option<u64>,
 }
 
@@ -506,7 +506,7 @@ impl Query<Platform> for PaymentsOf {
 pub struct StatementOf {
     /// Whose.
     pub app: AppId,
-    /// The number of the last event already told; 0 for all.
+    /// The number of the last event that is known already; 0 for all.
     pub after: u64,
     /// How many events are looked at, at most.
     pub limit: u64,
@@ -517,7 +517,7 @@ pub struct StatementOf {
 pub struct Statement {
     /// The payments.
     pub payments: Vec<AppPayment>,
-    /// What to ask for as `after` to go on; none when all are told.
+    /// What to ask for as `after` to go on; none when there are no more.
     pub newer: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ use crate::refusal::damaged;
 use crate::users::User;
 use crate::vault::Vault;
 
-/// A user, as told to others.
+/// A user, as others see it.
 pub fn user(user: &User) -> fomo::User {
     fomo::User {
         user_id: user.id,

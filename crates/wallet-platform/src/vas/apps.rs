@@ -301,7 +301,7 @@ pub enum Decision {
     },
     /// No.
     Reject {
-        /// Why, for whoever applied.
+        /// Why, for the applicant.
         reason: String,
     },
 }
@@ -410,7 +410,7 @@ impl Command<Platform> for ShowCredentials {
     }
 }
 
-/// An approved app by its uuid: 910003 when there is none.
+/// An approved app by its uuid: 910003 for an unknown one.
 #[derive(Debug)]
 pub struct FindVasApp(pub String);
 
@@ -504,7 +504,7 @@ pub struct ApprovedLogin {
 }
 
 impl ApproveLogin {
-    /// Reads the link: 910002 when it cannot be read, or is none for a login.
+    /// Reads the link: 910002 when it cannot be read, or is not for a login.
     ///
     /// # Errors
     /// [`Refusal::LinkRefused`].
@@ -556,7 +556,7 @@ pub struct AidInfo {
     pub address: String,
 }
 
-/// Exchanges an openCode: once, within its minute, by the app that it was made for. Whoever else comes with it learns
+/// Exchanges an openCode: once, within its minute, by the app that it was made for. Another app that comes with it learns
 /// nothing and burns nothing.
 #[derive(Debug)]
 pub struct RedeemOpenCode {

@@ -1,5 +1,5 @@
 //! Orders of the VAS and Lafi wallets: one payment each, decided when it is submitted, watched on the chain until nothing
-//! can undo it, and told by a callback (R53, R56, R65, R71).
+//! can undo it, and reported by a callback (R53, R56, R65, R71).
 //!
 //! ```text
 //!            submit                  confirmed
@@ -127,7 +127,7 @@ pub struct SubmittedPay {
     pub opens: Option<String>,
 }
 
-/// Reads a payment's link, taken apart: 910002 when it is none for a payment.
+/// Reads a payment's link, taken apart: 910002 when it is not for a payment.
 ///
 /// # Errors
 /// [`Refusal::LinkRefused`].
@@ -201,7 +201,7 @@ impl VasOrder {
     }
 
     /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place for long, since
-    /// whoever sees a link could invent one: another that pays takes it, once the chain was asked and has it not. One that
+    /// anybody who sees a link could invent one: another that pays takes it, once the chain was asked and has it not. One that
     /// the chain has shown may come back.
     ///
     /// `instead`: whether the other is on the chain and pays, and the chain has just said that it has none of this one's.
@@ -286,7 +286,7 @@ impl SubmitPay {
                 Ok(Some(txid.to_ascii_lowercase()))
             }
             Some(_) => Err(not_payable("txid")),
-            // On a real chain only whoever has the user's keys can pay.
+            // On a real chain only the holder of the user's keys can pay.
             None if !self.embedded => Err(not_payable("txid")),
             None => Ok(None),
         }
@@ -437,7 +437,7 @@ impl ObservePayment {
     }
 }
 
-/// Takes back a callback that has not been heard: what it says is not true any more.
+/// Takes back an undelivered callback: what it says is not true any more.
 fn silence(rows: &Rows, out: &mut Changes, order: &mut VasOrder) -> Result<(), Stop> {
     let Some(delivery) = order.delivery else { return Ok(()) };
     let row = rows.find::<DeliveryRow>(&(delivery,))?;
@@ -470,7 +470,7 @@ impl Command<Platform> for ObservePayment {
                 let payer =
                     self.seen.iter().flat_map(|seen| &seen.inputs).flat_map(|input| &input.addresses).next();
                 order.from_addr = payer.cloned().unwrap_or(order.from_addr);
-                // One that was acknowledged before a reorganisation has told the app already.
+                // After one that was acknowledged before a reorganisation, the app knows already.
                 if order.delivery.is_none() {
                     order.delivery =
                         Some(deliveries::begin(cx, out, CallbackKind::Payment, order.id.0, order.app.into()));
@@ -532,7 +532,7 @@ pub struct OrdersOf {
 }
 
 impl Query<Platform> for OrdersOf {
-    /// And what to ask for as `before` to go on; none when all are told.
+    /// And what to ask for as `before` to go on; none when there are no more.
     type Answer = (Vec<VasOrder>, Option<OrderSeq>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()

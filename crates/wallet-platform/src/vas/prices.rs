@@ -96,7 +96,7 @@ pub struct AskPrice {
     pub access_token: Digest,
     /// The currency, as it was given.
     pub currency: String,
-    /// The coinType, as it was given; the first profile's when there is none.
+    /// The coinType, as it was given; left out, the first profile's.
     pub coin_type: Option<String>,
 }
 

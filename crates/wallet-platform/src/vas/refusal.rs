@@ -14,7 +14,7 @@ pub fn answer(reason: Reason) -> &'static RefusalMeta {
         Reason::Internal => Refusal::Internal,
         Reason::Busy => Refusal::Overloaded,
         Reason::Field => Refusal::UnknownError,
-        // A session whose user has gone is none.
+        // A session whose user has gone is not one.
         Reason::SessionUnknown | Reason::UserUnknown => Refusal::SessionUnknown,
         Reason::PasswordWrong | Reason::PaymentPasswordWrong | Reason::PaymentPasswordUnset => {
             Refusal::PwdWrong

@@ -4,7 +4,7 @@ use wallet_api::vas::{self, OrderState};
 
 use crate::vas::orders::VasOrder;
 
-/// An order, as its app is told (R71). Who has paid is known once it is paid.
+/// An order, as its app sees it (R71). Who has paid is known once it is paid.
 pub fn order(order: &VasOrder) -> vas::order::Response {
     let paid = order.state == OrderState::Paid;
     vas::order::Response {

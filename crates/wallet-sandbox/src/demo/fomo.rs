@@ -14,9 +14,9 @@ use super::{DemoError, HyperTokio, Shop, Telling, call, clock_offset, failed, sa
 use crate::data::{Described, DescribedUser};
 
 fn believed(
-    heard: Result<payment_result::Payload<'static>, CallbackError>,
+    received: Result<payment_result::Payload<'static>, CallbackError>,
 ) -> Result<payment_result::Payload<'static>, DemoError> {
-    heard.map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))
+    received.map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))
 }
 
 async fn balance(
@@ -57,7 +57,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     })
     .await?;
     let server_uri = ServerUri::new(format!("http://{}/callback", merchant.address))
-        .map_err(|_| DemoError("the merchant's address is none".to_owned()))?;
+        .map_err(|_| DemoError("the merchant has no usable address".to_owned()))?;
     let run = now().millis();
     tell.say(match lang {
         Lang::Zh => "FOMO：登录与支付，全部经过真实的 HTTP。",

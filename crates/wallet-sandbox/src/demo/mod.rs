@@ -60,7 +60,7 @@ pub(crate) fn transport() -> HyperTokio {
 /// What the sandbox at this address tells about itself.
 ///
 /// # Errors
-/// [`DemoError`] when there is none.
+/// [`DemoError`] where it is missing.
 pub async fn describe(url: &str) -> Result<Described, DemoError> {
     let url = url.trim_end_matches('/');
     let body = get(url, "/sandbox").await?;
@@ -128,10 +128,10 @@ impl Telling<'_> {
     }
 }
 
-/// A server of the shop's on loopback: `answer` is given each request and says what is answered, and what was heard.
+/// A server of the shop's on loopback: `answer` gets each request, and returns the reply and what the request was.
 struct Shop<H> {
     address: SocketAddr,
-    heard: mpsc::UnboundedReceiver<H>,
+    received: mpsc::UnboundedReceiver<H>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -142,18 +142,18 @@ impl<H: Send + 'static> Shop<H> {
         let no_listener = |error: std::io::Error| DemoError(format!("cannot listen for callbacks: {error}"));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(no_listener)?;
         let address = listener.local_addr().map_err(no_listener)?;
-        let (tell, heard) = mpsc::unbounded_channel();
+        let (sender, received) = mpsc::unbounded_channel();
         let answer = Arc::new(answer);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, tell) = (answer.clone(), tell.clone());
+                let (answer, sender) = (answer.clone(), sender.clone());
                 let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                    let (answer, tell) = (answer.clone(), tell.clone());
+                    let (answer, sender) = (answer.clone(), sender.clone());
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
-                        let (response, heard) = answer(http::Request::from_parts(parts, body));
-                        let _ = tell.send(heard);
+                        let (response, request) = answer(http::Request::from_parts(parts, body));
+                        let _ = sender.send(request);
                         Ok::<_, hyper::Error>(response.map(|body| Full::new(bytes::Bytes::from(body))))
                     }
                 });
@@ -161,12 +161,12 @@ impl<H: Send + 'static> Shop<H> {
                 tokio::spawn(serve_connection(stream, service, TokioTimer::new(), std::future::pending()));
             }
         });
-        Ok(Self { address, heard, task })
+        Ok(Self { address, received, task })
     }
 
     async fn next(&mut self, what: &str) -> Result<H, DemoError> {
-        match tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await {
-            Ok(Some(heard)) => Ok(heard),
+        match tokio::time::timeout(Duration::from_secs(20), self.received.recv()).await {
+            Ok(Some(received)) => Ok(received),
             Ok(None) | Err(_) => Err(DemoError(format!("no {what} came within 20 s"))),
         }
     }

@@ -18,8 +18,8 @@ use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
 use super::{DemoError, HyperTokio, Shop, Telling, call, describe, failed, post, same, transport};
 use crate::data::{Described, DescribedUser, DescribedVas};
 
-/// What the shop hears.
-enum Heard {
+/// What the shop receives.
+enum Received {
     /// The wallet's return after a login: the query.
     Login(String),
     /// A callback: the query.
@@ -110,24 +110,24 @@ fn key_error(error: wallet_crypto::KeyError) -> DemoError {
 
 impl App {
     /// The shop's own server: it answers the wallet's return, and callbacks that verify.
-    async fn open_shop(&self) -> Result<Shop<Heard>, DemoError> {
+    async fn open_shop(&self) -> Result<Shop<Received>, DemoError> {
         let (uuid, verifier) = (self.uuid.clone(), self.verifier.clone());
         Shop::open(move |request| {
             let query = request.uri().query().unwrap_or_default().to_owned();
             if request.uri().path() == "/login" {
-                return (http::Response::new(b"welcome".to_vec()), Heard::Login(query));
+                return (http::Response::new(b"welcome".to_vec()), Received::Login(query));
             }
             let answer = match PaymentCallback::receive(&query, &uuid, &*verifier, system_time()) {
                 Ok(_) => PaymentCallback::acknowledgement(),
                 Err(_) => PaymentCallback::rejection(),
             };
-            (http::Response::new(answer.as_bytes().to_vec()), Heard::Payment(query))
+            (http::Response::new(answer.as_bytes().to_vec()), Received::Payment(query))
         })
         .await
     }
 
     /// An address of the shop's, on its safe domain.
-    fn at(&self, shop: &Shop<Heard>, path: &str) -> String {
+    fn at(&self, shop: &Shop<Received>, path: &str) -> String {
         format!("http://{}:{}{path}", self.safe_domain, shop.address.port())
     }
 }
@@ -206,7 +206,11 @@ impl<'a> Play<'a> {
         })
     }
 
-    async fn log_in(&mut self, app: &App, shop: &mut Shop<Heard>) -> Result<SessionKey<'static>, DemoError> {
+    async fn log_in(
+        &mut self,
+        app: &App,
+        shop: &mut Shop<Received>,
+    ) -> Result<SessionKey<'static>, DemoError> {
         self.tell.step("商店显示登录二维码", "The shop shows a QR code to log in with", "vaslogin://");
         let web_token = format!("browser-{}", self.run);
         let asks = login::Link {
@@ -229,7 +233,7 @@ impl<'a> Play<'a> {
         let return_to = http::Request::get(approved.address.as_str()).body(Vec::new());
         let return_to = return_to.map_err(|error| failed("the wallet's return")(Box::new(error)))?;
         call!("the wallet's return", transport().send(return_to));
-        let Heard::Login(query) = shop.next("return of the wallet").await? else {
+        let Received::Login(query) = shop.next("return of the wallet").await? else {
             return Err(DemoError("a callback came before the login".to_owned()));
         };
         same("the webToken", &form::value_of(&query, "webToken").as_deref(), &Some(&*web_token))?;
@@ -252,7 +256,7 @@ impl<'a> Play<'a> {
     async fn pay(
         &mut self,
         app: &App,
-        shop: &mut Shop<Heard>,
+        shop: &mut Shop<Received>,
         session: &SessionKey<'_>,
     ) -> Result<(Order, String), DemoError> {
         self.tell.step("当前价格", "What the coin is worth", "POST oauth/pay/price");
@@ -292,7 +296,7 @@ impl<'a> Play<'a> {
         post(&self.sandbox.url, "/chain/mine", "blocks=1").await?;
 
         self.tell.step("回调到达并通过验签", "The callback comes and verifies", "GET callbackUrl");
-        let Heard::Payment(query) = shop.next("callback").await? else {
+        let Received::Payment(query) = shop.next("callback").await? else {
             return Err(DemoError("a second login came".to_owned()));
         };
         same("the address's own parameter", &form::value_of(&query, "table").as_deref(), &Some("7"))?;

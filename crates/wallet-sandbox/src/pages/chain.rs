@@ -1,4 +1,4 @@
-//! The embedded chain: its newest blocks with what stands in their transactions, making blocks, taking them back.
+//! The embedded chain: its newest blocks with what their transactions hold, making blocks, taking them back.
 
 use askama::Template;
 use axum::extract::State;

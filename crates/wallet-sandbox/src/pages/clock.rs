@@ -29,7 +29,7 @@ struct Event {
     what: String,
 }
 
-/// How many events are told.
+/// How many events are listed.
 const SHOWN_AT_ONCE: u64 = 10;
 
 /// What is known of what comes: a block, and callbacks.

@@ -43,7 +43,7 @@ fn called(path: &str) -> Option<(&'static PlatformMeta, &'static EndpointMeta)> 
     platforms().find_map(|meta| Some((meta, meta.endpoint_at(path)?)))
 }
 
-/// The callback that the shop heard: the profiles' addresses carry theirs. What they return to after a login is none.
+/// The callback that the shop received: each profile has an address of its own. The return after a login is no callback.
 fn received(path: &str) -> Option<&'static CallbackMeta> {
     let of = path.strip_prefix(CALLBACKS).filter(|of| !of.ends_with("/login"))?;
     let platform = platforms().find(|platform| {
@@ -71,14 +71,14 @@ impl Verdict {
             };
         };
         let wanted = callback.schedule.acknowledged_by;
-        let heard =
+        let delivered =
             exchange.status.is_some_and(|status| acknowledges(wanted, status, exchange.reply.as_bytes()));
         Self {
-            mood: if heard { "ok" } else { "bad" },
-            words: match (heard, exchange.status) {
-                (true, _) => view.say("已送达", "heard").to_owned(),
+            mood: if delivered { "ok" } else { "bad" },
+            words: match (delivered, exchange.status) {
+                (true, _) => view.say("已送达", "delivered").to_owned(),
                 (false, Some(_)) => {
-                    let takes = view.say("未送达；须为", "not heard; that takes");
+                    let takes = view.say("未送达；须为", "not delivered; that takes");
                     format!("{takes} {}", wanted.in_words(view.lang))
                 }
                 (false, None) => view.say("没有回答", "no answer").to_owned(),
@@ -198,7 +198,7 @@ impl Seen {
 pub(super) enum Show {
     /// What apps call and hear, without what a wallet calls for its user.
     Apps,
-    /// What was refused, or not heard.
+    /// What was refused, or not delivered.
     Refused,
     /// Every one; any other word says so.
     #[default]

@@ -26,7 +26,7 @@ struct Layers {
     scheme: String,
     json: String,
     members: Vec<(String, String)>,
-    /// What kind of link it is, or why it is none.
+    /// What kind of link it is, or why it is not a link.
     kind: Result<&'static str, String>,
     warnings: Vec<String>,
     /// What the platform knows of it: whether it is as it should be, and in words.

@@ -63,11 +63,11 @@ pub(crate) struct Pages {
     pub(crate) transport: HyperTokio,
     /// What became of the wallet's forms.
     pub(crate) outcomes: Arc<wallet::Outcomes>,
-    /// Whoever looks into a picture: one at a time.
+    /// Pictures are searched one at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
 
-/// What a program is told, as a page says it: a sentence, without its marks of code.
+/// A program's message as a page shows it: a sentence, without its marks of code.
 pub(crate) fn sentence(words: &str) -> String {
     let words = words.replace('`', "");
     let mut letters = words.chars();

@@ -269,7 +269,7 @@ async fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bough
 fn no_order(view: &View) -> Response {
     let why = view.say(
         "没有这个订单，或它属于另一位顾客：以下单时的钱包登录商店。",
-        "There is no such order, or it is another customer's: sign in to the shop as whoever ordered.",
+        "There is no such order, or it is another customer's: sign in to the shop as the user who ordered.",
     );
     not_served(view, StatusCode::NOT_FOUND, why)
 }

@@ -78,13 +78,13 @@ struct AdminPage<'a> {
     due: String,
     oldest: Option<String>,
     failing: Vec<Receiver>,
-    unheard: Vec<Receiver>,
+    undelivered: Vec<Receiver>,
     prices: Vec<(String, String, usize)>,
     limits: Vec<Limit>,
     acts: Vec<Act>,
 }
 
-/// An operator's session. A handler that takes it is for operators; everybody else is told what this page is.
+/// An operator's session. A handler that takes it is for operators; everybody else sees what this page is.
 pub(crate) struct Operator(SignedIn);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
@@ -161,7 +161,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect()
     };
     let failing = store.view(Failing { limit: ROWS }).await.or_page(&view)?;
-    let unheard = store.view(Undelivered { limit: ROWS }).await.or_page(&view)?;
+    let undelivered = store.view(Undelivered { limit: ROWS }).await.or_page(&view)?;
     let prices = store.view(PricesNow).await.or_page(&view)?.into_iter().map(|price| {
         let worth = price.mean.map_or_else(|| "—".to_owned(), |mean| mean.as_str().to_owned());
         let pair = format!("{} / {}", price.profile.coin_type(), price.currency.as_str());
@@ -185,7 +185,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         due: counted(due.len()),
         oldest: overdue.map(|seconds| stretch(&view, seconds)),
         failing: receivers(failing, true),
-        unheard: receivers(unheard, false),
+        undelivered: receivers(undelivered, false),
         prices: prices.collect(),
         limits: limits(&view),
         acts: acts.collect(),
@@ -220,7 +220,7 @@ pub(crate) async fn review(
     let decision = match posted.text("verdict") {
         "approve" => server.approval().await,
         "reject" if reason.is_empty() => {
-            Err(view.say("拒绝时须说明原因，申请者会看到。", "Say why: whoever applied will read it."))
+            Err(view.say("拒绝时须说明原因，申请者会看到。", "Say why: the applicant will read it."))
         }
         "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
         _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
@@ -243,8 +243,9 @@ pub(crate) async fn send_again(
     posted: SubmittedForm,
 ) -> Page {
     let view = view.at(HERE);
-    let not_again =
-        || not_done(&view, view.say("它已送达，或仍在重试。", "It was heard, or it is still being tried."));
+    let not_again = || {
+        not_done(&view, view.say("它已送达，或仍在重试。", "It was delivered, or it is still being tried."))
+    };
     let delivery = posted.text("delivery").parse().map(DeliveryId).map_err(|_| not_again())?;
     let command = ByOperator { session, command: SendAgain(delivery) };
     server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(not_again)?;

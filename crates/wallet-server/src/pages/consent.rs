@@ -129,7 +129,7 @@ pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery
     let asked = ConsentRequest::of(text);
     let app = asked.app(server, view).await?;
     // A browser may leave it out (R25). RFC 6749 would lead back with an error; but nobody is led to an app's address without
-    // having answered, whoever made the link (RFC 9700, 4.11.2).
+    // having answered, whatever link led here (RFC 9700, 4.11.2).
     let given = text("response_type");
     if !given.is_empty() && Some(&*given) != response_type() {
         let why = view

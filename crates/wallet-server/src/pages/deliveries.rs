@@ -23,13 +23,13 @@ use crate::store::Store;
 
 /// Callbacks on a page.
 const EACH_PAGE: u64 = 50;
-/// How many that were never heard are sent again at once, and how many of them are looked at in one go.
+/// How many undelivered callbacks are sent again at once, and how many of them are looked at in one go.
 const AT_ONCE: usize = 500;
 const LOOKED_AT: u64 = 100;
 /// How often at most: those that were sent again before are passed over, however many.
 const LOOKS: usize = 50;
 
-/// An attempt on the line: where, and whether it was heard.
+/// An attempt on the line: where it is, and whether it delivered the callback.
 struct Dot {
     x: usize,
     class: &'static str,
@@ -59,16 +59,16 @@ struct DeliveriesPage<'a> {
     href: String,
     acknowledged_by: String,
     shown: Vec<Shown>,
-    /// Whether those alone are shown that were never heard.
-    unheard: bool,
-    /// Whether some were never heard, and may be sent again.
-    some_unheard: bool,
+    /// Whether only undelivered callbacks are shown.
+    undelivered: bool,
+    /// Whether some are undelivered, and may be sent again.
+    some_undelivered: bool,
     /// How many are sent again at once.
     at_once: usize,
     /// How many have just been sent again.
     sent: Option<u64>,
     older: Option<String>,
-    /// Whether there is none at all, and not on this page alone.
+    /// Whether the whole list is empty, and not this page alone.
     none_yet: bool,
 }
 
@@ -88,7 +88,7 @@ impl Shown {
         let dots: Vec<Dot> = (callback.attempts.iter().enumerate())
             .map(|(at, attempt)| Dot {
                 x: STEP / 2 + at * STEP,
-                class: if attempt.failure.is_none() { "heard" } else { "unheard" },
+                class: if attempt.failure.is_none() { "delivered" } else { "undelivered" },
                 title: format!(
                     "{}. {}: {}",
                     attempt.n,
@@ -125,7 +125,7 @@ impl Shown {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Listed {
-    /// `unheard` for those alone that were never heard.
+    /// `undelivered` for those alone.
     show: String,
     /// Those before this one.
     before: Option<u64>,
@@ -142,33 +142,33 @@ pub(crate) async fn page(
 ) -> Page {
     let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
     let store = &server.inner.store;
-    let (receiver, unheard) = (app.receiver(), show == "unheard");
-    let query = CallbacksOf { app: receiver, unheard, before: before.map(DeliveryId), limit: EACH_PAGE };
+    let (receiver, undelivered) = (app.receiver(), show == "undelivered");
+    let query = CallbacksOf { app: receiver, undelivered, before: before.map(DeliveryId), limit: EACH_PAGE };
     let (callbacks, older) = store.view(query).await.or_page(&view)?;
-    let some_unheard = !never_heard(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
+    let some_undelivered = !never_heard(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
     let now = store.now();
     let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
     let href = app.href();
     let older = older.map(|older| {
-        let show = if unheard { "show=unheard&" } else { "" };
+        let show = if undelivered { "show=undelivered&" } else { "" };
         format!("{href}/deliveries?{show}before={}", older.0)
     });
     Ok(render(&DeliveriesPage {
         view: &view,
         name: app.name(),
         acknowledged_by: app.callback().meta().schedule.acknowledged_by.in_words(view.lang),
-        none_yet: shown.is_empty() && before.is_none() && !unheard,
+        none_yet: shown.is_empty() && before.is_none() && !undelivered,
         href,
         shown,
-        unheard,
-        some_unheard,
+        undelivered,
+        some_undelivered,
         at_once: AT_ONCE,
         sent,
         older,
     }))
 }
 
-/// The callbacks of an app that were never heard, may be sent again and fit, the newest first.
+/// The undelivered callbacks of an app that may be sent again and fit, the newest first.
 async fn never_heard(
     store: &Store,
     app: ReceiverId,
@@ -177,7 +177,7 @@ async fn never_heard(
 ) -> Result<Vec<DeliveryId>, Failure> {
     let (mut found, mut before) = (Vec::new(), None);
     for _ in 0..LOOKS {
-        let query = CallbacksOf { app, unheard: true, before, limit: LOOKED_AT };
+        let query = CallbacksOf { app, undelivered: true, before, limit: LOOKED_AT };
         let (callbacks, older) = store.view(query).await?;
         let again = callbacks.iter().filter(|one| one.may_be_sent_again() && fits(one));
         found.extend(again.map(|one| one.delivery.id));
@@ -262,7 +262,7 @@ fn no_callback(view: &View) -> Response {
         view.say("没有这个回调", "There is no such callback"),
         view.say(
             "它不属于这个应用，或它所说的付款已被撤销。",
-            "It is none of this app's, or its payment was undone.",
+            "It is not this app's, or its payment was undone.",
         ),
         view.say("返回回调列表。", "Go back to the callbacks."),
     )
@@ -289,7 +289,7 @@ enum Wanted {
     Now(DeliveryId),
     /// This one again.
     One(DeliveryId),
-    /// Every one that was never heard, of payments from one moment to another.
+    /// Every undelivered one, of payments from one moment to another.
     Span(UnixTime, UnixTime),
 }
 
@@ -311,7 +311,7 @@ impl Wanted {
     }
 }
 
-/// Sends callbacks again that were never heard, or one that waits at once.
+/// Sends undelivered callbacks again, or one that waits at once.
 pub(crate) async fn send_again(
     State(server): State<Server>,
     view: View,
@@ -360,7 +360,7 @@ pub(crate) async fn send_again(
             view.say("没有再次发送", "It was not sent again"),
             view.say(
                 "没有符合的回调：它已送达，或已再次发送，或时间不可读。",
-                "No callback fits: it was heard, or was sent again before, or the time cannot be read.",
+                "No callback fits: it was delivered, or was sent again before, or the time cannot be read.",
             ),
             view.say("返回查看它的状态。", "Go back and see where it stands."),
         ));

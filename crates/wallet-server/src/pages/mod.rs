@@ -141,7 +141,7 @@ fn busy(failure: &Failure) -> Response {
     crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n")
 }
 
-/// Whether a browser opens an address, rather than a program: it is told by a page.
+/// Whether a browser opens an address, rather than a program: it gets a page.
 pub fn is_for_people(method: &Method, headers: &HeaderMap) -> bool {
     let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     method == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"))
@@ -284,10 +284,10 @@ pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &st
     page_with(status, &ProblemPage { view, what, why, next, onward })
 }
 
-/// What a handler answers: its page, or the one that says why there is none.
+/// What a handler answers: its page, or the one that says what went wrong.
 pub(crate) type Page = Result<Response, Response>;
 
-/// The outcome of a decision, or the page that says why there is none.
+/// The outcome of a decision, or the page that says what went wrong.
 pub(crate) trait OrPage<T> {
     #[expect(clippy::result_large_err, reason = "a response goes on as it is, once a request")]
     fn or_page(self, view: &View) -> Result<T, Response>;

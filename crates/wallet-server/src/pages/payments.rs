@@ -138,7 +138,7 @@ struct PaymentsPage<'a> {
     bars: Vec<Bar>,
     spans: Option<(String, String)>,
     older: Option<u64>,
-    /// Whether there is none at all, and not on this page alone.
+    /// Whether the whole list is empty, and not this page alone.
     none_yet: bool,
 }
 

@@ -110,7 +110,7 @@ const FILE_BYTES: usize = 4 * 1024 * 1024;
 pub struct SubmittedFile {
     /// The form's other fields.
     pub form: SubmittedForm,
-    /// The file's bytes; empty when there is none.
+    /// The file's bytes; empty without a file.
     pub file: Vec<u8>,
 }
 
@@ -163,7 +163,7 @@ impl FormProblem {
         Self { fault: fault.to_owned(), wait: String::new() }
     }
 
-    /// What this refusal is to a form, and how long one has to wait. Every other failure is none of its faults.
+    /// What this refusal is to a form, and how long one has to wait. Another failure is not the form's.
     pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
         let no = failure.refused().filter(|no| no.reason == refusal)?;
         let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());

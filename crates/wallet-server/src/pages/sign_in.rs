@@ -190,7 +190,7 @@ pub(crate) async fn register_form(view: View, Params(onward): Params<Onward>) ->
 }
 
 impl Onward {
-    /// What of it stands in an address. A registration's is worth nothing without its code.
+    /// What of it is in an address. A registration's is worth nothing without its code.
     fn filled_in(&self) -> [(&'static str, &str); 4] {
         let Self { next, name, verify_id, tmp_user_id, .. } = self;
         [("verify_id", verify_id), ("tmp_user_id", tmp_user_id), ("next", local(next)), ("name", name)]
@@ -213,7 +213,7 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: S
     if pwd.chars().count() < SHORTEST_PASSWORD {
         return onward.register_again(view, &FormProblem::of("short"));
     }
-    // Whether the name is taken is told only to who proves to own it, when it is completed.
+    // Only the owner of the name learns whether it is taken, when the registration is completed.
     let request = register::Request { user_name: onward.name.as_str().into(), pwd: pwd.into() };
     match server.inner.register(request).await {
         Ok(begun) => {

@@ -16,7 +16,7 @@ use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
 use crate::server::Server;
 
-/// The cookie with the session_key of whoever is signed in.
+/// The cookie with the session_key of the user who is signed in.
 pub const SESSION_COOKIE: &str = "wallop_session";
 /// The cookie that the token of forms hangs on.
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
@@ -29,7 +29,7 @@ const LONGEST_ADDRESS: usize = 8_000;
 /// A session that is looked at again and again is prolonged once in this time.
 const PROLONGED_EVERY: Duration = Duration::from_secs(60);
 
-/// The session of whoever is signed in. A handler that takes it is for nobody else.
+/// The session of the user who is signed in. A handler that takes it is for nobody else.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     /// The session.
@@ -43,7 +43,7 @@ pub struct SignedIn {
 pub struct View {
     /// The language.
     pub lang: Lang,
-    /// Whoever is signed in, by the name shown.
+    /// The user who is signed in, by the name shown.
     pub user: Option<String>,
     /// What a form must bring along.
     pub csrf: String,
@@ -221,12 +221,12 @@ impl View {
         }
     }
 
-    /// Whether whoever is signed in is an operator.
+    /// Whether the user who is signed in is an operator.
     pub fn is_operator(&self) -> bool {
         self.signed_in.as_ref().is_some_and(|signed_in| signed_in.user.operator)
     }
 
-    /// The main navigation, as it is for whoever looks.
+    /// The main navigation, as the visitor sees it.
     pub fn nav(&self) -> impl Iterator<Item = &'static NavItem> + use<> {
         self.settings.nav.iter().chain(self.is_operator().then_some(&super::ADMIN))
     }

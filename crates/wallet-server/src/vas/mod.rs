@@ -126,7 +126,7 @@ impl Context {
         let session = vault.hash(request.session_key.as_str());
         let payload = link::payload(request.link.as_str()).map_err(|_| refused(Refusal::LinkRefused))?;
         let link = read_pay(&payload)?;
-        // Before the password is asked for: whoever made the link must be the app that it names.
+        // Before the password is asked for: the maker of the link must be the app that it names.
         let app = self.store.view(FindVasApp(link.key_id().to_owned())).await?;
         let key =
             PublicKey::load(&app.rsa_public).map_err(|_| Failure::from(Refused::new(Reason::Internal)))?;

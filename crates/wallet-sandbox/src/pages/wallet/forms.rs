@@ -65,8 +65,8 @@ pub(crate) async fn scan(
     let (say, said) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let text = picture::read(&file);
-        drop(one); // whoever is told may come back at once
-        let _ = say.send(text); // whoever asked may have gone
+        drop(one); // the user who gets the answer may come back at once
+        let _ = say.send(text); // the asker may have gone
     });
     match said.await.ok().flatten() {
         Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),

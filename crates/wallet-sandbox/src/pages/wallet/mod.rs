@@ -46,7 +46,7 @@ pub(crate) struct Wanted {
     trade_id: String,
     #[serde(default)]
     scan: String,
-    /// Which outcome is told.
+    /// Which outcome is shown.
     #[serde(default)]
     outcome: String,
     /// What the user has just declined: `pay` or `login`.
@@ -62,7 +62,7 @@ impl Wanted {
         Self { transfer_id, trade_id, scan, ..Self::default() }
     }
 
-    /// What a form hands on, by its name: what asks for something, not what is told.
+    /// What a form hands on, by its name: what asks for something, not what is shown.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let fields =
             [("transfer_id", &*self.transfer_id), ("trade_id", &*self.trade_id), ("scan", &*self.scan)];
@@ -105,7 +105,7 @@ struct WalletPage<'a> {
     declined: Option<&'a str>,
     /// Whether it is the user who has nothing, and has nothing yet.
     poor: bool,
-    /// Where a payment password is set, for whoever has none.
+    /// Where a payment password is set, for a user who has none.
     no_password: Option<String>,
     /// A demo user's payment password, which is no secret.
     wallet_pwd: Option<&'static str>,
@@ -113,7 +113,7 @@ struct WalletPage<'a> {
     given: String,
 }
 
-/// A transport that asks for the page's language, so that refusals are told in it.
+/// A transport that asks for the page's language, so that refusals are in it.
 #[derive(Clone)]
 struct InLanguage(HyperTokio, &'static str);
 
@@ -128,7 +128,7 @@ impl Transport for InLanguage {
     }
 }
 
-/// The wallet of whoever is signed in. It speaks to the platforms over HTTP; for what they have no call for (what is on the
+/// The wallet of the user who is signed in. It speaks to the platforms over HTTP; for what they have no call for (what is on the
 /// chain, what was paid by a link, whether there is a payment password) it looks into the sandbox's store.
 pub(crate) struct Wallet {
     pages: Pages,
@@ -187,7 +187,7 @@ impl Wallet {
         Ok(purses)
     }
 
-    /// The whole page with this sheet, and what is told beside it.
+    /// The whole page with this sheet, and the outcome beside it.
     async fn show(&self, asked: &Wanted, sheet: Sheet, outcome: Option<Outcome>) -> Response {
         let (view, lang) = (&self.view, self.view.lang);
         let (note, mut problem) = match outcome {
@@ -282,7 +282,7 @@ pub(crate) async fn page(wallet: Wallet, Params(asked): Params<Wanted>) -> Respo
     }
     match wallet.sheet(&asked).await {
         Ok(sheet) => wallet.show(&asked, sheet, outcome).await,
-        // What a form came to is told before what its sheet has become since.
+        // The outcome of a form comes before what its sheet has become since.
         Err(why) => wallet.show(&asked, Sheet::None, outcome.or(Some(Outcome::NotDone(why)))).await,
     }
 }

@@ -1,4 +1,4 @@
-//! What became of the wallet's forms, told at addresses of their own, and why something was not done.
+//! What became of the wallet's forms, shown at addresses of their own, and why something was not done.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
@@ -65,7 +65,7 @@ const BUY_AGAIN: Help =
 const LOOK: Help = Help { zh: "查看你的记录", en: "Look at your history", to: Some("/wallet/history") };
 const OTHER_USER: Help = Help {
     zh: "它属于另一位用户：以下单时的用户登录再付。",
-    en: "It is another user's: sign in as whoever ordered.",
+    en: "It is another user's: sign in as the user who ordered.",
     to: Some(SIGN_IN),
 };
 const WHOLE_LINK: Help = Help {
@@ -198,7 +198,7 @@ impl NotDone {
         Self::in_words_of(|lang| wallet_server::pages::in_words(lang, failure))
     }
 
-    /// What a call came to. The platform told it in one language, and by a code that has a text in both.
+    /// What a call came to. The platform answered in one language, with a code that has a text in both.
     pub(super) fn of<E, C: Code>(error: &CallError<E, C>, lang: Lang) -> Self
     where
         E: std::error::Error + 'static,
@@ -274,7 +274,7 @@ struct KeptOutcome {
     outcome: Outcome,
 }
 
-/// How many users have outcomes kept, and how many each: whoever opens many sessions pushes out nobody else's.
+/// How many users have outcomes kept, and how many each: a user who opens many sessions pushes out nobody else's.
 const USERS: usize = 1000;
 const EACH: usize = 8;
 

@@ -12,7 +12,7 @@ use super::{Wallet, Wanted};
 
 /// Fewest characters of a payment password that is chosen on this page.
 const SHORTEST: usize = 6;
-/// How much of everything whoever asks is given.
+/// How much of every coin a user gets who asks for it.
 pub(super) const GIVEN: &str = "100";
 
 #[derive(Template)]
@@ -79,7 +79,7 @@ async fn give(wallet: &Wallet) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives money to whoever asks.
+/// Gives money to a user who asks for it.
 pub(crate) async fn get_money(wallet: Wallet, posted: SubmittedForm) -> Response {
     let asked = Wanted::of(&posted);
     match give(&wallet).await {

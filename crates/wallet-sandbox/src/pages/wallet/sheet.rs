@@ -142,7 +142,7 @@ impl Wallet {
         let pending = match self.fomo.pending(&self.key(), TransferId::new(id), &trade).await {
             Ok(pending) => pending,
             Err(error) => {
-                // What is done already is told in the refusal (R14).
+                // The refusal says what is done already (R14).
                 let done = match &error {
                     CallError::Refused(no) if no.code == ErrorCode::TransferDone => no.data.read::<Trade>(),
                     _ => None,

@@ -116,7 +116,7 @@ async fn with_secret(
         }
         let done = view.say(
             "旧的 client_secret 不再验签；只有现在的有效。",
-            "The old client_secret verifies no more: the one of now alone does.",
+            "The old client_secret verifies no more: only the current one does.",
         );
         return anew(None, done).await;
     }

@@ -160,11 +160,11 @@ const FAULTS: [FormMessage; 3] = [
     FormMessage {
         id: "rotated",
         zh: "密钥在此期间又更换过，没有让任何密钥失效：请核对现在的密钥再试。",
-        en: "The secret was rotated again meanwhile, so none was ended: look at the one of now, then end the old one.",
+        en: "The secret was rotated again meanwhile, so none was ended: look at the current one, then end the old one.",
     },
 ];
 
-/// Asks again for the password of whoever is signed in: [`Err`] says what is wrong with it.
+/// Asks again for the password of the user who is signed in: [`Err`] says what is wrong with it.
 async fn fresh_password(
     server: &Server,
     signed_in: &SignedIn,
@@ -197,7 +197,7 @@ fn unknown(view: &View) -> Response {
     )
 }
 
-/// The app that a page is about: it is of whoever is signed in.
+/// The app that a page is about: it is of the user who is signed in.
 pub(super) enum OwnApp {
     /// Of FOMO.
     Fomo(App),
@@ -243,7 +243,7 @@ impl OwnApp {
         }
     }
 
-    /// What it is told by.
+    /// The kind of its callbacks.
     pub(super) fn callback(&self) -> CallbackKind {
         match self {
             Self::Fomo(_) => CallbackKind::PaymentResult,

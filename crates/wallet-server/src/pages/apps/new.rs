@@ -112,7 +112,7 @@ fn again(view: View, given: Given) -> Response {
     new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given)
 }
 
-/// Whoever registers an app is a developer from then on.
+/// A user who registers an app is a developer from then on.
 async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
     if user.developer { Ok(()) } else { server.inner.store.submit(EnrolDeveloper(user.id)).await }
 }
@@ -175,7 +175,7 @@ pub(crate) async fn apply(
     })
 }
 
-/// What becomes of a safe domain as it is typed: in words, for whoever types it.
+/// What becomes of a safe domain as it is typed: in words, for the user who types it.
 pub(crate) async fn check_safe_domain(view: View, Params(typed): Params<Typed>) -> Response {
     let text = typed.safe_domain.trim();
     let (mood, words) = match safe_domain(text) {
