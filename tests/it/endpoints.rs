@@ -218,38 +218,55 @@ async fn put_coin(world: &World, id: u64, is_active: bool) {
     world.store().submit(PutCoin(coin)).await.unwrap();
 }
 
-/// What is different at every run, by a name.
-fn normal(world: &World, value: &Value) -> Value {
-    match value {
-        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), normal(world, value))).collect(),
-        Value::Array(list) => list.iter().map(|value| normal(world, value)).collect(),
-        Value::String(text) => {
-            let told = world.described();
-            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let named = if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                "<40 hex>"
-            } else if digits && text.len() == 10 && text.starts_with('1') {
-                "<time>"
-            } else if digits && text.len() >= 15 {
-                "<transfer_id>"
-            } else if *text == world.user("alice").user_id {
-                "<alice>"
-            } else if *text == world.user("bob").user_id {
-                "<bob>"
-            } else if *text == told.fomo.owner_user_id {
-                "<owner>"
-            } else if digits && text.len() == 6 && text.starts_with("100") && text != "100100" {
-                "<id>"
-            } else if text.starts_with("trade-") || text.starts_with("payout-") {
-                "<trade_id>"
-            } else if text.starts_with("fomo_") {
-                "<fomo_id>"
-            } else {
-                return value.clone();
-            };
-            json!(named)
+/// What is different at every run, by a name that says which of them it is: swapped ids do not look alike.
+#[derive(Default)]
+struct Names(BTreeMap<&'static str, Vec<String>>);
+
+impl Names {
+    fn of(&mut self, kind: &'static str, text: &str) -> String {
+        const ORDINALS: [&str; 8] =
+            ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
+        let known = self.0.entry(kind).or_default();
+        let at = known.iter().position(|seen| seen == text).unwrap_or_else(|| {
+            known.push(text.to_owned());
+            known.len() - 1
+        });
+        format!("<{} {kind}>", ORDINALS[at])
+    }
+
+    fn normal(&mut self, world: &World, value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                map.iter().map(|(name, value)| (name.clone(), self.normal(world, value))).collect()
+            }
+            Value::Array(list) => list.iter().map(|value| self.normal(world, value)).collect(),
+            Value::String(text) => {
+                let sandbox = world.described();
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                json!(if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    self.of("40 hex", text)
+                } else if digits && text.len() == 10 && text.starts_with('1') {
+                    "<time>".to_owned() // two may fall into the same second, or not
+                } else if digits && text.len() >= 15 {
+                    self.of("transfer_id", text)
+                } else if *text == world.user("alice").user_id {
+                    "<alice>".to_owned()
+                } else if *text == world.user("bob").user_id {
+                    "<bob>".to_owned()
+                } else if *text == sandbox.fomo.owner_user_id {
+                    "<owner>".to_owned()
+                } else if digits && text.len() == 6 && text.starts_with("100") && text != "100100" {
+                    self.of("id", text)
+                } else if text.starts_with("trade-") || text.starts_with("payout-") {
+                    self.of("trade_id", text)
+                } else if text.starts_with("fomo_") {
+                    self.of("fomo_id", text)
+                } else {
+                    text.clone()
+                })
+            }
+            other => other.clone(),
         }
-        other => other.clone(),
     }
 }
 
@@ -260,7 +277,8 @@ fn shown(world: &World, reply: &Reply) -> Value {
             headers.insert(name.to_owned(), json!(value.to_str().unwrap()));
         }
     }
-    json!({ "http": reply.http, "headers": headers, "body": normal(world, &reply.json) })
+    let body = Names::default().normal(world, &reply.json);
+    json!({ "http": reply.http, "headers": headers, "body": body })
 }
 
 /// One file an endpoint: its success and each refusal that the spec lists for it. WALLOP_BLESS=1 writes them anew.

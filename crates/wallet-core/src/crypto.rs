@@ -94,5 +94,5 @@ pub fn hex_lower(bytes: &[u8], out: &mut [u8]) {
 pub fn hex_text(bytes: &[u8]) -> String {
     let mut out = vec![0; bytes.len() * 2];
     hex_lower(bytes, &mut out);
-    String::from_utf8(out).unwrap_or_default() // digits are ASCII
+    String::from_utf8(out).expect("digits are ASCII")
 }

@@ -125,7 +125,7 @@ pub fn write_request(
     let mut uri = format!("{}{}", cx.base_url, meta.path);
     if meta.parameters == Place::Query {
         let (query, _) = FieldWriter::body(BodyFormat::Form, |writer| fields(signature.as_ref(), writer));
-        uri = link::append_query(&uri, std::str::from_utf8(&query).unwrap_or_default()); // a form is ASCII
+        uri = link::append_query(&uri, std::str::from_utf8(&query).expect("a form is ASCII"));
     }
     let mut request = http::Request::builder()
         .method(meta.methods.last().map_or("POST", |method| method.word()))

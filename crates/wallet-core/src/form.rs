@@ -47,7 +47,7 @@ pub fn append(name: &str, value: &str, out: &mut Vec<u8>) {
 pub fn query(pairs: &[(&str, &str)]) -> String {
     let mut out = Vec::new();
     pairs.iter().for_each(|(name, value)| append(name, value, &mut out));
-    String::from_utf8(out).unwrap_or_default() // a form is ASCII
+    String::from_utf8(out).expect("a form is ASCII")
 }
 
 /// The first value of a name in a query or a form; none when it is not there, or does not decode.

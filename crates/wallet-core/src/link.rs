@@ -250,7 +250,7 @@ pub trait OutgoingLink {
     fn app(&self, scheme: &str, signer: Option<&Signer<'_>>) -> Result<String, EncodeError> {
         let mut out = Vec::with_capacity(512);
         self.app_into(scheme, signer, &mut out)?;
-        Ok(String::from_utf8(out).unwrap_or_default()) // percent-encoded: ASCII
+        Ok(String::from_utf8(out).expect("percent-encoded text is ASCII"))
     }
 
     /// The text of the QR code.
@@ -260,7 +260,7 @@ pub trait OutgoingLink {
     fn qr(&self, signer: Option<&Signer<'_>>) -> Result<String, EncodeError> {
         let mut out = Vec::with_capacity(512);
         self.qr_into(signer, &mut out)?;
-        Ok(String::from_utf8(out).unwrap_or_default()) // made of strings
+        Ok(String::from_utf8(out).expect("JSON made of strings"))
     }
 }
 

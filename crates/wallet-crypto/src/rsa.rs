@@ -184,7 +184,7 @@ impl PrivateKey {
     pub fn to_base64(&self) -> Secret<String> {
         let der =
             RsaPrivateKey::from_pkcs1_der(self.pkcs1.expose()).ok().and_then(|key| key.to_pkcs8_der().ok());
-        Secret::new(der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default()) // it was read before
+        Secret::new(STANDARD.encode(der.expect("a key that was read can be written").as_bytes()))
     }
 
     /// As a PEM file.
@@ -193,7 +193,7 @@ impl PrivateKey {
             KeyForm::Pkcs1 => key.to_pkcs1_pem(LineEnding::LF).ok(),
             KeyForm::Pkcs8 => key.to_pkcs8_pem(LineEnding::LF).ok(),
         });
-        Secret::new(pem.map(|pem| (*pem).clone()).unwrap_or_default()) // it was read before
+        Secret::new((*pem.expect("a key that was read can be written")).clone())
     }
 }
 
@@ -239,7 +239,7 @@ impl PublicKey {
     pub fn to_base64(&self) -> String {
         use ::rsa::pkcs1::DecodeRsaPublicKey as _;
         let der = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok().and_then(|key| key.to_public_key_der().ok());
-        der.map(|der| STANDARD.encode(der.as_bytes())).unwrap_or_default() // it was read before
+        STANDARD.encode(der.expect("a key that was read can be written").as_bytes())
     }
 
     /// As a PEM file.
@@ -249,7 +249,7 @@ impl PublicKey {
             KeyForm::Pkcs1 => key.to_pkcs1_pem(LineEnding::LF).ok(),
             KeyForm::Pkcs8 => key.to_public_key_pem(LineEnding::LF).ok(),
         });
-        pem.unwrap_or_default() // it was read before
+        pem.expect("a key that was read can be written")
     }
 
     /// What the private key was applied to, as long as the modulus: for explaining a signature, never for accepting one.

@@ -59,7 +59,7 @@ pub fn fomo(sha1: &dyn Sha1, secret: &str, timestamp: &str, sign: &str) -> Findi
             return finding(Cause::LineEnd, None);
         }
     }
-    let seconds: i64 = timestamp.parse().unwrap_or_default(); // ten digits
+    let seconds: i64 = timestamp.parse().expect("ten digits");
     for other in seconds - AROUND..=seconds + AROUND {
         if made(&[secret, &other.to_string()]) == sign {
             return finding(Cause::OtherTimestamp(other), Some(format!("client_secret + {other}")));

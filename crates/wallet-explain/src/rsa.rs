@@ -39,7 +39,7 @@ pub fn rsa(
 ) -> Finding {
     let mut expected = Vec::new();
     json::write_object(fields.iter().copied(), &mut expected);
-    let expected = String::from_utf8(expected).unwrap_or_default(); // made of strings
+    let expected = String::from_utf8(expected).expect("JSON made of strings");
     let finding = |cause, found| Finding { cause, expected: expected.clone(), found };
     // R46: what a query has done to it is no cause.
     let signature: String = signature.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();

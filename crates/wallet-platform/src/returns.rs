@@ -210,7 +210,7 @@ pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>)
                 parameters.extend_from_slice(b"&webToken=");
                 form::encode_into(token, &mut parameters);
             }
-            let parameters = String::from_utf8(parameters).unwrap_or_default(); // a form is ASCII
+            let parameters = String::from_utf8(parameters).expect("a form is ASCII");
             link::append_query(link.callback_url.as_str(), &parameters)
         }
     };

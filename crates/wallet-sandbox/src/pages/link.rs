@@ -147,10 +147,11 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
 fn make(scheme: &str, members: &[(String, String)]) -> Made {
     let mut canonical = Vec::new();
     json::write_object(members.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut canonical);
-    let canonical = String::from_utf8(canonical).unwrap_or_default(); // made of strings
+    let canonical = String::from_utf8(canonical).expect("JSON made of strings");
     let mut encoded = Vec::new();
     link::encode_into(&canonical, &mut encoded);
-    let encoded = format!("{scheme}://{}", String::from_utf8(encoded).unwrap_or_default());
+    let encoded =
+        format!("{scheme}://{}", String::from_utf8(encoded).expect("percent-encoded text is ASCII"));
     let code = QrCode::new(&format!("{scheme}://{canonical}")).ok();
     let modules = code.as_ref().map_or(0, QrCode::modules);
     Made { canonical, encoded, modules, qr: code.map(|code| code.to_svg()).unwrap_or_default() }

@@ -261,5 +261,5 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Sub
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = Vec::new();
     form::encode_into(text, &mut out);
-    String::from_utf8(out).unwrap_or_default() // a form is ASCII
+    String::from_utf8(out).expect("a form is ASCII")
 }
