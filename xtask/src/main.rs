@@ -4,6 +4,7 @@
 
 mod circles;
 mod codegen;
+mod public;
 mod report;
 mod test;
 mod tidy;
@@ -15,7 +16,8 @@ type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
 cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
-cargo xtask tidy                check what the compiler does not: arrows, floats, docs, unsafe
+cargo xtask public [--check]    write docs/public-items.txt from what `cargo doc` has made; --check fails when it differs
+cargo xtask tidy                check what the compiler does not: arrows, import circles, words, floats, docs, unsafe
 cargo xtask report [--build]    turn the JSON of `cargo bench` into docs/performance.md; --build times a clean release build
 cargo xtask screenshots DIR     pictures of every page, light and dark, for a desk and a phone
 cargo xtask test [--long]       everything, installing what is missing; --long for many more trials";
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
+        ["public"] => public::run(false),
+        ["public", "--check"] => public::run(true),
         ["report"] => report::run(false),
         ["report", "--build"] => report::run(true),
         ["tidy"] => tidy::run(),

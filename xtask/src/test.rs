@@ -55,6 +55,9 @@ pub(crate) fn run(long: bool) -> Outcome {
         if !done.success() {
             return Err(format!("{name} failed; the output above says where"));
         }
+        if *name == "documentation" {
+            crate::public::run(true)?; // of what it has just made
+        }
         println!("      {} s", step.elapsed().as_secs());
     }
     println!("all is well, after {} s", began.elapsed().as_secs());

@@ -41,7 +41,7 @@ pub enum Reason {
     Internal,
     /// Too much is under way: try again.
     Busy,
-    /// A field is wrong: [`Refused::field`] names it.
+    /// A field is wrong: `field` of [`Refused`] names it.
     Field,
     /// There is no such session, or it has expired.
     SessionUnknown,
@@ -51,9 +51,9 @@ pub enum Reason {
     NotAllowed,
     /// No user can have this login name, or somebody has it.
     LoginNameInvalid,
-    /// The login password is wrong, or locked: [`Refused::wait`] says for how long.
+    /// The login password is wrong, or locked: `wait` of [`Refused`] says for how long.
     PasswordWrong,
-    /// The payment password is wrong, or locked: [`Refused::wait`] says for how long.
+    /// The payment password is wrong, or locked: `wait` of [`Refused`] says for how long.
     PaymentPasswordWrong,
     /// The user has not set a payment password.
     PaymentPasswordUnset,

@@ -85,7 +85,7 @@ impl std::fmt::Debug for Callbacks {
     }
 }
 
-/// What [`Callbacks::settle`] found.
+/// What [`Callbacks::drain`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Nothing is due and nothing is under way.
