@@ -27,6 +27,8 @@ pub(crate) fn run(long: bool) -> Outcome {
     let began = Instant::now();
     let steps: &[(&str, &[&str])] = &[
         ("format", &["fmt", "--all", "--check"]),
+        // Licences, sources and bans of deny.toml. Advisories need the network at each run: they are for a person to ask.
+        ("dependencies", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]),
         ("lints", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ("tests", &["test", "--quiet", "--workspace"]),
         // Without AWS-LC: signs, pays and verifies a callback with the portable RSA.
@@ -83,7 +85,19 @@ fn there(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
+/// cargo-deny, by cargo. Without optimisation: it runs for a second.
+fn install_deny() -> Outcome {
+    if Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|done| done.status.success()) {
+        return Ok(());
+    }
+    println!("installing cargo-deny");
+    let install = ["install", "cargo-deny", "--version", "0.20.2", "--locked", "--debug", "--quiet"];
+    let done = Command::new("cargo").args(install).status().map_err(|error| error.to_string())?;
+    if done.success() { Ok(()) } else { Err(format!("`cargo {}` failed", install.join(" "))) }
+}
+
 fn install() -> Outcome {
+    install_deny()?;
     let mut missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     missing.dedup();
