@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use wallet_api::fomo::{CoinId, ServerUri, TradeId};
-use wallet_client::{CallbackReceiver, FomoApp, FomoWallet, Payment, system_time};
+use wallet_client::{FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, system_time};
 use wallet_crypto::Portable;
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::{Sandbox, SandboxOptions};
@@ -23,7 +23,7 @@ const PRICE: &str = "3.20";
 
 /// What the merchant keeps.
 struct Merchant {
-    receiver: CallbackReceiver,
+    receiver: FomoReceiver,
     /// Transfers that are booked: a callback may come more than once.
     booked: Mutex<HashSet<u64>>,
     handed_over: mpsc::UnboundedSender<String>,
@@ -39,10 +39,10 @@ async fn callback(State(merchant): State<Arc<Merchant>>, request: http::Request<
             if merchant.booked.lock().expect("nobody panics").insert(paid.transfer_id.get()) {
                 let _ = merchant.handed_over.send(paid.trade_id.as_str().to_owned());
             }
-            CallbackReceiver::acknowledgement()
+            FomoReceiver::acknowledgement()
         }
         Ok(_) => http::Response::builder().status(409).body(b"another amount".to_vec()).expect("a response"),
-        Err(error) => CallbackReceiver::rejection(error),
+        Err(error) => FomoReceiver::rejection(error),
     };
     answer.map(Body::from)
 }
@@ -55,7 +55,7 @@ pub async fn main() {
 
     // The merchant's server.
     let (handed_over, mut orders) = mpsc::unbounded_channel();
-    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &fomo.client_secret);
+    let receiver = FomoReceiver::new(Arc::new(Portable::new()), fomo.client_secret.clone().into());
     let merchant = Arc::new(Merchant { receiver, booked: Mutex::default(), handed_over });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let server_uri = format!("http://{}/callback", listener.local_addr().expect("an address"));
@@ -68,8 +68,16 @@ pub async fn main() {
     let grant = wallet.authorize(&session, &fomo.client_id, &fomo.redirect_uri, "s1").await.expect("granted");
 
     // The merchant exchanges the code and asks for a payment; she confirms it in her wallet.
-    let app = FomoApp::new(transport(), &fomo.base_url, Arc::new(Portable::new()), system_time)
-        .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+    let credentials = FomoCredentials {
+        client_id: fomo.client_id.clone().into(),
+        client_secret: fomo.client_secret.clone().into(),
+        redirect_uri: fomo.redirect_uri.clone().into(),
+    };
+    let app = FomoClient::new(transport(), &fomo.base_url).with_credentials(
+        credentials,
+        Arc::new(Portable::new()),
+        system_time,
+    );
     let tokens = app.exchange_code(grant.code.as_str()).await.expect("tokens");
     let trade_id = TradeId::from("coffee-1");
     let payment = Payment {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use wallet_api::fomo::payment_result;
-use wallet_client::{CallbackError, CallbackReceiver};
+use wallet_client::{FomoCallbackError, FomoReceiver};
 use wallet_core::{Callback as _, UnixTime, webhook};
 use wallet_crypto::Portable;
 
@@ -22,19 +22,19 @@ fn callback(client_secret: &str, now: UnixTime) -> http::Request<Vec<u8>> {
 
 pub fn main() {
     let (secret, now) = ("8f14e45fceea167a5a36dedd4bea2543f2a1b0c9", UnixTime::from_secs(1_574_510_444));
-    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), secret);
+    let receiver = FomoReceiver::new(Arc::new(Portable::new()), secret.into());
 
     let request = callback(secret, now);
     let paid = receiver.receive(&request, now).expect("it is genuine");
     println!("{} is paid: {} of coin {}", paid.trade_id, paid.amount, paid.coin_id);
     // Now compare amount and coin with the order, book transfer_id once, and answer exactly HTTP 200.
-    assert_eq!((paid.amount.as_str(), CallbackReceiver::acknowledgement().status().as_u16()), ("1.50", 200));
+    assert_eq!((paid.amount.as_str(), FomoReceiver::acknowledgement().status().as_u16()), ("1.50", 200));
 
     let mut forged = callback(secret, now);
     let body = String::from_utf8_lossy(forged.body()).replace("1.50", "9.50");
     *forged.body_mut() = body.into_bytes();
     let error = receiver.receive(&forged, now).expect_err("the amount was changed");
     println!("a changed amount: {error}");
-    assert!(matches!(error, CallbackError::Signature(_)));
-    assert_eq!(CallbackReceiver::rejection(error).status(), 400);
+    assert!(matches!(error, FomoCallbackError::Signature(_)));
+    assert_eq!(FomoReceiver::rejection(error).status(), 400);
 }

@@ -9,7 +9,8 @@ use wallet_api::vas::{ErrorCode, OrderState, Profile, Vas, Wallet};
 use wallet_chain::rpc::{Credentials, Node, RpcError, Tip};
 use wallet_chain::{Transaction, Verdict};
 use wallet_client::{
-    Booked, NotBooked, NotPaid, Order, OrderBook, PaymentCallback, VasClient, VasWallet, verify_on_chain,
+    Booked, NotBooked, NotPaid, Order, OrderBook, VasApp, VasCredentials, VasReceiver, VasWallet,
+    verify_on_chain,
 };
 use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
@@ -42,9 +43,13 @@ impl Shop {
         &self.world.described().vas
     }
 
-    fn client(&self) -> VasClient<Http> {
+    fn client(&self) -> VasApp<Http> {
         let told = self.described();
-        VasClient::new(self.world.transport().clone(), &told.base_url, &told.uuid, &told.access_token)
+        let credentials = VasCredentials {
+            app_id: told.uuid.clone().into(),
+            access_token: told.access_token.clone().into(),
+        };
+        VasApp::new(self.world.transport().clone(), &told.base_url, credentials)
     }
 
     fn wallet(&self) -> VasWallet<Http> {
@@ -118,8 +123,8 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     assert_eq!((received[0].method().as_str(), received[0].uri().path()), ("GET", "/pay"));
     let query = received[0].uri().query().unwrap();
     assert!(query.starts_with("table=7&uuid="), "R45: {query}");
-    let (uuid, verifier) = (shop.described().uuid.clone(), shop.verifier());
-    let callback = PaymentCallback::receive(query, &uuid, &verifier, ANY_TIME).unwrap();
+    let receiver = VasReceiver::new(shop.described().uuid.clone().into(), Arc::new(shop.verifier()));
+    let callback = receiver.receive(query, ANY_TIME).unwrap();
     assert_eq!(callback.payment().order_id.as_str(), "order 1/回");
     assert_eq!(callback.payment().callback_url.as_str(), order.callback_url.as_str(), "R69: as it was given");
     assert_eq!(callback.payment().from_addr.as_str(), shop.world.user("alice").address);
@@ -339,12 +344,8 @@ async fn r61_an_application_is_shown_where_it_was_made_and_its_secrets_to_its_ow
     let private = PrivateKey::load(shown.rsa_private.as_str()).unwrap();
     assert_eq!(private.public(), PublicKey::load(&shown.rsa_public).unwrap());
     assert_eq!(private.public().bits(), 2048);
-    let app = VasClient::new(
-        shop.world.transport().clone(),
-        &shop.described().base_url,
-        shown.uuid.as_str(),
-        shown.access_token.as_str(),
-    );
+    let credentials = VasCredentials { app_id: shown.uuid, access_token: shown.access_token };
+    let app = VasApp::new(shop.world.transport().clone(), &shop.described().base_url, credentials);
     app.price(Profile::Lafi, wallet_api::vas::Currency::Usd).await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wallet_client::{CallbackReceiver, FomoApp, FomoWallet, Payment, system_time};
+use wallet_client::{FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, system_time};
 use wallet_core::Transport;
 use wallet_crypto::Portable;
 use wallet_tests::{Merchant, World};
@@ -51,8 +51,16 @@ async fn r17_a_plain_oauth2_client_gets_and_refreshes_a_token() {
 async fn pays<T: Transport + Clone>(world: &World, merchant: &Merchant, transport: T) {
     let fomo = &world.described().fomo;
     let alice = world.user("alice");
-    let app = FomoApp::new(transport.clone(), &fomo.base_url, Arc::new(Portable::new()), system_time)
-        .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+    let credentials = FomoCredentials {
+        client_id: fomo.client_id.clone().into(),
+        client_secret: fomo.client_secret.clone().into(),
+        redirect_uri: fomo.redirect_uri.clone().into(),
+    };
+    let app = FomoClient::new(transport.clone(), &fomo.base_url).with_credentials(
+        credentials,
+        Arc::new(Portable::new()),
+        system_time,
+    );
     let wallet = FomoWallet::new(transport, &fomo.base_url);
     let session = wallet.login(&alice.login_name, &alice.pwd).await.unwrap().session_key;
     let grant = wallet.authorize(&session, &fomo.client_id, &fomo.redirect_uri, "s").await.unwrap();
@@ -73,7 +81,7 @@ async fn pays<T: Transport + Clone>(world: &World, merchant: &Merchant, transpor
     wallet.confirm_pay(&session, transfer, &trade_id, &alice.wallet_pwd).await.unwrap();
     assert_eq!(app.trade(&trade_id).await.unwrap().transfer_id, transfer);
     let received = merchant.wait_for(1).await;
-    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &fomo.client_secret);
+    let receiver = FomoReceiver::new(Arc::new(Portable::new()), fomo.client_secret.clone().into());
     assert_eq!(receiver.receive(&received[0], system_time()).unwrap().transfer_id, transfer);
     let refused = wallet.deny(&session, &fomo.client_id, &fomo.redirect_uri, "s").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), 54);
@@ -188,8 +196,16 @@ fn the_client_pays_on_smol() {
     let connector = wallet_hyper::https(on_smol::SmolConnector);
     let transport = wallet_hyper::HyperTransport::new(connector, on_smol::SmolExecutor, on_smol::SmolTimer);
     let fomo = &world.described().fomo;
-    let app = FomoApp::new(transport.clone(), &fomo.base_url, Arc::new(Portable::new()), system_time)
-        .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+    let credentials = FomoCredentials {
+        client_id: fomo.client_id.clone().into(),
+        client_secret: fomo.client_secret.clone().into(),
+        redirect_uri: fomo.redirect_uri.clone().into(),
+    };
+    let app = FomoClient::new(transport.clone(), &fomo.base_url).with_credentials(
+        credentials,
+        Arc::new(Portable::new()),
+        system_time,
+    );
     let wallet = FomoWallet::new(transport, &fomo.base_url);
     let alice = world.user("alice");
     smol::block_on(async {
@@ -270,7 +286,7 @@ fn r09_a_callback_is_believed_only_as_it_was_signed() {
             http::Request::post("/").header("webhook-id", id).header("webhook-timestamp", at.to_string());
         builder.header("webhook-signature", signature).body(body.to_vec()).unwrap()
     };
-    let receiver = |secret: &str| CallbackReceiver::new(Arc::new(Portable::new()), secret);
+    let receiver = |secret: &str| FomoReceiver::new(Arc::new(Portable::new()), secret.to_owned().into());
     let good = request(body, "1", now.secs(), &header);
     for secret in ["new", "old"] {
         assert_eq!(receiver(secret).receive(&good, now).unwrap().amount.as_str(), "1.50");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::{CoinId, ServerUri, TradeId, UserId};
-use wallet_client::{FomoApp, FomoWallet, Payment, Payout, system_time};
+use wallet_client::{FomoClient, FomoCredentials, FomoWallet, Payment, Payout, system_time};
 use wallet_crypto::Portable;
 use wallet_hyper::HyperTransport;
 use wallet_tests::{Wallop, ledger_of, trials};
@@ -29,8 +29,16 @@ async fn sigkill_under_load_loses_no_acknowledged_payment_and_doubles_none() {
     for round in 0..rounds {
         let wallop = Wallop::start(directory.path());
         let fomo = wallop.told.fomo.clone();
-        let app = FomoApp::new(transport(), &fomo.base_url, Arc::new(Portable::new()), system_time)
-            .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+        let credentials = FomoCredentials {
+            client_id: fomo.client_id.clone().into(),
+            client_secret: fomo.client_secret.clone().into(),
+            redirect_uri: fomo.redirect_uri.clone().into(),
+        };
+        let app = FomoClient::new(transport(), &fomo.base_url).with_credentials(
+            credentials,
+            Arc::new(Portable::new()),
+            system_time,
+        );
         let wallet = FomoWallet::new(transport(), &fomo.base_url);
         let alice = wallop.told.users[0].clone();
         // Everything acknowledged before is there.

@@ -188,7 +188,7 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
 }
 
 fn received() -> AttemptResult {
-    answered(200, wallet_client::PaymentCallback::acknowledgement())
+    answered(200, wallet_client::VasReceiver::acknowledgement())
 }
 
 fn answered(status: u16, body: &str) -> AttemptResult {

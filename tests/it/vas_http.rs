@@ -1,7 +1,9 @@
 //! The VAS and Lafi endpoints over HTTP: the document's replies, and the typed client.
 
+use std::sync::Arc;
+
 use wallet_api::vas::{AnyLink, Currency, ErrorCode, Platform, Profile, login};
-use wallet_client::{Kind, PaymentCallback, PaymentError, VasClient};
+use wallet_client::{VasApp, VasCallbackError, VasCredentials, VasErrorKind, VasReceiver};
 use wallet_core::link::{self, OutgoingLink as _};
 use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, acknowledges};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
@@ -140,13 +142,17 @@ async fn the_client_logs_in_and_asks_for_prices() {
     let shop = Shop::open().await;
     let client = |token: &str| {
         let transport: HyperTransport<_> = shop.world.transport().clone();
-        VasClient::new(transport, &shop.base_url(), &shop.app.app.uuid, token)
+        let credentials = VasCredentials {
+            app_id: shop.app.app.uuid.clone().into(),
+            access_token: token.to_owned().into(),
+        };
+        VasApp::new(transport, &shop.base_url(), credentials)
     };
     let app = client(&shop.app.access_token);
     let info = app.aid_info(&shop.open_code().await).await.unwrap();
     assert_eq!(info.aid.as_str(), format!("aid{}", shop.world.user("alice").user_id));
     let used = app.aid_info("0000").await.unwrap_err().code().unwrap();
-    assert_eq!((used, Kind::from(used)), (ErrorCode::OpenCodeUnknown, Kind::OpenCode));
+    assert_eq!((used, VasErrorKind::from(used)), (ErrorCode::OpenCodeUnknown, VasErrorKind::OpenCode));
     assert_eq!(app.price(Profile::Vas, Currency::Usd).await.unwrap().as_str(), "0.0123");
     assert_eq!(app.price(Profile::Vas, Currency::Eur).await.unwrap().as_str(), "0.037", "the sandbox's own");
     // R58: two codes, one kind.
@@ -154,7 +160,7 @@ async fn the_client_logs_in_and_asks_for_prices() {
         client("x").aid_info("0000").await.unwrap_err().code().unwrap(),
         client("x").price(Profile::Vas, Currency::Usd).await.unwrap_err().code().unwrap(),
     ] {
-        assert_eq!(Kind::from(error), Kind::Credentials, "{error}");
+        assert_eq!(VasErrorKind::from(error), VasErrorKind::Credentials, "{error}");
     }
     // R57: a number as text, and beyond ten a minute 429.
     let path = format!("oauth/pay/price?currency=USD&accessToken={}", shop.app.access_token);
@@ -181,7 +187,8 @@ async fn the_client_logs_in_and_asks_for_prices() {
 fn a_payment_callback_yields_nothing_before_it_is_verified() {
     let key =
         PrivateKey::load(vector("vas-rsa-2048.json")["private_pkcs8_base64"].as_str().unwrap()).unwrap();
-    let (signer, verifier) = (RsaSign::new(&key).unwrap(), RsaVerify::new(&key.public()));
+    let (signer, verifier) = (RsaSign::new(&key).unwrap(), Arc::new(RsaVerify::new(&key.public())));
+    let receiver = VasReceiver::new("u".into(), verifier.clone());
     let payload = wallet_api::vas::payment::Payload {
         uuid: "u".into(),
         order_id: "1".into(),
@@ -196,37 +203,30 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
     wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::rsa(&signer, ANY_TIME)), &mut query)
         .unwrap();
     let query = String::from_utf8(query).unwrap();
-    let received = PaymentCallback::receive(&query, "u", &verifier, ANY_TIME).unwrap();
+    let received = receiver.receive(&query, ANY_TIME).unwrap();
     assert_eq!((received.payment(), received.is_repeated()), (&payload, false));
     // R45: an earlier one of another value is a warning, and of the same value none.
     let twice = format!("amount=2&{query}");
-    let warned = PaymentCallback::receive(&twice, "u", &verifier, ANY_TIME).unwrap();
+    let warned = receiver.receive(&twice, ANY_TIME).unwrap();
     assert_eq!((warned.payment(), warned.is_repeated()), (&payload, true));
-    assert!(
-        !PaymentCallback::receive(&format!("amount=1.50&{query}"), "u", &verifier, ANY_TIME)
-            .unwrap()
-            .is_repeated()
+    assert!(!receiver.receive(&format!("amount=1.50&{query}"), ANY_TIME).unwrap().is_repeated());
+    assert_eq!(
+        VasReceiver::new("other".into(), verifier).receive(&query, ANY_TIME),
+        Err(VasCallbackError::OtherApp)
     );
-    assert_eq!(PaymentCallback::receive(&query, "other", &verifier, ANY_TIME), Err(PaymentError::OtherApp));
     let forged = query.replace("amount=1.50", "amount=1.51");
-    assert!(matches!(
-        PaymentCallback::receive(&forged, "u", &verifier, ANY_TIME),
-        Err(PaymentError::Signature(_))
-    ));
-    assert!(matches!(
-        PaymentCallback::receive("uuid=u", "u", &verifier, ANY_TIME),
-        Err(PaymentError::Malformed(_))
-    ));
+    assert!(matches!(receiver.receive(&forged, ANY_TIME), Err(VasCallbackError::Signature(_))));
+    assert!(matches!(receiver.receive("uuid=u", ANY_TIME), Err(VasCallbackError::Malformed(_))));
     // R52: what the platform takes for an acknowledgement.
     let by = wallet_api::vas::payment::Callback::META.schedule.acknowledged_by;
     assert_eq!(by, Acknowledgement::Json("success"));
     for (status, body, accepted) in [
-        (200, PaymentCallback::acknowledgement(), true),
+        (200, VasReceiver::acknowledgement(), true),
         (204, r#"{"success":"true"}"#, true),
         (299, r#"{"a":1,"success":true}"#, true),
-        (200, PaymentCallback::rejection(), false),
-        (302, PaymentCallback::acknowledgement(), false),
-        (500, PaymentCallback::acknowledgement(), false),
+        (200, VasReceiver::rejection(), false),
+        (302, VasReceiver::acknowledgement(), false),
+        (500, VasReceiver::acknowledgement(), false),
         (200, "success", false),
         (200, "", false),
         (200, r#"{"success":1}"#, false),
@@ -248,8 +248,14 @@ async fn the_sandboxs_own_apps_work_in_both_wallets() {
     for (profile, told) in [(Profile::Vas, &world.described().vas), (Profile::Lafi, &world.described().lafi)]
     {
         assert_eq!(told.asset, profile.asset());
-        let client =
-            VasClient::new(world.transport().clone(), &told.base_url, &told.uuid, &told.access_token);
+        let client = VasApp::new(
+            world.transport().clone(),
+            &told.base_url,
+            VasCredentials {
+                app_id: told.uuid.clone().into(),
+                access_token: told.access_token.clone().into(),
+            },
+        );
         for currency in Currency::ALL {
             client.price(profile, *currency).await.unwrap();
         }

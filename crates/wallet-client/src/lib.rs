@@ -1,19 +1,31 @@
 //! The integrator's client, over any [`Transport`](wallet_core::Transport).
 //!
-//! [`FomoApp`] is a third-party app: it exchanges codes, asks for payments, pays users, looks trades up.
-//! [`FomoWallet`] is the wallet's side: it signs users in and confirms payments. [`CallbackReceiver`] checks a callback
-//! before it yields a value. For the VAS and Lafi wallets there are [`VasClient`], [`VasWallet`] and [`PaymentCallback`];
-//! [`Order`] makes signed links and [`OrderBook`] books each order once, [`verify_on_chain`] asks the chain, [`QrCode`]
-//! draws. Signatures, fixed fields and encodings are made here and cannot be got wrong.
+//! | | FOMO | VAS and Lafi |
+//! |---|---|---|
+//! | a third-party app, with its credentials | [`FomoApp`] | [`VasApp`] |
+//! | without credentials: it signs nothing | [`FomoClient`] | |
+//! | the wallet's side | [`FomoWallet`] | [`VasWallet`] |
+//! | verifies a callback before it yields a value | [`FomoReceiver`] | [`VasReceiver`] |
+//!
+//! [`Order`] makes signed links, [`OrderBook`] books each order once, [`verify_on_chain`] judges its transaction. Signatures,
+//! fixed fields and encodings are made here and cannot be got wrong.
+//!
+//! Features, none on by default: `qr` draws QR codes as SVG and in a terminal, `png` as PNG too.
+//!
 //! This crate opens no socket.
 //!
 //! ```no_run
 //! # async fn example(transport: impl wallet_core::Transport, crypto: std::sync::Arc<dyn wallet_core::crypto::Crypto>) -> Result<(), Box<dyn std::error::Error>> {
 //! use wallet_api::fomo::{CoinId, ServerUri};
-//! use wallet_client::{FomoApp, Payment, system_time};
+//! use wallet_client::{FomoClient, FomoCredentials, Payment, system_time};
 //!
-//! let app = FomoApp::new(transport, "http://127.0.0.1:7070/fomo/", crypto, system_time)
-//!     .with_credentials("demo_app", "…", "https://shop.example/back");
+//! let credentials = FomoCredentials {
+//!     client_id: "demo_app".into(),
+//!     client_secret: "…".into(),
+//!     redirect_uri: "https://shop.example/back".into(),
+//! };
+//! let app = FomoClient::new(transport, "http://127.0.0.1:7070/fomo/")
+//!     .with_credentials(credentials, crypto, system_time);
 //! let tokens = app.exchange_code("the code from the redirect").await?;
 //! let transfer = app
 //!     .pre_pay(&tokens.access_token, Payment {
@@ -29,18 +41,19 @@
 //! # }
 //! ```
 
-mod app;
 mod call;
-mod orders;
+mod fomo;
+#[cfg(feature = "qr")]
 mod qr;
-mod receiver;
 mod vas;
-mod wallet;
 
-pub use app::{FomoApp, Payment, Payout};
 pub use call::{CallError, system_time};
-pub use orders::{Booked, NotBooked, NotPaid, Order, OrderBook, verify_on_chain};
+pub use fomo::{
+    FomoApp, FomoCallbackError, FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, Payout,
+};
+#[cfg(feature = "qr")]
 pub use qr::{QrCode, QrTooLong, TooNarrow};
-pub use receiver::{CallbackError, CallbackReceiver};
-pub use vas::{Kind, PaymentCallback, PaymentError, VasClient, VasWallet};
-pub use wallet::FomoWallet;
+pub use vas::{
+    Booked, NotBooked, NotPaid, Order, OrderBook, VasApp, VasCallbackError, VasCredentials, VasErrorKind,
+    VasPayment, VasReceiver, VasWallet, verify_on_chain,
+};

@@ -15,6 +15,7 @@ const QUIET: usize = 4;
 /// let code = wallet_client::QrCode::new("vaslogin://{\"type\":\"login\"}")?;
 /// assert!(code.to_svg().starts_with("<svg"));
 /// assert!(code.to_terminal(80).is_ok());
+/// # #[cfg(feature = "png")]
 /// assert_eq!(&code.to_png(4)[1..4], b"PNG");
 /// # Ok::<(), wallet_client::QrTooLong>(())
 /// ```
@@ -93,7 +94,8 @@ impl QrCode {
         )
     }
 
-    /// As a PNG file, black on white; a module has so many pixels a side.
+    /// As a PNG file (feature `png`), black on white; a module has so many pixels a side.
+    #[cfg(feature = "png")]
     pub fn to_png(&self, module: u32) -> Vec<u8> {
         let (modules, pixel) = (self.modules(), module.clamp(1, 64) as usize);
         let side = (modules + 2 * QUIET) * pixel;

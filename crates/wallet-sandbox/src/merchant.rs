@@ -10,7 +10,8 @@ use wallet_api::fomo::{
 };
 use wallet_api::vas::{self, Platform, Profile, WebToken, login};
 use wallet_client::{
-    Booked, CallError, CallbackReceiver, FomoApp, Order, Payment, PaymentCallback, Payout, VasClient,
+    Booked, CallError, FomoApp, FomoClient, FomoCredentials, FomoReceiver, Order, Payment, Payout, VasApp,
+    VasCredentials, VasReceiver,
 };
 use wallet_core::crypto::Crypto;
 use wallet_core::link::OutgoingLink as _;
@@ -164,9 +165,9 @@ pub(crate) struct FomoAccess {
 
 struct VasSide<T> {
     access: VasAccess,
-    client: VasClient<T>,
+    client: VasApp<T>,
     signer: RsaSign,
-    verifier: RsaVerify,
+    receiver: VasReceiver,
 }
 
 /// The shop.
@@ -175,7 +176,7 @@ pub(crate) struct Merchant<T> {
     url: String,
     fomo: FomoAccess,
     app: FomoApp<T>,
-    receiver: CallbackReceiver,
+    receiver: FomoReceiver,
     vas: Vec<VasSide<T>>,
     crypto: Arc<dyn Crypto>,
     now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
@@ -305,26 +306,36 @@ impl<T: Transport + Clone> Merchant<T> {
         now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
     ) -> Result<Self, KeyError> {
         let clock = now.clone();
-        let app = FomoApp::new(transport.clone(), &fomo.base_url, crypto.clone(), move || clock())
-            .with_credentials(&fomo.client_id, &fomo.client_secret, &fomo.redirect_uri);
+        let credentials = FomoCredentials {
+            client_id: fomo.client_id.clone().into(),
+            client_secret: fomo.client_secret.clone().into(),
+            redirect_uri: fomo.redirect_uri.clone().into(),
+        };
+        let app = FomoClient::new(transport.clone(), &fomo.base_url).with_credentials(
+            credentials,
+            crypto.clone(),
+            move || clock(),
+        );
         let side = |access: VasAccess| {
             let private = PrivateKey::load(access.rsa_private.as_str())?;
             let public: PublicKey = private.public();
             Ok(VasSide {
-                client: VasClient::new(
+                client: VasApp::new(
                     transport.clone(),
                     &access.base_url,
-                    &access.uuid,
-                    &access.access_token,
+                    VasCredentials {
+                        app_id: access.uuid.clone().into(),
+                        access_token: access.access_token.clone().into(),
+                    },
                 ),
                 signer: RsaSign::new(&private)?,
-                verifier: RsaVerify::new(&public),
+                receiver: VasReceiver::new(access.uuid.clone().into(), Arc::new(RsaVerify::new(&public))),
                 access,
             })
         };
         Ok(Self {
             url: url.to_owned(),
-            receiver: CallbackReceiver::new(crypto.clone(), &fomo.client_secret),
+            receiver: FomoReceiver::new(crypto.clone(), fomo.client_secret.clone().into()),
             fomo,
             app,
             vas: vas.into_iter().map(side).collect::<Result<_, _>>()?,
@@ -562,7 +573,7 @@ impl<T: Transport + Clone> Merchant<T> {
     /// FOMO's callback: verified before it is believed.
     pub(crate) fn fomo_callback(&self, request: &http::Request<impl AsRef<[u8]>>) -> http::Response<Vec<u8>> {
         match self.receiver.receive(request, (self.now)()) {
-            Ok(payload) if self.believe(&payload) => CallbackReceiver::acknowledgement(),
+            Ok(payload) if self.believe(&payload) => FomoReceiver::acknowledgement(),
             // Not acknowledged: it comes again, and somebody may look into it.
             Ok(payload) => {
                 self.log(format!("a callback of no order of ours: {}", payload.trade_id.as_str()));
@@ -572,7 +583,7 @@ impl<T: Transport + Clone> Merchant<T> {
             }
             Err(error) => {
                 self.log(format!("a callback is not believed: {error}"));
-                CallbackReceiver::rejection(error)
+                FomoReceiver::rejection(error)
             }
         }
     }
@@ -599,13 +610,12 @@ impl<T: Transport + Clone> Merchant<T> {
 
     /// The callback of the VAS or the Lafi wallet; what is answered.
     pub(crate) fn vas_callback(&self, profile: Profile, query: &str) -> &'static str {
-        let Some(side) = self.side(profile) else { return PaymentCallback::rejection() };
-        let callback = match PaymentCallback::receive(query, &side.access.uuid, &side.verifier, (self.now)())
-        {
+        let Some(side) = self.side(profile) else { return VasReceiver::rejection() };
+        let callback = match side.receiver.receive(query, (self.now)()) {
             Ok(callback) => callback,
             Err(error) => {
                 self.log(format!("a callback is not believed: {error}"));
-                return PaymentCallback::rejection();
+                return VasReceiver::rejection();
             }
         };
         let payment = callback.payment();
@@ -613,7 +623,7 @@ impl<T: Transport + Clone> Merchant<T> {
         let known = self.kept().orders.get(id).cloned();
         let Some((bought, order)) = known.and_then(|bought| Some((bought.clone(), bought.order?))) else {
             self.log(format!("a callback of no order of ours: {id}"));
-            return PaymentCallback::rejection();
+            return VasReceiver::rejection();
         };
         let before = (bought.state != State::Waiting).then_some(bought.reference.as_str());
         match order.book(before, &callback) {
@@ -622,11 +632,11 @@ impl<T: Transport + Clone> Merchant<T> {
                     self.log(format!("callback: {id} is paid by transaction {txid}"));
                     self.paid(id, txid, None);
                 }
-                PaymentCallback::acknowledgement()
+                VasReceiver::acknowledgement()
             }
             Err(error) => {
                 self.log(format!("a callback is not booked: {error}"));
-                PaymentCallback::rejection()
+                VasReceiver::rejection()
             }
         }
     }

@@ -28,8 +28,12 @@ curl -s GET_TRADE -H 'Accept-Language: LANG_TAG' \
     (
         "Rust",
         r#"// the crates wallet-client, wallet-hyper and wallet-crypto; the guide on embedding has the transport
-let app = FomoApp::new(transport, "BASE_URL", crypto, system_time)
-    .with_credentials("CLIENT_ID", &std::env::var("CLIENT_SECRET")?, "REDIRECT_URI");
+let credentials = FomoCredentials {
+    client_id: "CLIENT_ID".into(),
+    client_secret: std::env::var("CLIENT_SECRET")?.into(),
+    redirect_uri: "REDIRECT_URI".into(),
+};
+let app = FomoClient::new(transport, "BASE_URL").with_credentials(credentials, crypto, system_time);
 let trade = app.trade(&"order-1".into()).await?;"#,
     ),
     (

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use wallet_api::fomo::{
     AccessToken, CoinId, ServerUri, SessionKey, TradeId, TransferStatus, UserId, payment_result,
 };
-use wallet_client::{CallbackError, CallbackReceiver, FomoApp, FomoWallet, Payment, Payout, system_time};
+use wallet_client::{
+    FomoCallbackError, FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, Payout, system_time,
+};
 use wallet_core::{Amount, Lang};
 use wallet_crypto::Portable;
 
@@ -14,7 +16,7 @@ use super::{DemoError, HyperTokio, Shop, Telling, call, clock_offset, failed, sa
 use crate::data::{Described, DescribedUser};
 
 fn believed(
-    received: Result<payment_result::Payload<'static>, CallbackError>,
+    received: Result<payment_result::Payload<'static>, FomoCallbackError>,
 ) -> Result<payment_result::Payload<'static>, DemoError> {
     received.map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))
 }
@@ -47,13 +49,20 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     let credentials = &sandbox.fomo;
     let user: &DescribedUser =
         sandbox.users.first().ok_or_else(|| DemoError("the sandbox has no users".to_owned()))?;
-    let app = FomoApp::new(transport(), &credentials.base_url, Arc::new(Portable::new()), now)
-        .with_credentials(&credentials.client_id, &credentials.client_secret, &credentials.redirect_uri);
+    let app = FomoClient::new(transport(), &credentials.base_url).with_credentials(
+        FomoCredentials {
+            client_id: credentials.client_id.clone().into(),
+            client_secret: credentials.client_secret.clone().into(),
+            redirect_uri: credentials.redirect_uri.clone().into(),
+        },
+        Arc::new(Portable::new()),
+        now,
+    );
     let wallet = FomoWallet::new(transport(), &credentials.base_url);
-    let receiver = CallbackReceiver::new(Arc::new(Portable::new()), &credentials.client_secret);
+    let receiver = FomoReceiver::new(Arc::new(Portable::new()), credentials.client_secret.clone().into());
     let mut merchant = Shop::open(move |request| match receiver.receive(&request, now()) {
-        Ok(payload) => (CallbackReceiver::acknowledgement(), Ok(payload.into_owned())),
-        Err(error) => (CallbackReceiver::rejection(error), Err(error)),
+        Ok(payload) => (FomoReceiver::acknowledgement(), Ok(payload.into_owned())),
+        Err(error) => (FomoReceiver::rejection(error), Err(error)),
     })
     .await?;
     let server_uri = ServerUri::new(format!("http://{}/callback", merchant.address))

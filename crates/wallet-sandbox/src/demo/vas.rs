@@ -8,7 +8,7 @@ use wallet_api::vas::{
 };
 use wallet_chain::rpc::{Credentials, Node};
 use wallet_client::{
-    Booked, FomoWallet, Order, OrderBook, PaymentCallback, QrCode, TooNarrow, VasClient, VasWallet,
+    Booked, FomoWallet, Order, OrderBook, QrCode, TooNarrow, VasApp, VasCredentials, VasReceiver, VasWallet,
     system_time, verify_on_chain,
 };
 use wallet_core::link::OutgoingLink as _;
@@ -100,8 +100,8 @@ struct App {
     name: String,
     safe_domain: String,
     signer: RsaSign,
-    verifier: Arc<RsaVerify>,
-    client: VasClient<HyperTokio>,
+    receiver: VasReceiver,
+    client: VasApp<HyperTokio>,
 }
 
 fn key_error(error: wallet_crypto::KeyError) -> DemoError {
@@ -111,15 +111,15 @@ fn key_error(error: wallet_crypto::KeyError) -> DemoError {
 impl App {
     /// The shop's own server: it answers the wallet's return, and callbacks that verify.
     async fn open_shop(&self) -> Result<Shop<Received>, DemoError> {
-        let (uuid, verifier) = (self.uuid.clone(), self.verifier.clone());
+        let receiver = self.receiver.clone();
         Shop::open(move |request| {
             let query = request.uri().query().unwrap_or_default().to_owned();
             if request.uri().path() == "/login" {
                 return (http::Response::new(b"welcome".to_vec()), Received::Login(query));
             }
-            let answer = match PaymentCallback::receive(&query, &uuid, &*verifier, system_time()) {
-                Ok(_) => PaymentCallback::acknowledgement(),
-                Err(_) => PaymentCallback::rejection(),
+            let answer = match receiver.receive(&query, system_time()) {
+                Ok(_) => VasReceiver::acknowledgement(),
+                Err(_) => VasReceiver::rejection(),
             };
             (http::Response::new(answer.as_bytes().to_vec()), Received::Payment(query))
         })
@@ -192,14 +192,13 @@ impl<'a> Play<'a> {
         self.tell.fact("uuid", "uuid", &uuid);
         self.tell.fact("密钥", "key pair", format!("RSA {}", public.bits()));
         Ok(App {
-            client: VasClient::new(
+            client: VasApp::new(
                 transport(),
                 &self.credentials.base_url,
-                &uuid,
-                shown.access_token.as_str(),
+                VasCredentials { app_id: uuid.clone().into(), access_token: shown.access_token },
             ),
             signer: RsaSign::new(&private).map_err(key_error)?,
-            verifier: Arc::new(RsaVerify::new(&public)),
+            receiver: VasReceiver::new(uuid.clone().into(), Arc::new(RsaVerify::new(&public))),
             uuid,
             name,
             safe_domain,
@@ -300,7 +299,9 @@ impl<'a> Play<'a> {
             return Err(DemoError("a second login came".to_owned()));
         };
         same("the address's own parameter", &form::value_of(&query, "table").as_deref(), &Some("7"))?;
-        let callback = PaymentCallback::receive(&query, &app.uuid, &*app.verifier, system_time())
+        let callback = app
+            .receiver
+            .receive(&query, system_time())
             .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
         let payment = callback.payment();
         same("its transaction", &payment.txid.as_str(), &paid.txid.as_str())?;

@@ -7,7 +7,7 @@ use wallet_api::vas::{Address, AppUuid, AssetType, CallbackUrl, OrderId, limits,
 use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::Amount;
 
-use crate::vas::PaymentCallback;
+use super::VasPayment;
 
 /// An order as the app's own server keeps it.
 ///
@@ -65,8 +65,8 @@ impl Order {
     ///
     /// # Errors
     /// [`NotBooked`]: the callback is genuine and is not of this order, or the order was paid by another transaction.
-    pub fn book(&self, booked: Option<&str>, callback: &PaymentCallback<'_>) -> Result<Booked, NotBooked> {
-        let paid = callback.payment();
+    pub fn book(&self, booked: Option<&str>, payment: &VasPayment<'_>) -> Result<Booked, NotBooked> {
+        let paid = payment.payment();
         let differs = match () {
             () if paid.order_id.as_str() != self.order_id.as_str() => Some("orderId"),
             () if paid.to_addr.as_str() != self.to_addr.as_str() => Some("toAddr"),
@@ -147,10 +147,10 @@ impl OrderBook {
     ///
     /// # Errors
     /// [`NotBooked`].
-    pub fn book(&mut self, callback: &PaymentCallback<'_>) -> Result<Booked, NotBooked> {
-        let paid = callback.payment();
+    pub fn book(&mut self, payment: &VasPayment<'_>) -> Result<Booked, NotBooked> {
+        let paid = payment.payment();
         let (order, txid) = self.orders.get_mut(paid.order_id.as_str()).ok_or(NotBooked::Unknown)?;
-        let booked = order.book(txid.as_deref(), callback)?;
+        let booked = order.book(txid.as_deref(), payment)?;
         txid.get_or_insert_with(|| paid.txid.as_str().to_owned());
         Ok(booked)
     }

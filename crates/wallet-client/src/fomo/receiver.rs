@@ -3,36 +3,36 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wallet_api::fomo::payment_result;
+use wallet_api::fomo::{ClientSecret, payment_result};
 use wallet_core::crypto::Crypto;
 use wallet_core::webhook::{self, WebhookError};
-use wallet_core::{Callback, Fault, Secret, UnixTime};
+use wallet_core::{Callback, Fault, UnixTime};
 
 /// Checks callbacks with an app's client_secret (R9). The platform's own signature headers are required; a platform that
 /// sends none is asked by [`FomoApp::trade`](crate::FomoApp::trade) instead.
 #[derive(Clone)]
-pub struct CallbackReceiver {
+pub struct FomoReceiver {
     crypto: Arc<dyn Crypto>,
-    secret: Secret<String>,
+    secret: ClientSecret<'static>,
 }
 
-impl fmt::Debug for CallbackReceiver {
+impl fmt::Debug for FomoReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackReceiver").finish_non_exhaustive()
+        f.debug_struct("FomoReceiver").finish_non_exhaustive()
     }
 }
 
 /// Why a callback is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CallbackError {
+pub enum FomoCallbackError {
     /// Its signature headers do not fit.
     Signature(WebhookError),
     /// It is signed and cannot be read.
     Malformed(Fault),
 }
 
-impl fmt::Display for CallbackError {
+impl fmt::Display for FomoCallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signature(error) => error.fmt(f),
@@ -41,37 +41,37 @@ impl fmt::Display for CallbackError {
     }
 }
 
-impl std::error::Error for CallbackError {}
+impl std::error::Error for FomoCallbackError {}
 
-impl CallbackReceiver {
+impl FomoReceiver {
     /// A receiver for the app with this secret.
-    pub fn new(crypto: Arc<dyn Crypto>, client_secret: &str) -> Self {
-        Self { crypto, secret: client_secret.into() }
+    pub fn new(crypto: Arc<dyn Crypto>, secret: ClientSecret<'static>) -> Self {
+        Self { crypto, secret }
     }
 
     /// Verifies a callback and reads it. The same callback may come again: book each transfer_id once, then answer
-    /// [`CallbackReceiver::acknowledgement`].
+    /// [`FomoReceiver::acknowledgement`].
     ///
     /// # Errors
-    /// [`CallbackError`]; answer [`CallbackReceiver::rejection`].
+    /// [`FomoCallbackError`]; answer [`FomoReceiver::rejection`].
     pub fn receive<'a>(
         &self,
         request: &'a http::Request<impl AsRef<[u8]>>,
         now: UnixTime,
-    ) -> Result<payment_result::Payload<'a>, CallbackError> {
+    ) -> Result<payment_result::Payload<'a>, FomoCallbackError> {
         let body = request.body().as_ref();
         if let Some(rule) = payment_result::Callback::META.signing {
             webhook::verify(
                 &*self.crypto,
                 rule,
-                self.secret.expose().as_bytes(),
+                self.secret.as_str().as_bytes(),
                 request.headers(),
                 body,
                 now,
             )
-            .map_err(CallbackError::Signature)?;
+            .map_err(FomoCallbackError::Signature)?;
         }
-        payment_result::Callback::decode(body).map_err(CallbackError::Malformed)
+        payment_result::Callback::decode(body).map_err(FomoCallbackError::Malformed)
     }
 
     /// What ends the delivery: exactly HTTP 200.
@@ -82,7 +82,7 @@ impl CallbackReceiver {
     }
 
     /// What a callback that is not believed is answered with; the platform will send it again.
-    pub fn rejection(error: CallbackError) -> http::Response<Vec<u8>> {
+    pub fn rejection(error: FomoCallbackError) -> http::Response<Vec<u8>> {
         let mut response = http::Response::new(error.to_string().into_bytes());
         *response.status_mut() = http::StatusCode::BAD_REQUEST;
         response

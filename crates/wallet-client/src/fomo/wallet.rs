@@ -9,7 +9,7 @@ use wallet_core::{Endpoint, OutgoingRequest, Transport};
 
 use crate::call::{CallError, base, call};
 
-type Result<T, R> = std::result::Result<R, CallError<<T as Transport>::Error>>;
+type Called<T, R> = Result<R, CallError<<T as Transport>::Error>>;
 
 /// The calls that the wallet app makes for its user.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl<T: Transport> FomoWallet<T> {
         Self { transport, base_url: base(base_url) }
     }
 
-    async fn call<R>(&self, request: R) -> Result<T, <R::Endpoint as Endpoint>::Response>
+    async fn call<R>(&self, request: R) -> Called<T, <R::Endpoint as Endpoint>::Response>
     where
         R: OutgoingRequest,
         R::Endpoint: Endpoint<Error = ErrorCode>,
@@ -36,7 +36,7 @@ impl<T: Transport> FomoWallet<T> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn register(&self, user_name: &str, pwd: &str) -> Result<T, register::Response> {
+    pub async fn register(&self, user_name: &str, pwd: &str) -> Called<T, register::Response> {
         self.call(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await
     }
 
@@ -48,7 +48,7 @@ impl<T: Transport> FomoWallet<T> {
         &self,
         begun: &register::Response,
         verify_code: &str,
-    ) -> Result<T, complete_register::Response> {
+    ) -> Called<T, complete_register::Response> {
         self.call(complete_register::Request {
             verify_code: verify_code.into(),
             verify_id: begun.verify_id.as_str().into(),
@@ -61,7 +61,7 @@ impl<T: Transport> FomoWallet<T> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn login(&self, login_name: &str, pwd: &str) -> Result<T, login::Response> {
+    pub async fn login(&self, login_name: &str, pwd: &str) -> Called<T, login::Response> {
         self.call(login::Request { login_name: login_name.into(), pwd: pwd.into() }).await
     }
 
@@ -69,7 +69,7 @@ impl<T: Transport> FomoWallet<T> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn user_info(&self, session: &SessionKey<'_>) -> Result<T, User> {
+    pub async fn user_info(&self, session: &SessionKey<'_>) -> Called<T, User> {
         self.call(get_customer_info::Request { session_key: session.clone() }).await
     }
 
@@ -82,7 +82,7 @@ impl<T: Transport> FomoWallet<T> {
         session: &SessionKey<'_>,
         pwd: &str,
         wallet_pwd: &str,
-    ) -> Result<T, set_wallet_pwd::Response> {
+    ) -> Called<T, set_wallet_pwd::Response> {
         let request = set_wallet_pwd::Request {
             session_key: session.clone(),
             pwd: pwd.into(),
@@ -101,7 +101,7 @@ impl<T: Transport> FomoWallet<T> {
         client_id: &str,
         redirect_uri: &str,
         state: &str,
-    ) -> Result<T, authorize::Response> {
+    ) -> Called<T, authorize::Response> {
         self.answer(session, client_id, redirect_uri, state, "yes").await
     }
 
@@ -115,7 +115,7 @@ impl<T: Transport> FomoWallet<T> {
         client_id: &str,
         redirect_uri: &str,
         state: &str,
-    ) -> Result<T, authorize::Response> {
+    ) -> Called<T, authorize::Response> {
         self.answer(session, client_id, redirect_uri, state, "no").await
     }
 
@@ -126,7 +126,7 @@ impl<T: Transport> FomoWallet<T> {
         redirect_uri: &str,
         state: &str,
         authorized: &str,
-    ) -> Result<T, authorize::Response> {
+    ) -> Called<T, authorize::Response> {
         self.call(authorize::Request {
             client_id: ClientId::from(client_id),
             redirect_uri: redirect_uri.into(),
@@ -148,7 +148,7 @@ impl<T: Transport> FomoWallet<T> {
         session: &SessionKey<'_>,
         transfer_id: TransferId,
         trade_id: &TradeId<'_>,
-    ) -> Result<T, get_pending::Response> {
+    ) -> Called<T, get_pending::Response> {
         self.call(get_pending::Request {
             session_key: session.clone(),
             transfer_id,
@@ -167,7 +167,7 @@ impl<T: Transport> FomoWallet<T> {
         transfer_id: TransferId,
         trade_id: &TradeId<'_>,
         wallet_pwd: &str,
-    ) -> Result<T, confirm_pay::Response> {
+    ) -> Called<T, confirm_pay::Response> {
         self.call(confirm_pay::Request {
             trade_id: trade_id.clone(),
             transfer_id,
@@ -181,7 +181,7 @@ impl<T: Transport> FomoWallet<T> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn coins(&self, session: &SessionKey<'_>) -> Result<T, Vec<UserCoin>> {
+    pub async fn coins(&self, session: &SessionKey<'_>) -> Called<T, Vec<UserCoin>> {
         self.call(get_user_coins::Request { session_key: session.clone() })
             .await
             .map(|reply| reply.user_coins)
@@ -196,7 +196,7 @@ impl<T: Transport> FomoWallet<T> {
         session: &SessionKey<'_>,
         coin_id: CoinId,
         page: u64,
-    ) -> Result<T, coins_record::Response> {
+    ) -> Called<T, coins_record::Response> {
         self.call(coins_record::Request { session_key: session.clone(), coin_id, page }).await
     }
 }

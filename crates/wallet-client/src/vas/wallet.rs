@@ -1,0 +1,105 @@
+//! The wallet's side: what a user consents to, and the applications of those who develop.
+
+use wallet_api::vas::{
+    Application, ApplicationId, ErrorCode, SessionKey, Wallet, applications, apply, approve_login,
+    credentials, submit_pay,
+};
+use wallet_core::Transport;
+
+use crate::call::{CallError, Called, base, call};
+
+/// The wallet's side: what a user consents to, and the applications of those who develop (R60, R61).
+#[derive(Debug, Clone)]
+pub struct VasWallet<T> {
+    transport: T,
+    base_url: String,
+}
+
+impl<T: Transport> VasWallet<T> {
+    /// A wallet that speaks to the platform at this base URL.
+    pub fn new(transport: T, base_url: &str) -> Self {
+        Self { transport, base_url: base(base_url) }
+    }
+
+    /// The user consents to log in: where the wallet goes now. The address holds the openCode.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn approve_login(
+        &self,
+        session: &SessionKey<'_>,
+        link: &str,
+    ) -> Called<T, approve_login::Request<'_>> {
+        let request = approve_login::Request { session_key: session.clone(), link: link.into() };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// The user pays an order. Without `txid` the platform's wallet pays; with it the wallet has broadcast it itself.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn pay(
+        &self,
+        session: &SessionKey<'_>,
+        wallet_pwd: &str,
+        link: &str,
+        txid: Option<&str>,
+    ) -> Called<T, submit_pay::Request<'_>> {
+        let request = submit_pay::Request {
+            session_key: session.clone(),
+            wallet_pwd: wallet_pwd.into(),
+            link: link.into(),
+            txid: txid.map(|txid| txid.to_owned().into()),
+        };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// Applies for access; the safe domain and the scheme may be empty, but not both.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn apply(
+        &self,
+        session: &SessionKey<'_>,
+        wallet: Wallet,
+        name: &str,
+        safe_domain: &str,
+        scheme: &str,
+    ) -> Called<T, apply::Request<'_>> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned().into());
+        let request = apply::Request {
+            session_key: session.clone(),
+            wallet,
+            name: name.into(),
+            safe_domain: given(safe_domain),
+            scheme: given(scheme),
+        };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+
+    /// The user's applications and what became of them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn applications(
+        &self,
+        session: &SessionKey<'_>,
+    ) -> Result<Vec<Application>, CallError<T::Error, ErrorCode>> {
+        let request = applications::Request { session_key: session.clone() };
+        Ok(call(&self.transport, &self.base_url, None, None, request).await?.applications)
+    }
+
+    /// The credentials of an application that was approved.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn credentials(
+        &self,
+        session: &SessionKey<'_>,
+        pwd: &str,
+        application_id: ApplicationId,
+    ) -> Called<T, credentials::Request<'_>> {
+        let request = credentials::Request { session_key: session.clone(), pwd: pwd.into(), application_id };
+        call(&self.transport, &self.base_url, None, None, request).await
+    }
+}
