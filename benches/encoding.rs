@@ -38,15 +38,15 @@ fn main() {
         UnixTime::from_secs(1_574_510_444),
     );
     // Values as apps send them; the addresses are encoded, so that decoding has work to do.
-    let request = pre_pay::Request {
-        trade_id: "20191123-000017".into(),
-        amount: "12.50".parse().expect("an amount"),
-        coin_id: CoinId::new(5),
-        client_id: "wen_jing".into(),
-        server_uri: ServerUri::new("https://shop.example/fomo/callback").expect("an address"),
-        redirect_uri: "wenjing.example/back.php".into(),
-        state: "a8f5f167f44f4964e6c998dee827110c".into(),
-    };
+    let request = pre_pay::Request::new(
+        "20191123-000017".into(),
+        "12.50".parse().expect("an amount"),
+        CoinId::new(5),
+        "wen_jing".into(),
+        ServerUri::new("https://shop.example/fomo/callback").expect("an address"),
+        "wenjing.example/back.php".into(),
+        "a8f5f167f44f4964e6c998dee827110c".into(),
+    );
     let mut body = Vec::new();
     request.encode_form(Some(&signer), &mut body).expect("signed");
     let text = String::from_utf8(body.clone()).expect("a form is ASCII");
@@ -163,30 +163,24 @@ fn links() -> Vec<Figure> {
         order_id: "201911087855441",
         to_addr: "Vt1LBNcKVQR45vWpAxxhZs4PLNASqEXYE7",
     };
-    let pay = pay::Link {
-        app_uuid: canonical.app_uuid.into(),
-        order_id: canonical.order_id.into(),
-        to_addr: canonical.to_addr.into(),
-        asset_type: canonical.asset_type.into(),
-        amount: canonical.amount.parse().expect("an amount"),
-        callback_url: canonical.callback_url.into(),
-        description: Some("一杯咖啡".into()),
-        callback_scheme: None,
-        open_call_back_type: None,
-    };
+    let mut pay = pay::Link::new(
+        canonical.app_uuid.into(),
+        canonical.order_id.into(),
+        canonical.to_addr.into(),
+        canonical.asset_type.into(),
+        canonical.amount.parse().expect("an amount"),
+        canonical.callback_url.into(),
+    );
+    pay.description = Some("一杯咖啡".into());
     let (mut ours, mut theirs) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
     pay.signed_text(&mut ours);
     serde_json::to_writer(&mut theirs, &canonical).expect("written");
     assert_eq!(ours, theirs, "both write the same bytes");
 
-    let asks = login::Link {
-        platform: Some(Platform::Web),
-        callback_url: "https://www.shop.example/login?from=qr".into(),
-        uuid: canonical.app_uuid.into(),
-        callback_type: None,
-        open_call_back_type: None,
-        web_token: Some("a8f5f167f44f4964e6c998dee827110c".into()),
-    };
+    let mut asks =
+        login::Link::new("https://www.shop.example/login?from=qr".into(), canonical.app_uuid.into());
+    asks.platform = Some(Platform::Web);
+    asks.web_token = Some("a8f5f167f44f4964e6c998dee827110c".into());
     let login = Login {
         r#type: "login".into(),
         platform: "web".into(),

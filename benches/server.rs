@@ -142,12 +142,11 @@ fn main() {
     // A session, a token, and what get_active_coins says: its size is the bare server's.
     let (session, coins) = loading.block_on(async {
         let mut sender = connect(address).await;
-        let request =
-            login::Request { login_name: alice.login_name.as_str().into(), pwd: alice.pwd.as_str().into() };
+        let request = login::Request::new(alice.login_name.as_str().into(), alice.pwd.as_str().into());
         let reply = send(&mut sender, encode(&fomo, None, &request, now())).await;
         let reply = http::Response::new(reply);
         let session = login::Request::decode_response(&reply).expect("signed in").session_key;
-        let coins = send(&mut sender, encode(&fomo, None, &get_active_coins::Request {}, now())).await;
+        let coins = send(&mut sender, encode(&fomo, None, &get_active_coins::Request::new(), now())).await;
         (session, coins)
     });
     let bare_address = serving.block_on(bare(coins));
@@ -164,12 +163,13 @@ fn main() {
         };
         loading.block_on(store.submit(command)).expect("granted").text.expose().clone()
     };
-    let exchange = |code: String| token::Request {
-        code: code.into(),
-        client_id: fomo.client_id.clone().into(),
-        client_secret: fomo.client_secret.clone().into(),
-        redirect_uri: fomo.redirect_uri.clone().into(),
-        code_verifier: None,
+    let exchange = |code: String| {
+        token::Request::new(
+            code.into(),
+            fomo.client_id.clone().into(),
+            fomo.client_secret.clone().into(),
+            fomo.redirect_uri.clone().into(),
+        )
     };
     let access = {
         let request = exchange(code(session.as_str()));
@@ -209,23 +209,26 @@ fn main() {
                         vec![Box::new(move |_| Some(request.clone()))]
                     };
                     mine.push(match at {
-                        0 | 1 => once(encode(&fomo, None, &get_active_coins::Request {}, now())),
-                        2 => once(encode(&fomo, Some(access.as_str()), &get_user_info::Request {}, now())),
+                        0 | 1 => once(encode(&fomo, None, &get_active_coins::Request::new(), now())),
+                        2 => {
+                            once(encode(&fomo, Some(access.as_str()), &get_user_info::Request::new(), now()))
+                        }
                         3 => once(encode(&fomo, None, &exchange(code(session.as_str())), now())),
                         _ => {
                             trades += 1;
                             let trade_id = format!("load-{trades}");
-                            let request = pre_pay::Request {
-                                trade_id: trade_id.clone().into(),
-                                amount: "0.000001".parse().expect("an amount"),
-                                coin_id: CoinId::new(5),
-                                client_id: fomo.client_id.clone().into(),
-                                // Nobody listens there; callbacks are refused at once.
-                                server_uri: ServerUri::new("http://127.0.0.1:9/callback")
-                                    .expect("an address"),
-                                redirect_uri: fomo.redirect_uri.clone().into(),
-                                state: "s".into(),
-                            };
+                            // Nobody listens there; callbacks are refused at once.
+                            let server_uri =
+                                ServerUri::new("http://127.0.0.1:9/callback").expect("an address");
+                            let request = pre_pay::Request::new(
+                                trade_id.clone().into(),
+                                "0.000001".parse().expect("an amount"),
+                                CoinId::new(5),
+                                fomo.client_id.clone().into(),
+                                server_uri,
+                                fomo.redirect_uri.clone().into(),
+                                "s".into(),
+                            );
                             let first = encode(&fomo, Some(access.as_str()), &request, now());
                             let (fomo, session, pwd) =
                                 (fomo.clone(), session.clone(), alice.wallet_pwd.clone());
@@ -235,12 +238,12 @@ fn main() {
                                 Box::new(move |reply| {
                                     let reply = http::Response::new(reply.clone());
                                     let made = pre_pay::Request::decode_response(&reply).expect("made");
-                                    let request = confirm_pay::Request {
-                                        trade_id: trade_id.clone().into(),
-                                        transfer_id: made.transfer_id,
-                                        wallet_pwd: pwd.clone().into(),
-                                        session_key: session.clone(),
-                                    };
+                                    let request = confirm_pay::Request::new(
+                                        trade_id.clone().into(),
+                                        made.transfer_id,
+                                        pwd.clone().into(),
+                                        session.clone(),
+                                    );
                                     Some(encode(&fomo, None, &request, at))
                                 }),
                             ]

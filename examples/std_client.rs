@@ -58,7 +58,7 @@ pub fn main() -> Result<(), Error> {
         None => platform()?,
     };
     let cx = EncodeCx { base_url: &base_url, format: Default::default(), bearer: None, signer: None };
-    let request = get_active_coins::Request {}.encode(&cx)?;
+    let request = get_active_coins::Request::new().encode(&cx)?;
     let reply = send(&request)?;
     let reply = get_active_coins::Request::decode_response(&reply)?;
     for coin in &reply.active_coins {

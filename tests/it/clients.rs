@@ -232,7 +232,9 @@ fn the_client_pays_on_smol() {
 
 #[test]
 fn r11_replies_are_read_with_numbers_strings_and_without_data() {
-    use wallet_api::fomo::{get_active_coins, pre_pay, refresh_token, set_wallet_pwd, token};
+    use wallet_api::fomo::{
+        TransferStatus, get_active_coins, get_trade, pre_pay, refresh_token, set_wallet_pwd, token,
+    };
     use wallet_core::OutgoingRequest;
     let read = |body: &str| http::Response::builder().status(200).body(body.as_bytes().to_vec()).unwrap();
 
@@ -261,6 +263,21 @@ fn r11_replies_are_read_with_numbers_strings_and_without_data() {
     assert_eq!(token::Request::decode_response(&reply).unwrap().access_token.as_str(), "a");
     let reply = read(r#"{"status":1,"data":{"access_token":"a","token_type":"Bearer","expires_in":"3600"}}"#);
     assert_eq!(refresh_token::Request::decode_response(&reply).unwrap().refresh_token, None);
+    // A state that the spec does not know keeps its text; what the spec knows compares as before.
+    let trade = |status: &str| {
+        let reply = read(&format!(
+            r#"{{"status":1,"data":{{"transfer_id":1,"trade_id":"t","status":{status},"direction":1,"user_id":2,
+            "coin_id":5,"amount":"1","cut_amount":"0","create_time":1,"update_time":1}}}}"#
+        ));
+        get_trade::Request::decode_response(&reply).unwrap().status
+    };
+    assert_eq!((trade("\"75\"").as_str(), trade("75").known()), ("75", None));
+    assert_eq!(
+        (trade("100"), trade("100").known()),
+        (TransferStatus::Done.into(), Some(TransferStatus::Done))
+    );
+    assert!(trade("100") == TransferStatus::Done && trade("75") != TransferStatus::Done);
+    assert_eq!(serde_json::to_string(&trade("75")).unwrap(), "\"75\"");
     // R14: codes that the spec does not know keep their number and text.
     let reply = read(r#"{"success":false,"status":"999","msg":"new","data":[]}"#);
     let error = pre_pay::Request::decode_response(&reply).unwrap_err();

@@ -6,7 +6,7 @@ use wallet_core::json::Warning;
 use wallet_core::link::{self, LinkError, OutgoingLink as _};
 use wallet_core::{Callback as _, FaultKind, Signer, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign};
-use wallet_tests::ANY_TIME;
+use wallet_tests::{ANY_TIME, with};
 
 use crate::rsa::{signers, vector, verifiers};
 
@@ -68,17 +68,18 @@ fn key() -> PrivateKey {
 }
 
 fn order<'a>() -> pay::Link<'a> {
-    pay::Link {
-        app_uuid: "8888-9999".into(),
-        order_id: "订单-\"2\"\\+#'%".into(),
-        to_addr: "V179lygq1dpowbQz".into(),
-        asset_type: "VAS".into(),
-        amount: "1.00000".parse().unwrap(),
-        callback_url: "https://www.shop.example/pay?orderId=1&a=b#f".into(),
-        callback_scheme: Some("payApp".into()),
-        description: Some("a + b".into()),
-        open_call_back_type: Some(OpenCallbackType::Minimise),
-    }
+    let mut link = pay::Link::new(
+        "8888-9999".into(),
+        "订单-\"2\"\\+#'%".into(),
+        "V179lygq1dpowbQz".into(),
+        "VAS".into(),
+        "1.00000".parse().unwrap(),
+        "https://www.shop.example/pay?orderId=1&a=b#f".into(),
+    );
+    link.callback_scheme = Some("payApp".into());
+    link.description = Some("a + b".into());
+    link.open_call_back_type = Some(OpenCallbackType::Minimise);
+    link
 }
 
 #[test]
@@ -94,15 +95,14 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
                 let signer = Signer::rsa(&*signer, ANY_TIME);
                 if case["rule"] == "pay_link" {
                     kinds[0] += 1;
-                    let order = pay::Link {
-                        app_uuid: field("appUuid").into(),
-                        order_id: field("orderId").into(),
-                        to_addr: field("toAddr").into(),
-                        asset_type: field("assetType").into(),
-                        amount: field("amount").parse().unwrap(),
-                        callback_url: field("callbackUrl").into(),
-                        ..order()
-                    };
+                    let order = with(order(), |order| {
+                        order.app_uuid = field("appUuid").into();
+                        order.order_id = field("orderId").into();
+                        order.to_addr = field("toAddr").into();
+                        order.asset_type = field("assetType").into();
+                        order.amount = field("amount").parse().unwrap();
+                        order.callback_url = field("callbackUrl").into();
+                    });
                     for made in [order.app("vaswallet", Some(&signer)), order.qr(Some(&signer))] {
                         let made = made.unwrap();
                         let payload = link::payload(&made).unwrap();
@@ -118,16 +118,16 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
                     }
                 } else {
                     kinds[1] += 1;
-                    let payload = payment::Payload {
-                        uuid: field("uuid").into(),
-                        order_id: field("orderId").into(),
-                        from_addr: field("fromAddr").into(),
-                        to_addr: field("toAddr").into(),
-                        asset_type: field("assetType").into(),
-                        amount: field("amount").parse().unwrap(),
-                        txid: field("txid").into(),
-                        callback_url: field("callbackUrl").into(),
-                    };
+                    let payload = payment::Payload::new(
+                        field("uuid").into(),
+                        field("orderId").into(),
+                        field("fromAddr").into(),
+                        field("toAddr").into(),
+                        field("assetType").into(),
+                        field("amount").parse().unwrap(),
+                        field("txid").into(),
+                        field("callbackUrl").into(),
+                    );
                     let mut query = Vec::new();
                     payment::Callback::encode(&payload, Some(&signer), &mut query).unwrap();
                     let query = String::from_utf8(query).unwrap();
@@ -279,16 +279,16 @@ fn every_single_bit_counts() {
 fn r45_r46_a_callback_is_read_whatever_became_of_it_on_its_way() {
     let key = key();
     let signer = RsaSign::new(&key).unwrap();
-    let payload = payment::Payload {
-        uuid: "u".into(),
-        order_id: "201911087855441".into(),
-        from_addr: "Va".into(),
-        to_addr: "Vb".into(),
-        asset_type: "VAS".into(),
-        amount: "0.001".parse().unwrap(),
-        txid: "00".repeat(32).into(),
-        callback_url: "https://www.shop.example/pay?orderId=another&x=y".into(),
-    };
+    let payload = payment::Payload::new(
+        "u".into(),
+        "201911087855441".into(),
+        "Va".into(),
+        "Vb".into(),
+        "VAS".into(),
+        "0.001".parse().unwrap(),
+        "00".repeat(32).into(),
+        "https://www.shop.example/pay?orderId=another&x=y".into(),
+    );
     let mut query = Vec::new();
     payment::Callback::encode(&payload, Some(&Signer::rsa(&signer, ANY_TIME)), &mut query).unwrap();
     let query = String::from_utf8(query).unwrap();
@@ -326,14 +326,10 @@ fn r45_r46_a_callback_is_read_whatever_became_of_it_on_its_way() {
 
 #[test]
 fn a_web_login_goes_out_and_in() {
-    let login = login::Link {
-        platform: Some(Platform::Web),
-        callback_url: "https://www.shop.example/login".into(),
-        uuid: "123-123-123".into(),
-        callback_type: Some(CallbackType::Glued),
-        open_call_back_type: None,
-        web_token: Some("SSFJIEKALSM".into()),
-    };
+    let mut login = login::Link::new("https://www.shop.example/login".into(), "123-123-123".into());
+    login.platform = Some(Platform::Web);
+    login.callback_type = Some(CallbackType::Glued);
+    login.web_token = Some("SSFJIEKALSM".into());
     let qr = login.qr(None).unwrap();
     assert_eq!(
         qr,

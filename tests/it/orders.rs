@@ -16,7 +16,7 @@ use wallet_platform::{
     StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
 };
 use wallet_store::Clock as _;
-use wallet_tests::{ANY_TIME, TestStore, trials};
+use wallet_tests::{ANY_TIME, TestStore, trials, with};
 
 use crate::deliveries::{claim, finish, run};
 use crate::races::{at_once, count};
@@ -53,17 +53,14 @@ impl Shop {
     }
 
     pub(crate) fn link(&self, order_id: &str, amount: &str) -> pay::Link<'static> {
-        pay::Link {
-            app_uuid: self.app.app.uuid.clone().into(),
-            order_id: order_id.to_owned().into(),
-            to_addr: self.to_addr.clone().into(),
-            asset_type: "VAS".into(),
-            amount: amount.parse().unwrap(),
-            callback_url: CALLBACK.into(),
-            callback_scheme: None,
-            description: None,
-            open_call_back_type: None,
-        }
+        pay::Link::new(
+            self.app.app.uuid.clone().into(),
+            order_id.to_owned().into(),
+            self.to_addr.clone().into(),
+            "VAS".into(),
+            amount.parse().unwrap(),
+            CALLBACK.into(),
+        )
     }
 
     fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
@@ -205,18 +202,21 @@ async fn r65_an_order_is_its_signed_content_and_has_one_payment() {
     for (what, link) in [
         // The same amount in other digits is another text, and another signature.
         ("amount", shop.link("o-1", "1.5")),
-        ("toAddr", pay::Link { to_addr: shop.world.store.vault().address(UserId::new(9)).into(), ..good() }),
-        ("callbackUrl", pay::Link { callback_url: "https://www.shop.example/other".into(), ..good() }),
+        (
+            "toAddr",
+            with(good(), |link| link.to_addr = shop.world.store.vault().address(UserId::new(9)).into()),
+        ),
+        ("callbackUrl", with(good(), |link| link.callback_url = "https://www.shop.example/other".into())),
     ] {
         assert_eq!(refused(shop.submit(link).await), Refusal::OrderDiffers, "{what}");
     }
     // What is not signed may differ: it is the same order.
-    let described = pay::Link { description: Some("x".into()), ..good() };
+    let described = with(good(), |link| link.description = Some("x".into()));
     assert_eq!(shop.submit(described.clone()).await.unwrap().txid, first);
     assert_eq!(refused(shop.other_pays(described).await), Refusal::OrderTaken);
     // Another app's order of the same id is another order.
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
-    let theirs = pay::Link { app_uuid: other.app.uuid.clone().into(), ..good() };
+    let theirs = with(good(), |link| link.app_uuid = other.app.uuid.clone().into());
     assert_ne!(shop.submit(theirs).await.unwrap().txid, first);
     assert_eq!(shop.order("o-1").await.txid, Some(first));
 }
@@ -227,11 +227,11 @@ async fn what_cannot_be_paid_is_refused_and_leaves_nothing() {
     let good = || shop.link("o-1", "1.50");
     let own: String = shop.from_addr.clone();
     for (field, link) in [
-        ("assetType", pay::Link { asset_type: "L-F".into(), ..good() }),
+        ("assetType", with(good(), |link| link.asset_type = "L-F".into())),
         ("amount", shop.link("o-1", "0")),
         ("amount", shop.link("o-1", "0.000000001")),
-        ("toAddr", pay::Link { to_addr: "Vxyz".into(), ..good() }),
-        ("toAddr", pay::Link { to_addr: own.into(), ..good() }),
+        ("toAddr", with(good(), |link| link.to_addr = "Vxyz".into())),
+        ("toAddr", with(good(), |link| link.to_addr = own.into())),
     ] {
         let Err(Failure::Refused(no)) = shop.submit(link).await else { panic!("{field}") };
         assert_eq!((no.reason, no.field), (Refusal::NotPayable.into(), Some(field)));
@@ -242,22 +242,21 @@ async fn what_cannot_be_paid_is_refused_and_leaves_nothing() {
         "payapp://pay",
         "https://evil.example/?https://www.shop.example",
     ] {
-        let link = pay::Link { callback_url: callback_url.into(), ..good() };
+        let link = with(good(), |link| link.callback_url = callback_url.into());
         assert_eq!(refused(shop.submit(link).await), Refusal::NotRegistered, "{callback_url}");
     }
     // R67: the registered scheme, compared without case, written as given; R48, R68: or nothing is opened.
-    let scheme = |scheme: &str| pay::Link { callback_scheme: Some(scheme.to_owned().into()), ..good() };
+    let scheme = |scheme: &str| with(good(), |link| link.callback_scheme = Some(scheme.to_owned().into()));
     assert_eq!(refused(shop.submit(scheme("other")).await), Refusal::NotRegistered);
     assert_eq!(refused(shop.submit(scheme("payAppX://")).await), Refusal::NotRegistered);
     assert_eq!(refused(shop.submit(shop.link("o-1", "1000.00000001")).await), Refusal::InsufficientBalance);
     let balance = DevBalance { address: shop.from_addr.clone(), asset: "VAS".into() };
     assert_eq!(shop.world.store.view(balance).await.unwrap().as_str(), "1000", "nothing was spent");
     assert_eq!(shop.submit(scheme("PAYApp")).await.unwrap().opens.as_deref(), Some("PAYApp://"));
-    let minimise = pay::Link {
-        open_call_back_type: Some(wallet_api::vas::OpenCallbackType::Minimise),
-        order_id: "o-2".into(),
-        ..scheme("payApp")
-    };
+    let minimise = with(scheme("payApp"), |link| {
+        link.open_call_back_type = Some(wallet_api::vas::OpenCallbackType::Minimise);
+        link.order_id = "o-2".into();
+    });
     assert_eq!(shop.submit(minimise).await.unwrap().opens, None);
     assert_eq!(shop.submit(shop.link("o-3", "1")).await.unwrap().opens, None);
 }
@@ -567,7 +566,7 @@ async fn a_transaction_belongs_to_the_order_that_it_pays() {
     assert_eq!(refused(shop.broadcast("o-2", &txid).await), Refusal::TxidTaken);
     // What another owner's app claims does not keep it from this one's.
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
-    let theirs = pay::Link { app_uuid: other.app.uuid.clone().into(), ..shop.link("o-1", "1.50") };
+    let theirs = with(shop.link("o-1", "1.50"), |link| link.app_uuid = other.app.uuid.clone().into());
     shop.world.store.submit(shop.submission(0, theirs, Some(&txid))).await.unwrap();
     shop.mine(1).await;
     assert_eq!(shop.order("o-1").await.state, OrderState::Paid);

@@ -162,14 +162,7 @@ fn r49_an_idn_is_one_host_in_either_spelling() {
     assert!(app.allows("https://www.商店.example/x") && app.allows("https://www.xn--czrs0t.example/x"));
     // Readers convert some IDNs differently: the host that was compared is the host that is written.
     let sharp = Registered { safe_domain: "xn--strae-oqa.example", scheme: "" };
-    let link = login::Link {
-        platform: None,
-        callback_url: "https://straße.example:8443/login?a=ß".into(),
-        uuid: "u".into(),
-        callback_type: None,
-        open_call_back_type: None,
-        web_token: None,
-    };
+    let link = login::Link::new("https://straße.example:8443/login?a=ß".into(), "u".into());
     let returned = after_login(&link, "c0de", sharp).unwrap();
     assert_eq!(returned.address, "https://xn--strae-oqa.example:8443/login?a=ß&openCode=c0de");
     assert!(!format!("{returned:?}").contains("c0de"), "Debug shows no code");
@@ -184,14 +177,11 @@ fn returns(
     platform: Option<Platform>,
     web_token: Option<&str>,
 ) -> Option<(String, How)> {
-    let link = login::Link {
-        platform,
-        callback_url: callback_url.into(),
-        uuid: "u".into(),
-        callback_type: glued.map(|glued| if glued { CallbackType::Glued } else { CallbackType::Parameter }),
-        open_call_back_type: open,
-        web_token: web_token.map(Into::into),
-    };
+    let mut link = login::Link::new(callback_url.into(), "u".into());
+    link.platform = platform;
+    link.callback_type = glued.map(|glued| if glued { CallbackType::Glued } else { CallbackType::Parameter });
+    link.open_call_back_type = open;
+    link.web_token = web_token.map(Into::into);
     after_login(&link, "c0de", APP).map(|Return { address, how }| (address, how))
 }
 

@@ -63,7 +63,7 @@ fn r08_published_samples_sign_and_verify() {
         let crypto = Portable::new();
         let signer = Signer::secret(&crypto, &secret, now);
         let mut body = Vec::new();
-        let outgoing = get_trade::Request { client_id: "a".into(), trade_id: "t".into() };
+        let outgoing = get_trade::Request::new("a".into(), "t".into());
         outgoing.encode_form(Some(&signer), &mut body).unwrap();
         assert_eq!(
             body,

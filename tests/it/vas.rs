@@ -12,7 +12,7 @@ use wallet_platform::{
     PutQuote, RedeemOpenCode, ReviewVas, VasApp,
 };
 use wallet_server::Store;
-use wallet_tests::{TestStore, options, trials};
+use wallet_tests::{TestStore, options, trials, with};
 
 use crate::races::{at_once, count};
 use crate::rsa::vector;
@@ -118,14 +118,7 @@ async fn an_application_is_reviewed_once_and_its_secrets_are_sealed() {
 }
 
 fn link(uuid: &str) -> login::Link<'static> {
-    login::Link {
-        platform: None,
-        callback_url: "payApp://login".into(),
-        uuid: uuid.to_owned().into(),
-        callback_type: None,
-        open_call_back_type: None,
-        web_token: None,
-    }
+    login::Link::new("payApp://login".into(), uuid.to_owned().into())
 }
 
 /// The user consents; the openCode as the app receives it.
@@ -168,7 +161,7 @@ async fn r50_on(world: TestStore) {
     store.submit(redeem(store, code, &shop)).await.expect("still there");
 
     let approve = |uuid: &str, callback_url: &'static str| {
-        let link = login::Link { callback_url: callback_url.into(), ..link(uuid) };
+        let link = with(link(uuid), |link| link.callback_url = callback_url.into());
         store.submit(ApproveLogin { session, link, seed: store.vault().seed() })
     };
     assert_eq!(refused(approve("x", "payApp://login").await), Refusal::AppUnknown);

@@ -9,7 +9,7 @@ use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, acknowl
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::PutQuote;
-use wallet_tests::{ANY_TIME, Reply, World};
+use wallet_tests::{ANY_TIME, Reply, World, with};
 
 use crate::rsa::vector;
 use crate::vas::{Approved, approve};
@@ -60,14 +60,11 @@ impl Shop {
     }
 
     fn login(&self) -> login::Link<'_> {
-        login::Link {
-            platform: Some(Platform::Web),
-            callback_url: "https://www.shop.example/login".into(),
-            uuid: self.app.app.uuid.as_str().into(),
-            callback_type: None,
-            open_call_back_type: None,
-            web_token: Some("browser-1".into()),
-        }
+        let mut link =
+            login::Link::new("https://www.shop.example/login".into(), self.app.app.uuid.as_str().into());
+        link.platform = Some(Platform::Web);
+        link.web_token = Some("browser-1".into());
+        link
     }
 
     async fn open_code(&self) -> String {
@@ -122,9 +119,9 @@ async fn r60_a_login_is_consented_to_only_where_the_app_is_registered() {
     let shop = Shop::open().await;
     let consent =
         async |link: String| shop.consent(&link).await.json["errorCode"].as_str().unwrap().to_owned();
-    let elsewhere = login::Link { callback_url: "https://evil.example/".into(), ..shop.login() };
+    let elsewhere = with(shop.login(), |link| link.callback_url = "https://evil.example/".into());
     assert_eq!(consent(elsewhere.qr(None).unwrap()).await, "910004");
-    let unknown = login::Link { uuid: "x".into(), ..shop.login() };
+    let unknown = with(shop.login(), |link| link.uuid = "x".into());
     assert_eq!(consent(unknown.qr(None).unwrap()).await, "910003");
     for bad in ["https://www.shop.example", "vaswallet://", "vaswallet://{", r#"vaspay://{"type":"pay"}"#] {
         assert_eq!(consent(bad.to_owned()).await, "910002", "{bad}");
@@ -189,16 +186,16 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
         PrivateKey::load(vector("vas-rsa-2048.json")["private_pkcs8_base64"].as_str().unwrap()).unwrap();
     let (signer, verifier) = (RsaSign::new(&key).unwrap(), Arc::new(RsaVerify::new(&key.public())));
     let receiver = VasReceiver::new("u".into(), verifier.clone());
-    let payload = wallet_api::vas::payment::Payload {
-        uuid: "u".into(),
-        order_id: "1".into(),
-        from_addr: "Va".into(),
-        to_addr: "Vb".into(),
-        asset_type: "VAS".into(),
-        amount: "1.50".parse().unwrap(),
-        txid: "t".into(),
-        callback_url: "https://www.shop.example/pay".into(),
-    };
+    let payload = wallet_api::vas::payment::Payload::new(
+        "u".into(),
+        "1".into(),
+        "Va".into(),
+        "Vb".into(),
+        "VAS".into(),
+        "1.50".parse().unwrap(),
+        "t".into(),
+        "https://www.shop.example/pay".into(),
+    );
     let mut query = Vec::new();
     wallet_api::vas::payment::Callback::encode(&payload, Some(&Signer::rsa(&signer, ANY_TIME)), &mut query)
         .unwrap();
@@ -261,14 +258,8 @@ async fn the_sandboxs_own_apps_work_in_both_wallets() {
         }
         let session = world.session("alice").await;
         let mut body = format!("session_key={session}&link=").into_bytes();
-        let link = login::Link {
-            platform: None,
-            callback_url: format!("https://{}/login", told.safe_domain).into(),
-            uuid: told.uuid.as_str().into(),
-            callback_type: None,
-            open_call_back_type: None,
-            web_token: None,
-        };
+        let link =
+            login::Link::new(format!("https://{}/login", told.safe_domain).into(), told.uuid.as_str().into());
         wallet_core::form::encode_into(&link.app(profile.scheme(), None).unwrap(), &mut body);
         let request = http::Request::post(format!("{}wallet/login/approve", told.base_url))
             .header("content-type", "application/x-www-form-urlencoded")

@@ -71,15 +71,12 @@ proptest! {
         uuid in text(64), callback_url in text(200), web_token in prop::option::of(text(100)),
         glued in any::<Option<bool>>(), minimise in any::<Option<bool>>(), web in any::<Option<bool>>(),
     ) {
-        let link = login::Link {
-            platform: web.map(|web| if web { Platform::Web } else { Platform::Mobile }),
-            callback_url: callback_url.into(),
-            uuid: uuid.into(),
-            callback_type: glued.map(|glued| if glued { CallbackType::Glued } else { CallbackType::Parameter }),
-            open_call_back_type: minimise
-                .map(|minimise| if minimise { OpenCallbackType::Minimise } else { OpenCallbackType::Open }),
-            web_token: web_token.map(Into::into),
-        };
+        let mut link = login::Link::new(callback_url.into(), uuid.into());
+        link.platform = web.map(|web| if web { Platform::Web } else { Platform::Mobile });
+        link.callback_type = glued.map(|glued| if glued { CallbackType::Glued } else { CallbackType::Parameter });
+        link.open_call_back_type = minimise
+                .map(|minimise| if minimise { OpenCallbackType::Minimise } else { OpenCallbackType::Open });
+        link.web_token = web_token.map(Into::into);
         for made in [link.app("vaswallet", None).unwrap(), link.qr(None).unwrap()] {
             let payload = link::payload(&made).unwrap();
             let (AnyLink::Login(read), _) = AnyLink::read(&payload).unwrap() else { panic!("a login") };
@@ -95,17 +92,8 @@ proptest! {
         app_uuid in text(64), order_id in text(128), to_addr in text(128), asset_type in text(16),
         amount in amount(), callback_url in text(200), description in prop::option::of(text(100)),
     ) {
-        let link = pay::Link {
-            app_uuid: app_uuid.into(),
-            order_id: order_id.into(),
-            to_addr: to_addr.into(),
-            asset_type: asset_type.into(),
-            amount: amount.parse().unwrap(),
-            callback_url: callback_url.into(),
-            callback_scheme: None,
-            description: description.map(Into::into),
-            open_call_back_type: None,
-        };
+        let mut link = pay::Link::new(app_uuid.into(), order_id.into(), to_addr.into(), asset_type.into(), amount.parse().unwrap(), callback_url.into());
+        link.description = description.map(Into::into);
         let made = link.app("lafiwallet", Some(&Signer::rsa(&Plain, ANY_TIME))).unwrap();
         let payload = link::payload(&made).unwrap();
         let (AnyLink::Pay(read), warnings) = AnyLink::read(&payload).unwrap() else { panic!("a payment") };
@@ -159,16 +147,7 @@ proptest! {
     ) {
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
-        let payload = payment::Payload {
-            uuid: "u".into(),
-            order_id: order_id.into(),
-            from_addr: "Va".into(),
-            to_addr: "Vb".into(),
-            asset_type: "VAS".into(),
-            amount: amount.parse().unwrap(),
-            txid: txid.into(),
-            callback_url: format!("https://www.shop.example/pay{query}{fragment}").into(),
-        };
+        let payload = payment::Payload::new("u".into(), order_id.into(), "Va".into(), "Vb".into(), "VAS".into(), amount.parse().unwrap(), txid.into(), format!("https://www.shop.example/pay{query}{fragment}").into());
         let mut form = Vec::new();
         payment::Callback::encode(&payload, Some(&Signer::rsa(&Plain, ANY_TIME)), &mut form).unwrap();
         let form = String::from_utf8(form).unwrap();

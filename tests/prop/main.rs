@@ -433,15 +433,7 @@ proptest! {
         use wallet_core::{BodyFormat, EncodeCx, OutgoingRequest, Signer};
         let crypto = wallet_crypto::Portable::new();
         let now = UnixTime::from_secs(1_574_510_444);
-        let request = pre_pay::Request {
-            trade_id: trade.as_str().into(),
-            amount: "1.50".parse().unwrap(),
-            coin_id: COIN,
-            client_id: "app".into(),
-            server_uri: server_uri(),
-            redirect_uri: redirect.as_str().into(),
-            state: state.as_str().into(),
-        };
+        let request = pre_pay::Request::new(trade.as_str().into(), "1.50".parse().unwrap(), COIN, "app".into(), server_uri(), redirect.as_str().into(), state.as_str().into());
         for format in [BodyFormat::Form, BodyFormat::Json, BodyFormat::Multipart] {
             let signer = Some(Signer::secret(&crypto, "secret", now));
             let cx = EncodeCx { base_url: "http://x/fomo/", format, bearer: Some("t"), signer };

@@ -18,6 +18,12 @@ pub use world::{Call, Format, Reply, World, plain_client, sign};
 /// The time of signatures that cover none.
 pub const ANY_TIME: wallet_core::UnixTime = wallet_core::UnixTime::from_secs(0);
 
+/// `value` after `change`: what `..value` says of a struct that may grow.
+pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
+}
+
 /// How many trials a race or crash test makes: fewer by default, more when WALLOP_LONG is set.
 pub fn trials(usual: u32, long: u32) -> u32 {
     if std::env::var_os("WALLOP_LONG").is_some() { long } else { usual }

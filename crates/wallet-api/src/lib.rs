@@ -5,7 +5,7 @@
 //! use wallet_api::fomo::{Fomo, get_transfer_detail};
 //! use wallet_core::{EncodeCx, OutgoingRequest, Platform};
 //!
-//! let request = get_transfer_detail::Request { transfer_id: wallet_api::fomo::TransferId::new(42) };
+//! let request = get_transfer_detail::Request::new(wallet_api::fomo::TransferId::new(42));
 //! let cx = EncodeCx { base_url: "http://127.0.0.1:7070/fomo/", format: Default::default(), bearer: Some("…token…".trim_matches('…')), signer: None };
 //! let http = request.encode(&cx)?;
 //! assert_eq!(http.uri().path(), "/fomo/oauth2/resource/get_transfer_detail");

@@ -56,6 +56,7 @@ pub use secret::Secret;
 pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified, VerifyingKey, sign};
 pub use time::UnixTime;
 pub use transport::Transport;
+pub use types::{Choice, Open};
 /// The model of a spec.
 pub use wallet_spec as spec;
 pub use writer::{BodyFormat, FieldWriter};

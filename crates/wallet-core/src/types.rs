@@ -355,18 +355,75 @@ macro_rules! choice_type {
                 put(self.as_str());
             }
         }
-        impl $crate::__private::serde::Serialize for $name {
-            fn serialize<S: $crate::__private::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+        impl $crate::Choice for $name {
+            fn as_str(self) -> &'static str {
+                $name::as_str(self)
             }
-        }
-        impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
-                let text = $crate::types::text::deserialize(deserializer)?;
-                Self::from_wire(&text).ok_or_else(|| <D::Error as $crate::__private::serde::de::Error>::custom("not one of its values"))
+            fn from_wire(text: &str) -> ::core::option::Option<Self> {
+                $name::from_wire(text)
             }
         }
     };
+}
+
+/// A `[[choice]]` of the spec: one of a list of texts.
+pub trait Choice: Copy {
+    /// The text on the wire.
+    fn as_str(self) -> &'static str;
+    /// The value of a text on the wire.
+    fn from_wire(text: &str) -> Option<Self>;
+}
+
+/// A choice in a reply: a value that the spec names, or the text of one that the platform has learnt since.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Open<C> {
+    /// A value that the spec names.
+    Known(C),
+    /// Another text.
+    Unknown(String),
+}
+
+impl<C: Choice> Open<C> {
+    /// The value, when the spec names it.
+    pub fn known(&self) -> Option<C> {
+        match self {
+            Self::Known(value) => Some(*value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// The text on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(value) => value.as_str(),
+            Self::Unknown(text) => text,
+        }
+    }
+}
+
+impl<C> From<C> for Open<C> {
+    fn from(value: C) -> Self {
+        Self::Known(value)
+    }
+}
+
+impl<C: PartialEq> PartialEq<C> for Open<C> {
+    fn eq(&self, other: &C) -> bool {
+        matches!(self, Self::Known(value) if value == other)
+    }
+}
+
+impl<C: Choice> serde::Serialize for Open<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, C: Choice> Deserialize<'de> for Open<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = text::deserialize(deserializer)?;
+        Ok(C::from_wire(&text).map_or(Self::Unknown(text), Self::Known))
+    }
 }
 
 crate::secret_type! {

@@ -76,14 +76,18 @@ pub(crate) fn generics(fields: &[Field<'_>]) -> TokenStream {
 pub(crate) fn record(name: &str, about: &TokenStream, fields: &[Field<'_>]) -> TokenStream {
     let name = pascal(name);
     let (generics, members, into_owned) = (generics(fields), members(fields), owned(fields));
+    let new = new(fields);
     let owned = if generics.is_empty() { TokenStream::new() } else { quote!(<'static>) };
     let index = index(fields);
     quote! {
         #about
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq)]
+        #[non_exhaustive]
         pub struct #name #generics { #members }
 
         impl #generics #name #generics {
+            #new
+
             /// The same with texts of its own.
             pub fn into_owned(self) -> #name #owned {
                 #name { #into_owned }
@@ -91,6 +95,32 @@ pub(crate) fn record(name: &str, about: &TokenStream, fields: &[Field<'_>]) -> T
         }
 
         #index
+    }
+}
+
+/// The constructor: what is required, in the document's order. It takes newtypes, so that two of them are not confused.
+fn new(fields: &[Field<'_>]) -> TokenStream {
+    let (mut parameters, mut members) = (TokenStream::new(), TokenStream::new());
+    for (_, field) in typed(fields) {
+        let name = snake(field.name);
+        if field.required {
+            let plain = rust_type(field.kind, Side::Borrowed, &quote!(super::));
+            parameters.extend(quote!(#name: #plain,));
+            members.extend(quote!(#name,));
+        } else {
+            members.extend(quote!(#name: ::core::option::Option::None,));
+        }
+    }
+    let about = match typed(fields).all(|(_, field)| field.required) {
+        true => "With every field.",
+        false => "With what is required; the other fields are `None` and can be set.",
+    };
+    quote! {
+        #[doc = #about]
+        #[allow(clippy::too_many_arguments, clippy::new_without_default)]
+        pub fn new(#parameters) -> Self {
+            Self { #members }
+        }
     }
 }
 
@@ -113,7 +143,11 @@ pub(crate) fn reply_members(fields: &[Field<'_>], above: &TokenStream) -> TokenS
     let members = fields.iter().map(|field| {
         let (doc, name, wire) = (doc(&field.doc, &field.origin), snake(field.name), field.name);
         let aliases = field.read_also.iter().map(|alias| quote!(#[serde(alias = #alias)]));
-        let plain = rust_type(field.kind, Side::Owned, above);
+        let plain = match (field.kind, rust_type(field.kind, Side::Owned, above)) {
+            // A platform may learn new values before its readers do.
+            (Kind::Choice(_), plain) => quote!(::wallet_core::Open<#plain>),
+            (_, plain) => plain,
+        };
         let rename = (name != wire).then(|| quote!(#[serde(rename = #wire)]));
         let with = match (field.kind, field.required) {
             (Kind::Text, true) => Some("::wallet_core::types::text"),

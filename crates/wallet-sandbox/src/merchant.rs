@@ -425,14 +425,12 @@ impl<T: Transport + Clone> Merchant<T> {
     pub(crate) fn vas_login(&self, visitor: &str, profile: Profile) -> Option<String> {
         let side = self.side(profile)?;
         let web_token = self.expect(visitor);
-        let asks = login::Link {
-            platform: Some(Platform::Web),
-            callback_url: format!("{}/shop/callback/{}/login", side.access.origin, profile.meta().id).into(),
-            uuid: side.access.uuid.clone().into(),
-            callback_type: None,
-            open_call_back_type: None,
-            web_token: Some(WebToken::new(web_token)),
-        };
+        let mut asks = login::Link::new(
+            format!("{}/shop/callback/{}/login", side.access.origin, profile.meta().id).into(),
+            side.access.uuid.clone().into(),
+        );
+        asks.platform = Some(Platform::Web);
+        asks.web_token = Some(WebToken::new(web_token));
         asks.qr(None).ok()
     }
 

@@ -139,7 +139,7 @@ impl<T: Transport> FomoClient<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn user_info(&self, token: &AccessToken<'_>) -> Called<T, User> {
-        self.call(Some(token), None, get_user_info::Request {}).await
+        self.call(Some(token), None, get_user_info::Request::new()).await
     }
 
     /// The coins that can be used.
@@ -147,7 +147,7 @@ impl<T: Transport> FomoClient<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn coins(&self) -> Called<T, Vec<Coin>> {
-        self.call(None, None, get_active_coins::Request {}).await.map(|reply| reply.active_coins)
+        self.call(None, None, get_active_coins::Request::new()).await.map(|reply| reply.active_coins)
     }
 
     /// A transfer with its parties and its coin.
@@ -159,7 +159,7 @@ impl<T: Transport> FomoClient<T> {
         token: &AccessToken<'_>,
         transfer_id: TransferId,
     ) -> Called<T, get_transfer_detail::Response> {
-        self.call(Some(token), None, get_transfer_detail::Request { transfer_id }).await
+        self.call(Some(token), None, get_transfer_detail::Request::new(transfer_id)).await
     }
 }
 
@@ -202,17 +202,14 @@ impl<T: Transport> FomoApp<T> {
     }
 
     async fn exchange(&self, code: &str, verifier: Option<&str>) -> Called<T, token::Response> {
-        self.call(
-            None,
-            token::Request {
-                code: code.into(),
-                client_id: self.client_id(),
-                client_secret: self.credentials.client_secret.clone(),
-                redirect_uri: self.credentials.redirect_uri.clone(),
-                code_verifier: verifier.map(SecretText::from),
-            },
-        )
-        .await
+        let mut request = token::Request::new(
+            code.into(),
+            self.client_id(),
+            self.credentials.client_secret.clone(),
+            self.credentials.redirect_uri.clone(),
+        );
+        request.code_verifier = verifier.map(SecretText::from);
+        self.call(None, request).await
     }
 
     /// Exchanges a refresh token for a new pair. Within a minute the same token gives the same reply again.
@@ -222,12 +219,11 @@ impl<T: Transport> FomoApp<T> {
     pub async fn refresh(&self, refresh_token: &RefreshToken<'_>) -> Called<T, refresh_token::Response> {
         self.call(
             None,
-            refresh_token::Request {
-                refresh_token: refresh_token.clone(),
-                client_id: self.client_id(),
-                client_secret: self.credentials.client_secret.clone(),
-                scope: None,
-            },
+            refresh_token::Request::new(
+                refresh_token.clone(),
+                self.client_id(),
+                self.credentials.client_secret.clone(),
+            ),
         )
         .await
     }
@@ -240,15 +236,15 @@ impl<T: Transport> FomoApp<T> {
         let reply = self
             .call(
                 Some(token),
-                pre_pay::Request {
-                    trade_id: payment.trade_id,
-                    amount: payment.amount,
-                    coin_id: payment.coin,
-                    client_id: self.client_id(),
-                    server_uri: payment.server_uri,
-                    redirect_uri: self.credentials.redirect_uri.clone(),
-                    state: payment.state,
-                },
+                pre_pay::Request::new(
+                    payment.trade_id,
+                    payment.amount,
+                    payment.coin,
+                    self.client_id(),
+                    payment.server_uri,
+                    self.credentials.redirect_uri.clone(),
+                    payment.state,
+                ),
             )
             .await?;
         Ok(reply.transfer_id)
@@ -262,16 +258,16 @@ impl<T: Transport> FomoApp<T> {
     pub async fn pay_user(&self, payout: Payout, wallet_pwd: &str) -> Called<T, pay_user::Response> {
         self.call(
             None,
-            pay_user::Request {
-                trade_id: payout.trade_id,
-                amount: payout.amount,
-                coin_id: payout.coin,
-                user_id: payout.user,
-                client_id: self.client_id(),
-                server_uri: payout.server_uri,
-                state: payout.state,
-                wallet_pwd: wallet_pwd.into(),
-            },
+            pay_user::Request::new(
+                payout.trade_id,
+                payout.amount,
+                payout.coin,
+                payout.user,
+                self.client_id(),
+                payout.server_uri,
+                payout.state,
+                wallet_pwd.into(),
+            ),
         )
         .await
     }
@@ -281,6 +277,6 @@ impl<T: Transport> FomoApp<T> {
     /// # Errors
     /// [`CallError`]; code 212 when the platform does not know it.
     pub async fn trade(&self, trade_id: &TradeId<'_>) -> Called<T, Trade> {
-        self.call(None, get_trade::Request { client_id: self.client_id(), trade_id: trade_id.clone() }).await
+        self.call(None, get_trade::Request::new(self.client_id(), trade_id.clone())).await
     }
 }

@@ -37,7 +37,7 @@ impl<T: Transport> FomoWallet<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn register(&self, user_name: &str, pwd: &str) -> Called<T, register::Response> {
-        self.call(register::Request { user_name: user_name.into(), pwd: pwd.into() }).await
+        self.call(register::Request::new(user_name.into(), pwd.into())).await
     }
 
     /// Completes a registration with its verification code.
@@ -49,11 +49,11 @@ impl<T: Transport> FomoWallet<T> {
         begun: &register::Response,
         verify_code: &str,
     ) -> Called<T, complete_register::Response> {
-        self.call(complete_register::Request {
-            verify_code: verify_code.into(),
-            verify_id: begun.verify_id.as_str().into(),
-            tmp_user_id: begun.tmp_user_id.as_str().into(),
-        })
+        self.call(complete_register::Request::new(
+            verify_code.into(),
+            begun.verify_id.as_str().into(),
+            begun.tmp_user_id.as_str().into(),
+        ))
         .await
     }
 
@@ -62,7 +62,7 @@ impl<T: Transport> FomoWallet<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn login(&self, login_name: &str, pwd: &str) -> Called<T, login::Response> {
-        self.call(login::Request { login_name: login_name.into(), pwd: pwd.into() }).await
+        self.call(login::Request::new(login_name.into(), pwd.into())).await
     }
 
     /// Who is signed in.
@@ -70,7 +70,7 @@ impl<T: Transport> FomoWallet<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn user_info(&self, session: &SessionKey<'_>) -> Called<T, User> {
-        self.call(get_customer_info::Request { session_key: session.clone() }).await
+        self.call(get_customer_info::Request::new(session.clone())).await
     }
 
     /// Sets the payment password; `pwd` is the login password.
@@ -83,11 +83,7 @@ impl<T: Transport> FomoWallet<T> {
         pwd: &str,
         wallet_pwd: &str,
     ) -> Called<T, set_wallet_pwd::Response> {
-        let request = set_wallet_pwd::Request {
-            session_key: session.clone(),
-            pwd: pwd.into(),
-            wallet_pwd: wallet_pwd.into(),
-        };
+        let request = set_wallet_pwd::Request::new(session.clone(), pwd.into(), wallet_pwd.into());
         self.call(request).await
     }
 
@@ -127,15 +123,13 @@ impl<T: Transport> FomoWallet<T> {
         state: &str,
         authorized: &str,
     ) -> Called<T, authorize::Response> {
-        self.call(authorize::Request {
-            client_id: ClientId::from(client_id),
-            redirect_uri: redirect_uri.into(),
-            state: state.into(),
-            authorized: authorized.into(),
-            session_key: session.clone(),
-            code_challenge: None,
-            code_challenge_method: None,
-        })
+        self.call(authorize::Request::new(
+            ClientId::from(client_id),
+            redirect_uri.into(),
+            state.into(),
+            authorized.into(),
+            session.clone(),
+        ))
         .await
     }
 
@@ -149,12 +143,7 @@ impl<T: Transport> FomoWallet<T> {
         transfer_id: TransferId,
         trade_id: &TradeId<'_>,
     ) -> Called<T, get_pending::Response> {
-        self.call(get_pending::Request {
-            session_key: session.clone(),
-            transfer_id,
-            trade_id: trade_id.clone(),
-        })
-        .await
+        self.call(get_pending::Request::new(session.clone(), transfer_id, trade_id.clone())).await
     }
 
     /// The user confirms a payment.
@@ -168,12 +157,12 @@ impl<T: Transport> FomoWallet<T> {
         trade_id: &TradeId<'_>,
         wallet_pwd: &str,
     ) -> Called<T, confirm_pay::Response> {
-        self.call(confirm_pay::Request {
-            trade_id: trade_id.clone(),
+        self.call(confirm_pay::Request::new(
+            trade_id.clone(),
             transfer_id,
-            wallet_pwd: wallet_pwd.into(),
-            session_key: session.clone(),
-        })
+            wallet_pwd.into(),
+            session.clone(),
+        ))
         .await
     }
 
@@ -182,9 +171,7 @@ impl<T: Transport> FomoWallet<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn coins(&self, session: &SessionKey<'_>) -> Called<T, Vec<UserCoin>> {
-        self.call(get_user_coins::Request { session_key: session.clone() })
-            .await
-            .map(|reply| reply.user_coins)
+        self.call(get_user_coins::Request::new(session.clone())).await.map(|reply| reply.user_coins)
     }
 
     /// One page of the movements on one coin, newest first; pages begin with 1.
@@ -197,6 +184,6 @@ impl<T: Transport> FomoWallet<T> {
         coin_id: CoinId,
         page: u64,
     ) -> Called<T, coins_record::Response> {
-        self.call(coins_record::Request { session_key: session.clone(), coin_id, page }).await
+        self.call(coins_record::Request::new(session.clone(), coin_id, page)).await
     }
 }

@@ -54,7 +54,7 @@ impl<T: Transport> VasApp<T> {
     /// [`CallError`].
     pub async fn aid_info(&self, open_code: &str) -> Called<T, aid_info::Request<'_>> {
         let VasCredentials { app_id, access_token } = self.credentials.clone();
-        let request = aid_info::Request { open_code: OpenCode::new(open_code), access_token, app_id };
+        let request = aid_info::Request::new(OpenCode::new(open_code), access_token, app_id);
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
@@ -67,11 +67,9 @@ impl<T: Transport> VasApp<T> {
         profile: Profile,
         currency: Currency,
     ) -> Result<Amount<'static>, CallError<T::Error, ErrorCode>> {
-        let request = price::Request {
-            currency: currency.as_str().into(),
-            coin_type: Some(profile.coin_type().into()),
-            access_token: self.credentials.access_token.clone(),
-        };
+        let mut request =
+            price::Request::new(currency.as_str().into(), self.credentials.access_token.clone());
+        request.coin_type = Some(profile.coin_type().into());
         Ok(call(&self.transport, &self.base_url, None, None, request).await?.price)
     }
 
@@ -81,7 +79,7 @@ impl<T: Transport> VasApp<T> {
     /// [`CallError`].
     pub async fn order(&self, order_id: &str) -> Called<T, order::Request<'_>> {
         let VasCredentials { app_id, access_token } = self.credentials.clone();
-        let request = order::Request { app_id, access_token, order_id: OrderId::new(order_id.to_owned()) };
+        let request = order::Request::new(app_id, access_token, OrderId::new(order_id.to_owned()));
         call(&self.transport, &self.base_url, None, None, request).await
     }
 }

@@ -48,17 +48,14 @@ pub struct Order {
 impl Order {
     /// The link that asks a user to pay it. What a QR code must not carry is not set (R68).
     pub fn link(&self, uuid: &str) -> pay::Link<'static> {
-        pay::Link {
-            app_uuid: AppUuid::new(uuid.to_owned()),
-            order_id: self.order_id.clone(),
-            to_addr: self.to_addr.clone(),
-            asset_type: self.asset.clone(),
-            amount: self.amount.clone(),
-            callback_url: self.callback_url.clone(),
-            callback_scheme: None,
-            description: None,
-            open_call_back_type: None,
-        }
+        pay::Link::new(
+            AppUuid::new(uuid.to_owned()),
+            self.order_id.clone(),
+            self.to_addr.clone(),
+            self.asset.clone(),
+            self.amount.clone(),
+            self.callback_url.clone(),
+        )
     }
 
     /// What books it: `booked` is the transaction that it was booked with before, if it was.

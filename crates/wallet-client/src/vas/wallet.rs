@@ -30,7 +30,7 @@ impl<T: Transport> VasWallet<T> {
         session: &SessionKey<'_>,
         link: &str,
     ) -> Called<T, approve_login::Request<'_>> {
-        let request = approve_login::Request { session_key: session.clone(), link: link.into() };
+        let request = approve_login::Request::new(session.clone(), link.into());
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
@@ -45,12 +45,8 @@ impl<T: Transport> VasWallet<T> {
         link: &str,
         txid: Option<&str>,
     ) -> Called<T, submit_pay::Request<'_>> {
-        let request = submit_pay::Request {
-            session_key: session.clone(),
-            wallet_pwd: wallet_pwd.into(),
-            link: link.into(),
-            txid: txid.map(|txid| txid.to_owned().into()),
-        };
+        let mut request = submit_pay::Request::new(session.clone(), wallet_pwd.into(), link.into());
+        request.txid = txid.map(|txid| txid.to_owned().into());
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
@@ -67,13 +63,9 @@ impl<T: Transport> VasWallet<T> {
         scheme: &str,
     ) -> Called<T, apply::Request<'_>> {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned().into());
-        let request = apply::Request {
-            session_key: session.clone(),
-            wallet,
-            name: name.into(),
-            safe_domain: given(safe_domain),
-            scheme: given(scheme),
-        };
+        let mut request = apply::Request::new(session.clone(), wallet, name.into());
+        request.safe_domain = given(safe_domain);
+        request.scheme = given(scheme);
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
@@ -85,7 +77,7 @@ impl<T: Transport> VasWallet<T> {
         &self,
         session: &SessionKey<'_>,
     ) -> Result<Vec<Application>, CallError<T::Error, ErrorCode>> {
-        let request = applications::Request { session_key: session.clone() };
+        let request = applications::Request::new(session.clone());
         Ok(call(&self.transport, &self.base_url, None, None, request).await?.applications)
     }
 
@@ -99,7 +91,7 @@ impl<T: Transport> VasWallet<T> {
         pwd: &str,
         application_id: ApplicationId,
     ) -> Called<T, credentials::Request<'_>> {
-        let request = credentials::Request { session_key: session.clone(), pwd: pwd.into(), application_id };
+        let request = credentials::Request::new(session.clone(), pwd.into(), application_id);
         call(&self.transport, &self.base_url, None, None, request).await
     }
 }

@@ -137,16 +137,16 @@ fn payment_result_request(
 ) -> Result<http::Request<Vec<u8>>, Halt> {
     let meta = payment_result::Callback::META;
     let transfer_id = vault.transfer_id(transfer.id);
-    let payload = payment_result::Payload {
+    let payload = payment_result::Payload::new(
         transfer_id,
-        user_id: transfer.user(),
-        trade_id: transfer.trade_id.as_str().into(),
-        coin_id: transfer.coin,
-        amount: transfer.amount_text.clone(),
-        cut_amount: cut_amount(transfer, coin.decimals)?,
-        direction: transfer.direction,
-        status: CallbackStatus::Paid,
-    };
+        transfer.user(),
+        transfer.trade_id.as_str().into(),
+        transfer.coin,
+        transfer.amount_text.clone(),
+        cut_amount(transfer, coin.decimals)?,
+        transfer.direction,
+        CallbackStatus::Paid,
+    );
     let mut body = Vec::with_capacity(256);
     // Its signature is in headers, not in a field.
     payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;

@@ -48,10 +48,10 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
         to_user_id: transfer.payee,
         coin_id: transfer.coin,
         amount: transfer.amount_text.clone(),
-        action: transfer.direction,
+        action: transfer.direction.into(),
         target_id: transfer.trade_id.clone().into(),
         memo: transfer.state.clone(),
-        status: transfer.status(now),
+        status: transfer.status(now).into(),
         create_time: transfer.created_at,
         update_time: transfer.updated_at,
     }
@@ -70,8 +70,8 @@ pub fn trade_state(
     Ok(fomo::Trade {
         transfer_id: vault.transfer_id(transfer.id),
         trade_id: transfer.trade_id.clone().into(),
-        status: transfer.status(now),
-        direction: transfer.direction,
+        status: transfer.status(now).into(),
+        direction: transfer.direction.into(),
         user_id: transfer.user(),
         coin_id: transfer.coin,
         amount: transfer.amount_text.clone(),

@@ -131,16 +131,16 @@ fn signed_payment(
     key: &dyn RsaSigner,
     now: UnixTime,
 ) -> Result<String, Halt> {
-    let payload = payment::Payload {
-        uuid: app.uuid.as_str().into(),
-        order_id: order.order_id.as_str().into(),
-        from_addr: order.from_addr.as_str().into(),
-        to_addr: order.to_addr.as_str().into(),
-        asset_type: order.asset.as_str().into(),
-        amount: order.amount.clone(),
-        txid: order.txid.as_deref().ok_or(damaged(VasOrder::TABLE))?.into(),
-        callback_url: order.callback_url.as_str().into(),
-    };
+    let payload = payment::Payload::new(
+        app.uuid.as_str().into(),
+        order.order_id.as_str().into(),
+        order.from_addr.as_str().into(),
+        order.to_addr.as_str().into(),
+        order.asset.as_str().into(),
+        order.amount.clone(),
+        order.txid.as_deref().ok_or(damaged(VasOrder::TABLE))?.into(),
+        order.callback_url.as_str().into(),
+    );
     let mut query = Vec::with_capacity(1024);
     payment::Callback::encode(&payload, Some(&Signer::rsa(key, now)), &mut query)
         .map_err(|_| damaged(VasOrder::TABLE))?;

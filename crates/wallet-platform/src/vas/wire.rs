@@ -9,12 +9,12 @@ pub fn order(order: &VasOrder) -> vas::order::Response {
     let paid = order.state == OrderState::Paid;
     vas::order::Response {
         order_id: order.order_id.clone().into(),
-        state: order.state,
+        state: order.state.into(),
         to_addr: order.to_addr.clone().into(),
         asset_type: order.asset.clone().into(),
         amount: order.amount.clone(),
         from_addr: paid.then(|| order.from_addr.clone().into()),
         txid: order.txid.clone().map(Into::into),
-        fault: order.fault,
+        fault: order.fault.map(Into::into),
     }
 }

@@ -179,7 +179,11 @@ impl<H> Drop for Shop<H> {
 }
 
 /// Compares, and fails with both values.
-fn same<T: PartialEq + fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), DemoError> {
+fn same<F, W>(what: &str, found: &F, wanted: &W) -> Result<(), DemoError>
+where
+    F: PartialEq<W> + fmt::Debug,
+    W: fmt::Debug,
+{
     if found == wanted {
         return Ok(());
     }

@@ -180,7 +180,7 @@ impl<'a> Play<'a> {
         post(&self.sandbox.url, "/sandbox/review", &review).await?;
         let known = call!("applications", self.wallet.applications(&session));
         let mine = known.into_iter().find(|known| known.application_id == id);
-        same("the review", &mine.map(|mine| mine.review), &Some(Review::Approved))?;
+        same("the review", &mine.and_then(|mine| mine.review.known()), &Some(Review::Approved))?;
 
         let (zh, en) = ("查看 uuid、accessToken 与密钥", "The developer sees the credentials");
         self.tell.step(zh, en, "POST wallet/app/credentials");
@@ -212,14 +212,9 @@ impl<'a> Play<'a> {
     ) -> Result<SessionKey<'static>, DemoError> {
         self.tell.step("商店显示登录二维码", "The shop shows a QR code to log in with", "vaslogin://");
         let web_token = format!("browser-{}", self.run);
-        let asks = login::Link {
-            platform: Some(Platform::Web),
-            callback_url: app.at(shop, "/login").into(),
-            uuid: app.uuid.as_str().into(),
-            callback_type: None,
-            open_call_back_type: None,
-            web_token: Some(WebToken::new(web_token.as_str())),
-        };
+        let mut asks = login::Link::new(app.at(shop, "/login").into(), app.uuid.as_str().into());
+        asks.platform = Some(Platform::Web);
+        asks.web_token = Some(WebToken::new(web_token.as_str()));
         let qr = asks.qr(None).map_err(|error| failed("the login's link")(Box::new(error)))?;
         self.tell.qr(&qr, self.columns)?;
 

@@ -214,7 +214,7 @@ impl Context {
             trade_id: request.trade_id.into_owned(),
             redirect_uri: transfer.redirect_uri.clone().into(),
             state: transfer.state.clone().into(),
-            status: transfer.status(self.store.now()),
+            status: transfer.status(self.store.now()).into(),
         })
     }
 
@@ -434,10 +434,10 @@ fn record(
         user_id: entry.owner,
         coin_id: entry.coin,
         amount: rows::size(entry.amount, coin.decimals)?,
-        in_out: if out { InOut::Out } else { InOut::In },
+        in_out: if out { InOut::Out.into() } else { InOut::In.into() },
         tx_scene: tx_scene.to_owned(),
         target_id,
         create_time: entry.created_at,
-        status: TransferStatus::Done,
+        status: TransferStatus::Done.into(),
     })
 }

@@ -111,7 +111,7 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Su
         name: posted.text("login_name").to_owned(),
         ..Onward::default()
     };
-    let request = login::Request { login_name: onward.name.as_str().into(), pwd: posted.text("pwd").into() };
+    let request = login::Request::new(onward.name.as_str().into(), posted.text("pwd").into());
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), &onward.next).await,
         Err(no) => {
@@ -214,7 +214,7 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: S
         return onward.register_again(view, &FormProblem::of("short"));
     }
     // Only the owner of the name learns whether it is taken, when the registration is completed.
-    let request = register::Request { user_name: onward.name.as_str().into(), pwd: pwd.into() };
+    let request = register::Request::new(onward.name.as_str().into(), pwd.into());
     match server.inner.register(request).await {
         Ok(begun) => {
             onward = Onward {
@@ -236,11 +236,11 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Sub
     let text = |name: &str| posted.text(name).to_owned();
     let (next, verify_id, tmp_user_id) = (text("next"), text("verify_id"), text("tmp_user_id"));
     let onward = Onward { next, verify_id, tmp_user_id, ..Onward::default() };
-    let request = complete_register::Request {
-        verify_code: posted.text("verify_code").into(),
-        verify_id: onward.verify_id.as_str().into(),
-        tmp_user_id: onward.tmp_user_id.as_str().into(),
-    };
+    let request = complete_register::Request::new(
+        posted.text("verify_code").into(),
+        onward.verify_id.as_str().into(),
+        onward.tmp_user_id.as_str().into(),
+    );
     let no = match server.inner.complete_register(request).await {
         Ok(_) => {
             let onward = form::query(&[("registered", "1"), ("next", local(&onward.next))]);

@@ -116,7 +116,7 @@ impl Context {
         Ok(approve_login::Response {
             app_name: approved.app_name,
             address: approved.goes.address.into(),
-            how: approved.goes.how,
+            how: approved.goes.how.into(),
         })
     }
 
@@ -224,11 +224,11 @@ impl Context {
 fn application(app: VasApp) -> Application {
     Application {
         application_id: ApplicationId::new(app.id.0),
-        wallet: app.profile.into(),
+        wallet: Wallet::from(app.profile).into(),
         name: app.name,
         safe_domain: app.safe_domain,
         scheme: app.scheme,
-        review: app.state,
+        review: app.state.into(),
         reason: app.reason,
         uuid: app.uuid.into(),
     }
