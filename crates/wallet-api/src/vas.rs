@@ -1,17 +1,12 @@
 //! The VAS and Lafi wallets: login and payment by link and QR code, an RSA signature, a callback, a price.
 //!
 //! ```
-//! use wallet_api::vas::{AnyLink, Platform, Profile, login};
+//! use wallet_api::vas::{AppUuid, AnyLink, Platform, Profile, login};
 //! use wallet_core::link::{self, OutgoingLink as _};
 //!
-//! let login = login::Link {
-//!     platform: Some(Platform::Web),
-//!     callback_url: "https://www.shop.example/login".into(),
-//!     uuid: "123-123-123".into(),
-//!     callback_type: None,
-//!     open_call_back_type: None,
-//!     web_token: Some("SSFJIEKALSM".into()),
-//! };
+//! let mut login = login::Link::new("https://www.shop.example/login".into(), AppUuid::new("123-123-123"));
+//! login.platform = Some(Platform::Web);
+//! login.web_token = Some("SSFJIEKALSM".into());
 //! let link = login.app(Profile::Vas.scheme(), None)?;
 //! assert!(link.starts_with("vaswallet://%7B%22type%22:%22login%22,%22platform%22:%22web%22"));
 //! let payload = link::payload(&link)?;
