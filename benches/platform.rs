@@ -87,7 +87,13 @@ async fn populate(store: &Store) -> People {
                 .await
                 .expect("money");
             let (client_id, name, seed) = (format!("app{number}"), "App".to_owned(), store.vault().seed());
-            let app = CreateApp { owner, client_id, name, redirect_uri: "shop.example/back".into(), seed };
+            let app = CreateApp {
+                owner,
+                client_id: client_id.into(),
+                name,
+                redirect_uri: "shop.example/back".into(),
+                seed,
+            };
             (number, owner, store.submit(app).await.expect("an app").app)
         });
     }
@@ -134,7 +140,7 @@ async fn through_the_store(store: &Store, people: &People, submitters: usize, tr
                 let (owner, app) = people.owners[payer];
                 let command = PayUser {
                     app,
-                    trade_id: trade_id(),
+                    trade_id: trade_id().into(),
                     amount: "0.000001".parse().expect("an amount"),
                     coin: COIN,
                     user: people.owners[payee].0,

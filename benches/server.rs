@@ -154,8 +154,8 @@ fn main() {
         let vault = store.vault();
         let command = Authorize {
             session: vault.hash(session),
-            client_id: fomo.client_id.clone(),
-            redirect_uri: fomo.redirect_uri.clone(),
+            client_id: fomo.client_id.clone().into(),
+            redirect_uri: fomo.redirect_uri.clone().into(),
             state: "s".into(),
             authorized: "yes".into(),
             challenge: None,

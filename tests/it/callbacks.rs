@@ -24,12 +24,12 @@ async fn a_merchant_that_never_answers_keeps_no_place_from_the_others() {
         let state = PasswordState { user: owner, version: 1 };
         store.submit(PayUser {
             app: app.app,
-            trade_id: format!("trade-{trade}"),
+            trade_id: format!("trade-{trade}").into(),
             amount: "0.01".parse().unwrap(),
             coin: CoinId::new(5),
             user: world.user("alice").user_id.parse().map(UserId::new).unwrap(),
             server_uri: ServerUri::new(uri.to_owned()).unwrap(),
-            state: "s".to_owned(),
+            state: "s".to_owned().into(),
             proof: Proof::remembered(&state, PasswordKind::Wallet),
         })
     };
@@ -47,7 +47,13 @@ async fn a_merchant_that_never_answers_keeps_no_place_from_the_others() {
         let money = Deposit { user: owner, coin: CoinId::new(5), amount: "100".parse().unwrap() };
         store.submit(money).await.unwrap();
         let (client_id, name, seed) = (client_id.to_owned(), "App".to_owned(), store.vault().seed());
-        let app = CreateApp { owner, client_id, name, redirect_uri: "shop.example/back".to_owned(), seed };
+        let app = CreateApp {
+            owner,
+            client_id: client_id.into(),
+            name,
+            redirect_uri: "shop.example/back".into(),
+            seed,
+        };
         apps.push((store.submit(app).await.unwrap(), owner));
     }
     for trade in 0..100 {

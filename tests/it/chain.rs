@@ -538,7 +538,10 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
     paying.confirmations = 1;
     // Missing is what a node says it has not; one that says nothing of use may only be late.
     let missing = async |order: &str| server.watcher().missing(&shop.order(order).await).await;
-    assert_eq!((missing("o-1").await, missing("o-2").await), (Some(bad.clone()), Some(good.clone())));
+    assert_eq!(
+        (missing("o-1").await, missing("o-2").await),
+        (Some(bad.clone().into()), Some(good.clone().into()))
+    );
     chain.transactions.lock().unwrap().insert(bad, Err("no such parameter".into()));
     chain.transactions.lock().unwrap().insert(good.clone(), Ok(Some(paying)));
     assert_eq!((missing("o-1").await, missing("o-2").await), (None, None));

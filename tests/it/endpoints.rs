@@ -174,7 +174,7 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
             let seed = store.vault().seed();
             let app = CreateApp {
                 owner,
-                client_id: name.clone(),
+                client_id: name.clone().into(),
                 name: name.clone(),
                 redirect_uri: "x".into(),
                 seed,

@@ -65,7 +65,7 @@ async fn events_are_read_from_any_cursor_the_oldest_first() {
                 let wanted: Vec<u64> = (after + 1..=70).take(limit as usize).collect();
                 assert_eq!(numbers, wanted, "{limit} after {after}");
                 for (event, transfer) in events {
-                    assert_eq!(transfer.trade_id, format!("t{}", event.n - 1));
+                    assert_eq!(transfer.trade_id, format!("t{}", event.n - 1).into());
                 }
             }
         }
@@ -161,7 +161,10 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
             entries.extend(page.records.iter().map(|(entry, _)| (entry.n, entry.amount.get())));
         }
         let events = store.view(AppEvents { app, after: 0, limit: 100 }).await.unwrap();
-        (entries, events.into_iter().map(|(event, transfer)| (event.n, transfer.trade_id)).collect())
+        (
+            entries,
+            events.into_iter().map(|(event, transfer)| (event.n, transfer.trade_id.to_string())).collect(),
+        )
     }
     let before = {
         let store = wallet_server::store::open(&filled, options(ManualClock::new())).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, pay};
+use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, Txid, pay};
 use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
@@ -54,7 +54,7 @@ impl Shop {
 
     pub(crate) fn link(&self, order_id: &str, amount: &str) -> pay::Link<'static> {
         pay::Link::new(
-            self.app.app.uuid.clone().into(),
+            self.app.app.uuid.clone(),
             order_id.to_owned().into(),
             self.to_addr.clone().into(),
             "VAS".into(),
@@ -70,7 +70,7 @@ impl Shop {
             session,
             proof,
             link,
-            txid: txid.map(str::to_owned),
+            txid: txid.map(|txid| txid.to_owned().into()),
             seen: None,
             missing: None,
             embedded: true,
@@ -87,7 +87,7 @@ impl Shop {
     }
 
     async fn pays(&self, order_id: &str) -> String {
-        self.submit(self.link(order_id, "1.50")).await.unwrap().txid
+        self.submit(self.link(order_id, "1.50")).await.unwrap().txid.to_string()
     }
 
     pub(crate) async fn broadcast(&self, order_id: &str, txid: &str) -> Result<SubmittedPay, Failure> {
@@ -120,7 +120,7 @@ impl Shop {
     async fn look_for(&self, confirmations: u64) {
         let store = &self.world.store;
         for (order, txid) in store.view(WatchedOrders { after: OrderSeq(0), limit: 1000 }).await.unwrap() {
-            let seen = store.view(DevTransaction(txid.clone())).await.unwrap();
+            let seen = store.view(DevTransaction(txid.to_string())).await.unwrap();
             store.submit(ObservePayment { order, txid, seen, confirmations }).await.unwrap();
         }
     }
@@ -128,7 +128,7 @@ impl Shop {
     pub(crate) async fn order(&self, order_id: &str) -> VasOrder {
         let access_token = self.world.store.vault().hash(&self.app.access_token);
         let (uuid, order_id) = (self.app.app.uuid.clone(), order_id.to_owned());
-        self.world.store.view(OrderOf { access_token, uuid, order_id }).await.unwrap()
+        self.world.store.view(OrderOf { access_token, uuid, order_id: order_id.into() }).await.unwrap()
     }
 
     async fn next_due(&self) -> Option<UnixTime> {
@@ -156,7 +156,10 @@ async fn r53_an_order_is_paid_by_its_block_and_not_by_being_broadcast() {
     let txid = shop.pays("o-1").await;
     shop.look().await;
     let order = shop.order("o-1").await;
-    assert_eq!((order.state, order.txid.as_deref()), (OrderState::Submitted, Some(txid.as_str())));
+    assert_eq!(
+        (order.state, order.txid.as_ref().map(Txid::as_str)),
+        (OrderState::Submitted, Some(txid.as_str()))
+    );
     assert_eq!(shop.next_due().await, None, "no callback before the block");
     shop.mine(1).await;
     let order = shop.order("o-1").await;
@@ -212,13 +215,13 @@ async fn r65_an_order_is_its_signed_content_and_has_one_payment() {
     }
     // What is not signed may differ: it is the same order.
     let described = with(good(), |link| link.description = Some("x".into()));
-    assert_eq!(shop.submit(described.clone()).await.unwrap().txid, first);
+    assert_eq!(shop.submit(described.clone()).await.unwrap().txid.as_str(), first);
     assert_eq!(refused(shop.other_pays(described).await), Refusal::OrderTaken);
     // Another app's order of the same id is another order.
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
-    let theirs = with(good(), |link| link.app_uuid = other.app.uuid.clone().into());
-    assert_ne!(shop.submit(theirs).await.unwrap().txid, first);
-    assert_eq!(shop.order("o-1").await.txid, Some(first));
+    let theirs = with(good(), |link| link.app_uuid = other.app.uuid.clone());
+    assert_ne!(shop.submit(theirs).await.unwrap().txid.as_str(), first);
+    assert_eq!(shop.order("o-1").await.txid, Some(first.into()));
 }
 
 #[tokio::test]
@@ -305,7 +308,10 @@ async fn a_reorganisation_after_the_callback_is_seen_and_tells_nothing_twice() {
     assert_ne!(again, txid);
     shop.mine(6).await;
     let order = shop.order("o-1").await;
-    assert_eq!((order.state, order.txid.as_deref(), order.watched), (OrderState::Paid, Some(&*again), false));
+    assert_eq!(
+        (order.state, order.txid.as_ref().map(Txid::as_str), order.watched),
+        (OrderState::Paid, Some(&*again), false)
+    );
     assert_eq!(claim(&shop.world.store).await.len(), 1, "another payment is other news");
 }
 
@@ -363,14 +369,18 @@ async fn r56_what_does_not_pay_the_order_does_not_count() {
     // Right at last, and only for this order.
     let txid = shop.send(from, to, "VAS", "1.5", "o-1").await;
     shop.broadcast("o-1", &txid).await.unwrap();
-    assert_eq!(shop.broadcast("o-1", &txid).await.unwrap().txid, txid, "a lost reply is given again");
+    assert_eq!(
+        shop.broadcast("o-1", &txid).await.unwrap().txid.as_str(),
+        txid,
+        "a lost reply is given again"
+    );
     assert_eq!(refused(shop.broadcast("o-2", &txid).await), Refusal::TxidTaken);
     // Somebody pays a second time: it is not the order's payment.
     let second = shop.send(from, to, "VAS", "1.5", "o-1").await;
     assert_eq!(refused(shop.broadcast("o-1", &second).await), Refusal::OrderTaken);
     shop.mine(1).await;
     let order = shop.order("o-1").await;
-    assert_eq!((order.state, order.txid), (OrderState::Paid, Some(txid)));
+    assert_eq!((order.state, order.txid), (OrderState::Paid, Some(txid.into())));
     assert_eq!(claim(&shop.world.store).await.len(), 1, "one callback for two payments");
 }
 
@@ -471,13 +481,19 @@ async fn r71_an_order_is_told_to_its_own_app_only() {
     let vault = shop.world.store.vault();
     let ask = async |token: &str, uuid: &str, order_id: &str| {
         let (access_token, uuid, order_id) = (vault.hash(token), uuid.to_owned(), order_id.to_owned());
-        shop.world.store.view(OrderOf { access_token, uuid, order_id }).await
+        shop.world.store.view(OrderOf { access_token, uuid: uuid.into(), order_id: order_id.into() }).await
     };
     let (mine, theirs) = (&shop.app, &other);
-    assert!(ask(&mine.access_token, &mine.app.uuid, "o-1").await.is_ok());
-    assert_eq!(refused(ask(&mine.access_token, &mine.app.uuid, "o-2").await), Refusal::OrderUnknown);
-    assert_eq!(refused(ask(&theirs.access_token, &theirs.app.uuid, "o-1").await), Refusal::OrderUnknown);
-    assert_eq!(refused(ask(&theirs.access_token, &mine.app.uuid, "o-1").await), Refusal::AccessTokenWrong);
+    assert!(ask(&mine.access_token, mine.app.uuid.as_str(), "o-1").await.is_ok());
+    assert_eq!(refused(ask(&mine.access_token, mine.app.uuid.as_str(), "o-2").await), Refusal::OrderUnknown);
+    assert_eq!(
+        refused(ask(&theirs.access_token, theirs.app.uuid.as_str(), "o-1").await),
+        Refusal::OrderUnknown
+    );
+    assert_eq!(
+        refused(ask(&theirs.access_token, mine.app.uuid.as_str(), "o-1").await),
+        Refusal::AccessTokenWrong
+    );
 }
 
 #[tokio::test]
@@ -566,7 +582,7 @@ async fn a_transaction_belongs_to_the_order_that_it_pays() {
     assert_eq!(refused(shop.broadcast("o-2", &txid).await), Refusal::TxidTaken);
     // What another owner's app claims does not keep it from this one's.
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
-    let theirs = with(shop.link("o-1", "1.50"), |link| link.app_uuid = other.app.uuid.clone().into());
+    let theirs = with(shop.link("o-1", "1.50"), |link| link.app_uuid = other.app.uuid.clone());
     shop.world.store.submit(shop.submission(0, theirs, Some(&txid))).await.unwrap();
     shop.mine(1).await;
     assert_eq!(shop.order("o-1").await.state, OrderState::Paid);
@@ -582,7 +598,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     let other = shop.broadcast("o-1", &"ef".repeat(32)).await;
     assert_eq!(refused(other), Refusal::OrderTaken, "one that nobody has seen either");
     let store = &shop.world.store;
-    let missing = |invented: &str| Some(invented.repeat(32));
+    let missing = |invented: &str| Some(Txid::from(invented.repeat(32)));
     let pay = async |missing| {
         store.submit(SubmitPay { missing, ..shop.submission(1, shop.link("o-1", "1.50"), None) }).await
     };
@@ -602,7 +618,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     assert_eq!(refused(broadcast("o-2", None).await), Refusal::OrderTaken);
     let shown = broadcast("o-2", missing("cd")).await.unwrap();
     // Whoever repeats it is told the same, and it stays its payer's.
-    let again = shop.submission(1, shop.link("o-2", "1.50"), Some(&shown.txid));
+    let again = shop.submission(1, shop.link("o-2", "1.50"), Some(shown.txid.as_str()));
     assert_eq!(store.submit(again).await.unwrap(), shown);
     assert_eq!(shop.order("o-2").await.payer, shop.world.users[0].0);
     // And what pays is not pushed out again, by nobody.
@@ -626,14 +642,14 @@ async fn a_payment_that_the_chain_has_lost_for_an_hour_can_be_made_again() {
     let lost = shop.pays("o-1").await;
     let store = &shop.world.store;
     let (order, confirmations) = (shop.order("o-1").await.id, 1);
-    let unseen = || ObservePayment { order, txid: lost.clone(), seen: None, confirmations };
+    let unseen = || ObservePayment { order, txid: lost.clone().into(), seen: None, confirmations };
     store.submit(unseen()).await.unwrap();
     assert_eq!(shop.pays("o-1").await, lost, "it may come back: nobody pays twice");
     shop.world.clock.advance(Duration::from_secs(3_601));
     store.submit(unseen()).await.unwrap();
     let anew = shop.pays("o-1").await;
     assert_ne!(anew, lost);
-    assert_eq!(shop.order("o-1").await.txid, Some(anew));
+    assert_eq!(shop.order("o-1").await.txid, Some(anew.into()));
 }
 
 #[tokio::test]
@@ -645,7 +661,7 @@ async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
     let (order, confirmations) = (shop.order("o-1").await.id, 1);
     let told = store.view(DevTransaction(txid.clone())).await.unwrap();
     let observe = async |seen: Option<wallet_chain::Transaction>| {
-        store.submit(ObservePayment { order, txid: txid.clone(), seen, confirmations }).await.unwrap()
+        store.submit(ObservePayment { order, txid: txid.clone().into(), seen, confirmations }).await.unwrap()
     };
     shop.world.clock.advance(Duration::from_secs(7200));
     // Not paid as long as nobody sees it, and watched on.
@@ -688,11 +704,11 @@ async fn dust_does_not_lock_a_purse() {
         shop.send(&shop.to_addr, &shop.from_addr, "VAS", "0.00000001", &number.to_string()).await;
     }
     let paid = shop.submit(shop.link("o-1", "900")).await.unwrap();
-    let transaction = shop.world.store.view(DevTransaction(paid.txid)).await.unwrap().unwrap();
+    let transaction = shop.world.store.view(DevTransaction(paid.txid.to_string())).await.unwrap().unwrap();
     assert_eq!(transaction.inputs.len(), 1, "the largest first");
     let rest = shop.link("o-2", "100.0000006");
     let transaction = shop.submit(rest).await.unwrap().txid;
-    let transaction = shop.world.store.view(DevTransaction(transaction)).await.unwrap().unwrap();
+    let transaction = shop.world.store.view(DevTransaction(transaction.to_string())).await.unwrap().unwrap();
     assert_eq!((transaction.inputs.len(), transaction.outputs.len()), (61, 1), "all of it");
 }
 
@@ -709,10 +725,10 @@ async fn a_user_sees_what_was_paid_by_it_and_nobody_elses() {
         let other = shop.submission(1, shop.link("o-4", "1.50"), None);
         store.submit(other).await.unwrap();
         let of = async |user: usize, asset: &str, before: Option<OrderSeq>, limit: u64| {
-            let (payer, asset) = (shop.world.users[user].0, asset.to_owned());
+            let (payer, asset) = (shop.world.users[user].0, asset.to_owned().into());
             let orders = store.view(OrdersPaidBy { payer, asset, before, limit }).await.unwrap();
             assert!(orders.iter().all(|(_, app)| *app == shop.app.app.name));
-            orders.into_iter().map(|(order, _)| (order.id, order.order_id)).collect::<Vec<_>>()
+            orders.into_iter().map(|(order, _)| (order.id, order.order_id.to_string())).collect::<Vec<_>>()
         };
         let ids = |orders: &[(OrderSeq, String)]| -> Vec<String> {
             orders.iter().map(|(_, order_id)| order_id.clone()).collect()
@@ -774,7 +790,7 @@ impl Shop {
                     Some(order) => self.known(&id(*order)).await.and_then(|order| order.txid),
                     None => None,
                 };
-                let double_spend: Vec<_> = txid.into_iter().collect();
+                let double_spend: Vec<_> = txid.iter().map(ToString::to_string).collect();
                 // Refused when its block stays.
                 if store.submit(DevReorg { depth: *depth, double_spend }).await.is_err() {
                     self.reorg(*depth, &[]).await;
@@ -802,8 +818,10 @@ impl Shop {
     }
 
     async fn known(&self, order_id: &str) -> Option<VasOrder> {
-        let query =
-            wallet_platform::FindOrder { uuid: self.app.app.uuid.clone(), order_id: order_id.to_owned() };
+        let query = wallet_platform::FindOrder {
+            uuid: self.app.app.uuid.clone(),
+            order_id: order_id.to_owned().into(),
+        };
         self.world.store.view(query).await.ok()
     }
 
@@ -813,7 +831,7 @@ impl Shop {
         let mut waiting = Vec::new();
         for order in 0..6 {
             let Some(order) = self.known(&format!("o-{order}")).await else { continue };
-            let seen = store.view(DevTransaction(order.txid.clone().unwrap())).await.unwrap();
+            let seen = store.view(DevTransaction(order.txid.as_ref().unwrap().to_string())).await.unwrap();
             let confirmations = seen.map_or(-1, |seen| seen.confirmations);
             match order.state {
                 OrderState::Paid if order.watched => assert!(confirmations > 0, "{order:?}"),

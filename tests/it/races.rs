@@ -118,7 +118,12 @@ async fn on_the_store_a_payment_is_confirmed_once_and_a_trade_id_made_once() {
                 let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
                 world
                     .store
-                    .submit(ConfirmPay { session, transfer: Some(transfer), trade_id, proof })
+                    .submit(ConfirmPay {
+                        session,
+                        transfer: Some(transfer),
+                        trade_id: trade_id.into(),
+                        proof,
+                    })
                     .await
                     .map(|_| ())
             }
@@ -168,7 +173,8 @@ async fn on_the_store_expiry_against_confirm_has_one_outcome() {
                 before();
                 let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
                 amid();
-                let confirm = ConfirmPay { session, transfer: Some(transfer), trade_id, proof };
+                let confirm =
+                    ConfirmPay { session, transfer: Some(transfer), trade_id: trade_id.into(), proof };
                 let confirmed = world.store.submit(confirm).await.map(|_| ());
                 after();
                 confirmed

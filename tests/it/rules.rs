@@ -384,7 +384,7 @@ rule!(r27_client_ids_and_secrets_have_their_form, |world| {
     store.submit(EnrolDeveloper(owner)).await.unwrap();
     let create = |client_id: &str| CreateApp {
         owner,
-        client_id: client_id.into(),
+        client_id: client_id.to_owned().into(),
         name: "x".into(),
         redirect_uri: "x".into(),
         seed: store.vault().seed(),

@@ -133,8 +133,11 @@ async fn whoever_was_answered_reads_what_was_written() {
     for number in 0..300 {
         let trade_id = format!("read-{number}");
         let id = world.store.submit(world.pre_pay(&tokens, &trade_id, "1")).await.unwrap();
-        let (transfer, _) =
-            world.store.view(wallet_platform::TradeOf { app: world.app.app, trade_id }).await.unwrap();
+        let (transfer, _) = world
+            .store
+            .view(wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.into() })
+            .await
+            .unwrap();
         assert_eq!(transfer.id, id);
     }
 }
@@ -220,7 +223,7 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     let who = wallet_platform::Who::Session(session);
     let proof = world.proof(who, wallet_platform::PasswordKind::Wallet).await;
     let trade_id = "damaged".to_owned();
-    let confirm = wallet_platform::ConfirmPay { session, transfer, trade_id: trade_id.clone(), proof };
+    let confirm = wallet_platform::ConfirmPay { session, transfer, trade_id: trade_id.clone().into(), proof };
     world.store.submit(confirm).await.unwrap();
     world.clock.advance(Duration::from_secs(2));
     let due = wallet_platform::DueDeliveries { by: world.store.now(), except: Vec::new(), limit: 10 };
@@ -234,7 +237,7 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     let damaged = |failure: Failure| matches!(failure, Failure::Store(StoreError::Damaged(_)));
     for text in ["", "-1.50", "1e9", "1.50x"] {
         damage(text);
-        let trade = wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.clone() };
+        let trade = wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.clone().into() };
         assert!(damaged(world.store.view(trade).await.unwrap_err()), "{text}");
         let claim = wallet_platform::Claim { deliveries: due.clone(), lease: Duration::from_secs(60) };
         assert!(damaged(world.store.submit(claim).await.unwrap_err()), "{text}");

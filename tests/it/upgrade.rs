@@ -67,7 +67,7 @@ async fn a_database_of_migration_0008_goes_on() {
 
     // What was paid is known, and the callback that waited is attempted: nobody listens there any more.
     let app = store.view(wallet_platform::FindApp::new(&sandbox.described().fomo.client_id)).await.unwrap();
-    let trade = TradeOf { app: app.app.id, trade_id: PAID.to_owned() };
+    let trade = TradeOf { app: app.app.id, trade_id: PAID.to_owned().into() };
     let (transfer, _) = store.view(trade).await.unwrap();
     assert!(transfer.done && transfer.amount_text.as_str() == "12.50" && transfer.delivery == Some(WAITING));
     let until = tokio::time::Instant::now() + Duration::from_secs(30);

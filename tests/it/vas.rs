@@ -101,7 +101,7 @@ async fn an_application_is_reviewed_once_and_its_secrets_are_sealed() {
     let approved = approve(store, owner, Profile::Vas).await;
     assert_eq!(approved.app.state, Review::Approved);
     assert_eq!(PrivateKey::load(&approved.rsa_private).unwrap().public(), key().public());
-    let found = store.view(FindVasApp(approved.app.uuid.clone())).await.unwrap();
+    let found = store.view(FindVasApp(approved.app.uuid.to_string())).await.unwrap();
     assert_eq!(found, approved.app);
     assert_eq!(refused(store.view(FindVasApp("x".into())).await), Refusal::AppUnknown);
 
@@ -141,18 +141,18 @@ async fn r50_on(world: TestStore) {
     let other = approve(store, world.owner, Profile::Vas).await;
 
     // To the millisecond.
-    let code = open_code(store, session, &shop.app.uuid).await;
+    let code = open_code(store, session, shop.app.uuid.as_str()).await;
     world.clock.advance(Duration::from_secs(60));
     let info: AidInfo = store.submit(redeem(store, code, &shop)).await.unwrap();
     assert_eq!((info.user, info.aid.as_str()), (user, format!("aid{user}").as_str()));
     assert!(info.address.starts_with('V') && info.address.len() > 30, "{}", info.address);
     assert_eq!(refused(store.submit(redeem(store, code, &shop)).await), Refusal::OpenCodeUnknown, "used");
-    let code = open_code(store, session, &shop.app.uuid).await;
+    let code = open_code(store, session, shop.app.uuid.as_str()).await;
     world.clock.advance(Duration::from_millis(60_001));
     assert_eq!(refused(store.submit(redeem(store, code, &shop)).await), Refusal::OpenCodeUnknown, "expired");
 
     // Another app that comes with it learns nothing and burns nothing.
-    let code = open_code(store, session, &shop.app.uuid).await;
+    let code = open_code(store, session, shop.app.uuid.as_str()).await;
     assert_eq!(refused(store.submit(redeem(store, code, &other)).await), Refusal::OpenCodeUnknown);
     let mixed = RedeemOpenCode { uuid: shop.app.uuid.clone(), ..redeem(store, code, &other) };
     assert_eq!(refused(store.submit(mixed).await), Refusal::AccessTokenWrong);
@@ -165,10 +165,13 @@ async fn r50_on(world: TestStore) {
         store.submit(ApproveLogin { session, link, seed: store.vault().seed() })
     };
     assert_eq!(refused(approve("x", "payApp://login").await), Refusal::AppUnknown);
-    assert_eq!(refused(approve(&shop.app.uuid, "https://evil.example/").await), Refusal::NotRegistered);
+    assert_eq!(
+        refused(approve(shop.app.uuid.as_str(), "https://evil.example/").await),
+        Refusal::NotRegistered
+    );
     let nobody = ApproveLogin {
         session: store.vault().hash("x"),
-        link: link(&shop.app.uuid),
+        link: link(shop.app.uuid.as_str()),
         seed: store.vault().seed(),
     };
     assert_eq!(refused(store.submit(nobody).await), Refusal::SessionUnknown);
@@ -207,7 +210,7 @@ async fn r50_sixteen_redemptions_have_one_winner() {
     let world = Arc::new(TestStore::sqlite(&path, 1).await);
     let shop = Arc::new(approve(&world.store, world.owner, Profile::Vas).await);
     for _ in 0..trials(2_000, 10_000) {
-        let code = open_code(&world.store, world.users[0].1, &shop.app.uuid).await;
+        let code = open_code(&world.store, world.users[0].1, shop.app.uuid.as_str()).await;
         assert_eq!(count(&path, "SELECT count(*) FROM open_code"), 1);
         let results = at_once(|_| {
             let (world, shop) = (world.clone(), shop.clone());
@@ -274,7 +277,7 @@ async fn r57_the_price_is_weighted_fresh_and_asked_for_ten_times_a_minute() {
     let (vault_token, uuid) = (shop.access_token.clone(), shop.app.uuid.clone());
     drop((world, store));
     let store = wallet_server::store::open(&path, options(clock.clone())).unwrap();
-    assert_eq!(store.view(FindVasApp(uuid)).await.unwrap().id, shop.app.id);
+    assert_eq!(store.view(FindVasApp(uuid.to_string())).await.unwrap().id, shop.app.id);
     let again = || AskPrice {
         access_token: store.vault().hash(&vault_token),
         currency: "USD".into(),

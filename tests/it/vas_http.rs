@@ -93,13 +93,13 @@ async fn r64_aid_info_answers_as_the_document_prints_it() {
         assert_eq!(reply.text, expected);
     };
     // Wrong credentials burn nothing.
-    let wrong = shop.send("GET", &shop.aid_info(&code, "x", &uuid), "").await;
+    let wrong = shop.send("GET", &shop.aid_info(&code, "x", uuid.as_str()), "").await;
     expect(&wrong, "900001", "The accessToken is wrong");
     let wrong = shop.send("GET", &shop.aid_info(&code, &token, "x"), "").await;
     expect(&wrong, "900001", "The accessToken is wrong");
     let missing = shop.send("GET", &format!("oauth/login/aidInfo?openCode={code}&appId={uuid}"), "").await;
     expect(&missing, "010001", "Unknown error: accessToken");
-    let reply = shop.send("GET", &shop.aid_info(&code, &token, &uuid), "").await;
+    let reply = shop.send("GET", &shop.aid_info(&code, &token, uuid.as_str()), "").await;
     let user = shop.world.user("alice");
     let address = reply.json["result"]["address"].as_str().unwrap();
     assert!(address.starts_with('V'));
@@ -108,9 +108,9 @@ async fn r64_aid_info_answers_as_the_document_prints_it() {
         user.user_id
     );
     assert_eq!((reply.http, reply.text.as_str()), (200, expected.as_str()));
-    let again = shop.send("GET", &shop.aid_info(&code, &token, &uuid), "").await;
+    let again = shop.send("GET", &shop.aid_info(&code, &token, uuid.as_str()), "").await;
     expect(&again, "900002", "The query has timed out, or there is no such AID");
-    assert_eq!(shop.send("POST", &shop.aid_info(&code, &token, &uuid), "").await.http, 405);
+    assert_eq!(shop.send("POST", &shop.aid_info(&code, &token, uuid.as_str()), "").await.http, 405);
     assert_eq!(shop.send("GET", "oauth/login/other", "").await.http, 404);
 }
 
@@ -139,10 +139,8 @@ async fn the_client_logs_in_and_asks_for_prices() {
     let shop = Shop::open().await;
     let client = |token: &str| {
         let transport: HyperTransport<_> = shop.world.transport().clone();
-        let credentials = VasCredentials {
-            app_id: shop.app.app.uuid.clone().into(),
-            access_token: token.to_owned().into(),
-        };
+        let credentials =
+            VasCredentials { app_id: shop.app.app.uuid.clone(), access_token: token.to_owned().into() };
         VasApp::new(transport, &shop.base_url(), credentials)
     };
     let app = client(&shop.app.access_token);

@@ -105,16 +105,18 @@ impl World {
             let (seed, state, authorized) = (this.seed(), text(), "yes".to_owned());
             let grant = Authorize {
                 session,
-                client_id,
-                redirect_uri: redirect_uri.clone(),
-                state,
+                client_id: client_id.into(),
+                redirect_uri: redirect_uri.clone().into(),
+                state: state.into(),
                 authorized,
                 challenge: None,
                 seed,
             };
             let code = this.run(grant).unwrap().hash;
             let seed = this.seed();
-            let pair = this.run(ExchangeCode { client, code, redirect_uri, verifier: None, seed }).unwrap();
+            let pair = this
+                .run(ExchangeCode { client, code, redirect_uri: redirect_uri.into(), verifier: None, seed })
+                .unwrap();
             this.sessions.push(session);
             this.tokens.push(this.vault.hash(pair.access.expose()));
         }
@@ -270,12 +272,12 @@ impl World {
         PrePay {
             token: self.tokens[user],
             client_id: "app".into(),
-            trade_id: trade.to_string(),
+            trade_id: trade.to_string().into(),
             amount: amount(units),
             coin: COIN,
             server_uri: server_uri(),
             redirect_uri: "r".into(),
-            state: String::new(),
+            state: String::new().into(),
         }
     }
 
@@ -283,12 +285,12 @@ impl World {
         let proof = self.proof(Who::User(self.owner), PasswordKind::Wallet);
         PayUser {
             app: self.app,
-            trade_id: trade.to_string(),
+            trade_id: trade.to_string().into(),
             amount: amount(units),
             coin: COIN,
             user: self.users[user],
             server_uri: server_uri(),
-            state: String::new(),
+            state: String::new().into(),
             proof,
         }
     }
@@ -296,7 +298,7 @@ impl World {
     fn confirm(&mut self, user: usize, trade: u8, transfer: Option<TransferSeq>) -> ConfirmPay {
         let session = self.sessions[user];
         let proof = self.proof(Who::Session(session), PasswordKind::Wallet);
-        ConfirmPay { session, transfer, trade_id: trade.to_string(), proof }
+        ConfirmPay { session, transfer, trade_id: trade.to_string().into(), proof }
     }
 }
 
@@ -382,8 +384,8 @@ proptest! {
                         let state = wallet_platform::PasswordState { user: single.owner, version: 1 };
                         let proof = Proof::remembered(&state, PasswordKind::Wallet);
                         let make = |platform: &World| PayUser {
-                            app: platform.app, trade_id: trade.to_string(), amount: self::amount(amount), coin: COIN,
-                            user: platform.users[user], server_uri: server_uri(), state: String::new(), proof,
+                            app: platform.app, trade_id: trade.to_string().into(), amount: self::amount(amount), coin: COIN,
+                            user: platform.users[user], server_uri: server_uri(), state: String::new().into(), proof,
                         };
                         let command = make(&single);
                         one_by_one.push(format!("{:?}", single.run(command)));
@@ -395,7 +397,7 @@ proptest! {
                         let state = wallet_platform::PasswordState { user: single.users[user], version: 1 };
                         let proof = Proof::remembered(&state, PasswordKind::Wallet);
                         let transfer = made.get(&trade).copied();
-                        let make = |session| ConfirmPay { session, transfer, trade_id: trade.to_string(), proof };
+                        let make = |session| ConfirmPay { session, transfer, trade_id: trade.to_string().into(), proof };
                         let command = make(single.sessions[user]);
                         one_by_one.push(format!("{:?}", single.run(command).map(|done| done.0)));
                         let (task, answer) = job(make(batched.sessions[user]));

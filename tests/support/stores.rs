@@ -124,7 +124,16 @@ impl TestStore {
         store.submit(EnrolDeveloper(owner)).await.unwrap();
         let seed = store.vault().seed();
         let (client_id, name, redirect_uri) = ("shop".to_owned(), "Shop".to_owned(), REDIRECT.to_owned());
-        let app = store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await.unwrap();
+        let app = store
+            .submit(CreateApp {
+                owner,
+                client_id: client_id.into(),
+                name,
+                redirect_uri: redirect_uri.into(),
+                seed,
+            })
+            .await
+            .unwrap();
         let mut this = Self { store, clock, app, owner, users: Vec::new() };
         for (number, id) in ids.into_iter().enumerate() {
             let login_name = format!("user{}", number + 1);
@@ -179,7 +188,7 @@ impl TestStore {
         PrePay {
             token: self.store.vault().hash(tokens.access.expose()),
             client_id: "shop".into(),
-            trade_id: trade_id.into(),
+            trade_id: trade_id.to_owned().into(),
             amount: amount.parse().unwrap(),
             coin: CoinId::new(5),
             server_uri: ServerUri::new("http://127.0.0.1:9/callback").unwrap(),

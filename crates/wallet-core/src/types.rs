@@ -217,15 +217,22 @@ macro_rules! text_type {
     };
 }
 
-/// A newtype over text that `Debug` never shows.
+/// A newtype over text that `Debug` never shows and that is compared in constant time.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! secret_type {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq)]
+        #[derive(::core::clone::Clone)]
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
+        /// In a time that does not depend on where two texts of one length differ.
+        impl ::core::cmp::PartialEq for $name<'_> {
+            fn eq(&self, other: &Self) -> bool {
+                $crate::crypto::equal(self.0.as_bytes(), other.0.as_bytes())
+            }
+        }
+        impl ::core::cmp::Eq for $name<'_> {}
         impl ::core::fmt::Debug for $name<'_> {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 f.write_str("[redacted]")

@@ -59,8 +59,8 @@ pub use fomo::oauth::{
     Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier,
 };
 pub use fomo::payments::{
-    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentsOf, Pending, PrePay,
-    Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
+    AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentKeys, PaymentsOf, Pending,
+    PrePay, Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
 };
 pub use fomo::records::{Records, RecordsPage};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};

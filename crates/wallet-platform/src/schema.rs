@@ -2,8 +2,11 @@
 //!
 //! The row types are declared beside the decisions that change them. The order here is the order in which a batch writes.
 
-use wallet_api::fomo::{CoinId, Direction, UserId};
-use wallet_api::vas::{Currency, OrderFault, OrderState, Profile, Review};
+use wallet_api::fomo::{ClientId, CoinId, Direction, RedirectUri, ServerUri, State, TradeId, UserId};
+use wallet_api::vas::{
+    Address, AppUuid, AssetType, CallbackUrl, Currency, OrderFault, OrderId, OrderState, Profile, Review,
+    Txid,
+};
 use wallet_core::DeliveryState;
 use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 
@@ -99,6 +102,34 @@ macro_rules! id_columns {
 }
 
 id_columns!(UserId, CoinId);
+
+macro_rules! text_columns {
+    ($($Text:ident: $new:expr),+ $(,)?) => { $(
+        impl Column<Platform> for $Text<'static> {
+            const KIND: ColumnKind = ColumnKind::Text;
+            fn cell(&self) -> Cell<'_> {
+                Cell::Text(self.as_str())
+            }
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                <String as Column<Platform>>::from_cell(cell).and_then($new)
+            }
+        }
+    )+ };
+}
+
+text_columns! {
+    ClientId: |text| Some(Self::new(text)),
+    RedirectUri: |text| Some(Self::new(text)),
+    ServerUri: |text| Self::new(text).ok(),
+    State: |text| Some(Self::new(text)),
+    TradeId: |text| Some(Self::new(text)),
+    Address: |text| Some(Self::new(text)),
+    AppUuid: |text| Some(Self::new(text)),
+    AssetType: |text| Some(Self::new(text)),
+    CallbackUrl: |text| Some(Self::new(text)),
+    OrderId: |text| Some(Self::new(text)),
+    Txid: |text| Some(Self::new(text)),
+}
 
 impl Column<Platform> for Digest {
     const KIND: ColumnKind = ColumnKind::Blob;

@@ -266,7 +266,13 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         let seed = store.vault().seed();
         let (client_id, name) = (CLIENT_ID.to_owned(), "Demo shop".to_owned());
         store
-            .submit(CreateApp { owner, client_id, name, redirect_uri: REDIRECT_URI.to_owned(), seed })
+            .submit(CreateApp {
+                owner,
+                client_id: client_id.into(),
+                name,
+                redirect_uri: REDIRECT_URI.into(),
+                seed,
+            })
             .await?;
     }
     seed_chain(store, [owner, alice, bob]).await?;
@@ -291,13 +297,21 @@ const SHOP_CLIENT_ID: &str = "corner_cafe";
 pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
     let redirect_uri = format!("{url}/shop/back");
     match found(store.view(FindApp::new(SHOP_CLIENT_ID)).await)? {
-        Some(keys) if keys.app.redirect_uri == redirect_uri => {}
-        Some(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri }).await?,
+        Some(keys) if keys.app.redirect_uri.as_str() == redirect_uri => {}
+        Some(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri: redirect_uri.into() }).await?,
         None => {
             let owner = store.view(FindApp::new(CLIENT_ID)).await?.app.owner;
             let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), SHOP_NAME.to_owned());
             let seed = store.vault().seed();
-            store.submit(CreateApp { owner, client_id, name, redirect_uri, seed }).await?;
+            store
+                .submit(CreateApp {
+                    owner,
+                    client_id: client_id.into(),
+                    name,
+                    redirect_uri: redirect_uri.into(),
+                    seed,
+                })
+                .await?;
         }
     }
     Ok(())
@@ -379,7 +393,7 @@ fn describe_vas(
     let public = PublicKey::load(&app.rsa_public).map_err(|_| missing())?;
     Ok(DescribedVas {
         base_url: format!("{url}{}", <wallet_api::vas::Vas as wallet_core::Platform>::META.base_path),
-        uuid: app.uuid.clone(),
+        uuid: app.uuid.to_string(),
         access_token: access_token.expose().clone(),
         rsa_private_pkcs8: rsa_private.expose().clone(),
         rsa_public_spki: public.to_base64(),
@@ -430,17 +444,17 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
         lafi: described(Profile::Lafi)?,
         fomo: DescribedFomo {
             base_url: format!("{url}{}", <wallet_api::fomo::Fomo as wallet_core::Platform>::META.base_path),
-            client_id: app.app.client_id.clone(),
+            client_id: app.app.client_id.to_string(),
             client_secret: app.secrets().next().unwrap_or_default().to_owned(),
-            redirect_uri: app.app.redirect_uri.clone(),
+            redirect_uri: app.app.redirect_uri.to_string(),
             owner_user_id: app.app.owner.to_string(),
             owner_pwd: USERS[0].pwd.to_owned(),
             owner_wallet_pwd: USERS[0].wallet_pwd.to_owned(),
         },
         shop: DescribedShop {
             client_secret: shop.secrets().next().unwrap_or_default().to_owned(),
-            client_id: shop.app.client_id.clone(),
-            redirect_uri: shop.app.redirect_uri.clone(),
+            client_id: shop.app.client_id.to_string(),
+            redirect_uri: shop.app.redirect_uri.to_string(),
         },
         users,
         poor_user: DescribedSignIn::of(&POOR),

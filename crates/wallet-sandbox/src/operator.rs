@@ -44,7 +44,7 @@ pub(crate) async fn review(State(shared): State<Shared>, Sent(review): Sent<Revi
         Decision::Reject { reason: review.reason }
     };
     match shared.store.submit(ReviewVas { app: VasAppId(review.application_id), decision }).await {
-        Ok(Ok(app)) => Json(Reviewed { uuid: app.uuid }).into_response(),
+        Ok(Ok(app)) => Json(Reviewed { uuid: app.uuid.to_string() }).into_response(),
         Ok(Err(ApplicationFault::Decided)) => refused("this application has been decided already"),
         Ok(Err(_)) => refused("there is no application of this number"),
         Err(failure) => failed(&failure),
@@ -60,11 +60,13 @@ pub(crate) struct Again {
 
 /// Sends the callback of an order again that was never delivered.
 pub(crate) async fn send_again(State(shared): State<Shared>, Sent(again): Sent<Again>) -> Response {
-    let order = match shared.store.view(FindOrder { uuid: again.uuid, order_id: again.order_id }).await {
-        Ok(order) => order,
-        Err(Failure::Refused(_)) => return refused("there is no such order"),
-        Err(failure) => return failed(&failure),
-    };
+    let order =
+        match shared.store.view(FindOrder { uuid: again.uuid.into(), order_id: again.order_id.into() }).await
+        {
+            Ok(order) => order,
+            Err(Failure::Refused(_)) => return refused("there is no such order"),
+            Err(failure) => return failed(&failure),
+        };
     let Some(delivery) = order.delivery else {
         return refused("the order is not paid: there is nothing to tell");
     };

@@ -205,11 +205,11 @@ pub(crate) fn order_snippets(base_url: &str, uuid: &str, lang: &str) -> Vec<Snip
 pub(crate) fn snippets(base_url: &str, app: &App, lang: &str) -> Vec<Snippet> {
     let get_trade = format!("{base_url}{}", get_trade::Endpoint::META.path);
     // ASCII, without a backslash; a quote would end the string.
-    let back = app.redirect_uri.replace('"', "\\\"");
+    let back = app.redirect_uri.as_str().replace('"', "\\\"");
     let values = [
         ("GET_TRADE", &*get_trade),
         ("BASE_URL", base_url),
-        ("CLIENT_ID", &app.client_id),
+        ("CLIENT_ID", app.client_id.as_str()),
         (LANG, lang),
         ("REDIRECT_URI", &back),
     ];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
-use wallet_api::vas::OrderState;
+use wallet_api::vas::{OrderState, Txid};
 use wallet_chain::Transaction;
 use wallet_core::UnixTime;
 use wallet_core::crypto::from_hex;
@@ -41,14 +41,14 @@ struct Inner {
     /// The hash of the newest block at the last whole look, and when that was.
     looked: Mutex<Option<(String, Instant)>>,
     /// Payments that were submitted since.
-    submitted: std::sync::Mutex<Vec<(OrderSeq, String)>>,
+    submitted: std::sync::Mutex<Vec<(OrderSeq, Txid<'static>)>>,
     /// Whether the clock was set since, or the last look did not come to its end.
     stirred: AtomicBool,
     wake: Notify,
 }
 
 impl Inner {
-    fn submitted(&self) -> std::sync::MutexGuard<'_, Vec<(OrderSeq, String)>> {
+    fn submitted(&self) -> std::sync::MutexGuard<'_, Vec<(OrderSeq, Txid<'static>)>> {
         self.submitted.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -82,7 +82,8 @@ impl Watcher {
 
     /// What the chain has of a transaction right now; none when it does not say so soon: a submitter need not wait
     /// for a node.
-    pub(crate) async fn look_up_now(&self, txid: &str) -> Option<Option<Transaction>> {
+    pub(crate) async fn look_up_now(&self, txid: &Txid<'_>) -> Option<Option<Transaction>> {
+        let txid = txid.as_str();
         if txid.len() != 64 || from_hex(txid).is_none() {
             return None; // it is refused
         }
@@ -91,13 +92,13 @@ impl Watcher {
     }
 
     /// The transaction of an order that waits, if the chain has never shown it, and says now that it has none.
-    pub async fn missing(&self, order: &VasOrder) -> Option<String> {
+    pub async fn missing(&self, order: &VasOrder) -> Option<Txid<'static>> {
         let txid = order.txid.as_ref().filter(|_| order.state == OrderState::Submitted && !order.known)?;
         self.look_up_now(txid).await?.is_none().then(|| txid.clone())
     }
 
     /// Says that a payment was submitted.
-    pub(crate) fn submitted(&self, order: OrderSeq, txid: String) {
+    pub(crate) fn submitted(&self, order: OrderSeq, txid: Txid<'static>) {
         self.inner.submitted().push((order, txid));
         self.inner.wake.notify_one();
     }
@@ -133,10 +134,10 @@ impl Watcher {
         Ok(())
     }
 
-    async fn observe(&self, orders: &[(OrderSeq, String)]) -> Result<(), ChainError> {
+    async fn observe(&self, orders: &[(OrderSeq, Txid<'static>)]) -> Result<(), ChainError> {
         let inner = &*self.inner;
         for (order, txid) in orders {
-            let seen = match inner.chain.transaction(txid).await {
+            let seen = match inner.chain.transaction(txid.as_str()).await {
                 Ok(seen) => seen,
                 // One that the node has no use for must not hide the others.
                 Err(ChainError::Answer(error)) => {

@@ -23,7 +23,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
-    if inner.endpoint_at(parts.uri.path()).is_none() && pages::is_for_people(&parts.method, &parts.headers) {
+    if pages::is_for_people(&parts.method, &parts.headers) && inner.endpoint_at(parts.uri.path()).is_none() {
         return pages::nowhere(&server, &parts).await;
     }
     let Answered { endpoint: name, response } = match body::read(body, limits::BODY_BYTES as usize).await {

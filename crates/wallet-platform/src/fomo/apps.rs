@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wallet_api::fomo::{ClientId, Fomo, Refusal, UserId, lifetimes};
+use wallet_api::fomo::{ClientId, Fomo, RedirectUri, Refusal, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified, VerifyingKey};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
@@ -29,13 +29,13 @@ rows! { in Platform;
             id: AppId,
         }
         /// Its id on the wire.
-        client_id: String,
+        client_id: ClientId<'static>,
         /// The user whose account receives and pays (R34).
         owner: UserId,
         /// Its name.
         name: String,
         /// The registered redirect_uri (R7).
-        redirect_uri: String,
+        redirect_uri: RedirectUri<'static>,
         /// Its scopes, separated by spaces.
         scopes: String,
         /// The client_secret, sealed (R80).
@@ -58,7 +58,7 @@ rows! { in Platform;
     client: ClientName {
         key {
             /// The client_id.
-            client_id: String,
+            client_id: ClientId<'static>,
         }
         /// The app that has the client_id.
         app: AppId,
@@ -131,11 +131,11 @@ pub struct CreateApp {
     /// Whose app it is: this account receives and pays.
     pub owner: UserId,
     /// The id that its developer chose.
-    pub client_id: String,
+    pub client_id: ClientId<'static>,
     /// Its name.
     pub name: String,
     /// Where its front end goes on.
-    pub redirect_uri: String,
+    pub redirect_uri: RedirectUri<'static>,
     /// For the secret.
     pub seed: Seed,
 }
@@ -158,7 +158,7 @@ impl Command<Platform> for CreateApp {
         if !owner.developer {
             return Err(Refusal::NoPermission.into());
         }
-        if !ClientId::from(self.client_id.as_str()).well_formed() {
+        if !self.client_id.well_formed() {
             return Err(Refusal::ClientIdMalformed.into());
         }
         if rows.find::<ClientName>(&key)?.is_some() {
@@ -167,7 +167,7 @@ impl Command<Platform> for CreateApp {
         if !is_shown_name(&self.name) {
             return Err(Refused::field("name").into());
         }
-        if !is_redirect(&self.redirect_uri) {
+        if !is_redirect(self.redirect_uri.as_str()) {
             return Err(Refused::field("redirect_uri").into());
         }
         let app = AppId(cx.ids.next());
@@ -198,14 +198,14 @@ pub struct MoveApp {
     /// Which app.
     pub app: AppId,
     /// Where its front end goes on.
-    pub redirect_uri: String,
+    pub redirect_uri: RedirectUri<'static>,
 }
 
 impl Command<Platform> for MoveApp {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
-        if !is_redirect(&self.redirect_uri) {
+        if !is_redirect(self.redirect_uri.as_str()) {
             return Err(Refused::field("redirect_uri").into());
         }
         out.put(App { redirect_uri: self.redirect_uri.clone(), ..app.clone() });
@@ -222,7 +222,7 @@ pub struct ShowSecret {
     /// That the login password is known.
     pub proof: Proof,
     /// Which app.
-    pub client_id: String,
+    pub client_id: ClientId<'static>,
 }
 
 impl Command<Platform> for ShowSecret {
@@ -230,7 +230,7 @@ impl Command<Platform> for ShowSecret {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AppKeys, Stop> {
         let user = signed_in(rows, cx, out, self.session)?.clone();
         self.proof.check(rows, cx, out, &user)?;
-        let keys = FindApp::new(&self.client_id).read(rows, cx)?;
+        let keys = FindApp::new(self.client_id.as_str()).read(rows, cx)?;
         if keys.app.owner == user.id { Ok(keys) } else { Err(Refusal::ClientIdUnknown.into()) }
     }
 }
@@ -438,19 +438,19 @@ impl AppKeys {
 /// Finds an app by its client_id, with its live secrets: 82 for an unknown one.
 #[derive(Debug)]
 pub struct FindApp {
-    client_id: String,
+    client_id: ClientId<'static>,
     unknown: Refusal,
 }
 
 impl FindApp {
     /// For a request that is signed or names its app.
     pub fn new(client_id: &str) -> Self {
-        Self { client_id: client_id.to_owned(), unknown: Refusal::ClientIdUnknown }
+        Self { client_id: client_id.to_owned().into(), unknown: Refusal::ClientIdUnknown }
     }
 
     /// For a token address, where an unknown app is `invalid_client` (R29).
     pub fn for_token(client_id: &str) -> Self {
-        Self { client_id: client_id.to_owned(), unknown: Refusal::UnknownClient }
+        Self { client_id: client_id.to_owned().into(), unknown: Refusal::UnknownClient }
     }
 }
 

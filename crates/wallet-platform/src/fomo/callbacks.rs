@@ -91,7 +91,7 @@ impl Subject for Paid {
     }
 
     fn reference(&self) -> &str {
-        &self.transfer.trade_id
+        self.transfer.trade_id.as_str()
     }
 
     fn amount(&self) -> String {

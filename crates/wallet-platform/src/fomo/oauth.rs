@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wallet_api::fomo::{Denied, Refusal, UserId, lifetimes};
+use wallet_api::fomo::{ClientId, Denied, RedirectUri, Refusal, State, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Endpoint, Secret, UnixTime};
 use wallet_engine::{Command, Query, row_ids, rows};
@@ -30,7 +30,7 @@ rows! { in Platform;
         /// The user who granted it.
         user: UserId,
         /// The redirect_uri it was asked with.
-        redirect_uri: String,
+        redirect_uri: RedirectUri<'static>,
         /// What was granted.
         scopes: String,
         /// The PKCE challenge, with its method before a colon.
@@ -80,11 +80,11 @@ pub struct Authorize {
     /// Who answers.
     pub session: Digest,
     /// The app.
-    pub client_id: String,
+    pub client_id: ClientId<'static>,
     /// Where the code goes; must be the registered one.
-    pub redirect_uri: String,
+    pub redirect_uri: RedirectUri<'static>,
     /// Returned unchanged.
-    pub state: String,
+    pub state: State<'static>,
     /// Exactly `yes` grants (R24).
     pub authorized: String,
     /// PKCE: challenge and method (R25).
@@ -113,10 +113,8 @@ impl Command<Platform> for Authorize {
             },
         };
         if self.authorized != "yes" {
-            let denied = Denied {
-                error: Refusal::AccessDenied.meta().id.to_owned(),
-                state: self.state.clone().into(),
-            };
+            let denied =
+                Denied { error: Refusal::AccessDenied.meta().id.to_owned(), state: self.state.clone() };
             let data = Some(RefusedData::of(&denied)?);
             return Err(Refused { data, ..Refused::new(Refusal::AccessDenied) }.into());
         }
@@ -176,7 +174,7 @@ pub struct ExchangeCode {
     /// The code.
     pub code: Digest,
     /// As the code was asked with.
-    pub redirect_uri: String,
+    pub redirect_uri: RedirectUri<'static>,
     /// PKCE.
     pub verifier: Option<Verifier>,
     /// For the tokens.

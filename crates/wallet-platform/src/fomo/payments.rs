@@ -2,14 +2,15 @@
 
 use indexmap::IndexSet;
 use wallet_api::fomo::{
-    CoinId, Direction, Refusal, ServerUri, TransferStatus, UserId, get_transfer_detail, lifetimes, pre_pay,
+    ClientId, CoinId, Direction, RedirectUri, Refusal, ServerUri, State, TradeId, TransferStatus, UserId,
+    get_transfer_detail, lifetimes, pre_pay,
 };
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Command, Halt, Query, Row as _, journal, rows};
 
 use crate::coins::Coin;
 use crate::deliveries::{CallbackKind, DeliveryId};
-use crate::fomo::apps::{App, AppId};
+use crate::fomo::apps::{App, AppId, AppKeys, ClientName, FindApp};
 use crate::fomo::by_transfer;
 use crate::fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{bearer, scope_of};
@@ -45,13 +46,13 @@ rows! { in Platform;
         /// The fee, which the receiver pays.
         cut: Units,
         /// The app's own id.
-        trade_id: String,
+        trade_id: TradeId<'static>,
         /// The app's state, returned unchanged.
-        state: String,
+        state: State<'static>,
         /// The callback's address.
-        server_uri: String,
+        server_uri: ServerUri<'static>,
         /// The front end's address.
-        redirect_uri: String,
+        redirect_uri: RedirectUri<'static>,
         /// Whether the money has moved.
         done: bool,
         /// When it was made.
@@ -68,7 +69,7 @@ rows! { in Platform;
             /// The app's row id.
             app: AppId,
             /// Its own id.
-            trade_id: String,
+            trade_id: TradeId<'static>,
         }
         /// The transfer.
         transfer: TransferSeq,
@@ -121,8 +122,8 @@ pub(crate) fn record_event(
 }
 
 /// 211 with the first transfer and its state, when a trade_id has been used before (R21).
-fn fresh_trade(rows: &Rows, cx: &Context<'_>, app: AppId, trade_id: &str) -> Result<(), Stop> {
-    let Some(trade) = rows.find::<TradeName>(&(app, trade_id.to_owned()))? else { return Ok(()) };
+fn fresh_trade(rows: &Rows, cx: &Context<'_>, app: AppId, trade_id: &TradeId<'static>) -> Result<(), Stop> {
+    let Some(trade) = rows.find::<TradeName>(&(app, trade_id.clone()))? else { return Ok(()) };
     let first = rows.get::<Transfer>(&(trade.transfer,))?;
     Err(by_transfer(rows, cx, Refusal::TradeIdTaken, first))
 }
@@ -153,15 +154,34 @@ fn complete(
     Ok(delivery)
 }
 
+/// The keys that a pre_pay is verified with: an app's, for who holds an access token that may ask for payments. Who has no
+/// such token learns nothing about signatures.
+#[derive(Debug)]
+pub struct PaymentKeys {
+    /// The user's access token.
+    pub token: Digest,
+    /// The app that has signed.
+    pub client_id: ClientId<'static>,
+}
+
+impl Query<Platform> for PaymentKeys {
+    type Answer = AppKeys;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<AppKeys, Stop> {
+        rows.want::<ClientName>(&(self.client_id.clone(),));
+        bearer(rows, cx.now, self.token, scope_of::<pre_pay::Endpoint>())?;
+        FindApp::new(self.client_id.as_str()).read(rows, cx)
+    }
+}
+
 /// An app asks its user for a payment. The signature has been checked.
 #[derive(Debug)]
 pub struct PrePay {
     /// The user's access token.
     pub token: Digest,
     /// Must be the token's app.
-    pub client_id: String,
+    pub client_id: ClientId<'static>,
     /// The app's own id.
-    pub trade_id: String,
+    pub trade_id: TradeId<'static>,
     /// How much.
     pub amount: Amount<'static>,
     /// Which coin.
@@ -169,9 +189,9 @@ pub struct PrePay {
     /// Where the callback goes.
     pub server_uri: ServerUri<'static>,
     /// Must be the registered one.
-    pub redirect_uri: String,
+    pub redirect_uri: RedirectUri<'static>,
     /// Returned unchanged.
-    pub state: String,
+    pub state: State<'static>,
 }
 
 impl Command<Platform> for PrePay {
@@ -206,7 +226,7 @@ impl Command<Platform> for PrePay {
             cut: fee(app, Direction::UserToApp, amount)?,
             trade_id: self.trade_id.clone(),
             state: self.state.clone(),
-            server_uri: self.server_uri.as_str().to_owned(),
+            server_uri: self.server_uri.clone(),
             redirect_uri: self.redirect_uri.clone(),
             done: false,
             created_at: cx.now,
@@ -219,9 +239,13 @@ impl Command<Platform> for PrePay {
 }
 
 /// A transfer that both ids name: 212 unless both fit (R18).
-fn both_ids<'r>(rows: &'r Rows, id: Option<TransferSeq>, trade_id: &str) -> Result<&'r Transfer, Stop> {
+fn both_ids<'r>(
+    rows: &'r Rows,
+    id: Option<TransferSeq>,
+    trade_id: &TradeId<'static>,
+) -> Result<&'r Transfer, Stop> {
     let id = id.ok_or(Refusal::TransferUnknown)?;
-    let transfer = rows.find::<Transfer>(&(id,))?.filter(|transfer| transfer.trade_id == trade_id);
+    let transfer = rows.find::<Transfer>(&(id,))?.filter(|transfer| transfer.trade_id == *trade_id);
     transfer.ok_or(Refusal::TransferUnknown.into())
 }
 
@@ -242,7 +266,7 @@ pub struct ConfirmPay {
     /// The transfer; none when the id on the wire was none of ours.
     pub transfer: Option<TransferSeq>,
     /// Must be the transfer's.
-    pub trade_id: String,
+    pub trade_id: TradeId<'static>,
     /// That the payment password is known.
     pub proof: Proof,
 }
@@ -287,7 +311,7 @@ pub struct PayUser {
     /// Which app.
     pub app: AppId,
     /// The app's own id.
-    pub trade_id: String,
+    pub trade_id: TradeId<'static>,
     /// How much.
     pub amount: Amount<'static>,
     /// Which coin.
@@ -297,7 +321,7 @@ pub struct PayUser {
     /// Where the callback goes.
     pub server_uri: ServerUri<'static>,
     /// Returned unchanged.
-    pub state: String,
+    pub state: State<'static>,
     /// That the owner's payment password is known.
     pub proof: Proof,
 }
@@ -335,7 +359,7 @@ impl Command<Platform> for PayUser {
             cut: fee(app, Direction::AppToUser, amount)?,
             trade_id: self.trade_id.clone(),
             state: self.state.clone(),
-            server_uri: self.server_uri.as_str().to_owned(),
+            server_uri: self.server_uri.clone(),
             redirect_uri: app.redirect_uri.clone(),
             done: true,
             created_at: cx.now,
@@ -364,7 +388,7 @@ pub struct Pending {
     /// The transfer.
     pub transfer: Option<TransferSeq>,
     /// Must be the transfer's.
-    pub trade_id: String,
+    pub trade_id: TradeId<'static>,
 }
 
 impl Command<Platform> for Pending {
@@ -429,7 +453,7 @@ pub struct TradeOf {
     /// Which app.
     pub app: AppId,
     /// Its own id.
-    pub trade_id: String,
+    pub trade_id: TradeId<'static>,
 }
 
 impl Query<Platform> for TradeOf {

@@ -49,8 +49,8 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
         coin_id: transfer.coin,
         amount: transfer.amount_text.clone(),
         action: transfer.direction.into(),
-        target_id: transfer.trade_id.clone().into(),
-        memo: transfer.state.clone(),
+        target_id: transfer.trade_id.clone(),
+        memo: transfer.state.to_string(),
         status: transfer.status(now).into(),
         create_time: transfer.created_at,
         update_time: transfer.updated_at,
@@ -69,7 +69,7 @@ pub fn trade_state(
 ) -> Result<fomo::Trade, Halt> {
     Ok(fomo::Trade {
         transfer_id: vault.transfer_id(transfer.id),
-        trade_id: transfer.trade_id.clone().into(),
+        trade_id: transfer.trade_id.clone(),
         status: transfer.status(now).into(),
         direction: transfer.direction.into(),
         user_id: transfer.user(),

@@ -1,7 +1,7 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{AnyLink, Profile, Refusal, Review, Vas, lifetimes, limits, login};
+use wallet_api::vas::{AnyLink, AppUuid, Profile, Refusal, Review, Vas, lifetimes, limits, login};
 use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
@@ -50,7 +50,7 @@ rows! { in Platform;
         /// Why it was turned down.
         reason: String,
         /// Its uuid; empty until it is approved.
-        uuid: String,
+        uuid: AppUuid<'static>,
         /// Its accessToken, sealed.
         access_token: Option<Vec<u8>>,
         /// Its rsaPrivate, sealed (R54).
@@ -65,7 +65,7 @@ rows! { in Platform;
     vas_app_name: VasAppName {
         key {
             /// The uuid.
-            uuid: String,
+            uuid: AppUuid<'static>,
         }
         /// The app.
         app: VasAppId,
@@ -272,7 +272,7 @@ impl Command<Platform> for ApplyVas {
             scheme,
             state: Review::Pending,
             reason: String::new(),
-            uuid: String::new(),
+            uuid: AppUuid::new(""),
             access_token: None,
             rsa_private: None,
             rsa_public: Vec::new(),
@@ -344,7 +344,7 @@ impl Command<Platform> for ReviewVas {
                 app.reason = shown_reason(reason);
             }
             Decision::Approve { rsa_private, rsa_public, seed } => {
-                app.uuid = uuid(&cx.vault.mint(seed, "vas uuid"));
+                app.uuid = uuid(&cx.vault.mint(seed, "vas uuid")).into();
                 let token = cx.vault.mint(seed, "vas accessToken");
                 let seal = |what: &str, text: &str| {
                     cx.vault.seal(seed, &seal_context(app.id, what), text.as_bytes())
@@ -415,7 +415,7 @@ impl Command<Platform> for ShowCredentials {
 pub struct FindVasApp(pub String);
 
 pub(crate) fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
-    let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AppUnknown)?;
+    let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AppUnknown)?;
     Ok(rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?.clone())
 }
 
@@ -529,7 +529,7 @@ pub(crate) fn session_unknown(stop: Stop) -> Stop {
 impl Command<Platform> for ApproveLogin {
     type Outcome = ApprovedLogin;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<ApprovedLogin, Stop> {
-        rows.want::<VasAppName>(&(self.link.uuid.as_str().to_owned(),));
+        rows.want::<VasAppName>(&(self.link.uuid.clone(),));
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?;
         let app = by_uuid(rows, self.link.uuid.as_str())?;
         let code = cx.vault.mint(&self.seed, "openCode");
@@ -565,14 +565,14 @@ pub struct RedeemOpenCode {
     /// The accessToken.
     pub access_token: Digest,
     /// The appId.
-    pub uuid: String,
+    pub uuid: AppUuid<'static>,
 }
 
 /// The app of an accessToken and an appId that belong together: 900001 otherwise.
 pub(crate) fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<VasAppId, Stop> {
-    rows.want::<VasAppName>(&(uuid.to_owned(),));
+    rows.want::<VasAppName>(&(uuid.to_owned().into(),));
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::AccessTokenWrong)?;
-    let name = rows.find::<VasAppName>(&(uuid.to_owned(),))?.ok_or(Refusal::AccessTokenWrong)?;
+    let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AccessTokenWrong)?;
     if token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
 }
 
@@ -580,7 +580,7 @@ impl Command<Platform> for RedeemOpenCode {
     type Outcome = AidInfo;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<AidInfo, Stop> {
         rows.want::<OpenCode>(&(self.code,));
-        let app = proven(rows, self.access_token, &self.uuid)?;
+        let app = proven(rows, self.access_token, self.uuid.as_str())?;
         let code = rows
             .find::<OpenCode>(&(self.code,))?
             .filter(|code| code.app == app && cx.now <= code.expires_at)

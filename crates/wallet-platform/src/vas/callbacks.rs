@@ -79,7 +79,7 @@ impl Subject for Paid {
     }
 
     fn reference(&self) -> &str {
-        &self.order.order_id
+        self.order.order_id.as_str()
     }
 
     fn amount(&self) -> String {
@@ -87,11 +87,11 @@ impl Subject for Paid {
     }
 
     fn given_address(&self) -> &str {
-        &self.order.callback_url
+        self.order.callback_url.as_str()
     }
 
     fn address(&self) -> Cow<'_, str> {
-        callable(&self.order.callback_url).unwrap_or_default().into()
+        callable(self.order.callback_url.as_str()).unwrap_or_default().into()
     }
 
     fn paid_at(&self) -> UnixTime {
@@ -138,7 +138,7 @@ fn signed_payment(
         order.to_addr.as_str().into(),
         order.asset.as_str().into(),
         order.amount.clone(),
-        order.txid.as_deref().ok_or(damaged(VasOrder::TABLE))?.into(),
+        order.txid.as_ref().ok_or(damaged(VasOrder::TABLE))?.as_str().into(),
         order.callback_url.as_str().into(),
     );
     let mut query = Vec::with_capacity(1024);

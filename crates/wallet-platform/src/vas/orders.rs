@@ -9,7 +9,10 @@
 //! ```
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{AnyLink, OpenCallbackType, OrderFault, OrderState, Refusal, lifetimes, limits, pay};
+use wallet_api::vas::{
+    Address, AnyLink, AppUuid, AssetType, CallbackUrl, OpenCallbackType, OrderFault, OrderId, OrderState,
+    Refusal, Txid, lifetimes, limits, pay,
+};
 use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
@@ -41,23 +44,23 @@ rows! { in Platform;
         /// The app's row id.
         app: VasAppId,
         /// The app's own id.
-        order_id: String,
+        order_id: OrderId<'static>,
         /// The receiver's address.
-        to_addr: String,
+        to_addr: Address<'static>,
         /// The asset.
-        asset: String,
+        asset: AssetType<'static>,
         /// The amount, as the app sent it.
         amount: Amount<'static>,
         /// The callback's address.
-        callback_url: String,
+        callback_url: CallbackUrl<'static>,
         /// The state of the order.
         state: OrderState,
         /// The transaction that was submitted for it last.
-        txid: Option<String>,
+        txid: Option<Txid<'static>>,
         /// The user who submitted it.
         payer: UserId,
         /// The address that paid; the payer's own until the chain has shown the transaction.
-        from_addr: String,
+        from_addr: Address<'static>,
         /// Why the last payment does not count.
         fault: Option<OrderFault>,
         /// Whether the chain has shown that its transaction pays the order.
@@ -78,7 +81,7 @@ rows! { in Platform;
             /// The app's row id.
             app: VasAppId,
             /// The app's own id.
-            order_id: String,
+            order_id: OrderId<'static>,
         }
         /// The order.
         order_seq: OrderSeq,
@@ -90,7 +93,7 @@ rows! { in Platform;
             /// The owner of the apps.
             owner: UserId,
             /// The transaction.
-            txid: String,
+            txid: Txid<'static>,
         }
         /// The order.
         order_seq: OrderSeq,
@@ -107,11 +110,11 @@ pub struct SubmitPay {
     /// The order.
     pub link: pay::Link<'static>,
     /// The transaction, when the wallet has broadcast one itself.
-    pub txid: Option<String>,
+    pub txid: Option<Txid<'static>>,
     /// What the chain has of it now.
     pub seen: Option<Transaction>,
     /// The transaction that was submitted before, if the chain was just asked for it and has none.
-    pub missing: Option<String>,
+    pub missing: Option<Txid<'static>>,
     /// Whether the chain is the embedded one, on which the platform's wallet pays.
     pub embedded: bool,
 }
@@ -122,7 +125,7 @@ pub struct SubmittedPay {
     /// The order.
     pub order: OrderSeq,
     /// The transaction.
-    pub txid: String,
+    pub txid: Txid<'static>,
     /// What the wallet opens now; without it, it minimises (R48, R68).
     pub opens: Option<String>,
 }
@@ -174,15 +177,15 @@ impl VasOrder {
         Self {
             id: OrderSeq(cx.ids.next()),
             app: app.id,
-            order_id: link.order_id.as_str().to_owned(),
-            to_addr: link.to_addr.as_str().to_owned(),
-            asset: link.asset_type.as_str().to_owned(),
+            order_id: link.order_id.clone().into_owned(),
+            to_addr: link.to_addr.clone().into_owned(),
+            asset: link.asset_type.clone().into_owned(),
             amount: link.amount.clone().into_owned(),
-            callback_url: link.callback_url.as_str().to_owned(),
+            callback_url: link.callback_url.clone().into_owned(),
             state: OrderState::Open,
             txid: None,
             payer,
-            from_addr: String::new(),
+            from_addr: Address::new(""),
             fault: None,
             known: false,
             missing_since: None,
@@ -194,10 +197,10 @@ impl VasOrder {
 
     /// Whether a link asks for this very payment (R65): everything that is signed is the same, as it was given.
     fn is_of(&self, link: &pay::Link<'_>) -> bool {
-        self.to_addr == link.to_addr.as_str()
-            && self.asset == link.asset_type.as_str()
+        self.to_addr == link.to_addr
+            && self.asset == link.asset_type
             && self.amount.as_str() == link.amount.as_str()
-            && self.callback_url == link.callback_url.as_str()
+            && self.callback_url == link.callback_url
     }
 
     /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place for long, since
@@ -216,9 +219,9 @@ impl VasOrder {
     /// What a transaction says about this order.
     fn verdict(&self, transaction: &Transaction) -> Verdict {
         let expected = Expected {
-            order_id: &self.order_id,
-            to: &self.to_addr,
-            asset: &self.asset,
+            order_id: self.order_id.as_str(),
+            to: self.to_addr.as_str(),
+            asset: self.asset.as_str(),
             amount: &self.amount,
             decimals: DECIMALS,
         };
@@ -237,8 +240,10 @@ impl VasOrder {
 }
 
 /// The order of an app's own id.
-fn order_of(rows: &Rows, app: &VasApp, order_id: &str) -> Result<Option<VasOrder>, Stop> {
-    let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.to_owned()))? else { return Ok(None) };
+fn order_of(rows: &Rows, app: &VasApp, order_id: &OrderId<'_>) -> Result<Option<VasOrder>, Stop> {
+    let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.clone().into_owned()))? else {
+        return Ok(None);
+    };
     Ok(Some(rows.get::<VasOrder>(&(name.order_seq,))?.clone()))
 }
 
@@ -280,10 +285,10 @@ impl Query<Platform> for CheckPay {
 
 impl SubmitPay {
     /// The transaction that was given. Nodes read either case, and it must not be two names of one.
-    fn given(&self) -> Result<Option<String>, Stop> {
-        match &self.txid {
+    fn given(&self) -> Result<Option<Txid<'static>>, Stop> {
+        match self.txid.as_ref().map(Txid::as_str) {
             Some(txid) if txid.len() == 64 && crypto::from_hex(txid).is_some() => {
-                Ok(Some(txid.to_ascii_lowercase()))
+                Ok(Some(txid.to_ascii_lowercase().into()))
             }
             Some(_) => Err(not_payable("txid")),
             // On a real chain only the holder of the user's keys can pay.
@@ -297,14 +302,14 @@ impl Command<Platform> for SubmitPay {
     type Outcome = SubmittedPay;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<SubmittedPay, Stop> {
         let link = &self.link;
-        rows.want::<VasAppName>(&(link.app_uuid.as_str().to_owned(),));
+        rows.want::<VasAppName>(&(link.app_uuid.clone(),));
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
         self.proof.check(rows, cx, out, &user)?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
         let from = cx.vault.address(user.id);
         check(link, &app, Some(&from), cx)?;
         let (opens, given) = (app.opens_after(link)?, self.given()?);
-        let begun = order_of(rows, &app, link.order_id.as_str())?;
+        let begun = order_of(rows, &app, &link.order_id)?;
         let order = begun.unwrap_or_else(|| VasOrder::new(cx, &app, user.id, link));
         if !order.is_of(link) {
             return Err(Refusal::OrderDiffers.into());
@@ -312,7 +317,7 @@ impl Command<Platform> for SubmitPay {
         // A payment of the platform's own stands on the chain with this very commit.
         let shown = match (&given, &self.seen) {
             (None, _) => true,
-            (Some(txid), Some(seen)) if seen.txid == *txid => match order.verdict(seen) {
+            (Some(txid), Some(seen)) if seen.txid == txid.as_str() => match order.verdict(seen) {
                 Verdict::Pays { .. } => true,
                 // It never will: nobody squats on what pays another order.
                 _ => return Err(not_payable("txid")),
@@ -338,9 +343,9 @@ impl Command<Platform> for SubmitPay {
                 _ => txid,
             },
             None => {
-                let (to, asset) = (order.to_addr.clone(), order.asset.clone());
-                let (amount, data) = (link.amount.clone(), order.order_id.clone());
-                DevPay { from: from.clone(), to, asset, amount, data }.apply(rows, cx, out)?
+                let (to, asset) = (order.to_addr.to_string(), order.asset.to_string());
+                let (amount, data) = (link.amount.clone(), order.order_id.to_string());
+                DevPay { from: from.clone(), to, asset, amount, data }.apply(rows, cx, out)?.into()
             }
         };
         order.release(rows, out, app.owner)?;
@@ -351,7 +356,7 @@ impl Command<Platform> for SubmitPay {
             state: OrderState::Submitted,
             txid: Some(txid),
             payer: user.id,
-            from_addr: from,
+            from_addr: from.into(),
             fault: None,
             known: shown,
             missing_since: None,
@@ -372,7 +377,7 @@ pub struct WatchedOrders {
 }
 
 impl Query<Platform> for WatchedOrders {
-    type Answer = Vec<(OrderSeq, String)>;
+    type Answer = Vec<(OrderSeq, Txid<'static>)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()
             .only(VasOrder::watched.is(true).always())
@@ -380,7 +385,8 @@ impl Query<Platform> for WatchedOrders {
             .ascending(VasOrder::id)
             .limit(self.limit);
         let orders = rows.list(list)?;
-        Ok(orders.into_iter().map(|order| (order.id, order.txid.clone().unwrap_or_default())).collect())
+        // What is watched has a transaction.
+        Ok(orders.into_iter().filter_map(|order| Some((order.id, order.txid.clone()?))).collect())
     }
 }
 
@@ -390,7 +396,7 @@ pub struct ObservePayment {
     /// The order.
     pub order: OrderSeq,
     /// The transaction that was looked up.
-    pub txid: String,
+    pub txid: Txid<'static>,
     /// What the chain has of it.
     pub seen: Option<Transaction>,
     /// How many confirmations make an order paid (R53).
@@ -469,7 +475,7 @@ impl Command<Platform> for ObservePayment {
                 order.watched = !for_good;
                 let payer =
                     self.seen.iter().flat_map(|seen| &seen.inputs).flat_map(|input| &input.addresses).next();
-                order.from_addr = payer.cloned().unwrap_or(order.from_addr);
+                order.from_addr = payer.cloned().map_or(order.from_addr, Address::from);
                 // After one that was acknowledged before a reorganisation, the app knows already.
                 if order.delivery.is_none() {
                     order.delivery =
@@ -506,16 +512,16 @@ pub struct OrderOf {
     /// The accessToken.
     pub access_token: Digest,
     /// The appId.
-    pub uuid: String,
+    pub uuid: AppUuid<'static>,
     /// The app's own id of the order.
-    pub order_id: String,
+    pub order_id: OrderId<'static>,
 }
 
 impl Query<Platform> for OrderOf {
     type Answer = VasOrder;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
-        proven(rows, self.access_token, &self.uuid)?;
-        let app = by_uuid(rows, &self.uuid)?;
+        proven(rows, self.access_token, self.uuid.as_str())?;
+        let app = by_uuid(rows, self.uuid.as_str())?;
         order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
     }
 }
@@ -555,7 +561,7 @@ pub struct OrdersPaidBy {
     /// Who submitted.
     pub payer: UserId,
     /// In which asset.
-    pub asset: String,
+    pub asset: AssetType<'static>,
     /// Those before this one; none begins with the newest.
     pub before: Option<OrderSeq>,
     /// How many at most.
@@ -585,15 +591,15 @@ impl Query<Platform> for OrdersPaidBy {
 #[derive(Debug)]
 pub struct FindOrder {
     /// The app's uuid.
-    pub uuid: String,
+    pub uuid: AppUuid<'static>,
     /// The app's own id of the order.
-    pub order_id: String,
+    pub order_id: OrderId<'static>,
 }
 
 impl Query<Platform> for FindOrder {
     type Answer = VasOrder;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
-        let app = by_uuid(rows, &self.uuid)?;
+        let app = by_uuid(rows, self.uuid.as_str())?;
         order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
     }
 }

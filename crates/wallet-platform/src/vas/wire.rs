@@ -8,13 +8,13 @@ use crate::vas::orders::VasOrder;
 pub fn order(order: &VasOrder) -> vas::order::Response {
     let paid = order.state == OrderState::Paid;
     vas::order::Response {
-        order_id: order.order_id.clone().into(),
+        order_id: order.order_id.clone(),
         state: order.state.into(),
-        to_addr: order.to_addr.clone().into(),
-        asset_type: order.asset.clone().into(),
+        to_addr: order.to_addr.clone(),
+        asset_type: order.asset.clone(),
         amount: order.amount.clone(),
-        from_addr: paid.then(|| order.from_addr.clone().into()),
-        txid: order.txid.clone().map(Into::into),
+        from_addr: paid.then(|| order.from_addr.clone()),
+        txid: order.txid.clone(),
         fault: order.fault.map(Into::into),
     }
 }

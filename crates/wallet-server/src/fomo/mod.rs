@@ -8,8 +8,8 @@ use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
     ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
     ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand, PasswordKind, PayUser,
-    Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair,
-    TradeOf, TransferDetail, Verifier, Who, check_login_name,
+    PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd,
+    TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name,
 };
 
 use crate::context::{self, Answered, Answering, Context};
@@ -103,9 +103,9 @@ impl Context {
         });
         let command = AuthorizeCommand {
             session: vault.hash(request.session_key.as_str()),
-            client_id: request.client_id.as_str().to_owned(),
-            redirect_uri: request.redirect_uri.as_str().to_owned(),
-            state: request.state.as_str().to_owned(),
+            client_id: request.client_id.into_owned(),
+            redirect_uri: request.redirect_uri.into_owned(),
+            state: request.state.clone().into_owned(),
             authorized: request.authorized.into_owned(),
             challenge,
             seed: vault.seed(),
@@ -125,7 +125,7 @@ impl Context {
         let command = ExchangeCode {
             client,
             code: vault.hash(request.code.as_str()),
-            redirect_uri: request.redirect_uri.as_str().to_owned(),
+            redirect_uri: request.redirect_uri.into_owned(),
             verifier: request.code_verifier.map(|verifier| Verifier::new(vault, verifier.as_str())),
             seed: vault.seed(),
         };
@@ -176,20 +176,19 @@ impl Context {
         request: Bearer<'_, Unverified<'_, pre_pay::Request<'_>>>,
     ) -> Handled<pre_pay::Endpoint> {
         let vault = self.store.vault();
-        let token = vault.hash(request.token.as_str());
-        // Who has no token learns nothing about signatures.
-        self.store.view(BearerOf { token, scope: scope_of::<pre_pay::Endpoint>() }).await?;
-        let (request, _) = self.verified(request.inner).await?;
-        let request = request.into_owned();
+        let (token, signed) = (vault.hash(request.token.as_str()), request.inner);
+        let keys =
+            self.store.view(PaymentKeys { token, client_id: signed.key_id().to_owned().into() }).await?;
+        let request = keys.verify(signed, vault, self.store.now())?.into_owned();
         let command = PrePay {
             token,
-            client_id: request.client_id.as_str().to_owned(),
-            trade_id: request.trade_id.as_str().to_owned(),
+            client_id: request.client_id,
+            trade_id: request.trade_id,
             amount: request.amount,
             coin: request.coin_id,
             server_uri: request.server_uri,
-            redirect_uri: request.redirect_uri.as_str().to_owned(),
-            state: request.state.as_str().to_owned(),
+            redirect_uri: request.redirect_uri,
+            state: request.state,
         };
         let transfer = self.store.submit(command).await?;
         Ok(pre_pay::Response { transfer_id: vault.transfer_id(transfer) })
@@ -203,7 +202,7 @@ impl Context {
         let command = ConfirmPay {
             session,
             transfer: vault.transfer_seq(request.transfer_id),
-            trade_id: request.trade_id.as_str().to_owned(),
+            trade_id: request.trade_id.clone().into_owned(),
             proof,
         };
         let ConfirmedPay(transfer) = self.store.submit(command).await?;
@@ -212,9 +211,9 @@ impl Context {
         Ok(confirm_pay::Response {
             transfer_id: request.transfer_id,
             trade_id: request.trade_id.into_owned(),
-            redirect_uri: transfer.redirect_uri.clone().into(),
-            state: transfer.state.clone().into(),
             status: transfer.status(self.store.now()).into(),
+            redirect_uri: transfer.redirect_uri,
+            state: transfer.state,
         })
     }
 
@@ -234,12 +233,12 @@ impl Context {
             .await?;
         let command = PayUser {
             app,
-            trade_id: request.trade_id.as_str().to_owned(),
+            trade_id: request.trade_id.clone(),
             amount: request.amount,
             coin: request.coin_id,
             user: request.user_id,
             server_uri: request.server_uri,
-            state: request.state.as_str().to_owned(),
+            state: request.state,
             proof,
         };
         let transfer = self.store.submit(command).await?;
@@ -279,14 +278,14 @@ impl Context {
         let command = Pending {
             session: vault.hash(request.session_key.as_str()),
             transfer: vault.transfer_seq(request.transfer_id),
-            trade_id: request.trade_id.as_str().to_owned(),
+            trade_id: request.trade_id.clone().into_owned(),
         };
         let (transfer, app, coin) = self.store.submit(command).await?;
         let log = rows::transfer_log(vault, &transfer, self.store.now());
         Ok(get_pending::Response {
             transfer_id: request.transfer_id,
             trade_id: request.trade_id.into_owned(),
-            client_id: app.client_id.into(),
+            client_id: app.client_id,
             app_name: app.name,
             amount: log.amount,
             cut_amount: rows::cut_amount(&transfer, coin.decimals)?,
@@ -298,7 +297,7 @@ impl Context {
 
     async fn trade(&self, signed: Unverified<'_, get_trade::Request<'_>>) -> Handled<get_trade::Endpoint> {
         let (request, keys) = self.verified(signed).await?;
-        let trade_id = request.trade_id.as_str().to_owned();
+        let trade_id = request.trade_id.into_owned();
         let (transfer, coin) = self.store.view(TradeOf { app: keys.app.id, trade_id }).await?;
         Ok(rows::trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now())?)
     }

@@ -76,7 +76,7 @@ impl ConsentRequest {
     async fn app(&self, server: &Server, view: &View) -> Result<App, Response> {
         let stop = |why: &str| stop(view, why);
         match server.inner.store.view(FindApp::new(&self.client_id)).await {
-            Ok(keys) if keys.app.redirect_uri == self.redirect_uri => Ok(keys.app),
+            Ok(keys) if keys.app.redirect_uri.as_str() == self.redirect_uri => Ok(keys.app),
             Ok(_) if self.redirect_uri.is_empty() => {
                 Err(stop(view.say("地址里缺少 redirect_uri。", "Its address has no redirect_uri.")))
             }
@@ -137,13 +137,13 @@ pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery
         return Err(stop(view, why));
     }
     let signed_in = view.signed_in.as_ref().ok_or_else(|| see_other(&sign_in_first(&view.here())))?;
-    let back = browser_address(&app.redirect_uri);
+    let back = browser_address(app.redirect_uri.as_str());
     let granted: Vec<&str> = app.scopes.split(' ').collect();
     let scopes = Fomo::META.scopes.iter().filter(|scope| granted.contains(&scope.id));
     let mut response = page(&ConsentPage {
         view,
         app: &app.name,
-        client_id: &app.client_id,
+        client_id: app.client_id.as_str(),
         user: &signed_in.user.name,
         scopes: scopes.map(|scope| scope.doc.in_lang(view.lang)).collect(),
         back: back.clone(),
@@ -164,9 +164,9 @@ pub(crate) async fn answer(
     asked.app(&server, &view).await?;
     let command = Authorize {
         session,
-        client_id: asked.client_id.clone(),
-        redirect_uri: asked.redirect_uri.clone(),
-        state: asked.state.clone(),
+        client_id: asked.client_id.clone().into(),
+        redirect_uri: asked.redirect_uri.clone().into(),
+        state: asked.state.clone().into(),
         authorized: posted.text("authorized").to_owned(),
         challenge: asked.challenge.clone(),
         seed: server.inner.store.vault().seed(),

@@ -68,7 +68,7 @@ impl Shown {
             TransferStatus::Expired => (view.say("已过期", "expired"), "bad"),
         };
         Self {
-            about: transfer.trade_id.clone(),
+            about: transfer.trade_id.to_string(),
             id: server.inner.store.vault().transfer_id(transfer.id).to_string(),
             received: transfer.direction == Direction::UserToApp,
             amount: transfer.amount_text.to_string(),
@@ -88,12 +88,12 @@ impl Shown {
             OrderState::Paid => (view.say("已付款", "paid"), "ok"),
         };
         Self {
-            about: order.order_id.clone(),
-            id: order.txid.clone().unwrap_or_default(),
+            about: order.order_id.to_string(),
+            id: txid_of(order),
             received: true,
             amount: order.amount.to_string(),
             fee: String::new(),
-            coin: order.asset.clone(),
+            coin: order.asset.to_string(),
             state,
             mood,
             at: shown_time(order.created_at),
@@ -263,14 +263,19 @@ async fn part(server: &Server, app: &OwnApp, from: Option<u64>) -> Result<Part, 
     }
 }
 
+/// The transaction that was submitted for an order; empty before.
+fn txid_of(order: &VasOrder) -> String {
+    order.txid.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 fn order_row(order: &VasOrder) -> Vec<String> {
     vec![
         shown_time(order.created_at),
-        order.txid.clone().unwrap_or_default(),
-        plain(&order.order_id),
-        plain(&order.asset),
+        txid_of(order),
+        plain(order.order_id.as_str()),
+        plain(order.asset.as_str()),
         order.amount.to_string(),
-        order.from_addr.clone(),
+        order.from_addr.to_string(),
     ]
 }
 
@@ -280,7 +285,7 @@ fn row(server: &Server, listed: &AppPayment) -> Vec<String> {
     vec![
         shown_time(transfer.updated_at),
         vault.transfer_id(transfer.id).to_string(),
-        plain(&transfer.trade_id),
+        plain(transfer.trade_id.as_str()),
         match transfer.direction {
             Direction::UserToApp => "user to app".to_owned(),
             Direction::AppToUser => "app to user".to_owned(),

@@ -81,7 +81,7 @@ impl Context {
         let command = RedeemOpenCode {
             code: vault.hash(request.open_code.as_str()),
             access_token: vault.hash(request.access_token.as_str()),
-            uuid: request.app_id.as_str().to_owned(),
+            uuid: request.app_id.into_owned(),
         };
         let info = self.store.submit(command).await?;
         Ok(aid_info::Response { aid: info.aid.into(), address: info.address.into() })
@@ -136,24 +136,27 @@ impl Context {
         let order_id = link.order_id.clone().into_owned();
         let Proven { proof, memory } =
             self.prover.prove_payment(session, request.wallet_pwd.as_str()).await?;
-        let txid = request.txid.map(|txid| txid.as_str().to_owned());
+        let txid = request.txid.map(Txid::into_owned);
         let seen = match &txid {
             Some(txid) => self.watcher.look_up_now(txid).await.flatten(),
             None => None,
         };
-        let missing = self.missing(link.app_uuid.as_str(), order_id.as_str()).await?;
+        let missing = self.missing(link.app_uuid.clone().into_owned(), order_id.clone()).await?;
         let embedded = self.watcher.chain().is_embedded();
         let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, embedded };
         let submitted = self.store.submit(command).await?;
         self.prover.remember(memory);
         self.watcher.submitted(submitted.order, submitted.txid.clone());
-        Ok(submit_pay::Response { order_id, txid: submitted.txid.into(), address: submitted.opens })
+        Ok(submit_pay::Response { order_id, txid: submitted.txid, address: submitted.opens })
     }
 
     /// The transaction that was submitted for an order, if the chain has never shown it, was just asked for it, and has none.
-    async fn missing(&self, uuid: &str, order_id: &str) -> Result<Option<String>, Failure> {
-        let order = FindOrder { uuid: uuid.to_owned(), order_id: order_id.to_owned() };
-        match self.store.view(order).await {
+    async fn missing(
+        &self,
+        uuid: AppUuid<'static>,
+        order_id: OrderId<'static>,
+    ) -> Result<Option<Txid<'static>>, Failure> {
+        match self.store.view(FindOrder { uuid, order_id }).await {
             Ok(order) => Ok(self.watcher.missing(&order).await),
             Err(Failure::Refused(_)) => Ok(None), // there is no order yet
             Err(failure) => Err(failure),
@@ -163,8 +166,8 @@ impl Context {
     async fn order(&self, request: order::Request<'_>) -> Handled<order::Endpoint> {
         let query = OrderOf {
             access_token: self.store.vault().hash(request.access_token.as_str()),
-            uuid: request.app_id.as_str().to_owned(),
-            order_id: request.order_id.as_str().to_owned(),
+            uuid: request.app_id.into_owned(),
+            order_id: request.order_id.into_owned(),
         };
         let order = self.store.view(query).await?;
         Ok(wire::order(&order))
@@ -213,7 +216,7 @@ impl Context {
         let (access_token, rsa_private) = app.credentials(self.store.vault()).map_err(|_| internal())?;
         let rsa_public = PublicKey::load(&app.rsa_public).map_err(|_| internal())?.to_base64();
         Ok(credentials::Response {
-            uuid: app.uuid.into(),
+            uuid: app.uuid,
             access_token: access_token.expose().clone().into(),
             rsa_private: rsa_private.expose().clone().into(),
             rsa_public,
@@ -230,6 +233,6 @@ fn application(app: VasApp) -> Application {
         scheme: app.scheme,
         review: app.state.into(),
         reason: app.reason,
-        uuid: app.uuid.into(),
+        uuid: app.uuid,
     }
 }

@@ -96,7 +96,7 @@ impl Wallet {
                 what,
                 with: with.unwrap_or_default(),
                 transfer: transfer.as_ref().map(|transfer| transfer.id),
-                order: transfer.map(|transfer| transfer.trade_id).unwrap_or_default(),
+                order: transfer.map(|transfer| transfer.trade_id.to_string()).unwrap_or_default(),
                 amount: format!("{sign}{amount}"),
                 unit: read.coin.name.clone(),
                 state: None,
@@ -109,7 +109,7 @@ impl Wallet {
     async fn orders(&self, profile: Profile, before: Option<OrderSeq>) -> Result<Movements, Failure> {
         let asset = profile.asset().to_owned();
         let limit = EACH_PAGE + 1; // one more tells whether there are older ones
-        let query = OrdersPaidBy { payer: self.user.id, asset, before, limit };
+        let query = OrdersPaidBy { payer: self.user.id, asset: asset.into(), before, limit };
         let mut orders = self.pages.shared.store.view(query).await?;
         let more = orders.len() as u64 > EACH_PAGE;
         orders.truncate(EACH_PAGE as usize);
@@ -126,10 +126,10 @@ impl Wallet {
                 shown_at: shown_time(order.created_at),
                 what: self.view.say("付款", "payment"),
                 with: app,
-                order: order.order_id,
+                order: order.order_id.to_string(),
                 transfer: None,
                 amount: format!("{sign}{}", order.amount),
-                unit: order.asset,
+                unit: order.asset.to_string(),
                 state,
             }
         });

@@ -222,7 +222,9 @@ impl Wallet {
             }
             Err(failure) => return Err(NotDone::failed(&failure)),
         }
-        let order = found(store.view(FindOrder { uuid: uuid.to_owned(), order_id: order_id.clone() }).await);
+        let order = found(
+            store.view(FindOrder { uuid: uuid.to_owned().into(), order_id: order_id.clone().into() }).await,
+        );
         let order = order.map_err(|failure| NotDone::failed(&failure))?;
         // What the wallet pays is on the chain at once.
         let instead = match &order {
@@ -244,11 +246,12 @@ impl Wallet {
             OrderState::Paid => say("这个订单已支付", "This order is paid"),
             _ => say("付款已提交，等待区块确认", "A payment was submitted, and waits for a block"),
         };
-        let mut facts = vec![(say("付款给", "to"), app.to_owned()), (say("订单", "order"), order.order_id)];
+        let mut facts =
+            vec![(say("付款给", "to"), app.to_owned()), (say("订单", "order"), order.order_id.to_string())];
         // Who else has paid is not for everybody.
         if order.payer == self.user.id {
             facts.push((say("金额", "amount"), format!("{} {}", order.amount, order.asset)));
-            facts.extend(order.txid.map(|txid| ("txid".to_owned(), txid)));
+            facts.extend(order.txid.map(|txid| ("txid".to_owned(), txid.to_string())));
         }
         Sheet::Done { what, facts, onward: None }
     }

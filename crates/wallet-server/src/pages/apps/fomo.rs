@@ -20,9 +20,9 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
     let base = server.inner.public_url(Fomo::META.base_path);
     let facts = vec![
         Fact { id: "", name: "base_url", value: base.clone() },
-        Fact { id: "", name: "client_id", value: app.client_id.clone() },
+        Fact { id: "", name: "client_id", value: app.client_id.to_string() },
         Fact { id: "client_secret", name: "client_secret", value: masked(secret) },
-        Fact { id: "", name: "redirect_uri", value: app.redirect_uri.clone() },
+        Fact { id: "", name: "redirect_uri", value: app.redirect_uri.to_string() },
         Fact { id: "", name: "scope", value: app.scopes.clone() },
     ];
     page_with(
@@ -94,7 +94,9 @@ async fn with_secret(
     let store = &server.inner.store;
     let shown = async {
         let proof = fresh_password(server, signed_in, posted).await?;
-        store.submit(ShowSecret { session: signed_in.session, proof, client_id: client_id.clone() }).await
+        store
+            .submit(ShowSecret { session: signed_in.session, proof, client_id: client_id.clone().into() })
+            .await
     };
     let keys = match shown.await {
         Ok(keys) => keys,

@@ -38,7 +38,7 @@ impl Shown {
         Self {
             name: app.name.clone(),
             platform: "FOMO",
-            id: app.client_id.clone(),
+            id: app.client_id.to_string(),
             href: format!("/apps/fomo/{}", app.client_id),
             state: view.say("可用", "active"),
             mood: "ok",
@@ -54,7 +54,7 @@ impl Shown {
         Self {
             name: app.name.clone(),
             platform: app.profile.meta().doc.in_lang(view.lang),
-            id: if app.uuid.is_empty() { app.id.0.to_string() } else { app.uuid.clone() },
+            id: if app.uuid.as_str().is_empty() { app.id.0.to_string() } else { app.uuid.to_string() },
             href: format!("/apps/vas/{}", app.id.0),
             state,
             mood,

@@ -129,9 +129,9 @@ pub(crate) async fn create(
     let (client_id, name, redirect_uri) = (text("client_id"), text("name"), text("redirect_uri"));
     let command = CreateApp {
         owner: user.id,
-        client_id: client_id.clone(),
+        client_id: client_id.clone().into(),
         name: name.clone(),
-        redirect_uri: redirect_uri.clone(),
+        redirect_uri: redirect_uri.clone().into(),
         seed: server.inner.store.vault().seed(),
     };
     let no = match server.inner.store.submit(command).await {

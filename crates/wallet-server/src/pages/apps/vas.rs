@@ -58,7 +58,7 @@ fn vas_page(
     let approved = app.state == Review::Approved;
     if approved {
         let public = PublicKey::load(&app.rsa_public).map(|key| key.to_base64()).unwrap_or_default();
-        facts.push(fact("uuid", "uuid", &app.uuid));
+        facts.push(fact("uuid", "uuid", app.uuid.as_str()));
         facts.push(Fact {
             id: "access_token",
             name: "accessToken",
@@ -86,7 +86,11 @@ fn vas_page(
             secret_version: None,
             old_until: None,
             clock_off: None,
-            snippets: if approved { order_snippets(&base, &app.uuid, view.tag()) } else { Vec::new() },
+            snippets: if approved {
+                order_snippets(&base, app.uuid.as_str(), view.tag())
+            } else {
+                Vec::new()
+            },
         },
     )
 }
