@@ -21,7 +21,7 @@ use wallet_sandbox::DescribedVas;
 use wallet_server::{
     Addresses, Answer, Chain, ChainError, EmbeddedChain, Server, Settings, Silent, VasChain,
 };
-use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World};
+use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World, form};
 
 type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
 
@@ -272,16 +272,12 @@ async fn every_field_that_is_missing_or_too_long_is_named() {
     for meta in Vas::META.endpoints {
         for field in meta.request.iter().filter(|field| field.required) {
             for value in [None, Some("x".repeat(20_000))] {
-                let mut body = Vec::new();
-                for other in meta.request.iter().filter(|other| other.required && other.name != field.name) {
-                    let text = if other.name == "wallet" { "vas" } else { "1" };
-                    wallet_core::form::append(other.name, text, &mut body);
-                }
-                if let Some(value) = &value {
-                    wallet_core::form::append(field.name, value, &mut body);
-                }
-                let (mut uri, form) =
-                    (format!("{}{}", shop.described().base_url, meta.path), String::from_utf8(body).unwrap());
+                let others = meta.request.iter().filter(|other| other.required && other.name != field.name);
+                let mut sent: Vec<_> = others
+                    .map(|other| (other.name, if other.name == "wallet" { "vas" } else { "1" }))
+                    .collect();
+                sent.extend(value.as_deref().map(|value| (field.name, value)));
+                let (mut uri, form) = (format!("{}{}", shop.described().base_url, meta.path), form(&sent));
                 let mut request = http::Request::builder().method(meta.methods[0].word());
                 let body = if meta.parameters == wallet_core::Place::Query {
                     uri = format!("{uri}?{form}");

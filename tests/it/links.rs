@@ -6,7 +6,7 @@ use wallet_core::json::Warning;
 use wallet_core::link::{self, LinkError, OutgoingLink as _};
 use wallet_core::{Callback as _, FaultKind, Signer, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign};
-use wallet_tests::{ANY_TIME, with};
+use wallet_tests::{ANY_TIME, fields, with};
 
 use crate::rsa::{signers, vector, verifiers};
 
@@ -133,12 +133,7 @@ fn r44_links_and_callbacks_are_signed_as_java_does_on_every_backend() {
                     let query = String::from_utf8(query).unwrap();
                     let address = link::append_query(payload.callback_url.as_str(), &query);
                     assert!(
-                        wallet_core::form::pairs(&query).map(wallet_core::form::split).any(
-                            |(name, value)| {
-                                name == "rsaContent"
-                                    && wallet_core::form::decode(value.as_bytes()).unwrap() == signature
-                            }
-                        ),
+                        fields(&query).contains(&("rsaContent".to_owned(), signature.to_owned())),
                         "{name}"
                     );
                     // What the receiver sees: all of the address's query, up to the fragment.

@@ -9,7 +9,7 @@ use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, acknowl
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::PutQuote;
-use wallet_tests::{ANY_TIME, Reply, World, with};
+use wallet_tests::{ANY_TIME, Reply, World, form, with};
 
 use crate::rsa::vector;
 use crate::vas::{Approved, approve};
@@ -54,9 +54,8 @@ impl Shop {
     /// The user consents in the wallet; where the wallet goes.
     async fn consent(&self, link: &str) -> Reply {
         let session = self.world.session("alice").await;
-        let mut body = format!("session_key={session}&link=").into_bytes();
-        wallet_core::form::encode_into(link, &mut body);
-        self.send("POST", "wallet/login/approve", &String::from_utf8(body).unwrap()).await
+        let body = form(&[("session_key", session.as_str()), ("link", link)]);
+        self.send("POST", "wallet/login/approve", &body).await
     }
 
     fn login(&self) -> login::Link<'_> {
@@ -128,9 +127,8 @@ async fn r60_a_login_is_consented_to_only_where_the_app_is_registered() {
     }
     let link = shop.login().app("lafiwallet", None).unwrap();
     assert!(matches!(AnyLink::read(&link::payload(&link).unwrap()).unwrap().0, AnyLink::Login(_)));
-    let mut body = b"session_key=x&link=".to_vec();
-    wallet_core::form::encode_into(&link, &mut body);
-    let reply = shop.send("POST", "wallet/login/approve", &String::from_utf8(body).unwrap()).await;
+    let body = form(&[("session_key", "x"), ("link", &link)]);
+    let reply = shop.send("POST", "wallet/login/approve", &body).await;
     assert_eq!(reply.json["errorCode"], "910001");
 }
 
@@ -255,10 +253,10 @@ async fn the_sandboxs_own_apps_work_in_both_wallets() {
             client.price(profile, *currency).await.unwrap();
         }
         let session = world.session("alice").await;
-        let mut body = format!("session_key={session}&link=").into_bytes();
         let link =
             login::Link::new(format!("https://{}/login", told.safe_domain).into(), told.uuid.as_str().into());
-        wallet_core::form::encode_into(&link.app(profile.scheme(), None).unwrap(), &mut body);
+        let link = link.app(profile.scheme(), None).unwrap();
+        let body = form(&[("session_key", session.as_str()), ("link", link.as_str())]).into_bytes();
         let request = http::Request::post(format!("{}wallet/login/approve", told.base_url))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body)

@@ -7,7 +7,7 @@ use wallet_client::{Order, VasWallet};
 use wallet_core::Signer;
 use wallet_core::link::OutgoingLink as _;
 use wallet_crypto::{PrivateKey, RsaSign};
-use wallet_tests::{ANY_TIME, World};
+use wallet_tests::{ANY_TIME, World, fields};
 
 use crate::pages::{Got, Visitor, form_of, newest_code, texts};
 
@@ -411,7 +411,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     let sheet = link(&alice.get(&order).await.text, "Pay in the wallet");
     // Bob has seen the link, and says that he has broadcast its payment.
     let scanned = sheet.strip_prefix("/wallet?scan=").unwrap();
-    let scanned = wallet_core::form::decode(scanned.as_bytes()).unwrap().into_owned();
+    let (_, scanned) = fields(&format!("scan={scanned}")).remove(0);
     let session = world.session("bob").await;
     let (session, pwd) = (SessionKey::new(session.as_str()), &world.user("bob").wallet_pwd);
     let wallet = VasWallet::new(world.transport().clone(), &world.described().vas.base_url);

@@ -13,7 +13,7 @@ pub use merchant::Merchant;
 pub use model::{Account, Ledger, ledger_of};
 pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
 pub use wallop::{Wallop, wallop_path};
-pub use world::{Call, Format, Reply, World, plain_client, sign};
+pub use world::{Call, Format, Reply, World, fields, form, plain_client, sign};
 
 /// The time of signatures that cover none.
 pub const ANY_TIME: wallet_core::UnixTime = wallet_core::UnixTime::from_secs(0);

@@ -7,13 +7,24 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
+use wallet_core::Transport;
 use wallet_core::crypto::{Sha1, hex_text};
-use wallet_core::{Transport, form};
 use wallet_crypto::{PasswordCost, Portable};
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::{Described, DescribedUser, Sandbox, SandboxOptions};
 use wallet_server::Store;
 use wallet_store::Clock;
+
+/// A form or query as another library writes it: what the product reads must not be what only it writes.
+pub fn form<N: AsRef<str>, V: AsRef<str>>(fields: &[(N, V)]) -> String {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    serde_urlencoded::to_string(fields).unwrap()
+}
+
+/// The fields of a form or query, as another library reads them.
+pub fn fields(form: &str) -> Vec<(String, String)> {
+    serde_urlencoded::from_str(form).unwrap()
+}
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +95,7 @@ impl Call {
     /// The body and its content type.
     pub fn body(&self, format: Format) -> (Vec<u8>, String) {
         match format {
-            Format::Form => {
-                let mut body = Vec::new();
-                for (name, value) in &self.fields {
-                    form::append(name, value, &mut body);
-                }
-                (body, "application/x-www-form-urlencoded".to_owned())
-            }
+            Format::Form => (form(&self.fields).into_bytes(), "application/x-www-form-urlencoded".to_owned()),
             Format::Multipart => {
                 let mut body = String::new();
                 for (name, value) in &self.fields {
