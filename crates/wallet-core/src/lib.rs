@@ -15,6 +15,7 @@
 //! # Ok::<(), wallet_core::AmountError>(())
 //! ```
 
+pub mod address;
 mod amount;
 mod body;
 pub mod crypto;

@@ -301,7 +301,7 @@ macro_rules! url_type {
             /// information.
             pub fn new(text: impl ::core::convert::Into<$crate::__private::Cow<'a, str>>) -> ::core::result::Result<Self, $crate::Malformed> {
                 let text = ::core::convert::Into::into(text);
-                if $crate::types::is_http_url(&text) { ::core::result::Result::Ok(Self(text)) } else { ::core::result::Result::Err($crate::Malformed) }
+                if $crate::address::is_http_url(&text) { ::core::result::Result::Ok(Self(text)) } else { ::core::result::Result::Err($crate::Malformed) }
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -492,85 +492,9 @@ fn in_class(wanted: char, class: &str) -> bool {
     false
 }
 
-/// Bytes that may stand in an address: visible ASCII without those that some readers take for others.
-const IN_URL: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        allowed[byte] = b.is_ascii_graphic()
-            && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}');
-        byte += 1;
-    }
-    allowed
-};
-
-/// Whether a text is an absolute http or https address with a host and without user information. Checked without
-/// allocating; the connector parses it again.
-pub fn is_http_url(text: &str) -> bool {
-    if !text.bytes().all(|byte| IN_URL[usize::from(byte)]) {
-        return false;
-    }
-    let after = |prefix: &str| {
-        let (start, rest) = text.split_at_checked(prefix.len())?;
-        start.eq_ignore_ascii_case(prefix).then_some(rest)
-    };
-    let Some(rest) = after("https://").or_else(|| after("http://")) else { return false };
-    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let host_end = authority
-        .bytes()
-        .rposition(|byte| byte == b':')
-        .filter(|at| !authority[*at..].contains(']'))
-        .unwrap_or(authority.len());
-    let (host, port) = authority.split_at(host_end);
-    let port_is_fine = match port.strip_prefix(':') {
-        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok(),
-        None => true,
-    };
-    let host_is_fine = !host.is_empty()
-        && if host.starts_with('[') {
-            host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
-        } else {
-            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
-        };
-    port_is_fine && host_is_fine
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_http_addresses_pass() {
-        for good in
-            ["http://a", "https://a.b/c?d=e#f", "HTTP://127.0.0.1:8080/x", "http://[::1]:80/", "http://a_b/"]
-        {
-            assert!(is_http_url(good), "{good}");
-        }
-        for bad in [
-            "",
-            "a.b/c",
-            "ftp://a",
-            "http://",
-            "http:///x",
-            "http://u@h/",
-            "http://u:p@h/",
-            "http://h:99999/",
-            "http://h:x/",
-            "http://h:+80/",
-            "http://h:/",
-            "http://a b/",
-            "http://a\\b/",
-            "http://[::1",
-            "http://[x]/",
-            "http://回/",
-            "javascript:alert(1)",
-            "http://h\n/",
-        ] {
-            assert!(!is_http_url(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn classes_of_characters_are_read_as_ranges_and_singles() {

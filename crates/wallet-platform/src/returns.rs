@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
+use wallet_core::address::{Address, is_scheme};
 use wallet_core::{form, link};
 
 /// Where an address leads.
@@ -21,40 +22,21 @@ pub fn target(address: &str) -> Option<Target> {
     if address.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
         return None;
     }
-    let (scheme, rest) = address.split_once("://")?;
-    let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    if !well_formed || rest.is_empty() {
-        return None;
+    let parts = Address::split(address)?;
+    if !parts.is_http() {
+        return Some(Target::App(parts.scheme.to_ascii_lowercase()));
     }
-    let scheme = scheme.to_ascii_lowercase();
-    if scheme != "http" && scheme != "https" {
-        return Some(Target::App(scheme));
-    }
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    // User information, and what some readers end an authority at or decode within it.
-    if authority.contains(['@', '\\', '%']) {
-        return None;
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let port_is_fine = port.is_none_or(|port| {
-        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
-    });
-    if !port_is_fine {
-        return None;
-    }
+    let (host, _) = parts.host()?;
     host_name(host).map(Target::Http)
 }
 
 /// Where a browser goes for an address that may lack a scheme: `https://` then (R7). A scheme stands at the beginning.
 pub fn browser_address(address: &str) -> String {
-    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
-    let has_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    if has_scheme { address.to_owned() } else { format!("https://{address}") }
+    if address.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
+        address.to_owned()
+    } else {
+        format!("https://{address}")
+    }
 }
 
 /// Where the browser goes when a user has answered an app that asked for access: with a code, or with a refusal (R25).
@@ -119,8 +101,7 @@ pub(crate) fn ends_in_a_number(host: &str) -> bool {
 /// The address with its host in ASCII: readers differ in how they convert some IDNs (`ß`, `ς`), so the host that was
 /// compared is the host that is written.
 fn with_ascii_host(address: &str) -> Option<String> {
-    let (scheme, rest) = address.split_once("://")?;
-    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Address { scheme, authority, after } = Address::split(address)?;
     match target(address)? {
         Target::Http(host) if !authority.is_ascii() => {
             let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();

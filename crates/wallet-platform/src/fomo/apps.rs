@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wallet_api::fomo::{ClientId, Fomo, RedirectUri, Refusal, UserId, lifetimes};
+use wallet_core::address::Address;
 use wallet_core::crypto::equal;
 use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified, VerifyingKey};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
@@ -108,7 +109,7 @@ const LONGEST_REDIRECT: usize = 512;
 /// server (RFC 6749, 3.1.2).
 fn is_redirect(text: &str) -> bool {
     let address = browser_address(text);
-    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    let authority = Address::split(&address).map(|address| address.authority);
     // Without a scheme a browser here is sent to `https://`; but others take what stands before a colon for one, if it can be.
     let seems_a_scheme = text.split_once(':').is_some_and(|(before, _)| {
         !before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost")

@@ -2,6 +2,7 @@
 
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, AppUuid, Profile, Refusal, Review, Vas, lifetimes, limits, login};
+use wallet_core::address::is_scheme;
 use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
@@ -222,9 +223,7 @@ pub fn safe_domain(given: &str) -> Option<String> {
 /// A scheme that an app may register, in lower case.
 pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
     let scheme = scheme.to_ascii_lowercase();
-    let well_formed = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme.len() <= 64
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let well_formed = scheme.len() <= 64 && is_scheme(&scheme);
     let taken = Profile::ALL
         .iter()
         .any(|profile| profile.scheme() == scheme || profile.meta().read_also.contains(&&*scheme));

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use wallet_api::fomo::{self, Fomo, Refusal};
+use wallet_core::address::Address;
 use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, Failure, FindApp, after_consent, browser_address};
 
@@ -108,18 +109,15 @@ fn response_type() -> Option<&'static str> {
 
 /// The origin of an address, for the policy of forms; an app's own scheme otherwise.
 fn origin(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return String::new() };
-    let host: String =
-        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(*c)).collect();
-    let scheme: String = scheme
-        .to_ascii_lowercase()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "+-.".contains(*c))
-        .collect();
-    if host.is_empty() || rest[host.len()..].starts_with(|c: char| !matches!(c, '/' | '?' | '#')) {
-        return String::new(); // no host that could be named: the browser then stays here
+    let Some(parts) = Address::split(address) else { return String::new() };
+    let scheme = parts.scheme.to_ascii_lowercase();
+    let plain = parts.authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    match () {
+        // No host that could be named: the browser then stays here.
+        () if parts.authority.is_empty() || !plain => String::new(),
+        () if parts.is_http() => format!("{scheme}://{}", parts.authority),
+        () => format!("{scheme}:"),
     }
-    if matches!(&*scheme, "http" | "https") { format!("{scheme}://{host}") } else { format!("{scheme}:") }
 }
 
 /// Shows what an app asks for; who is not signed in signs in first.
