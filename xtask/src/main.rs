@@ -6,6 +6,7 @@ mod circles;
 mod codegen;
 mod public;
 mod report;
+mod signatures;
 mod test;
 mod tidy;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{Outcome, circles, root};
+use crate::{Outcome, circles, root, signatures};
 
 /// Which crates a crate of this workspace may depend on: the architecture, as data.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -125,9 +125,25 @@ fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
-fn arrows(faults: &mut Vec<String>) -> Outcome {
+fn metadata() -> Result<Value, String> {
     let metadata = output(Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+    serde_json::from_str(&metadata).map_err(|error| error.to_string())
+}
+
+/// The libraries that each crate of the workspace depends on, as its code names them.
+fn libraries() -> Result<BTreeMap<String, Vec<String>>, String> {
+    let mut found = BTreeMap::new();
+    for package in metadata()?["packages"].as_array().into_iter().flatten() {
+        let names = package["dependencies"].as_array().into_iter().flatten();
+        let names = names.filter_map(|dependency| dependency["name"].as_str());
+        let names = names.filter(|name| !name.starts_with("wallet-")).map(|name| name.replace('-', "_"));
+        found.insert(package["name"].as_str().unwrap_or_default().to_owned(), names.collect());
+    }
+    Ok(found)
+}
+
+fn arrows(faults: &mut Vec<String>) -> Outcome {
+    let metadata = metadata()?;
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let ours = package["dependencies"]
@@ -207,6 +223,7 @@ fn reach(faults: &mut Vec<String>) -> Outcome {
 }
 
 fn sources(faults: &mut Vec<String>) -> Outcome {
+    let libraries = libraries()?;
     for (name, _) in ARROWS {
         for path in rust_files(&root().join("crates").join(name).join("src"))? {
             let text =
@@ -214,6 +231,11 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
             let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
             if !text.starts_with("//!") {
                 faults.push(format!("{shown}:1: say what this file is, in `//!`"));
+            }
+            let (shown_path, depends) =
+                (Path::new(&shown), libraries.get(*name).map_or(&[][..], Vec::as_slice));
+            if !["wallet-macros", "wallet-cli"].contains(name) {
+                signatures::check(name, depends, shown_path, &text, faults)?;
             }
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();

@@ -53,7 +53,7 @@ pub use reply::{
     Data, FromCode, RefusalBody, Refused, Reply, ResponseError, fault_body, message, read_reply,
     refusal_body, success_body, with_wait,
 };
-pub use secret::Secret;
+pub use secret::{Secret, Wipe};
 pub use sign::{Canonical, Signature, SignatureFault, Signed, Signer, Unverified, VerifyingKey, sign};
 pub use time::UnixTime;
 pub use transport::Transport;

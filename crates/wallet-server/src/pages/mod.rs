@@ -15,7 +15,7 @@ pub(crate) mod settings;
 mod sign_in;
 mod view;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use askama::Template;
 use axum::Router;
@@ -234,15 +234,16 @@ pub(crate) fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str, https
     }
 }
 
-/// A page.
-pub fn page(template: &impl Template) -> Response {
+/// A page: what a template displays.
+pub fn page(template: &impl fmt::Display) -> Response {
     page_with(StatusCode::OK, template)
 }
 
 /// A page with a status of its own.
-pub fn page_with(status: StatusCode, template: &impl Template) -> Response {
-    let mut response = match template.render() {
-        Ok(text) => Response::new(Body::from(text)),
+pub fn page_with(status: StatusCode, template: &impl fmt::Display) -> Response {
+    let mut text = String::new();
+    let mut response = match write!(text, "{template}") {
+        Ok(()) => Response::new(Body::from(text)),
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
             let mut response =
