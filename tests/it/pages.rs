@@ -171,6 +171,8 @@ async fn no_form_is_taken_without_its_token() {
     alice.sign_in("alice", "/apps").await;
     let routes = [
         include_str!("../../crates/wallet-server/src/pages/mod.rs"),
+        include_str!("../../crates/wallet-server/src/fomo/app_page.rs"),
+        include_str!("../../crates/wallet-server/src/vas/app_page.rs"),
         include_str!("../../crates/wallet-sandbox/src/pages/mod.rs"),
     ];
     let mut tried = 0;
@@ -198,7 +200,7 @@ async fn no_form_is_taken_without_its_token() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 29, "every form of both");
+    assert_eq!(tried, 29, "every form of all");
 }
 
 #[tokio::test]

@@ -1,17 +1,18 @@
 //! What handlers, pages and workers share, and what a protocol is to them.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::response::Response;
 use bytes::Bytes;
+use wallet_api::fomo::UserId;
 use wallet_core::{EndpointMeta, Lang, PlatformMeta};
+use wallet_platform::Failure;
 
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
+use crate::own_app::{Later, OwnApp};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
 use crate::store::Store;
@@ -22,17 +23,49 @@ pub trait Protocol: Send + Sync {
     /// What its spec says. Requests below its base path are its own.
     fn meta(&self) -> &'static PlatformMeta;
 
+    /// What its developers read.
+    fn documents(&self) -> Option<&'static Documents> {
+        None
+    }
+
+    /// The apps of a user.
+    fn apps<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: UserId,
+    ) -> Later<'a, Result<Vec<Box<dyn OwnApp>>, Failure>> {
+        let _ = (store, owner);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The app of this user at `/apps/{protocol}/{id}`; `None` for an unknown one and for somebody else's.
+    fn app<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: UserId,
+        id: &'a str,
+    ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
+        let _ = (store, owner, id);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Answers a request below its base path.
     fn answer<'a>(
         &'a self,
         context: &'a Context,
         request: &'a http::Request<Bytes>,
         lang: Lang,
-    ) -> Answering<'a>;
+    ) -> Later<'a, Answered>;
 }
 
-/// An answer under way.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
+/// What the developers of a protocol's apps read: Markdown, in Chinese and in English.
+#[derive(Debug)]
+pub struct Documents {
+    /// How to begin.
+    pub guide: [&'static str; 2],
+    /// Every endpoint and code.
+    pub reference: [&'static str; 2],
+}
 
 /// An answer, with the endpoint that gave it: `none` when there is no such endpoint.
 #[derive(Debug)]
@@ -70,6 +103,11 @@ impl Context {
     /// The protocol below whose base path a path is.
     pub(crate) fn protocol(&self, path: &str) -> Option<&'static dyn Protocol> {
         self.protocols.iter().copied().find(|protocol| path.starts_with(protocol.meta().base_path))
+    }
+
+    /// The protocol of this name.
+    pub(crate) fn protocol_named(&self, name: &str) -> Option<&'static dyn Protocol> {
+        self.protocols.iter().copied().find(|protocol| protocol.meta().id == name)
     }
 
     /// The endpoint at a path.

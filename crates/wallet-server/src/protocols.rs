@@ -1,8 +1,10 @@
 //! The protocols that the server speaks: each is a value in one list.
 
+use axum::Router;
 use wallet_core::PlatformMeta;
 
 use crate::context::Protocol;
+use crate::server::Server;
 use crate::{fomo, vas};
 
 /// The protocols of this server.
@@ -11,4 +13,9 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[&fomo::Protocol, &vas::Protocol];
 /// What the specs of [`PROTOCOLS`] say.
 pub fn platforms() -> impl Iterator<Item = &'static PlatformMeta> {
     PROTOCOLS.iter().map(|protocol| protocol.meta())
+}
+
+/// The pages of their apps.
+pub(crate) fn pages() -> Router<Server> {
+    fomo::app_page::routes().merge(vas::app_page::routes())
 }

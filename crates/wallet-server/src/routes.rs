@@ -8,6 +8,7 @@ use http::StatusCode;
 use wallet_platform::NextDue;
 
 use crate::pages::{self, consent_page};
+use crate::protocols;
 use crate::reply::text;
 use crate::server::Server;
 use crate::wire::wire;
@@ -17,7 +18,7 @@ impl Server {
     pub fn router(&self) -> Router {
         // Everything but GET is the platform's at this address (R25).
         let consent = Router::new().route(&consent_page(), get(pages::consent).fallback(wire));
-        self.pages(pages::router().merge(consent))
+        self.pages(pages::router().merge(protocols::pages()).merge(consent))
             .merge(pages::assets())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

@@ -9,7 +9,7 @@ use tower_service::Service as _;
 use wallet_core::{Lang, Platform as _, PlatformMeta, RefusalMeta};
 use wallet_platform::{Balances, Login, PasswordKind, Reason, SessionUser, Who};
 use wallet_server::reply::{self, Handled};
-use wallet_server::{Addresses, Answered, Answering, Context, Protocol, Server, Settings, Silent};
+use wallet_server::{Addresses, Answered, Context, Documents, Later, Protocol, Server, Settings, Silent};
 use wallet_tests::TestStore;
 
 mod api {
@@ -61,12 +61,20 @@ impl Protocol for Fourth {
         Tally::META
     }
 
+    fn documents(&self) -> Option<&'static Documents> {
+        const DOCUMENTS: Documents = Documents {
+            guide: ["# 入门\n\n一次调用。", "# Begin\n\nOne call does it."],
+            reference: ["# 参考", "# Reference\n\n## tally"],
+        };
+        Some(&DOCUMENTS)
+    }
+
     fn answer<'a>(
         &'a self,
         context: &'a Context,
         request: &'a http::Request<Bytes>,
         lang: Lang,
-    ) -> Answering<'a> {
+    ) -> Later<'a, Answered> {
         Box::pin(async move {
             match AnyRequest::decode(request) {
                 Ok(AnyRequest::Tally(request)) => {
@@ -109,6 +117,18 @@ async fn a_fourth_protocol_is_served_beside_the_others() {
         let (status, body) = (reply.status().as_u16(), reply.into_body().collect().await.unwrap());
         (status, String::from_utf8(body.to_bytes().to_vec()).unwrap())
     };
+    // Its documents stand among the others, with a page for each of its codes.
+    let read = async |path: &str| {
+        let request = http::Request::get(path).header("accept-language", "en").body(Full::default()).unwrap();
+        let reply = server.router().call(request).await.unwrap();
+        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    assert!(read("/docs/guides/tally").await.contains("One call does it."));
+    assert!(read("/docs/tally").await.contains("<h2 id=\"tally\">"));
+    let index = read("/docs").await;
+    assert!(index.contains("/docs/tally") && index.contains("/docs/fomo") && index.contains("/docs/vas"));
+    assert!(read("/docs/tally/codes/2").await.contains("Nobody is signed in"));
     let login_name = "user1".to_owned();
     let proof = world.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
     let seed = world.store.vault().seed();

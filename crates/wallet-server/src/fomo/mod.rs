@@ -1,19 +1,25 @@
 //! The FOMO endpoints: one exhaustive match. An endpoint that the spec declares and nobody handles does not compile.
 
+pub(crate) mod app_page;
+mod own_app;
+mod snippets;
+
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo::*;
 use wallet_core::{Bearer, Endpoint, Lang, Platform as _, PlatformMeta, Secret, Unverified};
 use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
-    ActiveCoins, AppKeys, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister, CompleteRegister,
-    ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand, PasswordKind, PayUser,
-    PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh, SessionUser, SetWalletPwd,
-    TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name,
+    ActiveCoins, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister,
+    CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand,
+    PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh,
+    SessionUser, SetWalletPwd, TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name,
 };
 
-use crate::context::{self, Answered, Answering, Context};
+use self::own_app::FomoApp;
+use crate::context::{self, Answered, Context, Documents};
 use crate::notify::Notification;
+use crate::own_app::{Later, OwnApp};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
 use crate::store::Store;
@@ -26,12 +32,46 @@ impl context::Protocol for Protocol {
         Fomo::META
     }
 
+    fn documents(&self) -> Option<&'static Documents> {
+        const DOCUMENTS: Documents = Documents {
+            guide: [include_str!("../../guides/fomo.zh.md"), include_str!("../../guides/fomo.en.md")],
+            reference: [
+                include_str!("../../reference/fomo.zh.md"),
+                include_str!("../../reference/fomo.en.md"),
+            ],
+        };
+        Some(&DOCUMENTS)
+    }
+
+    fn apps<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: UserId,
+    ) -> Later<'a, Result<Vec<Box<dyn OwnApp>>, Failure>> {
+        Box::pin(async move {
+            let apps = store.view(AppsOf(owner)).await?;
+            Ok(apps.into_iter().map(|app| Box::new(FomoApp(app)) as Box<dyn OwnApp>).collect())
+        })
+    }
+
+    fn app<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: UserId,
+        id: &'a str,
+    ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
+        Box::pin(async move {
+            let app = own_app::find(store, owner, id).await?;
+            Ok(app.map(|app| Box::new(FomoApp(app)) as Box<dyn OwnApp>))
+        })
+    }
+
     fn answer<'a>(
         &'a self,
         context: &'a Context,
         request: &'a http::Request<Bytes>,
         lang: Lang,
-    ) -> Answering<'a> {
+    ) -> Later<'a, Answered> {
         Box::pin(context.fomo(request, lang))
     }
 }

@@ -13,7 +13,7 @@ use wallet_platform::{
     ShownCallback,
 };
 
-use super::apps::OwnApp;
+use super::apps::own_app;
 use super::{
     OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page as render, problem, see_other,
     shown_time,
@@ -140,7 +140,7 @@ pub(crate) async fn page(
     Path((platform, id)): Path<(String, String)>,
     Params(Listed { show, before, sent }): Params<Listed>,
 ) -> Page {
-    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let app = own_app(&server, &view, &signed_in, &platform, &id).await?;
     let store = &server.inner.store;
     let (receiver, undelivered) = (app.receiver(), show == "undelivered");
     let query = CallbacksOf { app: receiver, undelivered, before: before.map(DeliveryId), limit: EACH_PAGE };
@@ -148,14 +148,15 @@ pub(crate) async fn page(
     let some_undelivered = !never_heard(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
     let now = store.now();
     let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
-    let href = app.href();
+    let summary = app.summary();
+    let href = summary.href;
     let older = older.map(|older| {
         let show = if undelivered { "show=undelivered&" } else { "" };
         format!("{href}/deliveries?{show}before={}", older.0)
     });
     Ok(render(&DeliveriesPage {
         view: &view,
-        name: app.name(),
+        name: &summary.name,
         acknowledged_by: app.callback().meta().schedule.acknowledged_by.in_words(view.lang),
         none_yet: shown.is_empty() && before.is_none() && !undelivered,
         href,
@@ -232,7 +233,7 @@ pub(crate) async fn one(
     signed_in: SignedIn,
     Path((platform, id, delivery)): Path<(String, String, String)>,
 ) -> Page {
-    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let app = own_app(&server, &view, &signed_in, &platform, &id).await?;
     let store = &server.inner.store;
     let found = match delivery.parse().map(DeliveryId) {
         Ok(delivery) => store.view(CallbackOf { app: app.receiver(), delivery }).await.or_page(&view)?,
@@ -249,7 +250,7 @@ pub(crate) async fn one(
     });
     let lines = lines.collect();
     let (n, at) = attempts.last().map_or((1, store.now()), |last| (last.n, last.started_at));
-    let (href, shown) = (app.href(), Shown::of(&view, &callback, store.now()));
+    let (href, shown) = (app.summary().href, Shown::of(&view, &callback, store.now()));
     let request = callback.claimed(n).request(store.vault(), at).ok().map(|request| raw(&request));
     let read = matches!(app.callback().meta().schedule.acknowledged_by, Acknowledgement::Json(_));
     Ok(render(&DeliveryPage { view: &view, href, shown, lines, request, read }))
@@ -320,7 +321,7 @@ pub(crate) async fn send_again(
     posted: SubmittedForm,
 ) -> Page {
     let view = view.at(&format!("/apps/{platform}/{id}/deliveries"));
-    let app = OwnApp::find(&server, &view, &signed_in, &platform, &id).await?;
+    let app = own_app(&server, &view, &signed_in, &platform, &id).await?;
     let (store, receiver) = (&server.inner.store, app.receiver());
     let own = async |delivery| {
         let found = store.view(CallbackOf { app: receiver, delivery }).await.or_page(&view)?;
@@ -366,7 +367,7 @@ pub(crate) async fn send_again(
         ));
     }
     server.inner.callbacks.wake();
-    Ok(see_other(&format!("{}/deliveries?sent={sent}", app.href())))
+    Ok(see_other(&format!("{}/deliveries?sent={sent}", app.summary().href)))
 }
 
 #[cfg(test)]

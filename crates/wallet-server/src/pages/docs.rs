@@ -6,36 +6,16 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
-use wallet_api::fomo::Fomo;
-use wallet_api::vas::Vas;
-use wallet_core::{CodeMeta, EndpointMeta, Lang, Platform as _, PlatformMeta, RefusalMeta};
+use wallet_core::{CodeMeta, EndpointMeta, Lang, PlatformMeta, RefusalMeta};
 
 use super::{View, page as render, problem};
+use crate::context::Documents;
 use crate::server::Server;
 
-/// A platform's documents.
-struct Documents {
-    meta: &'static PlatformMeta,
-    /// In Chinese and in English.
-    guide: [&'static str; 2],
-    reference: [&'static str; 2],
-}
-
-const ALL: [Documents; 2] = [
-    Documents {
-        meta: Fomo::META,
-        guide: [include_str!("../../guides/fomo.zh.md"), include_str!("../../guides/fomo.en.md")],
-        reference: [include_str!("../../reference/fomo.zh.md"), include_str!("../../reference/fomo.en.md")],
-    },
-    Documents {
-        meta: Vas::META,
-        guide: [include_str!("../../guides/vas.zh.md"), include_str!("../../guides/vas.en.md")],
-        reference: [include_str!("../../reference/vas.zh.md"), include_str!("../../reference/vas.en.md")],
-    },
-];
-
-fn of(platform: &str) -> Option<&'static Documents> {
-    ALL.iter().find(|documents| documents.meta.id == platform)
+/// A protocol's documents, with what its spec says.
+fn of(server: &Server, name: &str) -> Option<(&'static PlatformMeta, &'static Documents)> {
+    let protocol = server.inner.protocol_named(name)?;
+    Some((protocol.meta(), protocol.documents()?))
 }
 
 fn in_lang(texts: [&'static str; 2], lang: Lang) -> &'static str {
@@ -147,8 +127,8 @@ pub(crate) async fn reference(
     view: View,
     Path(platform): Path<String>,
 ) -> Response {
-    match of(&platform) {
-        Some(documents) => document(&view, documents.reference, &server),
+    match of(&server, &platform) {
+        Some((_, documents)) => document(&view, documents.reference, &server),
         None => unknown(&view),
     }
 }
@@ -157,8 +137,8 @@ pub(crate) async fn reference(
 const EMBED: [&str; 2] = [include_str!("../../guides/embed.zh.md"), include_str!("../../guides/embed.en.md")];
 
 pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): Path<String>) -> Response {
-    match (of(&name), &*name) {
-        (Some(documents), _) => document(&view, documents.guide, &server),
+    match (of(&server, &name), &*name) {
+        (Some((_, documents)), _) => document(&view, documents.guide, &server),
         (None, "embed") => document(&view, EMBED, &server),
         (None, _) => unknown(&view),
     }
@@ -193,7 +173,7 @@ struct Platform {
     codes: Vec<Listed>,
 }
 
-fn platforms(lang: Lang) -> Vec<Platform> {
+fn platforms(server: &Server, lang: Lang) -> Vec<Platform> {
     let codes = |meta: &'static PlatformMeta| {
         let sent = meta.codes.iter().filter(|code| code.sent);
         let listed = sent.map(|code| Listed {
@@ -204,12 +184,13 @@ fn platforms(lang: Lang) -> Vec<Platform> {
         });
         listed.collect()
     };
-    let platform = |documents: &Documents| Platform {
-        id: documents.meta.id,
-        name: documents.meta.doc.in_lang(lang),
-        codes: codes(documents.meta),
+    let platform = |meta: &'static PlatformMeta| Platform {
+        id: meta.id,
+        name: meta.doc.in_lang(lang),
+        codes: codes(meta),
     };
-    ALL.iter().map(platform).collect()
+    let documented = server.inner.protocols.iter().filter(|protocol| protocol.documents().is_some());
+    documented.map(|protocol| platform(protocol.meta())).collect()
 }
 
 #[derive(Template)]
@@ -219,8 +200,8 @@ struct DocsPage<'a> {
     platforms: Vec<Platform>,
 }
 
-pub(crate) async fn index(view: View) -> Response {
-    render(&DocsPage { view: &view, platforms: platforms(view.lang) })
+pub(crate) async fn index(State(server): State<Server>, view: View) -> Response {
+    render(&DocsPage { view: &view, platforms: platforms(&server, view.lang) })
 }
 
 struct Rule {
@@ -241,8 +222,8 @@ fn number(rule: &Rule) -> u32 {
     rule.id.trim_start_matches('R').parse().unwrap_or_default()
 }
 
-pub(crate) async fn rules(view: View) -> Response {
-    let all = ALL.iter().flat_map(|documents| documents.meta.rules);
+pub(crate) async fn rules(State(server): State<Server>, view: View) -> Response {
+    let all = server.inner.protocols.iter().flat_map(|protocol| protocol.meta().rules);
     let rules = all.map(|rule| Rule {
         id: rule.id,
         what: inline(rule.what.in_lang(view.lang)),
@@ -296,9 +277,12 @@ impl CodePage<'_> {
     }
 }
 
-pub(crate) async fn code(view: View, Path((platform, code)): Path<(String, String)>) -> Response {
-    let found = of(&platform).and_then(|documents| {
-        let meta = documents.meta;
+pub(crate) async fn code(
+    State(server): State<Server>,
+    view: View,
+    Path((platform, code)): Path<(String, String)>,
+) -> Response {
+    let found = of(&server, &platform).and_then(|(meta, _)| {
         let code =
             meta.codes.iter().find(|known| known.sent && meta.envelope.code_text(known.code) == code)?;
         Some((meta, *code))
@@ -320,11 +304,11 @@ pub(crate) async fn code(view: View, Path((platform, code)): Path<(String, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocols::{PROTOCOLS, platforms};
 
     #[test]
     fn every_code_that_is_sent_says_what_to_check() {
-        for documents in &ALL {
-            let meta = documents.meta;
+        for meta in platforms() {
             for code in meta
                 .codes
                 .iter()
@@ -340,10 +324,11 @@ mod tests {
     #[test]
     fn every_link_within_the_documents_leads_somewhere() {
         for lang in [0, 1] {
-            let pages: Vec<(String, String)> = (ALL.iter())
-                .map(|documents| (format!("/docs/{}", documents.meta.id), html_of(documents.reference[lang])))
+            let all = || PROTOCOLS.iter().map(|protocol| (protocol.meta(), protocol.documents().unwrap()));
+            let pages: Vec<(String, String)> = all()
+                .map(|(meta, documents)| (format!("/docs/{}", meta.id), html_of(documents.reference[lang])))
                 .collect();
-            let guides = ALL.iter().map(|documents| (String::new(), html_of(documents.guide[lang])));
+            let guides = all().map(|(_, documents)| (String::new(), html_of(documents.guide[lang])));
             let mut links = 0;
             for (own, page) in guides.chain(pages.clone()) {
                 for link in

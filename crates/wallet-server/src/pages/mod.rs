@@ -5,7 +5,7 @@
 //! are refused. Everything works without JavaScript.
 
 mod admin;
-mod apps;
+pub(crate) mod apps;
 mod consent;
 mod deliveries;
 mod docs;
@@ -44,7 +44,7 @@ pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::server::Server;
-use posted::{FormMessage, FormProblem};
+pub(crate) use posted::{FormMessage, FormProblem};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// The server's own part of the navigation.
@@ -67,10 +67,6 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/new", get(apps::new))
         .route("/apps/new/fomo", post(apps::create))
         .route("/apps/new/vas", post(apps::apply))
-        .route("/apps/fomo/{client_id}", get(apps::fomo))
-        .route("/apps/fomo/{client_id}/reveal", post(apps::reveal))
-        .route("/apps/fomo/{client_id}/rotate", post(apps::rotate))
-        .route("/apps/fomo/{client_id}/end_old", post(apps::end_old))
         .route("/apps/{platform}/{id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/{platform}/{id}/deliveries/{delivery}", get(deliveries::one))
         .route("/apps/{platform}/{id}/payments", get(payments::page))
@@ -83,10 +79,6 @@ pub(crate) fn router() -> Router<Server> {
         .route("/admin", get(admin::page))
         .route("/admin/review", post(admin::review))
         .route("/admin/send_again", post(admin::send_again))
-        .route("/apps/vas/{id}", get(apps::vas))
-        .route("/apps/vas/{id}/reveal", post(apps::reveal_vas))
-        .route("/apps/vas/{id}/key/{form}", post(apps::private_key))
-        .route("/apps/vas/{id}/rsa_public/{form}", get(apps::public_key))
         .route("/apps/new/safe_domain", get(apps::check_safe_domain))
         .method_not_allowed_fallback(no_page)
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::hex_text;
-use wallet_core::{Lang, form};
+use wallet_core::{Lang, Text, form};
 use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
@@ -168,6 +168,11 @@ impl View {
         let pairs: Vec<_> =
             filled_in.iter().copied().chain(form_problem).filter(|(_, text)| !text.is_empty()).collect();
         self.at(&format!("{path}?{}", form::query(&pairs)))
+    }
+
+    /// A text in the visitor's language.
+    pub fn text(&self, text: &Text) -> &'static str {
+        text.in_lang(self.lang)
     }
 
     /// The text in the page's language.

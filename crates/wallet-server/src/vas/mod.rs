@@ -1,5 +1,9 @@
 //! The endpoints of the VAS and Lafi wallets: one exhaustive match, as for FOMO.
 
+pub(crate) mod app_page;
+mod own_app;
+mod snippets;
+
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo;
@@ -13,9 +17,11 @@ use wallet_platform::{
     read_pay,
 };
 
-use crate::context::{self, Answered, Answering, Context};
+use crate::context::{self, Answered, Context, Documents};
+use crate::own_app::{Later, OwnApp};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
+use crate::store::Store;
 
 /// The VAS and Lafi wallets.
 pub(crate) struct Protocol;
@@ -25,12 +31,43 @@ impl context::Protocol for Protocol {
         Vas::META
     }
 
+    fn documents(&self) -> Option<&'static Documents> {
+        const DOCUMENTS: Documents = Documents {
+            guide: [include_str!("../../guides/vas.zh.md"), include_str!("../../guides/vas.en.md")],
+            reference: [include_str!("../../reference/vas.zh.md"), include_str!("../../reference/vas.en.md")],
+        };
+        Some(&DOCUMENTS)
+    }
+
+    fn apps<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: fomo::UserId,
+    ) -> Later<'a, Result<Vec<Box<dyn OwnApp>>, Failure>> {
+        Box::pin(async move {
+            let apps = store.view(VasApps { owner }).await?;
+            Ok(apps.into_iter().map(|app| Box::new(own_app::VasApp(app)) as Box<dyn OwnApp>).collect())
+        })
+    }
+
+    fn app<'a>(
+        &'a self,
+        store: &'a Store,
+        owner: fomo::UserId,
+        id: &'a str,
+    ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
+        Box::pin(async move {
+            let app = own_app::find(store, owner, id).await?;
+            Ok(app.map(|app| Box::new(own_app::VasApp(app)) as Box<dyn OwnApp>))
+        })
+    }
+
     fn answer<'a>(
         &'a self,
         context: &'a Context,
         request: &'a http::Request<Bytes>,
         lang: Lang,
-    ) -> Answering<'a> {
+    ) -> Later<'a, Answered> {
         Box::pin(context.vas(request, lang))
     }
 }

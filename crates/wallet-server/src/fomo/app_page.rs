@@ -1,20 +1,31 @@
 //! An app of FOMO: its secret after a fresh password, and rotation.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::routing::{get, post};
 use wallet_api::fomo::Fomo;
 use wallet_core::Platform as _;
-use wallet_platform::{App, EndOldSecret, Failure, FindApp, RotateSecret, ShowSecret, User};
+use wallet_platform::{App, EndOldSecret, RotateSecret, ShowSecret, User};
 
-use super::super::{
+use super::own_app::{find, summary};
+use super::snippets::snippets;
+use crate::pages::apps::{
+    After, AppPage, Fact, clock_off, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+};
+use crate::pages::{
     FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with, shown_time,
 };
-use super::{
-    After, AppPage, Fact, Shown, clock_off, fresh_password, masked, shown_once, unknown, wrong,
-    wrong_password,
-};
 use crate::server::Server;
-use crate::snippets::snippets;
+
+/// Its addresses.
+pub(crate) fn routes() -> Router<Server> {
+    Router::new()
+        .route("/apps/fomo/{client_id}", get(show))
+        .route("/apps/fomo/{client_id}/reveal", post(reveal))
+        .route("/apps/fomo/{client_id}/rotate", post(rotate))
+        .route("/apps/fomo/{client_id}/end_old", post(end_old))
+}
 
 fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {
     let base = server.inner.public_url(Fomo::META.base_path);
@@ -29,7 +40,7 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
         after.status,
         &AppPage {
             view,
-            app: Shown::fomo(view, app),
+            app: summary(app),
             problem: after.problem,
             done: after.done,
             note: None,
@@ -43,20 +54,11 @@ fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, afte
     )
 }
 
-pub(super) async fn own_app(
-    server: &Server,
-    view: &View,
-    user: &User,
-    client_id: &str,
-) -> Result<App, Response> {
-    match server.inner.store.view(FindApp::new(client_id)).await {
-        Ok(keys) if keys.app.owner == user.id => Ok(keys.app),
-        Ok(_) | Err(Failure::Refused(_)) => Err(unknown(view)),
-        Err(no) => Err(failure(view, &no)),
-    }
+async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
+    find(&server.inner.store, user.id, client_id).await.or_page(view)?.ok_or_else(|| unknown(view))
 }
 
-pub(crate) async fn fomo(
+async fn show(
     State(server): State<Server>,
     view: View,
     SignedIn { user, .. }: SignedIn,
@@ -133,7 +135,7 @@ async fn with_secret(
     anew(Some(rotated.client_secret.expose()), done).await
 }
 
-pub(crate) async fn reveal(
+async fn reveal(
     State(server): State<Server>,
     view: View,
     signed_in: SignedIn,
@@ -143,7 +145,7 @@ pub(crate) async fn reveal(
     with_secret(&server, view, &signed_in, client_id, &posted, Act::Reveal).await
 }
 
-pub(crate) async fn rotate(
+async fn rotate(
     State(server): State<Server>,
     view: View,
     signed_in: SignedIn,
@@ -153,7 +155,7 @@ pub(crate) async fn rotate(
     with_secret(&server, view, &signed_in, client_id, &posted, Act::Rotate).await
 }
 
-pub(crate) async fn end_old(
+async fn end_old(
     State(server): State<Server>,
     view: View,
     signed_in: SignedIn,

@@ -1,24 +1,36 @@
 //! An app of the VAS and Lafi wallets: review, credentials after a fresh password, keys as files.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use wallet_api::vas::{Review, Vas};
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
-use wallet_platform::{OwnVasApp, ShowCredentials, User, VasApp, VasAppId};
+use wallet_platform::{ShowCredentials, User, VasApp};
 
-use super::super::{
+use super::own_app::{find, summary};
+use super::snippets::snippets;
+use crate::pages::apps::{
+    After, AppPage, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+};
+use crate::pages::{
     FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
 };
-use super::{
-    After, AppPage, Fact, Shown, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
-};
 use crate::server::Server;
-use crate::snippets::order_snippets;
+
+/// Its addresses.
+pub(crate) fn routes() -> Router<Server> {
+    Router::new()
+        .route("/apps/vas/{id}", get(show))
+        .route("/apps/vas/{id}/reveal", post(reveal_vas))
+        .route("/apps/vas/{id}/key/{form}", post(private_key))
+        .route("/apps/vas/{id}/rsa_public/{form}", get(public_key))
+}
 
 /// Who decides, and what comes then.
 fn in_review(view: &View) -> String {
@@ -77,7 +89,7 @@ fn vas_page(
         after.status,
         &AppPage {
             view,
-            app: Shown::vas(view, app),
+            app: summary(app),
             problem: after.problem.or(reason),
             done: after.done,
             note: (app.state == Review::Pending).then(|| in_review(view)),
@@ -86,11 +98,7 @@ fn vas_page(
             secret_version: None,
             old_until: None,
             clock_off: None,
-            snippets: if approved {
-                order_snippets(&base, app.uuid.as_str(), view.tag())
-            } else {
-                Vec::new()
-            },
+            snippets: if approved { snippets(&base, app.uuid.as_str(), view.tag()) } else { Vec::new() },
         },
     )
 }
@@ -115,7 +123,7 @@ fn key_form(text: &str) -> Option<KeyForm> {
 }
 
 /// rsaPublic as a file.
-pub(crate) async fn public_key(
+async fn public_key(
     State(server): State<Server>,
     view: View,
     SignedIn { user, .. }: SignedIn,
@@ -129,7 +137,7 @@ pub(crate) async fn public_key(
 }
 
 /// rsaPrivate as a file, after a fresh password.
-pub(crate) async fn private_key(
+async fn private_key(
     State(server): State<Server>,
     view: View,
     signed_in: SignedIn,
@@ -145,18 +153,11 @@ pub(crate) async fn private_key(
     .await
 }
 
-pub(super) async fn own_vas_app(
-    server: &Server,
-    view: &View,
-    user: &User,
-    id: &str,
-) -> Result<VasApp, Response> {
-    let app = id.parse().map(VasAppId).map_err(|_| unknown(view))?;
-    let own = server.inner.store.view(OwnVasApp { owner: user.id, app }).await.or_page(view)?;
-    own.ok_or_else(|| unknown(view))
+async fn own_vas_app(server: &Server, view: &View, user: &User, id: &str) -> Result<VasApp, Response> {
+    find(&server.inner.store, user.id, id).await.or_page(view)?.ok_or_else(|| unknown(view))
 }
 
-pub(crate) async fn vas(
+async fn show(
     State(server): State<Server>,
     view: View,
     SignedIn { user, .. }: SignedIn,
@@ -167,7 +168,7 @@ pub(crate) async fn vas(
     Ok(vas_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
 }
 
-pub(crate) async fn reveal_vas(
+async fn reveal_vas(
     State(server): State<Server>,
     view: View,
     signed_in: SignedIn,

@@ -1,0 +1,117 @@
+//! An app of FOMO, as lists show it: its payments, and its statement of what moved, in the order in which it did.
+
+use wallet_api::fomo::{Direction, Fomo, TransferStatus, UserId};
+use wallet_core::{Platform as _, Text};
+use wallet_platform::{
+    App, AppPayment, CallbackKind, Failure, FindApp, PaymentsOf, ReceiverId, StatementOf, Vault,
+};
+
+use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, unformulated};
+use crate::pages::shown_time;
+use crate::store::Store;
+
+/// An app of FOMO.
+pub(crate) struct FomoApp(pub(crate) App);
+
+/// The app of this client_id, when it is this user's.
+pub(crate) async fn find(store: &Store, owner: UserId, client_id: &str) -> Result<Option<App>, Failure> {
+    match store.view(FindApp::new(client_id)).await {
+        Ok(keys) => Ok(Some(keys.app).filter(|app| app.owner == owner)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What lists show of an app.
+pub(crate) fn summary(app: &App) -> AppSummary {
+    AppSummary {
+        name: app.name.clone(),
+        platform: Fomo::META.doc,
+        id: app.client_id.to_string(),
+        href: format!("/apps/fomo/{}", app.client_id),
+        state: Text { zh: "可用", en: "active" },
+        mood: Mood::Good,
+    }
+}
+
+impl OwnApp for FomoApp {
+    fn summary(&self) -> AppSummary {
+        summary(&self.0)
+    }
+
+    fn receiver(&self) -> ReceiverId {
+        self.0.id.into()
+    }
+
+    fn callback(&self) -> CallbackKind {
+        CallbackKind::PaymentResult
+    }
+
+    fn payments<'a>(
+        &'a self,
+        store: &'a Store,
+        from: Option<u64>,
+        limit: u64,
+    ) -> Later<'a, Result<Part<ShownPayment>, Failure>> {
+        Box::pin(async move {
+            let listed = store.view(PaymentsOf { app: self.0.id, before: from, limit }).await?;
+            let found = listed.payments.iter().map(|listed| shown(store, listed)).collect();
+            Ok(Part { found, next: listed.older })
+        })
+    }
+
+    fn statement_head(&self) -> &'static [&'static str] {
+        &["settled_at", "transfer_id", "trade_id", "direction", "coin", "amount", "fee", "made_at", "user_id"]
+    }
+
+    fn statement<'a>(
+        &'a self,
+        store: &'a Store,
+        from: Option<u64>,
+        limit: u64,
+    ) -> Later<'a, Result<Part<Vec<String>>, Failure>> {
+        Box::pin(async move {
+            let listed = store.view(StatementOf { app: self.0.id, after: from.unwrap_or(0), limit }).await?;
+            let found = listed.payments.iter().map(|listed| line(store.vault(), listed)).collect();
+            Ok(Part { found, next: listed.newer })
+        })
+    }
+}
+
+fn shown(store: &Store, AppPayment { transfer, coin }: &AppPayment) -> ShownPayment {
+    let (state, mood) = match transfer.status(store.now()) {
+        TransferStatus::Done => (Text { zh: "已付款", en: "paid" }, Mood::Good),
+        TransferStatus::Waiting => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting),
+        TransferStatus::Expired => (Text { zh: "已过期", en: "expired" }, Mood::Bad),
+    };
+    ShownPayment {
+        about: transfer.trade_id.to_string(),
+        id: store.vault().transfer_id(transfer.id).to_string(),
+        received: transfer.direction == Direction::UserToApp,
+        amount: transfer.amount_text.to_string(),
+        fee: transfer.cut.to_decimal(coin.decimals),
+        coin: coin.name.clone(),
+        state,
+        mood,
+        at: transfer.updated_at,
+        since: transfer.created_at,
+        paid: transfer.done,
+    }
+}
+
+fn line(vault: &Vault, AppPayment { transfer, coin }: &AppPayment) -> Vec<String> {
+    vec![
+        shown_time(transfer.updated_at),
+        vault.transfer_id(transfer.id).to_string(),
+        unformulated(transfer.trade_id.as_str()),
+        match transfer.direction {
+            Direction::UserToApp => "user to app".to_owned(),
+            Direction::AppToUser => "app to user".to_owned(),
+        },
+        unformulated(&coin.name),
+        transfer.amount.to_decimal(coin.decimals),
+        transfer.cut.to_decimal(coin.decimals),
+        shown_time(transfer.created_at),
+        transfer.user().to_string(),
+    ]
+}

@@ -1,0 +1,134 @@
+//! An app of the VAS and Lafi wallets, as lists show it: its orders, and its statement of those that are paid, the newest
+//! first.
+
+use wallet_api::fomo::UserId;
+use wallet_api::vas::{OrderState, Review};
+use wallet_core::Text;
+use wallet_platform::{
+    CallbackKind, Failure, OrderSeq, OrdersOf, OwnVasApp, ReceiverId, VasApp as Row, VasAppId, VasOrder,
+};
+
+use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, unformulated};
+use crate::pages::shown_time;
+use crate::store::Store;
+
+/// An app of the VAS and Lafi wallets.
+pub(crate) struct VasApp(pub(crate) Row);
+
+/// The app of this row number, when it is this user's.
+pub(crate) async fn find(store: &Store, owner: UserId, id: &str) -> Result<Option<Row>, Failure> {
+    match id.parse() {
+        Ok(id) => store.view(OwnVasApp { owner, app: VasAppId(id) }).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// What lists show of an app.
+pub(crate) fn summary(app: &Row) -> AppSummary {
+    let (state, mood) = match app.state {
+        Review::Pending => (Text { zh: "待审核", en: "in review" }, Mood::Waiting),
+        Review::Approved => (Text { zh: "已通过", en: "approved" }, Mood::Good),
+        Review::Rejected => (Text { zh: "未通过", en: "rejected" }, Mood::Bad),
+    };
+    AppSummary {
+        name: app.name.clone(),
+        platform: app.profile.meta().doc,
+        id: if app.uuid.as_str().is_empty() { app.id.0.to_string() } else { app.uuid.to_string() },
+        href: format!("/apps/vas/{}", app.id.0),
+        state,
+        mood,
+    }
+}
+
+impl VasApp {
+    async fn orders(
+        &self,
+        store: &Store,
+        from: Option<u64>,
+        limit: u64,
+    ) -> Result<(Vec<VasOrder>, Option<u64>), Failure> {
+        let query = OrdersOf { app: self.0.id, before: from.map(OrderSeq), limit };
+        let (orders, older) = store.view(query).await?;
+        Ok((orders, older.map(|older| older.0)))
+    }
+}
+
+impl OwnApp for VasApp {
+    fn summary(&self) -> AppSummary {
+        summary(&self.0)
+    }
+
+    fn receiver(&self) -> ReceiverId {
+        self.0.id.into()
+    }
+
+    fn callback(&self) -> CallbackKind {
+        CallbackKind::Payment
+    }
+
+    fn payments<'a>(
+        &'a self,
+        store: &'a Store,
+        from: Option<u64>,
+        limit: u64,
+    ) -> Later<'a, Result<Part<ShownPayment>, Failure>> {
+        Box::pin(async move {
+            let (orders, next) = self.orders(store, from, limit).await?;
+            Ok(Part { found: orders.iter().map(shown).collect(), next })
+        })
+    }
+
+    fn statement_head(&self) -> &'static [&'static str] {
+        &["seen_at", "txid", "orderId", "asset", "amount", "from"]
+    }
+
+    fn statement<'a>(
+        &'a self,
+        store: &'a Store,
+        from: Option<u64>,
+        limit: u64,
+    ) -> Later<'a, Result<Part<Vec<String>>, Failure>> {
+        Box::pin(async move {
+            let (orders, next) = self.orders(store, from, limit).await?;
+            let paid = orders.iter().filter(|order| order.state == OrderState::Paid);
+            Ok(Part { found: paid.map(line).collect(), next })
+        })
+    }
+}
+
+/// The transaction that was submitted for an order; empty before.
+fn txid(order: &VasOrder) -> String {
+    order.txid.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn shown(order: &VasOrder) -> ShownPayment {
+    let (state, mood) = match order.state {
+        OrderState::Open => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting),
+        OrderState::Submitted => (Text { zh: "待确认", en: "waits for confirmations" }, Mood::Waiting),
+        OrderState::Paid => (Text { zh: "已付款", en: "paid" }, Mood::Good),
+    };
+    ShownPayment {
+        about: order.order_id.to_string(),
+        id: txid(order),
+        received: true,
+        amount: order.amount.to_string(),
+        fee: String::new(),
+        coin: order.asset.to_string(),
+        state,
+        mood,
+        at: order.created_at,
+        since: order.created_at,
+        paid: order.state == OrderState::Paid,
+    }
+}
+
+fn line(order: &VasOrder) -> Vec<String> {
+    vec![
+        shown_time(order.created_at),
+        txid(order),
+        unformulated(order.order_id.as_str()),
+        unformulated(order.asset.as_str()),
+        order.amount.to_string(),
+        order.from_addr.to_string(),
+    ]
+}
