@@ -1,5 +1,5 @@
-//! A merchant's server on axum: it asks for a payment, and hands over what was bought once a genuine callback says that it
-//! is paid. The platform here is a sandbox in this process; against another, the merchant is the same.
+//! A merchant's server on axum: it asks for a payment, and hands over the goods once a genuine callback
+//! confirms the payment. The platform here is a sandbox in this process; against another, the merchant is the same.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use wallet_sandbox::{Sandbox, SandboxOptions};
 
 const PRICE: &str = "3.20";
 
-/// What the merchant keeps.
+/// The merchant's state.
 struct Merchant {
     receiver: FomoReceiver,
     /// Transfers that are booked: a callback may come more than once.
@@ -29,14 +29,14 @@ struct Merchant {
     handed_over: mpsc::UnboundedSender<String>,
 }
 
-/// The callback. What is not genuine, or is not the order's price, is not acknowledged, and comes again.
+/// The callback. A forged callback, or one with another amount, gets no acknowledgement and comes again.
 async fn callback(State(merchant): State<Arc<Merchant>>, request: http::Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap_or_default();
     let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
     let answer = match merchant.receiver.receive(&request, system_time()) {
         Ok(paid) if paid.amount == PRICE.parse().expect("an amount") && paid.coin_id == CoinId::new(5) => {
-            if merchant.booked.lock().expect("nobody panics").insert(paid.transfer_id.get()) {
+            if merchant.booked.lock().expect("no holder of the lock panics").insert(paid.transfer_id.get()) {
                 let _ = merchant.handed_over.send(paid.trade_id.as_str().to_owned());
             }
             FomoReceiver::acknowledgement()

@@ -1,5 +1,5 @@
-//! When a FOMO callback is attempted. [`Delivery`] is a state machine: the caller passes in the time and the result of each attempt, and
-//! it says what to do next. It sends nothing itself, so a receiver that fails for sixteen hours takes no time here.
+//! The attempts of a FOMO callback. [`Delivery`] is a state machine: the caller passes the time and each result, and
+//! it returns the next step. It sends nothing itself, so a receiver that fails for sixteen hours takes no time here.
 
 use wallet_api::fomo::payment_result;
 use wallet_core::{Callback as _, Delivery, Input, Output, UnixTime};

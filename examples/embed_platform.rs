@@ -1,4 +1,4 @@
-//! The platform in memory, under your own clock: a user gets money, and a refusal writes nothing. Commands and queries are values; nothing here opens a socket or reads a clock.
+//! The platform in memory, under your own clock: a user gets money, and a refusal writes nothing. No socket, no clock.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! A protocol of your own: gift cards. `own_protocol.toml` declares it; here are its table, its three commands, and a
-//! server and a client over hyper. The store is SQLite: what was answered is on the disk.
+//! server and a client over hyper. The store is SQLite: it commits before the server answers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -187,7 +187,7 @@ pub async fn main() {
 
     let issue = || issue::Request { card: "4711".into(), amount: "25.00".parse().expect("an amount") };
     println!("issued: {:?}", ask(&url, "the shop's key", issue()).await.expect("issued"));
-    println!("forged: {}", ask(&url, "another key", issue()).await.expect_err("the shop has not signed it"));
+    println!("forged: {}", ask(&url, "another key", issue()).await.expect_err("the shop did not sign it"));
     let pay = || pay::Request { card: "4711".into(), amount: "9.90".parse().expect("an amount") };
     for left in ["15.1", "5.2"] {
         let paid = ask(&url, "", pay()).await.expect("paid");

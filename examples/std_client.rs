@@ -1,7 +1,7 @@
 //! The sans-IO core over plain `std::net`: a request is encoded, its bytes travel through a socket, and the reply is
 //! decoded. No runtime, and no HTTP library but the types of `http`.
 //!
-//! With an argument it asks that platform (`http://127.0.0.1:7070/fomo/`); without, one that answers here.
+//! With an argument (`http://127.0.0.1:7070/fomo/`) it calls that platform; without, one in this process.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,8 +26,10 @@ fn send(request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Err
 
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply)?;
-    let end =
-        reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("the reply has no end of its head")?;
+    let end = reply
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .ok_or("the reply has no end of its headers")?;
     let head = std::str::from_utf8(&reply[..end])?;
     let status: u16 = head.split(' ').nth(1).ok_or("the reply has no status")?.parse()?;
     Ok(http::Response::builder().status(status).body(reply[end + 4..].to_vec())?)

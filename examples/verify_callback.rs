@@ -1,4 +1,4 @@
-//! A FOMO callback that is verified before it is read: what a merchant's server does with the request, whatever its HTTP
+//! A FOMO callback that is verified before it is read. A merchant's server does the same, whatever its HTTP
 //! library. The platform's side, which signs, is here too, so that the example runs by itself.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use wallet_client::{FomoCallbackError, FomoReceiver};
 use wallet_core::{Callback as _, UnixTime, webhook};
 use wallet_crypto::Portable;
 
-/// What the platform sends.
+/// The platform's callback.
 fn callback(client_secret: &str, now: UnixTime) -> http::Request<Vec<u8>> {
     let body = b"transfer_id=42&user_id=100001&trade_id=order-1&coin_id=5&amount=1.50&cut_amount=0&direction=1&status=1";
     let rule = payment_result::Callback::META.signing.expect("FOMO's callback is signed");

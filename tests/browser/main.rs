@@ -131,7 +131,7 @@ async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     browser.see("verification code").await;
     browser.fill("#verify_code", "000000x").await;
     browser.press("main form button").await;
-    browser.see("That is not the code that was sent").await;
+    browser.see("This is not the code that was sent").await;
     browser.fill("#verify_code", &newest_code(&world.sandbox)).await;
     browser.press("main form button").await;
     browser.see("You are registered").await;
@@ -169,7 +169,7 @@ async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     assert!(second.len() == 40 && second != first);
     browser.fill("#pwd", "carol-password").await;
     browser.press("button[formaction$='/end_old']").await;
-    browser.see("The old client_secret verifies no more").await;
+    browser.see("The old client_secret is no longer accepted").await;
     // The page in the other language is the same page.
     browser.press("a[data-switch]").await;
     browser.see("凭据").await;
@@ -223,9 +223,9 @@ async fn a_picture_of_a_code_is_scanned_and_a_buyer_without_money_is_told() {
     browser.fill("#wallet_pwd", "400400").await;
     browser.press(".phone form button").await;
     browser.see("The balance is too low").await;
-    // The sandbox gives her some; the sheet is still there, and what she paid stands in her history.
+    // The sandbox gives her some; the sheet is still there, and her history has the payment.
     browser.press("form[action='/wallet/money'] button").await;
-    browser.see("The money is here").await;
+    browser.see("The money has arrived").await;
     browser.fill("#wallet_pwd", "400400").await;
     browser.press("form[action='/wallet/pay'] button").await;
     browser.see("Submitted").await;
@@ -326,7 +326,7 @@ async fn what_others_have_written_is_shown_as_text() {
     browser.see("<script>alert(1)</script>").await;
     browser.go("/apps").await;
     browser.see(hostile).await;
-    // What is refused stands in the form again, as text.
+    // A refused form keeps what was typed, as text.
     browser.go("/apps/new").await;
     browser.fill("#client_id", hostile).await;
     browser.fill("#name", "x").await;

@@ -235,7 +235,7 @@ async fn noise_gets_documented_answers() {
     assert_eq!(world.get("/healthz").await.http, 200);
 }
 
-/// Whoever asks for much and reads nothing keeps no place, and no memory, for ever.
+/// A client that sends requests and reads no reply is cut off, and its memory is freed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_nothing_is_cut_off() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

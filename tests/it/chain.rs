@@ -44,12 +44,12 @@ impl Shop {
     }
 
     fn client(&self) -> VasApp<Http> {
-        let told = self.described();
+        let described = self.described();
         let credentials = VasCredentials {
-            app_id: told.uuid.clone().into(),
-            access_token: told.access_token.clone().into(),
+            app_id: described.uuid.clone().into(),
+            access_token: described.access_token.clone().into(),
         };
-        VasApp::new(self.world.transport().clone(), &told.base_url, credentials)
+        VasApp::new(self.world.transport().clone(), &described.base_url, credentials)
     }
 
     fn wallet(&self) -> VasWallet<Http> {
@@ -139,9 +139,12 @@ async fn an_order_is_paid_confirmed_told_booked_and_found_on_the_chain() {
     assert_eq!(verify_on_chain(&order, &found, 1), Ok(()));
     assert_eq!(verify_on_chain(&order, &found, 2), Err(NotPaid::Unconfirmed { confirmations: 1 }));
     assert!(matches!(verify_on_chain(&dearer, &found, 1), Err(NotPaid::Wrong(Verdict::Underpaid { .. }))));
-    let told = shop.client().order("order 1/回").await.unwrap();
-    assert_eq!((told.state.known(), told.txid.unwrap().as_str()), (Some(OrderState::Paid), txid.as_str()));
-    assert_eq!(told.amount.as_str(), "1.50");
+    let described = shop.client().order("order 1/回").await.unwrap();
+    assert_eq!(
+        (described.state.known(), described.txid.unwrap().as_str()),
+        (Some(OrderState::Paid), txid.as_str())
+    );
+    assert_eq!(described.amount.as_str(), "1.50");
     // It was acknowledged: a day brings no second one.
     shop.world.advance(86_400).await;
     assert_eq!(shop.merchant.received().len(), 1);
@@ -184,18 +187,18 @@ async fn the_watcher_sees_reorganisations_and_double_spends() {
     let reply = shop.post("/chain/reorg", "depth=1").await;
     assert_eq!(reply.http, 200, "{}", reply.text);
     assert_eq!(shop.state(&order).await, OrderState::Submitted);
-    // The next block has it again, and the callback begins anew.
+    // The next block has it again, and the callback begins again.
     shop.world.advance(5).await;
     assert_eq!(shop.state(&order).await, OrderState::Paid);
     shop.merchant.wait_for(2).await;
     shop.post("/chain/reorg", &format!("depth=1&double_spend={txid}")).await;
-    let told = shop.client().order("o-1").await.unwrap();
-    assert_eq!(told.state, OrderState::Open);
-    assert_eq!(told.fault.unwrap(), wallet_api::vas::OrderFault::DoubleSpent);
-    assert_eq!(told.from_addr, None);
+    let described = shop.client().order("o-1").await.unwrap();
+    assert_eq!(described.state, OrderState::Open);
+    assert_eq!(described.fault.unwrap(), wallet_api::vas::OrderFault::DoubleSpent);
+    assert_eq!(described.from_addr, None);
     let received = shop.merchant.received().len();
     shop.world.advance(600).await;
-    assert_eq!(shop.merchant.received().len(), received, "nothing more is told of it");
+    assert_eq!(shop.merchant.received().len(), received, "no callback follows");
     for wrong in
         [format!("depth=0&double_spend={txid}"), "depth=1001".into(), "depth=0&double_spend=x".into()]
     {
@@ -375,7 +378,7 @@ async fn the_node_answers_as_a_node_does() {
     let mut other = fresh.clone();
     other.replace_range(5..6, if &fresh[5..6] == "x" { "y" } else { "x" });
     assert!(!node.is_address(&other).await.unwrap() && !node.is_address("").await.unwrap());
-    // Whoever has no password learns nothing.
+    // Without the password nothing is revealed.
     let nobody = Credentials { user: "demo".into(), password: Secret::new("x".into()) };
     let nobody = Node::new(shop.world.transport().clone(), &shop.described().chain.rpc_url, nobody, "VAS");
     assert!(matches!(nobody.tip().await, Err(RpcError::Unauthorized)));
@@ -474,14 +477,14 @@ async fn a_node_that_names_no_senders_is_asked_for_what_was_spent() {
     let mut odd = said.clone();
     odd.get_mut("getrawtransaction [\"t\",4]").unwrap()["vout"][0]["value"] = json!(1.5);
     let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials(), "VAS");
-    assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("value"))));
+    assert!(matches!(node.transaction("t").await, Err(RpcError::UnexpectedReply("value"))));
     let mut odd = said;
     odd.remove("getrawtransaction [\"s\",4]");
     let node = Node::new(Recorded(odd, Mutex::default()), "http://node/", credentials(), "VAS");
-    assert!(matches!(node.transaction("t").await, Err(RpcError::NotUnderstood("vin"))));
+    assert!(matches!(node.transaction("t").await, Err(RpcError::UnexpectedReply("vin"))));
 }
 
-/// A chain that says what it is told to say.
+/// A chain with prepared answers.
 #[derive(Default)]
 struct Scripted {
     tip: Mutex<String>,
@@ -549,10 +552,10 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
     server.watcher().catch_up().await.unwrap();
     assert_eq!((state("o-1").await, state("o-2").await), (OrderState::Submitted, OrderState::Paid));
     // It forgets the payment: not paid any more, and paid again when it is back.
-    let told = chain.transactions.lock().unwrap().remove(&good).unwrap();
+    let transaction = chain.transactions.lock().unwrap().remove(&good).unwrap();
     server.watcher().catch_up().await.unwrap();
     assert_eq!(state("o-2").await, OrderState::Submitted);
-    chain.transactions.lock().unwrap().insert(good, told);
+    chain.transactions.lock().unwrap().insert(good, transaction);
     server.watcher().catch_up().await.unwrap();
     assert_eq!(state("o-2").await, OrderState::Paid);
 }

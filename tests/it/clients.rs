@@ -282,7 +282,7 @@ fn r11_replies_are_read_with_numbers_strings_and_without_data() {
     let reply = read(r#"{"success":false,"status":"999","msg":"new","data":[]}"#);
     let error = pre_pay::Request::decode_response(&reply).unwrap_err();
     assert_eq!(error.code(), Some(&wallet_api::fomo::ErrorCode::Unknown(999)));
-    // Whatever is not this platform's is said to be so, and its body is not shown.
+    // An unexpected reply is an error that does not show its body.
     let reply = read("<html>secret</html>");
     let error = pre_pay::Request::decode_response(&reply).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));

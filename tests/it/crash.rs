@@ -28,7 +28,7 @@ async fn sigkill_under_load_loses_no_acknowledged_payment_and_doubles_none() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for round in 0..rounds {
         let wallop = Wallop::start(directory.path());
-        let fomo = wallop.told.fomo.clone();
+        let fomo = wallop.described.fomo.clone();
         let credentials = FomoCredentials {
             client_id: fomo.client_id.clone().into(),
             client_secret: fomo.client_secret.clone().into(),
@@ -40,7 +40,7 @@ async fn sigkill_under_load_loses_no_acknowledged_payment_and_doubles_none() {
             system_time,
         );
         let wallet = FomoWallet::new(transport(), &fomo.base_url);
-        let alice = wallop.told.users[0].clone();
+        let alice = wallop.described.users[0].clone();
         // Everything acknowledged before is there.
         for (trade_id, units) in acknowledged.iter().rev().take(5) {
             let trade = app.trade(&TradeId::new(trade_id.clone())).await.unwrap();

@@ -281,7 +281,7 @@ fn shown(world: &World, reply: &Reply) -> Value {
     json!({ "http": reply.http, "headers": headers, "body": body })
 }
 
-/// One file an endpoint: its success and each refusal that the spec lists for it. WALLOP_BLESS=1 writes them anew.
+/// One file an endpoint: its success and each refusal that the spec lists for it. WALLOP_BLESS=1 rewrites them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
     let world = World::start().await;
@@ -361,7 +361,7 @@ async fn r13_active_coins_are_member_by_member_as_the_document_prints_them() {
     assert!(reply.text.starts_with("{\"success\":true,\"status\":1,\"msg\":"));
 }
 
-/// Holds whichever thread runs it until it is told to go on.
+/// Blocks the thread that runs it until it is released.
 struct Hold {
     until: Mutex<Receiver<()>>,
     begun: Arc<AtomicUsize>,

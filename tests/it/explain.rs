@@ -1,4 +1,4 @@
-//! The signature debugger: every cause is told by what was really signed so.
+//! The signature debugger: every cause is found in a signature that was made so.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn every_mistake_with_sign_is_told() {
         assert_eq!(found.cause, cause);
         assert!(
             !found.expected.contains(secret) && !format!("{found:?}").contains(secret),
-            "no secret is told"
+            "no secret is shown"
         );
         for lang in [Lang::Zh, Lang::En] {
             assert!(found.cause.in_words(lang).len() > 5);
@@ -72,7 +72,7 @@ fn vector(name: &str) -> Value {
 
 fn finding(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     let crypto = Portable::new();
-    explain(&crypto, &|signature| key.open(signature), LINK, fields, &STANDARD.encode(signature))
+    explain(&crypto, &|signature| key.recover_message(signature), LINK, fields, &STANDARD.encode(signature))
 }
 
 /// SHA1withRSA by the project's own backend.
@@ -178,8 +178,8 @@ fn other_keys_hashes_and_lengths_are_told() {
     let other = private.sign(unprefixed, &info).unwrap();
     let cause = finding(&public, &FIELDS, &other).cause;
     assert_eq!(cause, Cause::HashedWith("SHA-256"));
-    assert!(cause.in_words(Lang::En).starts_with("It was hashed with SHA-256; it is SHA1withRSA."));
-    // What PHP writes, with SHA-256: both are told.
+    assert!(cause.in_words(Lang::En).starts_with("It was hashed with SHA-256: use SHA1withRSA"));
+    // What PHP writes, with SHA-256: both are reported.
     let php = serializers(LINK, &FIELDS).swap_remove(0);
     let mut info = info[..19].to_vec();
     info.extend(crypto.sha256(php.text.as_bytes()));
@@ -197,7 +197,7 @@ fn other_keys_hashes_and_lengths_are_told() {
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
     let cause = finding(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
-    let found = explain(&crypto, &|signature| public.open(signature), LINK, &FIELDS, "no base64!");
+    let found = explain(&crypto, &|signature| public.recover_message(signature), LINK, &FIELDS, "no base64!");
     assert_eq!(found.cause, Cause::NotBase64);
 }
 

@@ -20,7 +20,7 @@ fn counted(fd: libc::c_int, call: libc::c_long) -> libc::c_int {
     unsafe { libc::syscall(call, fd) as libc::c_int }
 }
 
-// SAFETY of both: they stand in for libc's functions of the same signature and do what those do.
+// SAFETY of both: they replace libc's functions of the same signature and do the same.
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: libc::c_int) -> libc::c_int {
     counted(fd, libc::SYS_fdatasync)

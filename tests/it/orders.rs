@@ -273,7 +273,7 @@ async fn a_reorganisation_before_the_callback_takes_it_back() {
     shop.reorg(1, &[]).await;
     let order = shop.order("o-1").await;
     assert_eq!((order.state, order.delivery, order.fault), (OrderState::Submitted, None, None));
-    assert_eq!(shop.next_due().await, None, "nothing false is told");
+    assert_eq!(shop.next_due().await, None, "no false callback is due");
     shop.mine(1).await;
     let order = shop.order("o-1").await;
     assert_eq!(order.state, OrderState::Paid);
@@ -285,7 +285,7 @@ async fn a_reorganisation_before_the_callback_takes_it_back() {
     assert_eq!(shop.order("o-1").await.state, OrderState::Submitted);
     assert_eq!(shop.next_due().await, None);
     shop.mine(1).await;
-    assert_eq!(claim(&shop.world.store).await.len(), 1, "it is told when it is true again");
+    assert_eq!(claim(&shop.world.store).await.len(), 1, "it is due when the order is paid again");
 }
 
 #[tokio::test]
@@ -312,7 +312,7 @@ async fn a_reorganisation_after_the_callback_is_seen_and_tells_nothing_twice() {
         (order.state, order.txid.as_ref().map(Txid::as_str), order.watched),
         (OrderState::Paid, Some(&*again), false)
     );
-    assert_eq!(claim(&shop.world.store).await.len(), 1, "another payment is other news");
+    assert_eq!(claim(&shop.world.store).await.len(), 1, "another payment has a callback of its own");
 }
 
 #[tokio::test]
@@ -538,7 +538,7 @@ async fn an_order_is_paid_once_under_concurrency() {
         let (paid, taken): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         assert_eq!((paid.len(), taken.len()), (8, 8));
         let txids: HashSet<_> = paid.into_iter().map(|paid| paid.unwrap().txid).collect();
-        assert_eq!(txids.len(), 1, "one transaction, told eight times");
+        assert_eq!(txids.len(), 1, "one transaction in eight replies");
         assert!(taken.into_iter().map(refused).all(|refusal| refusal == Refusal::OrderTaken));
         if trial % 100 == 0 {
             shop.mine(1).await; // so that what waits for a block stays short
@@ -617,7 +617,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     assert_eq!(refused(other), Refusal::NotPayable, "nobody squats on what pays another order");
     assert_eq!(refused(broadcast("o-2", None).await), Refusal::OrderTaken);
     let shown = broadcast("o-2", missing("cd")).await.unwrap();
-    // Whoever repeats it is told the same, and it stays its payer's.
+    // A repeated submission gets the same reply, and the payer stays.
     let again = shop.submission(1, shop.link("o-2", "1.50"), Some(shown.txid.as_str()));
     assert_eq!(store.submit(again).await.unwrap(), shown);
     assert_eq!(shop.order("o-2").await.payer, shop.world.users[0].0);
@@ -647,9 +647,9 @@ async fn a_payment_that_the_chain_has_lost_for_an_hour_can_be_made_again() {
     assert_eq!(shop.pays("o-1").await, lost, "it may come back: nobody pays twice");
     shop.world.clock.advance(Duration::from_secs(3_601));
     store.submit(unseen()).await.unwrap();
-    let anew = shop.pays("o-1").await;
-    assert_ne!(anew, lost);
-    assert_eq!(shop.order("o-1").await.txid, Some(anew.into()));
+    let second = shop.pays("o-1").await;
+    assert_ne!(second, lost);
+    assert_eq!(shop.order("o-1").await.txid, Some(second.into()));
 }
 
 #[tokio::test]
@@ -659,7 +659,7 @@ async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
     shop.mine(1).await;
     let store = &shop.world.store;
     let (order, confirmations) = (shop.order("o-1").await.id, 1);
-    let told = store.view(DevTransaction(txid.clone())).await.unwrap();
+    let found = store.view(DevTransaction(txid.clone())).await.unwrap();
     let observe = async |seen: Option<wallet_chain::Transaction>| {
         store.submit(ObservePayment { order, txid: txid.clone().into(), seen, confirmations }).await.unwrap()
     };
@@ -669,12 +669,12 @@ async fn what_a_node_forgets_or_garbles_undoes_no_payment() {
     assert_eq!(shop.next_due().await, None);
     shop.world.clock.advance(Duration::from_secs(86_400));
     assert_eq!(observe(None).await, OrderState::Submitted, "it may come back with its block");
-    let mut garbled = told.clone();
+    let mut garbled = found.clone();
     garbled.as_mut().unwrap().outputs[0].data.clear();
     assert_eq!(observe(garbled).await, OrderState::Submitted);
-    assert_eq!(observe(told).await, OrderState::Paid);
+    assert_eq!(observe(found).await, OrderState::Paid);
     assert_eq!(claim(store).await.len(), 1);
-    // Late news of another transaction is not this order's.
+    // A late observation of another transaction does not change this order.
     let late = ObservePayment { order, txid: "x".into(), seen: None, confirmations };
     assert_eq!(store.submit(late).await.unwrap(), OrderState::Paid);
 }
@@ -754,9 +754,9 @@ enum Step {
     Reorg(u64, Option<u8>),
     /// Time passes, with the blocks that fall due.
     Wait(u64),
-    /// Whoever is due is taken up.
+    /// Due callbacks are claimed.
     Claim,
-    /// Whoever was taken up is told if it is still true, and hears it or not.
+    /// A claimed callback is sent if its payment is still paid; the receiver acknowledges it or not.
     Tell(bool),
 }
 
@@ -809,7 +809,7 @@ impl Shop {
                         continue;
                     }
                     let now = self.known(claimed.subject.reference()).await.unwrap();
-                    assert_eq!(now.state, OrderState::Paid, "only what is paid is told");
+                    assert_eq!(now.state, OrderState::Paid, "a callback is for a paid order");
                     assert_eq!(now.delivery, Some(claimed.delivery), "and by this delivery");
                     finish(store, &claimed, if *hears { received() } else { answered(500, "") }).await;
                 }
@@ -843,12 +843,12 @@ impl Shop {
             }
             match order.delivery {
                 Some(delivery) => waiting.push((delivery, order.state)),
-                None => assert_ne!(order.state, OrderState::Paid, "what is paid is told"),
+                None => assert_ne!(order.state, OrderState::Paid, "a paid order has a callback"),
             }
         }
         let due = DueDeliveries { by: UnixTime::from_millis(i64::MAX), except: Vec::new(), limit: 100 };
         for (delivery, _) in store.view(due).await.unwrap() {
-            assert!(waiting.contains(&(delivery, OrderState::Paid)), "nothing else is told");
+            assert!(waiting.contains(&(delivery, OrderState::Paid)), "there is no other callback");
         }
         for asset in ["VAS", "L-F"] {
             let mut sum = 0;

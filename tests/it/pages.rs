@@ -17,7 +17,7 @@ use wallet_tests::{Call, Merchant, World};
 
 use crate::chain::Shop;
 
-/// A browser's memory without a browser: cookies, and forms as they stand.
+/// The memory of a browser: cookies, and forms with their values.
 pub(crate) struct Visitor<'w> {
     world: &'w World,
     pub(crate) cookies: HashMap<String, String>,
@@ -307,9 +307,9 @@ async fn r25_consent_gives_a_code_and_the_state_and_a_refusal_says_so() {
     let (code, state) = query.split_once('&').unwrap();
     assert_eq!((code.len(), state), ("code=".len() + 40, "state=a%26b+c"));
     // There is no other grant; and nobody is led to an app's address without having answered.
-    let told = alice.get(&page.replace("response_type=code", "response_type=token")).await;
-    assert_eq!((told.status, told.location()), (StatusCode::BAD_REQUEST, ""));
-    assert!(told.text.contains("response_type is not code"), "{}", told.text);
+    let seen = alice.get(&page.replace("response_type=code", "response_type=token")).await;
+    assert_eq!((seen.status, seen.location()), (StatusCode::BAD_REQUEST, ""));
+    assert!(seen.text.contains("response_type is not code"), "{}", seen.text);
     // Exactly `yes` grants (R24).
     for other in ["no", "YES", "true", ""] {
         let refused = alice.post(&page, "/openfomo/consent", &fields(other)).await;
@@ -468,9 +468,9 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     let refused = bob.get("/inspect?show=refused").await.text;
     let row = texts(&refused, "summary").into_iter().find(|row| row.contains(&merchant.url));
     let row = row.unwrap_or_else(|| panic!("{refused}"));
-    assert!(row.contains("503") && row.contains("not delivered; that takes HTTP 200"), "{row}");
+    assert!(row.contains("503") && row.contains("not delivered; expected HTTP 200"), "{row}");
     assert!(refused.contains("payout-1") && refused.contains("webhook-signature"), "{refused}");
-    // Whoever has mended a receiver need not wait, and nobody else decides that.
+    // The owner of a repaired receiver need not wait; another user cannot send again.
     world.advance(600).await;
     let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;
     let now = texts_of(&waiting, "button[name=now]").remove(0);
@@ -511,8 +511,8 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     world.advance(5).await;
     assert_eq!(merchant.received().len(), before + 1);
     // The attempts before it are still there.
-    let told = bob.get("/apps/fomo/bobs/deliveries").await.text;
-    assert_eq!(texts(&told, "h2 .tag"), ["delivered", "not delivered, sent again"]);
+    let listing = bob.get("/apps/fomo/bobs/deliveries").await.text;
+    assert_eq!(texts(&listing, "h2 .tag"), ["delivered", "not delivered, sent again"]);
     let undelivered = bob.get("/apps/fomo/bobs/deliveries?show=undelivered").await.text;
     assert_eq!(texts(&undelivered, "h2 .tag"), ["not delivered, sent again"]);
     assert!(!undelivered.contains("id=\"span\""), "nothing is left to be sent again");
@@ -522,7 +522,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
         bob.post("/apps/fomo/bobs/deliveries", "/apps/fomo/bobs/deliveries", &[("delivery", &id)]).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     let old = DeliveryId(id.parse().unwrap());
-    assert_eq!(world.store().submit(SendAgain(old)).await.unwrap(), None, "whoever asks");
+    assert_eq!(world.store().submit(SendAgain(old)).await.unwrap(), None, "not by the owner either");
 }
 
 /// An application of this user; its page.
@@ -572,7 +572,7 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
     let newest = world.store().view(Audits { limit: 1 }).await.unwrap().remove(0).audit;
     assert_eq!(newest.about, format!("Third ({third}):  a b"), "nothing that hides is kept");
     let refused = operator.post("/admin", "/admin/review", &silent).await;
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "whoever applied must be told why");
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "the applicant must see the reason");
     assert_eq!(operator.post("/admin", "/admin/review", &approve(id)).await.location(), "/admin");
     assert_eq!(
         operator.post("/admin", "/admin/review", &approve(id)).await.status,
@@ -585,13 +585,13 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
     assert!(approved.contains("approved") && approved.contains("id=\"uuid\""), "{approved}");
     assert!(
         bob.get(&second).await.text.contains("No such &#60;b&#62;shop"),
-        "shown to whoever applied, as text"
+        "shown to the applicant, as text"
     );
 
     let audits = world.store().view(Audits { limit: 9 }).await.unwrap();
-    let told: Vec<_> = audits.iter().map(|one| (one.audit.act, one.operator.as_deref())).collect();
+    let shown: Vec<_> = audits.iter().map(|one| (one.audit.act, one.operator.as_deref())).collect();
     assert_eq!(
-        told,
+        shown,
         [
             (OperatorAct::Rejected, Some("operator")),
             (OperatorAct::Approved, Some("operator")),
@@ -647,8 +647,8 @@ async fn an_operator_sees_what_nobody_hears_and_sends_it_again() {
 #[tokio::test]
 async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password() {
     let world = World::start().await;
-    let told = &world.described().vas;
-    let key = PrivateKey::load(&told.rsa_private_pkcs8).unwrap();
+    let shown = &world.described().vas;
+    let key = PrivateKey::load(&shown.rsa_private_pkcs8).unwrap();
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
     let apps = owner.get("/apps").await.text;
@@ -686,7 +686,7 @@ async fn keys_are_handed_out_in_every_form_to_their_owner_after_a_fresh_password
     assert_eq!(alice.get(&format!("{page}/rsa_public/spki")).await.status, StatusCode::NOT_FOUND);
 }
 
-/// What stands in the elements of a page.
+/// The texts of the elements of a page.
 pub(crate) fn texts(page: &str, css: &str) -> Vec<String> {
     let page = Html::parse_document(page);
     page.select(&Selector::parse(css).unwrap()).map(|found| found.text().collect()).collect()
@@ -726,12 +726,12 @@ async fn a_first_call_is_told_that_works() {
     assert!(said.contains("No such transfer"), "in the page's language: {said}");
     assert!(said.contains("\"status\":212"), "signed right, and there is no such trade: {said}");
     let page = owner.get(&format!("/apps/vas/{vas}")).await.text;
-    let told = if page.contains(&world.described().vas.uuid) {
+    let shown = if page.contains(&world.described().vas.uuid) {
         &world.described().vas
     } else {
         &world.described().lafi
     };
-    let said = run(page, "ACCESS_TOKEN", &told.access_token).await;
+    let said = run(page, "ACCESS_TOKEN", &shown.access_token).await;
     assert!(said.contains("910012"), "known, and there is no such order: {said}");
 }
 
@@ -910,9 +910,9 @@ async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
     let page = visitor.get("/inspect").await.text;
     for part in [
         "<a href=\"/docs/fomo/codes/7\">7: Wrong signature</a>",
-        "What is signed is client_secret and timestamp",
+        "The signature is the SHA-1 of client_secret and timestamp",
         "<a href=\"/docs/vas/codes/900013\">900013: The accessToken is wrong</a>",
-        "not delivered; that takes HTTP 2xx with JSON whose",
+        "not delivered; expected HTTP 2xx with JSON whose",
         "href=\"/docs/rules#r",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
@@ -1029,18 +1029,18 @@ async fn what_became_of_a_payment_can_be_loaded_again_and_read_in_the_other_lang
     alice.get("/wallet?lang=en").await;
     let paid = alice.post(&sheet, "/wallet/confirm", &fields).await;
     assert_eq!(paid.status, StatusCode::SEE_OTHER);
-    let told = paid.location().to_owned();
+    let shown = paid.location().to_owned();
     for _ in 0..2 {
-        let got = alice.get(&told).await;
+        let got = alice.get(&shown).await;
         let onward = Html::parse_document(&got.text);
         let onward = onward.select(&Selector::parse("#onward").unwrap()).next().expect("the way back");
         assert!(got.text.contains("Paid") && onward.value().attr("href").unwrap().contains(&trade));
     }
-    assert!(alice.get(&format!("{told}&lang=zh")).await.text.contains("已支付"));
-    // It is nobody else's, and there is nothing to be seen of what was never told.
+    assert!(alice.get(&format!("{shown}&lang=zh")).await.text.contains("已支付"));
+    // Another user sees nothing of it, and an unknown outcome shows nothing.
     let mut bob = Visitor::new(&world, "en");
     bob.sign_in("bob", "/wallet").await;
-    assert!(!bob.get(&told).await.text.contains(&trade));
+    assert!(!bob.get(&shown).await.text.contains(&trade));
     for other in ["/wallet?outcome=999", "/wallet?outcome=x"] {
         assert_eq!(alice.get(other).await.status, StatusCode::OK);
     }
@@ -1094,10 +1094,10 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
     assert!(back.text.contains("state 不是商店发给这个浏览器的") && back.text.contains("href=\"/shop\""));
     // A link that cannot be read, in the language of the page.
     for (link, zh, en) in [
-        ("x", "缺了一部分", "something of it is missing"),
+        ("x", "此处不完整", "something of it is missing"),
         ("vaslogin://{", "不是 JSON 对象", "Not a JSON object"),
         ("vaslogin://{\"type\":\"login\"}", "缺失", "is missing"),
-        ("other://{\"type\":\"login\"}", "cheme 不是钱包的", "The wallet has no such scheme"),
+        ("other://{\"type\":\"login\"}", "不是钱包支持的 scheme", "The wallet has no such scheme"),
     ] {
         for (lang, words) in [("zh", zh), ("en", en)] {
             let got = visitor.get(&format!("/link?{}&lang={lang}", form_of(&[("text", link)]))).await;
@@ -1113,7 +1113,7 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
             .unwrap();
         let reply = world.transport().send(request).await.unwrap();
         let text = String::from_utf8(reply.body().clone()).unwrap();
-        assert!(reply.status() == StatusCode::BAD_REQUEST && text.contains("nothing was done"), "{text}");
+        assert!(reply.status() == StatusCode::BAD_REQUEST && text.contains("nothing was changed"), "{text}");
     }
 }
 
@@ -1140,12 +1140,12 @@ async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
         visitor.post(form, "/openfomo/register/verify", &fields).await
     };
     let got = verify("000000x").await;
-    assert!(got.text.contains("That is not the code that was sent"), "{}", got.text);
+    assert!(got.text.contains("This is not the code that was sent"), "{}", got.text);
     let done = verify(&newest_code(&world).await).await;
     let next = done.location().to_owned();
-    let told = visitor.get(&next).await;
-    assert!(told.text.contains("You are registered"), "{next}");
-    assert_eq!(told.field("next"), "/wallet?scan=x");
+    let shown = visitor.get(&next).await;
+    assert!(shown.text.contains("You are registered"), "{next}");
+    assert_eq!(shown.field("next"), "/wallet?scan=x");
     // Only who proves to own a taken name learns that it is taken.
     let malformed = visitor.post(form, form, &[("user_name", "c a"), ("pwd", "carol-password")]).await;
     assert!(malformed.text.contains("letters, digits and _ . @ + -"), "{}", malformed.text);
@@ -1155,8 +1155,8 @@ async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
     let (verify_id, tmp_user_id) = (begun.field("verify_id"), begun.field("tmp_user_id"));
     let fields = [("verify_id", &*verify_id), ("tmp_user_id", &tmp_user_id), ("verify_code", &code)];
     let taken = visitor.post(&step, "/openfomo/register/verify", &fields).await;
-    assert!(taken.text.contains("Somebody has this name already"), "{}", taken.text);
-    assert!(taken.text.contains("name=\"user_name\""), "the name can be chosen anew");
+    assert!(taken.text.contains("This name is taken"), "{}", taken.text);
+    assert!(taken.text.contains("name=\"user_name\""), "the name can be changed");
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
     let got = owner.post("/apps/fomo/demo_app", "/apps/fomo/demo_app/reveal", &[("pwd", "wrong")]).await;
@@ -1212,7 +1212,7 @@ async fn a_refused_form_says_what_is_wrong_in_the_other_language_too() {
         ("fomo", [("client_id", "free"), ("name", ""), ("redirect_uri", back)], "名称须为"),
         ("fomo", [("client_id", "free"), ("name", "Cafe"), ("redirect_uri", "a#b")], "redirect_uri 须是"),
         ("vas", [("wallet", "lafi"), ("name", "Cafe"), ("safe_domain", "https://x")], "安全域名须是"),
-        ("vas", [("wallet", "lafi"), ("name", "Cafe"), ("scheme", "https")], "应用协议须是"),
+        ("vas", [("wallet", "lafi"), ("name", "Cafe"), ("scheme", "https")], "应用 scheme 须为"),
         ("vas", [("wallet", "none"), ("name", "Cafe"), ("scheme", "shopapp")], "请选择钱包"),
     ] {
         let refused = owner.post("/apps/new", &format!("/apps/new/{form}"), &typed).await;
@@ -1263,8 +1263,8 @@ async fn a_moved_clock_is_told_beside_the_first_call() {
     world.advance(180).await; // it is within the window of a signature (R8)
     assert_eq!(texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off"), [""; 0]);
     world.advance(3420).await;
-    let told = texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off strong");
-    let seconds: i64 = told.first().expect("a note").parse().unwrap();
+    let shown = texts(&owner.get("/apps/fomo/demo_app").await.text, "#clock_off strong");
+    let seconds: i64 = shown.first().expect("a note").parse().unwrap();
     assert!((3600..3660).contains(&seconds), "{seconds}");
 }
 
@@ -1280,7 +1280,7 @@ async fn a_code_has_its_page_at_its_text_on_the_wire() {
         assert_eq!(got.status.as_u16(), status, "{path}");
         assert_eq!(index.contains(&format!("href=\"{path}\"")), status == 200, "{path}");
     }
-    // Two codes of one text are told apart by their calls.
+    // Two codes of one text are distinguished by their calls.
     let row = |code: &str| {
         index.split(&format!("{code}</a>")).nth(1).unwrap().split("</tr>").next().unwrap().to_owned()
     };
@@ -1290,11 +1290,11 @@ async fn a_code_has_its_page_at_its_text_on_the_wire() {
 #[tokio::test]
 async fn a_sandbox_tells_everybody_who_can_sign_in() {
     let world = World::start().await;
-    let told = world.described();
+    let shown = world.described();
     let mut names: Vec<(&str, &str)> =
-        told.users.iter().map(|user| (user.login_name.as_str(), user.pwd.as_str())).collect();
-    names.push(("owner", &told.fomo.owner_pwd));
-    for other in [&told.poor_user, &told.operator] {
+        shown.users.iter().map(|user| (user.login_name.as_str(), user.pwd.as_str())).collect();
+    names.push(("owner", &shown.fomo.owner_pwd));
+    for other in [&shown.poor_user, &shown.operator] {
         names.push((&other.login_name, &other.pwd));
     }
     for (login_name, pwd) in names {
@@ -1303,7 +1303,7 @@ async fn a_sandbox_tells_everybody_who_can_sign_in() {
         let got = visitor.post("/openfomo/login.html", "/openfomo/login.html", &fields).await;
         assert_eq!(got.location(), "/apps", "{login_name}");
     }
-    let request = http::Request::get(format!("{}/sandbox", told.url)).body(Vec::new()).unwrap();
+    let request = http::Request::get(format!("{}/sandbox", shown.url)).body(Vec::new()).unwrap();
     let now = world.transport().send(request).await.unwrap().into_body();
     let now: serde_json::Value = serde_json::from_slice(&now).unwrap();
     assert_eq!(now["shop"]["client_id"], "corner_cafe");
@@ -1377,13 +1377,13 @@ async fn orders_and_their_callbacks_are_seen_raw_and_a_span_of_time_is_sent_agai
     // One callback whole: what was sent, and what came back.
     let one = owner.get(&format!("{list}/{}", ids[0])).await.text;
     let received = shop.merchant.received();
-    let told =
+    let sent =
         received.iter().rfind(|received| received.uri().query().unwrap().contains("orderId=second")).unwrap();
     let document = Html::parse_document(&one);
     let request = document.select(&Selector::parse("#request").unwrap()).next().unwrap();
     let request: String = request.text().collect();
     assert!(
-        request.starts_with(&format!("GET {} HTTP/1.1\nhost: www.shop.localhost:", told.uri())),
+        request.starts_with(&format!("GET {} HTTP/1.1\nhost: www.shop.localhost:", sent.uri())),
         "{request}"
     );
     drop(document);
@@ -1482,8 +1482,8 @@ async fn r37_a_secret_that_still_verifies_is_not_pushed_out() {
 #[tokio::test]
 async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
     let world = World::start().await;
-    let told = world.described();
-    let (mut owner, pwd) = (Visitor::new(&world, "en"), told.fomo.owner_pwd.clone());
+    let shown = world.described();
+    let (mut owner, pwd) = (Visitor::new(&world, "en"), shown.fomo.owner_pwd.clone());
     owner.sign_in("owner", "/apps").await;
     let (page, end) = ("/apps/fomo/demo_app", "/apps/fomo/demo_app/end_old");
     let rotated = owner.post(page, "/apps/fomo/demo_app/rotate", &[("pwd", &pwd)]).await;
@@ -1495,7 +1495,7 @@ async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
         let call = world.get_trade("none").with("timestamp", &timestamp);
         world.call(&call.with("sign", &wallet_tests::sign(secret, &timestamp))).await.status()
     };
-    let old = &told.fomo.client_secret;
+    let old = &shown.fomo.client_secret;
     assert_eq!((code(old).await, code(&fresh).await), (212, 212));
     // Not without the password, and not by others.
     assert_eq!(owner.post(page, end, &[("pwd", "wrong")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -1508,7 +1508,7 @@ async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
     let stale = owner.post(page, end, &[("pwd", &pwd), ("secret_version", "1")]).await;
     assert!(stale.text.contains("none was ended"), "{}", stale.text);
     assert_eq!((code(old).await, code(&fresh).await), (212, 212));
-    // Whoever guesses at the sign-in keeps nobody from it who is signed in.
+    // Guessing at the sign-in locks out no user who is signed in.
     let mut outsider = Visitor::new(&world, "en");
     let guess = [("login_name", "owner"), ("pwd", "no"), ("next", "/apps")];
     for _ in 0..6 {
@@ -1518,7 +1518,7 @@ async fn r37_an_old_secret_that_somebody_knows_is_ended_by_its_owner() {
     assert!(guessed.text.contains("try again in"), "{}", guessed.text);
     let version = owner.get(page).await.field("secret_version");
     let ended = owner.post(page, end, &[("pwd", &pwd), ("secret_version", &version)]).await;
-    assert!(ended.text.contains("verifies no more"), "{}", ended.text);
+    assert!(ended.text.contains("is no longer accepted"), "{}", ended.text);
     assert_eq!((code(old).await, code(&fresh).await), (7, 212));
     assert_eq!(texts(&owner.get(page).await.text, "#old_until"), [""; 0]);
     // Guesses with a session are counted too.
@@ -1591,15 +1591,15 @@ async fn an_address_that_no_browser_should_be_sent_to_is_not_registered() {
 async fn the_signature_debugger_tells_the_cause_and_no_secret() {
     let world = World::start().await;
     for (lang, swapped, php) in
-        [("en", "The order is reversed", "What was signed is"), ("zh", "顺序反了", "签的是 PHP json_encode")]
+        [("en", "The order is reversed", "The signed text is"), ("zh", "顺序反了", "签的是 PHP json_encode")]
     {
         let mut visitor = Visitor::new(&world, lang);
         let (secret, timestamp) = ("a-secret-of-somebody", "1574510444");
         let sign = wallet_tests::sign(timestamp, secret);
         let fields = [("client_secret", secret), ("timestamp", timestamp), ("sign", &sign)];
-        let told = visitor.post("/sign", "/sign/fomo", &fields).await;
-        assert!(told.text.contains(swapped), "{}", told.text);
-        assert!(!told.text.contains(secret), "the secret is not written back");
+        let shown = visitor.post("/sign", "/sign/fomo", &fields).await;
+        assert!(shown.text.contains(swapped), "{}", shown.text);
+        assert!(!shown.text.contains(secret), "the secret is not written back");
         // A pay link whose JSON was signed as PHP writes it.
         let vas = &world.described().vas;
         let fields = [
@@ -1624,13 +1624,13 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
             format!("vaspay://{}", String::from_utf8(json).unwrap())
         };
         let link = link_signed_over(text.as_bytes());
-        let told = visitor.post("/sign", "/sign/link", &[("link", &link)]).await;
-        assert!(told.text.contains(php) && told.text.contains("JSON_UNESCAPED_SLASHES"), "{}", told.text);
-        assert!(Html::parse_document(&told.text).errors.is_empty());
+        let shown = visitor.post("/sign", "/sign/link", &[("link", &link)]).await;
+        assert!(shown.text.contains(php) && shown.text.contains("JSON_UNESCAPED_SLASHES"), "{}", shown.text);
+        assert!(Html::parse_document(&shown.text).errors.is_empty());
         // What is unusual and read all the same (R41) is read here too, and by the wallet's page.
         let unusual = |link: &str| link.replace("{", "{ ").replace("}", ",\n}");
-        let told = visitor.post("/sign", "/sign/link", &[("link", &unusual(&link))]).await;
-        assert!(told.text.contains(php), "{}", told.text);
+        let shown = visitor.post("/sign", "/sign/link", &[("link", &unusual(&link))]).await;
+        assert!(shown.text.contains(php), "{}", shown.text);
         visitor.sign_in("alice", "/wallet").await;
         let mut canonical = Vec::new();
         wallet_core::json::write_object(fields, &mut canonical);
@@ -1772,7 +1772,7 @@ async fn whole(visitor: &mut Visitor<'_>, path: &str, lang: &str) {
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), count, "{path}: an id stands once");
+    assert_eq!(ids.len(), count, "{path}: an id is unique");
     // Nothing of another host, but where the reader goes by choice.
     for element in all("[src], link[href], form[action]") {
         let value = element.value();
@@ -1782,7 +1782,7 @@ async fn whole(visitor: &mut Visitor<'_>, path: &str, lang: &str) {
     // The switch keeps the page.
     let switch = all("a[data-switch]")[0].value().attr("href").unwrap().to_owned();
     assert!(switch.starts_with(path.split('?').next().unwrap()), "{path}: {switch}");
-    // The page's own words are in its language; what others wrote stands in `code`, `bdi`, or a field.
+    // The page's own words are in its language; texts of others are in `code`, `bdi`, or a field.
     let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
     let words = |css: &str| {
         let found = all(css).into_iter().map(|found| {

@@ -16,13 +16,15 @@ fn dev_json_tells_what_a_harness_needs_on_a_directory_with_other_files_and_again
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("mine.txt"), "mine").unwrap();
     let first = Wallop::start(directory.path());
-    let told = first.told.clone();
-    assert!(told.url.starts_with("http://127.0.0.1:") && told.clock_url.starts_with(&told.url));
-    assert_eq!(told.fomo.base_url, format!("{}/fomo/", told.url));
-    assert_eq!(told.fomo.client_secret.len(), 40);
-    assert!(told.users.len() >= 2);
-    for user in &told.users {
-        assert_ne!(user.user_id, told.fomo.owner_user_id);
+    let described = first.described.clone();
+    assert!(
+        described.url.starts_with("http://127.0.0.1:") && described.clock_url.starts_with(&described.url)
+    );
+    assert_eq!(described.fomo.base_url, format!("{}/fomo/", described.url));
+    assert_eq!(described.fomo.client_secret.len(), 40);
+    assert!(described.users.len() >= 2);
+    for user in &described.users {
+        assert_ne!(user.user_id, described.fomo.owner_user_id);
         let usdt: u64 = user.balances["5"].parse().unwrap();
         assert!(usdt >= 100);
     }
@@ -31,9 +33,9 @@ fn dev_json_tells_what_a_harness_needs_on_a_directory_with_other_files_and_again
     assert!(status.success(), "SIGTERM stops it cleanly: {status}");
     assert_eq!(rest, "", "one line on stdout and nothing else");
     let second = Wallop::start(directory.path());
-    assert_eq!(second.told.fomo.client_secret, told.fomo.client_secret);
-    assert_eq!(second.told.users[0].user_id, told.users[0].user_id);
-    assert_eq!(second.told.users[0].balances, told.users[0].balances);
+    assert_eq!(second.described.fomo.client_secret, described.fomo.client_secret);
+    assert_eq!(second.described.users[0].user_id, described.users[0].user_id);
+    assert_eq!(second.described.users[0].balances, described.users[0].balances);
     assert_eq!(std::fs::read_to_string(directory.path().join("mine.txt")).unwrap(), "mine");
     drop(second);
     let mode = std::os::unix::fs::PermissionsExt::mode(
@@ -46,11 +48,11 @@ fn dev_json_tells_what_a_harness_needs_on_a_directory_with_other_files_and_again
 fn the_demo_passes_in_both_languages_on_its_own_and_on_a_given_sandbox() {
     let own = Command::new(wallop_path()).args(["demo", "fomo"]).output().unwrap();
     let text = String::from_utf8_lossy(&own.stdout).into_owned();
-    assert!(own.status.success() && text.contains("Everything is as it should be."), "{text}");
+    assert!(own.status.success() && text.contains("All values are as expected."), "{text}");
     let directory = tempfile::tempdir().unwrap();
     let wallop = Wallop::start(directory.path());
     let given = Command::new(wallop_path())
-        .args(["demo", "fomo", "--lang", "zh", "--url", &wallop.told.url])
+        .args(["demo", "fomo", "--lang", "zh", "--url", &wallop.described.url])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&given.stdout).into_owned();
@@ -58,12 +60,12 @@ fn the_demo_passes_in_both_languages_on_its_own_and_on_a_given_sandbox() {
     for platform in ["vas", "lafi"] {
         for (more, end) in [
             (&["--lang", "zh"][..], "一切相符"),
-            (&["--url", &wallop.told.url], "Everything is as it should be."),
+            (&["--url", &wallop.described.url], "All values are as expected."),
         ] {
             let shown = Command::new(wallop_path()).args(["demo", platform]).args(more).output().unwrap();
             let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-            let told = String::from_utf8_lossy(&shown.stderr).into_owned();
-            assert!(shown.status.success(), "{platform} {more:?}: {text}{told}");
+            let described = String::from_utf8_lossy(&shown.stderr).into_owned();
+            assert!(shown.status.success(), "{platform} {more:?}: {text}{described}");
             assert!(text.contains(end), "{text}");
         }
     }
@@ -79,7 +81,7 @@ fn the_demo_passes_in_both_languages_on_its_own_and_on_a_given_sandbox() {
 fn what_cannot_start_says_why_and_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let wallop = Wallop::start(directory.path());
-    let port = wallop.told.url.rsplit(':').next().unwrap().to_owned();
+    let port = wallop.described.url.rsplit(':').next().unwrap().to_owned();
     let taken = Command::new(wallop_path()).args(["dev", "--json", "--port", &port]).output().unwrap();
     assert!(!taken.status.success() && String::from_utf8_lossy(&taken.stderr).contains("--port"));
     let second = Command::new(wallop_path())
@@ -150,7 +152,7 @@ fn the_readmes_commands_run_as_typed() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The commands of a document, as they stand.
+/// The commands of a document, unchanged.
 fn commands_of(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let text = std::fs::read_to_string(root.join(path)).unwrap();
@@ -162,7 +164,7 @@ fn commands_of(path: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_guides_commands_run_as_typed() {
     let world = wallet_tests::World::start().await;
-    for (guide, told) in [
+    for (guide, described) in [
         (
             "fomo",
             ["\"name\":\"Alice\"", "/wallet?transfer_id=", "\"status\":\"100\"", "-back\",\"httpcode\":"],
@@ -181,8 +183,8 @@ async fn the_guides_commands_run_as_typed() {
         let done = shell.await.unwrap().unwrap();
         let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
         assert!(done.status.success(), "{said}");
-        for told in told {
-            assert!(said.contains(told), "{told}: {said}");
+        for described in described {
+            assert!(said.contains(described), "{described}: {said}");
         }
         assert!(!said.contains("\"success\":false"), "{said}");
     }
@@ -206,7 +208,7 @@ async fn an_operator_is_added_on_the_machine_while_no_server_runs() {
     let (done, text) = add("carol");
     assert!(done && text.starts_with("carol is an operator, with the password "), "{text}");
     let (done, text) = add("alice");
-    assert!(done && text.contains("the password is the one of before"), "{text}");
+    assert!(done && text.contains("the password is unchanged"), "{text}");
     let (done, text) = add("x");
     assert!(!done && text.contains("Malformed or unavailable user name"), "{text}");
     let options = SandboxOptions { data: Some(directory.path().to_owned()), ..SandboxOptions::default() };

@@ -143,7 +143,7 @@ async fn on_the_store_a_payment_is_confirmed_once_and_a_trade_id_made_once() {
 }
 
 /// The clock passes the payment's last moment while sixteen confirm it: each sees either before or after, the row one of
-/// the two, and money has moved just when somebody was told so.
+/// the two, and money has moved exactly if a reply says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_store_expiry_against_confirm_has_one_outcome() {
     let directory = tempfile::tempdir().unwrap();
@@ -245,7 +245,10 @@ async fn over_http_codes_tokens_payments_and_trade_ids_have_one_winner() {
         let replies = race(&world, &pre_pay).await;
         assert_eq!((with(&replies, 1), with(&replies, 211)), (1, PARALLEL - 1));
         let id = replies[0].data("transfer_id").to_owned();
-        assert!(replies.iter().all(|reply| reply.data("transfer_id") == id), "the same transfer told to all");
+        assert!(
+            replies.iter().all(|reply| reply.data("transfer_id") == id),
+            "all replies name the same transfer"
+        );
         let replies = race(&world, &confirm_of(&pre_pay, &id)).await;
         assert_eq!((with(&replies, 1), with(&replies, 214)), (1, PARALLEL - 1));
 

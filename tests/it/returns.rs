@@ -24,7 +24,7 @@ fn r49_only_the_registered_host_passes_whatever_its_spelling() {
         assert!(APP.allows(good), "{good}");
     }
     let mut bad: BTreeSet<String> = BTreeSet::new();
-    // Other hosts, with everything that may stand around one.
+    // Other hosts, with everything that may surround one.
     for host in [
         "shop.example",
         "pay.shop.example",

@@ -23,7 +23,7 @@ rule!(r05_pay_user_tells_the_first_callbacks_status_and_never_waits_long, |world
         let reply = world.call(&world.pay_user("alice").with("server_uri", &merchant.url)).await.ok();
         assert_eq!(reply.data("httpcode"), status.to_string());
     }
-    // Nobody listens: the payment stands, and httpcode is 0.
+    // Nothing listens: the payment is made, and httpcode is 0.
     let before = world.balances("alice").await["5"].clone();
     let reply = world.call(&world.pay_user("alice")).await.ok();
     assert_eq!(reply.data("httpcode"), "0");
@@ -149,7 +149,7 @@ rule!(r17_token_addresses_speak_rfc_6749, |world| {
     refresh.path = "oauth2/authorize/token".to_owned();
     refresh.headers.push(("authorization", basic));
     world.call(&refresh.without("scope")).await.ok();
-    // Another grant_type is told as such, whatever else is missing.
+    // Another grant_type is refused as such, also if other fields are missing.
     for grant in ["client_credentials", "password"] {
         let call =
             Call::post("oauth2/authorize/token").with("grant_type", grant).with("client_id", &fomo.client_id);
@@ -295,7 +295,7 @@ rule!(r22_five_parallel_right_passwords_all_succeed_and_parallel_guesses_share_n
 rule!(r22_r29_login_locks_likewise_and_tells_nothing_of_unknown_names, |world| {
     let login =
         |name: &str, pwd: &str| Call::post("customer/login").with("login_name", name).with("pwd", pwd);
-    let mut told: Vec<Vec<String>> = Vec::new();
+    let mut answers: Vec<Vec<String>> = Vec::new();
     for name in ["alice", "nobody.here"] {
         let mut replies = Vec::new();
         for _ in 0..6 {
@@ -303,13 +303,13 @@ rule!(r22_r29_login_locks_likewise_and_tells_nothing_of_unknown_names, |world| {
             assert_eq!((reply.http, reply.status()), (200, 12));
             replies.push(reply.text);
         }
-        told.push(replies);
+        answers.push(replies);
     }
     // Only the seconds that are left may differ.
     let plain = |replies: &[String]| {
         replies.iter().map(|text| text.replace(char::is_numeric, "")).collect::<Vec<_>>()
     };
-    assert_eq!(plain(&told[0]), plain(&told[1]));
+    assert_eq!(plain(&answers[0]), plain(&answers[1]));
     assert_eq!(world.call(&login("alice", &world.user("alice").pwd)).await.status(), 12);
     world.jump(Duration::from_secs(61));
     world.call(&login("alice", &world.user("alice").pwd)).await.ok();

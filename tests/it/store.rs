@@ -1,4 +1,4 @@
-//! The store: what it sets, what it refuses, and whom it answers.
+//! The store: what it sets, what it refuses, and which commands it answers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -105,7 +105,7 @@ async fn an_application_is_reviewed_once_and_its_secrets_are_sealed() {
     assert_eq!(found, approved.app);
     assert_eq!(refused(store.view(FindVasApp("x".into())).await), Refusal::AppUnknown);
 
-    // R54, R80: neither the token nor the key stands in the file.
+    // R54, R80: the file contains neither the token nor the key.
     let Approved { access_token, rsa_private, .. } = &approved;
     drop(world);
     for entry in std::fs::read_dir(directory.path()).unwrap() {
@@ -313,7 +313,7 @@ async fn r57_the_price_is_weighted_fresh_and_asked_for_ten_times_a_minute() {
     assert_eq!(refused(store.submit(again()).await), Refusal::PriceUnavailable);
 }
 
-/// A secret is none of Debug's business.
+/// Debug does not show a secret.
 #[test]
 fn nothing_of_a_verdict_shows() {
     let decision = Decision::Approve {

@@ -238,26 +238,29 @@ fn a_payment_callback_yields_nothing_before_it_is_verified() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sandboxs_own_apps_work_in_both_wallets() {
     let world = World::start().await;
-    for (profile, told) in [(Profile::Vas, &world.described().vas), (Profile::Lafi, &world.described().lafi)]
+    for (profile, described) in
+        [(Profile::Vas, &world.described().vas), (Profile::Lafi, &world.described().lafi)]
     {
-        assert_eq!(told.asset, profile.asset());
+        assert_eq!(described.asset, profile.asset());
         let client = VasApp::new(
             world.transport().clone(),
-            &told.base_url,
+            &described.base_url,
             VasCredentials {
-                app_id: told.uuid.clone().into(),
-                access_token: told.access_token.clone().into(),
+                app_id: described.uuid.clone().into(),
+                access_token: described.access_token.clone().into(),
             },
         );
         for currency in Currency::ALL {
             client.price(profile, *currency).await.unwrap();
         }
         let session = world.session("alice").await;
-        let link =
-            login::Link::new(format!("https://{}/login", told.safe_domain).into(), told.uuid.as_str().into());
+        let link = login::Link::new(
+            format!("https://{}/login", described.safe_domain).into(),
+            described.uuid.as_str().into(),
+        );
         let link = link.app(profile.scheme(), None).unwrap();
         let body = form(&[("session_key", session.as_str()), ("link", link.as_str())]).into_bytes();
-        let request = http::Request::post(format!("{}wallet/login/approve", told.base_url))
+        let request = http::Request::post(format!("{}wallet/login/approve", described.base_url))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body)
             .unwrap();
@@ -267,7 +270,7 @@ async fn the_sandboxs_own_apps_work_in_both_wallets() {
         let info = client.aid_info(code).await.unwrap();
         let alice = world.user("alice");
         assert_eq!((info.aid.as_str(), info.address.as_str()), (alice.aid.as_str(), alice.address.as_str()));
-        let private = PrivateKey::load(&told.rsa_private_pkcs8).unwrap();
-        assert_eq!(private.public().to_base64(), told.rsa_public_spki);
+        let private = PrivateKey::load(&described.rsa_private_pkcs8).unwrap();
+        assert_eq!(private.public().to_base64(), described.rsa_public_spki);
     }
 }

@@ -20,7 +20,7 @@ async fn waiting(world: &World, user: &str) -> (String, String) {
     (format!("/wallet?{}", form_of(&[("transfer_id", &id), ("trade_id", &trade)])), trade)
 }
 
-/// Sends the form that stands on a page, with what it hands on, to where it leads.
+/// Sends the form of a page with its hidden fields.
 async fn send(visitor: &mut Visitor<'_>, page: &str, action: &str, typed: &[(&str, &str)]) -> Got {
     let got = visitor.get(page).await;
     let fields: Vec<(String, String)> = {
@@ -86,17 +86,17 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
     ] {
         let typed = [("pwd", pwd), ("wallet_pwd", chosen), ("again", again)];
         let refused = send(&mut carol, &page, "/wallet/password", &typed).await.location().to_owned();
-        let told = carol.get(&refused).await;
-        assert!(told.text.contains(why), "{why}: {}", told.text);
-        assert_eq!(link(&told.text, "← Wallet"), sheet, "what is paid is not forgotten");
-        let in_chinese = carol.get(&link(&told.text, "中文")).await;
+        let shown = carol.get(&refused).await;
+        assert!(shown.text.contains(why), "{why}: {}", shown.text);
+        assert_eq!(link(&shown.text, "← Wallet"), sheet, "what is paid is not forgotten");
+        let in_chinese = carol.get(&link(&shown.text, "中文")).await;
         assert_eq!(texts(&in_chinese.text, "p.problem").len(), 1, "{}", in_chinese.text);
         carol.get(&link(&in_chinese.text, "English")).await;
     }
     let typed = [("pwd", "carol-password"), ("wallet_pwd", "123456"), ("again", "123456")];
     let set = send(&mut carol, &page, "/wallet/password", &typed).await.location().to_owned();
-    let told = carol.get(&set).await;
-    assert!(told.text.contains("Your payment password is set") && told.text.contains("Time left"));
+    let shown = carol.get(&set).await;
+    assert!(shown.text.contains("Your payment password is set") && shown.text.contains("Time left"));
 
     // Without money the refusal says what helps, in either language; the sheet is still there after that.
     let poor = send(&mut carol, &set, "/wallet/confirm", &[("wallet_pwd", "123456")]).await;
@@ -104,14 +104,14 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
     assert!(refused.text.contains("The balance is too small"), "{}", refused.text);
     assert_eq!(link(&refused.text, "Get some of the sandbox's money"), "#money");
     let in_chinese = carol.get(&format!("{}&lang=zh", poor.location())).await;
-    assert!(in_chinese.text.contains("余额不足") && in_chinese.text.contains("领取沙箱的钱"));
+    assert!(in_chinese.text.contains("余额不足") && in_chinese.text.contains("领取沙箱的测试资金"));
     carol.get("/wallet?lang=en").await;
     let rich = send(&mut carol, poor.location(), "/wallet/money", &[]).await.location().to_owned();
-    let told = carol.get(&rich).await;
-    assert!(told.text.contains("The money is here") && told.text.contains("Time left"));
+    let shown = carol.get(&rich).await;
+    assert!(shown.text.contains("The money has arrived") && shown.text.contains("Time left"));
     let paid = send(&mut carol, &rich, "/wallet/confirm", &[("wallet_pwd", "123456")]).await;
-    let told = carol.get(paid.location()).await.text;
-    let facts = texts(&told, ".phone dl.facts dd");
+    let shown = carol.get(paid.location()).await.text;
+    let facts = texts(&shown, ".phone dl.facts dd");
     assert_eq!(facts[..2], ["The corner café", "1.50 usdt"], "{facts:?}");
     let history = texts(&carol.get("/wallet").await.text, ".phone tbody tr").join("\n");
     assert!(history.contains("payment · The corner café") && history.contains("coffee-"), "{history}");
@@ -123,20 +123,20 @@ async fn a_lock_is_told_in_both_languages_and_a_new_password_ends_it() {
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/wallet").await;
     let (sheet, _) = waiting(&world, "alice").await;
-    let mut told = String::new();
+    let mut shown = String::new();
     for _ in 0..wallet_api::fomo::limits::WRONG_PASSWORDS {
-        assert!(!told.contains("try again in"), "{told}");
+        assert!(!shown.contains("try again in"), "{shown}");
         let refused = send(&mut alice, &sheet, "/wallet/confirm", &[("wallet_pwd", "no")]).await;
         let english = alice.get(refused.location()).await.text;
-        told = texts(&english, "[role=alert]").join("");
+        shown = texts(&english, "[role=alert]").join("");
         let chinese = alice.get(&format!("{}&lang=zh", refused.location())).await.text;
         let chinese = texts(&chinese, "[role=alert]").join("");
-        assert!(told.contains("Wrong payment password") && chinese.contains("支付密码错误"), "{told}");
-        assert_eq!(told.contains("; try again in 60 s"), chinese.contains("，请 60 秒后再试"), "{chinese}");
+        assert!(shown.contains("Wrong payment password") && chinese.contains("支付密码错误"), "{shown}");
+        assert_eq!(shown.contains("; try again in 60 s"), chinese.contains("，请 60 秒后再试"), "{chinese}");
         alice.get("/wallet?lang=en").await;
     }
-    assert!(told.contains("Wrong payment password; try again in 60 s"), "{told}");
-    assert!(told.contains("set a new payment password: that ends the lock"), "{told}");
+    assert!(shown.contains("Wrong payment password; try again in 60 s"), "{shown}");
+    assert!(shown.contains("set a new payment password: that ends the lock"), "{shown}");
     let pwd = world.user("alice").pwd.clone();
     let typed = [("pwd", pwd.as_str()), ("wallet_pwd", "a new one"), ("again", "a new one")];
     let page = sheet.replace("/wallet?", "/wallet/password?");
@@ -164,7 +164,7 @@ async fn the_history_tells_what_was_paid_by_each_wallet_and_to_whom() {
         let sheet = link(&page, "Pay in the wallet");
         let paid = send(&mut alice, &sheet, "/wallet/pay", &[("wallet_pwd", &pwd)]).await;
         assert!(alice.get(paid.location()).await.text.contains("Submitted"));
-        // What was submitted is not offered again: to whoever paid with its txid, to others without.
+        // A submitted payment is not offered again: its payer sees the txid, others do not.
         let again = alice.get(&sheet).await.text;
         assert!(again.contains("A payment was submitted") && again.contains("txid"), "{again}");
         assert_eq!(texts(&again, "#wallet_pwd"), [""; 0]);
@@ -247,15 +247,15 @@ async fn an_order_that_was_not_paid_in_time_is_said_to_be_over() {
     let page = alice.get(&order).await.text;
     assert_eq!(texts(&page, "#state"), ["expired"]);
     assert_eq!(link(&page, "Order again"), "/shop");
-    assert!(alice.get("/shop").await.text.contains("was not paid in time"), "the log tells how it knows");
+    assert!(alice.get("/shop").await.text.contains("was not paid in time"), "the log has the reason");
     // What is not there is not found.
     for nowhere in ["/shop/orders/nosuch", "/shop/sign_in/nosuch"] {
         assert_eq!(alice.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
     }
     // Refusing is no failure.
     let refused = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "no")]).await;
-    let told = alice.get(refused.location().strip_prefix(&world.described().url).unwrap()).await;
-    assert!(told.status == StatusCode::OK && told.text.contains("You refused access"), "{}", told.text);
+    let shown = alice.get(refused.location().strip_prefix(&world.described().url).unwrap()).await;
+    assert!(shown.status == StatusCode::OK && shown.text.contains("You refused access"), "{}", shown.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -267,7 +267,7 @@ async fn a_browsers_name_that_somebody_else_has_chosen_is_worth_nothing() {
     alice.cookies.insert("shop_visitor".to_owned(), planted.clone());
     let mut attacker = Visitor::new(&world, "en");
     attacker.cookies.insert("shop_visitor".to_owned(), planted.clone());
-    // By FOMO and by a link: whoever planted the name is not signed in with it.
+    // By FOMO and by a link: a planted name signs in no attacker.
     let consent = alice.get("/shop/sign_in/fomo").await.location().to_owned();
     let consent = consent.strip_prefix(&world.described().url).unwrap().to_owned();
     let back = send(&mut alice, &consent, "/openfomo/consent", &[("authorized", "yes")]).await;
@@ -298,9 +298,12 @@ async fn a_login_that_the_app_does_not_take_is_not_called_done() {
     assert!(alice.get(&first).await.text.contains("Signed in to The corner café"));
     // The same code again: the shop has no browser that waits for it.
     let second = send(&mut alice, &sheet, "/wallet/approve", &[]).await.location().to_owned();
-    let told = alice.get(&second).await.text;
-    assert_eq!(texts(&told, "p.good"), [""; 0], "{told}");
-    assert!(texts(&told, "p.problem")[0].contains("The corner café did not take it: 400"), "{told}");
+    let shown = alice.get(&second).await.text;
+    assert_eq!(texts(&shown, "p.good"), [""; 0], "{shown}");
+    assert!(
+        texts(&shown, "p.problem")[0].contains("The corner café did not accept the login: 400"),
+        "{shown}"
+    );
     let declined = alice.get("/wallet?declined=pay").await.text;
     assert!(declined.contains("nothing was charged"), "{declined}");
 }
@@ -317,8 +320,8 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
     let good = (vas.to_addr.as_str(), "VAS", "1.5", "http://www.shop.localhost/x");
     for (what, why) in [
         (good, ""),
-        ((good.0, "BTC", good.2, good.3), "the app takes VAS, and the link asks for BTC"),
-        (("Vxyz", good.1, good.2, good.3), "no address of the chain"),
+        ((good.0, "BTC", good.2, good.3), "the app takes VAS, but the link has BTC"),
+        (("Vxyz", good.1, good.2, good.3), "not an address of the chain"),
         ((good.0, good.1, "0", good.3), "above 0"),
         ((good.0, good.1, "0.123456789", good.3), "at most 8 decimals"),
         ((good.0, good.1, good.2, "https://evil.example/"), "outside the app"),
@@ -333,8 +336,8 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
             callback_url: back.to_owned().into(),
         };
         let text = order.link(&vas.uuid).qr(Some(&Signer::rsa(&signer, ANY_TIME))).unwrap();
-        let told = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
-        let problems = texts(&told, "p.problem");
+        let shown = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
+        let problems = texts(&shown, "p.problem");
         assert_eq!(problems.is_empty(), why.is_empty(), "{what:?}: {problems:?}");
         let sheet = alice.get(&format!("/wallet?{}", form_of(&[("scan", &text)]))).await.text;
         let asked = !texts(&sheet, "form[action='/wallet/pay']").is_empty();
@@ -343,7 +346,7 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
             continue;
         }
         let refused = texts(&sheet, "p.problem").remove(0);
-        assert!(refused.contains(if why.is_empty() { "it is your own" } else { why }), "{what:?}: {refused}");
+        assert!(refused.contains(if why.is_empty() { "is yours" } else { why }), "{what:?}: {refused}");
         assert!(why.is_empty() || problems.iter().any(|problem| problem.contains(why)), "{problems:?}");
     }
 }
@@ -353,10 +356,10 @@ async fn the_link_page_says_whether_a_link_would_be_followed() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");
     let uuid = &world.described().vas.uuid;
-    for (uuid, back, told, made) in [
+    for (uuid, back, shown, made) in [
         (&**uuid, "http://www.shop.localhost/x", &["The corner café", "within the app"][..], true),
         (uuid, "https://evil.example/x", &["The corner café", "outside the app"], true),
-        ("73f2dc3d-bcf9-3449-ab35-3fc4bcb1e815", "https://x.example", &["no app of this uuid"], true),
+        ("73f2dc3d-bcf9-3449-ab35-3fc4bcb1e815", "https://x.example", &["no app with this uuid"], true),
         (uuid, "", &["not readable"], false),
     ] {
         let mut json = serde_json::json!({"type": "login", "uuid": uuid, "callbackUrl": back});
@@ -365,7 +368,7 @@ async fn the_link_page_says_whether_a_link_would_be_followed() {
         }
         let text = format!("vaslogin://{json}");
         let page = alice.get(&format!("/link?{}", form_of(&[("text", &text)]))).await.text;
-        told.iter().for_each(|told| assert!(page.contains(told), "{told}: {page}"));
+        shown.iter().for_each(|shown| assert!(page.contains(shown), "{shown}: {page}"));
         assert_eq!(page.contains("Canonical form"), made, "nothing is made of what is no link");
     }
 }
@@ -381,16 +384,16 @@ async fn a_link_that_was_tampered_with_is_refused_before_a_password_is_asked_for
     let sheet = link(&alice.get(&order).await.text, "Pay in the wallet");
     let good = alice.get(&sheet).await.text;
     assert_eq!(texts(&good, ".amount"), ["0.80 VAS"]);
-    let told = alice.get(&sheet.replace("/wallet?scan=", "/link?text=")).await.text;
-    assert!(told.contains("The signature fits the app"), "{told}");
+    let shown = alice.get(&sheet.replace("/wallet?scan=", "/link?text=")).await.text;
+    assert!(shown.contains("The signature fits the app"), "{shown}");
     let bad = sheet.replace("0.80", "0.08");
     assert_ne!(bad, sheet);
     let refused = alice.get(&bad).await.text;
     assert!(refused.contains("signature does not fit"), "{refused}");
     assert_eq!(texts(&refused, "#wallet_pwd"), [""; 0]);
     assert!(texts(&refused, "#scan")[0].contains("0.08"), "what was pasted can be mended");
-    let told = alice.get(&bad.replace("/wallet?scan=", "/link?text=")).await.text;
-    assert!(told.contains("The signature does not fit"), "{told}");
+    let shown = alice.get(&bad.replace("/wallet?scan=", "/link?text=")).await.text;
+    assert!(shown.contains("The signature does not match"), "{shown}");
     // What is no link says what one looks like; another user's sheet leads to where one signs in, and back.
     let nonsense = alice.get("/wallet?scan=hello").await.text;
     assert!(nonsense.contains("begins with vaswallet://"), "{nonsense}");
@@ -431,17 +434,17 @@ async fn the_signature_page_keeps_what_is_no_secret_in_the_other_language() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");
     let typed = [("client_secret", "a-secret-of-mine"), ("timestamp", "1574510444"), ("sign", "0a")];
-    let told = send(&mut alice, "/sign", "/sign/fomo", &typed).await.text;
-    let other = link(&told, "中文");
+    let shown = send(&mut alice, "/sign", "/sign/fomo", &typed).await.text;
+    let other = link(&shown, "中文");
     assert!(!other.contains("secret-of-mine"), "{other}");
     assert_eq!(alice.get(&other).await.field("timestamp"), "1574510444");
     let none = [("client_secret", " "), ("timestamp", "1574510444"), ("sign", "0a")];
-    let told = send(&mut alice, "/sign?lang=en", "/sign/fomo", &none).await.text;
-    assert!(told.contains("Enter the client_secret"), "{told}");
+    let shown = send(&mut alice, "/sign?lang=en", "/sign/fomo", &none).await.text;
+    assert!(shown.contains("Enter the client_secret"), "{shown}");
     let typed = [("link", "vaspay://{\"type\":\"login\"}"), ("key", "")];
-    let told = send(&mut alice, "/sign?lang=en", "/sign/link", &typed).await.text;
-    let verdict = texts(&told, "[role=alert]");
-    let other = alice.get(&link(&told, "中文")).await.text;
+    let shown = send(&mut alice, "/sign?lang=en", "/sign/link", &typed).await.text;
+    let verdict = texts(&shown, "[role=alert]");
+    let other = alice.get(&link(&shown, "中文")).await.text;
     let in_chinese = texts(&other, "[role=alert]");
     assert!(verdict.len() == 1 && in_chinese.len() == 1 && verdict != in_chinese, "{in_chinese:?}");
 }

@@ -7,7 +7,7 @@ use wallet_core::link::{self, LinkError, OutgoingLink as _};
 use wallet_core::{Callback as _, Signer, VerifyingKey};
 use wallet_tests::ANY_TIME;
 
-/// Stands for a signature: the text itself. It shows what was signed, and what is verified.
+/// A signature that is the text itself. It shows what was signed, and what is verified.
 struct Plain;
 
 impl RsaSigner for Plain {
@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(&read.verify([VerifyingKey::Rsa(&Plain)], ANY_TIME).unwrap(), &link);
     }
 
-    /// Links are read while they are encoded where that is possible. Whatever stands in one, that changes nothing.
+    /// Links are read while they are encoded where that is possible. The content of a link changes nothing about that.
     #[test]
     fn an_encoded_link_reads_as_the_same_link_decoded(
         members in prop::collection::vec((name(), value()), 0..8), cut in prop::option::of(any::<prop::sample::Index>()),

@@ -168,7 +168,7 @@ impl Browser {
         }
     }
 
-    /// An attribute, or the value as it stands in a field.
+    /// An attribute, or the value of a field.
     pub async fn attribute(&self, css: &str, name: &str) -> String {
         loop {
             if let Ok(value) = self.find(css).await.prop(name).await {

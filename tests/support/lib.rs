@@ -1,4 +1,4 @@
-//! What the tests share: a sandbox in this process, raw HTTP, a merchant that answers as it is told, and stores with a
+//! What the tests share: a sandbox in this process, raw HTTP, a merchant with prepared answers, and stores with a
 //! clock that is moved by hand.
 
 mod browser;

@@ -1,4 +1,4 @@
-//! A merchant's callback address on loopback that answers as it is told and keeps what it heard.
+//! A merchant's callback address on loopback with prepared answers; it keeps what it received.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,15 +11,15 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use wallet_hyper::serve_connection;
 
-type Heard = Arc<Mutex<Vec<http::Request<Bytes>>>>;
+type Received = Arc<Mutex<Vec<http::Request<Bytes>>>>;
 
 /// A merchant.
 pub struct Merchant {
     /// Its callback address.
     pub url: String,
-    received: Heard,
+    received: Received,
     answers: Arc<Mutex<VecDeque<u16>>>,
-    news: Arc<Notify>,
+    arrived: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -28,10 +28,10 @@ impl Merchant {
     pub async fn open() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
-        let received: Heard = Heard::default();
+        let received: Received = Received::default();
         let answers: Arc<Mutex<VecDeque<u16>>> = Arc::default();
-        let news = Arc::new(Notify::new());
-        let (keep, given, tell) = (received.clone(), answers.clone(), news.clone());
+        let arrived = Arc::new(Notify::new());
+        let (keep, given, tell) = (received.clone(), answers.clone(), arrived.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (keep, given, tell) = (keep.clone(), given.clone(), tell.clone());
@@ -58,7 +58,7 @@ impl Merchant {
                 ));
             }
         });
-        Self { url, received, answers, news, task }
+        Self { url, received, answers, arrived, task }
     }
 
     /// What it answers from now on: these in order, the last one for ever.
@@ -66,25 +66,25 @@ impl Merchant {
         *self.answers.lock().unwrap() = statuses.iter().copied().collect();
     }
 
-    /// What it heard so far.
+    /// The callbacks received so far.
     pub fn received(&self) -> Vec<http::Request<Bytes>> {
         self.received.lock().unwrap().clone()
     }
 
-    /// Waits until it has heard so many.
+    /// Waits until it has received so many.
     pub async fn wait_for(&self, count: usize) -> Vec<http::Request<Bytes>> {
         let wait = async {
             loop {
-                let news = self.news.notified();
+                let arrived = self.arrived.notified();
                 if self.received.lock().unwrap().len() >= count {
                     return self.received();
                 }
-                news.await;
+                arrived.await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), wait)
-            .await
-            .unwrap_or_else(|_| panic!("the merchant heard {} callbacks, not {count}", self.received().len()))
+        tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.unwrap_or_else(|_| {
+            panic!("the merchant received {} callbacks, not {count}", self.received().len())
+        })
     }
 }
 

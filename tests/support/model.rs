@@ -1,4 +1,4 @@
-//! The ledger as it stands in a database, read with plain SQL: what tests judge by.
+//! The ledger of a database, read with plain SQL, for tests to compare with.
 
 use std::collections::BTreeMap;
 use std::path::Path;

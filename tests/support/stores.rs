@@ -16,12 +16,12 @@ use wallet_platform::{
 use wallet_server::store::{self, Options, Store};
 use wallet_store::Clock;
 
-/// A clock that stands until it is moved.
+/// A clock that is moved by hand.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// One that stands at a usual time.
+    /// A clock at a usual time.
     pub fn new() -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(1_574_510_444_000)))
     }

@@ -28,9 +28,9 @@ pub fn wallop_path() -> &'static Path {
 
 /// A running `wallop dev --json`.
 pub struct Wallop {
-    /// What it told.
-    pub told: Described,
-    /// How long it took to tell it.
+    /// The description that it printed.
+    pub described: Described,
+    /// The time until it was printed.
     pub ready_after: Duration,
     child: Child,
 }
@@ -50,8 +50,8 @@ impl Wallop {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready_after = began.elapsed();
-        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Self { told, ready_after, child }
+        let described = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { described, ready_after, child }
     }
 
     /// Ends it at once, as a power cut would.

@@ -127,7 +127,7 @@ pub struct Reply {
     pub headers: http::HeaderMap,
     /// The body.
     pub text: String,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub json: Value,
 }
 
@@ -192,7 +192,7 @@ impl World {
         Self { sandbox, transport: plain_client(), directory, counter: AtomicU64::new(0) }
     }
 
-    /// What it tells about itself.
+    /// Its description.
     pub fn described(&self) -> &Described {
         self.sandbox.described()
     }

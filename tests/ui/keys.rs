@@ -138,7 +138,7 @@ const CASES: &[(&str, &str, &str, &str, Seen)] = &[
     ("callback", "doc", "en = \"Bought\"", "en = \"Taken\"", Reference),
     ("callback", "fields", "fields = [{ name = \"shop\" }]", "fields = [{ name = \"shop\" }, { name = \"size\" }]", Reference),
     ("acknowledged_by", "http_status", "http_status = 204", "http_status = 200", Done),
-    ("acknowledged_by", "json", "json = \"heard\"", "json = \"taken\"", Done),
+    ("acknowledged_by", "json", "json = \"acknowledged\"", "json = \"taken\"", Done),
     ("retry", "times", "times = 2", "times = 3", Done),
     ("retry", "wait", "wait = \"50ms\"", "wait = \"60ms\"", Done),
     ("link", "id", "id = \"visit\"\nqr_scheme", "id = \"lifetimes\"\nqr_scheme", Refused),

@@ -1,1 +1,1 @@
-//! The cases stand beside this file; see `main.rs`.
+//! The cases are beside this file; see `main.rs`.

@@ -1,4 +1,4 @@
-//! The macro's diagnostics: one file a fault, and all faults of a spec at once. WALLOP_BLESS=1 writes the goldens anew.
+//! The macro's diagnostics: one file a fault, and all faults of a spec at once. WALLOP_BLESS=1 rewrites the goldens.
 
 use std::fmt::Write as _;
 use std::path::Path;

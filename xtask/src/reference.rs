@@ -217,7 +217,7 @@ pub fn reference(meta: &Spec<'_>, lang: Lang) -> String {
     page.line(&format!("\n# {}\n", meta.doc.in_lang(lang)));
     let note = page.say(
         "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。",
-        "Where a rule (R…) stands, the original document is ambiguous or contradicts itself; this is the reading. The rules stand at the end.",
+        "A rule (R…) marks a place where the original document is ambiguous or contradicts itself. The rules at the end say how it is read.",
     );
     page.line(note);
     page.links(meta);

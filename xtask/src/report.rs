@@ -25,7 +25,7 @@ pub(crate) fn run(build: bool) -> Outcome {
     );
     let _ = writeln!(
         page,
-        "Every figure compares within one run, on one machine: {}. Rounds are interleaved; the median stands first, the \
+        "Every figure compares within one run, on one machine: {}. Rounds are interleaved; the median comes first, the \
          quartiles in brackets. Absolute figures of another machine will differ; ratios less so.\n",
         machine()
     );

@@ -1,5 +1,5 @@
-//! JSON-RPC over HTTP, as nodes of chains speak it: requests and replies for both sides, and [`Node`], a node that
-//! answers over any [`Transport`].
+//! A node's JSON-RPC over HTTP: requests and replies for client and server, and [`Node`], a client
+//! over any [`Transport`].
 
 use std::fmt;
 
@@ -14,34 +14,34 @@ use crate::{Transaction, Unreadable};
 
 /// No such method.
 pub const METHOD_NOT_FOUND: i64 = -32601;
-/// It is not a request.
+/// The body is not a JSON-RPC request.
 pub const INVALID_REQUEST: i64 = -32600;
-/// The parameters are not the method's.
+/// A parameter is missing or has the wrong type or value.
 pub const INVALID_PARAMETER: i64 = -8;
 /// There is no such transaction or block.
 pub const NOT_FOUND: i64 = -5;
-/// Something else went wrong.
+/// Any other error.
 pub const MISC_ERROR: i64 = -1;
 
-/// A call, as a node receives it.
+/// A JSON-RPC request, as the node receives it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Call {
-    /// Given back with the reply.
+    /// The request id; the reply repeats it.
     #[serde(default)]
     pub id: Value,
-    /// Which method.
+    /// The name of the method.
     pub method: String,
     /// Its parameters, by position.
     #[serde(default)]
     pub params: Vec<Value>,
 }
 
-/// Why a node did not do what it was asked.
+/// The error object of a JSON-RPC reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorObject {
-    /// Which error.
+    /// The error code, for example [`NOT_FOUND`].
     pub code: i64,
-    /// In words.
+    /// The error message.
     pub message: String,
 }
 
@@ -54,7 +54,7 @@ pub fn reply(id: &Value, result: Result<Value, ErrorObject>) -> Vec<u8> {
     reply.to_string().into_bytes()
 }
 
-/// Who may ask a node: HTTP Basic.
+/// The credentials of a node: HTTP Basic.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The name.
@@ -69,39 +69,43 @@ impl Credentials {
         format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password.expose())))
     }
 
-    /// Whether a request carries them; compared in constant time.
+    /// Whether the `Authorization` header holds these credentials; compares in constant time.
     pub fn admit(&self, headers: &http::HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).map_or(&b""[..], http::HeaderValue::as_bytes);
         crypto::equal(given, self.header().as_bytes())
     }
 }
 
-/// Why a node's answer is of no use.
+/// Why a JSON-RPC call failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RpcError<E> {
-    /// The node's address or its credentials cannot stand in a request.
+    /// The address or the credentials of the node cannot be sent in a request.
     Request,
-    /// The exchange failed.
+    /// The transport failed: the request or the reply was lost.
     Transport(E),
-    /// Name or password are wrong.
+    /// The node replied with HTTP 401 or 403: the user name or the password is wrong.
     Unauthorized,
-    /// The node refused.
+    /// The node replied with an error object.
     Refused(ErrorObject),
-    /// The answer is not JSON-RPC, or lacks what was asked for.
-    NotUnderstood(&'static str),
+    /// The reply is not JSON-RPC, or it lacks the member named here.
+    UnexpectedReply(&'static str),
 }
 
 impl<E> fmt::Display for RpcError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request => f.write_str("the node's address or credentials cannot be used"),
-            Self::Transport(_) => f.write_str("the exchange with the node failed"),
-            Self::Unauthorized => f.write_str("the node refuses the name or the password"),
+            Self::Request => {
+                f.write_str("the node's URL is invalid, or its credentials do not fit an HTTP header")
+            }
+            Self::Transport(_) => f.write_str("cannot reach the node, or its reply was lost"),
+            Self::Unauthorized => {
+                f.write_str("the node rejects the user name or the password (HTTP 401 or 403)")
+            }
             Self::Refused(refusal) => {
                 write!(f, "the node refused with {}: {}", refusal.code, refusal.message)
             }
-            Self::NotUnderstood(what) => write!(f, "the node's answer has no usable `{what}`"),
+            Self::UnexpectedReply(what) => write!(f, "the node's reply has no usable `{what}`"),
         }
     }
 }
@@ -116,19 +120,19 @@ impl<E: std::error::Error + 'static> std::error::Error for RpcError<E> {
 }
 
 impl<E> RpcError<E> {
-    /// Whether the node answered, and its answer is of no use: another question may do better.
+    /// Whether the node itself replied, with an error or an unreadable result: other calls may still succeed.
     pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::NotUnderstood(_))
+        matches!(self, Self::Refused(_) | Self::UnexpectedReply(_))
     }
 }
 
 impl<E> From<Unreadable> for RpcError<E> {
     fn from(Unreadable(what): Unreadable) -> Self {
-        Self::NotUnderstood(what)
+        Self::UnexpectedReply(what)
     }
 }
 
-/// Where a chain ends.
+/// The newest block of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
     /// The number of its newest block.
@@ -148,10 +152,10 @@ pub struct Block {
     pub txids: Vec<String>,
 }
 
-/// Inputs of one transaction whose addresses are looked up; a payment has few.
-const MOST_INPUTS: usize = 64;
+/// The most inputs of a transaction; a payment has few. An input without an address costs one more call.
+const MAX_INPUTS: usize = 64;
 
-/// A node of the chain, asked over any transport.
+/// A JSON-RPC client of a node, over any transport.
 #[derive(Debug, Clone)]
 pub struct Node<T> {
     transport: T,
@@ -161,7 +165,7 @@ pub struct Node<T> {
 }
 
 impl<T: Transport> Node<T> {
-    /// A node at this address. `native_asset` is what an output is of that names no asset.
+    /// A client of the node at `url`. `native_asset` is the asset of an output without an asset field.
     pub fn new(
         transport: T,
         url: impl Into<String>,
@@ -187,29 +191,29 @@ impl<T: Transport> Node<T> {
         }
         // Nodes send HTTP 500 with an error in the body.
         let mut reply: Value =
-            serde_json::from_slice(response.body()).map_err(|_| RpcError::NotUnderstood("result"))?;
+            serde_json::from_slice(response.body()).map_err(|_| RpcError::UnexpectedReply("result"))?;
         match reply.get("error") {
             None | Some(Value::Null) => {}
             Some(error) => {
                 let refusal =
-                    ErrorObject::deserialize(error).map_err(|_| RpcError::NotUnderstood("error"))?;
+                    ErrorObject::deserialize(error).map_err(|_| RpcError::UnexpectedReply("error"))?;
                 return Err(RpcError::Refused(refusal));
             }
         }
         match reply.get_mut("result") {
             Some(result) => Ok(result.take()),
-            None => Err(RpcError::NotUnderstood("result")),
+            None => Err(RpcError::UnexpectedReply("result")),
         }
     }
 
-    /// Where the chain ends: `getblockchaininfo`.
+    /// The newest block: `getblockchaininfo`.
     ///
     /// # Errors
     /// [`RpcError`].
     pub async fn tip(&self) -> Result<Tip, RpcError<T::Error>> {
         let info = self.call("getblockchaininfo", json!([])).await?;
-        let height = info["blocks"].as_u64().ok_or(RpcError::NotUnderstood("blocks"))?;
-        let hash = info["bestblockhash"].as_str().ok_or(RpcError::NotUnderstood("bestblockhash"))?;
+        let height = info["blocks"].as_u64().ok_or(RpcError::UnexpectedReply("blocks"))?;
+        let hash = info["bestblockhash"].as_str().ok_or(RpcError::UnexpectedReply("bestblockhash"))?;
         Ok(Tip { height, hash: hash.to_owned() })
     }
 
@@ -217,7 +221,7 @@ impl<T: Transport> Node<T> {
         match self.call("getrawtransaction", json!([txid, 4])).await {
             Ok(answer) => match Transaction::from_json(&answer, &self.native_asset)? {
                 transaction if transaction.txid == txid => Ok(Some(transaction)),
-                _ => Err(RpcError::NotUnderstood("txid")),
+                _ => Err(RpcError::UnexpectedReply("txid")),
             },
             Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => Ok(None),
             Err(error) => Err(error),
@@ -230,14 +234,14 @@ impl<T: Transport> Node<T> {
     /// [`RpcError`].
     pub async fn transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
         let Some(mut transaction) = self.raw_transaction(txid).await? else { return Ok(None) };
-        if transaction.inputs.len() > MOST_INPUTS {
-            return Err(RpcError::NotUnderstood("vin"));
+        if transaction.inputs.len() > MAX_INPUTS {
+            return Err(RpcError::UnexpectedReply("vin"));
         }
-        // A node that does not say whose the inputs were is asked for the outputs that they spend.
+        // The reply may lack the inputs' addresses: fetch the transactions whose outputs the inputs spend.
         for input in transaction.inputs.iter_mut().filter(|input| input.addresses.is_empty()) {
-            let spent = self.raw_transaction(&input.txid).await?.ok_or(RpcError::NotUnderstood("vin"))?;
+            let spent = self.raw_transaction(&input.txid).await?.ok_or(RpcError::UnexpectedReply("vin"))?;
             let output = spent.outputs.into_iter().nth(input.vout as usize);
-            input.addresses = output.ok_or(RpcError::NotUnderstood("vin"))?.addresses;
+            input.addresses = output.ok_or(RpcError::UnexpectedReply("vin"))?.addresses;
         }
         Ok(Some(transaction))
     }
@@ -252,19 +256,23 @@ impl<T: Transport> Node<T> {
             Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => return Ok(None),
             Err(error) => return Err(error),
         };
-        let height = answer["height"].as_u64().ok_or(RpcError::NotUnderstood("height"))?;
-        let txids = answer["tx"].as_array().ok_or(RpcError::NotUnderstood("tx"))?;
+        let height = answer["height"].as_u64().ok_or(RpcError::UnexpectedReply("height"))?;
+        let txids = answer["tx"].as_array().ok_or(RpcError::UnexpectedReply("tx"))?;
         let txids = txids.iter().map(|txid| txid.as_str().map(str::to_owned)).collect::<Option<_>>();
-        Ok(Some(Block { hash: hash.to_owned(), height, txids: txids.ok_or(RpcError::NotUnderstood("tx"))? }))
+        Ok(Some(Block {
+            hash: hash.to_owned(),
+            height,
+            txids: txids.ok_or(RpcError::UnexpectedReply("tx"))?,
+        }))
     }
 
-    /// Whether an address is one of the chain: `validateaddress`.
+    /// Whether `address` is a valid address of the chain: `validateaddress`.
     ///
     /// # Errors
     /// [`RpcError`].
     pub async fn is_address(&self, address: &str) -> Result<bool, RpcError<T::Error>> {
         let answer = self.call("validateaddress", json!([address])).await?;
-        answer["isvalid"].as_bool().ok_or(RpcError::NotUnderstood("isvalid"))
+        answer["isvalid"].as_bool().ok_or(RpcError::UnexpectedReply("isvalid"))
     }
 
     /// A fresh address of the node's wallet: `getnewaddress`.
@@ -273,6 +281,6 @@ impl<T: Transport> Node<T> {
     /// [`RpcError`].
     pub async fn new_address(&self) -> Result<String, RpcError<T::Error>> {
         let answer = self.call("getnewaddress", json!([])).await?;
-        answer.as_str().map(str::to_owned).ok_or(RpcError::NotUnderstood("result"))
+        answer.as_str().map(str::to_owned).ok_or(RpcError::UnexpectedReply("result"))
     }
 }

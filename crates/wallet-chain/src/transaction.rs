@@ -1,4 +1,4 @@
-//! Transactions of a chain that carries payments, as its node tells them, and what they say about an order (R56).
+//! Transactions of a chain, as its node reports them, and whether one pays an order (R56).
 //!
 //! ```
 //! use wallet_core::Amount;
@@ -18,53 +18,53 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use wallet_core::{Amount, Units, crypto};
 
-/// What a transaction spends.
+/// An input of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxIn {
     /// The transaction that made the output.
     pub txid: String,
-    /// Which of its outputs.
+    /// The index of the output in its transaction.
     pub vout: u32,
-    /// Whose it was. Empty when the node does not say: [`Node`](crate::rpc::Node) then looks the output up.
+    /// The addresses of the output that it spends. Empty if the node leaves them out: [`Node`](crate::rpc::Node) then looks the output up.
     pub addresses: Vec<String>,
 }
 
-/// What a transaction makes.
+/// An output of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxOut {
-    /// Who may spend it.
+    /// The addresses that can spend it.
     pub addresses: Vec<String>,
-    /// Of which asset it is.
+    /// Its asset.
     pub asset: String,
-    /// How much of it; a decimal string (R56).
+    /// The amount, a decimal string (R56).
     pub value: Amount<'static>,
-    /// What is written beside it.
+    /// The data of the output.
     pub data: Vec<Vec<u8>>,
 }
 
-/// A transaction as a node tells it.
+/// A transaction as a node reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
     /// Its id.
     pub txid: String,
-    /// What it spends; nothing when it issues money.
+    /// Its inputs; empty if it issues money.
     pub inputs: Vec<TxIn>,
-    /// What it makes.
+    /// Its outputs.
     pub outputs: Vec<TxOut>,
-    /// How many blocks have it, from its own to the newest; 0 while it waits for one, negative when another transaction
-    /// has spent the same.
+    /// The number of blocks from its own to the newest; 0 while it waits for one, negative if another transaction
+    /// has spent the same outputs.
     pub confirmations: i64,
     /// The hash of its block.
     pub block: Option<String>,
 }
 
-/// What a node said is no transaction: which member is wrong.
+/// A node's reply is not a transaction; holds the name of the wrong member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what the node said has no usable `{}`", self.0)
+        write!(f, "the node's reply has no usable `{}`", self.0)
     }
 }
 
@@ -103,14 +103,14 @@ impl TxIn {
 
 impl TxOut {
     fn from_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
-        // R56: text. A JSON number is refused: what it was before it was a number is not known.
+        // R56: text. A JSON number is refused: its original decimal text is unknown.
         let value = Amount::parse(text(reply, "value")?.to_owned()).map_err(|_| Unreadable("value"))?;
         let asset = match reply.get("assetType") {
             None | Some(Value::Null) => native.to_owned(),
             Some(_) => text(reply, "assetType")?.to_owned(),
         };
         let script = reply.get("scriptPubKey").unwrap_or(&Value::Null);
-        // What is beside the money may be of any shape; only hexadecimal text can be an order's id.
+        // The data of an output may have any type; only hexadecimal text can be an order's id.
         let data = reply.get("data").and_then(Value::as_array).into_iter().flatten();
         let data = data.filter_map(|data| crypto::from_hex(data.as_str()?));
         Ok(Self { addresses: texts(script, "addresses")?, asset, value, data: data.collect() })
@@ -118,8 +118,8 @@ impl TxOut {
 }
 
 impl Transaction {
-    /// Reads the result of `getrawtransaction "txid" 4`. Members that are not needed are passed over. `native` is the
-    /// asset of an output that names none: the chain's own.
+    /// Reads the result of `getrawtransaction "txid" 4`. Other members are ignored. `native` is the
+    /// asset of an output without an asset field: the chain's own.
     ///
     /// # Errors
     /// [`Unreadable`] names the member.
@@ -139,7 +139,7 @@ impl Transaction {
         })
     }
 
-    /// As a node tells it: the result of `getrawtransaction "txid" 4`.
+    /// As a node reports it: the result of `getrawtransaction "txid" 4`.
     pub fn to_json(&self) -> Value {
         let input =
             |input: &TxIn| json!({"txid": input.txid, "vout": input.vout, "addresses": input.addresses});
@@ -167,25 +167,25 @@ impl Transaction {
 /// The payment that an order waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected<'a> {
-    /// The order's id: its UTF-8 bytes stand in the data of some output.
+    /// The orderId: its UTF-8 bytes are the data of an output.
     pub order_id: &'a str,
-    /// Who is to be paid.
+    /// The address of the receiver.
     pub to: &'a str,
-    /// In which asset.
+    /// The asset.
     pub asset: &'a str,
-    /// How much, exactly.
+    /// The exact amount.
     pub amount: &'a Amount<'a>,
     /// The asset's decimals.
     pub decimals: u8,
 }
 
-/// What a transaction is for an order. Exhaustive: a caller decides about each.
+/// Whether a transaction pays an order. Exhaustive: a caller must handle each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Verdict {
-    /// It pays the order. How many confirmations are enough is for the reader to say.
+    /// It pays the order. The caller decides how many confirmations are enough.
     Pays {
-        /// So many blocks have it.
+        /// The number of confirmations.
         confirmations: u64,
     },
     /// Another transaction has spent the same money: this one will never count.
@@ -194,18 +194,18 @@ pub enum Verdict {
     WrongOrder,
     /// The receiver pays itself.
     OwnAddress,
-    /// Nothing goes to the receiver.
+    /// No output pays the receiver.
     WrongReceiver,
-    /// What goes to the receiver is another asset.
+    /// The receiver gets another asset.
     WrongAsset,
     /// The receiver gets less.
     Underpaid {
-        /// So much.
+        /// The received amount.
         received: Units,
     },
     /// The receiver gets more.
     Overpaid {
-        /// So much.
+        /// The received amount.
         received: Units,
     },
 }
@@ -219,7 +219,7 @@ impl fmt::Display for Verdict {
             Self::DoubleSpent => f.write_str("another transaction has spent the same money"),
             Self::WrongOrder => f.write_str("it does not carry the order's id"),
             Self::OwnAddress => f.write_str("the receiver pays itself"),
-            Self::WrongReceiver => f.write_str("it pays somebody else"),
+            Self::WrongReceiver => f.write_str("it pays another receiver"),
             Self::WrongAsset => f.write_str("it pays in another asset"),
             Self::Underpaid { .. } => f.write_str("it pays less than the order's amount"),
             Self::Overpaid { .. } => f.write_str("it pays more than the order's amount"),
@@ -227,8 +227,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a transaction is for an order. The money that it gives back to the payer goes to other addresses than the
-/// receiver's and does not count; a transaction that spends the receiver's own money pays nobody.
+/// Judges whether a transaction pays an order. The payer's change goes to other addresses than the
+/// receiver's and does not count; a transaction that spends the receiver's own money is no payment.
 pub fn judge(transaction: &Transaction, order: &Expected<'_>) -> Verdict {
     let confirmations = match u64::try_from(transaction.confirmations) {
         Ok(confirmations) => confirmations,
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(verdict(&paying("1.50")), Verdict::Pays { confirmations: 3 });
         assert_eq!(verdict(&paying("1.49")), Verdict::Underpaid { received: units("1.49") });
         assert_eq!(verdict(&paying("1.50000001")), Verdict::Overpaid { received: units("1.50000001") });
-        // Change does not count, wherever it stands; two outputs to the receiver do.
+        // Change is ignored at any index; two outputs to the receiver are added.
         let mut turned = paying("1.5");
         turned.outputs.reverse();
         assert_eq!(verdict(&turned), Verdict::Pays { confirmations: 3 });
@@ -311,7 +311,7 @@ mod tests {
         let mut other = paying("1.5");
         other.outputs[0].addresses = vec!["shop2".to_owned()];
         assert_eq!(verdict(&other), Verdict::WrongReceiver);
-        // Who shares an output with the receiver may take it back.
+        // A co-owner of an output could take the money back.
         let mut other = paying("1.5");
         other.outputs[0].addresses.push("payer".to_owned());
         assert_eq!(verdict(&other), Verdict::WrongReceiver);

@@ -21,7 +21,7 @@ use wallet_server::{DataDirectory, add_operator};
 #[derive(Parser)]
 #[command(name = "wallop", version)]
 struct Arguments {
-    /// How logs are written to stderr; what is logged is set by WALLOP_LOG (for example `debug`).
+    /// The format of the logs on stderr; WALLOP_LOG sets the level (for example `debug`).
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
     #[command(subcommand)]
@@ -43,12 +43,12 @@ enum Command {
         #[command(subcommand)]
         platform: DemoPlatform,
     },
-    /// Say who operates: who reviews applications and sees what fails, at /admin.
+    /// Manage operators, who review applications and see failures at /admin.
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
     },
-    /// Say why a signature does not fit.
+    /// Explain why a signature does not fit.
     Explain {
         #[command(subcommand)]
         platform: ExplainPlatform,
@@ -59,7 +59,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct QrArguments {
-    /// What the code says; without it the first line of stdin.
+    /// The link; without it the first line of stdin.
     link: Option<String>,
     /// Write an SVG picture to this file.
     #[arg(long)]
@@ -78,7 +78,7 @@ enum ExplainPlatform {
         timestamp: String,
         /// The sign that was sent.
         sign: String,
-        /// The language of what is printed.
+        /// The language of the output.
         #[arg(long, value_enum, default_value_t = DemoLang::En)]
         lang: DemoLang,
     },
@@ -89,7 +89,7 @@ enum ExplainPlatform {
         /// The file with the app's public key, in any form.
         #[arg(long)]
         key: PathBuf,
-        /// The language of what is printed.
+        /// The language of the output.
         #[arg(long, value_enum, default_value_t = DemoLang::En)]
         lang: DemoLang,
     },
@@ -97,11 +97,11 @@ enum ExplainPlatform {
 
 #[derive(Subcommand)]
 enum AdminCommand {
-    /// Make NAME an operator; a user of this name who is not there yet is made, and the password printed once.
+    /// Make NAME an operator; create the user if necessary, and print the new password once.
     Add {
         /// The login name.
         name: String,
-        /// The directory that the server was started with; no server may be running on it.
+        /// The server's data directory; stop the server first.
         #[arg(long)]
         data: PathBuf,
     },
@@ -135,7 +135,7 @@ struct DemoArguments {
     /// A running sandbox; without it the demo starts its own.
     #[arg(long)]
     url: Option<String>,
-    /// The language of what is printed.
+    /// The language of the output.
     #[arg(long, value_enum, default_value_t = DemoLang::En)]
     lang: DemoLang,
 }
@@ -201,7 +201,7 @@ async fn run_dev(arguments: DevArguments) -> Result<(), Failure> {
         true => serde_json::to_string(sandbox.described())?,
         false => greeting(sandbox.described(), arguments.data.as_deref()),
     };
-    // A reader that has gone away is no reason to stop.
+    // A closed stdout does not stop the sandbox.
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     drop(stdout);
@@ -209,7 +209,7 @@ async fn run_dev(arguments: DevArguments) -> Result<(), Failure> {
         () = stop => None,
         error = sandbox.broken() => Some(error),
     };
-    tracing::info!("stopping: finishing what is in flight");
+    tracing::info!("stopping: finishing the requests in flight");
     sandbox.stop().await;
     broken.map_or(Ok(()), |error| Err(error.into()))
 }
@@ -261,12 +261,12 @@ fn greeting(sandbox: &Described, data: Option<&Path>) -> String {
     }
     let kept = match data {
         Some(data) => format!("The data is kept in {}.", data.display()),
-        None => "The data goes away when it stops; keep it by --data DIR.".to_owned(),
+        None => "The sandbox deletes its data when it stops; keep it with --data DIR.".to_owned(),
     };
     text.push_str(&format!(
         "\nTry it\n  see whole payments     wallop demo fomo --url {url}   (or vas, or lafi)\n  \
          move the clock         curl -d advance=60 {clock}\n  the coins              curl {base}wallet/get_active_coins\n  \
-         what a VAS is worth    curl -X POST '{vas}oauth/pay/price?currency=CNY&accessToken={token}'\n\n\
+         the price of a VAS     curl -X POST '{vas}oauth/pay/price?currency=CNY&accessToken={token}'\n\n\
          {kept} Stop it with Ctrl-C.",
         url = sandbox.url,
         clock = sandbox.clock_url,
@@ -309,7 +309,7 @@ async fn add(name: &str, data: &Path) -> Result<(), Failure> {
     let store = DataDirectory::new(data).open_existing(clock_of(data))?;
     match add_operator(&store, name).await? {
         Some(pwd) => println!("{name} is an operator, with the password {}", pwd.expose()),
-        None => println!("{name} is an operator; the password is the one of before"),
+        None => println!("{name} is an operator; the password is unchanged"),
     }
     Ok(())
 }
@@ -318,7 +318,7 @@ fn first_line() -> Result<String, Failure> {
     Ok(std::io::stdin().lines().next().transpose()?.unwrap_or_default())
 }
 
-/// Prints why a signature does not fit; a failure unless it does.
+/// Explains a signature; an error unless it fits.
 fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
     let crypto = Portable::new();
     let (finding, lang): (Finding, Lang) = match platform {
@@ -327,12 +327,13 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
         }
         ExplainPlatform::Link { link, key, lang } => {
             let read = |error| format!("cannot read {}: {error}", key.display());
-            let public = |error| format!("{}: {error} (the app's public key is wanted)", key.display());
+            let public =
+                |error| format!("{}: {error}; give the file with the app's public key", key.display());
             let key = PublicKey::load(std::fs::read(&key).map_err(read)?).map_err(public)?;
             let link = link.map_or_else(first_line, Ok)?;
             let kind = <pay::Link<'_> as OutgoingLink>::META;
             let sent = SentLink::read(kind, link.trim())?;
-            let opens = |signature: &[u8]| key.open(signature);
+            let opens = |signature: &[u8]| key.recover_message(signature);
             let found = rsa(&crypto, &opens, kind, &sent.fields(), &sent.signature);
             (found, lang.into())
         }
@@ -351,7 +352,7 @@ fn explain(platform: ExplainPlatform) -> Result<(), Failure> {
     }
 }
 
-/// How wide the terminal is; 0 without a terminal.
+/// The terminal's width in columns; 0 without a terminal.
 fn columns() -> usize {
     terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
 }

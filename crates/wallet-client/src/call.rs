@@ -9,21 +9,21 @@ use wallet_core::{
     Transport, UnixTime,
 };
 
-/// Why a call has no answer. `C` is the platform's enum of status codes.
+/// Why a call failed. `C` is the platform's enum of status codes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError<E, C = ErrorCode> {
-    /// The request cannot be made.
+    /// The request cannot be encoded.
     Encode(EncodeError),
-    /// It did not get through, or the reply did not come back.
+    /// The transport failed: the request or the reply was lost, so the platform may have executed the request.
     Transport(E),
     /// The platform refused.
     Refused(Refused<C>),
-    /// The reply is not this platform's.
-    NotUnderstood {
+    /// An unexpected reply.
+    UnexpectedReply {
         /// Its HTTP status.
         http: u16,
-        /// What was expected and not found.
+        /// The member that the reply lacks, or the parse error.
         reason: String,
         /// The beginning of the body.
         body: Secret<String>,
@@ -39,11 +39,11 @@ impl<E, C: Copy> CallError<E, C> {
         }
     }
 
-    /// Whether the same call may succeed later without anything being changed. What moves money is to be looked up by its
-    /// trade_id first ([`FomoApp::trade`](crate::FomoApp::trade)); a trade_id is never used twice, so repeating is safe.
+    /// Whether the same call, unchanged, may succeed later. Before you repeat a payment, look it up by its
+    /// trade_id first ([`FomoApp::trade`](crate::FomoApp::trade)); the platform accepts a trade_id only once.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Transport(_) | Self::NotUnderstood { .. } => true,
+            Self::Transport(_) | Self::UnexpectedReply { .. } => true,
             Self::Refused(refused) => refused.http >= 500,
             Self::Encode(_) => false,
         }
@@ -53,13 +53,13 @@ impl<E, C: Copy> CallError<E, C> {
 impl<E, C: fmt::Display> fmt::Display for CallError<E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(_) => f.write_str("the request cannot be made"),
-            Self::Transport(_) => f.write_str("the exchange with the platform failed"),
+            Self::Encode(_) => f.write_str("cannot encode the request"),
+            Self::Transport(_) => f.write_str("cannot reach the platform, or its reply was lost"),
             Self::Refused(refused) => {
                 write!(f, "the platform refused with {}: {}", refused.code, refused.message)
             }
-            Self::NotUnderstood { http, reason, .. } => {
-                write!(f, "the reply (HTTP {http}) is not this platform's: {reason}; is the base URL right?")
+            Self::UnexpectedReply { http, reason, .. } => {
+                write!(f, "unexpected response (HTTP {http}): {reason}; check the base URL")
             }
         }
     }
@@ -74,18 +74,18 @@ where
         match self {
             Self::Encode(error) => Some(error),
             Self::Transport(error) => Some(error),
-            Self::Refused(_) | Self::NotUnderstood { .. } => None,
+            Self::Refused(_) | Self::UnexpectedReply { .. } => None,
         }
     }
 }
 
-/// The operating system's time, for clients that have no other clock.
+/// The operating system's time; a client without its own clock uses it.
 pub fn system_time() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixTime::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// What a call of `R` over `T` comes to.
+/// The result of a call of `R` over `T`.
 pub(crate) type Called<T, R> = Result<
     <<R as OutgoingRequest>::Endpoint as Endpoint>::Response,
     CallError<<T as Transport>::Error, <<R as OutgoingRequest>::Endpoint as Endpoint>::Error>,
@@ -108,10 +108,10 @@ where
     let response = transport.send(request).await.map_err(CallError::Transport)?;
     R::decode_response(&response).map_err(|error| match error {
         ResponseError::Refused(refused) => CallError::Refused(refused),
-        ResponseError::NotUnderstood { http, reason, body } => {
-            CallError::NotUnderstood { http, reason, body }
+        ResponseError::UnexpectedReply { http, reason, body } => {
+            CallError::UnexpectedReply { http, reason, body }
         }
-        other => CallError::NotUnderstood {
+        other => CallError::UnexpectedReply {
             http: response.status().as_u16(),
             reason: other.to_string(),
             body: Secret::default(),

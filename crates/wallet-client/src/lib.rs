@@ -7,8 +7,8 @@
 //! | the wallet's side | [`FomoWallet`] | [`VasWallet`] |
 //! | verifies a callback before it yields a value | [`FomoReceiver`] | [`VasReceiver`] |
 //!
-//! [`Order`] makes signed links, [`OrderBook`] books each order once, [`verify_on_chain`] judges its transaction. Signatures,
-//! fixed fields and encodings are made here and cannot be got wrong.
+//! [`Order`] makes signed links, [`OrderBook`] books each order once, [`verify_on_chain`] judges its transaction.
+//! The crate makes signatures, fixed fields and encodings itself.
 //!
 //! Features, none on by default: `qr` draws QR codes as SVG and in a terminal, `png` as PNG too.
 //!

@@ -27,13 +27,13 @@ impl fmt::Debug for QrCode {
     }
 }
 
-/// A text is longer than any QR code can say.
+/// The text is too long for a QR code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QrTooLong;
 
 impl fmt::Display for QrTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text is longer than a QR code can say (about 2,300 bytes)")
+        f.write_str("the text is too long for a QR code (about 2,300 bytes)")
     }
 }
 
@@ -42,7 +42,7 @@ impl std::error::Error for QrTooLong {}
 /// A terminal is too narrow for a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooNarrow {
-    /// Columns that it needs.
+    /// The columns that the code needs.
     pub needs: usize,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for TooNarrow {
 impl std::error::Error for TooNarrow {}
 
 impl QrCode {
-    /// The code of a text, with about 15 % of it to spare for dirt (level M).
+    /// The code of a text, with error correction level M (about 15 %).
     ///
     /// # Errors
     /// [`QrTooLong`].
@@ -68,12 +68,12 @@ impl QrCode {
         qrcode::QrCode::with_error_correction_level(text, EcLevel::M).map(Self).map_err(|_| QrTooLong)
     }
 
-    /// Modules a side, without the light ones around.
+    /// The modules a side, without the light margin.
     pub fn modules(&self) -> usize {
         self.0.width()
     }
 
-    /// As an SVG document: one path, a dark run of a row being one piece of it, so that a large code stays small.
+    /// The SVG document: one path with one piece per dark run, so that a large code stays small.
     pub fn to_svg(&self) -> String {
         let (modules, colors) = (self.modules(), self.0.to_colors());
         let side = modules + 2 * QUIET;
@@ -94,7 +94,7 @@ impl QrCode {
         )
     }
 
-    /// As a PNG file (feature `png`), black on white; a module has so many pixels a side.
+    /// As a PNG file (feature `png`), black on white; `module` is the pixels a side of one module.
     #[cfg(feature = "png")]
     pub fn to_png(&self, module: u32) -> Vec<u8> {
         let (modules, pixel) = (self.modules(), module.clamp(1, 64) as usize);
@@ -121,7 +121,7 @@ impl QrCode {
         out
     }
 
-    /// For a terminal of so many columns, two rows of modules a line.
+    /// The drawing for a terminal of this many columns, two rows of modules a line.
     ///
     /// # Errors
     /// [`TooNarrow`]: then show a picture.

@@ -1,32 +1,35 @@
-//! The one reader of addresses. It is strict: what two readers may take for two hosts has no host here.
+//! The only parser of addresses. It is strict: a text in which two parsers may find different hosts has no host here.
 
 use std::net::Ipv6Addr;
 
-/// An address, taken apart: `scheme://authority` and what comes after it.
+/// A parsed address: `scheme://authority` and the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address<'a> {
     /// The scheme, as it was written.
     pub scheme: &'a str,
     /// Host and port of an http address; anything for an app's own scheme.
     pub authority: &'a str,
-    /// The path, the query and the fragment, each with what begins it.
+    /// The path, the query and the fragment, each with its leading character.
     pub after: &'a str,
 }
 
 /// Whether a text is a scheme (RFC 3986, 3.1).
 pub fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
 impl<'a> Address<'a> {
-    /// Takes an address apart. `None` without a scheme, or with nothing after `://`.
+    /// Splits an address. `None` without a scheme, or with nothing after `://`.
     pub fn split(text: &'a str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
-        if !is_scheme(scheme) || rest.is_empty() {
+        // A scheme has no colon, so the first one ends it. By bytes: requests are checked on their way in.
+        let (scheme, rest) = text.split_at(text.bytes().position(|byte| byte == b':')?);
+        let rest = rest.strip_prefix("://").filter(|rest| !rest.is_empty())?;
+        if !is_scheme(scheme) {
             return None;
         }
-        let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        let (authority, after) = rest.split_at(end.unwrap_or(rest.len()));
         Some(Self { scheme, authority, after })
     }
 
@@ -35,13 +38,14 @@ impl<'a> Address<'a> {
         self.scheme.eq_ignore_ascii_case("http") || self.scheme.eq_ignore_ascii_case("https")
     }
 
-    /// The host as it was written, and the port. `None` with user information, with what some readers end a host at or
-    /// decode within it, without a host, or with a port that is no number below 65,536.
+    /// The host as it was written, and the port. `None` for user information, for a character that some parsers
+    /// decode or end a host at, for an empty host, or for a port that is not a number below 65,536.
     pub fn host(&self) -> Option<(&'a str, Option<&'a str>)> {
-        if self.authority.contains(['@', '\\', '%']) {
+        if self.authority.bytes().any(|byte| matches!(byte, b'@' | b'\\' | b'%')) {
             return None;
         }
-        let (host, port) = match self.authority.rsplit_once(':') {
+        let colon = self.authority.bytes().rposition(|byte| byte == b':');
+        let (host, port) = match colon.map(|at| (&self.authority[..at], &self.authority[at + 1..])) {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (self.authority, None),
         };
@@ -51,7 +55,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Bytes that may stand in an http address: visible ASCII without those that some readers take for others.
+/// Bytes that are allowed in an http address: visible ASCII without those that some parsers replace.
 const IN_URL: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = 0;

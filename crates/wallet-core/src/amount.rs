@@ -14,12 +14,12 @@ const MAX_DIGITS: usize = 36;
 #[derive(Clone)]
 pub struct Amount<'a> {
     text: Cow<'a, str>,
-    /// All digits as one number, and how many of them are behind the point.
+    /// All digits as one number, and the number of digits after the point.
     mantissa: i128,
     scale: u8,
 }
 
-/// Why a text is no amount, or an amount none of this coin.
+/// Why a text is not an amount, or not one of this coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AmountError {
@@ -27,7 +27,7 @@ pub enum AmountError {
     Malformed,
     /// 10^36 base units or more.
     TooLarge,
-    /// More digits behind the point than the coin has.
+    /// More decimals than the coin has.
     TooPrecise,
 }
 
@@ -93,12 +93,12 @@ impl<'a> Amount<'a> {
         }
     }
 
-    /// Whether nothing would move.
+    /// Whether the amount is 0.
     pub fn is_zero(&self) -> bool {
         self.mantissa == 0
     }
 
-    /// The same with a text of its own.
+    /// Converts to an owned value.
     pub fn into_owned(self) -> Amount<'static> {
         Amount { text: Cow::Owned(self.text.into_owned()), mantissa: self.mantissa, scale: self.scale }
     }
@@ -153,18 +153,18 @@ impl fmt::Display for Amount<'_> {
     }
 }
 
-/// An exact number of base units of one coin. Signed, so that entries can be summed; overflow is never silent.
+/// An exact number of base units of one coin. Signed, so that entries can be summed; overflow is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Units(i128);
 
 impl Units {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Units = Units(0);
 
-    /// What no amount reaches: 10^36 (R12).
+    /// The exclusive upper bound of amounts: 10^36 (R12).
     pub const LIMIT: Units = Units(10_i128.pow(MAX_DIGITS as u32));
 
-    /// So many base units.
+    /// From a number of base units.
     pub const fn new(units: i128) -> Self {
         Self(units)
     }
@@ -190,7 +190,7 @@ impl Units {
         self.0.checked_sub(other.0).map(Units).ok_or(AmountError::TooLarge)
     }
 
-    /// The same with the other sign.
+    /// The negated value.
     ///
     /// # Errors
     /// As [`plus`](Self::plus).

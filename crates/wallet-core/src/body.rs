@@ -1,4 +1,4 @@
-//! Request bodies, read from urlencoded, multipart, JSON or nothing into one slot a field (R10).
+//! Request bodies, read from urlencoded, multipart, JSON or nothing into one slot per field (R10).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,12 +22,12 @@ pub struct Slots<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Slots<'a, N> {
-    /// Of a field that comes twice the last one counts, and it is no fault that they differ.
+    /// Uses the last value of a repeated field, even if the values differ.
     pub(crate) fn last_wins(&mut self) {
         self.last_wins = true;
     }
 
-    /// Whether a field came twice with different values, the last of which counts (R45).
+    /// Whether a repeated field had different values; the last one counts (R45).
     pub fn is_repeated(&self) -> bool {
         self.repeated
     }
@@ -76,7 +76,7 @@ impl<'a, const N: usize> Slots<'a, N> {
         Ok(())
     }
 
-    /// Reads a form body; a callback has no other.
+    /// Reads a form body, the only body of a callback.
     pub(crate) fn read_form(
         &mut self,
         index: fn(&[u8]) -> Option<usize>,
@@ -118,7 +118,7 @@ impl<'a, const N: usize> Slots<'a, N> {
             if !self.last_wins {
                 return Err(self.fault(at, kind));
             }
-            broken = Some((at, kind)); // unless another one follows that counts
+            broken = Some((at, kind)); // unless a later value replaces it
         }
         broken.map_or(Ok(()), |(at, kind)| Err(self.fault(at, kind)))
     }
@@ -159,8 +159,8 @@ impl<'a, const N: usize> Slots<'a, N> {
         })
     }
 
-    /// Reads one member of a link while it is encoded, if it is the next: `lead` is what stands before its value. What
-    /// follows it; `None` when the link has to be decoded first.
+    /// Reads the next member of an encoded link if it begins with `lead`, the text before its value. Returns the text
+    /// after the member; `None` if the link has to be decoded first.
     #[doc(hidden)]
     #[inline(always)] // each lead is a constant, which is compared as such
     pub fn read_encoded(&mut self, at: usize, lead: &'static str, rest: &'a str) -> Option<&'a str> {
@@ -216,12 +216,12 @@ impl<'a, const N: usize> Slots<'a, N> {
         Fault::new(kind, Some(self.fields[at].name), self.faults.field)
     }
 
-    /// Checks what holds for every field: there, not empty, not too long, of its fixed value.
+    /// Checks every field: present, not empty, not too long, equal to its fixed value.
     ///
     /// # Errors
     /// A [`Fault`] that names the field.
     pub fn check(&mut self) -> Result<(), Fault> {
-        // A value that has a refusal of its own says more than what is missing beside it.
+        // A wrong value with its own refusal is more specific than a missing field.
         for (at, field) in self.fields.iter().enumerate() {
             if let (Some(refusal), Some(fixed), Some(value)) =
                 (field.otherwise, field.fixed, &self.values[at])
@@ -247,7 +247,7 @@ impl<'a, const N: usize> Slots<'a, N> {
             }
             if let Some(max) = field.max {
                 let max = max as usize;
-                // Bytes are at least as many as characters, so counting is rarely needed.
+                // A text has at least as many bytes as characters, so counting is rarely needed.
                 if value.text.len() > max && value.text.chars().count() > max {
                     return Err(self.fault(at, FaultKind::TooLong));
                 }

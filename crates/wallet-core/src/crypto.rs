@@ -59,7 +59,7 @@ pub trait Aead: Send + Sync {
     fn open(&self, key: &[u8; 32], nonce: [u8; 12], context: &[u8], sealed: &[u8]) -> Option<Vec<u8>>;
 }
 
-/// A source of random bytes that nobody can guess.
+/// A source of unpredictable random bytes.
 pub trait Entropy: Send + Sync {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
@@ -78,7 +78,7 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
 /// The bytes of a hexadecimal text; `None` for any other text.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| crate::scan::byte(*high, *low)).collect()
+    pairs.iter().map(|[high, low]| crate::scan::hex_byte(*high, *low)).collect()
 }
 
 /// Writes bytes as lower-case hexadecimal into `out`, which is twice as long.

@@ -15,7 +15,7 @@ pub fn acknowledges(wanted: Acknowledgement, status: u16, body: &[u8]) -> bool {
     }
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
     /// An attempt is due at [`Snapshot::next_at`].
@@ -26,10 +26,10 @@ pub enum DeliveryState {
     Exhausted,
 }
 
-/// All that is kept of a delivery: exactly what a store writes into its row.
+/// The stored state of a delivery: the columns of its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
     /// Attempts that have ended.
     pub attempts: u32,
@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub next_at: UnixTime,
 }
 
-/// What happened to the attempt under way.
+/// The result of the attempt in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// The receiver acknowledged it: [`acknowledges`].
@@ -50,7 +50,7 @@ pub enum Input {
     Failed,
 }
 
-/// What to do next.
+/// The next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// Make an attempt now, then call [`Delivery::handle_input`].
@@ -59,11 +59,11 @@ pub enum Output {
     Timeout(UnixTime),
     /// An attempt is under way; call [`Delivery::handle_input`] when it has ended.
     Awaiting,
-    /// Nothing, ever again.
+    /// Nothing: the delivery has ended.
     Finished,
 }
 
-/// A callback under delivery.
+/// The delivery of one callback.
 ///
 /// ```
 /// use wallet_core::{Acknowledgement, Delivery, Input, Output, Schedule, Stretch, UnixTime, acknowledges};
@@ -98,17 +98,17 @@ impl Delivery {
         Self { schedule, snapshot, awaiting: false }
     }
 
-    /// A delivery as it was stored. An attempt that was under way then counts as not made.
+    /// Restores a stored delivery. An attempt that was in flight counts as not made.
     pub fn restore(schedule: Schedule, snapshot: Snapshot) -> Self {
         Self { schedule, snapshot, awaiting: false }
     }
 
-    /// What to store.
+    /// The state to store.
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot
     }
 
-    /// What to do now. After [`Output::Transmit`] it answers [`Output::Awaiting`] until the attempt has ended.
+    /// The next action. After [`Output::Transmit`] it answers [`Output::Awaiting`] until the attempt has ended.
     pub fn poll_output(&mut self, now: UnixTime) -> Output {
         match self.snapshot.state {
             DeliveryState::Acknowledged | DeliveryState::Exhausted => Output::Finished,
@@ -121,7 +121,7 @@ impl Delivery {
         }
     }
 
-    /// Takes the end of an attempt. Without an attempt under way this is a no-op: late and repeated input is harmless.
+    /// Records the result of an attempt. Without an attempt in flight, late or repeated input changes nothing.
     pub fn handle_input(&mut self, input: Input, now: UnixTime) {
         if !std::mem::take(&mut self.awaiting) {
             return;

@@ -1,4 +1,4 @@
-//! Endpoints in both directions: what generated types implement, and the parts of it that are the same for all.
+//! Endpoints in both directions: the traits of generated types, and their common code.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::types::SecretText;
 use crate::writer::{BodyFormat, FieldWriter};
 use crate::{Auth, CallbackMeta, EndpointMeta, Method, Place, PlatformMeta, form, link};
 
-/// A platform: a marker type that carries its whole table.
+/// A platform: a marker type that carries the whole spec.
 pub trait Platform: 'static {
-    /// What its spec says.
+    /// Its spec.
     const META: &'static PlatformMeta;
 }
 
 /// An endpoint: a marker type, one each (`pre_pay::Endpoint`).
 pub trait Endpoint: 'static {
-    /// What the spec says of it.
+    /// Its declaration in the spec.
     const META: &'static EndpointMeta;
     /// Its request.
     type Request<'a>;
-    /// What decoding yields: the request within what must be checked first, for example
+    /// The decoded request, inside the wrappers that must be checked first, for example
     /// `Bearer<'a, Unverified<'a, Request<'a>>>`.
     type Decoded<'a>;
     /// The `data` of its reply.
@@ -42,15 +42,15 @@ pub trait Endpoint: 'static {
     fn decode<'a, B: AsRef<[u8]>>(request: &'a http::Request<B>) -> Result<Self::Decoded<'a>, Fault>;
 }
 
-/// A request on its way out; implemented by each `Request<'_>`.
+/// An outgoing request; implemented by each `Request<'_>`.
 pub trait OutgoingRequest {
     /// Its endpoint.
     type Endpoint: Endpoint;
 
-    /// Hands every field to `writer`, in the document's order. `signature` is there when the endpoint is signed.
+    /// Passes every field to `writer`, in the document's order. `signature` is `Some` if the endpoint is signed.
     fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
 
-    /// Hands over what the endpoint's signature covers, in the rule's order.
+    /// Passes the parts that the endpoint's signature covers to `canonical`, in the rule's order.
     fn write_signed(&self, canonical: &mut Canonical<'_>);
 
     /// The whole HTTP request.
@@ -92,7 +92,7 @@ pub trait OutgoingRequest {
     }
 }
 
-/// What encoding needs beside the request.
+/// The context for encoding a request.
 #[derive(Clone, Copy)]
 pub struct EncodeCx<'a> {
     /// The platform's base URL, ending with a slash: `http://127.0.0.1:7070/fomo/`.
@@ -101,7 +101,7 @@ pub struct EncodeCx<'a> {
     pub format: BodyFormat,
     /// The access token, for endpoints with bearer authentication.
     pub bearer: Option<&'a str>,
-    /// What to sign with, for endpoints that are signed.
+    /// The signer, for signed endpoints.
     pub signer: Option<Signer<'a>>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Debug for EncodeCx<'_> {
     }
 }
 
-/// Makes the HTTP request of an endpoint out of its fields.
+/// Builds the HTTP request of an endpoint from its fields.
 ///
 /// # Errors
 /// [`EncodeError`] when the context lacks what the endpoint needs.
@@ -150,16 +150,16 @@ pub fn write_request(
     request.body(body).map_err(|_| EncodeError::BadUrl)
 }
 
-/// What came with an access token. The token is a claim until the platform has looked it up.
+/// A request with an access token. The token is a claim until the platform has looked it up.
 #[derive(Debug)]
 pub struct Bearer<'a, T> {
     /// The access token.
     pub token: SecretText<'a>,
-    /// What came with it.
+    /// The request.
     pub inner: T,
 }
 
-/// A request that no endpoint could read. The shape of the reply depends on the endpoint, so it is named.
+/// A request that no endpoint can decode. It names the endpoint, which determines the format of the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// No endpoint has this path.
@@ -173,7 +173,7 @@ pub enum DecodeError {
     Bad {
         /// The endpoint.
         endpoint: &'static EndpointMeta,
-        /// What is wrong.
+        /// The fault.
         fault: Fault,
     },
 }
@@ -199,7 +199,7 @@ pub fn bearer<'a, B>(meta: &'static EndpointMeta, request: &'a http::Request<B>)
         .ok_or_else(|| Fault::new(FaultKind::NoBearer, None, meta.faults.bearer))
 }
 
-/// Reads all fields of a request into slots and checks what holds for every field.
+/// Reads all fields of a request into slots and checks every field.
 ///
 /// # Errors
 /// A [`Fault`] that names the first field that is wrong.
@@ -231,7 +231,7 @@ pub fn decode_fields<'a, const N: usize, B: AsRef<[u8]>>(
     slots.check()
 }
 
-/// The text of one field, read ahead of decoding, to tell endpoints at the same path apart.
+/// The text of one field, read ahead of decoding, to distinguish endpoints at the same path.
 pub fn peek<const N: usize, B: AsRef<[u8]>>(
     meta: &'static EndpointMeta,
     index: fn(&[u8]) -> Option<usize>,
@@ -246,15 +246,15 @@ pub fn peek<const N: usize, B: AsRef<[u8]>>(
 
 /// A callback: a marker type, one each (`payment_result::Callback`).
 pub trait Callback: 'static {
-    /// What the spec says of it.
+    /// Its declaration in the spec.
     const META: &'static CallbackMeta;
-    /// What it carries.
+    /// Its payload.
     type Payload<'a>;
-    /// What decoding yields: the payload, within [`Unverified`](crate::Unverified) when its fields are signed.
+    /// The decoded payload, inside [`Unverified`](crate::Unverified) when its fields are signed.
     type Decoded<'a>;
 
-    /// Reads a callback's form: the body of a POST, the query of a GET. Whether a payload whose fields are not signed
-    /// may be believed is for [`webhook::verify`](crate::webhook::verify) to say.
+    /// Reads a callback's form: the body of a POST, the query of a GET. Before using a payload without signed fields,
+    /// call [`webhook::verify`](crate::webhook::verify).
     ///
     /// # Errors
     /// A [`Fault`] that names the first field that is wrong.
@@ -271,7 +271,7 @@ pub trait Callback: 'static {
     ) -> Result<(), EncodeError>;
 }
 
-/// Reads the fields of a callback and checks what holds for every field.
+/// Reads the fields of a callback and checks every field.
 ///
 /// # Errors
 /// A [`Fault`] that names the first field that is wrong.

@@ -1,16 +1,16 @@
-//! What is wrong with a request: one that came and cannot be read, or one that cannot be made.
+//! Faults of requests: of one that cannot be decoded, and of one that cannot be encoded.
 
 use std::fmt;
 
 use crate::{Lang, RefusalMeta, Text};
 
-/// What is wrong with a request that cannot be read.
+/// The fault of a request that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// A field is not there.
+    /// A field is missing.
     Missing,
-    /// A field is there and empty.
+    /// A field is present but empty.
     Empty,
     /// A field has more characters than it may.
     TooLong,
@@ -20,7 +20,7 @@ pub enum FaultKind {
     NotUtf8,
     /// A field is there more than once, with different values.
     Repeated,
-    /// A field has another value than the only one it may have.
+    /// A field does not have its fixed value.
     WrongValue,
     /// The body is of an unknown content type or does not decode.
     Body,
@@ -28,14 +28,14 @@ pub enum FaultKind {
     NoBearer,
 }
 
-/// A request that cannot be read, and how to answer it.
+/// The fault of a request, with the refusal that answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong.
+    /// The fault.
     pub kind: FaultKind,
-    /// With which field.
+    /// The field.
     pub field: Option<&'static str>,
-    /// How it is answered.
+    /// The refusal that answers it.
     pub refusal: &'static RefusalMeta,
 }
 
@@ -46,7 +46,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// Which field, and what is wrong with it.
+    /// The name of the field and the fault, in words.
     pub fn in_words(&self, lang: Lang) -> String {
         let what = match self.kind {
             FaultKind::Missing => Text { zh: "缺失", en: "is missing" },
@@ -55,9 +55,7 @@ impl Fault {
             FaultKind::Malformed => Text { zh: "格式不符", en: "is malformed" },
             FaultKind::NotUtf8 => Text { zh: "不是 UTF-8", en: "is not UTF-8" },
             FaultKind::Repeated => Text { zh: "重复且值不同", en: "is repeated with different values" },
-            FaultKind::WrongValue => {
-                Text { zh: "不是规定的值", en: "has another value than the one it must have" }
-            }
+            FaultKind::WrongValue => Text { zh: "不是规定的值", en: "does not have its fixed value" },
             FaultKind::Body => Text { zh: "无法解码", en: "cannot be decoded" },
             FaultKind::NoBearer => Text { zh: "没有 Bearer 令牌", en: "has no bearer token" },
         };
@@ -80,7 +78,7 @@ impl std::error::Error for Fault {}
 pub enum EncodeError {
     /// The endpoint is signed, and there is no signer.
     NoSigner,
-    /// The endpoint wants an access token, and it is missing, or a header cannot carry it.
+    /// The endpoint needs an access token; it is missing or not valid in a header.
     NoBearer,
     /// The base URL and the endpoint's path do not make a URL.
     BadUrl,

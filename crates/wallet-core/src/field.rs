@@ -1,4 +1,4 @@
-//! A Rust type in a field of a request or callback.
+//! Conversion between Rust types and the fields of requests and callbacks.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::{Amount, UnixTime};
 pub struct Value<'a> {
     /// The text, decoded once.
     pub text: Cow<'a, str>,
-    /// Whether it stood as a number in JSON.
+    /// Whether the JSON value was a number.
     pub number: bool,
 }
 
@@ -31,7 +31,7 @@ pub trait Field<'a>: Sized {
     /// [`Malformed`] when the text is not of this type.
     fn read(value: Value<'a>) -> Result<Self, Malformed>;
 
-    /// Hands its text on the wire to `put`, without allocating.
+    /// Passes the field's wire text to `put`, without allocating.
     fn write(&self, put: &mut dyn FnMut(&str));
 }
 
@@ -75,7 +75,7 @@ impl<'a> Field<'a> for UnixTime {
     }
 }
 
-/// A number in its one form: digits, no leading zero, below 2^63.
+/// Parses a canonical decimal number: digits, no leading zero, below 2^63.
 pub(crate) fn whole_number(text: &str) -> Option<u64> {
     let plain = text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
     if !plain || (text.len() > 1 && text.starts_with('0')) {

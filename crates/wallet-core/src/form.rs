@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use crate::scan::{self, Plain};
 
-/// Bytes that stand for themselves in a value: letters, digits and `*-._`.
+/// Bytes that need no escape in a value: letters, digits and `*-._`.
 const PLAIN: Plain = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -27,9 +27,9 @@ const PLAIN: Plain = {
 
 /// Appends `text`, encoded.
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
-    scan::copy(&PLAIN, text, out, |byte, out| match byte {
+    scan::copy_escaped(&PLAIN, text, out, |byte, out| match byte {
         b' ' => out.push(b'+'),
-        byte => scan::percent(byte, out),
+        byte => scan::push_percent(byte, out),
     });
 }
 
@@ -77,23 +77,23 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
     }
 }
 
-/// [`decode`] for what is known to be UTF-8 as it stands, so that a body is checked once and not pair by pair.
+/// [`decode`] for a text whose bytes are known to be UTF-8, so that a body is checked once and not pair by pair.
 pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, FormError> {
     decode_escapes(text, b'+')
 }
 
-/// Decodes percent escapes, once. Each `space` is one; `%` stands for none.
+/// Decodes percent escapes, once. Each `space` is one; `%` is not one.
 #[inline]
 pub(crate) fn decode_escapes(text: &str, space: u8) -> Result<Cow<'_, str>, FormError> {
-    let marks = |word| scan::equal(word, b'%') | scan::equal(word, space);
-    match scan::until(text.as_bytes(), marks) {
+    let marks = |word| scan::mark_equal(word, b'%') | scan::mark_equal(word, space);
+    match scan::find_marked(text.as_bytes(), marks) {
         first if first == text.len() => Ok(Cow::Borrowed(text)),
         first => unescape(text.as_bytes(), first, space).map(Cow::Owned),
     }
 }
 
-/// Decodes what stands before `first` as it is, and the rest with its escapes. It goes from escape to escape by a mask of
-/// 64 bytes, and what stands between two is copied sixteen bytes at once, also when it is less: so the processor has next
+/// Copies the text before `first`, and decodes the rest. It goes from escape to escape by a mask of
+/// 64 bytes, and the text between two is copied sixteen bytes at once, also when it is less: so the processor has next
 /// to no branch to guess.
 pub(crate) fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, FormError> {
     const BLOCK: usize = 64;
@@ -109,7 +109,7 @@ pub(crate) fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, F
         _ => decoded[to..to + length].copy_from_slice(&text[from..from + length]),
     };
     let marks = |block: &[u8; BLOCK]| {
-        scan::mask(block, b'%') | if space == b'%' { 0 } else { scan::mask(block, space) }
+        scan::mask_equal(block, b'%') | if space == b'%' { 0 } else { scan::mask_equal(block, space) }
     };
     let mut block = first / BLOCK * BLOCK;
     while block < text.len() {
@@ -124,12 +124,12 @@ pub(crate) fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, F
         while mask != 0 {
             let at = block + mask.trailing_zeros() as usize;
             mask &= mask - 1;
-            // One that stands where a digit should was refused with the escape before it.
+            // A `%` in the place of a digit was refused with the escape before it.
             run(&mut decoded, from, to, at - from);
             to += at - from;
             if text[at] == b'%' {
                 let digits = text.get(at + 1..at + 3).ok_or(FormError::Escape)?;
-                decoded[to] = scan::byte(digits[0], digits[1]).ok_or(FormError::Escape)?;
+                decoded[to] = scan::hex_byte(digits[0], digits[1]).ok_or(FormError::Escape)?;
                 from = at + 3;
             } else {
                 decoded[to] = b' ';
@@ -144,7 +144,7 @@ pub(crate) fn unescape(text: &[u8], first: usize, space: u8) -> Result<String, F
     String::from_utf8(decoded).map_err(|_| FormError::NotUtf8)
 }
 
-/// What stands before the first `&`, and after it.
+/// The texts before and after the first `&`.
 #[inline]
 pub(crate) fn first(body: &str) -> (&str, &str) {
     match memchr::memchr(b'&', body.as_bytes()) {
@@ -156,8 +156,9 @@ pub(crate) fn first(body: &str) -> (&str, &str) {
 /// A value, decoded, and what follows the `&` after it: in one look where nothing of it is encoded.
 #[inline]
 pub(crate) fn value(body: &str) -> (Result<Cow<'_, str>, FormError>, &str) {
-    let marks = |word| scan::equal(word, b'&') | scan::equal(word, b'%') | scan::equal(word, b'+');
-    let plain = scan::until(body.as_bytes(), marks);
+    let marks =
+        |word| scan::mark_equal(word, b'&') | scan::mark_equal(word, b'%') | scan::mark_equal(word, b'+');
+    let plain = scan::find_marked(body.as_bytes(), marks);
     match body.as_bytes().get(plain) {
         None => (Ok(Cow::Borrowed(body)), ""),
         Some(b'&') => (Ok(Cow::Borrowed(&body[..plain])), &body[plain + 1..]),
@@ -201,7 +202,7 @@ mod tests {
             let text = format!("{}+{}", "a".repeat(length), "b".repeat(39 - length));
             let mut out = Vec::new();
             encode_into(&text, &mut out);
-            assert_eq!(out, text.replace('+', "%2B").as_bytes(), "wherever it stands");
+            assert_eq!(out, text.replace('+', "%2B").as_bytes(), "at every position");
         }
         for (body, read, rest) in [
             ("", Ok(""), ""),

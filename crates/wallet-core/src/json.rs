@@ -16,7 +16,7 @@ use crate::Lang;
 use crate::field::Value;
 use crate::scan::{self, Plain};
 
-/// Bytes that stand for themselves in a string: all but `"`, `\` and control characters. `/`, DEL and everything beyond
+/// Bytes that need no escape in a string: all but `"`, `\` and control characters. `/`, DEL and everything beyond
 /// ASCII are not escaped.
 pub(crate) const PLAIN: Plain = {
     let mut plain = [true; 256];
@@ -33,7 +33,7 @@ pub(crate) const PLAIN: Plain = {
 /// Marks the bytes of a word that are not [`PLAIN`].
 #[inline]
 pub(crate) fn marks(word: u64) -> u64 {
-    scan::equal(word, b'"') | scan::equal(word, b'\\') | scan::below(word, 0x20)
+    scan::mark_equal(word, b'"') | scan::mark_equal(word, b'\\') | scan::mark_below(word, 0x20)
 }
 
 /// How one byte that is not plain is written: `\b \t \n \f \r \" \\` short, other control characters `\u00xx`.
@@ -54,10 +54,10 @@ pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     ([b'\\', short, 0, 0, 0, 0], 2)
 }
 
-/// Appends what stands between the quotes of a string.
+/// Appends the content of a string, without its quotes.
 #[inline]
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
-    if scan::any(text.as_bytes(), marks) {
+    if scan::any_marked(text.as_bytes(), marks) {
         return write_escaped(text, out);
     }
     out.extend_from_slice(text.as_bytes());
@@ -65,7 +65,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 
 #[cold]
 fn write_escaped(text: &str, out: &mut Vec<u8>) {
-    scan::copy(&PLAIN, text, out, |byte, out| {
+    scan::copy_escaped(&PLAIN, text, out, |byte, out| {
         let (escaped, length) = escape(byte);
         out.extend_from_slice(&escaped[..length]);
     });
@@ -100,7 +100,7 @@ pub fn write_object<'t>(members: impl IntoIterator<Item = (&'t str, &'t str)>, o
     end_object(start, out);
 }
 
-/// What is unusual about a text and was read all the same (R41).
+/// A deviation that was accepted (R41).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Warning {
@@ -168,12 +168,12 @@ impl Warnings {
 /// A text is not a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError {
-    /// Where it goes wrong, in bytes.
+    /// The offset of the fault, in bytes.
     pub at: usize,
 }
 
 impl JsonError {
-    /// Where it stopped, for people.
+    /// The position of the fault, in words.
     pub fn in_words(&self, lang: Lang) -> String {
         match lang {
             Lang::Zh => format!("不是 JSON 对象：第 {} 字节不符", self.at),
@@ -294,7 +294,7 @@ impl<'a> Reader<'a, '_> {
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
-        self.at += scan::until(&self.text.as_bytes()[start..], marks);
+        self.at += scan::find_marked(&self.text.as_bytes()[start..], marks);
         if self.peek() == Some(b'"') {
             self.at += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
@@ -320,7 +320,7 @@ impl<'a> Reader<'a, '_> {
                 _ => return Err(self.error()),
             }
             let start = self.at;
-            self.at += scan::until(&self.text.as_bytes()[start..], marks);
+            self.at += scan::find_marked(&self.text.as_bytes()[start..], marks);
             unescaped.push_str(&self.text[start..self.at]);
         }
     }
@@ -358,7 +358,7 @@ impl<'a> Reader<'a, '_> {
     fn unit(&mut self) -> Result<u32, JsonError> {
         let mut unit = 0;
         for _ in 0..4 {
-            let digit = self.peek().and_then(scan::digit).ok_or(self.error())?;
+            let digit = self.peek().and_then(scan::hex_digit).ok_or(self.error())?;
             unit = unit << 4 | u32::from(digit);
             self.at += 1;
         }

@@ -26,7 +26,7 @@ use crate::sign::{Canonical, Signature, Signer, sign, write_canonical};
 use crate::writer::FieldWriter;
 use crate::{EncodeError, Fault, Lang, LinkMeta, Text};
 
-/// Why a text is no link of this platform.
+/// Why a text is not a link of this platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkError {
@@ -36,9 +36,9 @@ pub enum LinkError {
     UnknownScheme,
     /// A percent sign without two hexadecimal digits after it.
     Escape,
-    /// What is encoded is not UTF-8.
+    /// The percent-encoded bytes are not UTF-8.
     NotUtf8,
-    /// What is encoded is not a JSON object.
+    /// The payload is not a JSON object.
     Json(JsonError),
     /// No link has this `type`.
     UnknownType,
@@ -47,14 +47,16 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Why, for people.
+    /// The cause, in words.
     pub fn in_words(&self, lang: Lang) -> String {
         let text = match self {
             Self::NoPayload => Text {
-                zh: "链接是 scheme:// 后跟 JSON，这里缺了一部分",
+                zh: "链接应为 scheme:// 后跟 JSON，此处不完整",
                 en: "a link is `scheme://` and then JSON, and something of it is missing",
             },
-            Self::UnknownScheme => Text { zh: "scheme 不是钱包的", en: "the wallet has no such scheme" },
+            Self::UnknownScheme => {
+                Text { zh: "不是钱包支持的 scheme", en: "the wallet has no such scheme" }
+            }
             Self::Escape => Text {
                 zh: "% 后面不是两位十六进制数字",
                 en: "a `%` is not followed by two hexadecimal digits",
@@ -102,16 +104,16 @@ impl From<Fault> for LinkError {
     }
 }
 
-/// A link taken apart: its scheme, and its JSON.
+/// A split link: its scheme and its JSON.
 #[derive(Clone)]
 pub struct Payload<'a> {
-    /// What stands before `://`.
+    /// The text before `://`.
     pub scheme: &'a str,
-    /// What was unusual so far.
+    /// The warnings so far.
     pub warnings: Warnings,
-    /// What stands after it.
+    /// The text after it.
     text: &'a str,
-    /// That, decoded, once somebody has asked for it.
+    /// The same, decoded on first use.
     json: OnceLock<Result<Cow<'a, str>, LinkError>>,
 }
 
@@ -122,13 +124,14 @@ impl fmt::Debug for Payload<'_> {
     }
 }
 
-/// Takes a link apart: what follows `scheme://` is JSON as it stands when it begins with `{`, else it is
+/// Splits a link: the text after `scheme://` is plain JSON if it begins with `{`; else it is
 /// percent-decoded once (R40, R63).
 ///
 /// # Errors
 /// [`LinkError::NoPayload`].
 pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
-    let (scheme, rest) = link.split_at(scan::until(link.as_bytes(), |word| scan::equal(word, b':')));
+    let (scheme, rest) =
+        link.split_at(scan::find_marked(link.as_bytes(), |word| scan::mark_equal(word, b':')));
     let text = rest.strip_prefix("://").ok_or(LinkError::NoPayload)?;
     if scheme.is_empty() || text.is_empty() {
         return Err(LinkError::NoPayload);
@@ -140,7 +143,7 @@ pub fn payload(link: &str) -> Result<Payload<'_>, LinkError> {
     Ok(Payload { scheme, warnings, text, json: OnceLock::new() })
 }
 
-/// Whether a scheme is one of these, in whatever case.
+/// Whether `scheme` is one of `known`, ignoring case.
 #[doc(hidden)]
 pub fn is_one_of(scheme: &str, known: &[&str]) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
@@ -159,14 +162,14 @@ impl<'a> Payload<'a> {
         decoded.as_deref().map_err(|error| *error)
     }
 
-    /// The JSON text, percent-encoded; none when the link has it as it is.
+    /// The JSON text, percent-encoded; `None` if the link has plain JSON.
     #[doc(hidden)]
     pub fn encoded(&self) -> Option<&'a str> {
         (!self.text.starts_with('{')).then_some(self.text)
     }
 }
 
-/// The text of one member, read ahead, to tell links apart: the first of that name. What comes after it is not looked at.
+/// The text of the first member named `wanted`, read ahead to distinguish links. The rest is not parsed.
 ///
 /// # Errors
 /// [`JsonError`].
@@ -192,15 +195,15 @@ pub fn peek<'a>(json: &'a str, wanted: &str) -> Result<Option<Cow<'a, str>>, Jso
     }
 }
 
-/// A link on its way out; implemented by each `Link<'_>`.
+/// An outgoing link; implemented by each `Link<'_>`.
 pub trait OutgoingLink {
-    /// What the spec says of it.
+    /// Its declaration in the spec.
     const META: &'static LinkMeta;
 
-    /// Hands every member to `writer`, in the document's order. `signature` is there when the link is signed.
+    /// Passes every member to `writer`, in the document's order. `signature` is `Some` if the link is signed.
     fn write_fields(&self, signature: Option<&Signature>, writer: &mut FieldWriter<'_>);
 
-    /// Hands over what the link's signature covers, in the rule's order.
+    /// Passes the parts that the link's signature covers to `canonical`, in the rule's order.
     fn write_signed(&self, canonical: &mut Canonical<'_>);
 
     /// Appends the text that the signature covers (R44).
@@ -229,7 +232,7 @@ pub trait OutgoingLink {
         Ok(())
     }
 
-    /// Appends the text of the QR code: compact JSON as it stands (R41).
+    /// Appends the text of the QR code: compact JSON, not encoded (R41).
     ///
     /// # Errors
     /// [`EncodeError`] when the link is signed and the signer is missing or fails.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::json;
 use crate::scan::{self, Plain};
 
-/// Bytes that stand for themselves: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
+/// Bytes that need no escape: those that JavaScript's `encodeURI` keeps, without `+`, `#` and `'`, since some
 /// decoders turn `+` into a space and cut at `#` (R40).
 const KEPT: Plain = {
     let mut kept = [false; 256];
@@ -22,10 +22,10 @@ const KEPT: Plain = {
 
 /// Appends a link's JSON text, percent-encoded.
 pub fn encode_into(json: &str, out: &mut Vec<u8>) {
-    scan::copy(&KEPT, json, out, scan::percent);
+    scan::copy_escaped(&KEPT, json, out, scan::push_percent);
 }
 
-/// Bytes that stand for themselves in a JSON string of an encoded link.
+/// Bytes that need no escape in a JSON string of an encoded link.
 const KEPT_IN_STRING: Plain = {
     let mut kept = KEPT;
     let mut byte = 0;
@@ -36,27 +36,29 @@ const KEPT_IN_STRING: Plain = {
     kept
 };
 
-/// Appends what stands between the quotes of a JSON string, percent-encoded, in one pass.
+/// Appends the content of a JSON string, percent-encoded, in one pass.
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
-    scan::copy(&KEPT_IN_STRING, text, out, |byte, out| {
+    scan::copy_escaped(&KEPT_IN_STRING, text, out, |byte, out| {
         if json::PLAIN[usize::from(byte)] {
-            return scan::percent(byte, out);
+            return scan::push_percent(byte, out);
         }
         let (escaped, length) = json::escape(byte);
         for byte in &escaped[..length] {
-            if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::percent(*byte, out) }
+            if KEPT[usize::from(*byte)] { out.push(*byte) } else { scan::push_percent(*byte, out) }
         }
     });
 }
 
-/// Where the first byte stands that is not itself within a JSON string of an encoded link: a percent sign, a quote, a
+/// The offset of the first byte that is not itself within a JSON string of an encoded link: a percent sign, a quote, a
 /// backslash or a control character.
 #[inline(always)]
 fn until_special(bytes: &[u8]) -> usize {
     let mut at = 0;
     loop {
         // Two tests instead of four find few bytes too many: all of those up to the percent sign.
-        at += scan::until(&bytes[at..], |word| scan::below(word, b'%' + 1) | scan::equal(word, b'\\'));
+        at += scan::find_marked(&bytes[at..], |word| {
+            scan::mark_below(word, b'%' + 1) | scan::mark_equal(word, b'\\')
+        });
         match bytes.get(at) {
             Some(b' ' | b'!' | b'#' | b'$') => at += 1,
             _ => return at,
@@ -77,7 +79,7 @@ pub(crate) fn encoded_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
-/// [`encoded_text`] where the first escape stands at `first`: decoded and looked at in one pass, up to the closing quote.
+/// [`encoded_text`] with the first escape at `first`: decoded and looked at in one pass, up to the closing quote.
 #[inline(never)]
 fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
     let bytes = text.as_bytes();
@@ -90,7 +92,7 @@ fn escaped_text(text: &str, first: usize) -> Option<(Cow<'_, str>, &str)> {
         }
         let digits = bytes.get(escape + 1..escape + 3)?;
         start = escape + 3;
-        match scan::byte(digits[0], digits[1])? {
+        match scan::hex_byte(digits[0], digits[1])? {
             b'"' => break,
             byte if json::PLAIN[usize::from(byte)] => decoded.push(byte),
             _ => return None,

@@ -39,7 +39,7 @@ pub fn parts<'a, E>(
     mut part: impl FnMut(&'a str, &'a [u8]) -> Result<(), E>,
 ) -> Option<Result<(), E>> {
     let delimiter = format!("\r\n--{boundary}");
-    // The first boundary may stand at the very start, without a line end before it.
+    // The first boundary may begin the body, without a line end before it.
     let mut rest = if body.starts_with(&delimiter.as_bytes()[2..]) {
         &body[delimiter.len() - 2..]
     } else {

@@ -12,7 +12,7 @@ use crate::{CodeMeta, Endpoint, EndpointMeta, EnvelopeMeta, Fault, FieldMeta, La
 
 /// The `data` of a reply.
 pub trait Reply: Serialize + DeserializeOwned {
-    /// Writes those members that also stand at the reply's top level.
+    /// Writes the members that are at the top level of the reply too.
     ///
     /// # Errors
     /// The serializer's.
@@ -69,16 +69,16 @@ pub fn success_body<E: Endpoint>(lang: Lang, data: &E::Response) -> Vec<u8> {
     out
 }
 
-/// What a refusal's body is made of.
+/// The parts of a refusal's body.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusalBody<'a, D = ()> {
-    /// Which refusal.
+    /// The refusal that the platform answered with.
     pub refusal: &'static RefusalMeta,
     /// The field that is wrong.
     pub field: Option<&'a str>,
-    /// How long to wait before another try makes sense.
+    /// The wait before the next try.
     pub wait: Option<Duration>,
-    /// What goes into `data`.
+    /// The reply's `data`.
     pub data: Option<D>,
 }
 
@@ -100,7 +100,7 @@ pub fn message(refusal: &RefusalMeta, field: Option<&str>, wait: Option<Duration
     }
 }
 
-/// A message, and after which time to try again, in whole seconds.
+/// A message with the wait before the next try, in whole seconds.
 pub fn with_wait(text: &str, wait: Duration, lang: Lang) -> String {
     let seconds = wait.as_millis().div_ceil(1000);
     match lang {
@@ -138,7 +138,7 @@ pub fn refusal_body<D: Serialize>(envelope: &EnvelopeMeta, lang: Lang, body: &Re
     out
 }
 
-/// What came in the `data` of a refusal.
+/// The `data` of a refusal.
 #[derive(Clone, Default)]
 pub struct Data(Value);
 
@@ -153,11 +153,11 @@ impl Data {
 
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Data") // may hold what a log must not
+        f.write_str("Data") // may hold secrets
     }
 }
 
-/// The platform said no.
+/// A refusal of the platform.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Refused<C> {
@@ -169,7 +169,7 @@ pub struct Refused<C> {
     pub http: u16,
     /// RFC 6749's `error`, where there is one.
     pub oauth_error: Option<String>,
-    /// What came in `data`.
+    /// Its `data`.
     pub data: Data,
 }
 
@@ -179,11 +179,11 @@ pub struct Refused<C> {
 pub enum ResponseError<C> {
     /// The platform refused.
     Refused(Refused<C>),
-    /// The reply is not this platform's.
-    NotUnderstood {
+    /// An unexpected reply.
+    UnexpectedReply {
         /// Its HTTP status.
         http: u16,
-        /// What was expected and not found.
+        /// The fault of the reply.
         reason: String,
         /// The beginning of the body. It may hold secrets: it is not in Debug or Display.
         body: crate::Secret<String>,
@@ -195,7 +195,7 @@ impl<C> ResponseError<C> {
     pub fn code(&self) -> Option<&C> {
         match self {
             Self::Refused(refused) => Some(&refused.code),
-            Self::NotUnderstood { .. } => None,
+            Self::UnexpectedReply { .. } => None,
         }
     }
 }
@@ -206,8 +206,8 @@ impl<C: fmt::Display> fmt::Display for ResponseError<C> {
             Self::Refused(refused) => {
                 write!(f, "the platform refused with {}: {}", refused.code, refused.message)
             }
-            Self::NotUnderstood { http, reason, .. } => {
-                write!(f, "the reply (HTTP {http}) is not this platform's: {reason}")
+            Self::UnexpectedReply { http, reason, .. } => {
+                write!(f, "unexpected response (HTTP {http}): {reason}")
             }
         }
     }
@@ -234,7 +234,7 @@ fn text_of<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
 pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, ResponseError<E::Error>> {
     let meta = E::META;
     let envelope = meta.envelope;
-    let not_understood = |reason: String| ResponseError::NotUnderstood {
+    let not_understood = |reason: String| ResponseError::UnexpectedReply {
         http,
         reason,
         body: crate::Secret::new(String::from_utf8_lossy(&body[..body.len().min(1024)]).into_owned()),
@@ -305,7 +305,7 @@ fn move_up(field: &FieldMeta, from: &mut Map<String, Value>, into: &mut Map<Stri
     }
 }
 
-/// The JSON body that answers a request of an endpoint that could not be read.
+/// The JSON body that refuses an unreadable request of an endpoint.
 pub fn fault_body(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Vec<u8> {
     refusal_body(meta.envelope, lang, &RefusalBody::from(fault))
 }

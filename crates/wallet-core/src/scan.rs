@@ -1,25 +1,25 @@
-//! Runs of bytes that may be copied as they stand.
+//! Byte scanning for the escape codecs: finds the next byte to escape, eight bytes per step (SWAR).
 
-/// For each byte whether it stands for itself.
+/// A table indexed by byte: `true` if the byte needs no escape.
 pub(crate) type Plain = [bool; 256];
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Marks the bytes of a word that are `byte`. The lowest mark is right; there may be wrong ones above it.
+/// Sets the high bit of each byte of `word` that equals `byte`. Only the lowest set bit is exact.
 #[inline]
-pub(crate) const fn equal(word: u64, byte: u8) -> u64 {
+pub(crate) const fn mark_equal(word: u64, byte: u8) -> u64 {
     let word = word ^ (ONES * byte as u64);
     word.wrapping_sub(ONES) & !word & HIGH
 }
 
-/// Marks the bytes of a word that are below `limit`, which is at most 128. The lowest mark is right.
+/// Sets the high bit of each byte of `word` below `limit` (at most 128). Only the lowest set bit is exact.
 #[inline]
-pub(crate) const fn below(word: u64, limit: u8) -> u64 {
+pub(crate) const fn mark_below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * limit as u64) & !word & HIGH
 }
 
-/// One bit for each byte of a word that is `byte`, the first byte's the lowest. Exact.
+/// An eight-bit mask: bit `i` is set if byte `i` of `word` equals `byte`. Every bit is exact.
 #[inline]
 pub(crate) const fn bits_equal(word: u64, byte: u8) -> u64 {
     let word = word ^ (ONES * byte as u64);
@@ -28,15 +28,15 @@ pub(crate) const fn bits_equal(word: u64, byte: u8) -> u64 {
     (marked >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Whether `marks` marks any byte. Eight at a time, without a branch between them. `a` is never marked.
+/// Whether `marks` marks any byte. Reads eight bytes per step without a branch. `marks` must not mark `a`, the padding.
 #[inline]
-pub(crate) fn any(bytes: &[u8], marks: impl Fn(u64) -> u64) -> bool {
+pub(crate) fn any_marked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> bool {
     let (words, tail) = bytes.as_chunks::<8>();
     let marked = words.iter().fold(0, |marked, word| marked | marks(u64::from_le_bytes(*word)));
     if tail.is_empty() {
         return marked != 0;
     }
-    // The last eight once more, or what there is in one word.
+    // The tail: the last eight bytes (some are read twice), or all bytes of a shorter input in one word.
     let last = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         (Some(last), ..) => u64::from_le_bytes(*last),
         (None, Some(first), Some(last)) => {
@@ -47,17 +47,17 @@ pub(crate) fn any(bytes: &[u8], marks: impl Fn(u64) -> u64) -> bool {
     marked | marks(last) != 0
 }
 
-/// One bit for each byte of a block that is `byte`, the first byte's the lowest.
+/// A 64-bit mask: bit `i` is set if byte `i` of `block` equals `byte`.
 #[inline]
-pub(crate) fn mask(block: &[u8; 64], byte: u8) -> u64 {
+pub(crate) fn mask_equal(block: &[u8; 64], byte: u8) -> u64 {
     let (words, _) = block.as_chunks::<8>();
     words.iter().rev().fold(0, |mask, word| mask << 8 | bits_equal(u64::from_le_bytes(*word), byte))
 }
 
-/// Where the first byte stands that `marks` marks; the length when nothing is marked. Eight bytes at a time. `a` is never
-/// marked.
+/// The offset of the first byte that `marks` marks, or the length. Reads eight bytes per step. `marks` must not mark `a`,
+/// the padding byte.
 #[inline]
-pub(crate) fn until(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+pub(crate) fn find_marked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let first = |word: [u8; 8]| {
         let marked = marks(u64::from_le_bytes(word));
         (marked != 0).then_some((marked.trailing_zeros() / 8) as usize)
@@ -71,7 +71,7 @@ pub(crate) fn until(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     if tail.is_empty() {
         return bytes.len();
     }
-    // The last eight bytes once more: those that were seen before are not marked.
+    // The tail: read the last eight bytes. The bytes that overlap the loop are not marked.
     if let Some(last) = bytes.last_chunk::<8>() {
         return first(*last).map_or(bytes.len(), |within| bytes.len() - 8 + within);
     }
@@ -80,24 +80,29 @@ pub(crate) fn until(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     first(padded).unwrap_or(bytes.len())
 }
 
-/// How many bytes stand for themselves, up to the first that does not. Eight at a time: one branch for all of them.
-pub(crate) fn run(plain: &Plain, bytes: &[u8]) -> usize {
+/// The number of bytes before the first byte that must be escaped. Tests eight bytes per branch.
+pub(crate) fn plain_len(plain: &Plain, bytes: &[u8]) -> usize {
     let is_plain = |byte: &u8| plain[usize::from(*byte)];
     let (eights, tail) = bytes.as_chunks::<8>();
     let all = |eight: &&[u8; 8]| eight.iter().fold(true, |all, byte| all & is_plain(byte));
     let skipped = 8 * eights.iter().take_while(all).count();
-    // The last eight once more: what was seen before is plain.
+    // The tail: read the last eight bytes. The bytes that overlap the loop are plain.
     if skipped + tail.len() == bytes.len() && bytes.last_chunk().is_some_and(|last| all(&last)) {
         return bytes.len();
     }
     skipped + bytes[skipped..].iter().take_while(|byte| is_plain(byte)).count()
 }
 
-/// Appends `text`: what is plain as it stands, each other byte as `escape` writes it.
-pub(crate) fn copy(plain: &Plain, text: &str, out: &mut Vec<u8>, mut escape: impl FnMut(u8, &mut Vec<u8>)) {
+/// Appends `text`: copies plain bytes and calls `escape` for every other byte.
+pub(crate) fn copy_escaped(
+    plain: &Plain,
+    text: &str,
+    out: &mut Vec<u8>,
+    mut escape: impl FnMut(u8, &mut Vec<u8>),
+) {
     let mut rest = text.as_bytes();
     loop {
-        let run = run(plain, rest);
+        let run = plain_len(plain, rest);
         out.extend_from_slice(&rest[..run]);
         let Some((&byte, after)) = rest[run..].split_first() else { return };
         escape(byte, out);
@@ -106,7 +111,7 @@ pub(crate) fn copy(plain: &Plain, text: &str, out: &mut Vec<u8>, mut escape: imp
 }
 
 /// Appends `%` and two hexadecimal digits.
-pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
+pub(crate) fn push_percent(byte: u8, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
@@ -124,13 +129,13 @@ const DIGITS: [u8; 256] = {
 };
 
 /// The value of a hexadecimal digit.
-pub(crate) fn digit(byte: u8) -> Option<u8> {
+pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
     Some(DIGITS[usize::from(byte)]).filter(|value| *value < 16)
 }
 
-/// The byte that two hexadecimal digits say.
+/// Decodes two hexadecimal digits into a byte.
 #[inline]
-pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
+pub(crate) fn hex_byte(high: u8, low: u8) -> Option<u8> {
     let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
     (high | low < 16).then_some(high << 4 | low)
 }
@@ -140,34 +145,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_marked_byte_is_found_wherever_it_stands() {
-        let marks = |word| equal(word, b'%') | below(word, 0x20);
+    fn the_first_marked_byte_is_found_at_every_position() {
+        let marks = |word| mark_equal(word, b'%') | mark_below(word, 0x20);
         for length in 0..40 {
             let plain: Vec<u8> =
                 (0..length).map(|at| [b'a', 0x80, 0xff, b'~', 0x20, b'$', b'&'][at % 7]).collect();
-            assert_eq!(until(&plain, marks), length);
+            assert_eq!(find_marked(&plain, marks), length);
             for at in 0..length {
                 for byte in [b'%', 0, 0x1f] {
                     let mut text = plain.clone();
                     text[at] = byte;
-                    assert_eq!(until(&text, marks), at);
+                    assert_eq!(find_marked(&text, marks), at);
                     text[length - 1] = b'%';
-                    assert_eq!(until(&text, marks), at);
+                    assert_eq!(find_marked(&text, marks), at);
                 }
             }
         }
     }
 
     #[test]
-    fn any_sees_one_byte_wherever_it_stands() {
-        let bad = |word| equal(word, b'%') | below(word, 0x20);
+    fn any_marked_sees_one_byte_at_every_position() {
+        let bad = |word| mark_equal(word, b'%') | mark_below(word, 0x20);
         for length in 0..200 {
             let plain: Vec<u8> = (0..length).map(|at| [b'a', 0x80, 0xff, b'~', b'$'][at % 5]).collect();
-            assert!(!any(&plain, bad));
+            assert!(!any_marked(&plain, bad));
             for at in 0..length {
                 let mut text = plain.clone();
                 text[at] = b'\n';
-                assert!(any(&text, bad), "{length} {at}");
+                assert!(any_marked(&text, bad), "{length} {at}");
             }
         }
     }
@@ -186,9 +191,9 @@ mod tests {
     #[test]
     fn digits_are_hexadecimal() {
         for value in 0..=255_u8 {
-            assert_eq!(digit(value).map(u32::from), char::from(value).to_digit(16));
+            assert_eq!(hex_digit(value).map(u32::from), char::from(value).to_digit(16));
         }
-        assert_eq!((byte(b'f', b'0'), byte(b'A', b'9')), (Some(0xf0), Some(0xa9)));
-        assert_eq!((byte(b'g', b'0'), byte(b'0', b'%'), byte(0xff, 0xff)), (None, None, None));
+        assert_eq!((hex_byte(b'f', b'0'), hex_byte(b'A', b'9')), (Some(0xf0), Some(0xa9)));
+        assert_eq!((hex_byte(b'g', b'0'), hex_byte(b'0', b'%'), hex_byte(0xff, 0xff)), (None, None, None));
     }
 }

@@ -1,4 +1,4 @@
-//! Request signatures: made when a request is encoded, and checked before what was signed is believed.
+//! Request signatures: made when a request is encoded, and verified before the signed data is used.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::json;
 use crate::writer::FieldWriter;
 use crate::{Algorithm, EncodeError, Encoding, Form, Lead, SigningMeta, UnixTime};
 
-/// What a client signs with: a key, and the time of signing.
+/// The key and the time for signing.
 #[derive(Clone, Copy)]
 pub struct Signer<'a> {
     key: SigningKey<'a>,
@@ -42,7 +42,7 @@ impl fmt::Debug for Signer<'_> {
     }
 }
 
-/// What a signature is checked with.
+/// The key for verifying a signature.
 #[derive(Clone, Copy)]
 pub enum VerifyingKey<'a> {
     /// The secret that it was made with.
@@ -60,7 +60,7 @@ impl fmt::Debug for VerifyingKey<'_> {
     }
 }
 
-/// A signature ready to be written, with the time that it covers where it covers one.
+/// A signature ready to be written, with the time that it covers, if any.
 #[derive(Debug, Clone)]
 pub struct Signature {
     timestamp: [u8; 20],
@@ -76,7 +76,7 @@ enum Written {
 }
 
 impl Signature {
-    /// Signs. `parts` hands over what the scheme covers, in its order.
+    /// Signs. `parts` passes the parts that the scheme covers, in its order.
     ///
     /// # Errors
     /// [`EncodeError::NoSigner`] when the signer is not of the scheme's kind, [`EncodeError::Signing`] when it fails.
@@ -122,7 +122,7 @@ impl Signature {
     }
 }
 
-/// Signs by a rule, where there is one.
+/// Signs by the scheme, if there is one.
 ///
 /// # Errors
 /// [`EncodeError`] when there is no signer of the right kind, or it fails.
@@ -181,7 +181,7 @@ fn hmac(
     mac(rule, hashes, key.as_bytes(), &[&text])
 }
 
-/// HMAC-SHA256 of a text in parts, under the key or what is derived from it.
+/// HMAC-SHA256 of a text in parts, under the key or the key derived from it.
 pub(crate) fn mac(rule: &SigningMeta, hashes: &dyn Sha256, key: &[u8], text: &[&[u8]]) -> [u8; 32] {
     match rule.derive {
         Some(info) => hashes.hmac(&hashes.hkdf(key, info.as_bytes()), text),
@@ -189,7 +189,7 @@ pub(crate) fn mac(rule: &SigningMeta, hashes: &dyn Sha256, key: &[u8], text: &[&
     }
 }
 
-/// Takes the parts that a signing scheme covers, in its order, and makes the text of them that is signed.
+/// Builds the signed text from the parts that a signing scheme covers, in its order.
 pub struct Canonical<'c> {
     sink: Sink<'c>,
     key: &'c str,
@@ -251,10 +251,10 @@ pub(crate) fn write_canonical(
     }
 }
 
-/// How many fields a signing rule may cover; `wallet-spec` refuses more.
+/// The largest number of fields that a signing rule covers; `wallet-spec` refuses more.
 pub(crate) const MAX_SIGNED: usize = 8;
 
-/// The texts of a signed request that its rule names, as they were received.
+/// The received texts that a request's signature covers.
 #[doc(hidden)]
 pub struct Signed<'a> {
     rule: &'static SigningMeta,
@@ -289,7 +289,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Something that was signed, not yet checked. Until [`Unverified::verify`] succeeds only the key's id can be read.
+/// Signed data, not yet verified. Until [`Unverified::verify`] succeeds, only the key's id can be read.
 ///
 /// What is checked is the canonical text rebuilt from the field texts **as they were received**, never from typed values.
 #[must_use = "what is unverified proves nothing"]
@@ -302,9 +302,9 @@ pub struct Unverified<'a, T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureFault {
-    /// It was not made with any of the keys over this text.
+    /// No key verifies the signature over this text.
     Invalid,
-    /// It is right, and its time is outside the window.
+    /// The signature is valid, but its time is outside the window.
     Expired,
 }
 
@@ -320,7 +320,7 @@ impl fmt::Display for SignatureFault {
 impl std::error::Error for SignatureFault {}
 
 impl<'a, T> Unverified<'a, T> {
-    /// What decoding makes.
+    /// Wraps a decoded value.
     #[doc(hidden)]
     pub fn new(value: T, signed: Signed<'a>) -> Self {
         Self { value, signed }
@@ -337,7 +337,7 @@ impl<'a, T> Unverified<'a, T> {
     }
 
     /// Checks the signature against each live key (R37) and the time against the window, in this order, so that only
-    /// who has a key learns about the time. The comparison takes constant time.
+    /// a holder of a key learns about the time. The comparison takes constant time.
     ///
     /// # Errors
     /// [`SignatureFault::Invalid`] or [`SignatureFault::Expired`].
@@ -352,7 +352,7 @@ impl<'a, T> Unverified<'a, T> {
         if let Some(window) = self.signed.rule.window {
             let at = self.signed.rule.canonical.iter().position(|part| part.name == window.field);
             let text = at.and_then(|at| self.signed.texts[at].as_deref()).unwrap_or_default();
-            // Decoding has let through ten digits only.
+            // Decoding accepts ten digits only.
             let signed_at: i64 = text.parse().map_err(|_| SignatureFault::Expired)?;
             if now.secs().abs_diff(signed_at) > window.seconds {
                 return Err(SignatureFault::Expired);
@@ -363,7 +363,7 @@ impl<'a, T> Unverified<'a, T> {
 }
 
 impl Signed<'_> {
-    /// Whether the signature is one by this key over the texts as they were received.
+    /// Whether this key made the signature over the received texts.
     fn fits(&self, key: VerifyingKey<'_>) -> bool {
         let rule = self.rule;
         let parts = |canonical: &mut Canonical<'_>| {
@@ -386,7 +386,7 @@ impl Signed<'_> {
                 write_canonical(rule, "", "", parts, &mut text);
                 self.given().is_some_and(|signature| key.verify_sha1(&text, &signature))
             }
-            // A key of another kind has not signed this.
+            // A key of another kind cannot have signed this.
             (Algorithm::Sha1 | Algorithm::HmacSha256 | Algorithm::RsaSha1, _) => false,
         }
     }

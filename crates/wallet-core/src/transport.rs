@@ -5,10 +5,10 @@ use std::future::Future;
 /// Sends one HTTP request and returns the whole reply. `wallet-hyper` implements it over hyper; a test may do so over a
 /// function.
 pub trait Transport: Send + Sync {
-    /// What can go wrong on the way.
+    /// The error of a failed exchange.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Sends `request`, whose URI is absolute. Deadlines are the transport's.
+    /// Sends `request`, whose URI is absolute. The transport enforces the deadline.
     fn send(
         &self,
         request: http::Request<Vec<u8>>,

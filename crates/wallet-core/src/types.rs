@@ -1,4 +1,4 @@
-//! The building blocks of generated types: newtypes by macro, and how plain types stand in JSON.
+//! The building blocks of generated types: newtypes by macro, and how plain types are written in JSON.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serializer};
 
 use crate::{Amount, UnixTime};
 
-/// Reads text that may stand as a string or a whole number in JSON, or be null (R11).
+/// Reads a text that is a string, a whole number or null in JSON (R11).
 struct Lenient;
 
 impl Visitor<'_> for Lenient {
@@ -157,9 +157,9 @@ macro_rules! text_type {
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
         impl $name<'_> {
-            /// Fewest characters of a new one, most, and the ASCII characters that it is made of: single ones and ranges.
+            /// The minimum and maximum length of a new value, and its ASCII characters: single ones and ranges.
             pub const SHAPE: (usize, usize, &'static str) = ($min, $max, $chars);
-            /// Whether it has the length and the characters that new ones must have.
+            /// Whether its length and its characters are allowed in a new value.
             pub fn well_formed(&self) -> bool {
                 $crate::types::well_formed(&self.0, $min, $max, $chars)
             }
@@ -180,7 +180,7 @@ macro_rules! text_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-            /// The same with a text of its own.
+            /// Converts to an owned value.
             pub fn into_owned(self) -> $name<'static> {
                 $name($crate::__private::Cow::Owned(self.0.into_owned()))
             }
@@ -226,7 +226,7 @@ macro_rules! secret_type {
         #[derive(::core::clone::Clone)]
         pub struct $name<'a>($crate::__private::Cow<'a, str>);
         $crate::text_type!(@common $name);
-        /// In a time that does not depend on where two texts of one length differ.
+        /// Compares texts of equal length in constant time.
         impl ::core::cmp::PartialEq for $name<'_> {
             fn eq(&self, other: &Self) -> bool {
                 $crate::crypto::equal(self.0.as_bytes(), other.0.as_bytes())
@@ -307,7 +307,7 @@ macro_rules! url_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-            /// The same with a text of its own.
+            /// Converts to an owned value.
             pub fn into_owned(self) -> $name<'static> {
                 $name($crate::__private::Cow::Owned(self.0.into_owned()))
             }
@@ -381,7 +381,7 @@ pub trait Choice: Copy {
     fn from_wire(text: &str) -> Option<Self>;
 }
 
-/// A choice in a reply: a value that the spec names, or the text of one that the platform has learnt since.
+/// A choice in a reply: a value that the spec names, or the text of a value that the spec does not name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Open<C> {
     /// A value that the spec names.
@@ -439,7 +439,7 @@ crate::secret_type! {
 }
 
 crate::secret_type! {
-    /// A request's signature as it stands on the wire.
+    /// The signature of a request, as sent.
     SignatureText
 }
 

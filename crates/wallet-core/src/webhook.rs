@@ -1,6 +1,6 @@
 //! The headers that sign a callback's body (R9), in the format of Standard Webhooks: an id that is the same at every
-//! attempt, the attempt's time, and `v1,` with the signature; one for each live key, separated by spaces. Which headers
-//! they are and what the signature covers is the spec's to say.
+//! attempt, the attempt's time, and `v1,` with the signature; one for each live key, separated by spaces. The spec has
+//! the names of the headers and the parts that the signature covers.
 
 use std::fmt;
 
@@ -16,8 +16,8 @@ const VERSION: &str = "v1,";
 /// The headers of one attempt, each a name and its value.
 pub type Headers = [(&'static str, String); 3];
 
-/// The three names: of the id, of the time and of the signatures. `wallet-spec` sees to it that a scheme that signs a body
-/// has them.
+/// The header names of the id, the time and the signatures. `wallet-spec` refuses a scheme that signs a body
+/// without them.
 fn names(rule: &SigningMeta) -> (&'static str, &'static str, &'static str) {
     let time = rule.window.map_or("", |window| window.field);
     (rule.message_id().unwrap_or_default(), time, rule.field)
@@ -70,7 +70,7 @@ fn signature(
     mac(rule, crypto, secret, &parts)
 }
 
-/// Why a callback is not believed.
+/// Why a callback is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebhookError {

@@ -97,7 +97,7 @@ impl<'o> FieldWriter<'o> {
         self.out.extend_from_slice(after);
     }
 
-    /// Appends what stands before a value: without what separates it, when it is the first.
+    /// Appends the text before a value, without the separator for the first one.
     #[inline(always)] // each lead is a constant, whose length the compiler then knows
     fn lead(&mut self, lead: &str, value: usize) {
         // One growth for what is likely: nothing of the value is escaped.

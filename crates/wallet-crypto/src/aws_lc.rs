@@ -1,4 +1,4 @@
-//! RSA by AWS-LC: signs SHA-1 at OpenSSL's speed, which its safe wrapper does not offer. The one module with `unsafe`.
+//! RSA with AWS-LC, as fast as OpenSSL. The safe wrapper cannot sign with SHA-1, so this module alone has `unsafe`.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -11,7 +11,7 @@ use crate::rsa::{KeyError, PrivateKey, PublicKey};
 /// A parsed key of AWS-LC.
 struct Key(NonNull<aws_lc_sys::RSA>);
 
-// SAFETY: after it was parsed the key is never changed by us, and AWS-LC guards what it caches within (blinding,
+// SAFETY: this module never changes a parsed key, and AWS-LC guards the caches inside the key (blinding,
 // Montgomery contexts) by locks of its own: "concurrent use of one RSA object is safe" is what its header promises.
 unsafe impl Send for Key {}
 // SAFETY: as above.
@@ -58,7 +58,7 @@ impl RsaSigner for AwsLcSign {
         let digest = sha1::Sha1::digest(message);
         let mut signature = vec![0; self.0.size()];
         let mut written = 0;
-        // SAFETY: the digest has its 20 bytes, `signature` as many as the modulus, which is the most that is written;
+        // SAFETY: `digest` has 20 bytes, and `signature` has the modulus' length, the most that RSA_sign writes;
         // the key is only read.
         let done = unsafe {
             aws_lc_sys::RSA_sign(
@@ -99,7 +99,7 @@ impl AwsLcVerify {
 impl RsaVerifier for AwsLcVerify {
     fn verify_sha1(&self, message: &[u8], signature: &[u8]) -> bool {
         let digest = sha1::Sha1::digest(message);
-        // SAFETY: the digest has its 20 bytes, the signature its length; the key is only read.
+        // SAFETY: `digest` has 20 bytes, `signature` has `signature.len()` bytes, and RSA_verify only reads the key.
         let done = unsafe {
             aws_lc_sys::RSA_verify(
                 aws_lc_sys::NID_sha1,

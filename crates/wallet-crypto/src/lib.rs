@@ -1,5 +1,5 @@
 //! The crypto traits of [`wallet_core::crypto`] over `ring` and `sha1`, and the hashing of passwords. Which signature goes
-//! where is the spec's to say, and none of this crate's.
+//! where is decided by the spec, not by this crate.
 //!
 //! Features: `aws-lc` makes and checks RSA signatures with AWS-LC, five times faster than the portable backend.
 //!
@@ -20,7 +20,7 @@ mod rsa;
 pub use aws_lc::{AwsLcSign, AwsLcVerify};
 pub use password::{PasswordCost, Passwords};
 pub use rsa::{
-    DEFAULT_BITS, KeyError, KeyForm, LEAST_BITS, MOST_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,
+    DEFAULT_BITS, KeyError, KeyForm, MAX_BITS, MIN_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,
 };
 
 /// A key that signs, on the fastest backend that is compiled in: the `aws-lc` feature changes nothing else.

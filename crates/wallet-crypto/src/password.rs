@@ -5,7 +5,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use wallet_core::crypto::Entropy;
 
-/// How much work one hash is.
+/// The cost of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordCost {
     /// Memory in KiB.
@@ -28,7 +28,7 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// With this cost. Hashes made with another cost still verify.
+    /// A hasher with this cost. It also verifies hashes of another cost.
     ///
     /// # Panics
     /// When the cost is below Argon2's own minimum (8 KiB, one pass).
@@ -38,7 +38,7 @@ impl Passwords {
         Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params) }
     }
 
-    /// The PHC text of a password, with a fresh salt.
+    /// Hashes `password` with a fresh salt into a PHC string.
     pub fn hash(&self, entropy: &dyn Entropy, password: &str) -> String {
         let mut salt = [0; 16];
         entropy.fill(&mut salt);
@@ -48,7 +48,7 @@ impl Passwords {
         }
     }
 
-    /// Whether a password is the one of a PHC text.
+    /// Whether `password` matches the PHC string `phc`.
     pub fn verify(&self, phc: &str, password: &str) -> bool {
         PasswordHash::new(phc)
             .is_ok_and(|hash| self.argon2.verify_password(password.as_bytes(), &hash).is_ok())

@@ -1,5 +1,5 @@
-//! Keys of RSA: read in every form that Java, OpenSSL and PHP hand out, normalised to PKCS#1 DER in one place, made, and
-//! written. And the portable backend: `rsa` signs, always blinded (RUSTSEC-2023-0071), ring verifies.
+//! RSA keys: loads every encoding that Java, OpenSSL and PHP write, normalises to PKCS#1 DER, generates and
+//! writes keys. Also the portable backend: `rsa` signs, always blinded (RUSTSEC-2023-0071), ring verifies.
 //!
 //! ```
 //! use wallet_core::crypto::{RsaSigner as _, RsaVerifier as _};
@@ -34,13 +34,13 @@ use wallet_core::crypto::{RsaSigner, RsaVerifier, SigningFailed};
 /// The modulus that new keys have, in bits.
 pub const DEFAULT_BITS: usize = 2048;
 /// The smallest modulus that is read. Below [`DEFAULT_BITS`] a key is [weak](PublicKey::is_weak).
-pub const LEAST_BITS: usize = 1024;
+pub const MIN_BITS: usize = 1024;
 /// The largest modulus that is read.
-pub const MOST_BITS: usize = 4096;
+pub const MAX_BITS: usize = 4096;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-/// Why a text is no key that can be used.
+/// Why a key cannot be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -50,9 +50,9 @@ pub enum KeyError {
     Encrypted,
     /// It is a key of another algorithm.
     NotRsa,
-    /// Its modulus has so many bits.
+    /// Its modulus has this many bits, outside [`MIN_BITS`] to [`MAX_BITS`].
     Size(usize),
-    /// Its numbers do not belong together.
+    /// Its components (modulus, exponents, primes) are inconsistent.
     Damaged,
 }
 
@@ -65,11 +65,11 @@ impl fmt::Display for KeyError {
             Self::Encrypted => {
                 f.write_str("the key is encrypted: decrypt it first, for example with `openssl pkey -in key.pem`")
             }
-            Self::NotRsa => f.write_str("this is a key of another algorithm than RSA"),
+            Self::NotRsa => f.write_str("this is not an RSA key, but a key of another algorithm"),
             Self::Size(bits) => {
-                write!(f, "the key has {bits} bits; {LEAST_BITS} to {MOST_BITS} are supported")
+                write!(f, "the key has {bits} bits; {MIN_BITS} to {MAX_BITS} are supported")
             }
-            Self::Damaged => f.write_str("the key's numbers do not belong together: it is damaged"),
+            Self::Damaged => f.write_str("the key is damaged: its components are inconsistent"),
         }
     }
 }
@@ -127,7 +127,7 @@ fn der(text: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
 }
 
 fn size(bits: usize) -> Result<usize, KeyError> {
-    if (LEAST_BITS..=MOST_BITS).contains(&bits) { Ok(bits) } else { Err(KeyError::Size(bits)) }
+    if (MIN_BITS..=MAX_BITS).contains(&bits) { Ok(bits) } else { Err(KeyError::Size(bits)) }
 }
 
 impl PrivateKey {
@@ -160,7 +160,7 @@ impl PrivateKey {
         Ok(Self { pkcs1: Secret::new(pkcs1.as_bytes().to_vec()), public })
     }
 
-    /// Makes one. It takes a second or so for 2048 bits: do it outside of anything that others wait for.
+    /// Generates a key. 2048 bits take about a second: do not call it on an async thread or the store's writer.
     ///
     /// # Errors
     /// [`KeyError::Size`].
@@ -252,9 +252,9 @@ impl PublicKey {
         pem.expect("a key that was read can be written")
     }
 
-    /// What the private key was applied to, as long as the modulus: for explaining a signature, never for accepting one.
-    /// None when the signature is not one of this length and below the modulus.
-    pub fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+    /// The padded message (EM) inside a signature: the RSA public operation, as long as the modulus. For diagnosis only.
+    /// `None` if the signature is not as long as the modulus, or its number is not below the modulus.
+    pub fn recover_message(&self, signature: &[u8]) -> Option<Vec<u8>> {
         use ::rsa::pkcs1::DecodeRsaPublicKey as _;
         let key = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok()?;
         let (length, number) = (key.size(), BigUint::from_bytes_be(signature));
@@ -272,7 +272,7 @@ impl PublicKey {
         self.bits
     }
 
-    /// Whether it is shorter than anybody should still use.
+    /// Whether the modulus is shorter than [`DEFAULT_BITS`].
     pub fn is_weak(&self) -> bool {
         self.bits < DEFAULT_BITS
     }
@@ -293,7 +293,7 @@ impl RngCore for System {
         u64::from_le_bytes(bytes)
     }
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        // Without entropy no key may be made and nothing be blinded: going on would be worse than stopping.
+        // Without entropy a key would be guessable and blinding useless, so panic.
         assert!(
             ring::rand::SystemRandom::new().fill(bytes).is_ok(),
             "the operating system gives no random bytes"

@@ -1,4 +1,4 @@
-//! What the engine needs of a database.
+//! The database interface of the engine.
 
 use crate::error::StoreError;
 use crate::list::ListOf;
@@ -8,7 +8,7 @@ use crate::schema::{Entity, Schema};
 /// [`rollback`](Self::rollback), loads and lists see what was committed when the transaction began.
 ///
 /// Every method fails with the database's error: [`StoreError::Database`] if nothing was written, [`StoreError::Broken`]
-/// if it is not known what is on disk.
+/// if the state on disk is unknown.
 pub trait Backend<S: Schema> {
     /// Begins a transaction.
     ///
@@ -40,7 +40,7 @@ pub trait Backend<S: Schema> {
     /// # Errors
     /// The database's.
     fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError>;
-    /// Commits; the changes are on disk when it returns. `next_id` is the row number to go on with.
+    /// Commits; the changes are on disk when it returns. `next_id` is the next row number.
     ///
     /// # Errors
     /// The database's.

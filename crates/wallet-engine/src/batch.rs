@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context as Polled, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use futures_channel::oneshot;
 use wallet_core::UnixTime;
@@ -17,7 +17,7 @@ use crate::schema::Schema;
 /// The result of a command or query.
 type Answer<S, T> = Result<T, Failure<RefusedOf<S>>>;
 
-/// Where the result of a [`job`] or [`question`] arrives. It resolves to `None` if it was dropped without an answer.
+/// The future result of a [`job`] or [`query_job`]. It resolves to `None` if the store drops the job without an answer.
 #[derive(Debug)]
 pub struct Awaited<S: Schema, T>(oneshot::Receiver<Answer<S, T>>);
 
@@ -30,26 +30,26 @@ impl<S: Schema, T> Awaited<S, T> {
 
 impl<S: Schema, T> Future for Awaited<S, T> {
     type Output = Option<Answer<S, T>>;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Polled<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map(Result::ok)
     }
 }
 
-/// What was asked, its result once there is one, and where the result goes.
+/// A command or query, its result after it has run, and the channel to its caller.
 struct Task<S: Schema, A, T> {
-    asked: A,
-    decided: Option<Result<T, Box<RefusedOf<S>>>>,
+    operation: A,
+    result: Option<Result<T, Box<RefusedOf<S>>>>,
     reply: oneshot::Sender<Answer<S, T>>,
 }
 
 impl<S: Schema, A, T> Task<S, A, T> {
-    fn new(asked: A) -> (Self, Awaited<S, T>) {
+    fn new(operation: A) -> (Self, Awaited<S, T>) {
         let (reply, receiver) = oneshot::channel();
-        (Self { asked, decided: None, reply }, Awaited(receiver))
+        (Self { operation, result: None, reply }, Awaited(receiver))
     }
 
-    fn settle(&mut self, result: Result<T, S::Stop>) -> Result<(), Halt> {
-        self.decided = Some(match result {
+    fn record(&mut self, result: Result<T, S::Stop>) -> Result<(), Halt> {
+        self.result = Some(match result {
             Ok(outcome) => Ok(outcome),
             Err(stop) => Err(stop.into_refused()?),
         });
@@ -57,32 +57,32 @@ impl<S: Schema, A, T> Task<S, A, T> {
     }
 
     fn answer(self, failure: Option<StoreError>) {
-        let answer = match (failure, self.decided) {
+        let answer = match (failure, self.result) {
             (Some(error), _) => Err(Failure::Store(error)),
             (None, Some(Ok(outcome))) => Ok(outcome),
             (None, Some(Err(refused))) => Err(Failure::Refused(refused)),
             (None, None) => Err(Failure::Store(StoreError::Stopped)),
         };
-        // The caller may be gone; the decision stays.
+        // If the caller has dropped the receiver, the commit still holds.
         let _ = self.reply.send(answer);
     }
 }
 
-/// A command on its way, with its caller.
+/// A queued command with the reply channel of its caller.
 pub trait Job<S: Schema>: Send {
-    /// Decides.
+    /// Runs the command once on the loaded rows.
     ///
     /// # Errors
-    /// Why it could not go on.
+    /// [`Halt`]: a row is not loaded, or the database is damaged.
     fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<(), Halt>;
-    /// Answers the caller with what was decided, or with why nothing was.
+    /// Sends the outcome or the refusal to the caller, or `failure` if there is one.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
 
 impl<S: Schema, C: Command<S>> Job<S> for Task<S, C, C::Outcome> {
     fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<(), Halt> {
-        let result = self.asked.apply(rows, cx, out);
-        self.settle(result)
+        let result = self.operation.apply(rows, cx, out);
+        self.record(result)
     }
 
     fn answer(self: Box<Self>, failure: Option<StoreError>) {
@@ -90,21 +90,21 @@ impl<S: Schema, C: Command<S>> Job<S> for Task<S, C, C::Outcome> {
     }
 }
 
-/// A query on its way, with its caller.
-pub trait Question<S: Schema>: Send {
-    /// Reads.
+/// A queued query with the reply channel of its caller.
+pub trait QueryJob<S: Schema>: Send {
+    /// Runs the query once on the loaded rows.
     ///
     /// # Errors
-    /// Why it could not go on.
+    /// [`Halt`]: a row is not loaded, or the database is damaged.
     fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>) -> Result<(), Halt>;
-    /// Answers the caller with what was read, or with why nothing was.
+    /// Sends the answer or the refusal to the caller, or `failure` if there is one.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
 
-impl<S: Schema, Q: Query<S>> Question<S> for Task<S, Q, Q::Answer> {
+impl<S: Schema, Q: Query<S>> QueryJob<S> for Task<S, Q, Q::Answer> {
     fn run(&mut self, rows: &Rows<S>, cx: &Context<'_, S>) -> Result<(), Halt> {
-        let result = self.asked.read(rows, cx);
-        self.settle(result)
+        let result = self.operation.read(rows, cx);
+        self.record(result)
     }
 
     fn answer(self: Box<Self>, failure: Option<StoreError>) {
@@ -118,8 +118,8 @@ pub fn job<S: Schema, C: Command<S>>(command: C) -> (Box<dyn Job<S>>, Awaited<S,
     (Box::new(task), awaited)
 }
 
-/// Wraps a query as a question, and returns the future of its result.
-pub fn question<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn Question<S>>, Awaited<S, Q::Answer>) {
+/// Wraps a query as a job, and returns the future of its result.
+pub fn query_job<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn QueryJob<S>>, Awaited<S, Q::Answer>) {
     let (task, awaited) = Task::<S, Q, Q::Answer>::new(query);
     (Box::new(task), awaited)
 }
@@ -127,7 +127,7 @@ pub fn question<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn Question<S>>, Awai
 /// A job of a batch, with its own failure, if it has one.
 type Taken<S> = (Box<dyn Job<S>>, Option<StoreError>);
 
-/// Runs batches on a backend, on the caller's thread. A store runs one on a thread of its own, a simulation by hand.
+/// Runs batches on a backend, on the caller's thread. A store runs an engine on its writer thread; a simulation calls it.
 pub struct Engine<S: Schema, B> {
     backend: B,
     vault: S::Vault,
@@ -154,21 +154,21 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         &mut self.backend
     }
 
-    /// The keys and settings of decisions.
+    /// The keys and settings that commands and queries read.
     pub fn vault(&self) -> &S::Vault {
         &self.vault
     }
 
-    /// Replaces the keys and settings of decisions.
+    /// Replaces the keys and settings that commands and queries read.
     pub fn set_vault(&mut self, vault: S::Vault) {
         self.vault = vault;
     }
 
-    /// Runs a batch: decides each job in order on one working set, commits once, then answers all. Jobs are decided as
-    /// they arrive, each at its own time, so nothing is decided at a time before it was submitted.
+    /// Runs a batch: decides each job in order on one working set, commits once, then answers all. Each job runs
+    /// when the iterator yields it, at the time `now` returns then, so a job's time is never before its submission.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] if the store must not go on. Every other failure goes to the callers of the jobs.
+    /// [`StoreError::Broken`] if the store must stop. The callers of the jobs receive every other failure.
     pub fn batch(
         &mut self,
         now: &dyn Fn() -> UnixTime,
@@ -188,7 +188,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         self.ids.reset(before);
         let broken = matches!(error, StoreError::Broken(_));
         if taken.len() > 1 && !broken {
-            // The database refuses something in the batch: run each job singly, so that only the culprit fails.
+            // The database rejected a write: rerun each job in its own batch, so that only the job with that write fails.
             return taken.into_iter().try_for_each(|(job, _)| self.batch(now, [job]));
         }
         for (job, _) in taken {
@@ -197,7 +197,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         if broken { Err(error) } else { Ok(()) }
     }
 
-    /// Decides and writes. In every case all jobs end up in `taken`, each with its own failure, if it has one.
+    /// Runs the jobs, writes and commits. Moves every job into `taken`, even on error, with its own failure, if any.
     fn commit(
         &mut self,
         now: &dyn Fn() -> UnixTime,
@@ -207,8 +207,8 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         self.rows.clear();
         let done = self.backend.begin().and_then(|()| {
             for mut job in &mut *jobs {
-                let decided = self.decide(now(), job.as_mut());
-                let (failure, stop) = decided.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
+                let result = self.decide(now(), job.as_mut());
+                let (failure, stop) = result.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
                 taken.push((job, failure));
                 if let Some(error) = stop {
                     return Err(error);
@@ -228,8 +228,8 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         done
     }
 
-    /// Runs one job to its end, loading what it asks for. A panic or a damaged row is the failure of that job alone:
-    /// nothing of it is kept.
+    /// Runs one job until it finishes and loads the rows that it wants. A panic or a damaged row fails this job alone:
+    /// the engine discards its changes.
     fn decide(&mut self, now: UnixTime, job: &mut dyn Job<S>) -> Result<Option<StoreError>, StoreError> {
         let first_id = self.ids.peek();
         loop {
@@ -256,10 +256,10 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         }
     }
 
-    /// Runs a question and sends the result to its caller.
-    pub fn ask(&mut self, now: UnixTime, mut question: Box<dyn Question<S>>) {
-        let failure = self.look(|rows, cx| question.run(rows, cx), now).err();
-        question.answer(failure);
+    /// Runs a query and sends the result to its caller.
+    pub fn run_query(&mut self, now: UnixTime, mut query: Box<dyn QueryJob<S>>) {
+        let failure = self.run_read(|rows, cx| query.run(rows, cx), now).err();
+        query.answer(failure);
     }
 
     /// Runs a query.
@@ -267,13 +267,13 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
     /// # Errors
     /// [`Failure`].
     pub fn read<Q: Query<S>>(&mut self, now: UnixTime, query: Q) -> Answer<S, Q::Answer> {
-        let (question, mut awaited) = question::<S, Q>(query);
-        self.ask(now, question);
+        let (query, mut awaited) = query_job::<S, Q>(query);
+        self.run_query(now, query);
         awaited.take().unwrap_or(Err(StoreError::Stopped.into()))
     }
 
-    /// Runs a read to its end on one snapshot, loading what it asks for.
-    fn look(
+    /// Runs a query until it finishes, on one snapshot, and loads the rows that it asks for.
+    fn run_read(
         &mut self,
         mut read: impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
         now: UnixTime,

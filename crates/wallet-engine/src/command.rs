@@ -1,4 +1,4 @@
-//! What a command and a query are.
+//! The traits of commands and queries.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::schema::Schema;
 /// Why a decision could not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt {
-    /// A row is not loaded: load what was asked for and run the decision again.
+    /// A row is not loaded: load the requested row and run the decision again.
     Missing,
     /// A row that another row refers to does not exist: the database is damaged.
     Damaged {
@@ -31,7 +31,7 @@ pub trait Stop: From<Halt> {
     fn into_refused(self) -> Result<Box<Self::Refused>, Halt>;
 }
 
-/// The [`Stop`] of a schema that refuses with an `R` and has no more to say.
+/// The [`Stop`] of a schema that refuses with an `R` and needs nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopWith<R> {
     /// It could not go on.
@@ -87,7 +87,7 @@ impl Ids {
     }
 }
 
-/// What a decision may know beside its rows.
+/// The context of a decision: everything except its rows.
 pub struct Context<'a, S: Schema> {
     /// The time of the decision.
     pub now: UnixTime,

@@ -1,4 +1,4 @@
-//! Why there is no result.
+//! The errors of commands and queries.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ pub enum StoreError {
     Stopped,
     /// The database reported an error; nothing was written.
     Database(String),
-    /// A row that another row refers to does not exist, or a column holds a value that its type does not have; nothing was
+    /// A row that another row refers to does not exist, or a column holds a value outside its type; nothing was
     /// written.
     Damaged(String),
-    /// The decision panicked, which is a fault of this program; nothing was written.
+    /// A command or query panicked, which is a bug; nothing was written.
     Panicked(String),
-    /// The disk failed during a commit. What is on it is unknown until the store is opened again, so this store stops.
+    /// The disk failed during a commit. The commit's state is unknown until the store is reopened, so this store stops.
     Broken(String),
 }
 
@@ -29,7 +29,7 @@ impl StoreError {
         matches!(self, Self::Overloaded)
     }
 
-    /// A table that holds what it cannot.
+    /// [`StoreError::Damaged`] for a table.
     pub fn damaged(table: &str) -> Self {
         Self::Damaged(format!("table {table}"))
     }

@@ -1,8 +1,8 @@
-//! Journals: lists that only grow, those of all owners in one table.
+//! Journals: append-only logs, one per owner, all in one table.
 //!
-//! The cost of a commit is the number of pages that it touches. So the rows of every owner are appended to their table by
-//! row number, and each row refers to its owner's row before it. Every 32nd row of an owner has a mark, by which it is
-//! found by its number; the others are reached from the next mark, or from the newest row, step by step.
+//! The cost of a commit is the number of pages that it dirties. So a journal appends the rows of all owners by
+//! row number, and each row links to its owner's previous row. Every 32nd row of an owner has a mark, which is
+//! an index entry from `n` to the row's key; a reader walks back to the other rows from the next mark or the newest row.
 
 use std::ops::RangeInclusive;
 
@@ -10,18 +10,18 @@ use crate::command::Halt;
 use crate::rows::Rows;
 use crate::schema::{Entity, Row};
 
-/// One row in so many has a mark.
-const EVERY: u64 = 32;
+/// The distance between two marked rows of an owner.
+const MARK_INTERVAL: u64 = 32;
 
 /// A row of a journal.
-pub trait Journaled: Entity {
+pub trait JournalRow: Entity {
     /// The owner of a journal.
     type Owner: Copy;
-    /// Finds a row by its number.
+    /// The row type of the marks: an index entry from `n` to a row's key.
     type Mark: Entity<Schema = Self::Schema>;
-    /// Its number within the journal, from 1 without gaps.
+    /// The row's number within its owner's journal, from 1 without gaps.
     fn n(&self) -> u64;
-    /// The key of the row before it.
+    /// The key of the owner's previous row.
     fn previous(&self) -> Option<Self::Key>;
     /// The key of the mark of row `n`.
     fn mark(owner: Self::Owner, n: u64) -> <Self::Mark as Row>::Key;
@@ -31,15 +31,15 @@ pub trait Journaled: Entity {
 
 /// Whether the row of this number has a mark.
 pub fn has_mark(n: u64) -> bool {
-    n.is_multiple_of(EVERY)
+    n.is_multiple_of(MARK_INTERVAL)
 }
 
-/// The rows of these numbers, the newest first. `newest` is the last row of the journal and its number; numbers beyond it
+/// The rows `numbers`, newest first. `newest` is the key and number of the journal's last row; greater numbers
 /// are ignored.
 ///
 /// # Errors
 /// [`Halt`].
-pub fn read<J: Journaled>(
+pub fn read<J: JournalRow>(
     rows: &Rows<J::Schema>,
     owner: J::Owner,
     newest: Option<(J::Key, u64)>,
@@ -50,7 +50,7 @@ pub fn read<J: Journaled>(
     if from > to {
         return Ok(Vec::new());
     }
-    let mut next = match to.checked_next_multiple_of(EVERY) {
+    let mut next = match to.checked_next_multiple_of(MARK_INTERVAL) {
         Some(n) if n <= last => Some(J::marked(rows.get::<J::Mark>(&J::mark(owner, n))?)),
         _ => Some(newest),
     };

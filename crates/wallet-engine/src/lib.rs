@@ -67,7 +67,7 @@ mod rows;
 mod schema;
 
 pub use backend::Backend;
-pub use batch::{Awaited, Engine, Job, Question, job, question};
+pub use batch::{Awaited, Engine, Job, QueryJob, job, query_job};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith};
 pub use error::{Failure, StoreError};

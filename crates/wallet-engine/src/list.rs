@@ -157,11 +157,11 @@ impl<R: Entity> List<R> {
 pub struct ListOf {
     /// Its table's position in [`Schema::TABLES`](crate::Schema::TABLES).
     pub table: usize,
-    /// What each row meets.
+    /// The conditions that each row meets.
     pub conditions: Vec<Condition>,
-    /// By what they are ordered.
+    /// The columns of the order.
     pub order: Vec<Order>,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: Option<u64>,
 }
 
@@ -172,7 +172,7 @@ pub struct Condition {
     pub column: usize,
     /// The comparison.
     pub test: Test,
-    /// What the column is compared with.
+    /// The operand.
     pub operand: Operand,
     /// Whether the operand is the same in every such list; see [`Filter::always`].
     pub literal: bool,
@@ -195,7 +195,7 @@ pub enum Test {
     NoneOf,
 }
 
-/// What a column is compared with.
+/// The operand of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// No value: the condition is met by no row.

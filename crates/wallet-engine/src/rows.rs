@@ -1,4 +1,4 @@
-//! The working set: rows as they were loaded and as commands left them, and what is still to be loaded.
+//! The working set: rows as loaded and as changed by commands, and the keys to load next.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::list::{List, ListOf};
 use crate::schema::{Entity, Row, Schema};
 
-/// What is known of one key: the row as it is now, and whether it must be written.
+/// The row of one key, and whether it must be written.
 #[derive(Debug, Clone)]
 struct Slot<E> {
     row: Option<E>,
@@ -31,13 +31,13 @@ impl<E: Row> Default for Table<E> {
 }
 
 impl<E: Row> Table<E> {
-    /// Records what the backend has.
+    /// Records the backend's row.
     pub fn loaded(&mut self, key: E::Key, row: Option<E>) {
         let stored = row.is_some();
         self.0.entry(key).or_insert(Slot { row, stored, dirty: false });
     }
 
-    /// Records what a command left; `None` if it deleted the row.
+    /// Records a command's change; `None` if it deleted the row.
     pub fn put(&mut self, key: E::Key, row: Option<E>) {
         // A key that was never loaded has no row: `apply` looked before it decided to insert.
         let slot = self.0.entry(key).or_insert(Slot { row: None, stored: false, dirty: false });
@@ -78,7 +78,7 @@ impl<E: Entity> Table<E> {
     }
 }
 
-/// What a decision asked for and did not find loaded.
+/// The keys that a decision needs and that are not loaded.
 struct Wanted<S: Schema> {
     keys: Vec<S::AnyKey>,
     lists: Vec<ListOf>,
@@ -92,7 +92,7 @@ impl<S: Schema> Default for Wanted<S> {
 
 /// The working set of a batch.
 ///
-/// A decision that asks for a row which is not loaded ends with [`Halt::Missing`]. Its caller loads what was asked for
+/// A decision that asks for a row which is not loaded ends with [`Halt::Missing`]. Its caller loads the wanted rows
 /// ([`load_wanted`](Self::load_wanted)) and runs it again from the start.
 pub struct Rows<S: Schema> {
     tables: S::Tables,
@@ -114,7 +114,7 @@ impl<S: Schema> Default for Rows<S> {
 }
 
 impl<S: Schema> Rows<S> {
-    /// Asks for a row ahead of need, so that it is loaded together with others. Never a matter of correctness.
+    /// Asks for a row ahead of need, so that it is loaded together with others. This affects speed only.
     pub fn want<E: Entity<Schema = S>>(&self, key: &E::Key) {
         if !E::table(&self.tables).0.contains_key(key) {
             self.wanted.borrow_mut().keys.push(E::any_key(key.clone()));
@@ -155,7 +155,7 @@ impl<S: Schema> Rows<S> {
         keys.filter_map(|key| self.find(&key).transpose()).collect()
     }
 
-    /// What is known of a key: nothing, that there is no such row, or the row.
+    /// The loaded state of a key: not loaded (`None`), no row, or the row.
     pub fn known<E: Entity<Schema = S>>(&self, key: &E::Key) -> Option<Option<&E>> {
         E::table(&self.tables).0.get(key).map(|slot| slot.row.as_ref())
     }
@@ -180,7 +180,7 @@ impl<S: Schema> Rows<S> {
         }
     }
 
-    /// Loads what was asked for since the last call.
+    /// Loads the rows that were wanted since the last call.
     ///
     /// # Errors
     /// The backend's, or that nothing was asked for: a decision that ends with [`Halt::Missing`] and names no row would be
@@ -201,7 +201,7 @@ impl<S: Schema> Rows<S> {
         Ok(())
     }
 
-    /// Applies what a command changed, in order.
+    /// Applies a command's changes, in order.
     pub fn absorb(&mut self, changes: &mut Changes<S>) {
         for change in changes.0.drain(..) {
             S::absorb(&mut self.tables, change);
@@ -232,7 +232,7 @@ impl<S: Schema> Rows<S> {
 /// One change of a row.
 #[derive(Clone)]
 pub enum Change<S: Schema> {
-    /// The row, as it is from now on.
+    /// The new row.
     Put(S::AnyRow),
     /// The row is deleted.
     Delete(S::AnyKey),
@@ -247,7 +247,7 @@ impl<S: Schema> fmt::Debug for Change<S> {
     }
 }
 
-/// What a command changes. It reaches the working set only after the command ran to its end.
+/// The change list of a command. It reaches the working set only after the command ran to its end.
 pub struct Changes<S: Schema>(Vec<Change<S>>);
 
 impl<S: Schema> fmt::Debug for Changes<S> {
@@ -274,7 +274,7 @@ impl<S: Schema> Changes<S> {
         self.0.push(Change::Delete(E::any_key(key.clone())));
     }
 
-    /// How many changes there are so far, for [`undo_since`](Self::undo_since).
+    /// The number of changes so far, for [`undo_since`](Self::undo_since).
     pub fn mark(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! What a schema is, and the macros that declare one.
+//! Schemas, and the macros that declare them.
 
 use std::fmt::Debug;
 use std::hash::Hash;

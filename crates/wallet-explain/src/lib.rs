@@ -1,4 +1,4 @@
-//! Why a signature does not fit: from data alone, without asking anybody.
+//! Explains why a signature does not match, from the data alone.
 //!
 //! [`fomo`] tries what goes wrong with `sign`; [`rsa`] opens a signature of the VAS and Lafi wallets with the public key,
 //! so that it sees what was hashed and how, and compares it with what [`serializers`] make of the same fields. Crypto is
@@ -34,7 +34,7 @@ pub use sent::{NotSigned, SentLink};
 pub use serializers::{Serializer, serializers};
 use wallet_core::Lang;
 
-/// What was found.
+/// The diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The cause.
@@ -46,7 +46,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Where the two texts begin to differ, in bytes.
+    /// The offset of the first difference, in bytes.
     pub fn differs_at(&self) -> Option<usize> {
         let (expected, found) = (self.expected.as_bytes(), self.found.as_deref()?.as_bytes());
         let same = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
@@ -58,7 +58,7 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It fits.
+    /// The signature is valid.
     Fits,
     /// There is no client_secret to try.
     NoSecret,
@@ -74,13 +74,13 @@ pub enum Cause {
     NotHex,
     /// The timestamp was put before the secret.
     Swapped,
-    /// Something stands between secret and timestamp.
+    /// There is a text between secret and timestamp.
     Separator(&'static str),
     /// A line end was hashed too.
     LineEnd,
     /// It was made for this other timestamp.
     OtherTimestamp(i64),
-    /// Nothing of the usual: most likely another secret.
+    /// No usual mistake: most likely another secret.
     OtherSecret,
     /// It is not base64.
     NotBase64,
@@ -94,9 +94,9 @@ pub enum Cause {
     HashedWith(&'static str),
     /// A serializer wrote the text in another way.
     Serializer {
-        /// Which one, and what to set.
+        /// The serializer, with the setting that changes its output.
         serializer: Serializer,
-        /// The hash, where that is another too.
+        /// The hash, if it is wrong too.
         other_hash: Option<&'static str>,
     },
     /// The right key and hash over a text that no known serializer makes of these fields.
@@ -121,7 +121,7 @@ impl Cause {
             }
             Self::UpperCase => (
                 "签名正确，但十六进制是大写；应为小写。".into(),
-                "It is right, but for its upper-case digits: hexadecimal is lower case.".into(),
+                "The digits are upper-case, otherwise the signature is right: write lower-case hexadecimal.".into(),
             ),
             Self::OtherHash(hash) => (
                 format!("长度与 {hash} 的输出相同；应使用 SHA-1。"),
@@ -136,7 +136,7 @@ impl Cause {
             ),
             Self::Separator(between) => (
                 format!("client_secret 与 timestamp 之间多了「{between}」；两者直接相连。"),
-                format!("`{between}` stands between client_secret and timestamp; nothing does."),
+                format!("`{between}` is between client_secret and timestamp, which must follow each other directly."),
             ),
             Self::LineEnd => (
                 "多算了一个换行（例如 echo 而非 printf）。".into(),
@@ -161,11 +161,11 @@ impl Cause {
             ),
             Self::RightTextOtherHash(hash) => (
                 format!("文本正确，但用了 {hash}；应为 SHA1withRSA。"),
-                format!("The text is right, hashed with {hash}; it is SHA1withRSA."),
+                format!("The text is right, but hashed with {hash}: use SHA1withRSA."),
             ),
             Self::HashedWith(hash) => (
-                format!("用了 {hash}；应为 SHA1withRSA。文本是否正确，换成 SHA-1 后再看。"),
-                format!("It was hashed with {hash}; it is SHA1withRSA. Sign with SHA-1, then look at the text again."),
+                format!("签名用了 {hash}；应为 SHA1withRSA。请换成 SHA-1 签名，再核对文本是否正确。"),
+                format!("It was hashed with {hash}: use SHA1withRSA, then check the text again."),
             ),
             Self::Serializer { serializer: Serializer { name, zh, en, .. }, other_hash } => {
                 let (zh_hash, en_hash) = other_hash.map_or(Default::default(), |hash| {
@@ -173,11 +173,11 @@ impl Cause {
                 });
                 (
                     format!("签的是 {name} 写出的文本。{zh}{zh_hash}"),
-                    format!("What was signed is what {name} writes. {en}{en_hash}"),
+                    format!("The signed text is the output of {name}. {en}{en_hash}"),
                 )
             }
             Self::OtherText => (
-                "密钥与哈希都正确，但签的是另一段文本，也不只是顺序不同：请逐个核对字段的值。".into(),
+                "密钥与哈希算法都正确，但签名的是另一段文本，且差异不只在顺序：请逐个核对字段的值。".into(),
                 "The key and the hash are right; the text is another, and not by its order alone: compare the fields' values one by one."
                     .into(),
             ),

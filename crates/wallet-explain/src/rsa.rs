@@ -8,8 +8,8 @@ use wallet_core::{LinkMeta, json};
 use crate::serializers::another_order;
 use crate::{Cause, Finding, serializers};
 
-/// A public key that opens a signature: what the private key was applied to, as long as the key; none when the signature is
-/// not as long as that.
+/// The RSA public operation: the padded message (EM) inside a signature, as long as the key; `None` if the signature is
+/// not as long as the key.
 pub type Opens<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<u8>>;
 
 /// DigestInfo before each hash's digest (RFC 8017 §9.2), and its name.
@@ -21,7 +21,7 @@ const HASHES: [(&str, &[u8]); 5] = [
     ("MD5", b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"),
 ];
 
-/// Hash and digest of what a signature opens to; none when it was not made with this key.
+/// The hash and the digest of an opened signature; `None` if another key made it.
 fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
     let padded = opened.strip_prefix(&[0, 1])?;
     let end = padded.iter().position(|byte| *byte != 0xff).filter(|end| *end >= 8)?;
@@ -29,7 +29,7 @@ fn digest(opened: &[u8]) -> Option<(&'static str, &[u8])> {
     HASHES.iter().find_map(|(name, prefix)| info.strip_prefix(*prefix).map(|digest| (*name, digest)))
 }
 
-/// Why a signature does not fit these fields of a link, which stand in the rule's order.
+/// Why a signature does not fit these fields of a link, in the order of the rule.
 pub fn rsa(
     crypto: &(impl Sha1 + Sha256),
     key: Opens<'_>,
@@ -41,7 +41,7 @@ pub fn rsa(
     json::write_object(fields.iter().copied(), &mut expected);
     let expected = String::from_utf8(expected).expect("JSON made of strings");
     let finding = |cause, found| Finding { cause, expected: expected.clone(), found };
-    // R46: what a query has done to it is no cause.
+    // R46: a change that a query made is no cause.
     let signature: String = signature.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     let Ok(signature) = STANDARD.decode(signature.replace(' ', "+")) else {
         return finding(Cause::NotBase64, None);

@@ -1,17 +1,17 @@
-//! A link as it was sent, taken apart as far as its signature is concerned.
+//! A sent link, split into its signed fields and its signature.
 
 use std::fmt;
 
 use wallet_core::link::{self, LinkError};
 use wallet_core::{Lang, LinkMeta};
 
-/// What a link signs, and with what.
+/// The signed fields, the signature and the key id of a link.
 pub struct SentLink {
     /// The fields that the signature covers, in the rule's order.
     pub fields: Vec<(&'static str, String)>,
     /// The signature.
     pub signature: String,
-    /// Whose key it is; empty where the rule names nobody.
+    /// The id of the key; empty if the rule names no key.
     pub key_id: String,
 }
 
@@ -21,11 +21,11 @@ impl fmt::Debug for SentLink {
     }
 }
 
-/// Why a text says nothing about a signature.
+/// Why a text has no signature to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotSigned {
-    /// It is no link.
+    /// It is not a link.
     Link(LinkError),
     /// Links of this kind are not signed.
     NoRule,
@@ -34,7 +34,7 @@ pub enum NotSigned {
 }
 
 impl NotSigned {
-    /// What is wrong, for people.
+    /// The fault, in words.
     pub fn in_words(self, lang: Lang) -> String {
         match (self, lang) {
             (Self::Link(error), lang) => error.in_words(lang),

@@ -4,20 +4,20 @@ use std::fmt::Write as _;
 
 use wallet_core::{Kind, LinkMeta};
 
-/// A serializer that changes bytes, and what to set so that it does not.
+/// A serializer whose output differs from R44, and the setting that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serializer {
-    /// Which, as its users call it.
+    /// The name that its users know it by.
     pub name: &'static str,
     /// What to do, in Chinese.
     pub zh: &'static str,
     /// What to do, in English.
     pub en: &'static str,
-    /// What it makes of the fields.
+    /// Its output for the fields.
     pub text: String,
 }
 
-/// How a serializer writes one character that R44 leaves alone.
+/// The escape of a serializer for one character that R44 does not escape.
 type Escape = fn(char) -> Option<String>;
 
 fn unicode(c: char) -> String {
@@ -41,7 +41,7 @@ fn php(c: char) -> Option<String> {
     if c == '/' { Some("\\/".to_owned()) } else { ascii_only(c) }
 }
 
-/// Line and paragraph separators it escapes all the same, unless JSON_UNESCAPED_LINE_TERMINATORS is given too.
+/// PHP still escapes line and paragraph separators, unless JSON_UNESCAPED_LINE_TERMINATORS is given too.
 fn php_unescaped_unicode(c: char) -> Option<String> {
     match c {
         '/' => Some("\\/".to_owned()),
@@ -147,15 +147,15 @@ const KNOWN: [Known; 7] = [
     (
         "a serializer that escapes all but ASCII",
         "关闭非 ASCII 转义（Python：ensure_ascii=False）。",
-        "Let it write non-ASCII as it stands (Python: ensure_ascii=False).",
+        "Set it to write non-ASCII characters unescaped (Python: ensure_ascii=False).",
         python,
         ",",
         ":",
     ),
 ];
 
-/// What each known serializer makes of these fields of a link, which stand in the rule's order. Those that write the same
-/// as R44 are among them too: the first that fits is reported.
+/// The output of each known serializer for these fields of a link, in the order of the rule. Outputs that are the same
+/// as R44 are included: the first match is reported.
 pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> {
     let known = KNOWN.map(|(name, zh, en, escape, comma, colon)| Serializer {
         name,
@@ -169,7 +169,7 @@ pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> 
     by_link.sort_by_key(|(name, _)| link.fields.iter().position(|field| field.name == *name));
     add(
         "a serializer that keeps the link's order",
-        "签名文本的字段有自己的顺序，见应签的文本。",
+        "签名文本的字段顺序是固定的，见正确的待签名文本。",
         "What is signed has an order of its own: that of the text that should be signed.",
         object(&by_link, nothing, ",", ":"),
     );
@@ -218,13 +218,13 @@ pub(crate) fn another_order(
         (
             fields.to_vec(),
             "a serializer with an order of its own",
-            "字段的值都对，顺序不对：见应签的文本。",
+            "字段的值都对，顺序不对：见正确的待签名文本。",
             "The values are right and their order is not: it is that of the text that should be signed.",
         ),
         (
             with_fixed,
             "one that signs the link's `type` too",
-            "type 不在签名内：见应签的文本。",
+            "type 不参与签名：见正确的待签名文本。",
             "The signature does not cover `type`: see the text that should be signed.",
         ),
     ];

@@ -30,9 +30,9 @@ impl<E: hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From the first byte of the connection to the last of the reply.
+    /// The time limit, from the first byte of the connection to the last of the reply.
     pub deadline: Duration,
-    /// Bytes of the reply's body.
+    /// The largest body of a reply, in bytes.
     pub max_body: usize,
 }
 
@@ -66,13 +66,13 @@ impl<C: Connect> HyperTransport<C> {
         }
     }
 
-    /// A transport that makes a connection for each request: whatever the connector checks, it checks each time.
+    /// A transport with a new connection for each request, so that the connector's checks run each time.
     pub fn unpooled(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
         let client = Client::builder(executor).pool_max_idle_per_host(0).build(connector);
         Self { client, timer: Arc::new(timer), limits: Limits::default() }
     }
 
-    /// The same with other bounds.
+    /// Sets the bounds.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -80,7 +80,7 @@ impl<C: Connect> HyperTransport<C> {
     }
 }
 
-/// Why an exchange did not take place.
+/// Why an exchange failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -149,8 +149,8 @@ impl<C: Connect> HyperTransport<C> {
         })
     }
 
-    /// Sends a request of whose reply only the status counts. The rest of the reply is read within the limits, so that
-    /// its sender comes to its end, and whatever becomes of it changes nothing.
+    /// Sends a request and returns the status of the reply. Reads the rest of the reply within the limits, so that
+    /// its sender can finish, and discards it.
     ///
     /// # Errors
     /// [`TransportError`], when no status came within the deadline.
@@ -201,6 +201,6 @@ pub fn https<C>(inner: C) -> HttpsConnector<C> {
         .wrap_connector(inner)
 }
 
-/// What [`https`] makes.
+/// The connector that [`https`] returns.
 #[cfg(feature = "tls")]
 pub type HttpsConnector<C> = hyper_rustls::HttpsConnector<C>;

@@ -10,10 +10,10 @@ use hyper::rt::{Read, Timer, Write};
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
 
-/// How long a client may take over the head of a request.
+/// The time limit for the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Serves one connection until the client closes it, or until `stop` resolves and what is in flight has been answered.
+/// Serves one connection until the client closes it, or until `stop` resolves and the requests in flight are answered.
 ///
 /// # Errors
 /// hyper's, when the connection breaks.

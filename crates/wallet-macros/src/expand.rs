@@ -1,4 +1,4 @@
-//! The items that a spec becomes.
+//! The Rust items generated from a spec.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -79,7 +79,7 @@ fn types(spec: &Spec<'_>) -> TokenStream {
     quote!(#(#types)* #(#choices)*)
 }
 
-/// What every reply struct derives.
+/// The derives of every reply struct.
 fn reply_derives() -> TokenStream {
     quote! {
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::cmp::PartialEq, ::core::cmp::Eq, ::wallet_core::__private::serde::Serialize, ::wallet_core::__private::serde::Deserialize)]
@@ -141,7 +141,7 @@ fn refusals(spec: &Spec<'_>) -> TokenStream {
     let names: Vec<_> = spec.refusals.iter().map(|refusal| pascal(refusal.id)).collect();
     let constants = spec.refusals.iter().map(|refusal| constant("REFUSAL_", refusal.id));
     quote! {
-        /// The situations in which the platform says no.
+        /// The situations in which the platform refuses.
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
         pub enum Refusal { #(#variants),* }
         impl Refusal {
@@ -180,7 +180,7 @@ fn endpoint_module(endpoint: &Endpoint<'_>) -> TokenStream {
     let (read, write) = (wire::read(fields), wire::write(fields));
     let write_signed = wire::signed(endpoint.signing, fields);
 
-    // What must be checked before the request may be believed, outermost last.
+    // The wrappers that must be checked before the request is used, outermost last.
     let mut decoded = quote!(Request #generics);
     let mut value = quote!(request);
     let mut capture = TokenStream::new();
@@ -198,51 +198,7 @@ fn endpoint_module(endpoint: &Endpoint<'_>) -> TokenStream {
     }
     let checks = checks(fields);
 
-    let response = match endpoint.response_object {
-        Some(object) => {
-            let object = pascal(object.name);
-            quote! {
-                /// What the reply's `data` is.
-                pub type Response = super::#object;
-            }
-        }
-        _ if endpoint.response_value.is_some() => {
-            let value = endpoint.response_value.as_slice();
-            let (members, derives) = (wire::reply_members(value, &quote!(super::)), reply_derives());
-            quote! {
-                /// What the reply's `data` is.
-                #derives
-                #[serde(transparent)]
-                pub struct Response { #members }
-                impl ::wallet_core::Reply for Response {}
-            }
-        }
-        _ => {
-            let members = wire::reply_members(endpoint.response, &quote!(super::));
-            let derives = reply_derives();
-            let top = endpoint.response.iter().filter(|field| field.top).map(|field| {
-                let (name, wire) = (snake(field.name), field.name);
-                match field.required {
-                    true => quote!(map.serialize_entry(#wire, &self.#name)?;),
-                    false => quote!(if let ::core::option::Option::Some(value) = &self.#name { map.serialize_entry(#wire, value)?; }),
-                }
-            });
-            let top = endpoint.response.iter().any(|field| field.top).then(|| {
-                quote! {
-                    fn top<M: ::wallet_core::__private::serde::ser::SerializeMap>(&self, map: &mut M) -> ::core::result::Result<(), M::Error> {
-                        #(#top)*
-                        ::core::result::Result::Ok(())
-                    }
-                }
-            });
-            quote! {
-                /// What the reply's `data` holds.
-                #derives
-                pub struct Response { #members }
-                impl ::wallet_core::Reply for Response { #top }
-            }
-        }
-    };
+    let response = response(endpoint);
     let unused_slots = fields.is_empty().then(|| quote!(let _ = &mut slots;));
     quote! {
         #about
@@ -295,7 +251,56 @@ fn endpoint_module(endpoint: &Endpoint<'_>) -> TokenStream {
     }
 }
 
-/// Keeps the texts of what is signed as they were received.
+/// `Response`: what the reply's `data` is.
+fn response(endpoint: &Endpoint<'_>) -> TokenStream {
+    match endpoint.response_object {
+        Some(object) => {
+            let object = pascal(object.name);
+            quote! {
+                /// The reply's `data`.
+                pub type Response = super::#object;
+            }
+        }
+        _ if endpoint.response_value.is_some() => {
+            let value = endpoint.response_value.as_slice();
+            let (members, derives) = (wire::reply_members(value, &quote!(super::)), reply_derives());
+            quote! {
+                /// The reply's `data`.
+                #derives
+                #[serde(transparent)]
+                pub struct Response { #members }
+                impl ::wallet_core::Reply for Response {}
+            }
+        }
+        _ => {
+            let members = wire::reply_members(endpoint.response, &quote!(super::));
+            let derives = reply_derives();
+            let top = endpoint.response.iter().filter(|field| field.top).map(|field| {
+                let (name, wire) = (snake(field.name), field.name);
+                match field.required {
+                    true => quote!(map.serialize_entry(#wire, &self.#name)?;),
+                    false => quote!(if let ::core::option::Option::Some(value) = &self.#name { map.serialize_entry(#wire, value)?; }),
+                }
+            });
+            let top = endpoint.response.iter().any(|field| field.top).then(|| {
+                quote! {
+                    fn top<M: ::wallet_core::__private::serde::ser::SerializeMap>(&self, map: &mut M) -> ::core::result::Result<(), M::Error> {
+                        #(#top)*
+                        ::core::result::Result::Ok(())
+                    }
+                }
+            });
+            quote! {
+                /// The content of the reply's `data`.
+                #derives
+                pub struct Response { #members }
+                impl ::wallet_core::Reply for Response { #top }
+            }
+        }
+    }
+}
+
+/// Keeps the received texts of the signed fields.
 fn capture(signing: &Signing<'_>, fields: &[Field<'_>]) -> TokenStream {
     let rule = constant("SIGNING_", signing.id);
     // Where each text that the scheme names is among the fields; the key is in none.
@@ -324,9 +329,19 @@ fn checks(fields: &[Field<'_>]) -> TokenStream {
     quote!(#(#checks)*)
 }
 
-/// What is signed in its own fields.
+/// The signing scheme, if the signature is in a field.
 fn signed_in_fields<'s>(signing: Option<&'s Signing<'s>>) -> Option<&'s Signing<'s>> {
     signing.filter(|signing| !signing.in_headers())
+}
+
+/// Reads the members of a link in the document's order, while they are encoded.
+fn encoded_members(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
+    let by = spec.link_discriminator().unwrap_or_default();
+    let members = link.fields.iter().enumerate().map(|(at, Field { name, fixed, .. })| match fixed {
+        Some(fixed) if *name == by => quote!(slots.fill(#at, #fixed);),
+        _ => quote!(let rest = slots.read_encoded(#at, ::wallet_core::lead!(#name).link, rest)?;),
+    });
+    quote!(#(#members)*)
 }
 
 fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
@@ -346,17 +361,13 @@ fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
         value = quote!(::wallet_core::Unverified::new(link, signed));
     }
     let checks = checks(fields);
-    let by = spec.link_discriminator().unwrap_or_default();
-    let members = fields.iter().enumerate().map(|(at, Field { name, fixed, .. })| match fixed {
-        Some(fixed) if *name == by => quote!(slots.fill(#at, #fixed);),
-        _ => quote!(let rest = slots.read_encoded(#at, ::wallet_core::lead!(#name).link, rest)?;),
-    });
+    let members = encoded_members(spec, link);
     quote! {
         #about
         pub mod #module {
             #record
 
-            /// What reading yields: the link within what must be checked first.
+            /// The decoded link, inside the wrapper that must be verified first.
             pub type Decoded<'a> = #decoded;
 
             /// Reads the JSON text of a link.
@@ -372,19 +383,19 @@ fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
                 finish(&mut slots)
             }
 
-            /// No slot filled.
+            /// Empty slots.
             pub(super) fn slots<'a>() -> ::wallet_core::Slots<'a, #count> {
                 ::wallet_core::Slots::of(super::meta::#meta.fields, &super::meta::PLATFORM.faults)
             }
 
-            /// Fills `slots` from what follows the member that tells links apart, while it is percent-encoded, as encoders
+            /// Fills `slots` from the text after the member that distinguishes links, while it is percent-encoded, as encoders
             /// write it: compact, the members in the document's order, each a string in which JSON escapes nothing. It is
             /// not decoded as a whole, so that values are borrowed. `None` for everything else, which [`decode`] reads too.
             pub(super) fn read_encoded<'a>(
                 slots: &mut ::wallet_core::Slots<'a, #count>,
                 rest: &'a str,
             ) -> ::core::option::Option<()> {
-                #(#members)*
+                #members
                 (rest == "%7D").then_some(())
             }
 
@@ -417,7 +428,7 @@ fn link_module(spec: &Spec<'_>, link: &Link<'_>) -> TokenStream {
     }
 }
 
-/// `AnyLink`: one variant a link; a member with a fixed value says which.
+/// `AnyLink`: one variant per link; a member with a fixed value selects it.
 fn any_link(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
     if spec.links.is_empty() {
         return TokenStream::new();
@@ -452,8 +463,8 @@ fn any_link(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
         #vis enum AnyLink<'a> { #(#variants),* }
 
         impl<'a> AnyLink<'a> {
-            /// Reads a link that [`payload`](::wallet_core::link::payload) has taken apart, with what was unusual
-            /// about it.
+            /// Reads a link that [`payload`](::wallet_core::link::payload) has split, together with the
+            /// warnings.
             ///
             /// # Errors
             /// [`LinkError`](::wallet_core::link::LinkError).
@@ -516,7 +527,7 @@ fn profiles(spec: &Spec<'_>) -> TokenStream {
             /// Every profile, in the spec's order.
             pub const ALL: &'static [Self] = &[#(Self::#names),*];
 
-            /// What the spec says of it.
+            /// Its declaration in the spec.
             pub const fn meta(self) -> &'static ::wallet_core::ProfileMeta {
                 match self { #(Self::#names => meta::#constants,)* }
             }
@@ -603,7 +614,7 @@ fn callback_module(callback: &Callback<'_>) -> TokenStream {
     }
 }
 
-/// `AnyRequest`: one variant an endpoint, routed and decoded in one step.
+/// `AnyRequest`: one variant per endpoint, routed and decoded in one step.
 fn router(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
     let variants = spec.endpoints.iter().map(|endpoint| {
         let (doc, name, module) =
@@ -667,7 +678,7 @@ fn router(spec: &Spec<'_>, vis: &syn::Visibility) -> TokenStream {
                 }
             }
 
-            /// What the spec says of its endpoint.
+            /// The declaration of its endpoint in the spec.
             pub fn meta(&self) -> &'static ::wallet_core::EndpointMeta {
                 match self { #(#metas),* }
             }

@@ -9,11 +9,11 @@
 //!
 //! Beside the struct it makes a module for each endpoint (`pre_pay::{Endpoint, Request, Response}`) and callback, the
 //! spec's types and objects, `enum ErrorCode`, `enum Refusal`, `mod lifetimes`, `mod limits`, `enum AnyRequest` that
-//! routes and decodes in one step, and `impl Platform`. One spec a Rust module, so that the names of two platforms never
-//! meet. `#[wallet(spec_text = "…")]` takes the text itself, and `#[wallet(crate = "facade::core")]` says where
-//! `wallet-core` is for a crate that has it through another.
+//! routes and decodes in one step, and `impl Platform`. Put each spec into its own module, so that names never
+//! collide. `#[wallet(spec_text = "…")]` takes the text itself, and `#[wallet(crate = "facade::core")]` gives the path of
+//! `wallet-core` for a crate that depends on it through another.
 //!
-//! All faults of a spec are reported at once, and what could be read is still made, so that the users of a type are not
+//! All faults of a spec are reported at once, and the readable part is still generated, so that code that uses it is not
 //! buried in follow-up errors. This crate knows kinds and never a platform.
 
 mod expand;

@@ -25,7 +25,7 @@ fn identifier(text: &str) -> Ident {
         .unwrap_or_else(|_| Ident::new("unnamed", Span::call_site()))
 }
 
-/// Documentation: the English text, the Chinese one beside it, and where the fact stands.
+/// Documentation: the English text, the Chinese one beside it, and the source line of the fact.
 pub(crate) fn doc(text: &Text<'_>, origin: &Origin<'_>) -> TokenStream {
     let mut lines = format!("{} ({}).", text.en.trim_end_matches('.'), text.zh.trim_end_matches('。'));
     let place = match (origin.basis, origin.line) {

@@ -6,7 +6,7 @@ use wallet_spec::{Field, Kind, Signing};
 
 use crate::names::{doc, pascal, snake};
 
-/// Where a field is: borrowed from a request or callback, or owned in a reply.
+/// Whether a field borrows from a request or callback, or is owned by a reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Borrowed,
@@ -71,7 +71,7 @@ pub(crate) fn generics(fields: &[Field<'_>]) -> TokenStream {
     }
 }
 
-/// What goes over the wire as a struct that borrows: a request, a link, a callback's payload. With it comes the function
+/// A borrowing struct for a request, a link or a callback's payload, and the function
 /// that finds a field by its name.
 pub(crate) fn record(name: &str, about: &TokenStream, fields: &[Field<'_>]) -> TokenStream {
     let name = pascal(name);
@@ -88,7 +88,7 @@ pub(crate) fn record(name: &str, about: &TokenStream, fields: &[Field<'_>]) -> T
         impl #generics #name #generics {
             #new
 
-            /// The same with texts of its own.
+            /// Converts to an owned value.
             pub fn into_owned(self) -> #name #owned {
                 #name { #into_owned }
             }
@@ -98,7 +98,7 @@ pub(crate) fn record(name: &str, about: &TokenStream, fields: &[Field<'_>]) -> T
     }
 }
 
-/// The constructor: what is required, in the document's order. It takes newtypes, so that two of them are not confused.
+/// The constructor: required fields, in the document's order. It takes newtypes, so that two of them are not confused.
 fn new(fields: &[Field<'_>]) -> TokenStream {
     let (mut parameters, mut members) = (TokenStream::new(), TokenStream::new());
     for (_, field) in typed(fields) {
@@ -113,7 +113,7 @@ fn new(fields: &[Field<'_>]) -> TokenStream {
     }
     let about = match typed(fields).all(|(_, field)| field.required) {
         true => "With every field.",
-        false => "With what is required; the other fields are `None` and can be set.",
+        false => "With the required fields; the other fields are `None` and can be set.",
     };
     quote! {
         #[doc = #about]
@@ -138,7 +138,7 @@ fn members(fields: &[Field<'_>]) -> TokenStream {
     quote!(#(#members)*)
 }
 
-/// The members of a reply or object struct, with what serde needs.
+/// The members of a reply or object struct, with their serde attributes.
 pub(crate) fn reply_members(fields: &[Field<'_>], above: &TokenStream) -> TokenStream {
     let members = fields.iter().map(|field| {
         let (doc, name, wire) = (doc(&field.doc, &field.origin), snake(field.name), field.name);
@@ -207,7 +207,7 @@ pub(crate) fn write(fields: &[Field<'_>]) -> TokenStream {
     quote!(#(#writes)*)
 }
 
-/// Hands over what a signing scheme covers, in its order.
+/// Passes the parts that a signing scheme covers, in its order.
 pub(crate) fn signed(signing: Option<&Signing<'_>>, fields: &[Field<'_>]) -> TokenStream {
     let time = signing.and_then(|signing| signing.window).map(|window| window.field);
     let parts = signing.iter().flat_map(|signing| signing.canonical).map(|part| {

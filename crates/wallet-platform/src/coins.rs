@@ -29,9 +29,9 @@ rows! { in Platform;
         contract: String,
         /// Digits behind the point.
         decimals: u8,
-        /// From which amount deposits are gathered.
+        /// The amount from which deposits are gathered.
         min_amount: String,
-        /// Where the next scan for deposits starts.
+        /// The block at which the next scan for deposits starts.
         next_start: String,
         /// Whether it can be used.
         is_active: bool,
@@ -40,7 +40,7 @@ rows! { in Platform;
     }
 }
 
-/// Adds a coin or replaces what is known of it. Its decimals never change: balances are in base units.
+/// Adds or replaces a coin. A known coin's decimals never change: balances are in base units.
 #[derive(Debug)]
 pub struct PutCoin(pub Coin);
 
@@ -68,7 +68,7 @@ impl Query<Platform> for ActiveCoins {
     }
 }
 
-/// A coin that money may move in: unknown is 23, inactive 21 (R29).
+/// An active coin; an unknown one is 23, an inactive one 21 (R29).
 pub(crate) fn usable(rows: &Rows, id: CoinId) -> Result<&Coin, Stop> {
     let coin = rows.find::<Coin>(&(id,))?.ok_or(Reason::CoinUnknown)?;
     if coin.is_active { Ok(coin) } else { Err(Reason::CoinInactive.into()) }

@@ -1,4 +1,4 @@
-//! Callbacks under delivery. When the next attempt is due is [`Delivery`]'s to say, never a store's or a worker's.
+//! Callbacks under delivery. [`Delivery`] alone decides when the next attempt is due.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,20 +27,20 @@ rows! { in Platform;
     /// A callback under delivery.
     delivery: DeliveryRow {
         key {
-            /// Its number.
+            /// The delivery's row id.
             id: DeliveryId,
         }
-        /// The row that it tells of: a transfer's or an order's, as [`DeliveryRow::callback`] says.
+        /// The row id of the payment that it reports: a transfer or an order, by [`DeliveryRow::callback`].
         subject: u64,
-        /// Whom it tells.
+        /// The app that receives it.
         app: ReceiverId,
         /// Waiting, acknowledged or exhausted.
         state: DeliveryState,
-        /// Attempts that have ended.
+        /// The number of attempts that have ended.
         attempts: u32,
-        /// When the next one is due.
+        /// The time at which the next attempt is due.
         next_at: UnixTime,
-        /// The end of the lease of the attempt under way; 0 while nobody holds one.
+        /// The end of the lease of the attempt under way; 0 without one.
         leased_until: UnixTime,
         /// The kind of callback.
         callback: CallbackKind,
@@ -54,25 +54,25 @@ rows! { in Platform;
             /// The number of the attempt, from 1.
             n: u32,
         }
-        /// When it was begun.
+        /// The time at which the attempt began.
         started_at: UnixTime,
-        /// When it ended.
+        /// The time at which the attempt ended.
         ended_at: UnixTime,
         /// The receiver's HTTP status.
         http_status: Option<u16>,
-        /// Why it failed, in words.
+        /// The cause of a failure, in words.
         failure: Option<String>,
-        /// The beginning of what the receiver answered, where it was read.
+        /// The beginning of the reply's body; `None` if the body was empty or not read.
         reply: Option<String>,
     }
 
-    /// The parameters of a callback that its app's own key has signed: once, and every attempt sends the same (R51).
+    /// The parameters of a callback that the app's own key signs once; every attempt sends the same ones (R51).
     vas_callback: SignedCallback {
         key {
             /// The delivery's row id.
             delivery: DeliveryId,
         }
-        /// Form-encoded.
+        /// The signed parameters, form-encoded.
         query: String,
     }
 }
@@ -80,9 +80,9 @@ rows! { in Platform;
 /// The kind of callback that a delivery makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallbackKind {
-    /// FOMO's, of a transfer.
+    /// FOMO's callback, which reports a transfer.
     PaymentResult,
-    /// That of the VAS and Lafi wallets, of an order.
+    /// The callback of the VAS and Lafi wallets, which reports an order.
     Payment,
 }
 
@@ -90,7 +90,7 @@ impl CallbackKind {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::PaymentResult, Self::Payment];
 
-    /// The protocol's hand in it. A protocol with callbacks registers them here.
+    /// The protocol's implementation of this kind. A protocol with callbacks registers them here.
     fn source(self) -> &'static dyn Source {
         match self {
             Self::PaymentResult => &fomo::callbacks::PaymentResult,
@@ -98,43 +98,43 @@ impl CallbackKind {
         }
     }
 
-    /// What the spec says of it.
+    /// The callback's entry in the spec.
     pub fn meta(self) -> &'static CallbackMeta {
         self.source().meta()
     }
 }
 
-/// The callbacks of one kind, in the hands of their protocol. A row's `subject` is a number of the protocol's.
+/// A protocol's implementation of one kind of callback. A row's `subject` is a row id of the protocol.
 pub(crate) trait Source: Sync {
-    /// What the spec says of them.
+    /// The callback's entry in the spec.
     fn meta(&self) -> &'static CallbackMeta;
 
-    /// Asks ahead for the rows of a subject, as far as the delivery names them.
+    /// Requests ahead the rows of a subject whose keys the delivery names.
     fn want(&self, rows: &Rows, row: &DeliveryRow);
 
-    /// Asks ahead for those that are found through these.
+    /// Requests ahead the rows whose keys are in the rows of [`Source::want`].
     ///
     /// # Errors
-    /// Those of a row that is not loaded, or damaged.
+    /// [`Stop`] if a row is not loaded, or damaged.
     fn want_more(&self, rows: &Rows, row: &DeliveryRow) -> Result<(), Stop>;
 
-    /// The subject.
+    /// The payment that a delivery reports.
     ///
     /// # Errors
-    /// Those of a row that is not loaded, missing or damaged.
+    /// [`Stop`] if a row is not loaded, missing or damaged.
     fn subject(&self, rows: &Rows, row: &DeliveryRow) -> Result<Arc<dyn Subject>, Stop>;
 
-    /// Writes down that `again` is the newest delivery of a subject.
+    /// Records `again` as the newest delivery of a subject.
     ///
     /// # Errors
-    /// Those of a row that is not loaded, missing or damaged.
+    /// [`Stop`] if a row is not loaded, missing or damaged.
     fn renew(&self, rows: &Rows, out: &mut Changes, row: &DeliveryRow, again: DeliveryId)
     -> Result<(), Stop>;
 
-    /// Writes down that a delivery was given up.
+    /// Records that every attempt of a delivery failed.
     ///
     /// # Errors
-    /// Those of a row that is not loaded, missing or damaged.
+    /// [`Stop`] if a row is not loaded, missing or damaged.
     fn given_up(
         &self,
         rows: &Rows,
@@ -144,8 +144,8 @@ pub(crate) trait Source: Sync {
     ) -> Result<(), Stop>;
 }
 
-/// What a callback is about, with everything that its request needs: a transfer of FOMO, an order of the VAS and Lafi
-/// wallets.
+/// The payment that a callback reports, with everything that its request needs: a FOMO transfer, or an order of the VAS
+/// and Lafi wallets.
 pub trait Subject: fmt::Debug + Send + Sync {
     /// The name of the app that receives it.
     fn app_name(&self) -> &str;
@@ -153,37 +153,37 @@ pub trait Subject: fmt::Debug + Send + Sync {
     /// The app's own id of the payment.
     fn reference(&self) -> &str;
 
-    /// How much was paid, with its unit.
+    /// The amount that was paid, with its unit.
     fn amount(&self) -> String;
 
     /// The address as the app gave it.
     fn given_address(&self) -> &str;
 
-    /// Where the callback goes: the address as a request has it.
+    /// The address of the callback, in the form that an HTTP request takes.
     fn address(&self) -> Cow<'_, str>;
 
-    /// When it was paid.
+    /// The time of the payment.
     fn paid_at(&self) -> UnixTime;
 
     /// Its newest delivery.
     fn delivery(&self) -> Option<DeliveryId>;
 
-    /// The app's private key, when the callback's parameters are signed with it before they are sent; in base64.
+    /// The app's private key, in base64; `None` if the app's key does not sign the callback's parameters.
     ///
     /// # Errors
-    /// [`Stop`] if it does not open.
+    /// [`Stop`] if the sealed key does not open.
     fn private_key(&self, vault: &Vault) -> Result<Option<Secret<String>>, Stop>;
 
-    /// The parameters, signed. It takes milliseconds: do it outside of the store's writer.
+    /// The signed parameters. Signing takes milliseconds: call it outside of the store's writer.
     ///
     /// # Errors
-    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the key cannot sign.
+    /// [`Halt::Damaged`] if a row holds a value that cannot be sent, or the key cannot sign.
     fn sign(&self, key: &dyn RsaSigner, now: UnixTime) -> Result<String, Halt>;
 
-    /// The request of an attempt; `signed` are the parameters, where they are signed before.
+    /// The request of an attempt; `signed` holds the parameters that the app's key has signed, if it signs them.
     ///
     /// # Errors
-    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the parameters are not signed yet.
+    /// [`Halt::Damaged`] if a row holds a value that cannot be sent, or the parameters are not signed yet.
     fn request(
         &self,
         vault: &Vault,
@@ -193,7 +193,7 @@ pub trait Subject: fmt::Debug + Send + Sync {
 }
 
 impl DeliveryRow {
-    /// What the delivery's state machine keeps.
+    /// The state of the delivery's state machine.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { state: self.state, attempts: self.attempts, next_at: self.next_at }
     }
@@ -202,16 +202,16 @@ impl DeliveryRow {
         self.callback.source()
     }
 
-    /// Asks ahead for what it is about, and for its parameters.
+    /// Requests ahead the payment that it reports, and its signed parameters.
     pub(crate) fn want(&self, rows: &Rows) {
         self.source().want(rows, self);
         rows.want::<SignedCallback>(&(self.id,));
     }
 
-    /// What it is about.
+    /// The payment that it reports.
     ///
     /// # Errors
-    /// Those of a row that is not loaded, missing or damaged.
+    /// [`Stop`] if a row is not loaded, missing or damaged.
     pub(crate) fn about(&self, rows: &Rows) -> Result<Arc<dyn Subject>, Stop> {
         self.source().subject(rows, self)
     }
@@ -248,8 +248,8 @@ pub(crate) fn begin(
     id
 }
 
-/// Takes a delivery back, with its attempts: it is as if it had never been. An attempt that is under way ends without a
-/// trace.
+/// Deletes a delivery, its attempts and its signed parameters. The result of an attempt that is under way is not
+/// recorded.
 pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(), Stop> {
     let Some(row) = rows.find::<DeliveryRow>(&(id,))? else { return Ok(()) };
     for attempt in rows.find_all::<Attempt>((1..=row.attempts).map(|n| (id, n)))? {
@@ -272,7 +272,7 @@ pub(crate) fn waiting() -> List<DeliveryRow> {
         .ascending(DeliveryRow::id)
 }
 
-/// The same without those of some apps.
+/// The deliveries of [`waiting`], without those of the apps in `except`.
 fn due(except: &[ReceiverId]) -> List<DeliveryRow> {
     waiting().only(DeliveryRow::app.none_of(except))
 }
@@ -280,11 +280,11 @@ fn due(except: &[ReceiverId]) -> List<DeliveryRow> {
 /// Deliveries that are due by a time and not leased, the earliest first, each with its app.
 #[derive(Debug)]
 pub struct DueDeliveries {
-    /// By when.
+    /// The latest due time.
     pub by: UnixTime,
-    /// Apps to pass over, since as many of their attempts are under way as may be.
+    /// Apps to skip: the largest number of attempts is under way for each of them.
     pub except: Vec<ReceiverId>,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
@@ -296,10 +296,10 @@ impl Query<Platform> for DueDeliveries {
     }
 }
 
-/// When the next delivery is due that nobody has leased.
+/// The time of the next due delivery without a lease.
 #[derive(Debug, Default)]
 pub struct NextDue {
-    /// Apps to pass over.
+    /// Apps to skip.
     pub except: Vec<ReceiverId>,
 }
 
@@ -311,27 +311,27 @@ impl Query<Platform> for NextDue {
     }
 }
 
-/// Takes deliveries for an attempt each. What is not due, or leased, is passed over.
+/// Leases deliveries for one attempt each. A delivery that is not due, or already leased, is skipped.
 #[derive(Debug)]
 pub struct Claim {
-    /// Which.
+    /// The deliveries, by their row ids.
     pub deliveries: Vec<DeliveryId>,
-    /// For how long; longer than an attempt may take.
+    /// The length of the lease; longer than an attempt may take.
     pub lease: Duration,
 }
 
 /// An attempt to be made.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Of which delivery.
+    /// The delivery's row id.
     pub delivery: DeliveryId,
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Whom it tells.
+    /// The app that receives it.
     pub app: ReceiverId,
-    /// Which callback.
+    /// The kind of callback.
     pub callback: CallbackKind,
-    /// What it is about.
+    /// The payment that it reports.
     pub subject: Arc<dyn Subject>,
     /// Its parameters, once they are signed.
     pub signed: Option<String>,
@@ -350,7 +350,7 @@ impl Command<Platform> for Claim {
                 due.push(row);
             }
         }
-        // All at once, so that a long list is not run through once a row.
+        // Requested all at once; otherwise this function would run again for each row.
         due.iter().for_each(|row| row.want(rows));
         for row in &due {
             row.source().want_more(rows, row)?;
@@ -366,7 +366,7 @@ impl Command<Platform> for Claim {
     }
 }
 
-/// How long a delivery waits whose payload cannot be read: an operator may restore its rows meanwhile.
+/// The wait of a delivery whose payload cannot be read: an operator may restore its rows meanwhile.
 const DAMAGED_WAIT: Duration = Duration::from_secs(600);
 
 /// Postpones a delivery whose payload cannot be read, without counting an attempt.
@@ -385,12 +385,12 @@ impl Command<Platform> for PostponeDamaged {
     }
 }
 
-/// Sends an undelivered callback again, from the first attempt on: a delivery of its own.
+/// Sends an undelivered callback again: begins a new delivery at the first attempt.
 #[derive(Debug)]
 pub struct SendAgain(pub DeliveryId);
 
 impl Command<Platform> for SendAgain {
-    /// The new delivery; none when the old one is not [`DeliveryState::Exhausted`], or was sent again before.
+    /// The new delivery; `None` if the old one is not [`DeliveryState::Exhausted`], or was sent again before.
     type Outcome = Option<DeliveryId>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(None) };
@@ -410,29 +410,29 @@ impl Command<Platform> for SendAgain {
     }
 }
 
-/// How much is kept of what a receiver answers, in bytes.
+/// The bytes of a receiver's reply that are kept.
 const REPLY_KEPT: usize = 1024;
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
     /// The receiver answered.
     Reply {
         /// Its HTTP status.
         status: u16,
-        /// Whether it is what the callback's spec asks for (R4, R52).
+        /// Whether the reply acknowledges the callback, by its spec (R4, R52).
         acknowledges: bool,
-        /// The beginning of its body, where it was read.
+        /// The beginning of its body; `None` if the body was empty or not read.
         beginning: Option<String>,
     },
-    /// It did not answer in time.
+    /// The receiver did not answer within the deadline.
     Timeout,
-    /// No exchange took place, for this reason.
+    /// The exchange failed; holds the cause.
     Failed(String),
 }
 
 impl AttemptResult {
-    /// An answer to a callback, judged by its spec; `body` is empty when only the status counts.
+    /// A reply to a callback, checked against its spec; `body` is empty when only the status counts.
     pub fn reply(callback: CallbackKind, status: u16, body: &[u8]) -> Self {
         let beginning = &body[..body.len().min(REPLY_KEPT)];
         Self::Reply {
@@ -443,20 +443,20 @@ impl AttemptResult {
     }
 }
 
-/// How an attempt is noted that was not answered in time.
+/// The recorded failure of an attempt without an answer within the deadline.
 const NO_ANSWER: &str = "no answer within the deadline";
 
-/// That a reply is not the one that is asked for (R4, R52).
+/// The failure text of a reply that does not acknowledge the callback (R4, R52).
 fn not_acknowledged(callback: CallbackKind, status: u16, lang: Lang) -> String {
     let wanted = callback.meta().schedule.acknowledged_by.in_words(lang);
     match lang {
-        Lang::Zh => format!("HTTP {status}；送达须为 {wanted}"),
+        Lang::Zh => format!("HTTP {status}；须返回 {wanted} 才算送达"),
         Lang::En => format!("HTTP {status}; only {wanted} acknowledges"),
     }
 }
 
 impl Attempt {
-    /// How it went, for people; what a network said of itself is in English.
+    /// The result of the attempt, for people; the text of a network error stays English.
     pub fn in_words(&self, callback: CallbackKind, lang: Lang) -> String {
         match (self.http_status, self.failure.as_deref(), lang) {
             (Some(status), None, _) => format!("HTTP {status}"),
@@ -468,12 +468,12 @@ impl Attempt {
     }
 }
 
-/// Whether an attempt that was claimed is still to be made: what it tells may have been undone since.
+/// Whether a claimed attempt must still be made: its payment may have been undone since the claim.
 #[derive(Debug)]
 pub struct StillToBeMade {
-    /// Of which delivery.
+    /// The delivery's row id.
     pub delivery: DeliveryId,
-    /// Which attempt.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
@@ -485,40 +485,40 @@ impl Query<Platform> for StillToBeMade {
     }
 }
 
-/// Takes note of the end of an attempt.
+/// Records the end of an attempt.
 #[derive(Debug)]
 pub struct FinishAttempt {
-    /// Of which delivery.
+    /// The delivery's row id.
     pub delivery: DeliveryId,
-    /// Which attempt.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// When it was begun.
+    /// The time at which the attempt began.
     pub started_at: UnixTime,
-    /// How it ended.
+    /// The result of the attempt.
     pub result: AttemptResult,
-    /// The parameters that it was made with, where they are signed before: the first ones are kept.
+    /// The signed parameters that the attempt sent; the first ones are kept.
     pub signed: Option<String>,
 }
 
-/// Where a delivery stands after an attempt.
+/// The state of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
-    /// Whether it is over.
+    /// The state: an attempt follows only while it is waiting.
     pub state: DeliveryState,
-    /// When the next attempt is due, while it waits.
+    /// The time at which the next attempt is due, if the state is waiting.
     pub next_at: UnixTime,
 }
 
 impl Command<Platform> for FinishAttempt {
     type Outcome = Finished;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Finished, Stop> {
-        // What it tells was undone while it was under way.
+        // The payment was undone while the attempt was under way.
         let Some(row) = rows.find::<DeliveryRow>(&(self.delivery,))? else {
             return Ok(Finished { state: DeliveryState::Exhausted, next_at: cx.now });
         };
         let mut delivery = restore(row);
-        // Late or repeated: another attempt has been counted since. That it was due is known, since it was claimed: a
-        // clock that was set back meanwhile must not lose it.
+        // Late or repeated: another attempt has been counted since. A claimed attempt was due; a
+        // clock that was set back meanwhile must not lose its result.
         let due = delivery.poll_output(cx.now.max(row.next_at)) == Output::Transmit;
         if row.attempts + 1 != self.attempt || !due {
             return Ok(Finished { state: row.state, next_at: row.next_at });
@@ -566,7 +566,7 @@ impl Command<Platform> for FinishAttempt {
     }
 }
 
-/// The leases that a dead process has left.
+/// The deliveries that a dead process has left leased.
 #[derive(Debug)]
 pub struct LeasedDeliveries;
 
@@ -578,7 +578,7 @@ impl Query<Platform> for LeasedDeliveries {
     }
 }
 
-/// Gives leased deliveries free again; their attempts count as not made.
+/// Releases leased deliveries; their interrupted attempts do not count.
 #[derive(Debug)]
 pub struct ReleaseLeases(pub Vec<DeliveryId>);
 
@@ -610,12 +610,12 @@ impl Query<Platform> for AttemptsOf {
     }
 }
 
-/// Makes the next attempt of a callback due now, out of turn: an app that has mended its receiver need not wait.
+/// Makes the next attempt of a callback due now: an app that has repaired its receiver need not wait.
 #[derive(Debug)]
 pub struct AttemptNow(pub DeliveryId);
 
 impl Command<Platform> for AttemptNow {
-    /// Whether it waits for one.
+    /// Whether the delivery waits for an attempt.
     type Outcome = bool;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
         let Some(row) = rows.find::<DeliveryRow>(&(self.0,))? else { return Ok(false) };
@@ -629,7 +629,7 @@ impl Command<Platform> for AttemptNow {
     }
 }
 
-/// How many attempts of a callback lists tell.
+/// The largest number of attempts that a list shows for a callback.
 const ATTEMPTS_SHOWN: u32 = 20;
 
 /// The last attempts of a delivery, by their keys.
@@ -638,12 +638,12 @@ fn last_attempts(row: &DeliveryRow) -> impl Iterator<Item = (DeliveryId, u32)> +
     (row.attempts.saturating_sub(ATTEMPTS_SHOWN) + 1..=row.attempts).map(move |n| (id, n))
 }
 
-/// A callback, as people look at it.
+/// A callback, for display.
 #[derive(Debug, Clone)]
 pub struct ShownCallback {
-    /// Where it stands.
+    /// Its delivery row.
     pub delivery: DeliveryRow,
-    /// What it is about.
+    /// The payment that it reports.
     pub subject: Arc<dyn Subject>,
     /// Its parameters, once they are signed.
     pub signed: Option<String>,
@@ -664,7 +664,7 @@ impl ShownCallback {
         self.delivery.state == DeliveryState::Exhausted && self.subject.delivery() == Some(self.delivery.id)
     }
 
-    /// The request of an attempt, to be looked at.
+    /// This callback as a claimed attempt, for a preview of its request.
     pub fn claimed(self, attempt: u32) -> Claimed {
         let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
         Claimed { delivery, attempt, app, callback, subject: self.subject, signed: self.signed }
@@ -674,18 +674,18 @@ impl ShownCallback {
 /// The callbacks of an app, the newest first.
 #[derive(Debug)]
 pub struct CallbacksOf {
-    /// Whose.
+    /// The app.
     pub app: ReceiverId,
-    /// Whether only undelivered ones.
+    /// Whether the list holds undelivered callbacks only.
     pub undelivered: bool,
-    /// Those before this one; none begins with the newest.
+    /// Only callbacks older than this one; `None` begins with the newest.
     pub before: Option<DeliveryId>,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
 impl Query<Platform> for CallbacksOf {
-    /// And what to ask for as `before` to go on; none when there are no more.
+    /// The callbacks, and the `before` of the next page; `None` after the last page.
     type Answer = (Vec<ShownCallback>, Option<DeliveryId>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()
@@ -693,11 +693,11 @@ impl Query<Platform> for CallbacksOf {
             .only_if(self.undelivered.then(|| DeliveryRow::state.is(DeliveryState::Exhausted).always()))
             .only_if(self.before.map(|before| DeliveryRow::id.below(before)))
             .descending(DeliveryRow::id)
-            .limit(self.limit.saturating_add(1)); // one more tells whether there are older ones
+            .limit(self.limit.saturating_add(1)); // one more, to see whether there are older ones
         let mut found = rows.list(list)?;
         let more = found.len() as u64 > self.limit;
         found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
-        // All at once, so that a long list is not run through once a row.
+        // Requested all at once; otherwise this function would run again for each row.
         for row in &found {
             row.want(rows);
             last_attempts(row).for_each(|key| rows.want::<Attempt>(&key));
@@ -708,12 +708,12 @@ impl Query<Platform> for CallbacksOf {
     }
 }
 
-/// A callback of an app; none when it is another's.
+/// A callback of an app; `None` if another app receives it.
 #[derive(Debug)]
 pub struct CallbackOf {
-    /// Whose.
+    /// The app.
     pub app: ReceiverId,
-    /// Which.
+    /// The delivery.
     pub delivery: DeliveryId,
 }
 
@@ -729,7 +729,7 @@ impl Claimed {
     /// The callback of this attempt.
     ///
     /// # Errors
-    /// [`Halt::Damaged`] if a row holds what cannot be sent, or the parameters are not signed yet.
+    /// [`Halt::Damaged`] if a row holds a value that cannot be sent, or the parameters are not signed yet.
     pub fn request(&self, vault: &Vault, now: UnixTime) -> Result<http::Request<Vec<u8>>, Halt> {
         self.subject.request(vault, now, self.signed.as_deref())
     }

@@ -1,5 +1,5 @@
 //! The embedded chain: blocks, transactions that spend outputs, and reorganisations, in the same store as everything
-//! else. It is for trying things and for tests; a real chain has a node of its own.
+//! else. It is for experiments and tests; a real chain has a node of its own.
 //!
 //! Blocks are made while something waits for one: a transaction for its block, or a block for its confirmations. An idle
 //! chain makes none, so that a clock may jump a day.
@@ -27,9 +27,9 @@ rows! { in Platform;
         height: u64,
         /// Its hash.
         tip: String,
-        /// When the next block is made; none while nothing waits for one.
+        /// The time of the next block; `None` while nothing waits for one.
         next_block_at: Option<UnixTime>,
-        /// Until this height blocks are made without transactions, for the confirmations of those there are.
+        /// The height up to which empty blocks are made, for the confirmations of earlier transactions.
         wanted: u64,
         /// Transactions that wait for a block, one a line.
         mempool: String,
@@ -43,7 +43,7 @@ rows! { in Platform;
         }
         /// Its hash.
         hash: String,
-        /// When it was made.
+        /// The time of the block.
         made_at: UnixTime,
         /// Its transactions, one a line.
         txids: String,
@@ -65,11 +65,11 @@ rows! { in Platform;
             /// Its id.
             txid: String,
         }
-        /// What it spends and makes, as `getrawtransaction` tells it.
+        /// Its inputs and outputs, as `getrawtransaction` reports them.
         raw: String,
-        /// Its block.
+        /// The height of its block; `None` while it waits for one.
         block: Option<u64>,
-        /// Whether another has spent the same.
+        /// Whether a double spend has removed it.
         dead: bool,
     }
 
@@ -78,25 +78,25 @@ rows! { in Platform;
         key {
             /// The transaction.
             txid: String,
-            /// Which of its outputs.
+            /// The index of the output in its transaction.
             vout: u32,
         }
-        /// Whose.
+        /// The address.
         address: String,
-        /// Of which asset.
+        /// The asset.
         asset: String,
-        /// How much.
+        /// The amount in base units.
         value: Units,
-        /// By which transaction it was spent; its own when that is dead.
+        /// The txid of the spending transaction; the output's own txid if its transaction is dead.
         spent_by: Option<String>,
     }
 
-    /// What an address of the embedded chain has.
+    /// The spendable outputs of an address of the embedded chain in one asset.
     dev_purse: DevPurse {
         key {
-            /// Whose.
+            /// The address.
             address: String,
-            /// Of which asset.
+            /// The asset.
             asset: String,
         }
         /// The outputs that it can spend, one a line: units, txid, vout. The largest first.
@@ -106,12 +106,12 @@ rows! { in Platform;
 
 /// Decimals of every asset of the chain (R66).
 pub(crate) const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
-/// Between two blocks, while something waits for one.
+/// The time between two blocks, while something waits for one.
 const BLOCK_EVERY: Duration = Duration::from_secs(5);
-/// Blocks that are made or taken back by one command.
-const MOST_BLOCKS: u64 = 1000;
-/// Outputs that one transaction spends.
-const MOST_INPUTS: usize = 1000;
+/// The largest number of blocks that one command makes or takes back.
+const MAX_BLOCKS: u64 = 1000;
+/// The largest number of outputs that one transaction spends.
+const MAX_INPUTS: usize = 1000;
 
 /// A line of a purse.
 struct ClaimSlot<'a> {
@@ -120,7 +120,7 @@ struct ClaimSlot<'a> {
     vout: u32,
 }
 
-/// A sum on the chain that is not an amount: its rows are damaged.
+/// The error of a sum that is not an amount: its rows are damaged.
 fn damaged(_: AmountError) -> Halt {
     Halt::Damaged { table: DevCoin::TABLE.name }
 }
@@ -130,7 +130,7 @@ fn amount(units: Units) -> Result<Amount<'static>, Halt> {
 }
 
 impl DevPurse {
-    /// What it can spend, the largest first.
+    /// The spendable outputs, the largest first.
     fn spendable(&self) -> impl Iterator<Item = ClaimSlot<'_>> {
         self.coins.lines().filter_map(|line| {
             let mut parts = line.split(' ');
@@ -156,7 +156,7 @@ impl DevPurse {
     }
 }
 
-/// Runs a command's steps: a refusal on the way leaves nothing of them.
+/// Runs a command's steps; an error undoes all their changes.
 fn whole<T>(
     rows: &Rows,
     cx: &Context<'_>,
@@ -182,12 +182,12 @@ impl DevChain {
     }
 }
 
-/// The chain's row, for questions.
+/// The chain's row, for queries.
 fn chain(rows: &Rows) -> Result<DevChain, Stop> {
     Ok(rows.find::<DevChain>(&(0,))?.cloned().unwrap_or_else(DevChain::genesis))
 }
 
-/// Rows as a command has left them so far: what it put is seen again.
+/// The rows with the changes that the command has made so far.
 struct View<'a, 'c> {
     rows: &'a Rows,
     cx: &'a Context<'c>,
@@ -208,7 +208,7 @@ impl View<'_, '_> {
         self.find(key)?.ok_or(Halt::Damaged { table: E::TABLE.name })
     }
 
-    /// Asks for rows ahead, so that a long list is not run through once a row.
+    /// Requests rows ahead; otherwise the command would run again for each row.
     fn want<E: Entity<Schema = Platform>>(&self, keys: impl Iterator<Item = E::Key>) {
         keys.filter(|key| self.own.known::<E>(key).is_none()).for_each(|key| self.rows.want::<E>(&key));
     }
@@ -233,7 +233,7 @@ impl View<'_, '_> {
         hex_text(&sha256(&sha256(parts.join("\n").as_bytes())))
     }
 
-    /// The coins of a purse that are worth `wanted` together, the largest first, and what is over.
+    /// The outputs of a purse, the largest first, that together reach `wanted`, and the change.
     fn coins_for(&self, address: &str, asset: &str, wanted: Units) -> Result<(Vec<DevCoin>, Units), Stop> {
         let purse = self.purse(address, asset)?;
         let (mut keys, mut sum) = (Vec::new(), Units::ZERO);
@@ -248,7 +248,7 @@ impl View<'_, '_> {
         if over < Units::ZERO {
             return Err(Reason::InsufficientBalance.into());
         }
-        if keys.len() > MOST_INPUTS {
+        if keys.len() > MAX_INPUTS {
             return Err(Refusal::NotPayable.into());
         }
         self.want::<DevCoin>(keys.iter().cloned());
@@ -313,7 +313,7 @@ impl View<'_, '_> {
         Ok(())
     }
 
-    /// Makes one block of everything that waits.
+    /// Makes one block: of every waiting transaction, or an empty one.
     fn mine(&mut self, with_transactions: bool) -> Result<(), Stop> {
         let mut chain = self.chain()?;
         let txids = if with_transactions { std::mem::take(&mut chain.mempool) } else { String::new() };
@@ -328,7 +328,7 @@ impl View<'_, '_> {
         if !txids.is_empty() {
             chain.wanted = chain.height + limits::FINAL_CONFIRMATIONS - 1;
         }
-        // The row of the branch before may stand at this height.
+        // The previous branch may have a row at this height.
         self.find::<DevBlock>(&(chain.height,))?;
         self.put(DevBlockName { hash: chain.tip.clone(), height: chain.height });
         self.put(DevBlock { height: chain.height, hash: chain.tip.clone(), made_at: self.cx.now, txids });
@@ -357,7 +357,7 @@ impl View<'_, '_> {
         Ok(())
     }
 
-    /// Takes a transaction that waits out for good, and all that spend what it made.
+    /// Removes a waiting transaction for good, with every transaction that spends its outputs.
     fn kill(&mut self, txid: &str) -> Result<Transaction, Stop> {
         let (mut doomed, mut first) = (vec![txid.to_owned()], None);
         while let Some(txid) = doomed.pop() {
@@ -381,7 +381,7 @@ impl View<'_, '_> {
                     self.find::<DevCoin>(&(input.txid.clone(), input.vout))?.ok_or(Reason::Internal)?;
                 let made_by = self.find::<DevTx>(&(input.txid.clone(),))?;
                 if made_by.is_none_or(|made_by| made_by.dead) {
-                    continue; // what a dead transaction made stays spent
+                    continue; // an output of a dead transaction stays spent
                 }
                 let mut purse = self.purse(&coin.address, &coin.asset)?;
                 purse.take_in(coin.value, &coin.txid, coin.vout);
@@ -400,7 +400,7 @@ impl View<'_, '_> {
 }
 
 impl View<'_, '_> {
-    /// Gives a waiting transaction's money back to the payer, by another one in its place.
+    /// Replaces a waiting transaction by one that returns its money to the payer.
     fn double_spend(&mut self, txid: &str) -> Result<(), Stop> {
         let waits = self.find::<DevTx>(&(txid.to_owned(),))?.is_some_and(|tx| tx.block.is_none() && !tx.dead);
         if !waits {
@@ -430,14 +430,14 @@ fn output(to: &str, asset: &str, value: Amount<'static>, data: Option<&str>) -> 
     TxOut { addresses: vec![to.to_owned()], asset: asset.to_owned(), value, data }
 }
 
-/// Gives money to an address out of nothing.
+/// Issues new money to an address.
 #[derive(Debug)]
 pub struct DevIssue {
-    /// Whom.
+    /// The address of the receiver.
     pub to: String,
-    /// Which asset.
+    /// The asset.
     pub asset: String,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'static>,
 }
 
@@ -449,18 +449,18 @@ impl Command<Platform> for DevIssue {
     }
 }
 
-/// A payment on the chain: what is over goes back to the payer.
+/// A payment on the chain; the change goes back to the payer.
 #[derive(Debug, Clone)]
 pub struct DevPay {
-    /// Who pays.
+    /// The address of the payer.
     pub from: String,
-    /// Who is paid.
+    /// The address of the receiver.
     pub to: String,
-    /// In which asset.
+    /// The asset.
     pub asset: String,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'static>,
-    /// What is written beside it: the order's id.
+    /// The data of the output: the orderId.
     pub data: String,
 }
 
@@ -480,7 +480,7 @@ impl Command<Platform> for DevPay {
     }
 }
 
-/// Makes the block that is due, if one is. Says whether it did.
+/// Makes a block if one is due; returns whether it made one.
 #[derive(Debug)]
 pub struct DevTick;
 
@@ -500,14 +500,14 @@ impl Command<Platform> for DevTick {
 /// Makes blocks now.
 #[derive(Debug)]
 pub struct DevMine {
-    /// How many, at most 1,000.
+    /// The number of blocks, at most 1,000.
     pub blocks: u64,
 }
 
 impl Command<Platform> for DevMine {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
-        if self.blocks > MOST_BLOCKS {
+        if self.blocks > MAX_BLOCKS {
             return Err(Refusal::NotPayable.into());
         }
         whole(rows, cx, out, |view| {
@@ -519,12 +519,12 @@ impl Command<Platform> for DevMine {
     }
 }
 
-/// Takes back blocks and makes one more of another branch, without their transactions: these wait for the next block.
+/// Takes back blocks and makes one more block on another branch. The new blocks are empty; the transactions wait again.
 #[derive(Debug)]
 pub struct DevReorg {
-    /// How many blocks, at most 1,000.
+    /// The number of blocks, at most 1,000.
     pub depth: u64,
-    /// Transactions whose money goes back to the payer, by others in their place: double spends. It is refused when
+    /// Transactions to double-spend: others replace them and return the money to the payer. The command is refused if
     /// one of them still has its block, or is unknown.
     pub double_spend: Vec<String>,
 }
@@ -532,7 +532,7 @@ pub struct DevReorg {
 impl Command<Platform> for DevReorg {
     type Outcome = Tip;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
-        if self.depth > MOST_BLOCKS {
+        if self.depth > MAX_BLOCKS {
             return Err(Refusal::NotPayable.into());
         }
         whole(rows, cx, out, |view| {
@@ -553,7 +553,7 @@ impl Command<Platform> for DevReorg {
     }
 }
 
-/// A fresh address that nobody has yet.
+/// A new address.
 #[derive(Debug)]
 pub struct DevNewAddress;
 
@@ -569,7 +569,7 @@ impl Command<Platform> for DevNewAddress {
     }
 }
 
-/// Where the chain ends.
+/// The newest block.
 #[derive(Debug)]
 pub struct DevTip;
 
@@ -580,7 +580,7 @@ impl Query<Platform> for DevTip {
     }
 }
 
-/// When the next block is made: none while nothing waits for one.
+/// The time of the next block; `None` while nothing waits for one.
 #[derive(Debug)]
 pub struct DevNextBlock;
 
@@ -613,7 +613,7 @@ impl Query<Platform> for DevTransaction {
     }
 }
 
-/// A block of the chain as it now stands, by its hash.
+/// A block of the current chain, by its hash.
 #[derive(Debug)]
 pub struct DevBlockOf(pub String);
 
@@ -629,7 +629,7 @@ impl Query<Platform> for DevBlockOf {
     }
 }
 
-/// The hash of the block of a number.
+/// The hash of the block at a height.
 #[derive(Debug)]
 pub struct DevBlockAt(pub u64);
 
@@ -642,12 +642,12 @@ impl Query<Platform> for DevBlockAt {
     }
 }
 
-/// What an address has of an asset, with what still waits for its block.
+/// The balance of an address in an asset, including transactions that still wait for a block.
 #[derive(Debug)]
 pub struct DevBalance {
-    /// Whose.
+    /// The address.
     pub address: String,
-    /// Of what.
+    /// The asset.
     pub asset: String,
 }
 

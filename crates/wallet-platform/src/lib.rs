@@ -1,8 +1,8 @@
-//! The platform itself, as a pure state machine: every decision of the server is in this crate, and nothing else is.
+//! The platform itself, as a pure state machine: this crate holds every decision of the server, and no I/O.
 //!
 //! Commands and queries run on the rows of one schema, [`Platform`], by `wallet-engine`. They know no database, clock, socket
-//! or random source, so the whole platform runs in a test under simulated time. The rows of a subject are declared in the
-//! module that decides about them; FOMO's and the VAS wallets' have a directory each.
+//! or random source, so the whole platform runs in a test under simulated time. Each module declares the rows that its
+//! commands change; FOMO and the VAS wallets have a directory each.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -14,7 +14,7 @@
 //! let vault = locked_vault(Arc::new(wallet_crypto::Portable::new()), &master);
 //! let mut engine = wallet_store::Memory::starting_at(FIRST_ID).engine(vault);
 //! start(&mut engine, &master, now)?;
-//! let pwd = Secret::new("a PHC text: hashing is the caller's".to_owned());
+//! let pwd = Secret::new("a PHC text: the caller hashes".to_owned());
 //! let (login_name, name) = ("alice".to_owned(), "Alice".to_owned());
 //! let (job, mut outcome) = job(CreateUser { login_name, name, pwd, wallet_pwd: None, developer: false });
 //! engine.batch(&|| now, [job])?;

@@ -2,7 +2,7 @@
 
 use wallet_api::fomo::{CoinId, UserId};
 use wallet_core::{Amount, Units, UnixTime};
-use wallet_engine::journal::Journaled;
+use wallet_engine::journal::JournalRow;
 use wallet_engine::{Command, Halt, Row as _, journal, row_ids, rows};
 
 use crate::coins;
@@ -19,7 +19,7 @@ row_ids! {
 }
 
 rows! { in Platform;
-    /// What somebody has of one coin.
+    /// The balance of a user in one coin.
     account: Account {
         key {
             /// The owner's user id.
@@ -31,11 +31,11 @@ rows! { in Platform;
         balance: Units,
         /// The number of its entries.
         entries: u64,
-        /// The newest of them.
+        /// The account's newest entry.
         last_entry: Option<EntryId>,
     }
 
-    /// One side of a movement of money. Never changed. The entries of an account are a journal.
+    /// One side of a movement of money; the row never changes. The entries of an account are a journal.
     entry: Entry {
         key {
             /// Its row number.
@@ -47,11 +47,11 @@ rows! { in Platform;
         coin: CoinId,
         /// Its number within the account, from 1 without gaps.
         n: u64,
-        /// The account's entry before it.
+        /// The account's previous entry.
         previous: Option<EntryId>,
         /// Amount in base units; negative if it leaves the account.
         amount: Units,
-        /// What it belongs to; none for a deposit.
+        /// The transfer; `None` for a deposit.
         transfer: Option<TransferSeq>,
         /// The time of the movement.
         created_at: UnixTime,
@@ -72,7 +72,7 @@ rows! { in Platform;
     }
 }
 
-impl Journaled for Entry {
+impl JournalRow for Entry {
     type Owner = (UserId, CoinId);
     type Mark = EntryMark;
     fn n(&self) -> u64 {
@@ -89,7 +89,7 @@ impl Journaled for Entry {
     }
 }
 
-/// The system account that money comes from when it is deposited; the only one that goes below zero.
+/// The system account that deposits come from; the only account whose balance may be negative.
 pub const ISSUER: UserId = UserId::new(1);
 /// The system account that fees go to (R23).
 pub const FEES: UserId = UserId::new(2);
@@ -104,7 +104,7 @@ pub(crate) struct Movement {
     pub(crate) transfer: Option<TransferSeq>,
 }
 
-/// The exact number of base units of an amount that is to move, or 0 with the field's name (R12).
+/// The base units of an amount to move; refused with 0 and the field's name if not exact or not positive (R12).
 pub(crate) fn moving_units(amount: &Amount<'_>, coin: &Coin) -> Result<Units, Stop> {
     match amount.units(coin.decimals) {
         Ok(units) if units > Units::ZERO => Ok(units),
@@ -113,7 +113,7 @@ pub(crate) fn moving_units(amount: &Amount<'_>, coin: &Coin) -> Result<Units, St
 }
 
 impl Movement {
-    /// Asks for the accounts ahead.
+    /// Requests the accounts ahead.
     pub(crate) fn want(&self, rows: &Rows) {
         rows.want::<Account>(&(self.from, self.coin));
         rows.want::<Account>(&(self.to, self.coin));
@@ -148,7 +148,7 @@ impl Movement {
             if balance < Units::ZERO && owner != ISSUER {
                 return Err(Reason::InsufficientBalance.into());
             }
-            // A balance is an amount on the wire; the system accounts' are not sent.
+            // A balance is an amount on the wire; the balances of the system accounts are not sent.
             if balance >= Units::LIMIT {
                 return Err(Refused::field("amount").into());
             }
@@ -164,14 +164,14 @@ impl Movement {
     }
 }
 
-/// Gives a user money from the issuer: what a chain's deposit will do, and what a sandbox starts with.
+/// Moves money from the issuer to a user: the first balances of a sandbox, and later a chain's deposits.
 #[derive(Debug)]
 pub struct Deposit {
-    /// Who gets it.
+    /// The user whose account grows.
     pub user: UserId,
-    /// Which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'static>,
 }
 

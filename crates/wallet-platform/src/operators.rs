@@ -1,4 +1,4 @@
-//! Operators: who they are, what they decide, and the record of it.
+//! Operators: their enrolment, their decisions, and the audit of both.
 
 use wallet_api::fomo::UserId;
 use wallet_core::{DeliveryState, UnixTime};
@@ -12,20 +12,20 @@ use crate::vas::apps::{ApplicationFault, Decision, ReviewVas, VasApp};
 use crate::vault::Digest;
 
 row_ids! {
-    /// The row number of something that an operator did.
+    /// The row number of an operator's act.
     AuditId;
 }
 
 rows! { in Platform;
-    /// Something that an operator did.
+    /// An act of an operator.
     audit: Audit {
         key {
-            /// Its number.
+            /// The audit's row id.
             id: AuditId,
         }
         /// The time of the act.
         at: UnixTime,
-        /// Who; none where it was done on the machine itself.
+        /// The operator; `None` for a command on the machine itself.
         operator: Option<UserId>,
         /// The kind of act.
         act: OperatorAct,
@@ -37,7 +37,7 @@ rows! { in Platform;
 /// What an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperatorAct {
-    /// Makes somebody an operator.
+    /// Makes a user an operator.
     Enrolled,
     /// Approves an application.
     Approved,
@@ -67,9 +67,9 @@ impl Command<Platform> for EnrolOperator {
     }
 }
 
-/// A command that an operator may give, and what is recorded of it.
+/// A command that an operator may give, and its audit record.
 pub trait Audited: Command<Platform> {
-    /// What was done, and to what; none when nothing was.
+    /// The act and its object; `None` if the command changed nothing.
     fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)>;
 }
 
@@ -91,12 +91,12 @@ impl Audited for SendAgain {
     }
 }
 
-/// What an operator commands: 206 for everybody else. What was done is recorded with it, or neither is.
+/// Runs an operator's command and records the act in the same commit; another user is refused with 206.
 #[derive(Debug)]
 pub struct ByOperator<C> {
-    /// Whose session.
+    /// The session of the user.
     pub session: Digest,
-    /// What is to be done.
+    /// The command.
     pub command: C,
 }
 
@@ -115,19 +115,19 @@ impl<C: Audited> Command<Platform> for ByOperator<C> {
     }
 }
 
-/// What operators did last, the newest first.
+/// The last acts of operators, the newest first.
 #[derive(Debug)]
 pub struct Audits {
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
-/// Something that an operator did.
+/// An act of an operator.
 #[derive(Debug, Clone)]
 pub struct ShownAudit {
-    /// What, and when.
+    /// The audit row.
     pub audit: Audit,
-    /// Who, by login name; none where it was done on the machine itself.
+    /// The login name of the operator; `None` for a command on the machine itself.
     pub operator: Option<String>,
 }
 
@@ -145,14 +145,14 @@ impl Query<Platform> for Audits {
     }
 }
 
-/// A callback that is not delivered, or not yet.
+/// A callback that waits for an attempt, or is undelivered.
 #[derive(Debug, Clone)]
 pub struct DeliverySummary {
-    /// Where it stands.
+    /// Its delivery row.
     pub delivery: DeliveryRow,
     /// The name of the app that receives it.
     pub app: String,
-    /// What it tells of: the app's own id of the payment.
+    /// The app's own id of the payment that it reports.
     pub about: String,
     /// The last attempt.
     pub last: Option<Attempt>,
@@ -183,7 +183,7 @@ fn summaries(rows: &Rows, list: List<DeliveryRow>) -> Result<Vec<DeliverySummary
 /// Callbacks that wait after an attempt that failed, the soonest first.
 #[derive(Debug)]
 pub struct Failing {
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
@@ -199,7 +199,7 @@ impl Query<Platform> for Failing {
 /// Callbacks that wait, the soonest first.
 #[derive(Debug)]
 pub struct Upcoming {
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
@@ -213,7 +213,7 @@ impl Query<Platform> for Upcoming {
 /// Callbacks that were given up, the newest first.
 #[derive(Debug)]
 pub struct Undelivered {
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 

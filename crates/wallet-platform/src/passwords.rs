@@ -1,5 +1,5 @@
-//! Passwords and their limits (R22). A password itself never comes here: an attempt is reserved, its hash checked
-//! elsewhere, and the decision brings a proof.
+//! Passwords and their limits (R22). A password itself never comes here: a command reserves an attempt, the
+//! caller checks the hash, and the next command brings a [`Proof`].
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::users::{LoginName, User};
 use crate::vault::Digest;
 
 rows! { in Platform;
-    /// Wrong passwords of a user (R22).
+    /// The wrong attempts of a user at one kind of password (R22).
     attempt_limit: AttemptLimit {
         key {
             /// The user's id.
@@ -28,24 +28,24 @@ rows! { in Platform;
         locked_until: UnixTime,
         /// Attempts reserved and not yet decided.
         pending: u32,
-        /// When reservations that nobody decided lapse.
+        /// The time at which undecided reservations lapse.
         pending_until: UnixTime,
-        /// When it was last reserved or failed.
+        /// The time of the last reservation or failure.
         touched_at: UnixTime,
     }
 }
 
-/// Which of a user's two passwords.
+/// One of the passwords of a user, or a verification code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PasswordKind {
     /// For signing in; a wrong one is 12.
     Login,
-    /// The same, asked again of the user who is signed in. Its guesses are counted apart: who has no session keeps no user from
-    /// what only the user can do, such as ending a secret that has leaked.
+    /// The login password, asked again of a signed-in user. A limit of its own counts its failures: an attacker without
+    /// a session cannot lock a user out of such actions as ending a leaked secret.
     LoginAgain,
     /// For payments; a wrong one is 26.
     Wallet,
-    /// No password but the verification codes sent for one login name, so that many registrations of a name give no
+    /// The verification codes sent for one login name. They share one limit, so that many registrations of a name give no
     /// more guesses than one.
     Verification,
 }
@@ -68,7 +68,7 @@ impl PasswordKind {
     }
 }
 
-/// Whose password it is said to be.
+/// The user whose password is checked.
 #[derive(Debug, Clone)]
 pub enum Who {
     /// The user of a session.
@@ -79,7 +79,7 @@ pub enum Who {
     Login(String),
 }
 
-/// Whose password is asked for, and what it is checked against.
+/// The user whose password is checked, and its hash.
 struct Subject {
     user: UserId,
     /// None when unset; empty when there is no such user.
@@ -104,16 +104,16 @@ impl Who {
 }
 
 impl Subject {
-    /// A login name that nobody has gets a lock of its own, so that it looks like one that somebody has (R29).
+    /// An unknown login name gets a lock of its own, so that it cannot be distinguished from a known one (R29).
     fn nobody(cx: &Context<'_>, name: &str) -> Self {
         Self { user: nobody(cx, name), phc: Some(Secret::default()), version: 0 }
     }
 }
 
-/// From here on, far above any row number, an attempt limit's `user` stands for a login name that nobody had.
+/// The smallest `user` of an attempt limit that means an unknown login name; far above any row number.
 pub const NOBODY: u64 = 1 << 62;
 
-/// The user id in limits of a login name that is nobody's yet.
+/// The user id of an unknown login name in attempt limits.
 fn nobody(cx: &Context<'_>, name: &str) -> UserId {
     let hash = cx.vault.hash(&format!("nobody {name}"));
     let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
@@ -138,7 +138,7 @@ pub(crate) fn wrong_verify_code(
     Ok(())
 }
 
-/// What a claim to know a password is checked against.
+/// The hash that an entered password is checked against, with the user and the version it belongs to.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     user: UserId,
@@ -149,8 +149,8 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// The hash to check the password against; empty when there is no such user. Then the same work must be done on
-    /// any other hash, and the answer is that it failed.
+    /// The hash to check the password against; empty when there is no such user. The caller must then check
+    /// any other hash, so that the work is the same, and call [`Challenge::failed`].
     pub fn phc(&self) -> &str {
         self.phc.expose()
     }
@@ -167,22 +167,22 @@ impl Challenge {
     }
 }
 
-/// That somebody has shown a user's password, at this version of it.
+/// Proof that a user's password was given, at this version of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     user: UserId,
     kind: PasswordKind,
     version: u32,
-    /// Until when its attempt is reserved; none for a remembered password.
+    /// The end of its reservation; `None` for a remembered password.
     reserved_until: Option<UnixTime>,
 }
 
-/// What an answer to a reservation is.
+/// The outcome of [`ReservePassword`].
 #[derive(Debug, Clone)]
 pub enum Reservation {
     /// Check the password.
     Challenge(Challenge),
-    /// Too many attempts are under way: try again in a moment. No answer says so (R84).
+    /// Too many attempts are under way: try again in a moment. Never reported as a business error (R84).
     Busy,
 }
 
@@ -210,15 +210,15 @@ fn refuse_locked(limit: &AttemptLimit, now: UnixTime) -> Result<(), Stop> {
     Ok(())
 }
 
-/// How long a reservation is kept while the hash is checked.
+/// The length of a reservation, during which the caller checks the hash.
 const RESERVED_FOR: Duration = Duration::from_secs(30);
 
-/// Reserves one attempt, in a commit of its own, so that parallel guesses cannot share a try.
+/// Reserves one attempt, in a commit of its own, so that parallel guesses cannot share one attempt.
 #[derive(Debug)]
 pub struct ReservePassword {
-    /// Whose.
+    /// The user whose password it is.
     pub who: Who,
-    /// Which.
+    /// The login or the payment password.
     pub kind: PasswordKind,
 }
 
@@ -229,7 +229,7 @@ impl Command<Platform> for ReservePassword {
         let phc = phc.ok_or(Reason::PaymentPasswordUnset)?;
         let mut limit = limit(rows, user, self.kind, cx.now)?;
         refuse_locked(&limit, cx.now)?;
-        // As many guesses may be under way as may still fail; after a lock, one.
+        // Guesses under way are limited to the failures left before the lock; after a lock, to one.
         let free = (limits::WRONG_PASSWORDS as u32).saturating_sub(limit.failures).max(1);
         if limit.pending >= free {
             return Ok(Reservation::Busy);
@@ -265,7 +265,7 @@ impl Command<Platform> for FailPassword {
 }
 
 impl AttemptLimit {
-    /// One more proven failure; says for how long it locks.
+    /// Counts one more proven failure; returns the length of the lock, if it locks.
     fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
         self.touched_at = now;
         self.failures = self.failures.saturating_add(1);
@@ -278,23 +278,23 @@ impl AttemptLimit {
 }
 
 impl Proof {
-    /// A password that this process has seen proven before, at this version of it.
+    /// The proof of a password that this process has already checked at this version.
     pub fn remembered(state: &PasswordState, kind: PasswordKind) -> Self {
         Self { user: state.user, kind, version: state.version, reserved_until: None }
     }
 
-    /// Asks ahead for what [`Proof::check`] will need.
+    /// Requests ahead the rows that [`Proof::check`] reads.
     pub(crate) fn want(&self, rows: &Rows) {
         rows.want::<User>(&(self.user,));
         rows.want::<AttemptLimit>(&(self.user, self.kind));
     }
 
-    /// Whose password it proves.
+    /// The user whose password was proven.
     pub(crate) fn user(&self) -> UserId {
         self.user
     }
 
-    /// Checks the proof against the user whom it must be of, and takes note of the success.
+    /// Checks that the proof is of this user, and records the success.
     pub(crate) fn check(
         &self,
         rows: &Rows,
@@ -308,7 +308,7 @@ impl Proof {
             return Err(Reason::PaymentPasswordUnset.into());
         }
         match self.reserved_until {
-            // Another may have been let in for it since: this one has to try again.
+            // Another attempt may have taken the lapsed reservation's place: this one has to try again.
             Some(lapsed) if cx.now > lapsed => return Err(Reason::Busy.into()),
             Some(_) => limit.pending = limit.pending.saturating_sub(1),
             None => {}
@@ -320,7 +320,7 @@ impl Proof {
         if self.reserved_until.is_none() {
             refuse_locked(&limit, cx.now)?;
         }
-        // Success resets. A row that says nothing is not kept.
+        // Success resets the failures. A row without failures and reservations is deleted.
         limit.failures = 0;
         limit.locked_until = UnixTime::default();
         if limit.pending == 0 {
@@ -334,21 +334,21 @@ impl Proof {
     }
 }
 
-/// What must be known before a remembered password may be used.
+/// The user and the password version that a remembered password must match.
 #[derive(Debug, Clone)]
 pub struct PasswordState {
-    /// Whose password it is.
+    /// The user whose password it is.
     pub user: UserId,
-    /// The version of it.
+    /// The password's version.
     pub version: u32,
 }
 
-/// Asks for a [`PasswordState`]: 25 when unset, locked with the wait.
+/// Finds a [`PasswordState`]: an unset password is refused with 25, a locked one with its wait.
 #[derive(Debug)]
 pub struct FindPassword {
-    /// Whose.
+    /// The user whose password it is.
     pub who: Who,
-    /// Which.
+    /// The login or the payment password.
     pub kind: PasswordKind,
 }
 

@@ -1,4 +1,4 @@
-//! Rows that nothing can come of any more. Expiry itself is judged when a row is read; taking it away only saves space,
+//! Deletion of expired rows. Each command checks the expiry of the rows that it reads; the deletion only saves space,
 //! so it changes no answer and may be late.
 
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{Registration, Session};
 use crate::vas::apps::OpenCode;
 
-/// A code is kept beyond its end: a second use of it must still be seen as one (R15). The limit of a login name that
-/// nobody has is kept as long, so that forgetting it tells names apart no sooner than that.
+/// A code is kept after its expiry, so that its second use is still recognised (R15). The limit of an unknown login
+/// name is kept as long: an earlier deletion would reveal which names exist.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
-/// A row that is of no use after a time.
+/// A row that expires.
 trait Passes: Entity<Schema = Platform> {
-    /// How long it is kept after its time.
+    /// The time for which the row is kept after its expiry.
     const KEPT: Duration = Duration::ZERO;
-    /// The column with its time.
+    /// The column with the expiry.
     const OVER: Col<Self, UnixTime>;
-    /// Its time.
+    /// The expiry.
     fn over(&self) -> UnixTime;
-    /// Which rows of the table may go; every row unless a row type says otherwise.
+    /// The rows of the table that may be deleted; all of them unless a row type limits them.
     fn which() -> Option<Filter<Self>> {
         None
     }
@@ -52,17 +52,17 @@ passes! {
     OpenCode: expires_at {}
     AttemptLimit: touched_at {
         const KEPT: Duration = KEPT;
-        // Limits of login names that nobody has. The condition is that of the index `attempt_limit_over`.
+        // Limits of unknown login names. The condition is that of the index `attempt_limit_over`.
         fn which() -> Option<Filter<Self>> {
             Some(Self::user.at_least(UserId::new(NOBODY)).always())
         }
     }
 }
 
-/// Looks for rows that may go, a few of each kind, and gives the command that takes them away.
+/// Finds up to `limit` expired rows of each kind, and returns the command that deletes them.
 #[derive(Debug)]
 pub struct Over {
-    /// How many of each kind at most.
+    /// The largest number of rows of each kind that one command deletes.
     pub limit: u64,
 }
 

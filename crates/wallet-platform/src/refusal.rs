@@ -1,4 +1,4 @@
-//! How the platform refuses: in terms of no protocol, or with a protocol's own code.
+//! Refusals of the platform: reasons that every protocol answers, or a protocol's own refusal.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use wallet_core::RefusalMeta;
 use wallet_engine::{Halt, TableMeta};
 
-/// Why a command or query has not run to its end.
+/// The reason why a command or query stopped.
 #[derive(Debug)]
 pub enum Stop {
-    /// It could not go on.
+    /// A row is not loaded, or the database is damaged.
     Halt(Halt),
     /// The platform refuses.
     Refused(Box<Refused>),
@@ -33,7 +33,7 @@ impl wallet_engine::Stop for Stop {
     }
 }
 
-/// Why the platform refuses. Each protocol says with which of its codes it answers each of these: its match is
+/// The reason of a refusal. Each protocol answers every reason with one of its codes: its match is
 /// exhaustive, so a new reason does not compile until every protocol has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -49,13 +49,13 @@ pub enum Reason {
     UserUnknown,
     /// The user, the app or the operator may not do this.
     NotAllowed,
-    /// No user can have this login name, or somebody has it.
+    /// The login name is malformed or taken.
     LoginNameInvalid,
     /// The login password is wrong, or locked: `wait` of [`Refused`] says for how long.
     PasswordWrong,
     /// The payment password is wrong, or locked: `wait` of [`Refused`] says for how long.
     PaymentPasswordWrong,
-    /// The user has not set a payment password.
+    /// The user's payment password is not set.
     PaymentPasswordUnset,
     /// The verification code is wrong, used up or expired.
     VerificationWrong,
@@ -63,7 +63,7 @@ pub enum Reason {
     CoinUnknown,
     /// The coin cannot be used now.
     CoinInactive,
-    /// The payer has too little.
+    /// The payer's balance is too small.
     InsufficientBalance,
     /// A protocol's own refusal.
     Own(&'static RefusalMeta),
@@ -72,17 +72,17 @@ pub enum Reason {
 /// A refusal, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The field that is wrong.
     pub field: Option<&'static str>,
-    /// How long to wait before another try makes sense.
+    /// The wait before another attempt is accepted.
     pub wait: Option<Duration>,
-    /// What the reply's `data` holds.
+    /// The `data` of the reply.
     pub data: Option<RefusedData>,
 }
 
-/// What a refusal has beside its code: JSON, in its protocol's own types.
+/// The `data` of a refusal's reply: JSON, in its protocol's own types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedData(String);
 
@@ -104,7 +104,7 @@ impl Serialize for RefusedData {
 }
 
 impl Refused {
-    /// A refusal without particulars.
+    /// A refusal with its reason only.
     pub fn new(reason: impl Into<Reason>) -> Self {
         Self { reason: reason.into(), field: None, wait: None, data: None }
     }
@@ -147,7 +147,7 @@ impl From<Refused> for crate::schema::Failure {
     }
 }
 
-/// A protocol's refusals as reasons, and what it answers to a reason.
+/// Converts a protocol's refusals into reasons, and compares a reason by the protocol's answer to it.
 macro_rules! answers {
     ($Refusal:ty, $answer:path) => {
         impl From<$Refusal> for crate::refusal::Reason {

@@ -1,4 +1,4 @@
-//! Where the wallet goes when a user has consented: the exact final address, and whether it may go there at all.
+//! The wallet's return to an app after a user's consent: the exact final address, and whether the wallet may open it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,19 +6,19 @@ use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
 use wallet_core::address::{Address, is_scheme};
 use wallet_core::{form, link};
 
-/// Where an address leads.
+/// The target of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// To a web server, by its host: ASCII, lower case.
+    /// A web server, by its host: ASCII, lower case.
     Http(String),
-    /// To an app, by its scheme: lower case.
+    /// An app, by its scheme: lower case.
     App(String),
 }
 
-/// Reads where an address leads, strictly: whatever one reader takes for another host than some other reader does is
+/// Reads the target of an address, strictly: an address in which two parsers could see two hosts is
 /// refused (R49).
 pub fn target(address: &str) -> Option<Target> {
-    // Browsers drop tabs and line ends anywhere; nothing invisible belongs into an address.
+    // Browsers drop tabs and line ends anywhere; an address has no invisible character.
     if address.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
         return None;
     }
@@ -30,7 +30,7 @@ pub fn target(address: &str) -> Option<Target> {
     host_name(host).map(Target::Http)
 }
 
-/// Where a browser goes for an address that may lack a scheme: `https://` then (R7). A scheme stands at the beginning.
+/// The address that a browser opens: `https://` is added if the address has no scheme (R7).
 pub fn browser_address(address: &str) -> String {
     if address.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
         address.to_owned()
@@ -39,13 +39,13 @@ pub fn browser_address(address: &str) -> String {
     }
 }
 
-/// Where the browser goes when a user has answered an app that asked for access: with a code, or with a refusal (R25).
+/// The address that the browser opens after the user has answered: with a code, or with a refusal (R25).
 pub fn after_consent(redirect_uri: &str, code: Option<&str>, state: &str) -> String {
     let answer = code.map_or(("error", "access_denied"), |code| ("code", code));
     link::append_query(&browser_address(redirect_uri), &form::query(&[answer, ("state", state)]))
 }
 
-/// Where FOMO's wallet goes when a payment is confirmed (R32).
+/// The address that the FOMO wallet opens after a payment (R32).
 pub fn after_payment(
     redirect_uri: &str,
     state: &str,
@@ -58,12 +58,12 @@ pub fn after_payment(
     link::append_query(&browser_address(redirect_uri), &form::query(&parameters))
 }
 
-/// Whether a character shows nothing, or changes how its neighbours show.
+/// Whether a character is invisible, or changes the display of its neighbours.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A host in its one form: ASCII, lower case, an IDN converted.
+/// A host in its canonical form: ASCII, lower case, an IDN converted.
 pub fn host_name(host: &str) -> Option<String> {
     if let Some(inner) = host.strip_prefix('[') {
         let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
@@ -76,7 +76,7 @@ pub fn host_name(host: &str) -> Option<String> {
         true => host.to_ascii_lowercase(),
         false => {
             let ascii = idna::domain_to_ascii_cow(host.as_bytes(), idna::AsciiDenyList::URL).ok()?;
-            // What only looks like ASCII (full-width letters and dots) is another spelling of a host, not an IDN.
+            // A label that only looks like ASCII (full-width letters, dots) is another spelling of a host, not an IDN.
             let labels = host.split('.').zip(ascii.split('.'));
             let same = host.split('.').count() == ascii.split('.').count();
             let honest = labels.into_iter().all(|(given, made)| given.is_ascii() || made.starts_with("xn--"));
@@ -86,7 +86,7 @@ pub fn host_name(host: &str) -> Option<String> {
     let well_formed = ascii.split('.').all(|label| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     });
-    // A browser takes any number for an address of four: the host that is written is the host that is reached.
+    // A browser reads a host that ends in a number as an IPv4 address: only a complete address is accepted.
     let honest = !ends_in_a_number(&ascii) || ascii.parse::<Ipv4Addr>().is_ok();
     (well_formed && honest && ascii.len() <= 253).then_some(ascii)
 }
@@ -98,8 +98,8 @@ pub(crate) fn ends_in_a_number(host: &str) -> bool {
         || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The address with its host in ASCII: readers differ in how they convert some IDNs (`ß`, `ς`), so the host that was
-/// compared is the host that is written.
+/// The address with its host in ASCII: parsers convert some IDNs (`ß`, `ς`) differently, so the wallet writes the host
+/// that it has compared.
 fn with_ascii_host(address: &str) -> Option<String> {
     let Address { scheme, authority, after } = Address::split(address)?;
     match target(address)? {
@@ -111,19 +111,19 @@ fn with_ascii_host(address: &str) -> Option<String> {
     }
 }
 
-/// Whether an address brings parameters of the names that the wallet will add. An app that took the first of two would
-/// take somebody else's code for its user's.
+/// Whether an address already has a parameter that the wallet will add. An app that reads the first of two would
+/// take the code of another user for its own user's.
 fn brings_its_own(address: &str) -> bool {
     let before = address.split('#').next().unwrap_or_default();
     let query = before.split_once('?').map(|(_, query)| query).unwrap_or_default();
     form::pairs(query).any(|pair| match form::decode(form::split(pair).0.as_bytes()) {
         Ok(name) => name == "openCode" || name == "webToken",
-        Err(_) => true, // who knows what it is for others
+        Err(_) => true, // another parser may decode it to one of these names
     })
 }
 
-/// An address as a request has it: its host in ASCII, and what a request cannot hold percent-encoded. `None` when it
-/// is no http address.
+/// An address in the form that a request takes: its host in ASCII, unsafe characters percent-encoded. `None` if it
+/// is not an http address.
 pub(crate) fn callable(address: &str) -> Option<String> {
     let Target::Http(_) = target(address)? else { return None };
     let address = with_ascii_host(address)?;
@@ -137,7 +137,7 @@ pub(crate) fn callable(address: &str) -> Option<String> {
     out.parse::<http::Uri>().is_ok().then_some(out)
 }
 
-/// What an app has registered.
+/// The registered return targets of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registered<'a> {
     /// Its safe domain, as [`host_name`] gives it; empty when it has none.
@@ -162,7 +162,7 @@ impl Registered<'_> {
 pub struct Return {
     /// The final address. It holds the openCode.
     pub address: String,
-    /// How.
+    /// The way of the return: a GET request, or opening the address.
     pub how: How,
 }
 
@@ -172,10 +172,10 @@ impl std::fmt::Debug for Return {
     }
 }
 
-/// The wallet's return after a login: `None` when the app has not registered where it leads. The check is made on the
+/// The wallet's return after a login: `None` if its target is not registered. The check is made on the
 /// **final** address, since `https://www.x.com` with a code glued to it is another host (R47).
 pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>) -> Option<Return> {
-    target(link.callback_url.as_str())?; // R63: nothing after `scheme://` is refused
+    target(link.callback_url.as_str())?; // R63: an address with nothing after `scheme://` is refused
     if brings_its_own(link.callback_url.as_str()) {
         return None;
     }

@@ -1,6 +1,6 @@
 //! The platform's tables in one place, and how the types of other crates are stored in them.
 //!
-//! The row types are declared beside the decisions that change them. The order here is the order in which a batch writes.
+//! Each row type is declared beside the commands that change it. A batch writes the tables in the order given here.
 
 use wallet_api::fomo::{ClientId, CoinId, Direction, RedirectUri, ServerUri, State, TradeId, UserId};
 use wallet_api::vas::{
@@ -76,11 +76,11 @@ schema! {
 
 /// The working set of a batch.
 pub type Rows = wallet_engine::Rows<Platform>;
-/// What a command changes.
+/// The changes of a command.
 pub type Changes = wallet_engine::Changes<Platform>;
-/// What a decision may know beside its rows.
+/// The time, the ids and the vault that a command or query uses beside its rows.
 pub type Context<'a> = wallet_engine::Context<'a, Platform>;
-/// Why a command or query has no result.
+/// The error of a command or query.
 pub type Failure = wallet_engine::Failure<Refused>;
 
 /// The first row number of a new database. The accounts of the platform itself have smaller ones.
@@ -91,7 +91,7 @@ macro_rules! id_columns {
         impl Column<Platform> for $Id {
             const KIND: ColumnKind = ColumnKind::Int;
             fn cell(&self) -> Cell<'_> {
-                // An id that a caller made up is as good as the last one.
+                // An id above `i64::MAX` cannot exist; `i64::MAX` itself is unknown in the same way.
                 Cell::Int(i64::try_from(self.get()).unwrap_or(i64::MAX))
             }
             fn from_cell(cell: Cell<'_>) -> Option<Self> {

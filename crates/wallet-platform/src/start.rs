@@ -1,4 +1,4 @@
-//! What happens once, before a database is used.
+//! Preparation of a database, once before its use.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Failure, Platform, Rows};
 use crate::vault::{PERMUTATION_KEY, SealedKey, Vault};
 
-/// Why a database cannot be used.
+/// The error of [`start`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -31,7 +31,7 @@ impl From<Failure> for StartError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Store(error) => Self::Store(error),
-            // Nothing here refuses.
+            // The commands of this module never refuse.
             Failure::Refused(refused) => Self::Store(StoreError::Panicked(refused.to_string())),
         }
     }
@@ -56,7 +56,7 @@ pub fn locked_vault(crypto: Arc<dyn Crypto>, master: &Secret<[u8; 32]>) -> Vault
 }
 
 /// Completes the keys of the platform (the permutation's key is made once for each database and sealed in it, R30), and
-/// releases the leases that a process left when it died. `engine` has a [`locked_vault`].
+/// releases the leases of a dead process. `engine` has a [`locked_vault`].
 ///
 /// # Errors
 /// [`StartError`].

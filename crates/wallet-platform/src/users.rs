@@ -1,4 +1,4 @@
-//! Users, their sessions and what they see of their accounts (R26, R36).
+//! Users, their sessions and their balances (R26, R36).
 
 use wallet_api::fomo::{LoginName as Name, UserId, lifetimes, limits};
 use wallet_core::{Secret, Units, UnixTime};
@@ -18,11 +18,11 @@ rows! { in Platform;
             /// The id on the wire.
             id: UserId,
         }
-        /// What the user signs in with.
+        /// The name that the user signs in with.
         login_name: String,
         /// The public handle.
         fomo_id: String,
-        /// The name the user shows.
+        /// The user's display name.
         name: String,
         /// The address of a portrait, or empty.
         portrait: String,
@@ -45,7 +45,7 @@ rows! { in Platform;
     /// Makes login names unique.
     login: LoginName {
         key {
-            /// The name.
+            /// The login name.
             login_name: String,
         }
         /// The user who has the name.
@@ -55,14 +55,14 @@ rows! { in Platform;
     /// A registration that waits for its verification code (R36).
     registration: Registration {
         key {
-            /// Names it on the wire.
+            /// The registration's id on the wire.
             verify_id: String,
         }
-        /// The second name that the wire wants.
+        /// The registration's second id on the wire.
         tmp_user_id: String,
-        /// The wished login name.
+        /// The requested login name.
         login_name: String,
-        /// The PHC text of the wished password.
+        /// The PHC text of the requested password.
         pwd: Secret<String>,
         /// The verification code.
         code: Digest,
@@ -80,18 +80,18 @@ rows! { in Platform;
         }
         /// The user who is signed in.
         user: UserId,
-        /// The end of its life, moved by each use (R30).
+        /// The expiry; each use moves it (R30).
         expires_at: UnixTime,
     }
 }
 
-/// The session of a hash: unknown and expired are both 3 (R29).
+/// The session with this hash; an unknown and an expired one are both 3 (R29).
 pub(crate) fn session(rows: &Rows, hash: Digest, now: UnixTime) -> Result<&Session, Stop> {
     let session = rows.find::<Session>(&(hash,))?.filter(|session| now <= session.expires_at);
     session.ok_or(Reason::SessionUnknown.into())
 }
 
-/// The user of a session, whose life this use prolongs (R30).
+/// The user of a session; the call moves the session's expiry (R30).
 pub(crate) fn signed_in<'r>(
     rows: &'r Rows,
     cx: &Context<'_>,
@@ -107,7 +107,7 @@ pub(crate) fn signed_in<'r>(
     Ok(user)
 }
 
-/// 11 for a name that no user can have (R29).
+/// Refuses a malformed login name with 11 (R29).
 fn login_name(name: &str) -> Result<String, Stop> {
     if Name::from(name).well_formed() { Ok(name.to_owned()) } else { Err(Reason::LoginNameInvalid.into()) }
 }
@@ -145,9 +145,9 @@ fn new_user(
 /// Makes a user at once, without a verification code: for an operator and for the sandbox.
 #[derive(Debug)]
 pub struct CreateUser {
-    /// What the user signs in with.
+    /// The name that the user signs in with.
     pub login_name: String,
-    /// The name the user shows.
+    /// The user's display name.
     pub name: String,
     /// The login password's PHC text.
     pub pwd: Secret<String>,
@@ -174,22 +174,22 @@ impl Command<Platform> for CreateUser {
 /// Begins a registration. Only the owner of the name learns whether it is free, when the registration is completed.
 #[derive(Debug)]
 pub struct BeginRegister {
-    /// The wished login name.
+    /// The requested login name.
     pub login_name: String,
-    /// The PHC text of the wished password.
+    /// The PHC text of the requested password.
     pub pwd: Secret<String>,
-    /// For the ids and the code.
+    /// The seed of the ids and the code.
     pub seed: Seed,
 }
 
 /// A registration that was begun, and the code to send.
 #[derive(Debug)]
 pub struct BegunRegister {
-    /// Names the registration.
+    /// The registration's id.
     pub verify_id: String,
-    /// Names the user until it is completed.
+    /// The registration's second id.
     pub tmp_user_id: String,
-    /// What goes to the user by another way.
+    /// The code that goes to the user over another channel.
     pub verify_code: Secret<String>,
 }
 
@@ -200,7 +200,7 @@ impl Command<Platform> for BeginRegister {
         let mint = |label| cx.vault.mint(&self.seed, label).text;
         let (verify_id, tmp_user_id) =
             (mint("verify_id").expose().clone(), mint("tmp_user_id").expose().clone());
-        // Six digits: five tries for a code, and a lock for the name that doubles with each further wrong one.
+        // Six digits suffice: a code allows five tries, and each further wrong code doubles the lock of the name.
         let digits =
             u64::from_str_radix(&mint("verify_code").expose()[..15], 16).unwrap_or_default() % 1_000_000;
         let verify_code = Secret::new(format!("{digits:06}"));
@@ -220,11 +220,11 @@ impl Command<Platform> for BeginRegister {
 /// Completes a registration with its code.
 #[derive(Debug)]
 pub struct CompleteRegister {
-    /// As it was returned.
+    /// The value that [`BeginRegister`] returned.
     pub verify_id: String,
-    /// As it was returned.
+    /// The value that [`BeginRegister`] returned.
     pub tmp_user_id: String,
-    /// What the user received.
+    /// The code that the user received.
     pub verify_code: Secret<String>,
 }
 
@@ -250,14 +250,14 @@ impl Command<Platform> for CompleteRegister {
     }
 }
 
-/// Signs a user in, the login password being proven.
+/// Signs a user in; `proof` proves the login password.
 #[derive(Debug)]
 pub struct Login {
-    /// The name.
+    /// The login name.
     pub login_name: String,
-    /// That the password is known.
+    /// The proof of the login password.
     pub proof: Proof,
-    /// For the session_key.
+    /// The seed of the session_key.
     pub seed: Seed,
 }
 
@@ -273,7 +273,7 @@ impl Command<Platform> for Login {
     }
 }
 
-/// Checks that a login name is one that a user could have, before any work is spent on it.
+/// Checks that a login name is well-formed, before the caller hashes a password for it.
 pub fn check_login_name(name: &str) -> Result<(), Refused> {
     match Name::from(name).well_formed() {
         true => Ok(()),
@@ -281,7 +281,7 @@ pub fn check_login_name(name: &str) -> Result<(), Refused> {
     }
 }
 
-/// Who is signed in.
+/// The user who is signed in.
 #[derive(Debug)]
 pub struct SessionUser(pub Digest);
 
@@ -292,7 +292,7 @@ impl Command<Platform> for SessionUser {
     }
 }
 
-/// Who is signed in, and until when if nothing prolongs it: a look that writes nothing. None where nobody is.
+/// The user of a session, and the session's expiry. Writes nothing; `None` without a session.
 #[derive(Debug)]
 pub struct LookAtSession(pub Digest);
 
@@ -319,12 +319,12 @@ impl Command<Platform> for EndSession {
     }
 }
 
-/// Sets the payment password, the login password being proven. It clears the payment lock.
+/// Sets the payment password and clears its lock; `proof` proves the login password.
 #[derive(Debug)]
 pub struct SetWalletPwd {
-    /// Whose.
+    /// The session.
     pub session: Digest,
-    /// That the login password is known.
+    /// The proof of the login password.
     pub proof: Proof,
     /// The PHC text of the new payment password.
     pub wallet_pwd: Secret<String>,
@@ -345,7 +345,7 @@ impl Command<Platform> for SetWalletPwd {
     }
 }
 
-/// What a user has of each active coin.
+/// A user's balance in each active coin.
 #[derive(Debug)]
 pub struct Balances(pub UserId);
 

@@ -24,7 +24,7 @@ rows! { in Platform;
     }
 }
 
-/// A keyed hash: all that is stored of a code, a token or a session_key (R80).
+/// A keyed hash: the only stored form of a code, a token or a session_key (R80).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 20]);
 
@@ -40,7 +40,7 @@ impl Digest {
     }
 }
 
-/// Random bytes that a command brings along, drawn when it was submitted.
+/// The random bytes of a command, drawn when it is submitted.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
 
@@ -60,9 +60,9 @@ impl fmt::Debug for Seed {
 /// Access or refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenKind {
-    /// For calls.
+    /// An access token, for calls.
     Access,
-    /// For new tokens.
+    /// A refresh token, for new tokens.
     Refresh,
 }
 
@@ -71,7 +71,7 @@ pub enum TokenKind {
 pub struct Minted {
     /// 40 lower-case hex characters: 160 bits (R27).
     pub text: Secret<String>,
-    /// What is stored.
+    /// The keyed hash, which is stored.
     pub hash: Digest,
 }
 
@@ -132,12 +132,12 @@ impl Vault {
         Minted { hash: self.hash(&text), text: Secret::new(text) }
     }
 
-    /// A fresh secret of a seed; different labels give different secrets.
+    /// A fresh secret derived from a seed; different labels give different secrets.
     pub fn mint(&self, seed: &Seed, label: &str) -> Minted {
         self.minted(&[b"seed", label.as_bytes(), &[0], &seed.0])
     }
 
-    /// What a refresh token is exchanged for: the same each time, so that a lost reply can be given again (R16).
+    /// The token that a refresh token is exchanged for: the same each time, so that a lost reply can be repeated (R16).
     pub fn successor(&self, kind: TokenKind, presented: &str) -> Minted {
         let label: &[u8] = match kind {
             TokenKind::Access => b"successor access",
@@ -187,9 +187,9 @@ impl Vault {
         [a, b, c, d]
     }
 
-    /// Whether a text is an address of the chain: its version and its check are right.
+    /// Whether a text is an address of the chain: its version and its checksum are right.
     pub fn is_address(&self, text: &str) -> bool {
-        // Longer texts are none, and decoding takes the square of the length.
+        // A longer text is not an address, and decoding takes quadratic time.
         let bytes =
             if text.len() <= 40 { bs58::decode(text).into_vec().unwrap_or_default() } else { Vec::new() };
         match bytes.split_last_chunk::<4>() {

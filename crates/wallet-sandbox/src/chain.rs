@@ -1,5 +1,5 @@
-//! The embedded chain from outside: JSON-RPC as a node speaks it, so that an integrator can follow the document's section
-//! 2.1, and blocks, reorganisations and payments on demand.
+//! The endpoints of the embedded chain: a node's JSON-RPC, so that an integrator can follow the document's section
+//! 2.1; and blocks, reorganisations and payments on demand.
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ use wallet_server::Store;
 
 use crate::state::{Sent, Shared, failed};
 
-/// Where the JSON-RPC answers.
+/// The path of the JSON-RPC.
 pub(crate) const RPC_PATH: &str = "/chain/rpc";
-/// Who may ask.
+/// The user name of the JSON-RPC.
 pub(crate) const RPC_USER: &str = "demo";
 
-/// What may ask the chain: the password is the database's own.
+/// The credentials of the JSON-RPC. The password is derived from the database's keys.
 pub(crate) fn credentials(vault: &Vault) -> Credentials {
     let password = wallet_core::crypto::hex_text(vault.hash("rpc password").as_bytes());
     Credentials { user: RPC_USER.to_owned(), password: Secret::new(password) }
@@ -40,16 +40,16 @@ fn refusal(code: i64, message: impl Into<String>) -> ErrorObject {
 }
 
 impl Shared {
-    /// Waits until what a change of the chain brings about is done, callbacks included.
+    /// Waits at most 10 s until the events of a changed chain are processed, callbacks included.
     pub(crate) async fn settle(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         if let Err(error) = self.server.drain(until).await {
-            tracing::warn!(%error, "the chain was changed, and what comes of it is still to be done");
+            tracing::warn!(%error, "the chain was changed, but its events are not processed yet");
         }
     }
 }
 
-/// JSON-RPC over HTTP Basic. The content type is nobody's concern.
+/// JSON-RPC over HTTP Basic. The content type is not checked.
 pub(crate) async fn rpc(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     if !credentials(shared.store.vault()).admit(&headers) {
         let mut response =
@@ -65,12 +65,12 @@ pub(crate) async fn rpc(State(shared): State<Shared>, headers: HeaderMap, body: 
         }
         Err(error) => {
             let said = format!(
-                "the body is no call such as {{\"method\": \"getblockchaininfo\", \"params\": []}}: {error}"
+                "cannot read the call: {error}; send {{\"method\": \"getblockchaininfo\", \"params\": []}}"
             );
             (Value::Null, Err(refusal(INVALID_REQUEST, said)))
         }
     };
-    // Nodes answer so.
+    // The HTTP statuses of a node.
     let status = match &result {
         Ok(_) => StatusCode::OK,
         Err(refusal) if refusal.code == METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
@@ -89,7 +89,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
         given.ok_or_else(|| {
             refusal(
                 INVALID_PARAMETER,
-                format!("{}: parameter {} is the {what}, as text", call.method, at + 1),
+                format!("{}: parameter {} must be the {what} as a string", call.method, at + 1),
             )
         })
     };
@@ -100,8 +100,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
                 Some(Value::Bool(true)) => {}
                 Some(Value::Number(verbose)) if verbose.as_u64().is_some_and(|verbose| verbose > 0) => {}
                 _ => {
-                    let said =
-                        "give 4 as the second parameter: this chain has no other form of a transaction";
+                    let said = "this chain returns decoded transactions only: give 4 as the second parameter";
                     return Err(refusal(INVALID_PARAMETER, said));
                 }
             }
@@ -139,7 +138,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
         "getnewaddress" => store.submit(DevNewAddress).await.map(Value::String).map_err(internal),
         other => {
             let known = "getrawtransaction, getblockchaininfo, getblock, validateaddress, getnewaddress";
-            Err(refusal(METHOD_NOT_FOUND, format!("there is no method {other}; there are {known}")))
+            Err(refusal(METHOD_NOT_FOUND, format!("unknown method {other}; this chain has {known}")))
         }
     }
 }
@@ -154,8 +153,8 @@ fn ended(tip: Result<Tip, Failure>) -> Response {
     match tip {
         Ok(Tip { height, hash }) => Json(Ended { height, hash }).into_response(),
         Err(Failure::Refused(_)) => {
-            let why = "at most 1,000 blocks at a time; and what is double-spent must wait for a block: give a depth \
-                       that takes its block back\n";
+            let why = "at most 1,000 blocks at a time; a double-spent transaction must be unconfirmed: give a depth \
+                       that removes its block\n";
             (StatusCode::BAD_REQUEST, why).into_response()
         }
         Err(failure) => failed(&failure),
@@ -186,7 +185,7 @@ pub(crate) struct Reorg {
     double_spend: Option<String>,
 }
 
-/// Takes back blocks and makes one more of another branch; a transaction may be double-spent on the way.
+/// Removes blocks and makes one more on another branch. `double_spend` is the txid of a transaction to double-spend.
 pub(crate) async fn reorg(State(shared): State<Shared>, Sent(reorg): Sent<Reorg>) -> Response {
     let double_spend = reorg.double_spend.into_iter().collect();
     let tip = shared.store.submit(DevReorg { depth: reorg.depth, double_spend }).await;
@@ -209,10 +208,10 @@ struct Paid {
     txid: String,
 }
 
-/// A payment as a wallet of one\'s own would broadcast it: of any sum to anybody, with any data.
+/// A payment as a user's own wallet would broadcast it: any amount, any receiver, any data.
 pub(crate) async fn pay(State(shared): State<Shared>, Sent(pay): Sent<Pay>) -> Response {
     let Ok(amount) = pay.amount.parse() else {
-        return (StatusCode::BAD_REQUEST, "amount is a decimal number such as 1.5\n").into_response();
+        return (StatusCode::BAD_REQUEST, "amount must be a decimal number such as 1.5\n").into_response();
     };
     let Pay { from, to, asset, data, .. } = pay;
     match shared.store.submit(DevPay { from, to, asset, amount, data }).await {
@@ -221,10 +220,10 @@ pub(crate) async fn pay(State(shared): State<Shared>, Sent(pay): Sent<Pay>) -> R
             Json(Paid { txid }).into_response()
         }
         Err(Failure::Refused(no)) if no.reason == vas::Refusal::InsufficientBalance => {
-            (StatusCode::BAD_REQUEST, "this address has less than that\n").into_response()
+            (StatusCode::BAD_REQUEST, "cannot pay: the balance of from is less than amount\n").into_response()
         }
         Err(Failure::Refused(_)) => {
-            (StatusCode::BAD_REQUEST, "amount is more than 0 with at most 8 decimals\n").into_response()
+            (StatusCode::BAD_REQUEST, "amount must be above 0, with at most 8 decimals\n").into_response()
         }
         Err(failure) => failed(&failure),
     }

@@ -1,4 +1,4 @@
-//! The sandbox's clock: the system's plus an offset (R82). While time is moved it stands.
+//! The sandbox's clock: the system's plus an offset (R82). It stops while time is moved.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wallet_core::UnixTime;
@@ -6,7 +6,7 @@ use wallet_store::{Clock, SystemClock};
 
 #[derive(Debug, Default)]
 struct State {
-    /// Milliseconds ahead of the system's clock; behind it after a short move that took long.
+    /// Milliseconds ahead of the system's clock; negative after a move that took longer than its own length.
     offset: i64,
     stands_at: Option<UnixTime>,
 }
@@ -22,32 +22,32 @@ impl SandboxClock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stands still from now on.
+    /// Stops the clock and returns its time.
     pub fn stop(&self) -> UnixTime {
         let now = self.now();
         self.state().stands_at = Some(now);
         now
     }
 
-    /// Stands at a later moment.
+    /// Moves the stopped clock forward to `at`; an earlier `at` changes nothing.
     pub fn stand_at(&self, at: UnixTime) {
         let mut state = self.state();
         state.stands_at = Some(state.stands_at.map_or(at, |before| before.max(at)));
     }
 
-    /// Runs on from `at`, or from where it stands when that is later.
+    /// Starts the clock again at `at`, or at its own time if that is later.
     pub fn run_on_from(&self, at: UnixTime) {
         let mut state = self.state();
         let at = state.stands_at.take().map_or(at, |before| before.max(at));
         state.offset = at.millis() - SystemClock.now().millis();
     }
 
-    /// How many milliseconds it is ahead of the system's clock.
+    /// The milliseconds ahead of the system's clock.
     pub fn offset_ms(&self) -> i64 {
         self.state().offset
     }
 
-    /// A clock that is so many milliseconds ahead of the system's.
+    /// A clock that is `offset_ms` milliseconds ahead of the system's.
     pub fn ahead_by(offset_ms: i64) -> Self {
         Self { state: Mutex::new(State { offset: offset_ms, stands_at: None }) }
     }

@@ -1,4 +1,4 @@
-//! The demo data: who is there, what they have, and what the sandbox tells about itself.
+//! The demo data: users, apps, balances, and the description of a sandbox.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use wallet_server::Store;
 
 use crate::chain;
 
-/// What a sandbox tells about itself: `wallop dev --json` prints it.
+/// The description of a sandbox: `wallop dev --json` prints it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Described {
-    /// Where it is.
+    /// Its URL.
     pub url: String,
     /// The FOMO platform.
     pub fomo: DescribedFomo,
@@ -33,9 +33,9 @@ pub struct Described {
     pub shop: DescribedShop,
     /// The users, without the app's owner.
     pub users: Vec<DescribedUser>,
-    /// Who has nothing: to see what becomes of a payment then.
+    /// A user without money, to try a payment that is refused.
     pub poor_user: DescribedSignIn,
-    /// Who does at `/admin` what operators do.
+    /// An operator, for `/admin`.
     pub operator: DescribedSignIn,
     /// POST `advance=SECONDS` moves the clock.
     pub clock_url: String,
@@ -44,7 +44,7 @@ pub struct Described {
 /// The FOMO platform and its demo app.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedFomo {
-    /// What an integrator configures.
+    /// The base URL that an integrator configures.
     pub base_url: String,
     /// The app's id.
     pub client_id: String,
@@ -52,11 +52,11 @@ pub struct DescribedFomo {
     pub client_secret: String,
     /// The app's registered redirect_uri.
     pub redirect_uri: String,
-    /// The user whose account receives and pays.
+    /// The app's owner: this account receives and pays.
     pub owner_user_id: String,
-    /// That user's password, to sign in as the shop's developer: the login name is `owner`.
+    /// The owner's login password, to sign in as the shop's developer. The login name is `owner`.
     pub owner_pwd: String,
-    /// That user's payment password, for pay_user.
+    /// The owner's payment password, for pay_user.
     pub owner_wallet_pwd: String,
 }
 
@@ -71,14 +71,14 @@ pub struct DescribedShop {
     pub redirect_uri: String,
 }
 
-/// What somebody signs in with.
+/// The login name and password of a user.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedSignIn {
     /// The login name.
     pub login_name: String,
     /// The login password.
     pub pwd: String,
-    /// The payment password; empty where the user has not set one.
+    /// The payment password; empty if it is not set.
     pub wallet_pwd: String,
 }
 
@@ -92,14 +92,14 @@ impl DescribedSignIn {
 /// The VAS or the Lafi wallet and its demo app.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedVas {
-    /// What an integrator configures.
+    /// The base URL that an integrator configures.
     pub base_url: String,
     /// The app's id.
     pub uuid: String,
     /// The app's access token.
     #[serde(rename = "accessToken")]
     pub access_token: String,
-    /// The app's private key, PKCS#8 in base64. The same in every sandbox: it is worth nothing.
+    /// The app's private key, PKCS#8 in base64. Every sandbox has the same key: it protects nothing.
     pub rsa_private_pkcs8: String,
     /// The app's public key, SPKI in base64.
     pub rsa_public_spki: String,
@@ -107,9 +107,9 @@ pub struct DescribedVas {
     pub safe_domain: String,
     /// The app's own scheme.
     pub scheme: String,
-    /// The asset that is paid.
+    /// The asset of the app's payments.
     pub asset: String,
-    /// The address that the app is paid at.
+    /// The address that receives the app's payments.
     pub to_addr: String,
     /// The chain's node.
     pub chain: DescribedChain,
@@ -118,9 +118,9 @@ pub struct DescribedVas {
 /// The node of the embedded chain: JSON-RPC over HTTP Basic.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DescribedChain {
-    /// Where it answers.
+    /// Its URL.
     pub rpc_url: String,
-    /// The name.
+    /// The user name.
     pub rpc_user: String,
     /// The password.
     pub rpc_password: String,
@@ -135,15 +135,15 @@ pub struct DescribedUser {
     pub aid: String,
     /// The address on the chain.
     pub address: String,
-    /// What the user signs in with.
+    /// The login name.
     pub login_name: String,
     /// The login password.
     pub pwd: String,
     /// The payment password.
     pub wallet_pwd: String,
-    /// What the user has, by coin id.
+    /// The FOMO balances, by coin id.
     pub balances: BTreeMap<String, String>,
-    /// What the user has on the chain, by asset.
+    /// The balances on the chain, by asset.
     pub assets: BTreeMap<String, String>,
 }
 
@@ -155,11 +155,11 @@ pub(crate) struct DemoUser {
     pub(crate) wallet_pwd: &'static str,
 }
 
-/// Who does at `/admin` what operators do.
+/// An operator, for `/admin`.
 pub(crate) const OPERATOR: DemoUser =
     DemoUser { login_name: "operator", name: "Operator", pwd: "operator-password", wallet_pwd: "" };
 
-/// A buyer who has nothing: to see what becomes of a payment then.
+/// A user without money, to try a payment that is refused.
 pub(crate) const POOR: DemoUser =
     DemoUser { login_name: "dora", name: "Dora (has nothing)", pwd: "dora-password", wallet_pwd: "400400" };
 
@@ -171,7 +171,7 @@ pub(crate) const USERS: [DemoUser; 3] = [
 ];
 const CLIENT_ID: &str = "demo_app";
 const REDIRECT_URI: &str = "https://shop.example/back";
-/// How much of each coin a demo user begins with.
+/// The amount of each coin that a demo user starts with.
 const BEGINS_WITH: &str = "1000";
 
 /// The coins of the document's second appendix.
@@ -212,7 +212,7 @@ async fn create_user(
     let id = match store.view(FindUser(user.login_name.to_owned())).await? {
         Some(known) => known.id,
         None => {
-            // Two hashes of tens of milliseconds each, beside those of the other users.
+            // Two hashes of tens of milliseconds each, in parallel with those of the other users.
             let (hashing, vault) = (passwords.clone(), store.vault().clone());
             let hashes = tokio::task::spawn_blocking(move || {
                 let hash = |password: &str| Secret::new(hashing.hash(vault.crypto(), password));
@@ -226,14 +226,14 @@ async fn create_user(
     Ok(id)
 }
 
-/// A demo user who has something of each coin.
+/// A demo user with a balance in each coin.
 async fn create_rich_user(
     store: &Store,
     passwords: &Passwords,
     user: &'static DemoUser,
 ) -> Result<UserId, Failure> {
     let id = create_user(store, passwords, user).await?;
-    // Each step by itself, so that a start that was cut off is completed by the next one.
+    // Each step checks for itself, so that the next start completes an interrupted one.
     for coin in coins() {
         if store.view(Records { user: id, coin: coin.id, page: 1 }).await?.total == 0
             && let Ok(amount) = BEGINS_WITH.parse()
@@ -244,7 +244,7 @@ async fn create_rich_user(
     Ok(id)
 }
 
-/// Makes the demo data where it is not there yet. What was changed since stays.
+/// Creates the missing demo data. Existing data stays unchanged.
 pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Failure> {
     let known = store.view(ActiveCoins).await?;
     for coin in coins() {
@@ -279,7 +279,7 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
     seed_vas(store, owner).await
 }
 
-/// What is refused is not there; a store that does not answer is another matter.
+/// `None` for a refusal; a failure of the store is returned.
 pub(crate) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -288,12 +288,12 @@ pub(crate) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure>
     }
 }
 
-/// What users see of the demo shop, whichever wallet they pay with.
+/// The demo shop's name in every wallet.
 const SHOP_NAME: &str = "The corner café";
 /// The FOMO app of the demo shop.
 const SHOP_CLIENT_ID: &str = "corner_cafe";
 
-/// The demo shop's own app: the sandbox may run at another port than before.
+/// Creates the demo shop's app, or updates its redirect_uri after a change of the port.
 pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
     let redirect_uri = format!("{url}/shop/back");
     match found(store.view(FindApp::new(SHOP_CLIENT_ID)).await)? {
@@ -317,7 +317,7 @@ pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What everybody has on the chain: in blocks that nothing waits for any more.
+/// Issues each user's assets on the chain, with [`limits::FINAL_CONFIRMATIONS`] blocks.
 async fn seed_chain(store: &Store, users: [UserId; 3]) -> Result<(), Failure> {
     if store.view(DevTip).await?.height > 0 {
         return Ok(());
@@ -335,7 +335,7 @@ async fn seed_chain(store: &Store, users: [UserId; 3]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A name of this machine, so that callbacks reach a program that listens on it.
+/// A host name of this machine, so that callbacks reach a program that listens on it.
 const SAFE_DOMAIN: &str = "www.shop.localhost";
 const SCHEME: &str = "demoshop";
 
@@ -347,21 +347,21 @@ fn demo_key(profile: Profile) -> Result<PrivateKey, Failure> {
     PrivateKey::load(pem).map_err(|error| StoreError::Panicked(error.to_string()).into())
 }
 
-/// A demo app of each wallet, approved, and a market of each coin in every currency that is always fresh.
+/// Creates an approved demo app of each wallet, and a quote of each coin in every currency that never expires.
 async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
     let known = store.view(VasApps { owner }).await?;
     for profile in Profile::ALL.iter().copied() {
         let mine = |app: &&VasApp| app.profile == profile && app.state != Review::Rejected;
         let app = match known.iter().find(mine) {
             Some(app) if app.state == Review::Approved => continue,
-            Some(app) => Ok(app.id), // a start was cut off
+            Some(app) => Ok(app.id), // from an interrupted start
             None => {
                 let (safe_domain, scheme) = (SAFE_DOMAIN.to_owned(), SCHEME.to_owned());
                 let apply = ApplyVas { owner, profile, name: SHOP_NAME.to_owned(), safe_domain, scheme };
                 store.submit(apply).await?
             }
         };
-        let Ok(app) = app else { continue }; // what is applied for here is well-formed
+        let Ok(app) = app else { continue }; // this application is well-formed
         let key = demo_key(profile)?;
         let (rsa_private, rsa_public) = (key.to_base64(), key.public().pkcs1().to_vec());
         let decision = Decision::Approve { rsa_private, rsa_public, seed: store.vault().seed() };
@@ -386,7 +386,7 @@ fn describe_vas(
     apps: &[VasApp],
     profile: Profile,
 ) -> Result<DescribedVas, Failure> {
-    let missing = || Failure::Store(StoreError::Panicked("the demo apps were not made".to_owned()));
+    let missing = || Failure::Store(StoreError::Panicked("the demo apps are missing".to_owned()));
     let approved = |app: &&VasApp| app.profile == profile && app.state == Review::Approved;
     let app = apps.iter().find(approved).ok_or_else(missing)?;
     let (access_token, rsa_private) = app.credentials(store.vault()).map_err(|_| missing())?;
@@ -409,7 +409,7 @@ fn describe_vas(
     })
 }
 
-/// What the sandbox at `url` tells about itself.
+/// The description of the sandbox at `url`.
 pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Failure> {
     let app = store.view(FindApp::new(CLIENT_ID)).await?;
     let shop = store.view(FindApp::new(SHOP_CLIENT_ID)).await?;

@@ -1,6 +1,6 @@
 //! The sandbox: a server with demo users, coins and an app, and a clock that can be moved. Offline, on loopback, on one
-//! port. [`Sandbox::start`] runs one in this process; `wallop dev` is nothing else. [`demo`] plays the integrator. Nothing of it is for
-//! production: `wallop serve` starts none of it.
+//! port. [`Sandbox::start`] runs one in this process, like `wallop dev`. [`demo`] plays the integrator. Never run it in
+//! production.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), wallet_sandbox::SandboxError> {

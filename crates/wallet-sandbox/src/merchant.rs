@@ -1,4 +1,4 @@
-//! The demo shop's own server: a merchant that knows the platforms through the integrator's client and nothing else.
+//! The demo shop's own server: a merchant that calls the platforms through `wallet-client` only.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Lang, Platform as _, PlatformMeta, Signer, Transport, UnixTime, form, in_words};
 use wallet_crypto::{KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
-/// How somebody signs in and pays.
+/// A wallet to sign in and pay with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PayWith {
     Fomo,
@@ -48,7 +48,7 @@ impl PayWith {
     }
 }
 
-/// What the shop sells.
+/// An item of the shop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Item {
     pub(crate) id: &'static str,
@@ -59,7 +59,7 @@ pub(crate) struct Item {
 
 impl Item {
     fn amount(&self) -> Result<Amount<'static>, Stopped> {
-        self.price.parse().map_err(|_| Stopped::Because("价格不是金额。", "The price is no amount."))
+        self.price.parse().map_err(|_| Stopped::Because("价格不是金额。", "The price is not an amount."))
     }
 }
 
@@ -72,12 +72,12 @@ pub(crate) const ITEMS: [Item; 3] = [
 /// The coin that FOMO payments are made in, and its name.
 const COIN: (CoinId, &str) = (CoinId::new(5), "usdt");
 
-/// Who is signed in.
+/// The user who is signed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Customer {
     pub(crate) way: PayWith,
     pub(crate) name: String,
-    /// The wallet's own id of the user. What was bought belongs to it, in whichever browser.
+    /// The user's id in the wallet. The orders belong to this id, in every browser.
     id: String,
     /// FOMO's access token.
     token: Option<AccessToken<'static>>,
@@ -93,36 +93,36 @@ impl Customer {
 pub(crate) enum State {
     /// Waits for the user's payment.
     Waiting,
-    /// Its callback has come.
+    /// The callback of the payment has arrived.
     Paid,
     /// Paid back.
     Refunded,
-    /// Not paid in time: the platform takes no payment any more.
+    /// Not paid in time: the platform no longer accepts a payment.
     Expired,
 }
 
-/// An order of the shop's.
+/// An order of the shop.
 #[derive(Debug, Clone)]
 pub(crate) struct Bought {
     pub(crate) id: String,
-    /// Whose, by the wallet's own id.
+    /// The customer's id in the wallet.
     customer: String,
     pub(crate) item: Item,
     pub(crate) way: PayWith,
     at: UnixTime,
     pub(crate) unit: String,
     pub(crate) state: State,
-    /// Where the wallet is opened.
+    /// The address that opens the wallet.
     pub(crate) wallet: String,
     /// The text of its QR code.
     pub(crate) qr: Option<String>,
-    /// FOMO's number of it, or the transaction that has paid it.
+    /// FOMO's transfer_id, or the txid of the payment.
     pub(crate) reference: String,
-    /// Who paid by FOMO: to whom a refund goes.
+    /// The FOMO user who paid, and receives a refund.
     payer: Option<UserId>,
-    /// What a pay link was signed for.
+    /// The order of the signed pay link.
     order: Option<Order>,
-    /// When FOMO stops to take the payment.
+    /// The last moment at which FOMO accepts the payment.
     until: Option<UnixTime>,
 }
 
@@ -136,13 +136,13 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Kept {
     customers: IndexMap<String, Customer>,
-    /// `state` of FOMO and `webToken` of the others: whose login it is.
+    /// The visitors who sign in, by FOMO's `state` or the others' `webToken`.
     logins: IndexMap<String, String>,
     orders: IndexMap<String, Bought>,
     log: VecDeque<Line>,
 }
 
-/// What the shop was given by the VAS or the Lafi wallet.
+/// The shop's credentials at the VAS or the Lafi wallet.
 pub(crate) struct VasAccess {
     pub(crate) profile: Profile,
     pub(crate) base_url: String,
@@ -150,11 +150,11 @@ pub(crate) struct VasAccess {
     pub(crate) access_token: String,
     pub(crate) rsa_private: String,
     pub(crate) to_addr: String,
-    /// Scheme, safe domain and port: where its callbacks go.
+    /// The origin of its callback URLs: scheme, safe domain and port.
     pub(crate) origin: String,
 }
 
-/// What the shop was given by FOMO.
+/// The shop's credentials at FOMO.
 pub(crate) struct FomoAccess {
     pub(crate) base_url: String,
     pub(crate) client_id: String,
@@ -172,7 +172,7 @@ struct VasSide<T> {
 
 /// The shop.
 pub(crate) struct Merchant<T> {
-    /// Where the shop is.
+    /// The address of the shop.
     url: String,
     fomo: FomoAccess,
     app: FomoApp<T>,
@@ -183,27 +183,27 @@ pub(crate) struct Merchant<T> {
     kept: Mutex<Kept>,
 }
 
-/// What follows an order's id in the trade_id of its refund.
+/// The suffix after the order's id in the trade_id of its refund.
 const BACK: &str = "-back";
-/// Most lines and orders that are kept.
+/// The most lines and orders that the shop keeps.
 const LINES: usize = 200;
 const ORDERS: usize = 2000;
-/// Of these, most of one customer, and most that wait to be paid.
+/// The most orders of one customer, and the most of them unpaid.
 const EACH: usize = 50;
 const EACH_WAITING: usize = 20;
-/// Most customers, and most sign-ins that have begun.
+/// The most customers, and the most unfinished sign-ins.
 const CUSTOMERS: usize = 10_000;
-/// How long an order that nobody pays keeps its place. FOMO takes a payment for minutes; a pay link has no end of its own.
+/// The time that the shop keeps an unpaid order. A FOMO payment expires within minutes; a pay link has no expiry.
 const WAITS: Duration = Duration::from_secs(3600);
 
-/// Why the shop did not do something.
+/// Why a request to the shop failed.
 #[derive(Debug, Clone)]
 pub(crate) enum Stopped {
     /// In Chinese and in English.
     Because(&'static str, &'static str),
     /// A platform refused with one of its codes.
     Refused(&'static PlatformMeta, u32),
-    /// What stood in between.
+    /// Any other failure.
     Failed(String),
 }
 
@@ -244,7 +244,8 @@ impl<E: std::error::Error + 'static> From<CallError<E, vas::ErrorCode>> for Stop
     }
 }
 
-const NO_WALLET: Stopped = Stopped::Because("商店没有接入这个钱包。", "The shop has no such wallet.");
+const NO_WALLET: Stopped =
+    Stopped::Because("商店没有接入这个钱包。", "The shop does not support this wallet.");
 const NO_ADDRESS: Stopped =
     Stopped::Because("商店自己的地址不可用。", "The shop's own address cannot be used.");
 const SIGN_IN: Stopped = Stopped::Because("请先登录商店。", "Sign in to the shop first.");
@@ -257,7 +258,7 @@ const YOURS: Stopped = Stopped::Because(
     "Too many of your orders wait to be paid: pay some of them, or come back in an hour.",
 );
 
-/// The newest stands last; the oldest goes where there is no place.
+/// The newest is last; the oldest is dropped at the limit.
 fn put<V>(kept: &mut IndexMap<String, V>, key: String, value: V) {
     kept.shift_remove(&key);
     if kept.len() >= CUSTOMERS {
@@ -267,15 +268,15 @@ fn put<V>(kept: &mut IndexMap<String, V>, key: String, value: V) {
 }
 
 impl Kept {
-    /// Makes place for another order. One that somebody may be paying right now keeps its place: nobody pays for nothing
-    /// because others ask for much.
+    /// Makes room for another order. It never drops an order that may be in payment: no customer pays for an order
+    /// that the shop has dropped.
     fn make_place(&mut self, now: UnixTime, customer: &Customer) -> Result<(), Stopped> {
         let waits = |order: &Bought| order.state == State::Waiting && now <= order.at + WAITS;
         let own = || self.orders.values().filter(|order| customer.has(order));
         if own().filter(|order| waits(order)).count() >= EACH_WAITING {
             return Err(YOURS);
         }
-        // Nobody who buys much puts out what others have bought.
+        // The orders of one customer never evict the orders of another.
         if own().count() >= EACH {
             let own = self.orders.values().position(|order| customer.has(order) && !waits(order));
             self.orders.shift_remove_index(own.ok_or(YOURS)?);
@@ -283,7 +284,7 @@ impl Kept {
         if self.orders.len() < ORDERS {
             return Ok(());
         }
-        // First what nothing more is to come of, then what was served. The oldest of each.
+        // Drops refunded and expired orders first, then abandoned ones, then paid ones; of each the oldest.
         let rank = |order: &Bought| match order.state {
             State::Refunded | State::Expired => Some(0),
             State::Waiting => (!waits(order)).then_some(1),
@@ -349,7 +350,7 @@ impl<T: Transport + Clone> Merchant<T> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A name that nobody guesses.
+    /// A random id of 32 hex digits.
     pub(crate) fn random(&self) -> String {
         let mut bytes = [0; 16];
         self.crypto.fill(&mut bytes);
@@ -388,7 +389,7 @@ impl<T: Transport + Clone> Merchant<T> {
 
     // ------------------------------------------------------------------------------------------ signing in
 
-    /// Where a browser goes to sign in by FOMO.
+    /// The address at which a user signs in with FOMO.
     pub(crate) fn fomo_login(&self, visitor: &str) -> String {
         let state = self.expect(visitor);
         let query = form::query(&[
@@ -400,13 +401,13 @@ impl<T: Transport + Clone> Merchant<T> {
         format!("{}oauth2/authorize?{query}", self.fomo.base_url)
     }
 
-    /// FOMO has sent the browser back with a code.
+    /// Exchanges the code that FOMO sent back with the browser.
     pub(crate) async fn fomo_back(&self, visitor: &str, code: &str, state: &str) -> Result<(), Stopped> {
         let expected = self.kept().logins.shift_remove(state);
         if expected.as_deref() != Some(visitor) {
             return Err(Stopped::Because(
                 "state 不是商店发给这个浏览器的：登录不是从这里开始的，或已用过。",
-                "The state is not one that the shop gave to this browser: the sign-in did not begin here, or was used.",
+                "The shop did not give this state to this browser: the sign-in began elsewhere, or is used.",
             ));
         }
         let tokens = self.app.exchange_code(code).await?;
@@ -434,7 +435,7 @@ impl<T: Transport + Clone> Merchant<T> {
         asks.qr(None).ok()
     }
 
-    /// The wallet has come back with an openCode for the browser of this webToken.
+    /// Redeems the openCode that the wallet returned for the browser of this webToken.
     pub(crate) async fn vas_returned(
         &self,
         profile: Profile,
@@ -444,10 +445,10 @@ impl<T: Transport + Clone> Merchant<T> {
         let side = self.side(profile).ok_or(NO_WALLET)?;
         let visitor = self.kept().logins.shift_remove(web_token).ok_or(Stopped::Because(
             "没有浏览器以这个 webToken 等待登录。",
-            "No browser waits with this webToken.",
+            "No browser waits for a login with this webToken.",
         ))?;
         let info = side.client.aid_info(open_code).await?;
-        self.log(format!("GET aidInfo: the openCode is {}'s", info.aid.as_str()));
+        self.log(format!("GET aidInfo: the openCode belongs to {}", info.aid.as_str()));
         let name = info.aid.as_str().to_owned();
         self.welcome(visitor, Customer { way: PayWith::Vas(profile), id: name.clone(), name, token: None });
         Ok(())
@@ -455,7 +456,7 @@ impl<T: Transport + Clone> Merchant<T> {
 
     // ------------------------------------------------------------------------------------------ selling
 
-    /// Asks for a payment by the way in which the customer signed in. The order's id.
+    /// Requests a payment through the wallet that the customer signed in with. Returns the order's id.
     pub(crate) async fn sell(&self, visitor: &str, item: &str) -> Result<String, Stopped> {
         let item = ITEMS.into_iter().find(|known| known.id == item);
         let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
@@ -516,7 +517,7 @@ impl<T: Transport + Clone> Merchant<T> {
                 self.log(format!("signed a pay link for {id}"));
             }
         }
-        // In one go, however many are asked for at once. What was begun at the platform and is not kept here ends by itself.
+        // Checks and inserts under one lock. A payment that the platform holds and the shop refuses expires by itself.
         let mut kept = self.kept();
         kept.make_place(now, &customer)?;
         kept.orders.insert(id.clone(), bought);
@@ -537,8 +538,8 @@ impl<T: Transport + Clone> Merchant<T> {
         kept.orders.values().rev().filter(|order| customer.has(order)).take(10).cloned().collect()
     }
 
-    /// Asks FOMO what became of a payment whose time is over: a callback may have been lost, and the clock here is not the
-    /// platform's.
+    /// Asks FOMO for the state of an expired payment: its callback may be lost, and the shop's clock may differ from
+    /// the platform's.
     pub(crate) async fn look_after(&self, visitor: &str, id: &str) {
         let Some(order) = self.order(visitor, id) else { return };
         let over = order.state == State::Waiting && order.until.is_some_and(|until| (self.now)() > until);
@@ -568,34 +569,34 @@ impl<T: Transport + Clone> Merchant<T> {
         }
     }
 
-    /// FOMO's callback: verified before it is believed.
+    /// Verifies and books FOMO's callback.
     pub(crate) fn fomo_callback(&self, request: &http::Request<impl AsRef<[u8]>>) -> http::Response<Vec<u8>> {
         match self.receiver.receive(request, (self.now)()) {
             Ok(payload) if self.believe(&payload) => FomoReceiver::acknowledgement(),
-            // Not acknowledged: it comes again, and somebody may look into it.
+            // Not acknowledged: the platform sends it again, and an operator may look into it.
             Ok(payload) => {
-                self.log(format!("a callback of no order of ours: {}", payload.trade_id.as_str()));
+                self.log(format!("a callback for an unknown order: {}", payload.trade_id.as_str()));
                 let mut response = http::Response::new(b"no such order\n".to_vec());
                 *response.status_mut() = http::StatusCode::NOT_FOUND;
                 response
             }
             Err(error) => {
-                self.log(format!("a callback is not believed: {error}"));
+                self.log(format!("a callback was rejected: {error}"));
                 FomoReceiver::rejection(error)
             }
         }
     }
 
-    /// Whether a payment, or a refund, is one of the shop's own.
+    /// Whether a payment or a refund matches an order of the shop.
     fn believe(&self, payload: &payment_result::Payload<'_>) -> bool {
         let id = payload.trade_id.as_str();
         if let Some(order) = id.strip_suffix(BACK).and_then(|id| self.kept().orders.get(id).cloned()) {
-            self.log(format!("callback: {} has arrived back", order.id));
+            self.log(format!("callback: {} is refunded", order.id));
             return true;
         }
         let order = self.kept().orders.get(id).cloned();
         let fits = order.is_some_and(|order| {
-            // By value: a platform may tell an amount in another scale (R12).
+            // By value: a platform may write an amount in another scale (R12).
             let price = order.item.amount().is_ok_and(|price| price == payload.amount);
             order.reference == payload.transfer_id.to_string() && price
         });
@@ -606,13 +607,13 @@ impl<T: Transport + Clone> Merchant<T> {
         fits
     }
 
-    /// The callback of the VAS or the Lafi wallet; what is answered.
+    /// Verifies and books a callback of the VAS or the Lafi wallet. Returns the body of the reply.
     pub(crate) fn vas_callback(&self, profile: Profile, query: &str) -> &'static str {
         let Some(side) = self.side(profile) else { return VasReceiver::rejection() };
         let callback = match side.receiver.receive(query, (self.now)()) {
             Ok(callback) => callback,
             Err(error) => {
-                self.log(format!("a callback is not believed: {error}"));
+                self.log(format!("a callback was rejected: {error}"));
                 return VasReceiver::rejection();
             }
         };
@@ -620,7 +621,7 @@ impl<T: Transport + Clone> Merchant<T> {
         let (id, txid) = (payment.order_id.as_str(), payment.txid.as_str());
         let known = self.kept().orders.get(id).cloned();
         let Some((bought, order)) = known.and_then(|bought| Some((bought.clone(), bought.order?))) else {
-            self.log(format!("a callback of no order of ours: {id}"));
+            self.log(format!("a callback for an unknown order: {id}"));
             return VasReceiver::rejection();
         };
         let before = (bought.state != State::Waiting).then_some(bought.reference.as_str());
@@ -639,21 +640,21 @@ impl<T: Transport + Clone> Merchant<T> {
         }
     }
 
-    /// Pays a FOMO order back.
+    /// Refunds a FOMO order.
     pub(crate) async fn refund(&self, visitor: &str, id: &str) -> Result<(), Stopped> {
         let order = self.order(visitor, id);
         let order = order.ok_or(Stopped::Because("没有这个订单。", "There is no such order."))?;
         let (State::Paid, Some(user)) = (order.state, order.payer) else {
             return Err(Stopped::Because(
                 "只有已支付的 FOMO 订单可以退款。",
-                "Only a paid FOMO order is paid back.",
+                "Only a paid FOMO order can be refunded.",
             ));
         };
         let server_uri =
             ServerUri::new(format!("{}/shop/callback/fomo", self.url)).map_err(|_| NO_ADDRESS)?;
         let trade_id = TradeId::new(format!("{id}{BACK}"));
         let payout = Payout {
-            // One refund an order, whatever is pressed twice: the platform takes a trade_id once.
+            // One refund per order, also after a double click: the platform accepts a trade_id once.
             trade_id: trade_id.clone(),
             amount: order.item.amount()?,
             coin: COIN.0,
@@ -663,7 +664,7 @@ impl<T: Transport + Clone> Merchant<T> {
         };
         match self.app.pay_user(payout, &self.fomo.owner_wallet_pwd).await {
             Ok(paid) => self.log(format!("POST pay_user: {id} is paid back, httpcode {}", paid.httpcode)),
-            // R83: whether a reply was lost, the trade_id tells.
+            // R83: the trade_id shows whether a reply was lost.
             Err(error) => match self.app.trade(&trade_id).await {
                 Ok(trade) if trade.status == TransferStatus::Done => {
                     self.log(format!("POST get_trade: {id} was paid back before"));
@@ -726,7 +727,7 @@ mod tests {
         assert_eq!(kept.orders.len(), ORDERS);
         assert!(kept.orders.values().all(|order| order.state == State::Waiting), "all of it may be paid");
         assert!(!kept.orders.contains_key("1") && kept.orders.contains_key("5"));
-        // What is over goes before what waited too long, and that before what was served.
+        // Failed orders are dropped before expired ones, and these before served ones.
         let gone = |id: &str| steps.iter().position(|kept| !kept.contains(&id.to_owned()));
         assert!(gone("2") < gone("1") && gone("1") < gone("0") && gone("0") < gone("4"));
         // An hour later there is place again.

@@ -1,4 +1,4 @@
-//! What an operator does in a sandbox without pages: decide on applications, and send callbacks again.
+//! The operator's endpoints for programs: decide on applications, and send callbacks again.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
@@ -16,7 +16,7 @@ pub(crate) struct Review {
     reason: String,
 }
 
-/// A word that is neither decides nothing.
+/// Any other word is an error.
 #[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Approve {
@@ -45,8 +45,8 @@ pub(crate) async fn review(State(shared): State<Shared>, Sent(review): Sent<Revi
     };
     match shared.store.submit(ReviewVas { app: VasAppId(review.application_id), decision }).await {
         Ok(Ok(app)) => Json(Reviewed { uuid: app.uuid.to_string() }).into_response(),
-        Ok(Err(ApplicationFault::Decided)) => refused("this application has been decided already"),
-        Ok(Err(_)) => refused("there is no application of this number"),
+        Ok(Err(ApplicationFault::Decided)) => refused("the application is already decided"),
+        Ok(Err(_)) => refused("there is no application with this id"),
         Err(failure) => failed(&failure),
     }
 }
@@ -58,7 +58,7 @@ pub(crate) struct Again {
     order_id: String,
 }
 
-/// Sends the callback of an order again that was never delivered.
+/// Sends the undelivered callback of an order again.
 pub(crate) async fn send_again(State(shared): State<Shared>, Sent(again): Sent<Again>) -> Response {
     let order =
         match shared.store.view(FindOrder { uuid: again.uuid.into(), order_id: again.order_id.into() }).await
@@ -68,14 +68,14 @@ pub(crate) async fn send_again(State(shared): State<Shared>, Sent(again): Sent<A
             Err(failure) => return failed(&failure),
         };
     let Some(delivery) = order.delivery else {
-        return refused("the order is not paid: there is nothing to tell");
+        return refused("the order is not paid, so there is no callback to send");
     };
     match shared.store.submit(SendAgain(delivery)).await {
         Ok(Some(_)) => {
             shared.server.callbacks().wake();
             (StatusCode::OK, "its callback is sent again\n").into_response()
         }
-        Ok(None) => refused("its callback is under way or was acknowledged"),
+        Ok(None) => refused("its callback is still scheduled, or the app acknowledged it"),
         Err(failure) => failed(&failure),
     }
 }

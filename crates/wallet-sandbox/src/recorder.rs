@@ -1,5 +1,5 @@
-//! What goes through the sandbox, kept for the inspector: the last requests to the platforms, and callbacks to
-//! the shop and to apps elsewhere.
+//! The exchanges that the inspector shows: the last requests to the platforms, and the callbacks to
+//! the shop and to other apps.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,36 +19,36 @@ use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
 
-/// A request and its reply. It holds passwords and session keys of the sandbox's users: never in a log.
+/// A request and its reply. It holds passwords and session keys of the sandbox's users: never log it.
 pub(crate) struct Exchange {
     pub(crate) at: UnixTime,
-    /// The callback that the platform has sent, and to which scheme and host; everything else came here.
+    /// The callback, with its scheme and host; `None` for a request to the sandbox.
     pub(crate) sent: Option<(&'static CallbackMeta, String)>,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-    /// None when there was no reply: the reply then says why.
+    /// `None` without a reply: `reply` is then the cause.
     pub(crate) status: Option<u16>,
     pub(crate) reply: String,
     pub(crate) micros: u64,
 }
 
 impl Exchange {
-    /// Whether the platform calls, and is not called.
+    /// Whether the platform sent the request.
     pub(crate) fn is_callback(&self) -> bool {
         self.sent.is_some() || self.path.starts_with(CALLBACKS)
     }
 }
 
-/// Where the shop hears callbacks.
+/// The path at which the shop receives callbacks.
 pub(crate) const CALLBACKS: &str = "/shop/callback/";
-/// How many are kept.
+/// The number of exchanges that are kept.
 const KEPT: usize = 200;
-/// How much is shown of a body, a query, a path, or a header.
+/// The most characters of a body, a query, a path or a header.
 const SHOWN: usize = 4096;
-/// Larger ones, and those that do not say how large they are, pass without being kept.
+/// The limit in bytes: the recorder skips larger bodies, and bodies of unknown size.
 const LARGEST: u64 = 1 << 20;
 
 fn is_small(body: &Body) -> bool {
@@ -59,7 +59,7 @@ fn is_small(body: &Body) -> bool {
 pub(crate) struct Recorder {
     ring: Arc<Mutex<VecDeque<Arc<Exchange>>>>,
     clock: Arc<SandboxClock>,
-    /// Where the shop is: what it hears is kept as it comes.
+    /// The shop's port: [`record`] keeps its callbacks, and the observer skips them.
     port: u16,
 }
 
@@ -72,7 +72,7 @@ impl Recorder {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that are kept, the newest first.
+    /// The kept exchanges, newest first.
     pub(crate) fn newest(&self) -> Vec<Arc<Exchange>> {
         self.ring().iter().cloned().collect()
     }
@@ -85,7 +85,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    /// Callbacks to apps elsewhere.
+    /// Keeps a callback to an app other than the demo shop.
     fn attempted(&self, attempted: &Attempted<'_>) {
         let (uri, headers) = (attempted.request.uri(), attempted.request.headers());
         if uri.port_u16() == Some(self.port) && uri.path().starts_with(CALLBACKS) {
@@ -141,16 +141,16 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// The answer to a program whose body could not be read.
+/// The response to a request whose body cannot be read.
 pub(crate) fn not_read(error: BodyError) -> Response {
     let (status, why) = match error {
         BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
-        BodyError::Incomplete => (StatusCode::REQUEST_TIMEOUT, "the body did not come to its end\n"),
+        BodyError::Incomplete => (StatusCode::REQUEST_TIMEOUT, "the body is incomplete\n"),
     };
     (status, why).into_response()
 }
 
-/// Keeps what passes.
+/// Keeps a request and its reply.
 pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     // GET authorize is a page.

@@ -1,5 +1,5 @@
-//! The sandbox's own addresses: `/sandbox` tells what is there, `/clock` moves time, `/chain` is the embedded chain,
-//! `/sandbox/codes` shows verification codes, `/sandbox/review` and `/sandbox/send_again` are the operator's. They answer only to a loopback `Host`, so that no web page elsewhere reads them by a name of its own.
+//! The sandbox's own addresses: `/sandbox` describes the sandbox, `/clock` moves time, `/chain` is the embedded chain,
+//! `/sandbox/codes` lists codes, `/sandbox/review` and `/sandbox/send_again` are the operator's. Loopback `Host` only.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -34,12 +34,12 @@ pub(crate) fn router(shared: Shared, pages: Pages) -> Router {
 
 async fn from_here(request: Request, next: Next) -> Response {
     if came_from_elsewhere(request.method(), request.headers()) {
-        return (StatusCode::FORBIDDEN, "this came from a page elsewhere\n").into_response();
+        return (StatusCode::FORBIDDEN, "the request came from a page of another origin\n").into_response();
     }
     next.run(request).await
 }
 
-/// Answers by the names of this machine alone, so that no web page elsewhere reaches the sandbox by a name of its own.
+/// Requires a loopback `Host`, so that no web page elsewhere reaches the sandbox by DNS rebinding.
 pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
     if is_of_this_machine(request.headers()) {
         return next.run(request).await;
@@ -56,8 +56,8 @@ fn is_of_this_machine(headers: &HeaderMap) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].contains(&name)
 }
 
-/// A form of a page elsewhere needs no leave of ours to be sent; browsers say where it came from. A link of a page
-/// elsewhere may be followed: it shows a page, and to nobody but the reader.
+/// A page elsewhere can send a form without permission, but browsers add its origin. A link on a page
+/// elsewhere is allowed: only the user sees the page that it opens.
 fn came_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let host = header("host").unwrap_or_default();
@@ -88,7 +88,7 @@ async fn codes(State(shared): State<Shared>, view: View, headers: HeaderMap) -> 
 struct Now {
     /// Unix milliseconds.
     now_ms: i64,
-    /// How far ahead of the system's clock, in milliseconds.
+    /// The milliseconds ahead of the system's clock.
     offset_ms: i64,
 }
 

@@ -26,18 +26,18 @@ use crate::recorder::{Recorder, record};
 use crate::routes::{loopback_only, router};
 use crate::state::{Codes, Shared};
 
-/// How a sandbox is started.
+/// The options of [`Sandbox::start`].
 #[derive(Debug, Clone, Default)]
 pub struct SandboxOptions {
-    /// Where its data is kept; without it a temporary directory that goes away with it.
+    /// The data directory; `None`: a temporary one, which is removed with the sandbox.
     pub data: Option<PathBuf>,
     /// The loopback port; 0 takes any.
     pub port: u16,
-    /// The work of one password hash.
+    /// The cost of one password hash.
     pub password_cost: PasswordCost,
 }
 
-/// Why a sandbox does not start. The text says what happened and what to do.
+/// Why a sandbox does not start. The text has the cause and the next step.
 #[derive(Debug)]
 pub struct SandboxError(String);
 
@@ -65,34 +65,35 @@ impl fmt::Debug for Sandbox {
     }
 }
 
+/// The data directory: the given one, or a temporary one, which is removed when it is dropped.
+fn data_directory(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), SandboxError> {
+    if let Some(given) = given {
+        return Ok((given, None));
+    }
+    let temporary = tempfile::Builder::new().prefix("wallop-").tempdir().map_err(|error| {
+        SandboxError(format!("cannot make a temporary directory: {error}; give one with --data DIR"))
+    })?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
 impl Sandbox {
     /// Starts a sandbox and its demo data.
     ///
     /// # Errors
-    /// [`SandboxError`], in words.
+    /// [`SandboxError`].
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let temporary = match &options.data {
-            Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("wallop-").tempdir().map_err(|error| {
-                SandboxError(format!("cannot make a temporary directory: {error}; give one by --data"))
-            })?),
-        };
-        let directory = match (&options.data, &temporary) {
-            (Some(given), _) => given.clone(),
-            (None, Some(temporary)) => temporary.path().to_owned(),
-            (None, None) => PathBuf::from("."),
-        };
+        let (directory, temporary) = data_directory(options.data)?;
         let address = SocketAddr::from(([127, 0, 0, 1], options.port));
         let listener = TcpListener::bind(address).await.map_err(|error| {
             SandboxError(format!(
-                "cannot listen on {address}: {error}. Choose another port by --port, or 0 for any"
+                "cannot listen on {address}: {error}; choose another port with --port, or 0 for any"
             ))
         })?;
         let bound = listener.local_addr().map_err(|error| SandboxError(format!("cannot listen: {error}")))?;
         let url = format!("http://{bound}");
 
         let (store, clock) = open_store(&directory).map_err(|error| SandboxError(error.to_string()))?;
-        let failed = |failure: Failure| SandboxError(format!("cannot make the demo data: {failure}"));
+        let failed = |failure: Failure| SandboxError(format!("cannot create the demo data: {failure}"));
         seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
         seed_shop(&store, &url).await.map_err(failed)?;
         let described = describe(&store, &url).await.map_err(failed)?;
@@ -153,7 +154,7 @@ impl Sandbox {
         Ok(Self { described, server, stop, tasks: vec![serving, delivering], clock, _temporary: temporary })
     }
 
-    /// What is there, as it was at the start.
+    /// The description of the sandbox at its start: users, apps, addresses.
     pub fn described(&self) -> &Described {
         &self.described
     }
@@ -168,7 +169,7 @@ impl Sandbox {
         &self.clock
     }
 
-    /// Resolves when the store has stopped by itself, with the reason: then the process should stop too.
+    /// Resolves with the error when the store has stopped by itself: the process should then stop too.
     pub async fn broken(&self) -> wallet_engine::StoreError {
         loop {
             if let Some(error) = self.server.store().broken() {
@@ -178,7 +179,7 @@ impl Sandbox {
         }
     }
 
-    /// Takes no more connections, finishes what is in flight, closes the database.
+    /// Stops accepting connections, finishes the requests in flight, closes the database.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         for task in self.tasks {
@@ -187,7 +188,7 @@ impl Sandbox {
     }
 }
 
-/// The file in a data directory that keeps how far its clock is ahead, in milliseconds.
+/// The file in a data directory with the clock's offset in milliseconds.
 const OFFSET: &str = "clock.offset";
 
 /// The clock of a data directory: the system's, unless a sandbox has moved it.
@@ -202,7 +203,7 @@ fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), OpenError>
     Ok((DataDirectory::new(directory).open(clock.clone())?, clock))
 }
 
-/// The demo shop with its access to each platform: a FOMO app of its own, whose address is wherever this sandbox runs now.
+/// The demo shop with its credentials at each platform. Its FOMO app has the redirect_uri of this sandbox.
 fn open_shop(
     shared: &Shared,
     described: &Described,

@@ -1,4 +1,4 @@
-//! What the sandbox's addresses and pages share: its store, its clock, the verification codes; and how time is moved.
+//! The state that the sandbox's addresses and pages share: store, clock, verification codes; and moves of the clock.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,12 @@ use wallet_store::Clock;
 
 use crate::clock::SandboxClock;
 
-/// The wall time that one move of the clock may take.
+/// The longest wall time of one move of the clock.
 const LONGEST_MOVE: Duration = Duration::from_secs(25);
-/// A hundred years ahead of the system's clock, in all: beyond it a timestamp would not be ten digits some day.
+/// The most seconds ahead of the system's clock, a hundred years: timestamps keep their ten digits.
 const FARTHEST: u64 = 100 * 365 * 86_400;
 
-/// How many verification codes are kept, and how many of each name: many registrations of one name push out few others.
+/// The most verification codes, and the most per login name: no login name evicts the codes of all others.
 const CODES: usize = 1000;
 const CODES_EACH: usize = 5;
 
@@ -43,7 +43,7 @@ impl Notifier for Codes {
 }
 
 impl Codes {
-    /// Those that are kept, the newest first.
+    /// The kept codes, newest first.
     pub(crate) fn list(&self) -> Vec<Code> {
         let codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         codes
@@ -71,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<SandboxClock>,
     pub(crate) server: Server,
     pub(crate) codes: Arc<Codes>,
-    /// Where the clock's offset is kept.
+    /// The file with the clock's offset.
     pub(crate) offset_file: Arc<std::path::Path>,
     /// One move at a time.
     pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
@@ -81,7 +81,7 @@ pub(crate) fn failed(failure: &impl std::fmt::Display) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("the sandbox cannot answer: {failure}\n")).into_response()
 }
 
-/// A program's form.
+/// The form of a request from a program.
 pub(crate) struct Sent<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
@@ -91,7 +91,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
             Ok(Form(sent)) => Ok(Self(sent)),
             Err(why) => {
                 let why = format!(
-                    "{}\nnothing was done; docs/sandbox.md says what each address takes\n",
+                    "{}\nnothing was changed; docs/sandbox.md lists the parameters of each address\n",
                     why.body_text()
                 );
                 Err((StatusCode::BAD_REQUEST, why).into_response())
@@ -103,9 +103,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 #[derive(Serialize)]
 pub(crate) struct Advanced {
     now_ms: i64,
-    /// Callback attempts that were made, each at its own time.
+    /// The number of callback attempts, each made at its due time.
     attempted: u64,
-    /// Whether attempts that fell into this stretch of time are still to be made, because the wall time was up. They
+    /// Whether the wall time ran out before the move made all attempts that were due. The others
     /// are overdue now and follow at once.
     not_attempted: bool,
 }
@@ -122,7 +122,7 @@ impl NotMoved {
         match (self, lang) {
             (Self::TooFar, Lang::Zh) => format!("时钟一共最多拨快一百年（{FARTHEST} 秒）"),
             (Self::TooFar, Lang::En) => {
-                format!("the clock goes a hundred years ahead at most ({FARTHEST} seconds in all)")
+                format!("the clock can be at most a hundred years ahead ({FARTHEST} seconds in all)")
             }
             (Self::Failed(why), _) => why.clone(),
         }
@@ -135,13 +135,13 @@ impl std::fmt::Display for NotMoved {
     }
 }
 
-/// Moves the clock event by event: it stands at each time at which an attempt or a block is due until that is done.
+/// Moves the clock event by event: at each due time it stops until the attempt or the block is done.
 pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced, NotMoved> {
     let ahead = u64::try_from(shared.clock.offset_ms() / 1000).unwrap_or(0);
     if ahead.saturating_add(advance) > FARTHEST {
         return Err(NotMoved::TooFar);
     }
-    // In a task of its own: a client that goes away must not leave the clock standing.
+    // In a task of its own: a client that disconnects must not leave the clock stopped.
     let moved = tokio::spawn(async move {
         let _one_at_a_time = shared.moving.lock().await;
         let until = Instant::now() + LONGEST_MOVE;
@@ -150,7 +150,7 @@ pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced,
         let result = move_to(&shared, target, until).await;
         shared.clock.run_on_from(target);
         if let Err(error) = std::fs::write(&*shared.offset_file, shared.clock.offset_ms().to_string()) {
-            tracing::warn!(%error, "the clock's offset is not kept: after a restart it will be back at the system's time");
+            tracing::warn!(%error, "cannot save the clock's offset; a restart sets the clock back to the system's time");
         }
         shared.server.callbacks().wake();
         shared.server.watcher().wake();
@@ -184,7 +184,7 @@ async fn move_to(
             }
             _ => {
                 shared.clock.stand_at(target);
-                // What is judged by the time alone, such as a payment that has been missing for long.
+                // Some decisions depend on the time alone, such as giving up a payment that is missing.
                 return shared.server.drain(until).await;
             }
         }

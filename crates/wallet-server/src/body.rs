@@ -6,17 +6,17 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-/// Why there is no body.
+/// The reason why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is larger than allowed.
+    /// The body is larger than the limit.
     TooLarge,
-    /// It did not come in time, or broke off.
+    /// The body did not arrive before the deadline, or the connection broke.
     Incomplete,
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is still read, so that its sender gets to read the answer.
+/// The bytes of an oversized body that [`read`] discards before it fails, so that the client can read the reply.
 const DRAINED: usize = 8 << 20;
 
 /// Reads a whole body of at most `limit` bytes.
@@ -38,7 +38,7 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
             if length > limit {
                 continue;
             }
-            // Small bodies come in one piece: they are not copied.
+            // A body of one frame needs no copy.
             match first.take() {
                 None if rest.is_empty() => first = Some(data),
                 None => rest.extend_from_slice(&data),

@@ -1,4 +1,4 @@
-//! Delivers callbacks. It makes attempts and reports how they ended; when the next one is due is the platform's to say.
+//! Delivers callbacks: makes each due attempt and stores its result. The platform sets the time of the next attempt.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,20 +23,20 @@ use crate::metrics::Metrics;
 use crate::notify::{Attempted, Observer};
 use crate::store::Store;
 
-/// Attempts under way to one host.
+/// The largest number of concurrent attempts to one host.
 const PER_HOST: usize = 8;
-/// Attempts under way in all.
-const AT_ONCE: usize = 256;
-/// Deliveries claimed in one go.
+/// The largest number of concurrent attempts to all hosts.
+const CONCURRENT_ATTEMPTS: usize = 256;
+/// The largest number of deliveries that one `Claim` takes.
 const CLAIMED: u64 = 256;
-/// Deliveries of one app claimed and not finished. One that never answers keeps no place from the others: its further
-/// deliveries are not even looked at until one of these has ended.
+/// The largest number of claimed, unfinished deliveries of one app. At this number the worker skips the app's other due
+/// deliveries until one attempt ends, so a receiver that never answers does not block other apps.
 const PER_APP: usize = 32;
-/// Longer than an attempt takes with all its waiting. The leases of a process that died are freed by the next start.
+/// The lease of a claimed delivery: longer than an attempt and its waits. A start frees the leases of a dead process.
 const LEASE: Duration = Duration::from_secs(3600);
-/// An end that comes between a look and the wait for it is seen after this.
+/// The longest wait for one `ended` notification at shutdown; then the loop checks `claimed` again.
 const NAP_AT_END: Duration = Duration::from_millis(50);
-/// The longest sleep: a clock that is set is noticed by then.
+/// The longest sleep. The worker notices a changed clock after at most this time.
 const NAP: Duration = Duration::from_secs(30);
 
 /// The worker that delivers callbacks. Clones share it.
@@ -52,7 +52,7 @@ struct Inner {
     observer: Option<Arc<dyn Observer>>,
     all: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// Deliveries claimed and not finished, of each app that has any.
+    /// The number of claimed, unfinished deliveries of each app; an app with 0 has no entry.
     claimed: Mutex<HashMap<ReceiverId, usize>>,
     attempts: AtomicU64,
     wake: Notify,
@@ -63,10 +63,10 @@ struct Inner {
     keys: Mutex<HashMap<ReceiverId, Arc<dyn RsaSigner>>>,
 }
 
-/// Keys that are kept.
+/// The largest number of cached keys.
 const KEYS: usize = 1_000;
 
-/// How long one attempt of a callback may take, and how much of the reply is read.
+/// The deadline of one attempt and the largest reply body.
 fn limits(meta: &CallbackMeta) -> Limits {
     Limits {
         deadline: Duration::from_millis(meta.deadline_ms),
@@ -74,7 +74,7 @@ fn limits(meta: &CallbackMeta) -> Limits {
     }
 }
 
-/// The longest that an attempt of any callback may take.
+/// The largest deadline of any callback kind.
 fn longest() -> Duration {
     CallbackKind::ALL.iter().map(|kind| limits(kind.meta()).deadline).max().unwrap_or_default()
 }
@@ -85,12 +85,12 @@ impl std::fmt::Debug for Callbacks {
     }
 }
 
-/// What [`Callbacks::drain`] found.
+/// The result of [`Callbacks::drain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
-    /// Nothing is due and nothing is under way.
+    /// No delivery is due and no attempt is running.
     Idle,
-    /// The time was up before.
+    /// `until` passed before the worker was idle.
     TimeUp,
 }
 
@@ -109,7 +109,7 @@ impl Callbacks {
                 metrics,
                 transport,
                 observer,
-                all: Semaphore::new(AT_ONCE),
+                all: Semaphore::new(CONCURRENT_ATTEMPTS),
                 hosts: Mutex::default(),
                 claimed: Mutex::default(),
                 attempts: AtomicU64::new(0),
@@ -122,17 +122,17 @@ impl Callbacks {
         }
     }
 
-    /// Says that something may be due: a payment was made, or the clock was set.
+    /// Wakes the worker after a payment or a change of the clock.
     pub fn wake(&self) {
         self.inner.wake.notify_one();
     }
 
-    /// Attempts that have ended so far.
+    /// The number of ended attempts since the start.
     pub fn attempts(&self) -> u64 {
         self.inner.attempts.load(Ordering::Relaxed)
     }
 
-    /// The HTTP status of a delivery's next attempt, when it comes in time (R5; wall time). Ask before it is due.
+    /// The HTTP status of the delivery's next attempt; 0 if it does not end within `wait` (R5; wall time). Call first.
     pub(crate) fn first_status(
         &self,
         delivery: DeliveryId,
@@ -148,7 +148,7 @@ impl Callbacks {
         }
     }
 
-    /// Runs until `stop` resolves, then waits for attempts under way.
+    /// Runs until `stop` resolves, then waits for the running attempts.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -156,7 +156,7 @@ impl Callbacks {
                 Ok(0) => self.until_next().await,
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot look for callbacks that are due");
+                    tracing::warn!(%error, "cannot read the due callbacks; next try in 1 s");
                     Duration::from_secs(1)
                 }
             };
@@ -185,11 +185,11 @@ impl Callbacks {
         match self.inner.store.view(NextDue { except }).await {
             Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
             Ok(None) => NAP,
-            Err(_) => Duration::from_secs(1), // the store was busy: look again soon
+            Err(_) => Duration::from_secs(1), // the store is busy: query again in 1 s
         }
     }
 
-    /// Begins an attempt for everything that is due; says how many.
+    /// Starts an attempt for each due delivery and returns the number of attempts.
     async fn dispatch(&self) -> Result<usize, Failure> {
         let _one_at_a_time = self.inner.claiming.lock().await;
         let store = &self.inner.store;
@@ -207,7 +207,7 @@ impl Callbacks {
                     deliveries.push(id);
                 }
             }
-            // A list that is full of a few apps' backlog may hide the others': look past these apps.
+            // A full list may hold only the backlog of a few apps: query again without these apps.
             let passed_over = deliveries.len() - before < found;
             if !passed_over || (found as u64) < CLAIMED {
                 break;
@@ -230,14 +230,14 @@ impl Callbacks {
         Ok(count)
     }
 
-    /// Claims each delivery by itself. Those whose rows are damaged are postponed, so that they hold up nobody.
+    /// Claims each delivery in its own command and postpones each delivery with a damaged row.
     async fn claim_singly(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Claimed>, Failure> {
         let mut claimed = Vec::new();
         for delivery in deliveries {
             match self.inner.store.submit(Claim { deliveries: vec![delivery], lease: LEASE }).await {
                 Ok(one) => claimed.extend(one),
                 Err(Failure::Store(error @ StoreError::Damaged(_))) => {
-                    tracing::error!(delivery = delivery.0, %error, "a callback cannot be sent; it is postponed");
+                    tracing::error!(delivery = delivery.0, %error, "damaged row: the callback is postponed");
                     self.inner.store.submit(PostponeDamaged(delivery)).await?;
                 }
                 Err(failure) => return Err(failure),
@@ -246,7 +246,7 @@ impl Callbacks {
         Ok(claimed)
     }
 
-    /// Makes every attempt that is due now and waits for its end: for a clock that stands while time is moved.
+    /// Makes every attempt that is due now and waits for its end, for a caller that stops and moves the clock.
     ///
     /// # Errors
     /// The store's.
@@ -260,7 +260,7 @@ impl Callbacks {
             if begun > 0 {
                 continue;
             }
-            let nap = Duration::from_millis(5); // an end between the look and the wait is seen here
+            let nap = Duration::from_millis(5); // catches an attempt that ended before the wait began
             tokio::select! {
                 () = ended => {}
                 () = tokio::time::sleep(nap) => {}
@@ -272,7 +272,7 @@ impl Callbacks {
     }
 }
 
-/// One claimed delivery of an app, given back however its attempt ends.
+/// One claimed delivery of an app. `drop` releases it, whatever the result of the attempt.
 struct ClaimSlot {
     inner: Arc<Inner>,
     app: ReceiverId,
@@ -300,18 +300,18 @@ impl Inner {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Apps that have as many claimed as may be.
+    /// Apps with `PER_APP` claimed deliveries.
     fn busy_apps(&self) -> Vec<ReceiverId> {
         let claimed = self.claimed();
         claimed.iter().filter(|(_, count)| **count >= PER_APP).map(|(app, _)| *app).collect()
     }
 
-    /// How many more of an app may be claimed.
+    /// The number of further deliveries of an app that the worker may claim.
     fn free(&self, app: ReceiverId) -> usize {
         PER_APP.saturating_sub(self.claimed().get(&app).copied().unwrap_or(0))
     }
 
-    /// One of an app has ended.
+    /// Counts one claimed delivery of an app as ended.
     fn release(&self, app: ReceiverId) {
         let mut claimed = self.claimed();
         let left = claimed.get(&app).copied().unwrap_or(0);
@@ -322,14 +322,14 @@ impl Inner {
         }
         drop(claimed);
         self.ended.notify_waiters();
-        // Deliveries of an app that was busy may have been passed over.
+        // `dispatch` may have skipped deliveries of the app while it had `PER_APP` claimed ones.
         if left >= PER_APP {
             self.wake.notify_one();
         }
     }
 
     fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
-        // Without the port: many ports of one machine are one machine.
+        // Without the port: all ports of a host share its limit.
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() > 10_000 {
@@ -340,7 +340,7 @@ impl Inner {
 
     async fn attempt(self: &Arc<Self>, mut claimed: Claimed) {
         let (started_at, result) = self.exchange(&mut claimed).await;
-        let Some(result) = result else { return }; // what it was to tell is not true any more
+        let Some(result) = result else { return }; // the platform has undone the payment
         let (outcome, status) = match &result {
             AttemptResult::Reply { status, acknowledges: true, .. } => ("acknowledged", *status),
             AttemptResult::Reply { status, .. } => ("refused", *status),
@@ -354,7 +354,7 @@ impl Inner {
             outcome,
             "callback attempt"
         );
-        // What happened must be written down, however long the store is busy.
+        // Retries while the store is busy: a result must not be lost.
         loop {
             let finish = FinishAttempt {
                 delivery: claimed.delivery,
@@ -368,7 +368,7 @@ impl Inner {
                 // The next start frees the lease and makes the attempt again.
                 Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break,
                 Err(error) => {
-                    tracing::warn!(delivery = claimed.delivery.0, %error, "the end of an attempt is not written down yet");
+                    tracing::warn!(delivery = claimed.delivery.0, %error, "cannot store an attempt's result; next try in 100 ms");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -379,13 +379,14 @@ impl Inner {
         }
     }
 
-    /// The key that signs an app's callbacks, where they are signed before they are sent.
+    /// The key that signs the app's callbacks; `None` if the protocol has no RSA signature.
     fn key(&self, claimed: &Claimed) -> Result<Option<Arc<dyn RsaSigner>>, String> {
         let keys = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys().get(&claimed.app) {
             return Ok(Some(key.clone()));
         }
-        let sealed = |_| "the app's private key does not open: was the master key changed?".to_owned();
+        let sealed =
+            |_| "cannot decrypt the app's private key: wrong master key; restore master.key".to_owned();
         let private_key = claimed.subject.private_key(self.store.vault()).map_err(sealed)?;
         let Some(private_key) = private_key else { return Ok(None) };
         let key = PrivateKey::load(private_key.expose()).map_err(|error| error.to_string())?;
@@ -399,19 +400,19 @@ impl Inner {
         Ok(Some(key))
     }
 
-    /// Signs a callback's parameters where its protocol asks for it, away from the threads that answer. They are kept with
-    /// the end of the attempt: a signature of the same parameters by the same key is the same again.
+    /// Signs the callback's parameters on a blocking thread if its protocol has a signature. The signed parameters are
+    /// stored with the attempt's result: the same key and parameters give the same signature.
     async fn sign(self: &Arc<Self>, claimed: &Claimed) -> Result<Option<String>, String> {
         let (inner, claimed, now) = (self.clone(), claimed.clone(), self.store.now());
         let signed = tokio::task::spawn_blocking(move || {
             let Some(key) = inner.key(&claimed)? else { return Ok(None) };
-            let damaged = |_| "what it is about is damaged, or the key cannot sign".to_owned();
+            let damaged = |_| "the payment's row is damaged, or the key cannot sign".to_owned();
             claimed.subject.sign(&*key, now).map(Some).map_err(damaged)
         });
         signed.await.map_err(|error| error.to_string())?
     }
 
-    /// Whether an attempt is still to be made after all the waiting. When the store does not say, it is.
+    /// Whether the attempt is still due after the waits for a permit; `true` if the store fails.
     async fn is_due(&self, claimed: &Claimed) -> bool {
         let still = StillToBeMade { delivery: claimed.delivery, attempt: claimed.attempt };
         self.store.view(still).await.unwrap_or(true)
@@ -421,7 +422,7 @@ impl Inner {
         let host = self.host(&claimed.subject.address().parse().unwrap_or_default());
         let failed = |why: String| Some(AttemptResult::Failed(why));
         let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
-            return (self.store.now(), failed("the server stops".to_owned()));
+            return (self.store.now(), failed("the server is stopping".to_owned()));
         };
         if claimed.signed.is_none()
             && claimed.callback.meta().signing.is_some_and(|scheme| !scheme.in_headers())
@@ -429,7 +430,7 @@ impl Inner {
             match self.sign(claimed).await {
                 Ok(signed) => claimed.signed = signed,
                 Err(why) => {
-                    tracing::error!(delivery = claimed.delivery.0, why, "a callback cannot be signed");
+                    tracing::error!(delivery = claimed.delivery.0, why, "cannot sign a callback");
                     return (self.store.now(), failed(why));
                 }
             }
@@ -439,7 +440,8 @@ impl Inner {
             return (started_at, None);
         }
         let Ok(request) = claimed.request(self.store.vault(), started_at) else {
-            let why = "the callback cannot be made: its address or the app's secret is of no use";
+            let why =
+                "cannot build the callback request: the callback address or the app's secret is invalid";
             tracing::error!(delivery = claimed.delivery.0, why);
             return (started_at, failed(why.to_owned()));
         };

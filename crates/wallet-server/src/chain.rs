@@ -1,5 +1,5 @@
-//! The chain that payments stand on, as the server sees it, and its two adapters: the one that is embedded in the store,
-//! and a node.
+//! The trait [`Chain`] and its two adapters: [`EmbeddedChain`] in the store, and [`VasChain`],
+//! a node over JSON-RPC.
 
 use std::fmt;
 use std::future::Future;
@@ -12,13 +12,13 @@ use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction, Failure};
 
 use crate::store::Store;
 
-/// Why a chain does not answer.
+/// The error of a chain query.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// It cannot be asked now, in words: ask again later.
+    /// The chain is unreachable; the text is the cause. Retry later.
     Unreachable(String),
-    /// It answers, and what it says of this transaction is of no use.
+    /// The chain's answer about this transaction is invalid; the text is the cause.
     Answer(String),
     /// The store failed.
     Store(Failure),
@@ -48,28 +48,28 @@ impl<E: std::error::Error + 'static> From<RpcError<E>> for ChainError {
     }
 }
 
-/// What a chain answers, in a while.
+/// The future of a chain query.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
 
-/// A chain that is watched for payments. Each question fails with [`ChainError`].
+/// A chain on which orders are paid. Each query fails with [`ChainError`].
 pub trait Chain: Send + Sync + 'static {
-    /// Where it ends.
+    /// The newest block.
     fn tip(&self) -> Answer<'_, Tip>;
 
-    /// A transaction, with the addresses of its inputs; `None` when the chain has none of this id.
+    /// A transaction, with the addresses of its inputs; `None` if the chain does not have it.
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>>;
 
-    /// Whether it is the one in the store, on which the platform's wallet pays by itself.
+    /// Whether this is the chain in the store, on which the platform's wallet pays without a node.
     fn is_embedded(&self) -> bool {
         false
     }
 
-    /// Does what is due by the store's clock; says whether anything was.
+    /// Makes the block that is due by the store's clock; `true` if a block was due.
     fn tick(&self) -> Answer<'_, bool> {
         Box::pin(async { Ok(false) })
     }
 
-    /// When something is due next.
+    /// The time of the next event.
     fn next(&self) -> Answer<'_, Option<UnixTime>> {
         Box::pin(async { Ok(None) })
     }
@@ -94,7 +94,7 @@ impl Chain for EmbeddedChain {
 
     fn tick(&self) -> Answer<'_, bool> {
         Box::pin(async {
-            // Most of the time nothing is: no command then.
+            // Usually no block is due: then no command.
             match self.0.view(DevNextBlock).await? {
                 Some(at) if at <= self.0.now() => Ok(self.0.submit(DevTick).await?),
                 _ => Ok(false),
@@ -107,7 +107,7 @@ impl Chain for EmbeddedChain {
     }
 }
 
-/// A node of the chain, asked by JSON-RPC.
+/// A node of the chain, over JSON-RPC.
 #[derive(Debug)]
 pub struct VasChain<T>(pub Node<T>);
 

@@ -1,4 +1,4 @@
-//! What handlers, pages and workers share, and what a protocol is to them.
+//! [`Context`], the state that handlers, pages and workers share, and the trait [`Protocol`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::watch::Watcher;
 
 /// A protocol that the server speaks.
 pub trait Protocol: Send + Sync {
-    /// What its spec says. Requests below its base path are its own.
+    /// The protocol's metadata from its spec. The server routes requests below `base_path` to this protocol.
     fn meta(&self) -> &'static PlatformMeta;
 
-    /// What its developers read.
+    /// The guide and the reference, if the protocol has them.
     fn documents(&self) -> Option<&'static Documents> {
         None
     }
@@ -38,7 +38,7 @@ pub trait Protocol: Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// The app of this user at `/apps/{protocol}/{id}`; `None` for an unknown one and for somebody else's.
+    /// The app at `/apps/{protocol}/{id}`; `None` if the id is unknown or another user owns the app.
     fn app<'a>(
         &'a self,
         store: &'a Store,
@@ -58,16 +58,16 @@ pub trait Protocol: Send + Sync {
     ) -> Later<'a, Answered>;
 }
 
-/// What the developers of a protocol's apps read: Markdown, in Chinese and in English.
+/// A protocol's guide and reference in Markdown, for app developers: Chinese, then English.
 #[derive(Debug)]
 pub struct Documents {
-    /// How to begin.
+    /// The getting-started guide.
     pub guide: [&'static str; 2],
-    /// Every endpoint and code.
+    /// The reference: every endpoint and status code.
     pub reference: [&'static str; 2],
 }
 
-/// An answer, with the endpoint that gave it: `none` when there is no such endpoint.
+/// A response and the id of its endpoint; the id is `none` if no endpoint matched.
 #[derive(Debug)]
 pub struct Answered {
     /// The endpoint's id, for the metrics and the log.
@@ -76,7 +76,7 @@ pub struct Answered {
     pub response: Response,
 }
 
-/// What handlers, pages and workers share.
+/// The state that handlers, pages and workers share.
 pub struct Context {
     pub(crate) store: Store,
     pub(crate) protocols: Vec<&'static dyn Protocol>,
@@ -100,7 +100,7 @@ impl Context {
         format!("{}{path}", self.public_url)
     }
 
-    /// The protocol below whose base path a path is.
+    /// The protocol whose base path is a prefix of `path`.
     pub(crate) fn protocol(&self, path: &str) -> Option<&'static dyn Protocol> {
         self.protocols.iter().copied().find(|protocol| path.starts_with(protocol.meta().base_path))
     }

@@ -27,40 +27,40 @@ impl DataDirectory {
         Self(path.into())
     }
 
-    /// Its path.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Opens its store. Directory, master key and database are created if they do not exist.
+    /// Opens the store. Creates the directory, the master key and the database if they do not exist.
     ///
     /// # Errors
-    /// [`OpenError`]: what happened and what to do.
+    /// [`OpenError`] with the cause and the next step.
     pub fn open(&self, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
         let crypto = Arc::new(Portable::new());
         let master = self.master_key(&crypto)?;
         open(&self.0.join(DATABASE), Options::new(clock, crypto as Arc<dyn Crypto>, master))
     }
 
-    /// Opens its store if it has one, for work on a server that is not running.
+    /// Opens the store of a stopped server; fails if the database does not exist.
     ///
     /// # Errors
-    /// [`OpenError`]: likewise, or that there is no database.
+    /// [`OpenError`] with the cause and the next step, also if the database does not exist.
     pub fn open_existing(&self, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
         if !self.0.join(DATABASE).exists() {
             return Err(OpenError::new(format!(
-                "there is no {DATABASE} in {}: give the directory that the server was started with",
+                "cannot open {DATABASE} in {}: no such file; give the directory that the server was started with",
                 self.0.display()
             )));
         }
         self.open(clock)
     }
 
-    /// The key that protects every secret of the database: created once, in a file that only its owner can read.
+    /// The key that encrypts every secret of the database. The first start creates it, readable by the owner only.
     fn master_key(&self, crypto: &Portable) -> Result<Secret<[u8; 32]>, OpenError> {
         let failed = |what: &str, error: &dyn Display| {
             OpenError::new(format!(
-                "cannot {what} in {}: {error}. Does it exist, and may this user write to it?",
+                "cannot {what} in {}: {error}; check that the directory exists and that this user may write to it",
                 self.0.display()
             ))
         };
@@ -71,7 +71,7 @@ impl DataDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if self.0.join(DATABASE).exists() {
                     return Err(OpenError::new(format!(
-                        "{} is missing, and the database beside it cannot be read without it: restore it, or use an empty directory",
+                        "cannot open the database: {} is missing; restore it or use an empty directory",
                         path.display()
                     )));
                 }
@@ -85,13 +85,13 @@ impl DataDirectory {
         let key = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok());
         key.map(Secret::new).ok_or_else(|| {
             OpenError::new(format!(
-                "{} is not 64 hexadecimal characters: restore it, or use an empty directory",
+                "cannot read {}: not 64 hexadecimal characters; restore it or use an empty directory",
                 path.display()
             ))
         })
     }
 
-    /// Writes the key to another file, then renames it: a start that is interrupted leaves no half of a key.
+    /// Writes the key to `master.key.new`, then renames it: an interrupted start leaves no partial key.
     fn write_key(&self, key: &[u8; 32]) -> std::io::Result<()> {
         let unfinished = self.0.join("master.key.new");
         let mut options = std::fs::File::options();

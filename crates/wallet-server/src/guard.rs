@@ -1,5 +1,5 @@
-//! Where callbacks may go (R81): the address is checked after the name was resolved, when the connection is made, at each
-//! attempt. So neither a name that resolves to a private address nor one that changes its mind gets through.
+//! The addresses that callbacks may be sent to (R81). Each attempt checks the resolved IP addresses before it connects,
+//! so a name that resolves to a private address is refused, also if it resolved to a public one before.
 
 use std::future::Future;
 use std::io;
@@ -11,12 +11,12 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 
-/// Which addresses callbacks may go to.
+/// The addresses that callbacks may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
     /// The public internet only.
     Public,
-    /// This machine too: for the sandbox and for tests.
+    /// The public internet and the loopback addresses: for the sandbox and for tests.
     PublicAndLoopback,
 }
 
@@ -26,8 +26,8 @@ impl Addresses {
     }
 }
 
-/// Whether an address belongs to the public internet: not this machine, a private or shared network, a link, a
-/// multicast group, documentation, or a tunnel into one of those.
+/// Whether an address belongs to the public internet: not loopback, a private or shared network, link-local,
+/// multicast, documentation, or a tunnel into one of those.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -54,15 +54,15 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let segments = ip.segments();
-    // 2000::/3 is all that has been given out; within it some ranges are special.
+    // 2000::/3 is the allocated global unicast space; some ranges in it are special.
     let global = segments[0] & 0xe000 == 0x2000;
     let documentation = (segments[0] == 0x2001 && segments[1] == 0x0db8) || segments[0] == 0x3fff;
     let protocol = segments[0] == 0x2001 && segments[1] < 0x0200; // RFC 2928, Teredo among them
-    let six_to_four = segments[0] == 0x2002; // carries an IPv4 address of anybody's choice
+    let six_to_four = segments[0] == 0x2002; // carries an arbitrary IPv4 address
     global && !documentation && !protocol && !six_to_four
 }
 
-/// Resolves, checks, connects.
+/// A connector that resolves a name, checks the addresses (R81) and connects.
 #[derive(Debug, Clone)]
 pub struct GuardedConnector {
     addresses: Addresses,
@@ -75,7 +75,7 @@ impl GuardedConnector {
     }
 }
 
-/// `localhost` and all names below it are this machine (RFC 6761 §6.3), whether or not its resolver knows.
+/// `localhost` and all names below it are loopback (RFC 6761 §6.3), whatever the resolver answers.
 fn is_local_name(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
@@ -93,7 +93,7 @@ async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream
     let allowed: Vec<SocketAddr> =
         resolved.iter().copied().filter(|address| addresses.allow(address.ip())).collect();
     if allowed.is_empty() {
-        let why = "the address is not on the public internet, and callbacks go nowhere else";
+        let why = "the callback's address is not on the public internet; use a public address";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     let stream = TcpStream::connect(&allowed[..]).await?;

@@ -1,9 +1,9 @@
 //! The platform over HTTP: a thin shell around `wallet-platform` and `wallet-store`.
 //!
-//! [`Server`] holds what handlers share; [`Server::router`] has the documents' own paths and `/healthz`, `/readyz`,
-//! `/metrics`; [`serve`] accepts connections until it has to stop, and then finishes what is in flight;
-//! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. Decisions are not made here. A [`Protocol`] is what a
-//! server speaks; [`PROTOCOLS`] are its own, and [`Settings::protocols`] takes others.
+//! [`Server`] holds the shared state; [`Server::router`] has the documents' paths and `/healthz`, `/readyz`,
+//! `/metrics`; [`serve`] accepts connections until `stop` resolves, then finishes the open requests;
+//! [`Callbacks`] delivers callbacks; [`Watcher`] looks up payments on a [`Chain`]. A [`Protocol`] is a wire
+//! protocol: [`PROTOCOLS`] by default, or those in [`Settings::protocols`]. All decisions are in `wallet-platform`.
 //!
 //! ```no_run
 //! # async fn example(settings: wallet_server::Settings, store: wallet_server::Store) -> std::io::Result<()> {

@@ -16,17 +16,17 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
 
-/// How many connections are served at once.
+/// The largest number of connections that are open at once.
 const CONNECTIONS: usize = 4096;
-/// How long a client may leave a reply where it is: one that reads nothing keeps its place, and the memory, no longer.
+/// The longest time without progress of a write: a client that does not read its reply is cut off after it.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
-/// How long connections have to finish what is in flight after a stop.
+/// The time that open requests have to finish after a stop.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Serves `router` until `stop` resolves; then takes no more connections, finishes what is in flight, and returns.
+/// Serves `router` until `stop` resolves; then stops accepting connections, finishes the requests in flight, and returns.
 ///
 /// # Errors
-/// The listener's, when it breaks for good.
+/// The listener's error, if the listener cannot accept any more.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
@@ -39,7 +39,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         let (stream, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // A connection that broke at once, or no file descriptors left: neither ends the server.
+                // A broken connection or a lack of file descriptors does not end the server.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -69,7 +69,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     let _ = stopping.send(true);
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
     if tokio::time::timeout(GRACE, permits.acquire_many(all)).await.is_err() {
-        tracing::warn!("some connections did not finish in time and are cut off");
+        tracing::warn!("some connections did not finish in time; closing them");
     }
     Ok(())
 }

@@ -27,7 +27,11 @@ impl Metrics {
         let seconds = Family::<Labels, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(0.000_25, 2.0, 16))
         });
-        registry.register("request_seconds", "Time from the head of a request to its reply", seconds.clone());
+        registry.register(
+            "request_seconds",
+            "Seconds from the head of a request to its reply",
+            seconds.clone(),
+        );
         let callbacks = Family::default();
         registry.register(
             "callback_attempts",
@@ -49,7 +53,7 @@ impl Metrics {
 
     pub(crate) fn text(&self, batches: BatchSizes) -> String {
         let mut text = String::new();
-        // Writing into a String cannot fail. The registry's text ends with its own end mark, so ours goes first.
+        // Writing into a String cannot fail. The registry's text ends with `# EOF`, so the store's metrics go first.
         let _ = write!(
             text,
             "# HELP wallop_store_batches Batches that the store has run.\n# TYPE wallop_store_batches counter\n\

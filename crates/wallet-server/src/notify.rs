@@ -1,16 +1,16 @@
-//! What the server tells to others: verification codes, and how callbacks went.
+//! The traits [`Notifier`] for verification codes and [`Observer`] for callback attempts.
 
 use std::time::Duration;
 
 use wallet_core::{Secret, UnixTime};
 use wallet_platform::{AttemptResult, CallbackKind};
 
-/// A verification code on its way.
+/// A verification code and its recipient.
 #[derive(Debug, Clone)]
 pub struct Notification {
-    /// For which login name.
+    /// The login name of the recipient.
     pub login_name: String,
-    /// Of which registration.
+    /// The id of the registration.
     pub verify_id: String,
     /// The code.
     pub verify_code: Secret<String>,
@@ -18,11 +18,11 @@ pub struct Notification {
 
 /// Sends verification codes: by mail, by message, or onto a page of the sandbox.
 pub trait Notifier: Send + Sync + 'static {
-    /// Sends one. It must not block.
+    /// Sends one code. Must not block.
     fn notify(&self, notification: Notification);
 }
 
-/// Sends nothing: registrations cannot be completed.
+/// A notifier that sends nothing: no registration can be completed.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
@@ -30,7 +30,7 @@ impl Notifier for Silent {
     fn notify(&self, notification: Notification) {
         tracing::warn!(
             login_name = notification.login_name,
-            "no notifier is configured: a verification code was not sent"
+            "cannot send a verification code: no notifier is configured"
         );
     }
 }
@@ -38,20 +38,20 @@ impl Notifier for Silent {
 /// An attempt to deliver a callback.
 #[derive(Debug)]
 pub struct Attempted<'a> {
-    /// Of which callback.
+    /// The kind of the callback.
     pub callback: CallbackKind,
-    /// What was sent.
+    /// The request, as sent.
     pub request: &'a http::Request<Vec<u8>>,
-    /// How it ended.
+    /// The result.
     pub result: &'a AttemptResult,
-    /// When it began, by the store's clock.
+    /// The start, by the store's clock.
     pub started_at: UnixTime,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
 }
 
-/// Sees callbacks go. What it sees is signed, and holds what an app alone should know.
+/// An observer of callback attempts. The requests are signed and hold data for the app only.
 pub trait Observer: Send + Sync + 'static {
-    /// One was attempted. It must not block.
+    /// Called after each attempt. Must not block.
     fn attempted(&self, attempted: &Attempted<'_>);
 }

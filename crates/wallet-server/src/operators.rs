@@ -8,14 +8,14 @@ use wallet_store::OpenError;
 
 use crate::store::Store;
 
-/// Makes a user an operator. A user that does not exist is created, with the password that is returned.
+/// Makes a user an operator. Creates a missing user and returns the user's password.
 ///
 /// # Errors
-/// [`OpenError`]: what happened and what to do.
+/// [`OpenError`] with the cause and the next step.
 pub async fn add_operator(store: &Store, login_name: &str) -> Result<Option<Secret<String>>, OpenError> {
     let failed = |failure: Failure| {
         let why = crate::pages::in_words(Lang::En, &failure);
-        OpenError::new(format!("{login_name} cannot be made an operator: {why}"))
+        OpenError::new(format!("cannot make {login_name} an operator: {why}"))
     };
     let (user, pwd) = match store.view(FindUser(login_name.to_owned())).await.map_err(failed)? {
         Some(known) => (known.id, None),

@@ -1,4 +1,4 @@
-//! An app of a developer, as the pages about it see it, whatever its protocol.
+//! The trait [`OwnApp`]: a developer's app of any protocol, for the pages.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,27 +8,27 @@ use wallet_platform::{CallbackKind, Failure, ReceiverId};
 
 use crate::store::Store;
 
-/// Something that is found out later.
+/// A boxed future.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How good a state is: the colour that a page shows it in.
+/// The colour in which a page shows a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// As it should be.
+    /// The state needs no action.
     Good,
-    /// It waits for something.
+    /// The app or payment is pending.
     Waiting,
-    /// It has failed.
+    /// The app or payment has failed.
     Bad,
 }
 
 impl Mood {
-    /// Whether something has failed.
+    /// Whether the mood is [`Mood::Bad`].
     pub(crate) fn is_bad(self) -> bool {
         self == Self::Bad
     }
 
-    /// The class of the pages' stylesheet.
+    /// The CSS class.
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Good => "ok",
@@ -38,71 +38,71 @@ impl Mood {
     }
 }
 
-/// An app as lists and the heads of pages show it.
+/// An app, for lists and page headings.
 #[derive(Debug)]
 pub struct AppSummary {
-    /// Its name.
+    /// The app's name.
     pub name: String,
-    /// The platform that it is an app of.
+    /// The app's platform.
     pub platform: Text,
-    /// Its id on the wire.
+    /// The app's id on the wire.
     pub id: String,
-    /// The address of its page.
+    /// The address of the app's page.
     pub href: String,
-    /// Its state, in words.
+    /// The state, as text.
     pub state: Text,
-    /// How good that is.
+    /// The colour of the state.
     pub mood: Mood,
 }
 
 /// A payment to an app, or by it.
 #[derive(Debug)]
 pub struct ShownPayment {
-    /// The app's own id.
+    /// The app's own id of the payment.
     pub about: String,
-    /// The platform's id: a transfer_id, or the transaction.
+    /// The platform's id: the transfer_id or the txid.
     pub id: String,
-    /// Whether the app receives it.
+    /// Whether the app receives the payment.
     pub received: bool,
     /// The amount, a decimal.
     pub amount: String,
-    /// The fee, a decimal; empty where nothing is charged.
+    /// The fee, a decimal; empty without a fee.
     pub fee: String,
     /// The coin or asset.
     pub coin: String,
-    /// Its state, in words.
+    /// The state, as text.
     pub state: Text,
-    /// How good that is.
+    /// The colour of the state.
     pub mood: Mood,
-    /// When it last changed.
+    /// The time of the last change.
     pub at: UnixTime,
-    /// When it was first seen.
+    /// The time of the first record.
     pub since: UnixTime,
-    /// Whether it is paid.
+    /// Whether the payment is paid.
     pub paid: bool,
 }
 
-/// Some of an app's payments, and where the others begin.
+/// A part of a list, and the start of the next part.
 #[derive(Debug)]
 pub struct Part<T> {
-    /// What was found.
+    /// The rows.
     pub found: Vec<T>,
-    /// Where the next part begins; `None` after the last one.
+    /// The start of the next part; `None` after the last one.
     pub next: Option<u64>,
 }
 
 /// An app of a developer.
 pub trait OwnApp: Send + Sync {
-    /// What lists show of it.
+    /// The app's summary.
     fn summary(&self) -> AppSummary;
 
-    /// As whom its callbacks are delivered.
+    /// The receiver of the app's callbacks.
     fn receiver(&self) -> ReceiverId;
 
-    /// The kind of its callbacks.
+    /// The kind of the app's callbacks.
     fn callback(&self) -> CallbackKind;
 
-    /// At most `limit` of its payments, the last to change first; `from` is where the part before has ended.
+    /// At most `limit` payments, ordered by the last change, newest first; `from` is the previous part's `next`.
     fn payments<'a>(
         &'a self,
         store: &'a Store,
@@ -110,10 +110,10 @@ pub trait OwnApp: Send + Sync {
         limit: u64,
     ) -> Later<'a, Result<Part<ShownPayment>, Failure>>;
 
-    /// The columns of its statement.
+    /// The column names of the app's statement.
     fn statement_head(&self) -> &'static [&'static str];
 
-    /// At most `limit` lines of its statement: what was paid. `from` is where the part before has ended.
+    /// At most `limit` lines of the statement of paid payments; `from` is the previous part's `next`.
     fn statement<'a>(
         &'a self,
         store: &'a Store,
@@ -122,7 +122,7 @@ pub trait OwnApp: Send + Sync {
     ) -> Later<'a, Result<Part<Vec<String>>, Failure>>;
 }
 
-/// Text that no spreadsheet takes for a formula: an apostrophe stands before what would begin one.
+/// Text that no spreadsheet reads as a formula: text that could begin one gets a leading apostrophe.
 pub(crate) fn unformulated(text: &str) -> String {
     let formula = text.starts_with(['\t', '\r', '\n'])
         || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);

@@ -1,5 +1,5 @@
-//! Passwords on their way to a proof (R22). Hashing runs in a small pool of its own; a password that was proven is
-//! remembered as a keyed hash, never as itself.
+//! Proofs of passwords (R22). Hashing runs in its own small pool. The prover remembers a proven password
+//! as a keyed hash, never as plain text.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,16 +17,16 @@ use wallet_platform::{
 
 use crate::store::Store;
 
-/// How many hashes are computed at once; each takes 19 MiB and a core.
-const AT_ONCE: usize = 2;
-/// How many may wait for one; beyond it 503.
+/// The number of concurrent hashes; each takes 19 MiB and a core.
+const CONCURRENT_HASHES: usize = 2;
+/// The number of requests that may wait for a hash; further requests get HTTP 503.
 const WAITING: usize = 128;
-/// How many proven passwords are remembered.
+/// The number of remembered proven passwords.
 const REMEMBERED: usize = 10_000;
-/// How long an attempt waits for others of the same user.
+/// The longest wait for other attempts of the same user.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A proof, and what to remember of it.
+/// A proof, and the keyed hash to remember.
 pub(crate) struct Proven {
     pub(crate) proof: Proof,
     pub(crate) memory: Option<[u8; 32]>,
@@ -37,18 +37,18 @@ pub(crate) struct Prover {
     passwords: Passwords,
     pool: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// The key of the remembered hashes; it lives as long as this process.
+    /// The key of the remembered hashes, random in each process.
     key: [u8; 32],
     remembered: Mutex<IndexSet<[u8; 32]>>,
-    /// The hash that unknown names are checked against, so that they cost the same.
+    /// The hash that is used for an unknown login name, so that its check takes the same time.
     nobody: OnceLock<String>,
 }
 
-/// Where a password was shown: a proven one is remembered for this place only.
+/// The place at which the user gave a password. The prover remembers a proven password for this place only.
 pub(crate) enum Place<'a> {
-    /// Nowhere: not remembered.
+    /// No place: the password is not remembered.
     Nowhere,
-    /// In this session, or by this app at this version of its secret.
+    /// A session, or an app with a version of its secret.
     Here(&'a [&'a [u8]]),
 }
 
@@ -56,7 +56,7 @@ impl Prover {
     pub(crate) fn new(store: Store, passwords: Passwords) -> Self {
         let mut key = [0; 32];
         store.vault().crypto().fill(&mut key);
-        let (pool, waiting) = (Arc::new(Semaphore::new(AT_ONCE)), AtomicUsize::new(0));
+        let (pool, waiting) = (Arc::new(Semaphore::new(CONCURRENT_HASHES)), AtomicUsize::new(0));
         Self { store, passwords, pool, waiting, key, remembered: Mutex::default(), nobody: OnceLock::new() }
     }
 
@@ -81,7 +81,7 @@ impl Prover {
         let permit = self.pool.clone().acquire_owned().await;
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         let permit = permit.map_err(|_| StoreError::Stopped)?;
-        // The permit goes along: a hash that is under way counts, whether or not anybody still waits for it.
+        // The task holds the permit: a running hash counts even after its caller is gone.
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(permit);
@@ -98,7 +98,7 @@ impl Prover {
             PasswordKind::Verification => b"verification",
         };
         let (user, version) = (state.user.get().to_be_bytes(), state.version.to_be_bytes());
-        // Lengths first, so that no two places read the same.
+        // Lengths first, so that two places never give the same bytes.
         let lengths: Vec<u8> = place.iter().flat_map(|part| (part.len() as u64).to_be_bytes()).collect();
         let mut parts: Vec<&[u8]> = vec![kind, &user, &version, &lengths];
         parts.extend_from_slice(place);
@@ -106,7 +106,7 @@ impl Prover {
         self.vault().crypto().hmac(&self.key, &parts)
     }
 
-    /// Remembers what was proven, once the decision that needed it has been committed.
+    /// Remembers a proven password. Call it after the decision is committed.
     pub(crate) fn remember(&self, memory: Option<[u8; 32]>) {
         let Some(memory) = memory else { return };
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +116,7 @@ impl Prover {
         remembered.insert(memory);
     }
 
-    /// A proof of the payment password of a session's user; once proven it is remembered for this session.
+    /// A proof of the payment password of the session's user, remembered for this session.
     pub(crate) async fn prove_payment(&self, session: Digest, wallet_pwd: &str) -> Result<Proven, Failure> {
         let place = [session.as_bytes().as_slice()];
         self.prove(Who::Session(session), PasswordKind::Wallet, Place::Here(&place), wallet_pwd).await
@@ -165,7 +165,7 @@ impl Prover {
             self.in_pool(move || passwords.verify(&phc, &given)).await?
         };
         if !right {
-            // A guess that was wrong counts, however busy the store is.
+            // Retries while the store is busy: each wrong password must count.
             loop {
                 match self.store.submit(challenge.clone().failed()).await {
                     Ok(never) => match never {},

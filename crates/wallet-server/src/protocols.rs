@@ -10,12 +10,12 @@ use crate::{fomo, vas};
 /// The protocols of this server.
 pub const PROTOCOLS: &[&dyn Protocol] = &[&fomo::Protocol, &vas::Protocol];
 
-/// What the specs of [`PROTOCOLS`] say.
+/// The spec metadata of [`PROTOCOLS`].
 pub fn platforms() -> impl Iterator<Item = &'static PlatformMeta> {
     PROTOCOLS.iter().map(|protocol| protocol.meta())
 }
 
-/// The pages of their apps.
+/// The app pages of all protocols.
 pub(crate) fn pages() -> Router<Server> {
     fomo::app_page::routes().merge(vas::app_page::routes())
 }

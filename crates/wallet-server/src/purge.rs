@@ -1,4 +1,4 @@
-//! Takes rows away that nothing can come of any more, a few at a time, so that a busy writer is never held up.
+//! Deletes expired rows in small commits, so that other commands do not wait.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use wallet_platform::{Failure, Over};
 
 use crate::store::Store;
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(60);
-/// Rows of each kind taken away by one command.
-const AT_ONCE: u64 = 256;
+/// The pause between two runs.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The largest number of rows of each kind that one command deletes.
+const ROWS_PER_COMMIT: u64 = 256;
 
-/// Takes away what is over by now; says how many rows.
+/// Deletes expired rows and returns their number.
 ///
 /// # Errors
 /// The store's.
 pub(crate) async fn purge(store: &Store) -> Result<usize, Failure> {
     let mut gone = 0;
     loop {
-        let over = store.view(Over { limit: AT_ONCE }).await?;
+        let over = store.view(Over { limit: ROWS_PER_COMMIT }).await?;
         if over.is_empty() {
             return Ok(gone);
         }
@@ -29,14 +29,14 @@ pub(crate) async fn purge(store: &Store) -> Result<usize, Failure> {
     }
 }
 
-/// Does so now and then, for ever.
+/// Deletes expired rows every `INTERVAL`, forever.
 pub(crate) async fn run(store: Store) {
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
         match purge(&store).await {
             Ok(0) => {}
-            Ok(gone) => tracing::debug!(gone, "rows whose time was over are gone"),
-            Err(error) => tracing::warn!(%error, "rows whose time is over cannot be taken away"),
+            Ok(gone) => tracing::debug!(gone, "deleted expired rows"),
+            Err(error) => tracing::warn!(%error, "cannot delete expired rows; next try in 60 s"),
         }
     }
 }

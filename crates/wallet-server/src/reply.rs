@@ -23,7 +23,7 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
-/// A refusal's HTTP status and the headers that go with it.
+/// A refusal's HTTP status and headers.
 fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Response {
     let mut response = json(refusal.http, body);
     let headers = response.headers_mut();
@@ -44,24 +44,24 @@ fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Respon
     response
 }
 
-/// The answer to a request that could not be read.
+/// The reply to a request that could not be decoded.
 fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
     refusing(meta, fault.refusal, fault_body(meta, lang, fault))
 }
 
-/// A refusal without particulars.
+/// A refusal without `field`, `wait` and `data`.
 pub(crate) fn plain(meta: &EndpointMeta, lang: Lang, refusal: &'static RefusalMeta) -> Response {
     let body = RefusalBody::<()> { refusal, field: None, wait: None, data: None };
     refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
 }
 
-/// How a protocol answers the reasons of the platform.
+/// The map from the platform's [`Reason`] to the protocol's refusal.
 pub type Answers = fn(Reason) -> &'static RefusalMeta;
 
-/// What a handler of an endpoint ends with.
+/// The result of an endpoint's handler.
 pub type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
 
-/// The answer of an endpoint.
+/// The reply of an endpoint.
 pub fn handled<E: Endpoint>(lang: Lang, answers: Answers, handled: Handled<E>) -> Response {
     match handled {
         Ok(data) => json(200, success_body::<E>(lang, &data)),
@@ -71,7 +71,7 @@ pub fn handled<E: Endpoint>(lang: Lang, answers: Answers, handled: Handled<E>) -
 
 fn refused(meta: &EndpointMeta, lang: Lang, answers: Answers, refused: &Refused) -> Response {
     let refusal = match refused.reason {
-        // A field that a decision finds wrong is answered like one that decoding finds wrong.
+        // An invalid field gets the same refusal from a decision as from decoding.
         Reason::Field => meta.faults.field,
         Reason::Internal => meta.faults.internal,
         Reason::Busy => meta.faults.overloaded,
@@ -82,7 +82,7 @@ fn refused(meta: &EndpointMeta, lang: Lang, answers: Answers, refused: &Refused)
     refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
 }
 
-/// The answer to a command or query that has no outcome.
+/// The reply to a failed command or query.
 fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure) -> Response {
     match failure {
         Failure::Refused(no) => refused(meta, lang, answers, no),
@@ -90,13 +90,13 @@ fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure)
             plain(meta, lang, meta.faults.overloaded)
         }
         Failure::Store(error) => {
-            tracing::error!(endpoint = meta.id, %error, "a request failed inside");
+            tracing::error!(endpoint = meta.id, %error, "internal error in a request");
             plain(meta, lang, meta.faults.internal)
         }
     }
 }
 
-/// Plain text, for what is outside the platform's own replies.
+/// A plain text reply, for addresses outside the platforms.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     let mut response = Response::new(Body::from(text.into()));
     *response.status_mut() = status;
@@ -104,7 +104,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     response
 }
 
-/// The answer to a request that no endpoint could read.
+/// The reply to a request that no endpoint could decode.
 pub fn undecoded(context: &Context, lang: Lang, error: DecodeError) -> Answered {
     match error {
         DecodeError::NoRoute => Answered { endpoint: "none", response: not_found(context) },
@@ -115,7 +115,7 @@ pub fn undecoded(context: &Context, lang: Lang, error: DecodeError) -> Answered 
     }
 }
 
-/// 404 for what is below no platform.
+/// 404 for a path outside every platform's base path.
 pub(crate) fn not_found(context: &Context) -> Response {
     let bases: Vec<&str> = context.protocols.iter().map(|protocol| protocol.meta().base_path).collect();
     let text = format!(
@@ -125,9 +125,9 @@ pub(crate) fn not_found(context: &Context) -> Response {
     self::text(StatusCode::NOT_FOUND, text)
 }
 
-/// 405 with the methods that there are.
+/// 405 with the allowed methods.
 fn wrong_method(allow: &'static str) -> Response {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address takes {allow}\n"));
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address allows {allow} only\n"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }

@@ -16,7 +16,7 @@ use crate::wire::wire;
 impl Server {
     /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
-        // Everything but GET is the platform's at this address (R25).
+        // At this address the endpoint handles every method except GET (R25).
         let consent = Router::new().route(&consent_page(), get(pages::consent).fallback(wire));
         self.pages(pages::router().merge(protocols::pages()).merge(consent))
             .merge(pages::assets())

@@ -1,4 +1,4 @@
-//! A server: what it does beside answering, and what others may ask of it.
+//! [`Server`]: its background work and its public methods.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server; its [`work`](Self::work) is the owner's to run.
+    /// Creates a server. The caller must run its [`work`](Self::work).
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
         let callbacks =
@@ -52,8 +52,8 @@ impl Server {
         }
     }
 
-    /// What is done beside answering: callbacks are delivered, the chain is watched, and what is over is taken away. Runs
-    /// until `stop` resolves, then waits for attempts under way.
+    /// The background work: delivers callbacks, watches the chain and deletes expired rows. Runs
+    /// until `stop` resolves, then waits for the running attempts.
     pub async fn work(self, stop: impl Future<Output = ()>) {
         let purging = tokio::spawn(purge::run(self.inner.store.clone()));
         let watching = tokio::spawn(self.inner.watcher.clone().run());
@@ -62,10 +62,10 @@ impl Server {
         purging.abort();
     }
 
-    /// Does everything that is due now and waits for its end: for a clock that stands while time is moved.
+    /// Does all due work and waits for its end, for a caller that stops and moves the clock.
     ///
     /// # Errors
-    /// The store's or the chain's, in words.
+    /// The error text of the store or the chain.
     pub async fn drain(&self, until: Instant) -> Result<Drained, ChainError> {
         loop {
             let moved = self.inner.watcher.catch_up().await?;
@@ -78,23 +78,23 @@ impl Server {
         }
     }
 
-    /// When something is due next: an attempt, or a block.
+    /// The time of the next callback attempt or block.
     ///
     /// # Errors
-    /// The store's or the chain's, in words.
+    /// The error text of the store or the chain.
     pub async fn next_event(&self) -> Result<Option<UnixTime>, ChainError> {
         let (attempt, block) =
             (self.inner.store.view(NextDue::default()).await?, self.inner.watcher.next().await?);
         Ok([attempt, block].into_iter().flatten().min())
     }
 
-    /// What an approval of an application needs: a key pair, made away from the threads that answer.
+    /// The approval of an application, with a new key pair, generated on a blocking thread.
     ///
     /// # Errors
-    /// In words.
+    /// The error text.
     pub async fn approval(&self) -> Result<Decision, &'static str> {
         let key = tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await;
-        let key = key.ok().and_then(Result::ok).ok_or("no key pair could be made")?;
+        let key = key.ok().and_then(Result::ok).ok_or("cannot generate a key pair")?;
         Ok(Decision::Approve {
             rsa_private: key.to_base64(),
             rsa_public: key.public().pkcs1().to_vec(),
@@ -107,7 +107,7 @@ impl Server {
         &self.inner.watcher
     }
 
-    /// Takes away what is over by now, without waiting for [`work`](Self::work) to do so; says how many rows.
+    /// Deletes expired rows now, without waiting for [`work`](Self::work), and returns their number.
     ///
     /// # Errors
     /// The store's.
@@ -120,7 +120,7 @@ impl Server {
         &self.inner.callbacks
     }
 
-    /// The protocols that it speaks.
+    /// The server's protocols.
     pub fn protocols(&self) -> &[&'static dyn Protocol] {
         &self.inner.protocols
     }

@@ -1,4 +1,4 @@
-//! What a server is set up with.
+//! The settings of a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::guard::Addresses;
 use crate::notify::{Notifier, Observer};
 use crate::pages::settings::PageSettings;
 
-/// What a server is set up with.
+/// The settings of a server.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where callbacks may go.
+    /// The addresses that callbacks may be sent to.
     pub callback_addresses: Addresses,
-    /// The work of one password hash.
+    /// The cost parameters of a password hash.
     pub password_cost: PasswordCost,
-    /// How verification codes reach their users.
+    /// The sender of verification codes.
     pub notifier: Arc<dyn Notifier>,
-    /// Who sees callbacks go, if anybody.
+    /// The observer of callbacks, if there is one.
     pub observer: Option<Arc<dyn Observer>>,
     /// The chain that orders are paid on.
     pub chain: Arc<dyn Chain>,
-    /// How many confirmations make an order paid (R53).
+    /// The number of confirmations that makes an order paid (R53).
     pub confirmations: u64,
-    /// How pages are set up.
+    /// The settings of the pages.
     pub pages: PageSettings,
-    /// Where the server is reached from outside, without a slash at the end.
+    /// The public base URL, without a slash at the end.
     pub public_url: String,
-    /// The protocols that it speaks: [`PROTOCOLS`](crate::PROTOCOLS), or others.
+    /// The server's protocols: [`PROTOCOLS`](crate::PROTOCOLS), or others.
     pub protocols: Vec<&'static dyn Protocol>,
 }
 

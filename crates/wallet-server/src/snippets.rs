@@ -1,7 +1,7 @@
-//! A first call in several languages, with an app's values filled in. Secrets are taken from the environment, so that nobody
-//! pastes one into a file.
+//! A first call in several languages, with an app's values filled in. The programs read secrets from the environment, so
+//! that no secret is pasted into a file.
 
-/// One language's.
+/// The first call in one language.
 pub(crate) struct Snippet {
     /// The language.
     pub(crate) name: &'static str,
@@ -9,10 +9,10 @@ pub(crate) struct Snippet {
     pub(crate) text: String,
 }
 
-/// The name of a language in `Accept-Language`: replies are in it.
+/// The placeholder for the language tag in `Accept-Language`.
 pub(crate) const LANG: &str = "LANG_TAG";
 
-/// The templates with these values.
+/// The templates, with each placeholder replaced by its value.
 pub(crate) fn filled(templates: [(&'static str, &str); 7], values: &[(&str, &str)]) -> Vec<Snippet> {
     let fill =
         |text: &str| values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));

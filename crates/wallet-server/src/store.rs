@@ -12,23 +12,23 @@ use wallet_store::{Clock, Database, Memory, OpenError, WALLOP};
 /// A store of the platform.
 pub type Store = wallet_store::Store<Platform>;
 
-/// What a store is opened with.
+/// The options of a store.
 #[derive(Clone)]
 pub struct Options {
-    /// Where decisions take the time from.
+    /// The clock of all decisions.
     pub clock: Arc<dyn Clock>,
     /// The crypto backend.
     pub crypto: Arc<dyn Crypto>,
-    /// The key that protects every secret of the database. It is kept outside of it.
+    /// The key that encrypts every secret of the database. It is stored outside the database.
     pub master: Secret<[u8; 32]>,
-    /// How many commands may wait.
+    /// The number of commands that may wait in the queue.
     pub queue: usize,
-    /// How many connections read.
+    /// The number of read connections.
     pub readers: usize,
 }
 
 impl Options {
-    /// The usual sizes.
+    /// Options with the default sizes.
     pub fn new(clock: Arc<dyn Clock>, crypto: Arc<dyn Crypto>, master: Secret<[u8; 32]>) -> Self {
         let wallet_store::Options { queue, readers, clock, .. } = wallet_store::Options::new(clock);
         Self { clock, crypto, master, queue, readers }
@@ -53,10 +53,10 @@ fn failed(error: StartError) -> OpenError {
     OpenError::new(error.to_string())
 }
 
-/// Opens the SQLite database at `path`, creating it if it does not exist. One process at a time can have it open.
+/// Opens the SQLite database at `path`; creates it if it does not exist. Only one process can open it at a time.
 ///
 /// # Errors
-/// [`OpenError`]: what happened and what to do.
+/// [`OpenError`] with the cause and the next step.
 pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
     let mut database = Database::<Platform>::open(path, WALLOP)?;
     let vault = {
@@ -66,7 +66,7 @@ pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
     Store::start(database, vault, options.running())
 }
 
-/// A store in memory: the same decisions, nothing on disk.
+/// A store in memory, with the same decisions and no file.
 ///
 /// # Errors
 /// [`OpenError`] if a thread cannot be started.

@@ -1,5 +1,5 @@
-//! Watches the chain for payments that were stirred. It looks up transactions and hands over what it finds; what that
-//! means for an order is the platform's to say.
+//! Watches the chain for submitted payments. The watcher looks up transactions and submits [`ObservePayment`]; the
+//! platform decides the order's state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::callbacks::Callbacks;
 use crate::chain::{Chain, ChainError};
 use crate::store::Store;
 
-/// Orders looked up in one go.
-const AT_ONCE: u64 = 256;
-/// Between two looks at a chain that has its own time.
+/// The number of orders that one query reads.
+const ORDERS_PER_QUERY: u64 = 256;
+/// The longest pause between two polls of the chain.
 const NAP: Duration = Duration::from_secs(5);
-/// How long a payment that is just submitted is looked for.
+/// The time limit of the lookup during a submission.
 const GLANCE: Duration = Duration::from_secs(2);
-/// A payment that is missing is given up after a while, whether or not a block comes.
+/// The longest time between two full scans without a new block, so that a missing payment can expire.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
 /// The watcher of the chain. Clones share it.
@@ -38,11 +38,11 @@ struct Inner {
     chain: Arc<dyn Chain>,
     callbacks: Callbacks,
     confirmations: u64,
-    /// The hash of the newest block at the last whole look, and when that was.
+    /// The hash of the newest block at the last full scan, and the time of the scan.
     looked: Mutex<Option<(String, Instant)>>,
-    /// Payments that were submitted since.
+    /// Payments submitted since the last scan.
     submitted: std::sync::Mutex<Vec<(OrderSeq, Txid<'static>)>>,
-    /// Whether the clock was set since, or the last look did not come to its end.
+    /// Whether the next scan must be full: the clock changed, or the last scan failed.
     stirred: AtomicBool,
     wake: Notify,
 }
@@ -80,36 +80,36 @@ impl Watcher {
         &self.inner.chain
     }
 
-    /// What the chain has of a transaction right now; none when it does not say so soon: a submitter need not wait
-    /// for a node.
+    /// The transaction on the chain now. The outer `None`: the txid is invalid, or the chain failed or did not answer
+    /// within `GLANCE`.
     pub(crate) async fn look_up_now(&self, txid: &Txid<'_>) -> Option<Option<Transaction>> {
         let txid = txid.as_str();
         if txid.len() != 64 || from_hex(txid).is_none() {
-            return None; // it is refused
+            return None; // `SubmitPay` refuses this txid
         }
         let txid = txid.to_ascii_lowercase();
         tokio::time::timeout(GLANCE, self.inner.chain.transaction(&txid)).await.ok()?.ok()
     }
 
-    /// The transaction of an order that waits, if the chain has never shown it, and says now that it has none.
+    /// The txid of a submitted order, if the watcher has never seen it and the chain answers now that it does not exist.
     pub async fn missing(&self, order: &VasOrder) -> Option<Txid<'static>> {
         let txid = order.txid.as_ref().filter(|_| order.state == OrderState::Submitted && !order.known)?;
         self.look_up_now(txid).await?.is_none().then(|| txid.clone())
     }
 
-    /// Says that a payment was submitted.
+    /// Queues a submitted payment for the next scan.
     pub(crate) fn submitted(&self, order: OrderSeq, txid: Txid<'static>) {
         self.inner.submitted().push((order, txid));
         self.inner.wake.notify_one();
     }
 
-    /// Says that everything is to be looked at: a block was made, or the clock set.
+    /// Requests a full scan after a new block or a change of the clock.
     pub fn wake(&self) {
         self.inner.stirred.store(true, Ordering::Release);
         self.inner.wake.notify_one();
     }
 
-    /// Looks up every payment that is watched when the chain has changed, else those that were just submitted.
+    /// Looks up every watched payment if the chain has a new block, else only the payments submitted since.
     async fn look(&self) -> Result<(), ChainError> {
         let inner = &*self.inner;
         let mut looked = inner.looked.lock().await;
@@ -120,10 +120,10 @@ impl Watcher {
         if !stirred && looked.as_ref().is_some_and(fresh) {
             return self.observe(&submitted).await;
         }
-        *looked = None; // an error on the way: look again
+        *looked = None; // an error below leaves `None`: the next scan is full
         let mut after = OrderSeq(0);
         loop {
-            let orders = inner.store.view(WatchedOrders { after, limit: AT_ONCE }).await?;
+            let orders = inner.store.view(WatchedOrders { after, limit: ORDERS_PER_QUERY }).await?;
             self.observe(&orders).await?;
             match orders.last() {
                 Some((last, _)) => after = *last,
@@ -139,9 +139,9 @@ impl Watcher {
         for (order, txid) in orders {
             let seen = match inner.chain.transaction(txid.as_str()).await {
                 Ok(seen) => seen,
-                // One that the node has no use for must not hide the others.
+                // An invalid answer about one transaction must not stop the others.
                 Err(ChainError::Answer(error)) => {
-                    tracing::warn!(order = order.0, error, "a payment cannot be looked up");
+                    tracing::warn!(order = order.0, error, "cannot look up a payment");
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -149,16 +149,16 @@ impl Watcher {
             let (order, txid, confirmations) = (*order, txid.clone(), inner.confirmations);
             let observed = ObservePayment { order, txid, seen, confirmations };
             if inner.store.submit(observed).await? == OrderState::Paid {
-                inner.callbacks.wake(); // perhaps for nothing: they look for themselves
+                inner.callbacks.wake(); // the worker queries the due deliveries itself
             }
         }
         Ok(())
     }
 
-    /// Does what is due on the chain, and looks at what came of it. Says whether anything was due.
+    /// Makes each due block of the chain and scans after it. `true` if a block was due.
     ///
     /// # Errors
-    /// The chain's, or the store's.
+    /// The error of the chain or the store.
     pub async fn catch_up(&self) -> Result<bool, ChainError> {
         let mut moved = false;
         self.inner.stirred.store(true, Ordering::Release);
@@ -170,10 +170,10 @@ impl Watcher {
         Ok(moved)
     }
 
-    /// When something is due next.
+    /// The time of the next event.
     ///
     /// # Errors
-    /// The chain's, or the store's.
+    /// The error of the chain or the store.
     pub async fn next(&self) -> Result<Option<UnixTime>, ChainError> {
         self.inner.chain.next().await
     }
@@ -187,13 +187,13 @@ impl Watcher {
         })
     }
 
-    /// Runs for ever.
+    /// Runs forever.
     pub(crate) async fn run(self) {
         loop {
             let nap = match self.step().await {
                 Ok(nap) => nap,
                 Err(error) => {
-                    tracing::warn!(%error, "the chain cannot be watched; orders stay as they are until it can");
+                    tracing::warn!(%error, "cannot read the chain; orders keep their state; next try in 5 s");
                     self.inner.stirred.store(true, Ordering::Release);
                     NAP
                 }

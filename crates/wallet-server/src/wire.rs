@@ -1,5 +1,5 @@
-//! What every request that is not a page goes through: its body is read, it is answered in a task of its own, counted,
-//! and logged. Which platform it is for, its path says.
+//! The handler of every request that is not a page. It reads the body, answers in a separate task, then counts
+//! and logs the request. The path determines the platform.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::context::{Answered, Context};
 use crate::server::Server;
 use crate::{pages, reply};
 
-/// Every request that is not a page.
+/// Answers a request that is not a page.
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
     let began = Instant::now();
     let inner = &*server.inner;
@@ -28,8 +28,8 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     }
     let Answered { endpoint: name, response } = match body::read(body, limits::BODY_BYTES as usize).await {
         Ok(body) => {
-            // In a task of its own: a client that goes away must not leave a payment without its callback being woken
-            // for, or a password's attempt reserved.
+            // A separate task: a disconnected client must not leave a payment without a wake of the callback worker,
+            // or a reserved password attempt.
             let (server, request) = (server.clone(), http::Request::from_parts(parts, body));
             let answered = tokio::spawn(async move { server.inner.answer(&request, lang).await });
             answered.await.unwrap_or_else(|error| {
@@ -47,7 +47,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
             }
             (Some(meta), BodyError::Incomplete) => {
                 let response =
-                    reply::text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come to its end\n");
+                    reply::text(StatusCode::REQUEST_TIMEOUT, "request body incomplete: send it again\n");
                 Answered { endpoint: meta.id, response }
             }
         },

@@ -1,11 +1,11 @@
-//! What can only be judged once everything has been read: what belongs together.
+//! Checks that need the whole spec: the relations between its parts.
 
 use std::collections::HashMap;
 
 use crate::file::File;
 use crate::model::*;
 
-/// How many texts a signing scheme may cover: `Unverified` keeps them without allocating.
+/// The largest number of texts that a signing scheme covers: `Unverified` keeps them without allocating.
 pub(crate) const MAX_SIGNED: usize = 8;
 
 pub(crate) fn check<'s>(spec: &Spec<'s>, file: &File<'s>) {
@@ -25,8 +25,7 @@ pub(crate) fn check<'s>(spec: &Spec<'s>, file: &File<'s>) {
     }
     if let (Some(link), None) = (spec.links.last(), spec.link_discriminator()) {
         let help = Some("for example { name = \"type\", fixed = \"login\" }".to_owned());
-        let message =
-            "nothing tells this link from others: each has a member with a `fixed` value of its own";
+        let message = "this link cannot be distinguished from others: give each a member with a `fixed` value of its own";
         file.report(file.place(link.id), message, help);
     }
     spec.callbacks.iter().for_each(|callback| check.callback(callback));
@@ -200,7 +199,7 @@ impl<'s> Check<'_, 's> {
         }
     }
 
-    /// What is signed has the fields that its scheme names, each of the right type; what is not has none of a signature.
+    /// Checks a signed part for its scheme's fields and their types, and an unsigned part for stray signature fields.
     fn signed(&self, id: &str, signing: Option<&Signing<'s>>, fields: &[Field<'s>]) {
         let Some(scheme) = signing else {
             for field in fields.iter().filter(|f| matches!(f.kind, Kind::Signature | Kind::Timestamp)) {
@@ -210,7 +209,7 @@ impl<'s> Check<'_, 's> {
             return;
         };
         if scheme.id.is_empty() {
-            return; // it does not resolve, which has been reported
+            return; // an unresolved name, already reported
         }
         let named = |name: &str| fields.iter().find(|field| field.name == name);
         for part in scheme.canonical.iter().filter(|_| scheme.form == Form::Json) {
@@ -240,7 +239,7 @@ impl<'s> Check<'_, 's> {
         }
     }
 
-    /// What is signed may be refused as its scheme says.
+    /// Checks that a signed part lists its scheme's refusals in `errors`.
     fn refused(&self, id: &str, signing: Option<&Signing<'s>>, errors: &[&Refusal<'s>]) {
         let refusals = signing.iter().flat_map(|scheme| [scheme.invalid, scheme.expired]).flatten();
         for refusal in refusals.filter(|refusal| errors.iter().all(|known| known.id != refusal.id)) {
@@ -252,7 +251,7 @@ impl<'s> Check<'_, 's> {
         }
     }
 
-    /// Two endpoints may share a path when a field with different fixed values tells them apart.
+    /// Two endpoints may share a path if a field with different fixed values distinguishes them.
     fn paths(&self) {
         let mut seen: Vec<(&str, Method, &Endpoint<'_>)> = Vec::new();
         for endpoint in self.spec.endpoints {

@@ -93,7 +93,7 @@ fn variant(of: &str, name: &str, inner: Option<&dyn Constant>, out: &mut Writer<
 }
 
 impl Code<'_> {
-    /// What a name that does not resolve refers to.
+    /// The placeholder for a name that does not resolve.
     pub(crate) fn nowhere() -> Self {
         let (text, origin) = (Text::default(), Origin::default());
         Self { id: "", code: 0, sent: false, text, check: text, origin }
@@ -101,14 +101,14 @@ impl Code<'_> {
 }
 
 impl<'s> Refusal<'s> {
-    /// What a name that does not resolve refers to.
+    /// The placeholder for a name that does not resolve.
     pub(crate) fn nowhere(code: &'s Code<'s>) -> Self {
         Self { id: "", code, http: 500, oauth: None, doc: Text::default(), origin: Origin::default() }
     }
 }
 
 impl Signing<'_> {
-    /// What a name that does not resolve refers to.
+    /// The placeholder for a name that does not resolve.
     pub(crate) fn nowhere() -> Self {
         Self {
             id: "",
@@ -134,7 +134,7 @@ impl Spec<'_> {
     /// `PLATFORM`, the whole. `path` is the path of the crate that has this model as its module `spec`.
     pub fn constants(&self, path: &str) -> String {
         let mut out = Writer { text: String::new(), path };
-        // What names that did not resolve refer to; a fault has been reported for each.
+        // The placeholders of unresolved names; each has a reported fault.
         let code = Code::nowhere();
         parts(&mut out, [&&code]);
         parts(&mut out, [&&Refusal::nowhere(&code)]);

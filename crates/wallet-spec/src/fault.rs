@@ -60,7 +60,7 @@ pub struct Diagnostic {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The fault, in words.
     pub message: String,
     /// What to do, or the nearest valid name.
     pub help: Option<String>,

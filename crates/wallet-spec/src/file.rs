@@ -1,4 +1,4 @@
-//! A spec file under inspection: where its texts live, what is wrong with it, and which keys were asked for.
+//! A spec file during reading: its texts and their positions, its faults, and the keys that were read.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Arena {
 }
 
 impl Arena {
-    /// An empty one.
+    /// An empty arena.
     pub fn new() -> Self {
         Self::default()
     }
@@ -40,9 +40,9 @@ pub(crate) struct File<'s> {
     pub(crate) arena: &'s Arena,
     source: &'s Source,
     faults: RefCell<Vec<Diagnostic>>,
-    /// Where the texts stand in the file, by their addresses: each text that is read is a copy of its own in the arena.
+    /// The positions of texts in the file, by their addresses: each text that is read is a copy of its own in the arena.
     places: RefCell<HashMap<*const u8, Range<usize>>>,
-    /// The keys that were asked for, each after the kind of table that has it.
+    /// The keys that were looked up, each after the kind of its table.
     keys: RefCell<BTreeSet<(&'static str, &'static str)>>,
 }
 
@@ -57,7 +57,7 @@ impl<'s> File<'s> {
         }
     }
 
-    /// Keeps a text that stands at `span`.
+    /// Keeps the text at `span`.
     pub(crate) fn keep(&self, text: &str, span: Range<usize>) -> &'s str {
         let kept = self.arena.text(text);
         if !kept.is_empty() {
@@ -66,7 +66,7 @@ impl<'s> File<'s> {
         kept
     }
 
-    /// Where a text stands that [`File::keep`] has kept.
+    /// The position of a text that [`File::keep`] has kept.
     pub(crate) fn place(&self, text: &str) -> Range<usize> {
         self.places.borrow().get(&text.as_ptr()).cloned().unwrap_or_default()
     }

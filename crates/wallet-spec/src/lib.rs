@@ -1,4 +1,4 @@
-//! Reads a platform's spec: one TOML file in which every fact of its protocol stands once.
+//! Reads a platform's spec: one TOML file which states every fact of its protocol once.
 //!
 //! [`Spec::read`] walks the recovered TOML table by hand, so that **all** faults of a file are reported together,
 //! each with its place and the nearest valid name, and so that what could be read is still there: the macro

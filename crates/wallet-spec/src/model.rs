@@ -1,6 +1,6 @@
-//! What a spec says.
+//! The model of a spec.
 //!
-//! These types are the one model of a protocol. The reader makes them of a file and keeps their texts in an
+//! These types are the one model of a protocol. The reader builds them from a file and keeps their texts in an
 //! [`Arena`](crate::Arena); generated code holds the same types as constants, with the lifetime `'static`. References
 //! between the parts are resolved: a refusal *has* its code, a field *has* its type.
 
@@ -76,7 +76,7 @@ pub enum Lang {
 }
 
 words! {
-    /// Where a fact comes from.
+    /// The kind of source of a fact.
     #[derive(Default)]
     pub enum Basis {
         /// The platform's document.
@@ -114,9 +114,9 @@ words! {
         Json = "json",
     }
 
-    /// How a caller proves who it is.
+    /// The authentication of a caller.
     pub enum Auth {
-        /// It does not.
+        /// No authentication.
         None = "none",
         /// `Authorization: Bearer …`.
         Bearer = "bearer",
@@ -130,7 +130,7 @@ words! {
         AccessToken = "access_token",
     }
 
-    /// Who calls an endpoint.
+    /// The caller of an endpoint.
     pub enum Caller {
         /// The wallet app.
         Wallet = "wallet",
@@ -150,7 +150,7 @@ words! {
         Post = "POST",
     }
 
-    /// Where the fields of a request are written.
+    /// The place of the fields of a request.
     pub enum Place {
         /// In the body.
         Body = "body",
@@ -169,7 +169,7 @@ model! {
         pub en: &'s str,
     }
 
-    /// Where a fact comes from, and the rule that decides it where the document does not.
+    /// The source of a fact, and the rule that decides it if the document does not.
     #[derive(Copy, Default)]
     pub struct Origin<'s> {
         /// Documented, public or ours.
@@ -180,15 +180,15 @@ model! {
         pub rule: Option<&'s str>,
     }
 
-    /// A rule of `rules.toml`: how a silence or a contradiction of the document is read.
+    /// A rule of `rules.toml`: an interpretation where the document is silent or contradicts itself.
     pub struct Rule<'s> {
         /// `R7`.
         pub id: &'s str,
-        /// The platform that it is about; left out, it is about every one.
+        /// The platform that it applies to; `None`: every platform.
         pub of: Option<&'s str>,
-        /// What it is about.
+        /// The subject of the rule.
         pub what: Text<'s>,
-        /// The reading.
+        /// The interpretation.
         pub text: Text<'s>,
     }
 
@@ -202,17 +202,17 @@ model! {
         pub message: &'s str,
         /// The member with the data.
         pub data: &'s str,
-        /// The status code of success; none where success has an empty one.
+        /// The status code of success; `None` if a success has an empty status.
         pub ok: Option<&'s Code<'s>>,
-        /// How many digits a status code has; then it is text on the wire. Without it, it is a number.
+        /// The digits of a status code, which is then text on the wire; `None`: a number.
         pub digits: Option<u8>,
         /// Other spellings of `success` that are read.
         pub read_also: &'s [&'s str],
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
-    /// What a request that cannot be read is answered with.
+    /// The refusals of unreadable requests.
     #[derive(Copy)]
     pub struct Faults<'s> {
         /// A field is missing, empty, too long, malformed or repeated.
@@ -227,7 +227,7 @@ model! {
         pub internal: &'s Refusal<'s>,
         /// The platform is overloaded.
         pub overloaded: &'s Refusal<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -235,17 +235,17 @@ model! {
     pub struct Type<'s> {
         /// Its name, snake_case.
         pub name: &'s str,
-        /// What its values look like: [`Kind::Text`], [`Kind::Secret`], [`Kind::Id`] or [`Kind::Url`].
+        /// The wire format of its values: [`Kind::Text`], [`Kind::Secret`], [`Kind::Id`] or [`Kind::Url`].
         pub base: Kind<'s>,
-        /// Most characters.
+        /// The maximum length in characters.
         pub max: Option<u32>,
-        /// Fewest characters of a well-formed value.
+        /// The minimum length of a well-formed value.
         pub min: Option<u32>,
         /// The characters of a well-formed value, as a class without brackets.
         pub chars: Option<&'s str>,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -253,11 +253,11 @@ model! {
     pub struct Choice<'s> {
         /// Its name, snake_case.
         pub name: &'s str,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
         /// Its values.
         pub values: &'s [ChoiceValue<'s>],
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -267,7 +267,7 @@ model! {
         pub id: &'s str,
         /// The text on the wire.
         pub value: &'s str,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
     }
 
@@ -275,9 +275,9 @@ model! {
     pub struct Scope<'s> {
         /// The text on the wire.
         pub id: &'s str,
-        /// What it allows.
+        /// The access that it grants.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -287,9 +287,9 @@ model! {
         pub id: &'s str,
         /// Seconds, or the plain number.
         pub value: u64,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -301,11 +301,11 @@ model! {
         pub code: u32,
         /// Whether the platform ever sends it.
         pub sent: bool,
-        /// The text that goes with it.
+        /// Its message.
         pub text: Text<'s>,
-        /// What somebody who gets it should check; empty where there is nothing to say.
+        /// Advice to the developer who receives it; may be empty.
         pub check: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -319,14 +319,14 @@ model! {
         pub http: u16,
         /// RFC 6749's `error`.
         pub oauth: Option<&'s str>,
-        /// When it is sent.
+        /// The situation in which it is sent.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
-    /// A field's name with what precedes its value in each form that is written, so that writing it is copying. Made of
-    /// a name of letters, digits and `_`: nothing of it is ever escaped.
+    /// A field's name and, for each output format, the text before its value, ready to be copied. The name consists of
+    /// letters, digits and `_`, so it needs no escape.
     #[derive(Copy)]
     pub struct Lead<'s> {
         /// The name on the wire.
@@ -344,7 +344,7 @@ model! {
     pub struct Window<'s> {
         /// The field or header with the time of signing, Unix seconds.
         pub field: &'s str,
-        /// The most seconds it may differ, either way.
+        /// The largest difference in seconds, in either direction.
         pub seconds: u64,
     }
 
@@ -357,17 +357,17 @@ model! {
         /// The texts that it covers: the key's name, a field's name, or, for the headers of a callback, a header, `body`
         /// or a separator.
         pub canonical: &'s [Lead<'s>],
-        /// How they are joined.
+        /// The way the texts are joined.
         pub form: Form,
-        /// The name of the key; where it is hashed too, its place in `canonical`.
+        /// The name of the key; if the key is hashed, also the name of its part in `canonical`.
         pub key: &'s str,
-        /// HKDF info by which the signing key is derived from the key.
+        /// The HKDF info for deriving the signing key from the key.
         pub derive: Option<&'s str>,
         /// The field by which the verifier finds the key.
         pub key_id: Option<&'s str>,
         /// The field or header that carries the signature.
         pub field: &'s str,
-        /// How the signature is written.
+        /// The encoding of the signature.
         pub encoding: Encoding,
         /// The time that it covers.
         pub window: Option<Window<'s>>,
@@ -375,9 +375,9 @@ model! {
         pub invalid: Option<&'s Refusal<'s>>,
         /// The refusal of a time outside the window.
         pub expired: Option<&'s Refusal<'s>>,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -385,13 +385,13 @@ model! {
     pub struct Field<'s> {
         /// The name on the wire.
         pub name: &'s str,
-        /// The name with what precedes the value.
+        /// The name with the text before the value.
         pub lead: Lead<'s>,
-        /// What it holds.
+        /// The type of its value.
         pub kind: Kind<'s>,
-        /// Whether it must be there.
+        /// Whether it must be present.
         pub required: bool,
-        /// Most characters.
+        /// The maximum length in characters.
         pub max: Option<u32>,
         /// The only value it may have; such a field is not in the Rust type.
         pub fixed: Option<&'s str>,
@@ -401,9 +401,9 @@ model! {
         pub read_also: &'s [&'s str],
         /// In a reply: written at the top level too.
         pub top: bool,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -411,11 +411,11 @@ model! {
     pub struct Object<'s> {
         /// Its name, snake_case.
         pub name: &'s str,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
         /// Its members.
         pub fields: &'s [Field<'s>],
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -427,21 +427,21 @@ model! {
         pub methods: &'s [Method],
         /// Its path, relative to the platform's base path, without a leading slash.
         pub path: &'s str,
-        /// Further paths; where one is another endpoint's too, a field with different fixed values tells them apart.
+        /// Further paths; where one is another endpoint's too, a field with different fixed values distinguishes them.
         pub also_at: &'s [&'s str],
-        /// Where the fields of its request are written.
+        /// The place of the fields of its request.
         pub parameters: Place,
-        /// Who calls it.
+        /// The caller.
         pub caller: Caller,
-        /// How the caller is known.
+        /// The authentication of the caller.
         pub auth: Auth,
         /// The scope that its bearer must have.
         pub scope: Option<&'s Scope<'s>>,
         /// Its signing scheme.
         pub signing: Option<&'s Signing<'s>>,
-        /// What it may be refused with.
+        /// Its possible refusals.
         pub errors: &'s [&'s Refusal<'s>],
-        /// What requests that cannot be read are answered with.
+        /// The refusals of unreadable requests.
         pub faults: Faults<'s>,
         /// The object that `data` of a refusal may hold.
         pub refusal_data: Option<&'s Object<'s>>,
@@ -455,24 +455,24 @@ model! {
         pub response_value: Option<Field<'s>>,
         /// The reply envelope.
         pub envelope: &'s Envelope<'s>,
-        /// What GET shows in a browser; empty where it shows nothing.
+        /// A description of the page that GET shows in a browser; may be empty.
         pub browser: Text<'s>,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
-    /// So many attempts, each after such a wait.
+    /// A number of attempts, each after the same wait.
     #[derive(Copy)]
     pub struct Stretch {
-        /// How many attempts.
+        /// The number of attempts.
         pub times: u32,
-        /// How long after the end of the attempt before, in milliseconds.
+        /// The wait after the end of the previous attempt, in milliseconds.
         pub wait_ms: u64,
     }
 
-    /// When a callback is sent and what ends it (R3, R4).
+    /// The attempts of a callback and the reply that ends them (R3, R4).
     #[derive(Copy)]
     pub struct Schedule<'s> {
         /// The stretches, one after the other.
@@ -489,13 +489,13 @@ model! {
         pub qr_scheme: &'s str,
         /// Its signing scheme.
         pub signing: Option<&'s Signing<'s>>,
-        /// What it may be refused with.
+        /// Its possible refusals.
         pub errors: &'s [&'s Refusal<'s>],
         /// Its members, in the document's order.
         pub fields: &'s [Field<'s>],
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -507,11 +507,11 @@ model! {
         pub scheme: &'s str,
         /// Other schemes that are read.
         pub read_also: &'s [&'s str],
-        /// What is different about it: names and texts.
+        /// The values that differ between profiles.
         pub values: &'s [(&'s str, &'s str)],
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -525,19 +525,19 @@ model! {
         pub target: &'s str,
         /// Its signing scheme.
         pub signing: Option<&'s Signing<'s>>,
-        /// When it is sent and what acknowledges it.
+        /// Its attempts and the reply that acknowledges it.
         pub schedule: Schedule<'s>,
         /// The wall time that one attempt may take, in milliseconds.
         pub deadline_ms: u64,
-        /// How much of the receiver's reply is read, in bytes.
+        /// The bytes of the receiver's reply that are read.
         pub max_reply_bytes: u64,
-        /// What a callback that cannot be read is refused with.
+        /// The refusals of an unreadable callback.
         pub faults: Faults<'s>,
         /// Its fields, in the document's order.
         pub fields: &'s [Field<'s>],
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
-        /// Where it comes from.
+        /// Its source.
         pub origin: Origin<'s>,
     }
 
@@ -547,11 +547,11 @@ model! {
         pub id: &'s str,
         /// The path of its base URL; begins and ends with a slash.
         pub base_path: &'s str,
-        /// What it is.
+        /// A description.
         pub doc: Text<'s>,
         /// The reply envelope.
         pub envelope: &'s Envelope<'s>,
-        /// What requests that cannot be read are answered with, where an endpoint does not say otherwise.
+        /// The refusals of unreadable requests, unless an endpoint has its own.
         pub faults: Faults<'s>,
         /// Named types.
         pub types: &'s [&'s Type<'s>],
@@ -584,7 +584,7 @@ model! {
     }
 }
 
-/// What a field holds.
+/// The type of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind<'s> {
     /// Plain text.
@@ -617,7 +617,7 @@ pub enum Kind<'s> {
     List(&'s Object<'s>),
 }
 
-/// What a receiver must answer for a callback to be acknowledged (R4, R52).
+/// The reply that acknowledges a callback (R4, R52).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acknowledgement<'s> {
     /// Exactly this HTTP status, whatever the body says.
@@ -672,7 +672,7 @@ impl Envelope<'_> {
 }
 
 impl Kind<'_> {
-    /// What the value looks like on the wire: of a named type, what it is based on.
+    /// The wire format of the value; for a named type, its base.
     pub const fn on_the_wire(self) -> Self {
         match self {
             Self::Type(named) => named.base,
@@ -682,7 +682,7 @@ impl Kind<'_> {
 }
 
 impl<'s> Endpoint<'s> {
-    /// The field whose fixed value tells this endpoint from another at the same path.
+    /// The field whose fixed value distinguishes this endpoint from another at the same path.
     pub fn discriminator(&self, other: &Endpoint<'_>) -> Option<&'s Field<'s>> {
         self.request.iter().find(|field| {
             let other = other.request.iter().find(|other| other.name == field.name);
@@ -713,7 +713,7 @@ impl<'s> Signing<'s> {
     /// The part of `canonical` that is the body.
     pub const BODY: &'static str = "body";
 
-    /// Of a scheme in headers: the header with the message's id, the one that is not the time.
+    /// For a scheme in headers: the header with the message's id.
     pub fn message_id(&self) -> Option<&'s str> {
         let time = self.window.map(|window| window.field);
         let header = |name: &&str| *name != Self::BODY && name.contains(|c: char| c.is_ascii_alphanumeric());
@@ -722,7 +722,7 @@ impl<'s> Signing<'s> {
 }
 
 impl Acknowledgement<'_> {
-    /// What it takes, in words.
+    /// The required reply, in words.
     pub fn in_words(self, lang: Lang) -> String {
         match (self, lang) {
             (Self::Status(status), _) => format!("HTTP {status}"),
@@ -733,7 +733,7 @@ impl Acknowledgement<'_> {
 }
 
 impl Schedule<'_> {
-    /// How many attempts there are in all.
+    /// The number of attempts in total.
     pub const fn attempts(&self) -> u32 {
         let (mut sum, mut at) = (0, 0);
         while at < self.stretches.len() {
@@ -754,12 +754,12 @@ impl Schedule<'_> {
 }
 
 impl<'s> Spec<'s> {
-    /// What is known of a status code.
+    /// The declaration of a status code.
     pub fn code(&self, code: u32) -> Option<&'s Code<'s>> {
         self.codes.iter().copied().find(|known| known.code == code)
     }
 
-    /// The member that tells links apart: each link has another fixed value of it.
+    /// The member that distinguishes links: its fixed value differs in each link.
     pub fn link_discriminator(&self) -> Option<&'s str> {
         let members = self.links.first()?.fields.iter().map(|field| field.name);
         members.into_iter().find(|name| {

@@ -12,15 +12,15 @@ use crate::names::{self, pascal};
 use crate::table::Table;
 
 impl<'s> Spec<'s> {
-    /// Reads a spec and, when given, the rules it refers to. What could be read is returned beside all faults; the spec
-    /// may be relied on only when there are none. Everything that is read lives in `arena`.
+    /// Reads a spec and, if given, its rules. Returns the readable part together with all faults; the spec
+    /// is complete only if there are no faults. `arena` owns all parts and texts.
     pub fn read(arena: &'s Arena, source: &'s Source, rules: Option<&'s Source>) -> (Self, Vec<Diagnostic>) {
         let (spec, faults, _) = read(arena, source, rules);
         (spec, faults)
     }
 
-    /// Every key that was asked for while this spec was read, after the kind of table that has it: `("signing", "form")`.
-    /// A spec that has every kind of table thus lists the format.
+    /// Every key that reading this spec looked up, after the kind of its table: `("signing", "form")`.
+    /// For a spec with every kind of table, this is the whole format.
     pub fn keys(source: &Source, rules: Option<&Source>) -> BTreeSet<(&'static str, &'static str)> {
         let arena = Arena::new();
         let (_, _, keys) = read(&arena, source, rules);
@@ -86,7 +86,7 @@ fn each<'s, T>(
     list
 }
 
-/// A name that becomes a Rust identifier, and none of those that are taken.
+/// A name that becomes a Rust identifier, and is not reserved.
 fn identifier<'s>(table: &Table<'_, 's>, key: &'static str, taken: &[&str]) -> Option<&'s str> {
     let name = table.required_text(key)?;
     let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -148,7 +148,7 @@ fn duration(table: &Table<'_, '_>, key: &'static str) -> Option<u64> {
     parsed
 }
 
-/// Which array of fields a field belongs to: some of its keys mean something in some of them only.
+/// The array of fields that a field belongs to: some keys are allowed in some arrays only.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     /// A request, a callback or a link.
@@ -159,7 +159,7 @@ enum Within {
     Part,
 }
 
-/// What has been read so far, for what refers to it.
+/// The parts read so far, for later references.
 struct Reader<'f, 's> {
     file: &'f File<'s>,
     rules: Option<Vec<Rule<'s>>>,
@@ -170,7 +170,7 @@ struct Reader<'f, 's> {
     choices: Vec<&'s Choice<'s>>,
     signings: Vec<&'s Signing<'s>>,
     objects: Vec<&'s Object<'s>>,
-    /// What a name that does not resolve refers to.
+    /// The placeholder for a name that does not resolve.
     nowhere: &'s Refusal<'s>,
 }
 
@@ -272,8 +272,8 @@ impl<'f, 's> Reader<'f, 's> {
         }
     }
 
-    /// Reads each table of an array into the arena. Of a name that is declared twice the first is kept, so that the
-    /// compiler has nothing to add to the fault.
+    /// Reads each table of an array into the arena. If a name is declared twice, keeps the first, so that the
+    /// compiler adds no error of its own.
     fn parts<T>(
         &self,
         parent: &Table<'_, 's>,
@@ -329,7 +329,7 @@ impl<'f, 's> Reader<'f, 's> {
     fn signed_by(&self, table: &Table<'_, 's>) -> Option<&'s Signing<'s>> {
         let name = table.text("signing")?;
         let found = self.resolve("signing", name, &self.signings, |signing| signing.id);
-        // What is signed stays `Unverified`, so that those who use it see no further errors.
+        // A signed request stays `Unverified`, so that code which uses it shows no further errors.
         Some(found.unwrap_or_else(|| self.file.arena.part(Signing::nowhere())))
     }
 
@@ -427,7 +427,7 @@ impl<'f, 's> Reader<'f, 's> {
         Some((id?, Refusal { id: id?, code, http, oauth, doc, origin }))
     }
 
-    /// The refusals of `[faults]`, or of an endpoint's own, the others being those of `otherwise`.
+    /// The refusals of `[faults]`, or of an endpoint; missing keys come from `otherwise`.
     fn faults(&self, table: &Table<'_, 's>, otherwise: Option<Faults<'s>>) -> Faults<'s> {
         let pick = |key, otherwise: Option<&'s Refusal<'s>>| {
             let own = table.text(key).map(|name| self.refusal(name).unwrap_or(self.nowhere));
@@ -446,7 +446,7 @@ impl<'f, 's> Reader<'f, 's> {
             field,
             body: must("body", otherwise.map(|all| all.body)),
             body_too_large: must("body_too_large", otherwise.map(|all| all.body_too_large)),
-            // Without bearer tokens nobody can lack one; `check` sees to it that there is one where it is needed.
+            // A spec without bearer tokens needs no refusal for a missing one; `check` demands one where it is needed.
             bearer: pick("bearer", otherwise.map(|all| all.bearer)).unwrap_or(self.nowhere),
             internal: must("internal", otherwise.map(|all| all.internal)),
             overloaded: must("overloaded", otherwise.map(|all| all.overloaded)),
@@ -582,7 +582,7 @@ impl<'f, 's> Reader<'f, 's> {
         self.file.arena.list(list.into_iter().cloned().collect())
     }
 
-    /// The kind of a field whose type is `word`, with what comes of the type: its text, its length and its rule.
+    /// The kind of a field whose type is `word`, with the defaults of that type: its text, its length and its rule.
     fn kind_named(&self, word: &'s str) -> Option<(Kind<'s>, Text<'s>, Option<u32>, Option<&'s str>)> {
         if let Some(named) = self.types.iter().find(|named| named.name == word) {
             return Some((Kind::Type(named), named.doc, named.max, named.origin.rule));
@@ -592,6 +592,33 @@ impl<'f, 's> Reader<'f, 's> {
         }
         let plain = PLAIN.iter().find(|(name, _)| *name == word)?;
         Some((plain.1, Text::default(), None, None))
+    }
+
+    /// The text of a field: its own, that of its type, or a fixed one.
+    fn field_doc(
+        &self,
+        table: &Table<'_, 's>,
+        kind: Kind<'s>,
+        fixed: Option<&'s str>,
+        inherited: Text<'s>,
+    ) -> Text<'s> {
+        let given = table.both("doc", false);
+        match (kind, fixed) {
+            _ if table.has("doc") => given,
+            _ if !inherited.en.is_empty() => inherited,
+            (_, Some(fixed)) => Text {
+                zh: self.file.arena.text(&format!("固定为 `{fixed}`")),
+                en: self.file.arena.text(&format!("Always `{fixed}`")),
+            },
+            (Kind::Timestamp, _) => {
+                Text { zh: "当前时间戳（秒）", en: "The time of signing, Unix seconds" }
+            }
+            (Kind::Signature, _) => Text { zh: "签名", en: "The signature" },
+            _ => {
+                table.missing("doc");
+                Text::default()
+            }
+        }
     }
 
     fn field(&self, table: &Table<'_, 's>, within: Within) -> Option<Field<'s>> {
@@ -626,23 +653,7 @@ impl<'f, 's> Reader<'f, 's> {
         let unknown = (Kind::Text, Text { zh: "?", en: "?" }, None, None); // its text may come with the type
         let (kind, inherited, longest, rule) = known.unwrap_or(unknown);
         let max = maximum(table).or(longest);
-        let given_doc = table.both("doc", false);
-        let doc = match (kind, fixed) {
-            _ if table.has("doc") => given_doc,
-            _ if !inherited.en.is_empty() => inherited,
-            (_, Some(fixed)) => Text {
-                zh: self.file.arena.text(&format!("固定为 `{fixed}`")),
-                en: self.file.arena.text(&format!("Always `{fixed}`")),
-            },
-            (Kind::Timestamp, _) => {
-                Text { zh: "当前时间戳（秒）", en: "The time of signing, Unix seconds" }
-            }
-            (Kind::Signature, _) => Text { zh: "签名", en: "The signature" },
-            _ => {
-                table.missing("doc");
-                Text::default()
-            }
-        };
+        let doc = self.field_doc(table, kind, fixed, inherited);
         let required = table.boolean("required", true);
         let otherwise = table.text("otherwise");
         if otherwise.is_some() && fixed.is_none() {

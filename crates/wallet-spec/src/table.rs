@@ -1,4 +1,4 @@
-//! A TOML table under inspection: typed access that reports what is wrong, and at the end the keys that nobody asked for.
+//! A TOML table during reading: typed access that reports faults and, at the end, unknown keys.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -22,13 +22,13 @@ pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// A table; every key that is asked for is remembered, and [`Table::finish`] reports the others.
+/// A table. It records each key that is looked up; [`Table::finish`] reports the others.
 pub(crate) struct Table<'t, 's> {
     pub(crate) file: &'t File<'s>,
     pub(crate) span: Range<usize>,
-    /// What kind of table it is, as the documentation of the format calls it.
+    /// The kind of table, as named in the documentation of the format.
     kind: &'static str,
-    /// What messages call it.
+    /// Its name in messages.
     what: String,
     table: &'t DeTable<'t>,
     known: RefCell<Vec<&'static str>>,
@@ -59,9 +59,9 @@ impl<'t, 's> Table<'t, 's> {
         self.table.get(key).map_or(self.span.clone(), Spanned::span)
     }
 
-    /// Reports that `key` is not there.
+    /// Reports that `key` is missing.
     ///
-    /// A key that is there and misspelt is reported once, by [`Table::finish`].
+    /// [`Table::finish`] reports a misspelt key, once.
     pub(crate) fn missing(&self, key: &str) {
         let known = self.known.borrow();
         let strangers = self.table.iter().map(|(name, _)| name.get_ref().as_ref());
@@ -257,7 +257,7 @@ impl<'t, 's> Table<'t, 's> {
         text.unwrap_or_default()
     }
 
-    /// Reports keys that nobody asked for.
+    /// Reports unknown keys.
     pub(crate) fn finish(self) {
         let known = self.known.borrow();
         for (key, _) in self.table.iter() {

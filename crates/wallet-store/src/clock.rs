@@ -1,4 +1,4 @@
-//! The store's clock: what every decision takes `now` from (R82).
+//! The store's clock: the source of `now` for every decision (R82).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

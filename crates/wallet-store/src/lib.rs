@@ -8,7 +8,7 @@
 //! All SQL of the project is in this crate.
 //!
 //! ```no_run
-//! # // A schema of one's own; `examples/own_protocol.rs` has a whole one.
+//! # // A schema of your own; `examples/own_protocol.rs` has a whole one.
 //! # fn start<S: wallet_engine::Schema<Vault = ()>>(tables: &[wallet_store::Migration]) -> Result<(), wallet_store::OpenError> {
 //! use std::sync::Arc;
 //! use wallet_store::{Database, Options, Store, SystemClock};

@@ -53,7 +53,7 @@ impl<S: Schema> Memory<S> {
         self.committed().rows.values().cloned().collect()
     }
 
-    /// The row number to go on with.
+    /// The next row number.
     pub fn next_id(&self) -> u64 {
         self.committed().next_id
     }

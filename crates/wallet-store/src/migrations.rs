@@ -46,7 +46,7 @@ fn checksum(text: &str) -> i64 {
 /// Brings a database up to date. Each migration is one transaction together with its record.
 ///
 /// # Errors
-/// What is wrong and what to do.
+/// The fault and the remedy.
 pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<(), String> {
     let failed = |error: rusqlite::Error| error.to_string();
     connection

@@ -1,4 +1,4 @@
-//! SQLite: one connection that writes, some that read.
+//! The SQLite backend: one writer connection and several reader connections.
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -27,7 +27,7 @@ fn wide_number(bytes: &[u8]) -> Option<i128> {
 
 pub(crate) fn database(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        // After a failed fsync nobody knows what is on disk.
+        // After a failed fsync the content of the disk is unknown.
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Broken(error.to_string())
         }
@@ -37,8 +37,8 @@ pub(crate) fn database(error: &rusqlite::Error) -> StoreError {
 
 /// The settings of the connection that writes.
 ///
-/// `synchronous` FULL: a commit has been synced when it returns, so what is acknowledged is never lost. `foreign_keys` OFF:
-/// decisions keep references. 64 MiB of cache, and a checkpoint every 40 MiB of log.
+/// `synchronous` FULL: a commit returns after the fsync, so a crash loses no acknowledged commit. `foreign_keys` OFF:
+/// commands keep references intact. The page cache is 64 MiB, and a checkpoint runs every 40 MiB of WAL.
 pub const WRITER_PRAGMAS: &[(&str, &str)] = &[
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),
@@ -78,7 +78,7 @@ impl<S> fmt::Debug for Database<S> {
     }
 }
 
-/// A database's connection that writes, what it has set, and the lock that is held while it is open.
+/// A database's writer connection, its settings, and the lock file of this process.
 pub(crate) type Parts = (Connection, WriterSettings, File);
 
 impl<S: Schema> Database<S> {
@@ -104,8 +104,8 @@ impl<S: Schema> Database<S> {
         Ok(Self { path: path.to_owned(), connection, settings, lock, schema: PhantomData })
     }
 
-    /// An engine on the connection that writes, for decisions before the store starts. One at a time, since each counts row
-    /// numbers from where it began.
+    /// An engine on the writer connection, for commands before the store starts. Use one at a time: each counts row
+    /// numbers in its own memory.
     ///
     /// # Errors
     /// The database's.
@@ -180,8 +180,8 @@ fn columns(table: &TableMeta) -> String {
     names.join(", ")
 }
 
-/// Rows that one statement inserts if a batch has so many: most of an insert's time is spent on the statement.
-const AT_ONCE: usize = 16;
+/// Rows per multi-row INSERT. Most of an insert's time is the fixed cost of the statement.
+const ROWS_PER_INSERT: usize = 16;
 
 struct TableStatements<'c> {
     load: Statement<'c>,
@@ -200,15 +200,15 @@ impl<'c> TableStatements<'c> {
         let (name, list) = (quoted(table.name), columns(table));
         let (by_key, set) = (equal(true).join(" AND "), equal(false).join(", "));
         let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
-        // A batch with a failed insert is rolled back as a whole. SQLite needs to know it: otherwise it copies each page that
-        // an insert of many rows touches, to undo that insert alone.
+        // A failed insert rolls back the whole batch. OR ROLLBACK lets SQLite skip the statement journal, which
+        // would copy each page that a multi-row insert touches.
         let insert = |rows: usize| {
             format!("INSERT OR ROLLBACK INTO {name} ({list}) VALUES {}", vec![&*row; rows].join(", "))
         };
         Ok(Self {
             load: connection.prepare(&format!("SELECT {list} FROM {name} WHERE {by_key}"))?,
             insert: connection.prepare(&insert(1))?,
-            insert_many: connection.prepare(&insert(AT_ONCE))?,
+            insert_many: connection.prepare(&insert(ROWS_PER_INSERT))?,
             update: connection.prepare(&format!("UPDATE {name} SET {set} WHERE {by_key}"))?,
             delete: connection.prepare(&format!("DELETE FROM {name} WHERE {by_key}"))?,
         })
@@ -268,7 +268,7 @@ impl<S> fmt::Debug for Sqlite<'_, S> {
 }
 
 impl<'c, S: Schema> Sqlite<'c, S> {
-    /// Prepares every statement. `writes`: whether transactions take the write lock when they begin.
+    /// Prepares every statement. If `writes`, transactions begin with BEGIN IMMEDIATE and take the write lock.
     fn new(connection: &'c Connection, writes: bool) -> Result<Self, StoreError> {
         Self::prepare(connection, writes).map_err(|error| database(&error))
     }
@@ -288,7 +288,7 @@ impl<'c, S: Schema> Sqlite<'c, S> {
         })
     }
 
-    /// The row number to go on with.
+    /// The next free row number.
     fn next_id(&self) -> Result<u64, StoreError> {
         let next = self
             .connection
@@ -301,7 +301,7 @@ impl<'c, S: Schema> Sqlite<'c, S> {
     }
 }
 
-/// How many statements of lists a connection keeps prepared.
+/// The number of prepared list statements of a connection.
 const LISTS_PREPARED: usize = 64;
 
 fn execute(
@@ -311,7 +311,7 @@ fn execute(
 ) -> Result<(), StoreError> {
     match bind(statement, cells).and_then(|()| statement.raw_execute()) {
         Ok(changed) if changed == rows => Ok(()),
-        Ok(changed) => Err(StoreError::Database(format!("a write of {rows} rows changed {changed}"))),
+        Ok(changed) => Err(StoreError::Database(format!("expected to write {rows} rows, wrote {changed}"))),
         Err(error) => Err(database(&error)),
     }
 }
@@ -350,9 +350,11 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
 
     fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
         let statements = self.table::<E>();
-        let (many, few) = rows.as_chunks::<AT_ONCE>();
+        let (many, few) = rows.as_chunks::<ROWS_PER_INSERT>();
         for rows in many {
-            execute(&mut statements.insert_many, AT_ONCE, |put| rows.iter().for_each(|row| row.cells(put)))?;
+            execute(&mut statements.insert_many, ROWS_PER_INSERT, |put| {
+                rows.iter().for_each(|row| row.cells(put))
+            })?;
         }
         for row in few {
             execute(&mut statements.insert, 1, |put| row.cells(put))?;
@@ -389,7 +391,7 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
     }
 }
 
-/// The statement of a list. Lists that differ only in their operands have the same one.
+/// The SELECT of a list. Lists that differ only in their bound operands share one statement.
 fn sql(table: &TableMeta, list: &ListOf) -> String {
     let name = |at: usize| quoted(table.columns.get(at).map_or("", |column| column.name));
     let mut sql = format!("SELECT {} FROM {}", columns(table), quoted(table.name));
@@ -409,7 +411,7 @@ fn sql(table: &TableMeta, list: &ListOf) -> String {
             Test::NoneOf => {
                 let name = name(condition.column);
                 if table.columns.get(condition.column).is_some_and(|column| column.nullable) {
-                    sql += &format!("{name} IS NOT NULL AND "); // NOT IN of an empty list takes null
+                    sql += &format!("{name} IS NOT NULL AND "); // NULL NOT IN (empty list) is true
                 }
                 sql += &format!("{name} NOT IN (SELECT value FROM json_each({operand}))");
                 continue;

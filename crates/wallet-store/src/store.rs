@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Awaited, Backend, Command, Engine, Failure, Job, Query, Question, RefusedOf, Schema, StoreError, job,
-    question,
+    Awaited, Backend, Command, Engine, Failure, Job, Query, QueryJob, RefusedOf, Schema, StoreError, job,
+    query_job,
 };
 
 use crate::clock::Clock;
@@ -22,16 +22,16 @@ use crate::sqlite::{self, Database, WriterSettings};
 /// How a store runs.
 #[derive(Clone)]
 pub struct Options {
-    /// Where decisions take the time from.
+    /// The clock that decisions use.
     pub clock: Arc<dyn Clock>,
-    /// How many commands may wait; more fail with [`StoreError::Overloaded`].
+    /// The number of commands that may wait; more fail with [`StoreError::Overloaded`].
     pub queue: usize,
-    /// How many connections read.
+    /// The number of connections that read.
     pub readers: usize,
 }
 
 impl Options {
-    /// The usual sizes.
+    /// The default sizes.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, queue: 4096, readers: 2 }
     }
@@ -46,7 +46,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// How large batches were.
+/// Counts of batches and of their commands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BatchSizes {
     /// Batches that were run.
@@ -74,17 +74,17 @@ impl<S: Schema> Clone for Store<S> {
 
 struct Inner<S: Schema> {
     commands: Option<SyncSender<Box<dyn Job<S>>>>,
-    questions: Option<SyncSender<Box<dyn Question<S>>>>,
+    queries: Option<SyncSender<Box<dyn QueryJob<S>>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     vault: S::Vault,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     settings: Option<WriterSettings>,
-    /// ClaimSlot as long as the store lives: one process a database.
+    /// The lock of the database file, held as long as the store lives: one process per database.
     _lock: Option<File>,
 }
 
-/// What the writer thread reports.
+/// The state that the writer thread reports.
 #[derive(Default)]
 struct Shared {
     counters: Counters,
@@ -97,12 +97,12 @@ impl<S: Schema> fmt::Debug for Store<S> {
     }
 }
 
-/// How many commands one batch takes at most.
+/// The largest number of commands in a batch.
 const MAX_BATCH: usize = 1024;
-/// After a batch of more than one: how long nothing new must arrive before the next one is closed, so that callers who were
+/// After a batch of several commands: the idle time that closes the next batch, so that callers that were
 /// just answered come back in one batch. They arrive while the commands before them are decided.
 const QUIET: Duration = Duration::from_micros(20);
-/// And how long the thread looks for the first of them before it sleeps: waking it takes longer.
+/// The time that the thread polls for the first of them before it sleeps: a wake-up takes longer.
 const AWAKE: Duration = Duration::from_micros(100);
 
 /// The next job, if one arrives before the time is up.
@@ -153,12 +153,12 @@ fn write<S: Schema, B: Backend<S>>(
 /// A read thread. Several share one queue.
 fn answer<S: Schema, B: Backend<S>>(
     mut engine: Engine<S, B>,
-    queue: &Mutex<Receiver<Box<dyn Question<S>>>>,
+    queue: &Mutex<Receiver<Box<dyn QueryJob<S>>>>,
     clock: &dyn Clock,
 ) {
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-    while let Some(question) = next() {
-        engine.ask(clock.now(), question);
+    while let Some(query) = next() {
+        engine.run_query(clock.now(), query);
     }
 }
 
@@ -167,7 +167,7 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     spawned.map_err(|error| OpenError::new(format!("cannot start the thread {name}: {error}")))
 }
 
-/// A thread that says once whether it could start.
+/// Spawns a thread that reports once whether it could start.
 fn thread_that_starts(
     name: &str,
     run: impl FnOnce(&dyn Fn(Result<(), StoreError>)) + Send + 'static,
@@ -187,7 +187,7 @@ impl<S: Schema> Store<S> {
     /// [`OpenError`].
     pub fn start(database: Database<S>, vault: S::Vault, options: Options) -> Result<Self, OpenError> {
         let (commands, queue) = sync_channel::<Box<dyn Job<S>>>(options.queue);
-        let (questions, asked) = sync_channel::<Box<dyn Question<S>>>(options.queue);
+        let (queries, asked) = sync_channel::<Box<dyn QueryJob<S>>>(options.queue);
         let (shared, asked) = (Arc::new(Shared::default()), Arc::new(Mutex::new(asked)));
         let readers: Vec<_> =
             (0..options.readers.max(1)).map(|_| database.reader()).collect::<Result<_, _>>()?;
@@ -214,7 +214,7 @@ impl<S: Schema> Store<S> {
                 }
             })?);
         }
-        Ok(Self::of(commands, questions, threads, vault, options.clock, shared, Some((settings, lock))))
+        Ok(Self::of(commands, queries, threads, vault, options.clock, shared, Some((settings, lock))))
     }
 
     /// Runs a database in memory: the same decisions, nothing on disk.
@@ -223,7 +223,7 @@ impl<S: Schema> Store<S> {
     /// [`OpenError`] if a thread cannot be started.
     pub fn start_memory(database: &Memory<S>, vault: S::Vault, options: Options) -> Result<Self, OpenError> {
         let (commands, queue) = sync_channel::<Box<dyn Job<S>>>(options.queue);
-        let (questions, asked) = sync_channel::<Box<dyn Question<S>>>(options.queue);
+        let (queries, asked) = sync_channel::<Box<dyn QueryJob<S>>>(options.queue);
         let shared = Arc::new(Shared::default());
         let writer = {
             let (memory, vault) = (database.clone(), vault.clone());
@@ -235,12 +235,12 @@ impl<S: Schema> Store<S> {
             let (clock, asked) = (options.clock.clone(), Mutex::new(asked));
             thread("wallop-reader", move || answer(memory.engine(vault), &asked, &*clock))?
         };
-        Ok(Self::of(commands, questions, vec![writer, reader], vault, options.clock, shared, None))
+        Ok(Self::of(commands, queries, vec![writer, reader], vault, options.clock, shared, None))
     }
 
     fn of(
         commands: SyncSender<Box<dyn Job<S>>>,
-        questions: SyncSender<Box<dyn Question<S>>>,
+        queries: SyncSender<Box<dyn QueryJob<S>>>,
         threads: Vec<JoinHandle<()>>,
         vault: S::Vault,
         clock: Arc<dyn Clock>,
@@ -248,11 +248,11 @@ impl<S: Schema> Store<S> {
         file: Option<(WriterSettings, File)>,
     ) -> Self {
         let (settings, lock) = file.unzip();
-        let (commands, questions, threads) = (Some(commands), Some(questions), Mutex::new(threads));
+        let (commands, queries, threads) = (Some(commands), Some(queries), Mutex::new(threads));
         Self {
             inner: Arc::new(Inner {
                 commands,
-                questions,
+                queries,
                 threads,
                 vault,
                 clock,
@@ -277,8 +277,8 @@ impl<S: Schema> Store<S> {
     /// # Errors
     /// [`Failure`]: the platform refused, or the store failed.
     pub async fn view<Q: Query<S>>(&self, query: Q) -> Result<Q::Answer, Failure<RefusedOf<S>>> {
-        let (question, answer) = question(query);
-        self.send(self.inner.questions.as_ref(), question, answer).await
+        let (query, answer) = query_job(query);
+        self.send(self.inner.queries.as_ref(), query, answer).await
     }
 
     async fn send<M, T>(
@@ -300,7 +300,7 @@ impl<S: Schema> Store<S> {
         self.broken().unwrap_or(StoreError::Stopped)
     }
 
-    /// Why the store has stopped by itself, if it has: then the process should stop too.
+    /// The error that stopped the store, if any; the process should then stop too.
     pub fn broken(&self) -> Option<StoreError> {
         self.inner.shared.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -320,7 +320,7 @@ impl<S: Schema> Store<S> {
         self.inner.clock.now()
     }
 
-    /// How large batches were so far.
+    /// The batch counts so far.
     pub fn batch_sizes(&self) -> BatchSizes {
         let counters = &self.inner.shared.counters;
         BatchSizes {
@@ -349,7 +349,7 @@ impl<S: Schema> Drop for Inner<S> {
                 }
             }
         };
-        self.questions = None;
+        self.queries = None;
         join(readers);
         self.commands = None;
         join(writer);

@@ -117,7 +117,7 @@ async fn a_fourth_protocol_is_served_beside_the_others() {
         let (status, body) = (reply.status().as_u16(), reply.into_body().collect().await.unwrap());
         (status, String::from_utf8(body.to_bytes().to_vec()).unwrap())
     };
-    // Its documents stand among the others, with a page for each of its codes.
+    // Its documents are among the others, with a page for each of its codes.
     let read = async |path: &str| {
         let request = http::Request::get(path).header("accept-language", "en").body(Full::default()).unwrap();
         let reply = server.router().call(request).await.unwrap();

@@ -17,14 +17,14 @@ use crate::call::{CallError, base, call};
 
 type Called<T, R> = Result<R, CallError<<T as Transport>::Error>>;
 
-/// FOMO without an app's credentials: what anybody may ask, or anybody who has a user's access token. It signs nothing.
+/// FOMO without an app's credentials: the public calls, and those that need an access token only. It signs nothing.
 #[derive(Clone)]
 pub struct FomoClient<T> {
     transport: T,
     base_url: String,
 }
 
-/// What the platform gave an app, and where its users come back to.
+/// The credentials of an app, and its redirect_uri.
 #[derive(Clone)]
 pub struct FomoCredentials {
     /// The app's id.
@@ -35,8 +35,8 @@ pub struct FomoCredentials {
     pub redirect_uri: RedirectUri<'static>,
 }
 
-/// A third-party app, seen from its own server: with its credentials it exchanges codes and signs. What needs none of
-/// them is its [`FomoClient`]'s.
+/// A third-party app, seen from its own server: with its credentials it exchanges codes and signs. The calls without
+/// credentials are on [`FomoClient`].
 #[derive(Clone)]
 pub struct FomoApp<T> {
     client: FomoClient<T>,
@@ -78,13 +78,13 @@ impl<T> Deref for FomoApp<T> {
 pub struct Payment {
     /// The app's own id; used once, ever.
     pub trade_id: TradeId<'static>,
-    /// How much, with at most the coin's decimals.
+    /// The amount, with at most the decimals of the coin.
     pub amount: Amount<'static>,
-    /// Which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// Where the callback goes.
+    /// The address that receives the callback.
     pub server_uri: ServerUri<'static>,
-    /// Comes back unchanged.
+    /// The app's state, which comes back unchanged.
     pub state: State<'static>,
 }
 
@@ -93,15 +93,15 @@ pub struct Payment {
 pub struct Payout {
     /// The app's own id; used once, ever.
     pub trade_id: TradeId<'static>,
-    /// How much, with at most the coin's decimals.
+    /// The amount, with at most the decimals of the coin.
     pub amount: Amount<'static>,
-    /// Which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// Who receives.
+    /// The user who receives.
     pub user: UserId,
-    /// Where the callback goes.
+    /// The address that receives the callback.
     pub server_uri: ServerUri<'static>,
-    /// Comes back unchanged.
+    /// The app's state, which comes back unchanged.
     pub state: State<'static>,
 }
 
@@ -111,7 +111,7 @@ impl<T: Transport> FomoClient<T> {
         Self { transport, base_url: base(base_url) }
     }
 
-    /// An app with its credentials. `now` is the clock that its requests are signed by.
+    /// An app with its credentials. `now` is the clock for the timestamps of its signatures.
     pub fn with_credentials(
         self,
         credentials: FomoCredentials,
@@ -134,7 +134,7 @@ impl<T: Transport> FomoClient<T> {
         call(&self.transport, &self.base_url, bearer.map(AccessToken::as_str), signer, request).await
     }
 
-    /// Who the user of an access token is.
+    /// The user of an access token.
     ///
     /// # Errors
     /// [`CallError`].
@@ -189,7 +189,7 @@ impl<T: Transport> FomoApp<T> {
         self.exchange(code, None).await
     }
 
-    /// The same for a code that was asked for with a PKCE challenge.
+    /// Exchanges a code that was requested with a PKCE challenge.
     ///
     /// # Errors
     /// [`CallError`].
@@ -250,7 +250,7 @@ impl<T: Transport> FomoApp<T> {
         Ok(reply.transfer_id)
     }
 
-    /// Pays a user from the account of the app's owner, whose payment password it takes. `httpcode` of the reply is the
+    /// Pays a user from the account of the app's owner with the owner's payment password. `httpcode` of the reply is the
     /// HTTP status of the first callback, 0 when none came in time.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ impl<T: Transport> FomoApp<T> {
         .await
     }
 
-    /// A trade and its state by the app's own id: what became of a call whose reply was lost.
+    /// A trade and its state by the app's own id, also after a lost reply.
     ///
     /// # Errors
     /// [`CallError`]; code 212 when the platform does not know it.

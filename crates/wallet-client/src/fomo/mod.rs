@@ -1,4 +1,4 @@
-//! FOMO: a third-party app, the wallet, and what receives callbacks.
+//! FOMO: a third-party app, the wallet, and the receiver of callbacks.
 
 mod app;
 mod receiver;

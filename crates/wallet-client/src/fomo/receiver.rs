@@ -1,4 +1,4 @@
-//! Callbacks, checked before they are believed.
+//! Callbacks, verified before they are read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use wallet_core::crypto::Crypto;
 use wallet_core::webhook::{self, WebhookError};
 use wallet_core::{Callback, Fault, UnixTime};
 
-/// Checks callbacks with an app's client_secret (R9). The platform's own signature headers are required; a platform that
-/// sends none is asked by [`FomoApp::trade`](crate::FomoApp::trade) instead.
+/// Checks callbacks with an app's client_secret (R9). The platform's own signature headers are required; if a platform
+/// sends none, call [`FomoApp::trade`](crate::FomoApp::trade) instead.
 #[derive(Clone)]
 pub struct FomoReceiver {
     crypto: Arc<dyn Crypto>,
@@ -22,13 +22,13 @@ impl fmt::Debug for FomoReceiver {
     }
 }
 
-/// Why a callback is not believed.
+/// Why a callback is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FomoCallbackError {
-    /// Its signature headers do not fit.
+    /// The signature headers do not fit.
     Signature(WebhookError),
-    /// It is signed and cannot be read.
+    /// The signature fits, but the body cannot be read.
     Malformed(Fault),
 }
 
@@ -74,14 +74,14 @@ impl FomoReceiver {
         payment_result::Callback::decode(body).map_err(FomoCallbackError::Malformed)
     }
 
-    /// What ends the delivery: exactly HTTP 200.
+    /// The response that ends the delivery: exactly HTTP 200.
     pub fn acknowledgement() -> http::Response<Vec<u8>> {
         let mut response = http::Response::new(b"ok".to_vec());
         *response.status_mut() = http::StatusCode::OK;
         response
     }
 
-    /// What a callback that is not believed is answered with; the platform will send it again.
+    /// The response to a rejected callback; the platform sends the callback again.
     pub fn rejection(error: FomoCallbackError) -> http::Response<Vec<u8>> {
         let mut response = http::Response::new(error.to_string().into_bytes());
         *response.status_mut() = http::StatusCode::BAD_REQUEST;

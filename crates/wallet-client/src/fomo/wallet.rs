@@ -32,7 +32,7 @@ impl<T: Transport> FomoWallet<T> {
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
-    /// Begins a registration; the verification code goes to the user by another way.
+    /// Begins a registration; the verification code goes to the user by another channel.
     ///
     /// # Errors
     /// [`CallError`].
@@ -65,7 +65,7 @@ impl<T: Transport> FomoWallet<T> {
         self.call(login::Request::new(login_name.into(), pwd.into())).await
     }
 
-    /// Who is signed in.
+    /// The user who is signed in.
     ///
     /// # Errors
     /// [`CallError`].
@@ -133,7 +133,7 @@ impl<T: Transport> FomoWallet<T> {
         .await
     }
 
-    /// What is shown before the user confirms a payment.
+    /// The payment that the user is asked to confirm.
     ///
     /// # Errors
     /// [`CallError`].
@@ -166,7 +166,7 @@ impl<T: Transport> FomoWallet<T> {
         .await
     }
 
-    /// What the user has.
+    /// The user's coins and balances.
     ///
     /// # Errors
     /// [`CallError`].

@@ -9,12 +9,12 @@ use wallet_core::{Amount, Transport};
 
 use crate::call::{CallError, Called, base, call};
 
-/// What the platform gave an app when its application was approved.
+/// The credentials of an approved app.
 #[derive(Clone)]
 pub struct VasCredentials {
     /// The app's id: `app_uuid` in links, `appId` in calls, `uuid` in callbacks.
     pub app_id: AppUuid<'static>,
-    /// What proves a call to be the app's.
+    /// The token that authenticates the app's calls.
     pub access_token: AccessToken<'static>,
 }
 
@@ -48,7 +48,7 @@ impl<T: Transport> VasApp<T> {
         Self { transport, base_url: base(base_url), credentials }
     }
 
-    /// Who logged in. An openCode works once and for a minute.
+    /// The user who logged in. An openCode can be redeemed once, within a minute.
     ///
     /// # Errors
     /// [`CallError`].
@@ -58,7 +58,7 @@ impl<T: Transport> VasApp<T> {
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
-    /// What a profile's coin is worth. Ten times a minute, then the platform refuses (R57).
+    /// The price of a profile's coin. The platform refuses more than ten calls a minute (R57).
     ///
     /// # Errors
     /// [`CallError`].
@@ -73,7 +73,7 @@ impl<T: Transport> VasApp<T> {
         Ok(call(&self.transport, &self.base_url, None, None, request).await?.price)
     }
 
-    /// Where an order stands: also when its callback or a reply was lost (R83).
+    /// The state of an order, also after a lost callback or reply (R83).
     ///
     /// # Errors
     /// [`CallError`].
@@ -84,7 +84,7 @@ impl<T: Transport> VasApp<T> {
     }
 }
 
-/// What a refusal is about. Two codes say that an accessToken is wrong (R58).
+/// The kind of a refusal. Two codes mean a wrong accessToken (R58).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VasErrorKind {
@@ -92,13 +92,13 @@ pub enum VasErrorKind {
     Credentials,
     /// The openCode is used, expired or of another app: 900002.
     OpenCode,
-    /// There is no price, or it was asked for too often: 900014.
+    /// There is no price, or the calls are too frequent: 900014.
     Price,
     /// There is no such currency: 900015.
     Currency,
     /// The user's session has ended, or the password is wrong.
     User,
-    /// The link, the order or the sum cannot be paid like this.
+    /// The link, the order or the amount cannot be paid.
     Payment,
     /// Anything else.
     Other,

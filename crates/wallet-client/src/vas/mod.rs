@@ -1,4 +1,4 @@
-//! The VAS and Lafi wallets: a third-party app, the wallet, what receives callbacks, and an app's orders.
+//! The VAS and Lafi wallets: a third-party app, the wallet, the receiver of callbacks, and an app's orders.
 
 mod app;
 mod orders;

@@ -1,4 +1,4 @@
-//! An app's own orders: their links, and when one of them is paid. Each order is booked once, whatever comes how often.
+//! An app's own orders: their links and their bookings. Each order is booked once, however often its callback comes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,27 +26,27 @@ use super::VasPayment;
 /// };
 /// let link = order.link("8888-9999-1111-6666");
 /// let signer = wallet_core::Signer::rsa(key, now);
-/// let qr = link.qr(Some(&signer))?; // what the QR code says
-/// let app = link.app(Profile::Vas.scheme(), Some(&signer))?; // what a button opens
+/// let qr = link.qr(Some(&signer))?; // the text of the QR code
+/// let app = link.app(Profile::Vas.scheme(), Some(&signer))?; // the link of a button
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The app's own id of it; used once, ever.
+    /// The app's own id; used once, ever.
     pub order_id: OrderId<'static>,
-    /// Who is paid.
+    /// The address of the receiver.
     pub to_addr: Address<'static>,
-    /// In which asset.
+    /// The asset.
     pub asset: AssetType<'static>,
-    /// How much, with at most 8 decimals.
+    /// The amount, with at most 8 decimals.
     pub amount: Amount<'static>,
-    /// What the platform calls when it is paid; its host is the app's safe domain.
+    /// The URL of the callback; its host is the app's safe domain.
     pub callback_url: CallbackUrl<'static>,
 }
 
 impl Order {
-    /// The link that asks a user to pay it. What a QR code must not carry is not set (R68).
+    /// The link that asks a user to pay the order, without the fields that a QR code must not carry (R68).
     pub fn link(&self, uuid: &str) -> pay::Link<'static> {
         pay::Link::new(
             AppUuid::new(uuid.to_owned()),
@@ -58,10 +58,10 @@ impl Order {
         )
     }
 
-    /// What books it: `booked` is the transaction that it was booked with before, if it was.
+    /// Compares a callback with the order. `booked` is the txid of an earlier booking.
     ///
     /// # Errors
-    /// [`NotBooked`]: the callback is genuine and is not of this order, or the order was paid by another transaction.
+    /// [`NotBooked`]: the callback is genuine but differs from this order, or another transaction paid the order.
     pub fn book(&self, booked: Option<&str>, payment: &VasPayment<'_>) -> Result<Booked, NotBooked> {
         let paid = payment.payment();
         let differs = match () {
@@ -80,12 +80,12 @@ impl Order {
     }
 }
 
-/// A callback that is in order.
+/// The result of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Booked {
-    /// For the first time: deliver what was bought.
+    /// Booked for the first time: deliver the order.
     Now,
-    /// Again: answer as before and do nothing.
+    /// Booked before: acknowledge again, and do nothing else.
     Before,
 }
 
@@ -95,9 +95,9 @@ pub enum Booked {
 pub enum NotBooked {
     /// There is no such order.
     Unknown,
-    /// This member is not the order's.
+    /// This member differs from the order's.
     Differs(&'static str),
-    /// The order was booked with another transaction: somebody has paid twice.
+    /// The order was booked with another transaction: it was paid twice.
     PaidTwice,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for NotBooked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("there is no such order"),
-            Self::Differs(field) => write!(f, "its {field} is not the order's"),
+            Self::Differs(field) => write!(f, "the {field} of the callback differs from the order's"),
             Self::PaidTwice => f.write_str("the order was paid by another transaction before"),
         }
     }
@@ -113,7 +113,7 @@ impl fmt::Display for NotBooked {
 
 impl std::error::Error for NotBooked {}
 
-/// Orders in memory. An app with a database keeps its orders there and asks [`Order::book`] within the transaction that
+/// Orders in memory. An app with a database keeps its orders there and calls [`Order::book`] within the transaction that
 /// marks one paid.
 #[derive(Debug, Default)]
 pub struct OrderBook {
@@ -159,7 +159,7 @@ impl OrderBook {
 pub enum NotPaid {
     /// The payment is right, and has too few confirmations yet.
     Unconfirmed {
-        /// So many.
+        /// The confirmations so far.
         confirmations: u64,
     },
     /// The transaction does not pay this order.
@@ -170,7 +170,7 @@ impl fmt::Display for NotPaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unconfirmed { confirmations } => {
-                write!(f, "the payment has {confirmations} confirmations, and more are wanted")
+                write!(f, "the payment has only {confirmations} confirmations; wait for more blocks")
             }
             Self::Wrong(verdict) => write!(f, "the transaction does not pay the order: {verdict}"),
         }
@@ -179,7 +179,7 @@ impl fmt::Display for NotPaid {
 
 impl std::error::Error for NotPaid {}
 
-/// Whether a transaction pays an order, by what the chain itself says (the document's section 2.1). Transactions come from
+/// Whether a transaction pays an order, by its data on the chain (the document's section 2.1). Transactions come from
 /// a node: [`Node::transaction`](wallet_chain::rpc::Node::transaction).
 ///
 /// # Errors

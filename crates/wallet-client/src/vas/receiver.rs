@@ -7,15 +7,15 @@ use wallet_api::vas::{AppUuid, payment};
 use wallet_core::crypto::RsaVerifier;
 use wallet_core::{Callback, Fault, SignatureFault, UnixTime, VerifyingKey};
 
-/// Why a callback is not believed.
+/// Why a callback is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VasCallbackError {
-    /// It cannot be read.
+    /// The callback cannot be read.
     Malformed(Fault),
-    /// It is of another app.
+    /// The callback belongs to another app.
     OtherApp,
-    /// Its signature does not fit.
+    /// The signature does not fit.
     Signature(SignatureFault),
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for VasCallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(fault) => fault.fmt(f),
-            Self::OtherApp => f.write_str("the callback is of another app"),
+            Self::OtherApp => f.write_str("the callback belongs to another app"),
             Self::Signature(fault) => fault.fmt(f),
         }
     }
@@ -50,7 +50,7 @@ impl VasReceiver {
         Self { app_id, key }
     }
 
-    /// Verifies a callback and reads it: its query, as it was received. The same callback may come again: book each order
+    /// Verifies a callback and reads its query, as it was received. The same callback may come again: book each order
     /// once, then answer [`VasReceiver::acknowledgement`].
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl VasReceiver {
         r#"{"success":true,"errorCode":"","errorMsg":""}"#
     }
 
-    /// The JSON body for a callback that is not believed; the platform will send it again.
+    /// The JSON body that rejects a callback; the platform sends the callback again.
     pub fn rejection() -> &'static str {
         r#"{"success":false,"errorCode":"1","errorMsg":"the callback is not believed"}"#
     }
@@ -87,13 +87,13 @@ pub struct VasPayment<'a> {
 }
 
 impl<'a> VasPayment<'a> {
-    /// A warning, not a fault (R45): the callback's address brought a parameter of the same name and another value. What
-    /// counts is what is signed; an address without such parameters is easier to read.
+    /// A warning, not a fault (R45): the callback's address brought a parameter of the same name and another value. Only
+    /// the signed value counts; an address without such parameters is easier to read.
     pub fn is_repeated(&self) -> bool {
         self.repeated
     }
 
-    /// What was signed.
+    /// The signed payload.
     pub fn payment(&self) -> &payment::Payload<'a> {
         &self.payment
     }

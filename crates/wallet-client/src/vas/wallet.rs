@@ -1,4 +1,4 @@
-//! The wallet's side: what a user consents to, and the applications of those who develop.
+//! The wallet's side: the user's logins and payments, and the developer's applications.
 
 use wallet_api::vas::{
     Application, ApplicationId, ErrorCode, SessionKey, Wallet, applications, apply, approve_login,
@@ -8,7 +8,7 @@ use wallet_core::Transport;
 
 use crate::call::{CallError, Called, base, call};
 
-/// The wallet's side: what a user consents to, and the applications of those who develop (R60, R61).
+/// The wallet's side: the user's logins and payments, and the developer's applications (R60, R61).
 #[derive(Debug, Clone)]
 pub struct VasWallet<T> {
     transport: T,
@@ -21,7 +21,7 @@ impl<T: Transport> VasWallet<T> {
         Self { transport, base_url: base(base_url) }
     }
 
-    /// The user consents to log in: where the wallet goes now. The address holds the openCode.
+    /// The user consents to log in. The wallet opens the reply's address, which holds the openCode.
     ///
     /// # Errors
     /// [`CallError`].
@@ -34,7 +34,7 @@ impl<T: Transport> VasWallet<T> {
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
-    /// The user pays an order. Without `txid` the platform's wallet pays; with it the wallet has broadcast it itself.
+    /// The user pays an order. Without `txid` the platform's wallet pays; with it the wallet has broadcast the payment.
     ///
     /// # Errors
     /// [`CallError`].
@@ -69,7 +69,7 @@ impl<T: Transport> VasWallet<T> {
         call(&self.transport, &self.base_url, None, None, request).await
     }
 
-    /// The user's applications and what became of them.
+    /// The user's applications and their reviews.
     ///
     /// # Errors
     /// [`CallError`].

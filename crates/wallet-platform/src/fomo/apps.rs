@@ -67,13 +67,13 @@ rows! { in Platform;
 }
 
 impl App {
-    /// Whether a secret of this version still counts.
+    /// Whether a secret of this version is still accepted.
     pub fn accepts(&self, version: u32, now: UnixTime) -> bool {
         version == self.secret_version
             || (version.checked_add(1) == Some(self.secret_version) && self.old_secret_lives(now).is_some())
     }
 
-    /// Until when the secret before this one verifies, where it does.
+    /// The last moment at which the previous secret verifies; `None` if it does not verify now.
     pub fn old_secret_lives(&self, now: UnixTime) -> Option<UnixTime> {
         (self.old_secret.is_some() && now <= self.old_secret_until).then_some(self.old_secret_until)
     }
@@ -101,16 +101,16 @@ impl Command<Platform> for EnrolDeveloper {
     }
 }
 
-/// Most characters of a redirect_uri.
+/// The largest number of characters in a redirect_uri.
 const LONGEST_REDIRECT: usize = 512;
 
-/// A redirect_uri is opaque (R7), but ASCII text that leads a browser to a host, or to an app by a scheme of its own: not
-/// to what it would run, and not to another host than is shown before an `@`. It has no fragment, which never reaches a
-/// server (RFC 6749, 3.1.2).
+/// A redirect_uri is opaque (R7), but it must be ASCII and lead a browser to a host, or to an app by a scheme of its own.
+/// A scheme that a browser runs is refused, and so are an `@`, which can hide the host, and a fragment, which never
+/// reaches a server (RFC 6749, 3.1.2).
 fn is_redirect(text: &str) -> bool {
     let address = browser_address(text);
     let authority = Address::split(&address).map(|address| address.authority);
-    // Without a scheme a browser here is sent to `https://`; but others take what stands before a colon for one, if it can be.
+    // An address without a scheme gets `https://`; another parser may take the text before a colon for a scheme.
     let seems_a_scheme = text.split_once(':').is_some_and(|(before, _)| {
         !before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost")
     });
@@ -125,19 +125,19 @@ fn is_redirect(text: &str) -> bool {
         }
 }
 
-/// Registers an app. Malformed 80, taken 81; 0 with the field's name for a name that cannot be shown or an unusable
-/// address.
+/// Registers an app. A malformed client_id is 80, a taken one 81; an unusable name or redirect_uri is 0 with
+/// the field's name.
 #[derive(Debug)]
 pub struct CreateApp {
-    /// Whose app it is: this account receives and pays.
+    /// The owner: this account receives and pays.
     pub owner: UserId,
     /// The id that its developer chose.
     pub client_id: ClientId<'static>,
     /// Its name.
     pub name: String,
-    /// Where its front end goes on.
+    /// The redirect_uri.
     pub redirect_uri: RedirectUri<'static>,
-    /// For the secret.
+    /// The seed of the secret.
     pub seed: Seed,
 }
 
@@ -193,12 +193,12 @@ impl Command<Platform> for CreateApp {
     }
 }
 
-/// Moves an app's front end to another address. Codes that were asked with the old one are good for nothing any more.
+/// Changes an app's redirect_uri. A code that was requested with the old one is no longer valid.
 #[derive(Debug)]
 pub struct MoveApp {
-    /// Which app.
+    /// The app.
     pub app: AppId,
-    /// Where its front end goes on.
+    /// The redirect_uri.
     pub redirect_uri: RedirectUri<'static>,
 }
 
@@ -214,15 +214,15 @@ impl Command<Platform> for MoveApp {
     }
 }
 
-/// An app with its live secrets, shown to its owner after a fresh password: another user learns that there is
-/// no such app.
+/// Shows an app with its live secrets to its owner, after a fresh password; another user gets the refusal of
+/// an unknown client_id.
 #[derive(Debug)]
 pub struct ShowSecret {
-    /// Who asks.
+    /// The session of the user.
     pub session: Digest,
-    /// That the login password is known.
+    /// The proof of the login password.
     pub proof: Proof,
-    /// Which app.
+    /// The client_id of the app.
     pub client_id: ClientId<'static>,
 }
 
@@ -236,7 +236,7 @@ impl Command<Platform> for ShowSecret {
     }
 }
 
-/// The names of apps, as their users know them.
+/// The display names of apps.
 #[derive(Debug)]
 pub struct AppNames(pub BTreeSet<AppId>);
 
@@ -263,13 +263,13 @@ impl Query<Platform> for AppsOf {
     }
 }
 
-/// Gives an app a new secret; the old one verifies for another day (R37). Until then there is no further one: it would
-/// push out a secret that somebody still signs with.
+/// Gives an app a new secret; the old one verifies for another day (R37). During that day there is no second rotation: it
+/// would end a secret that may still be in use.
 #[derive(Debug)]
 pub struct RotateSecret {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// For the secret.
+    /// The seed of the secret.
     pub seed: Seed,
 }
 
@@ -278,12 +278,12 @@ pub struct RotateSecret {
 pub struct RotatedSecret {
     /// The new client_secret.
     pub client_secret: Secret<String>,
-    /// Until when the old one verifies.
+    /// The last moment at which the old client_secret verifies.
     pub old_until: UnixTime,
 }
 
 impl Command<Platform> for RotateSecret {
-    /// Or until when the secret before this one verifies.
+    /// The new secret; `Err` with the last moment of the previous secret, if that one still verifies.
     type Outcome = Result<RotatedSecret, UnixTime>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
@@ -308,17 +308,17 @@ impl Command<Platform> for RotateSecret {
     }
 }
 
-/// Ends the time of an app's old secret now: somebody else may know it.
+/// Ends the validity of an app's old secret now, for example after a leak.
 #[derive(Debug)]
 pub struct EndOldSecret {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// The version of the secret that stays. After another rotation the old one is another, which may be in use.
+    /// The version of the secret that stays. After another rotation the old secret is a newer one, which may be in use.
     pub stays: u32,
 }
 
 impl Command<Platform> for EndOldSecret {
-    /// Whether it was the secret that was meant.
+    /// Whether `stays` is the version of the current secret.
     type Outcome = bool;
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
@@ -333,11 +333,11 @@ impl Command<Platform> for EndOldSecret {
 /// Sets an app's fees, in millionths of the amount (R23).
 #[derive(Debug)]
 pub struct SetFees {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// Of direction 1.
+    /// The fee of direction 1.
     pub user_to_app: u32,
-    /// Of direction 2.
+    /// The fee of direction 2.
     pub app_to_user: u32,
 }
 
@@ -354,7 +354,7 @@ impl Command<Platform> for SetFees {
     }
 }
 
-/// An app with its live secrets, for checking what it sent.
+/// An app with its live secrets, for checking its requests.
 #[derive(Debug, Clone)]
 pub struct AppKeys {
     /// The app.
@@ -362,7 +362,7 @@ pub struct AppKeys {
     secrets: Vec<(u32, Secret<String>)>,
 }
 
-/// That somebody has shown a secret of an app, at this version of it.
+/// Proof that a secret of an app was given, at this version of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProvenClient {
     app: AppId,
@@ -370,12 +370,12 @@ pub struct ProvenClient {
 }
 
 impl ProvenClient {
-    /// Which app.
+    /// The app.
     pub fn app(self) -> AppId {
         self.app
     }
 
-    /// The app, if the secret that was shown still counts.
+    /// The app, if the presented secret is still accepted.
     pub(crate) fn check<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r App, Stop> {
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::UnknownClient)?;
         if app.accepts(self.version, now) { Ok(app) } else { Err(Refusal::InvalidClient.into()) }
@@ -386,7 +386,7 @@ impl AppKeys {
     /// Opens an app's live secrets.
     ///
     /// # Errors
-    /// A fault of the platform when one does not open.
+    /// [`Halt::Damaged`] if a secret does not open.
     pub fn open(app: &App, now: UnixTime, vault: &Vault) -> Result<Self, Halt> {
         let open = |version: u32, sealed: &[u8]| {
             // A secret that does not open means another master key or a damaged row: a fault of the platform.
@@ -421,7 +421,7 @@ impl AppKeys {
         proven.ok_or(Refused::new(Refusal::InvalidClient))
     }
 
-    /// Checks a signed request against the live secrets (R8, R37): wrong 7, outside its window 8.
+    /// Checks a signed request against the live secrets (R8, R37): a wrong signature is 7, an expired one 8.
     ///
     /// # Errors
     /// [`Refusal::SignInvalid`] or [`Refusal::SignExpired`].
@@ -449,7 +449,7 @@ impl FindApp {
         Self { client_id: client_id.to_owned().into(), unknown: Refusal::ClientIdUnknown }
     }
 
-    /// For a token address, where an unknown app is `invalid_client` (R29).
+    /// For a token endpoint, where an unknown app is `invalid_client` (R29).
     pub fn for_token(client_id: &str) -> Self {
         Self { client_id: client_id.to_owned().into(), unknown: Refusal::UnknownClient }
     }

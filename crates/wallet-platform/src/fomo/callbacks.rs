@@ -1,4 +1,4 @@
-//! FOMO's callback, of a transfer.
+//! FOMO's callback, which reports a transfer.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Subject for Paid {
     }
 
     fn private_key(&self, _: &Vault) -> Result<Option<Secret<String>>, Stop> {
-        Ok(None) // it is signed in its headers, with the app's secrets of that moment
+        Ok(None) // the app's live secrets sign each request, in its headers
     }
 
     fn sign(&self, _: &dyn RsaSigner, _: UnixTime) -> Result<String, Halt> {

@@ -1,7 +1,7 @@
-//! What an app may want to know of its payments, in order: a journal for each app.
+//! The events of an app's payments, in order: one journal for each app.
 
 use wallet_core::UnixTime;
-use wallet_engine::journal::Journaled;
+use wallet_engine::journal::JournalRow;
 use wallet_engine::{row_ids, rows};
 
 use crate::fomo::apps::AppId;
@@ -26,7 +26,7 @@ rows! { in Platform;
         last_event: Option<EventId>,
     }
 
-    /// Something an app may want to know. The events of an app are a journal.
+    /// An event of a payment. The events of an app are a journal.
     event: Event {
         key {
             /// Its row number.
@@ -36,11 +36,11 @@ rows! { in Platform;
         app: AppId,
         /// Its number, from 1 without gaps: the cursor.
         n: u64,
-        /// The app's event before it.
+        /// The app's previous event.
         previous: Option<EventId>,
-        /// What happened.
+        /// The kind of event.
         kind: EventKind,
-        /// To which transfer.
+        /// The transfer.
         transfer: TransferSeq,
         /// The time of the event.
         at: UnixTime,
@@ -59,7 +59,7 @@ rows! { in Platform;
     }
 }
 
-impl Journaled for Event {
+impl JournalRow for Event {
     type Owner = AppId;
     type Mark = EventMark;
     fn n(&self) -> u64 {
@@ -76,7 +76,7 @@ impl Journaled for Event {
     }
 }
 
-/// What an event reports.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A payment waits for its user. If it expires, no further event follows (R20).

@@ -29,19 +29,19 @@ rows! { in Platform;
         app: AppId,
         /// The user who granted it.
         user: UserId,
-        /// The redirect_uri it was asked with.
+        /// The redirect_uri of the authorization request.
         redirect_uri: RedirectUri<'static>,
-        /// What was granted.
+        /// The granted scopes, separated by spaces.
         scopes: String,
         /// The PKCE challenge, with its method before a colon.
         challenge: Option<String>,
-        /// The family that came of it; a code that has one is used.
+        /// The family of its tokens; a code with a family is used.
         family: Option<FamilyId>,
         /// When it expires.
         expires_at: UnixTime,
     }
 
-    /// What came of one grant: all its tokens point here, so that revoking is one write.
+    /// The tokens of one grant: every token names its family, so that one write revokes them all.
     family: Family {
         key {
             /// Its row number.
@@ -65,31 +65,31 @@ rows! { in Platform;
         kind: TokenKind,
         /// Its family.
         family: FamilyId,
-        /// What it allows.
+        /// Its scopes, separated by spaces.
         scopes: String,
-        /// When a refresh token was exchanged.
+        /// The time at which a refresh token was exchanged.
         used_at: Option<UnixTime>,
         /// When it expires.
         expires_at: UnixTime,
     }
 }
 
-/// A user's answer to an app's wish for access.
+/// A user's answer to an app's authorization request.
 #[derive(Debug)]
 pub struct Authorize {
-    /// Who answers.
+    /// The session of the user who answers.
     pub session: Digest,
     /// The app.
     pub client_id: ClientId<'static>,
-    /// Where the code goes; must be the registered one.
+    /// The address that receives the code; must be the registered one.
     pub redirect_uri: RedirectUri<'static>,
-    /// Returned unchanged.
+    /// The app's state, returned unchanged.
     pub state: State<'static>,
     /// Exactly `yes` grants (R24).
     pub authorized: String,
     /// PKCE: challenge and method (R25).
     pub challenge: Option<(String, Option<String>)>,
-    /// For the code.
+    /// The seed of the code.
     pub seed: Seed,
 }
 
@@ -133,7 +133,7 @@ impl Command<Platform> for Authorize {
     }
 }
 
-/// A PKCE verifier in the two forms that it is compared in.
+/// A PKCE verifier, as plain text and as S256 hash.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     plain: Secret<String>,
@@ -162,22 +162,22 @@ pub struct TokenPair {
     pub access: Secret<String>,
     /// The refresh token.
     pub refresh: Secret<String>,
-    /// What they allow, separated by spaces.
+    /// Their scopes, separated by spaces.
     pub scopes: String,
 }
 
-/// A code for tokens, once (R15).
+/// Exchanges a code for tokens, once (R15).
 #[derive(Debug)]
 pub struct ExchangeCode {
-    /// Who asks, proven.
+    /// The app, proven by its secret.
     pub client: ProvenClient,
     /// The code.
     pub code: Digest,
-    /// As the code was asked with.
+    /// The redirect_uri of the authorization request.
     pub redirect_uri: RedirectUri<'static>,
-    /// PKCE.
+    /// The PKCE verifier.
     pub verifier: Option<Verifier>,
-    /// For the tokens.
+    /// The seed of the tokens.
     pub seed: Seed,
 }
 
@@ -214,12 +214,12 @@ impl Command<Platform> for ExchangeCode {
         rows.want::<Code>(&(self.code,));
         let app = self.client.check(rows, cx.now)?;
         let code = rows.find::<Code>(&(self.code,))?.ok_or(Refusal::InvalidGrant)?;
-        // Another app's code tells it nothing and harms nobody.
+        // Another app learns nothing about the code, and the code stays valid.
         if code.app != app.id {
             return Err(Refusal::InvalidGrant.into());
         }
         if let Some(family) = code.family {
-            // Two have had this code: what came of it is no longer trusted.
+            // The code was presented twice: its tokens are no longer trusted.
             revoke(rows, out, family)?;
             return Err(Refusal::InvalidGrant.into());
         }
@@ -241,7 +241,7 @@ impl Command<Platform> for ExchangeCode {
     }
 }
 
-/// A refresh token for a new pair (R16).
+/// Exchanges a refresh token for a new pair (R16).
 #[derive(Debug)]
 pub struct Refresh {
     client: ProvenClient,
@@ -252,7 +252,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// `presented` is the refresh token's text; `scope` may narrow what was granted.
+    /// `presented` is the refresh token's text; `scope` may narrow the granted scopes.
     pub fn new(vault: &Vault, client: ProvenClient, presented: &str, scope: Option<&str>) -> Self {
         Self {
             client,
@@ -272,7 +272,7 @@ impl Refresh {
     }
 }
 
-/// What remains of a grant when an app asks for less; wider is refused.
+/// The granted scopes that the app asks for; a scope outside of the grant is refused.
 fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, Refusal> {
     let asked: Vec<&str> = asked.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
     if asked.is_empty() {
@@ -297,7 +297,7 @@ impl Command<Platform> for Refresh {
         }
         if let Some(used_at) = token.used_at {
             if cx.now <= used_at + lifetimes::REFRESH_REPLAY {
-                // The reply was lost on its way: the very same again.
+                // The first reply was lost: the same pair is returned again.
                 let access = rows.find::<Token>(&(self.access.hash,))?.ok_or(Refusal::InvalidGrant)?;
                 return Ok(self.pair(&access.scopes));
             }
@@ -311,7 +311,7 @@ impl Command<Platform> for Refresh {
     }
 }
 
-/// What an access token stands for: unknown, expired and revoked are all 2; a lacking scope is 54 with HTTP 403 (R29).
+/// The family of an access token: an unknown, expired or revoked one is 2; a missing scope is 54 with HTTP 403 (R29).
 pub(crate) fn bearer<'r>(
     rows: &'r Rows,
     now: UnixTime,
@@ -332,7 +332,7 @@ pub(crate) fn bearer<'r>(
     Ok(family)
 }
 
-/// The scope that the spec asks of an endpoint's bearer.
+/// The scope that the spec requires of an endpoint's access token.
 pub(crate) fn scope_of<E: Endpoint>() -> &'static str {
     E::META.scope.map_or("", |scope| scope.id)
 }

@@ -45,7 +45,7 @@ rows! { in Platform;
         amount_text: Amount<'static>,
         /// The fee, which the receiver pays.
         cut: Units,
-        /// The app's own id.
+        /// The app's own id of the payment.
         trade_id: TradeId<'static>,
         /// The app's state, returned unchanged.
         state: State<'static>,
@@ -55,11 +55,11 @@ rows! { in Platform;
         redirect_uri: RedirectUri<'static>,
         /// Whether the money has moved.
         done: bool,
-        /// When it was made.
+        /// The time at which the transfer was made.
         created_at: UnixTime,
-        /// When money moved; until then when it was made.
+        /// The time at which the money moved; before that, `created_at`.
         updated_at: UnixTime,
-        /// The callback that tells of it; none before money has moved.
+        /// The callback that reports it; `None` before the money has moved.
         delivery: Option<DeliveryId>,
     }
 
@@ -68,7 +68,7 @@ rows! { in Platform;
         key {
             /// The app's row id.
             app: AppId,
-            /// Its own id.
+            /// The app's own id of the payment.
             trade_id: TradeId<'static>,
         }
         /// The transfer.
@@ -82,7 +82,7 @@ impl Transfer {
         self.created_at + lifetimes::UNCONFIRMED_PAYMENT
     }
 
-    /// Its state at a time: expiry is judged when read, exact to every reader (R20).
+    /// The status at a time; each read computes the expiry, so it is exact for every reader (R20).
     pub fn status(&self, now: UnixTime) -> TransferStatus {
         if self.done {
             TransferStatus::Done
@@ -102,7 +102,7 @@ impl Transfer {
     }
 }
 
-/// Tells an app's feed something.
+/// Appends an event to an app's feed.
 pub(crate) fn record_event(
     rows: &Rows,
     cx: &Context<'_>,
@@ -121,7 +121,7 @@ pub(crate) fn record_event(
     Ok(())
 }
 
-/// 211 with the first transfer and its state, when a trade_id has been used before (R21).
+/// Refuses a used trade_id with 211, the first transfer and its state (R21).
 fn fresh_trade(rows: &Rows, cx: &Context<'_>, app: AppId, trade_id: &TradeId<'static>) -> Result<(), Stop> {
     let Some(trade) = rows.find::<TradeName>(&(app, trade_id.clone()))? else { return Ok(()) };
     let first = rows.get::<Transfer>(&(trade.transfer,))?;
@@ -154,8 +154,8 @@ fn complete(
     Ok(delivery)
 }
 
-/// The keys that a pre_pay is verified with: an app's, for who holds an access token that may ask for payments. Who has no
-/// such token learns nothing about signatures.
+/// The app's keys, which verify the signature of a pre_pay. The access token must have the scope of pre_pay: a caller
+/// without such a token learns nothing about signatures.
 #[derive(Debug)]
 pub struct PaymentKeys {
     /// The user's access token.
@@ -178,19 +178,19 @@ impl Query<Platform> for PaymentKeys {
 pub struct PrePay {
     /// The user's access token.
     pub token: Digest,
-    /// Must be the token's app.
+    /// The client_id; must be that of the token's app.
     pub client_id: ClientId<'static>,
-    /// The app's own id.
+    /// The app's own id of the payment.
     pub trade_id: TradeId<'static>,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'static>,
-    /// Which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// Where the callback goes.
+    /// The address that receives the callback.
     pub server_uri: ServerUri<'static>,
-    /// Must be the registered one.
+    /// The redirect_uri; must be the registered one.
     pub redirect_uri: RedirectUri<'static>,
-    /// Returned unchanged.
+    /// The app's state, returned unchanged.
     pub state: State<'static>,
 }
 
@@ -202,7 +202,7 @@ impl Command<Platform> for PrePay {
         rows.want::<TradeName>(&(family.app, self.trade_id.clone()));
         rows.want::<Feed>(&(family.app,));
         let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::NoPermission)?;
-        // A payment from somebody to themselves moves nothing and is refused like a foreign app's.
+        // A payment of an owner to their own app moves nothing, and is refused like that of a foreign app.
         if app.client_id != self.client_id
             || app.redirect_uri != self.redirect_uri
             || app.owner == family.user
@@ -238,7 +238,7 @@ impl Command<Platform> for PrePay {
     }
 }
 
-/// A transfer that both ids name: 212 unless both fit (R18).
+/// The transfer that both ids name; 212 unless both match (R18).
 fn both_ids<'r>(
     rows: &'r Rows,
     id: Option<TransferSeq>,
@@ -249,7 +249,7 @@ fn both_ids<'r>(
     transfer.ok_or(Refusal::TransferUnknown.into())
 }
 
-/// Refuses what no longer waits: done 214, expired 213, both with the transfer.
+/// Refuses a transfer that no longer waits: a done one with 214, an expired one with 213, both with its data.
 fn still_waiting(rows: &Rows, cx: &Context<'_>, transfer: &Transfer) -> Result<(), Stop> {
     match transfer.status(cx.now) {
         TransferStatus::Waiting => Ok(()),
@@ -258,16 +258,16 @@ fn still_waiting(rows: &Rows, cx: &Context<'_>, transfer: &Transfer) -> Result<(
     }
 }
 
-/// The user confirms a payment, the payment password being proven.
+/// The user confirms a payment; `proof` proves the payment password.
 #[derive(Debug)]
 pub struct ConfirmPay {
-    /// Who confirms.
+    /// The session of the user who confirms.
     pub session: Digest,
-    /// The transfer; none when the id on the wire was none of ours.
+    /// The transfer; `None` if the id on the wire is not one of this platform.
     pub transfer: Option<TransferSeq>,
-    /// Must be the transfer's.
+    /// The trade_id; must be the transfer's.
     pub trade_id: TradeId<'static>,
-    /// That the payment password is known.
+    /// The proof of the payment password.
     pub proof: Proof,
 }
 
@@ -291,7 +291,7 @@ impl Command<Platform> for ConfirmPay {
         still_waiting(rows, cx, transfer)?;
         coins::usable(rows, transfer.coin)?;
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
-        // Decided before anything is written: what a refusal leaves in `out` would be kept.
+        // A refusal undoes the changes of `complete`: otherwise they would be kept.
         let before = out.mark();
         match complete(rows, cx, out, &done) {
             Ok(delivery) => done.delivery = Some(delivery),
@@ -305,24 +305,24 @@ impl Command<Platform> for ConfirmPay {
     }
 }
 
-/// An app pays a user from its owner's account, the owner's payment password being proven. The signature has been checked.
+/// An app pays a user from its owner's account; `proof` proves the owner's payment password. The signature is checked.
 #[derive(Debug)]
 pub struct PayUser {
-    /// Which app.
+    /// The app.
     pub app: AppId,
-    /// The app's own id.
+    /// The app's own id of the payment.
     pub trade_id: TradeId<'static>,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'static>,
-    /// Which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// Who receives.
+    /// The user who receives.
     pub user: UserId,
-    /// Where the callback goes.
+    /// The address that receives the callback.
     pub server_uri: ServerUri<'static>,
-    /// Returned unchanged.
+    /// The app's state, returned unchanged.
     pub state: State<'static>,
-    /// That the owner's payment password is known.
+    /// The proof of the owner's payment password.
     pub proof: Proof,
 }
 
@@ -334,7 +334,7 @@ impl Command<Platform> for PayUser {
         rows.want::<TradeName>(&(self.app, self.trade_id.clone()));
         rows.want::<Feed>(&(self.app,));
         self.proof.want(rows);
-        // The proof is the owner's, or it will be refused.
+        // The payer's account: only a proof of the owner is accepted below.
         rows.want::<Account>(&(self.proof.user(), self.coin));
         rows.want::<Account>(&(self.user, self.coin));
         let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
@@ -380,14 +380,14 @@ impl Command<Platform> for PayUser {
     }
 }
 
-/// What the wallet shows before the user confirms (R33).
+/// The transfer, the app and the coin that the wallet shows before the user confirms (R33).
 #[derive(Debug)]
 pub struct Pending {
-    /// Who looks.
+    /// The session of the user.
     pub session: Digest,
     /// The transfer.
     pub transfer: Option<TransferSeq>,
-    /// Must be the transfer's.
+    /// The trade_id; must be the transfer's.
     pub trade_id: TradeId<'static>,
 }
 
@@ -407,20 +407,20 @@ impl Command<Platform> for Pending {
     }
 }
 
-/// A transfer with everything that belongs to it.
+/// A transfer with its users and its coin.
 #[derive(Debug)]
 pub struct TransferView {
     /// The transfer.
     pub transfer: Transfer,
-    /// Who pays.
+    /// The user who pays.
     pub from: User,
-    /// Who receives.
+    /// The user who receives.
     pub to: User,
     /// The coin.
     pub coin: Coin,
 }
 
-/// A transfer as a party of it sees it through its app (R28).
+/// A transfer, read by one of its parties with the app's access token (R28).
 #[derive(Debug)]
 pub struct TransferDetail {
     /// The access token.
@@ -450,9 +450,9 @@ impl Query<Platform> for TransferDetail {
 /// A transfer by the app's own id (R38, R83). The signature has been checked.
 #[derive(Debug)]
 pub struct TradeOf {
-    /// Which app.
+    /// The app.
     pub app: AppId,
-    /// Its own id.
+    /// The app's own id of the payment.
     pub trade_id: TradeId<'static>,
 }
 
@@ -467,7 +467,7 @@ impl Query<Platform> for TradeOf {
     }
 }
 
-/// Where an app's events end: the last one, and its number.
+/// The last event of an app, and its number.
 fn newest_event(rows: &Rows, app: AppId) -> Result<Option<((EventId,), u64)>, Stop> {
     Ok(rows.find::<Feed>(&(app,))?.and_then(|feed| Some(((feed.last_event?,), feed.last))))
 }
@@ -490,14 +490,14 @@ pub struct AppPayment {
     pub coin: Coin,
 }
 
-/// The payments of an app, by their last news, the newest first.
+/// The payments of an app, by their last event, the newest first.
 #[derive(Debug)]
 pub struct PaymentsOf {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// Only news older than the event of this number.
+    /// Only events older than this one.
     pub before: Option<u64>,
-    /// How many events are looked at, at most.
+    /// The largest number of events that are read.
     pub limit: u64,
 }
 
@@ -506,7 +506,7 @@ pub struct PaymentsOf {
 pub struct AppPayments {
     /// The payments.
     pub payments: Vec<AppPayment>,
-    /// What to ask for as `before` to go on; none when there are no more.
+    /// The `before` of the next page; `None` after the last page.
     pub older: Option<u64>,
 }
 
@@ -518,21 +518,21 @@ impl Query<Platform> for PaymentsOf {
         let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
         let from = to.saturating_sub(self.limit) + 1;
         let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
-        let news = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
-        let transfers: IndexSet<TransferSeq> = news.map(|event| event.transfer).collect();
+        let changes = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
+        let transfers: IndexSet<TransferSeq> = changes.map(|event| event.transfer).collect();
         let transfers = rows.find_all::<Transfer>(transfers.iter().map(|id| (*id,)))?;
         Ok(AppPayments { payments: with_coins(rows, &transfers)?, older: (from > 1).then_some(from) })
     }
 }
 
-/// What moved through an app: the payments settled by its events after a cursor, the oldest first, each once.
+/// The payments of an app that were settled after a cursor, the oldest first, each once.
 #[derive(Debug)]
 pub struct StatementOf {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// The number of the last event that is known already; 0 for all.
+    /// The number of the last event already read; 0 for all.
     pub after: u64,
-    /// How many events are looked at, at most.
+    /// The largest number of events that are read.
     pub limit: u64,
 }
 
@@ -541,7 +541,7 @@ pub struct StatementOf {
 pub struct Statement {
     /// The payments.
     pub payments: Vec<AppPayment>,
-    /// What to ask for as `after` to go on; none when there are no more.
+    /// The `after` of the next page; `None` after the last page.
     pub newer: Option<u64>,
 }
 
@@ -561,11 +561,11 @@ impl Query<Platform> for StatementOf {
 /// The events of an app after a cursor, each with its transfer.
 #[derive(Debug)]
 pub struct AppEvents {
-    /// Whose.
+    /// The app.
     pub app: AppId,
     /// The number of the last event already seen; 0 for all.
     pub after: u64,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 

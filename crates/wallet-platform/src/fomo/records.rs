@@ -1,4 +1,4 @@
-//! What a user sees of an account: its entries, each with its transfer (R36).
+//! A user's view of an account: its entries, each with its transfer (R36).
 
 use wallet_api::fomo::{CoinId, UserId, limits};
 use wallet_engine::{Query, journal};
@@ -12,11 +12,11 @@ use crate::schema::{Context, Platform, Rows};
 /// One page of the entries of a user's account, newest first.
 #[derive(Debug)]
 pub struct Records {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// In which coin.
+    /// The coin.
     pub coin: CoinId,
-    /// Which page, from 1.
+    /// The number of the page, from 1.
     pub page: u64,
 }
 

@@ -1,4 +1,4 @@
-//! How FOMO answers what the platform refuses.
+//! FOMO's answers to the platform's refusals.
 
 use wallet_api::fomo::Refusal;
 use wallet_core::RefusalMeta;
@@ -32,7 +32,7 @@ pub fn answer(reason: Reason) -> &'static RefusalMeta {
     refusal.meta()
 }
 
-/// A refusal that has the transfer in the way as its data (R21, R38).
+/// A refusal whose `data` is the conflicting transfer (R21, R38).
 pub(crate) fn by_transfer(rows: &Rows, cx: &Context<'_>, refusal: Refusal, transfer: &Transfer) -> Stop {
     let data = || {
         let decimals = rows.find::<Coin>(&(transfer.coin,))?.map_or(0, |coin| coin.decimals);

@@ -1,4 +1,4 @@
-//! Between rows and FOMO's types.
+//! Conversion of rows into FOMO's types.
 
 use wallet_api::fomo::{self, TransferLog};
 use wallet_core::{Amount, Units, UnixTime};
@@ -11,7 +11,7 @@ use crate::refusal::damaged;
 use crate::users::User;
 use crate::vault::Vault;
 
-/// A user, as others see it.
+/// The public fields of a user.
 pub fn user(user: &User) -> fomo::User {
     fomo::User {
         user_id: user.id,
@@ -57,7 +57,7 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
     }
 }
 
-/// A transfer and its state, as get_trade and the data of 211, 213 and 214 tell it.
+/// A transfer and its state, as get_trade and the data of 211, 213 and 214 have it.
 ///
 /// # Errors
 /// [`Halt::Damaged`] if the fee is not an amount.

@@ -36,7 +36,7 @@ rows! { in Platform;
             /// Its row number.
             id: VasAppId,
         }
-        /// The user who applied, and who may see its credentials.
+        /// The user who applied and may see the credentials.
         owner: UserId,
         /// The wallet: VAS or Lafi.
         profile: Profile,
@@ -48,7 +48,7 @@ rows! { in Platform;
         scheme: String,
         /// The state of its review.
         state: Review,
-        /// Why it was turned down.
+        /// The reason of a rejection.
         reason: String,
         /// Its uuid; empty until it is approved.
         uuid: AppUuid<'static>,
@@ -58,7 +58,7 @@ rows! { in Platform;
         rsa_private: Option<Vec<u8>>,
         /// Its rsaPublic, PKCS#1 DER; empty until it is approved.
         rsa_public: Vec<u8>,
-        /// When it applied.
+        /// The time of the application.
         created_at: UnixTime,
     }
 
@@ -82,7 +82,7 @@ rows! { in Platform;
         app: VasAppId,
     }
 
-    /// A login that its app has not asked about yet (R50). Redeeming takes the row away.
+    /// A login whose openCode is not redeemed yet (R50). Redeeming deletes the row.
     open_code: OpenCode {
         key {
             /// Its keyed hash.
@@ -97,23 +97,23 @@ rows! { in Platform;
     }
 }
 
-/// Why an application or its review is not taken.
+/// The reason why an application or its review is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApplicationFault {
     /// The safe domain is not one whole host name, without scheme, port and path.
     SafeDomain,
-    /// The scheme is no scheme, or one that is not an app's (`http`, `https`, the wallets' own).
+    /// The scheme is malformed or reserved (`http`, `https`, the wallets' own).
     Scheme,
-    /// Neither a safe domain nor a scheme: the wallet could return nowhere.
+    /// The application has neither a safe domain nor a scheme: the wallet could not return to the app.
     Nowhere,
     /// The name is empty or longer than 64 characters.
     Name,
-    /// As many applications of this user wait for review as may be.
+    /// The largest number of applications of this user already waits for review.
     TooMany,
     /// There is no such application.
     Unknown,
-    /// It has been decided already.
+    /// The application is already decided.
     Decided,
 }
 
@@ -132,9 +132,9 @@ impl ApplicationFault {
 /// Applies for access to the wallet.
 #[derive(Debug)]
 pub struct ApplyVas {
-    /// Who applies: a user.
+    /// The user who applies.
     pub owner: UserId,
-    /// Which wallet.
+    /// The wallet: VAS or Lafi.
     pub profile: Profile,
     /// The app's name.
     pub name: String,
@@ -144,7 +144,7 @@ pub struct ApplyVas {
     pub scheme: String,
 }
 
-/// Schemes that browsers and systems give a meaning of their own. Whatever begins with `http` or `ms-` is theirs too.
+/// Schemes to which browsers and systems give a meaning of their own; [`RESERVED_FAMILIES`] adds prefixes.
 const RESERVED: &[&str] = &[
     "about",
     "android-app",
@@ -205,16 +205,16 @@ const RESERVED: &[&str] = &[
     "zoomus",
 ];
 
-/// Whole families of them: what browsers, systems and their shops begin their own with.
+/// Reserved prefixes: the schemes of browsers, systems and their app stores begin with them.
 const RESERVED_FAMILIES: &[&str] =
     &["chrome", "http", "itms", "microsoft-", "ms-", "vscode", "x-apple", "x-safari", "x-web-search"];
 
-/// Whether a host is a whole domain name (全域名): two labels at least, and no number in any of its spellings.
+/// Whether a host is a whole domain name (全域名): at least two labels, and no IP address in any spelling.
 fn is_whole_name(host: &str) -> bool {
     host.contains('.') && !ends_in_a_number(host) && !host.starts_with('[')
 }
 
-/// A safe domain as it is kept, ASCII and lower case; none when it is not one whole host name without scheme, port and
+/// A safe domain as it is stored, ASCII and lower case; `None` if it is not one whole host name without scheme, port and
 /// path (R49).
 pub fn safe_domain(given: &str) -> Option<String> {
     host_name(given).filter(|host| is_whole_name(host))
@@ -281,34 +281,34 @@ impl Command<Platform> for ApplyVas {
     }
 }
 
-/// How many applications of a user wait for review.
+/// The number of applications of a user that wait for review.
 fn pending(rows: &Rows, owner: UserId) -> Result<u32, Stop> {
     Ok(rows.find::<Applicant>(&(owner,))?.map_or(0, |applicant| applicant.pending))
 }
 
-/// What an operator says to an application.
+/// An operator's decision on an application.
 #[derive(Debug)]
 pub enum Decision {
-    /// Yes. The key pair is made outside of the store's writer: it takes a second.
+    /// Approval. The caller makes the key pair outside of the store's writer: it takes a second.
     Approve {
         /// `rsaPrivate`: PKCS#8 in base64.
         rsa_private: Secret<String>,
         /// `rsaPublic`: PKCS#1 DER.
         rsa_public: Vec<u8>,
-        /// For uuid and accessToken.
+        /// The seed of the uuid and the accessToken.
         seed: Seed,
     },
-    /// No.
+    /// Rejection.
     Reject {
-        /// Why, for the applicant.
+        /// The reason, for the applicant.
         reason: String,
     },
 }
 
-/// Most characters of a reason.
+/// The largest number of characters in a reason.
 const LONGEST_REASON: usize = 500;
 
-/// A reason as it is kept: without what shows nothing, or changes how its neighbours show.
+/// A reason as it is stored: a space replaces each character that is invisible or changes the display of its neighbours.
 pub(crate) fn shown_reason(reason: &str) -> String {
     let shown = |c: char| if hides(c) { ' ' } else { c };
     reason.trim().chars().map(shown).take(LONGEST_REASON).collect()
@@ -317,9 +317,9 @@ pub(crate) fn shown_reason(reason: &str) -> String {
 /// Decides on an application.
 #[derive(Debug)]
 pub struct ReviewVas {
-    /// Which.
+    /// The app.
     pub app: VasAppId,
-    /// How.
+    /// The decision.
     pub decision: Decision,
 }
 
@@ -361,22 +361,22 @@ impl Command<Platform> for ReviewVas {
     }
 }
 
-/// `8-4-4-4-12` hexadecimal digits of a minted secret: it is public, and nobody can guess the next one.
+/// `8-4-4-4-12` hexadecimal digits of a minted secret: it is public, and the next one cannot be guessed.
 fn uuid(minted: &Minted) -> String {
     let hex = minted.text.expose();
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
 }
 
 impl VasApp {
-    /// What the wallet may return to.
+    /// The registered return targets.
     pub fn registered(&self) -> Registered<'_> {
         Registered { safe_domain: &self.safe_domain, scheme: &self.scheme }
     }
 
-    /// What its owner is shown (R61): accessToken and rsaPrivate.
+    /// The accessToken and the rsaPrivate, which the owner may see (R61).
     ///
     /// # Errors
-    /// A fault of the platform when they do not open.
+    /// [`Stop`] if the app is not approved, or a sealed text does not open.
     pub fn credentials(&self, vault: &Vault) -> Result<(Secret<String>, Secret<String>), Stop> {
         let open = |what: &str, sealed: &Option<Vec<u8>>| {
             let sealed = sealed.as_ref().ok_or(Refusal::UnknownError)?;
@@ -387,14 +387,14 @@ impl VasApp {
     }
 }
 
-/// An approved app of a user, for its credentials to be shown (R61): 910014 when the user has none of this number.
+/// Finds a user's approved app, to show its credentials (R61): 910014 if it is unknown or another user's.
 #[derive(Debug)]
 pub struct ShowCredentials {
-    /// Whose session.
+    /// The session of the user.
     pub session: Digest,
-    /// That the login password is known.
+    /// The proof of the login password.
     pub proof: Proof,
-    /// Which app.
+    /// The app.
     pub app: VasAppId,
 }
 
@@ -426,16 +426,16 @@ impl Query<Platform> for FindVasApp {
 }
 
 impl VasApp {
-    /// Whether an operator has yet to decide about it.
+    /// Whether the application waits for an operator's decision.
     pub fn waits_for_review(&self) -> bool {
         self.state == Review::Pending
     }
 }
 
-/// The applications of one owner, in the order in which they came.
+/// The applications of one owner, the oldest first.
 #[derive(Debug)]
 pub struct VasApps {
-    /// Whose.
+    /// The owner of the apps.
     pub owner: UserId,
 }
 
@@ -450,12 +450,12 @@ impl Query<Platform> for VasApps {
     }
 }
 
-/// An application of this owner; none when it is another's.
+/// An application of this owner; `None` if another user owns it.
 #[derive(Debug)]
 pub struct OwnVasApp {
-    /// Whose.
+    /// The owner of the apps.
     pub owner: UserId,
-    /// Which.
+    /// The app.
     pub app: VasAppId,
 }
 
@@ -466,10 +466,10 @@ impl Query<Platform> for OwnVasApp {
     }
 }
 
-/// The applications that wait for review, for an operator, in the order in which they came.
+/// The applications that wait for review, for an operator, the oldest first.
 #[derive(Debug)]
 pub struct PendingApplications {
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
@@ -482,23 +482,23 @@ impl Query<Platform> for PendingApplications {
     }
 }
 
-/// The user consents to log in: an openCode for the app, and where the wallet goes with it (R50).
+/// The user consents to a login: makes the app's openCode, and the address with it that the wallet opens (R50).
 #[derive(Debug)]
 pub struct ApproveLogin {
-    /// Whose session.
+    /// The session of the user.
     pub session: Digest,
     /// The link as it was scanned or opened.
     pub link: login::Link<'static>,
-    /// For the code.
+    /// The seed of the openCode.
     pub seed: Seed,
 }
 
-/// A login that was consented to.
+/// An approved login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovedLogin {
     /// The app's name.
     pub app_name: String,
-    /// Where the wallet goes.
+    /// The address that the wallet opens.
     pub goes: Return,
 }
 
@@ -517,7 +517,7 @@ impl ApproveLogin {
     }
 }
 
-/// A session that FOMO's wallet does not know is unknown here too, in this platform's words.
+/// Answers a refused session with the refusal of the VAS and Lafi wallets.
 pub(crate) fn session_unknown(stop: Stop) -> Stop {
     match stop {
         Stop::Refused(_) => Refusal::SessionUnknown.into(),
@@ -544,19 +544,19 @@ impl Command<Platform> for ApproveLogin {
     }
 }
 
-/// Who logged in.
+/// The user who logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AidInfo {
     /// The user.
     pub user: UserId,
-    /// Its aid.
+    /// The user's aid.
     pub aid: String,
-    /// Its address on the chain.
+    /// The user's address on the chain.
     pub address: String,
 }
 
-/// Exchanges an openCode: once, within its minute, by the app that it was made for. Another app that comes with it learns
-/// nothing and burns nothing.
+/// Exchanges an openCode: once, within its minute, by the app that it was made for. For another app it is
+/// unknown, and the openCode stays valid.
 #[derive(Debug)]
 pub struct RedeemOpenCode {
     /// The code.

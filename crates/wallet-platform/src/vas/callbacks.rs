@@ -1,4 +1,4 @@
-//! The callback of the VAS and Lafi wallets, of an order.
+//! The callback of the VAS and Lafi wallets, which reports an order.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Subject for Paid {
     }
 }
 
-/// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: do it outside of
+/// The parameters of an order's callback, signed with the app's own key (R54). It takes milliseconds: call it outside of
 /// the store's writer.
 ///
 /// # Errors

@@ -38,12 +38,12 @@ rows! { in Platform;
     /// An order that an app asks to be paid (R65).
     vas_order: VasOrder {
         key {
-            /// Its number.
+            /// The order's row id.
             id: OrderSeq,
         }
         /// The app's row id.
         app: VasAppId,
-        /// The app's own id.
+        /// The app's own id of the order.
         order_id: OrderId<'static>,
         /// The receiver's address.
         to_addr: Address<'static>,
@@ -55,13 +55,13 @@ rows! { in Platform;
         callback_url: CallbackUrl<'static>,
         /// The state of the order.
         state: OrderState,
-        /// The transaction that was submitted for it last.
+        /// The last transaction that was submitted for the order.
         txid: Option<Txid<'static>>,
         /// The user who submitted it.
         payer: UserId,
         /// The address that paid; the payer's own until the chain has shown the transaction.
         from_addr: Address<'static>,
-        /// Why the last payment does not count.
+        /// The fault of the last payment.
         fault: Option<OrderFault>,
         /// Whether the chain has shown that its transaction pays the order.
         known: bool,
@@ -69,25 +69,25 @@ rows! { in Platform;
         missing_since: Option<UnixTime>,
         /// Whether its transaction is still watched.
         watched: bool,
-        /// The callback that tells of it, once it is paid.
+        /// The callback that reports it, once it is paid.
         delivery: Option<DeliveryId>,
-        /// When it was first seen.
+        /// The time of the first submission.
         created_at: UnixTime,
     }
 
-    /// The order of an app's own id.
+    /// Finds an order by the app's own id.
     vas_order_name: VasOrderName {
         key {
             /// The app's row id.
             app: VasAppId,
-            /// The app's own id.
+            /// The app's own id of the order.
             order_id: OrderId<'static>,
         }
         /// The order.
         order_seq: OrderSeq,
     }
 
-    /// The order that a transaction was submitted for: it pays no second one of the same owner's apps.
+    /// The order that a transaction was submitted for: it pays at most one order of the same owner's apps.
     vas_payment: VasPayment {
         key {
             /// The owner of the apps.
@@ -103,17 +103,17 @@ rows! { in Platform;
 /// The user pays an order. The link's signature has been checked.
 #[derive(Debug)]
 pub struct SubmitPay {
-    /// Whose session.
+    /// The session of the user.
     pub session: Digest,
-    /// That the payment password is known.
+    /// The proof of the payment password.
     pub proof: Proof,
     /// The order.
     pub link: pay::Link<'static>,
     /// The transaction, when the wallet has broadcast one itself.
     pub txid: Option<Txid<'static>>,
-    /// What the chain has of it now.
+    /// The transaction as the chain reports it now; `None` if the chain does not have it.
     pub seen: Option<Transaction>,
-    /// The transaction that was submitted before, if the chain was just asked for it and has none.
+    /// The transaction that was submitted before, if the chain has just reported it as unknown.
     pub missing: Option<Txid<'static>>,
     /// Whether the chain is the embedded one, on which the platform's wallet pays.
     pub embedded: bool,
@@ -126,11 +126,11 @@ pub struct SubmittedPay {
     pub order: OrderSeq,
     /// The transaction.
     pub txid: Txid<'static>,
-    /// What the wallet opens now; without it, it minimises (R48, R68).
+    /// The address that the wallet opens now; `None` minimises the wallet (R48, R68).
     pub opens: Option<String>,
 }
 
-/// Reads a payment's link, taken apart: 910002 when it is not for a payment.
+/// Reads the payload of a payment link: 910002 if it is not for a payment.
 ///
 /// # Errors
 /// [`Refusal::LinkRefused`].
@@ -145,7 +145,7 @@ fn not_payable(field: &'static str) -> Stop {
     Refused::new(Refusal::NotPayable).at(field).into()
 }
 
-/// An amount that is more than nothing and has at most the chain's decimals (R66).
+/// Whether an amount is above 0 and has at most the chain's decimals (R66).
 fn is_payable(amount: &Amount<'_>) -> bool {
     amount.units(DECIMALS).is_ok_and(|units| units > Units::ZERO)
 }
@@ -156,7 +156,7 @@ impl VasApp {
         callable(address).is_some() && self.registered().allows(address)
     }
 
-    /// What the wallet opens after a payment: `Err` when the scheme is not the registered one (R67).
+    /// The address that the wallet opens after a payment; `Err` if the scheme is not the registered one (R67).
     fn opens_after(&self, link: &pay::Link<'_>) -> Result<Option<String>, Stop> {
         let Some(scheme) = link.callback_scheme.as_deref().filter(|scheme| !scheme.is_empty()) else {
             return Ok(None); // R68
@@ -195,7 +195,7 @@ impl VasOrder {
         }
     }
 
-    /// Whether a link asks for this very payment (R65): everything that is signed is the same, as it was given.
+    /// Whether a link asks for this very payment (R65): every signed field has the same text.
     fn is_of(&self, link: &pay::Link<'_>) -> bool {
         self.to_addr == link.to_addr
             && self.asset == link.asset_type
@@ -203,11 +203,11 @@ impl VasOrder {
             && self.callback_url == link.callback_url
     }
 
-    /// Whether another payment may be submitted. A transaction that the chain has never shown keeps no place for long, since
-    /// anybody who sees a link could invent one: another that pays takes it, once the chain was asked and has it not. One that
-    /// the chain has shown may come back.
+    /// Whether another payment may be submitted. Any reader of the link could invent a transaction, so a paying one
+    /// replaces a transaction that the chain has never shown, once the chain reports it as unknown. A transaction that
+    /// the chain has shown may come back: another replaces it after `lifetimes::MISSING_PAYMENT`.
     ///
-    /// `instead`: whether the other is on the chain and pays, and the chain has just said that it has none of this one's.
+    /// `instead`: the other is on the chain and pays, and the chain has just reported this order's as unknown.
     pub fn is_free(&self, now: UnixTime, instead: bool) -> bool {
         let gives_way = match self.missing_since {
             Some(since) => !self.known || now > since + lifetimes::MISSING_PAYMENT,
@@ -216,7 +216,7 @@ impl VasOrder {
         self.state == OrderState::Open || (self.state == OrderState::Submitted && gives_way)
     }
 
-    /// What a transaction says about this order.
+    /// The verdict on a transaction for this order.
     fn verdict(&self, transaction: &Transaction) -> Verdict {
         let expected = Expected {
             order_id: self.order_id.as_str(),
@@ -239,7 +239,7 @@ impl VasOrder {
     }
 }
 
-/// The order of an app's own id.
+/// Finds an order by the app's own id.
 fn order_of(rows: &Rows, app: &VasApp, order_id: &OrderId<'_>) -> Result<Option<VasOrder>, Stop> {
     let Some(name) = rows.find::<VasOrderName>(&(app.id, order_id.clone().into_owned()))? else {
         return Ok(None);
@@ -247,7 +247,7 @@ fn order_of(rows: &Rows, app: &VasApp, order_id: &OrderId<'_>) -> Result<Option<
     Ok(Some(rows.get::<VasOrder>(&(name.order_seq,))?.clone()))
 }
 
-/// What cannot be paid, whatever became of the order so far: by anybody, or from this address.
+/// Refuses a link that cannot be paid in any state of its order: by any payer, or from this address.
 fn check(link: &pay::Link<'_>, app: &VasApp, from: Option<&str>, cx: &Context<'_>) -> Result<(), Stop> {
     if !app.may_be_called_at(link.callback_url.as_str()) {
         return Err(Refusal::NotRegistered.into());
@@ -258,19 +258,19 @@ fn check(link: &pay::Link<'_>, app: &VasApp, from: Option<&str>, cx: &Context<'_
     if !is_payable(&link.amount) {
         return Err(not_payable("amount"));
     }
-    // R56: what somebody pays to themselves pays nothing.
+    // R56: a payment to the payer's own address is no payment.
     if !cx.vault.is_address(link.to_addr.as_str()) || from == Some(link.to_addr.as_str()) {
         return Err(not_payable("toAddr"));
     }
     app.opens_after(link).map(|_| ())
 }
 
-/// Whether a link can be paid, before anybody is asked for a password. Its signature has been checked.
+/// Whether a link can be paid, before the payment password is asked for. Its signature has been checked.
 #[derive(Debug)]
 pub struct CheckPay {
     /// The order.
     pub link: pay::Link<'static>,
-    /// Who would pay; without, anybody.
+    /// The payer, if known.
     pub payer: Option<UserId>,
 }
 
@@ -284,7 +284,7 @@ impl Query<Platform> for CheckPay {
 }
 
 impl SubmitPay {
-    /// The transaction that was given. Nodes read either case, and it must not be two names of one.
+    /// The given txid in lower case: nodes read either case, and one transaction must not have two names.
     fn given(&self) -> Result<Option<Txid<'static>>, Stop> {
         match self.txid.as_ref().map(Txid::as_str) {
             Some(txid) if txid.len() == 64 && crypto::from_hex(txid).is_some() => {
@@ -314,18 +314,18 @@ impl Command<Platform> for SubmitPay {
         if !order.is_of(link) {
             return Err(Refusal::OrderDiffers.into());
         }
-        // A payment of the platform's own stands on the chain with this very commit.
+        // A payment by the platform's own wallet is on the chain with this very commit.
         let shown = match (&given, &self.seen) {
             (None, _) => true,
             (Some(txid), Some(seen)) if seen.txid == txid.as_str() => match order.verdict(seen) {
                 Verdict::Pays { .. } => true,
-                // It never will: nobody squats on what pays another order.
+                // It will never pay this order, so it must not occupy it.
                 _ => return Err(not_payable("txid")),
             },
             _ => false,
         };
         let missing = self.missing.is_some() && self.missing == order.txid;
-        // What is submitted already stays its payer's.
+        // A transaction that is already submitted keeps its payer.
         let same = given.is_some() && given == order.txid && order.state == OrderState::Submitted;
         let order = match order {
             order if !same && order.is_free(cx.now, shown && missing) => order,
@@ -367,12 +367,12 @@ impl Command<Platform> for SubmitPay {
     }
 }
 
-/// Orders whose payment is watched: what to look up on the chain.
+/// The watched orders, each with the transaction to look up on the chain.
 #[derive(Debug)]
 pub struct WatchedOrders {
-    /// After this one.
+    /// Only orders after this one.
     pub after: OrderSeq,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
@@ -385,41 +385,41 @@ impl Query<Platform> for WatchedOrders {
             .ascending(VasOrder::id)
             .limit(self.limit);
         let orders = rows.list(list)?;
-        // What is watched has a transaction.
+        // A watched order has a transaction.
         Ok(orders.into_iter().filter_map(|order| Some((order.id, order.txid.clone()?))).collect())
     }
 }
 
-/// Takes note of what the chain says about an order's transaction.
+/// Records what the chain reports about the transaction of an order.
 #[derive(Debug)]
 pub struct ObservePayment {
     /// The order.
     pub order: OrderSeq,
     /// The transaction that was looked up.
     pub txid: Txid<'static>,
-    /// What the chain has of it.
+    /// The transaction as the chain reports it; `None` if the chain does not have it.
     pub seen: Option<Transaction>,
-    /// How many confirmations make an order paid (R53).
+    /// The number of confirmations after which an order is paid (R53).
     pub confirmations: u64,
 }
 
-/// What an observation means for an order.
+/// The effect of an observation on an order.
 enum Meaning {
-    /// It pays, and has confirmations enough.
+    /// The transaction pays, and has enough confirmations.
     Confirmed {
-        /// Nothing will undo it any more.
+        /// Whether the payment is final, so that nothing can undo it.
         for_good: bool,
     },
-    /// It may come to pay.
+    /// The transaction may still pay.
     Waits,
-    /// It never will.
+    /// The transaction will never pay.
     Fails(OrderFault),
 }
 
 impl ObservePayment {
     fn meaning(&self, order: &VasOrder, cx: &Context<'_>) -> Result<Meaning, Stop> {
         let Some(transaction) = &self.seen else {
-            // It may come yet, or come back with its block.
+            // The transaction may still arrive, or come back with its block.
             let since = order.missing_since.unwrap_or(cx.now);
             let given_up = !order.known && cx.now > since + lifetimes::MISSING_PAYMENT;
             return Ok(if given_up { Meaning::Fails(OrderFault::Missing) } else { Meaning::Waits });
@@ -438,12 +438,12 @@ impl ObservePayment {
             Verdict::Overpaid { .. } => OrderFault::Overpaid,
             Verdict::WrongReceiver => OrderFault::WrongReceiver,
         };
-        // What a transaction says never changes: one that has paid and now does not is a node's mistake.
+        // A transaction never changes: one that has paid and now does not is a node's mistake.
         Ok(if order.known { Meaning::Waits } else { Meaning::Fails(fault) })
     }
 }
 
-/// Takes back an undelivered callback: what it says is not true any more.
+/// Deletes an unacknowledged callback: its report is no longer true.
 fn silence(rows: &Rows, out: &mut Changes, order: &mut VasOrder) -> Result<(), Stop> {
     let Some(delivery) = order.delivery else { return Ok(()) };
     let row = rows.find::<DeliveryRow>(&(delivery,))?;
@@ -458,7 +458,7 @@ impl Command<Platform> for ObservePayment {
     type Outcome = OrderState;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<OrderState, Stop> {
         let order = rows.get::<VasOrder>(&(self.order,))?;
-        // Late: the order has moved on since.
+        // Late: the order is no longer watched, or has another transaction.
         if !order.watched || order.txid.as_ref() != Some(&self.txid) {
             return Ok(order.state);
         }
@@ -476,7 +476,7 @@ impl Command<Platform> for ObservePayment {
                 let payer =
                     self.seen.iter().flat_map(|seen| &seen.inputs).flat_map(|input| &input.addresses).next();
                 order.from_addr = payer.cloned().map_or(order.from_addr, Address::from);
-                // After one that was acknowledged before a reorganisation, the app knows already.
+                // A callback acknowledged before a reorganisation is not repeated: the app knows already.
                 if order.delivery.is_none() {
                     order.delivery =
                         Some(deliveries::begin(cx, out, CallbackKind::Payment, order.id.0, order.app.into()));
@@ -494,7 +494,7 @@ impl Command<Platform> for ObservePayment {
                 let app = rows.get::<VasApp>(&(order.app,))?;
                 order.release(rows, out, app.owner)?;
                 silence(rows, out, &mut order)?;
-                // Another payment is other news.
+                // Another payment gets a callback of its own.
                 order.delivery = None;
             }
         }
@@ -529,23 +529,23 @@ impl Query<Platform> for OrderOf {
 /// The orders of an app, the newest first.
 #[derive(Debug)]
 pub struct OrdersOf {
-    /// Whose.
+    /// The app.
     pub app: VasAppId,
-    /// Those before this one; none begins with the newest.
+    /// Only orders older than this one; `None` begins with the newest.
     pub before: Option<OrderSeq>,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
 impl Query<Platform> for OrdersOf {
-    /// And what to ask for as `before` to go on; none when there are no more.
+    /// The orders, and the `before` of the next page; `None` after the last page.
     type Answer = (Vec<VasOrder>, Option<OrderSeq>);
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let list = List::new()
             .only(VasOrder::app.is(self.app))
             .only_if(self.before.map(|before| VasOrder::id.below(before)))
             .descending(VasOrder::id)
-            .limit(self.limit.saturating_add(1)); // one more tells whether there are older ones
+            .limit(self.limit.saturating_add(1)); // one more, to see whether there are older ones
         let mut orders = rows.list(list)?;
         let more = orders.len() as u64 > self.limit;
         orders.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
@@ -555,16 +555,16 @@ impl Query<Platform> for OrdersOf {
 }
 
 /// The orders that a user submitted payments for in an asset, the newest first, each with its app's name: the user's own
-/// history. An order that somebody else paid after this user's payment failed is that other user's.
+/// history. An order that another user paid after this user's payment failed is in the other user's history.
 #[derive(Debug)]
 pub struct OrdersPaidBy {
-    /// Who submitted.
+    /// The user who submitted the payments.
     pub payer: UserId,
     /// In which asset.
     pub asset: AssetType<'static>,
-    /// Those before this one; none begins with the newest.
+    /// Only orders older than this one; `None` begins with the newest.
     pub before: Option<OrderSeq>,
-    /// How many at most.
+    /// The largest number of rows in the answer.
     pub limit: u64,
 }
 

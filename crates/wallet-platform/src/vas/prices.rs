@@ -12,7 +12,7 @@ use crate::vas::apps::{VasAppId, VasToken};
 use crate::vault::Digest;
 
 rows! { in Platform;
-    /// What a market says a coin is worth (R57).
+    /// A market's quote of a coin's price (R57).
     quote: Quote {
         key {
             /// The coin.
@@ -30,45 +30,45 @@ rows! { in Platform;
         fresh_until: UnixTime,
     }
 
-    /// When an app last asked for a price (R57).
+    /// The times of an app's last price requests (R57).
     price_window: PriceWindow {
         key {
             /// The app's row id.
             app: VasAppId,
         }
-        /// The times, 8 bytes each.
+        /// The times in milliseconds, 8 bytes each.
         times: Vec<u8>,
     }
 }
 
 /// Prices and volumes count in units of 10^-8.
 pub const PRICE_DECIMALS: u8 = 8;
-/// Markets that a coin may have in a currency, numbered from 0.
+/// The largest number of markets of a coin in a currency; their numbers begin at 0.
 pub const MARKETS: u32 = 8;
-/// So that a mean stays far from `i128`'s end.
+/// The largest price or volume: the sums of a mean stay far below `i128::MAX`.
 const LARGEST: Units = Units::new(10_i128.pow(18));
 
-/// Takes note of what a market says.
+/// Records the quote of a market.
 #[derive(Debug)]
 pub struct PutQuote {
-    /// Which coin.
+    /// The wallet whose coin it is.
     pub profile: Profile,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// Which market, below [`MARKETS`].
+    /// The number of the market, below [`MARKETS`].
     pub market: u32,
     /// Its price.
     pub price: Amount<'static>,
     /// Its volume, the weight of its price.
     pub volume: Amount<'static>,
-    /// How long this counts.
+    /// The time for which the quote is fresh.
     pub max_age: Duration,
 }
 
 impl Command<Platform> for PutQuote {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        rows.find::<Quote>(&(self.profile, self.currency, self.market))?; // so that it is replaced
+        rows.find::<Quote>(&(self.profile, self.currency, self.market))?; // loads the row, so that `put` replaces it
         let units = |amount: &Amount<'_>| match amount.units(PRICE_DECIMALS) {
             Ok(units) if units > Units::ZERO && units <= LARGEST => Ok(units),
             _ => Err(Stop::from(Refusal::UnknownError)),
@@ -88,7 +88,7 @@ impl Command<Platform> for PutQuote {
     }
 }
 
-/// Asks for a price. Each request with a valid accessToken counts, a refused one too, but for those that the limit itself
+/// Asks for a price. Each request with a valid accessToken counts, a refused one too, except those that the limit itself
 /// refuses.
 #[derive(Debug)]
 pub struct AskPrice {
@@ -96,7 +96,7 @@ pub struct AskPrice {
     pub access_token: Digest,
     /// The currency, as it was given.
     pub currency: String,
-    /// The coinType, as it was given; left out, the first profile's.
+    /// The coinType, as it was given; if left out, the first profile's.
     pub coin_type: Option<String>,
 }
 
@@ -108,7 +108,7 @@ fn within(window: Option<&PriceWindow>, now: UnixTime) -> Vec<UnixTime> {
     times.filter(|time| now < *time + lifetimes::PRICE_WINDOW).collect()
 }
 
-/// Counts a request of an accessToken, or refuses it for there being too many.
+/// Counts a request of an accessToken, or refuses it when the window's limit is reached.
 fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Digest) -> Result<(), Stop> {
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::PriceAccessTokenWrong)?;
     let app = token.app;
@@ -122,7 +122,7 @@ fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Diges
     Ok(())
 }
 
-/// Counts a request for a price that cannot be read but for its accessToken.
+/// Counts a malformed price request whose accessToken could be read.
 #[derive(Debug)]
 pub struct CountPrice(pub Digest);
 
@@ -136,7 +136,7 @@ impl Command<Platform> for CountPrice {
 impl Command<Platform> for AskPrice {
     type Outcome = Amount<'static>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
-        // Whatever comes of it: what a refusal leaves behind is kept.
+        // Counted first: a refusal below keeps this change.
         counted(rows, cx, out, self.access_token)?;
         let currency = Currency::from_wire(&self.currency).ok_or(Refusal::CurrencyUnknown)?;
         let profile = match &self.coin_type {
@@ -149,24 +149,24 @@ impl Command<Platform> for AskPrice {
     }
 }
 
-/// What each coin is worth in each currency, for an operator to look at: it counts for nobody.
+/// The price of each coin in each currency, for an operator. It is not counted as a request.
 #[derive(Debug)]
 pub struct PricesNow;
 
-/// What a coin is worth in a currency.
+/// The price of a coin in a currency.
 #[derive(Debug, Clone)]
 pub struct PriceNow {
-    /// Which coin.
+    /// The wallet whose coin it is.
     pub profile: Profile,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// The price; none where no market is fresh.
+    /// The price; `None` if no quote is fresh.
     pub mean: Option<Amount<'static>>,
-    /// How many markets are fresh.
+    /// The number of markets with a fresh quote.
     pub fresh: usize,
 }
 
-/// The quotes of a coin in a currency that still count.
+/// The fresh quotes of a coin in a currency.
 fn fresh<'r>(
     rows: &'r Rows,
     cx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! How the VAS and Lafi wallets answer what the platform refuses.
+//! The answers of the VAS and Lafi wallets to the platform's refusals.
 
 use wallet_api::vas::Refusal;
 use wallet_core::RefusalMeta;
@@ -14,13 +14,13 @@ pub fn answer(reason: Reason) -> &'static RefusalMeta {
         Reason::Internal => Refusal::Internal,
         Reason::Busy => Refusal::Overloaded,
         Reason::Field => Refusal::UnknownError,
-        // A session whose user has gone is not one.
+        // A session whose user no longer exists is unknown.
         Reason::SessionUnknown | Reason::UserUnknown => Refusal::SessionUnknown,
         Reason::PasswordWrong | Reason::PaymentPasswordWrong | Reason::PaymentPasswordUnset => {
             Refusal::PwdWrong
         }
         Reason::InsufficientBalance => Refusal::InsufficientBalance,
-        // Nothing that these wallets have asks for a login name, a verification code or a coin.
+        // No endpoint of these wallets takes a login name, a verification code or a coin.
         Reason::NotAllowed
         | Reason::LoginNameInvalid
         | Reason::VerificationWrong

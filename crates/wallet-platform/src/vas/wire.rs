@@ -1,10 +1,10 @@
-//! Between rows and the types of the VAS and Lafi wallets.
+//! Conversion of rows into the types of the VAS and Lafi wallets.
 
 use wallet_api::vas::{self, OrderState};
 
 use crate::vas::orders::VasOrder;
 
-/// An order, as its app sees it (R71). Who has paid is known once it is paid.
+/// An order, as its app sees it (R71). `from_addr` is present once the order is paid.
 pub fn order(order: &VasOrder) -> vas::order::Response {
     let paid = order.state == OrderState::Paid;
     vas::order::Response {

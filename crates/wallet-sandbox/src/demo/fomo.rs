@@ -18,7 +18,7 @@ use crate::data::{Described, DescribedUser};
 fn believed(
     received: Result<payment_result::Payload<'static>, FomoCallbackError>,
 ) -> Result<payment_result::Payload<'static>, DemoError> {
-    received.map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))
+    received.map_err(|why| DemoError(format!("the callback was rejected: {why}")))
 }
 
 async fn balance(
@@ -41,7 +41,7 @@ fn difference(a: &Amount<'_>, b: &Amount<'_>, decimals: u8) -> Result<i128, Demo
 /// Plays a login and a payment in both directions against the FOMO platform of a sandbox.
 ///
 /// # Errors
-/// [`DemoError`]: something failed, or something differs from what it should be.
+/// [`DemoError`] if a step fails, or a value differs from the expected one.
 pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Result<(), DemoError> {
     let mut tell = Telling { out, lang, step: 0 };
     let offset = clock_offset(sandbox).await?;
@@ -86,7 +86,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
         .find(|coin| coin.id == CoinId::new(5))
         .ok_or_else(|| DemoError("there is no coin 5".to_owned()))?;
     let decimals: u8 =
-        coin.decimals.parse().map_err(|_| DemoError("decimals of coin 5 is no number".to_owned()))?;
+        coin.decimals.parse().map_err(|_| DemoError("the decimals of coin 5 are not a number".to_owned()))?;
     tell.fact("币种", "coins", coins.iter().map(|coin| coin.name.as_str()).collect::<Vec<_>>().join(", "));
     let before = balance(&wallet, &session, coin.id).await?;
     tell.fact("支付前余额", "balance before", format!("{before} {}", coin.name));
@@ -110,12 +110,13 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     tell.fact("有效期（秒）", "expires_in", tokens.expires_in);
     let token: AccessToken<'_> = tokens.access_token.clone();
 
-    tell.step("应用读取用户信息", "The app reads who the user is", "POST oauth2/resource/get_user_info");
+    tell.step("应用读取用户信息", "The app reads the user's data", "POST oauth2/resource/get_user_info");
     let info = call!("get_user_info", app.user_info(&token));
     same("the user's id", &info.user_id.to_string(), &user.user_id)?;
     tell.fact("用户", "user", format!("{} ({})", info.name, info.fomo_id));
 
-    let amount: Amount<'static> = "12.50".parse().map_err(|_| DemoError("12.50 is no amount".to_owned()))?;
+    let amount: Amount<'static> =
+        "12.50".parse().map_err(|_| DemoError("12.50 is not an amount".to_owned()))?;
     let trade_id = TradeId::new(format!("demo-{run}-in"));
     tell.step("应用请求支付", "The app asks for a payment", "POST oauth2/resource/pre_pay");
     let transfer_id = call!(
@@ -133,7 +134,11 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     );
     tell.fact("交易", "transfer_id", transfer_id);
 
-    tell.step("钱包显示待确认的支付", "The wallet shows what waits", "POST oauth2/authorize/get_pending");
+    tell.step(
+        "钱包显示待确认的支付",
+        "The wallet shows the pending payment",
+        "POST oauth2/authorize/get_pending",
+    );
     let pending = call!("get_pending", wallet.pending(&session, transfer_id, &trade_id));
     same("the pending amount", &pending.amount, &amount)?;
     tell.fact("金额", "amount", format!("{} {} → {}", pending.amount, pending.coin_name, pending.app_name));
@@ -154,7 +159,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
         ),
     );
 
-    tell.step("回调到达并通过验签", "The callback comes and verifies", "POST server_uri");
+    tell.step("回调到达并通过验签", "The callback arrives, and its signature verifies", "POST server_uri");
     let callback = believed(merchant.next("callback").await?)?;
     same("the callback's transfer", &callback.transfer_id, &transfer_id)?;
     same("the callback's amount", &callback.amount, &amount)?;
@@ -167,11 +172,11 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     same("the detail's state", &detail.transfer_log.status, &TransferStatus::Done)?;
     tell.fact("从 → 到", "from → to", format!("{} → {}", detail.from_user.name, detail.to_user.name));
 
-    let back: Amount<'static> = "2.25".parse().map_err(|_| DemoError("2.25 is no amount".to_owned()))?;
+    let back: Amount<'static> = "2.25".parse().map_err(|_| DemoError("2.25 is not an amount".to_owned()))?;
     let payout_id = TradeId::new(format!("demo-{run}-out"));
     tell.step("应用付款给用户", "The app pays the user back", "POST oauth2/authorize/pay_user");
     let user_id: u64 =
-        user.user_id.parse().map_err(|_| DemoError("the user's id is no number".to_owned()))?;
+        user.user_id.parse().map_err(|_| DemoError("the user's id is not a number".to_owned()))?;
     let payout = Payout {
         trade_id: payout_id.clone(),
         amount: back.clone(),
@@ -203,7 +208,7 @@ pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Resul
     tell.fact("支付前 → 支付后", "before → after", format!("{before} → {after} {}", coin.name));
     tell.say(match lang {
         Lang::Zh => "\n一切相符。",
-        Lang::En => "\nEverything is as it should be.",
+        Lang::En => "\nAll values are as expected.",
     });
     Ok(())
 }

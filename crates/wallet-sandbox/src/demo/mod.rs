@@ -1,5 +1,5 @@
-//! The demos: each plays the integrator and the wallet against a sandbox over real HTTP, prints what happens, and fails on
-//! any difference.
+//! The demos: each plays the integrator and the wallet against a sandbox over real HTTP, prints each step, and fails on
+//! any unexpected value.
 
 mod fomo;
 mod vas;
@@ -25,7 +25,7 @@ use wallet_server::{Addresses, GuardedConnector};
 
 use crate::data::Described;
 
-/// Why a demo has failed.
+/// Why a demo failed.
 #[derive(Debug)]
 pub struct DemoError(String);
 
@@ -41,7 +41,7 @@ fn failed(what: &str) -> impl FnOnce(Box<dyn std::error::Error>) -> DemoError {
     move |error| DemoError(format!("{what}: {}", in_words(&*error)))
 }
 
-/// Runs a call and says which one failed.
+/// Runs a call; the error names it.
 macro_rules! call {
     ($what:expr, $call:expr) => {
         $call.await.map_err(|error| failed($what)(Box::new(error)))?
@@ -51,16 +51,16 @@ use call;
 
 pub(crate) type HyperTokio = HyperTransport<GuardedConnector>;
 
-/// To this machine, whatever its resolver knows of names below `localhost`.
+/// A transport that sends names below `localhost` to this machine, whatever the resolver says.
 pub(crate) fn transport() -> HyperTokio {
     let connector = GuardedConnector::new(Addresses::PublicAndLoopback);
     HyperTransport::new(connector, TokioExecutor::new(), TokioTimer::new())
 }
 
-/// What the sandbox at this address tells about itself.
+/// The description of the sandbox at this address.
 ///
 /// # Errors
-/// [`DemoError`] where it is missing.
+/// [`DemoError`] if no sandbox of this version answers.
 pub async fn describe(url: &str) -> Result<Described, DemoError> {
     let url = url.trim_end_matches('/');
     let body = get(url, "/sandbox").await?;
@@ -72,7 +72,7 @@ async fn get(url: &str, path: &str) -> Result<Vec<u8>, DemoError> {
     exchange(url, http::Request::get(format!("{url}{path}")), "").await
 }
 
-/// A form to one of the sandbox's own addresses.
+/// Posts a form to one of the sandbox's own addresses.
 async fn post(url: &str, path: &str, form: &str) -> Result<Vec<u8>, DemoError> {
     let request = http::Request::post(format!("{url}{path}"))
         .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -82,18 +82,18 @@ async fn post(url: &str, path: &str, form: &str) -> Result<Vec<u8>, DemoError> {
 async fn exchange(url: &str, request: http::request::Builder, body: &str) -> Result<Vec<u8>, DemoError> {
     let request = request
         .body(body.as_bytes().to_vec())
-        .map_err(|_| DemoError(format!("{url} is no address; give one such as http://127.0.0.1:7070")))?;
+        .map_err(|_| DemoError(format!("{url} is not a URL; give one such as http://127.0.0.1:7070")))?;
     let response = transport().send(request).await.map_err(|error| {
         failed(&format!("no sandbox answers at {url}; start one by `wallop dev`"))(Box::new(error))
     })?;
     if response.status() != http::StatusCode::OK {
         let said = String::from_utf8_lossy(response.body()).trim().to_owned();
-        return Err(DemoError(format!("the sandbox at {url} says {}: {said}", response.status())));
+        return Err(DemoError(format!("the sandbox at {url} answered {}: {said}", response.status())));
     }
     Ok(response.into_body())
 }
 
-/// Prints steps, each with what was sent and what came of it.
+/// Prints the steps of a demo, each with its endpoint and its results.
 struct Telling<'o> {
     out: &'o mut dyn Write,
     lang: Lang,
@@ -102,7 +102,7 @@ struct Telling<'o> {
 
 impl Telling<'_> {
     fn say(&mut self, text: &str) {
-        // A reader who goes away is no reason to leave payments half way.
+        // A closed output must not interrupt a payment.
         let _ = writeln!(self.out, "{text}");
     }
 
@@ -128,7 +128,7 @@ impl Telling<'_> {
     }
 }
 
-/// A server of the shop's on loopback: `answer` gets each request, and returns the reply and what the request was.
+/// The shop's server on loopback: `answer` gets each request, and returns the reply and a value for [`Shop::next`].
 struct Shop<H> {
     address: SocketAddr,
     received: mpsc::UnboundedReceiver<H>,
@@ -190,7 +190,7 @@ where
     Err(DemoError(format!("{what} is {found:?}, and should be {wanted:?}")))
 }
 
-/// How far the sandbox's clock is ahead.
+/// The offset of the sandbox's clock from the system's.
 async fn clock_offset(sandbox: &Described) -> Result<Duration, DemoError> {
     #[derive(serde::Deserialize)]
     struct Clock {
@@ -198,6 +198,6 @@ async fn clock_offset(sandbox: &Described) -> Result<Duration, DemoError> {
     }
     let body = get(&sandbox.url, "/clock").await?;
     let clock: Clock = serde_json::from_slice(&body)
-        .map_err(|error| DemoError(format!("the sandbox's clock does not tell the time: {error}")))?;
+        .map_err(|error| DemoError(format!("the reply of the sandbox's clock cannot be read: {error}")))?;
     Ok(UnixTime::from_millis(clock.now_ms).since(system_time()))
 }

@@ -18,7 +18,7 @@ use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
 use super::{DemoError, HyperTokio, Shop, Telling, call, describe, failed, post, same, transport};
 use crate::data::{Described, DescribedUser, DescribedVas};
 
-/// What the shop receives.
+/// A request to the shop.
 enum Received {
     /// The wallet's return after a login: the query.
     Login(String),
@@ -36,7 +36,7 @@ impl Telling<'_> {
     /// Draws a QR code, or says how large a terminal it needs.
     fn qr(&mut self, text: &str, columns: usize) -> Result<(), DemoError> {
         let code = QrCode::new(text).map_err(|error| failed("the QR code")(Box::new(error)))?;
-        self.fact("二维码内容", "what it says", text);
+        self.fact("二维码内容", "content", text);
         match code.to_terminal(columns) {
             Ok(drawn) => self.say(&drawn),
             Err(TooNarrow { needs }) => {
@@ -55,11 +55,11 @@ impl Telling<'_> {
     }
 }
 
-/// Plays an application, a login and a payment against the VAS or the Lafi wallet of a sandbox. `columns`: how wide the
-/// terminal is.
+/// Plays an application, a login and a payment against the VAS or the Lafi wallet of a sandbox. `columns`: the
+/// terminal's width.
 ///
 /// # Errors
-/// [`DemoError`]: something failed, or something differs from what it should be.
+/// [`DemoError`] if a step fails, or a value differs from the expected one.
 pub async fn vas(
     sandbox: &Described,
     profile: Profile,
@@ -75,12 +75,12 @@ pub async fn vas(
     play.check(&app, &order, &txid).await?;
     play.tell.say(match lang {
         Lang::Zh => "\n一切相符。",
-        Lang::En => "\nEverything is as it should be.",
+        Lang::En => "\nAll values are as expected.",
     });
     Ok(())
 }
 
-/// The whole play: who pays, who develops, and what they had before.
+/// The state of the demo: the sandbox as described before, the payer, the developer and their wallet.
 struct Play<'a> {
     tell: Telling<'a>,
     sandbox: &'a Described,
@@ -90,11 +90,11 @@ struct Play<'a> {
     developer: &'a DescribedUser,
     wallet: VasWallet<HyperTokio>,
     columns: usize,
-    /// Makes names that no earlier run has used.
+    /// The start in Unix milliseconds: it makes the names of this run unique.
     run: i64,
 }
 
-/// The app that was applied for.
+/// The approved app of the developer.
 struct App {
     uuid: String,
     name: String,
@@ -109,7 +109,7 @@ fn key_error(error: wallet_crypto::KeyError) -> DemoError {
 }
 
 impl App {
-    /// The shop's own server: it answers the wallet's return, and callbacks that verify.
+    /// The shop's own server: it answers the wallet's return, and verifies callbacks.
     async fn open_shop(&self) -> Result<Shop<Received>, DemoError> {
         let receiver = self.receiver.clone();
         Shop::open(move |request| {
@@ -126,7 +126,7 @@ impl App {
         .await
     }
 
-    /// An address of the shop's, on its safe domain.
+    /// A URL of the shop, on its safe domain.
     fn at(&self, shop: &Shop<Received>, path: &str) -> String {
         format!("http://{}:{}{path}", self.safe_domain, shop.address.port())
     }
@@ -145,7 +145,7 @@ impl<'a> Play<'a> {
             Profile::Lafi => (&sandbox.lafi, "Lafi"),
         };
         let [payer, developer, ..] = sandbox.users.as_slice() else {
-            return Err(DemoError("the sandbox has no two users".to_owned()));
+            return Err(DemoError("the sandbox has fewer than two users".to_owned()));
         };
         let mut tell = Telling { out, lang, step: 0 };
         tell.say(&match lang {
@@ -175,7 +175,7 @@ impl<'a> Play<'a> {
         let id = applied.application_id;
         self.tell.fact("申请", "application", format!("{name}, {safe_domain}, {id}"));
 
-        self.tell.step("社区评审通过", "An operator approves it", "POST /sandbox/review");
+        self.tell.step("运营人员审核通过", "An operator approves it", "POST /sandbox/review");
         let review = form::query(&[("application_id", &*id.to_string()), ("approve", "yes")]);
         post(&self.sandbox.url, "/sandbox/review", &review).await?;
         let known = call!("applications", self.wallet.applications(&session));
@@ -238,7 +238,7 @@ impl<'a> Play<'a> {
         };
         self.tell.fact("openCode", "openCode", once);
 
-        self.tell.step("商店换取 aid 与 address", "The shop learns who it is", "GET oauth/login/aidInfo");
+        self.tell.step("商店换取 aid 与 address", "The shop gets aid and address", "GET oauth/login/aidInfo");
         let info = call!("aidInfo", app.client.aid_info(&open_code));
         same("the aid", &info.aid.as_str(), &self.payer.aid.as_str())?;
         same("the address", &info.address.as_str(), &self.payer.address.as_str())?;
@@ -253,7 +253,7 @@ impl<'a> Play<'a> {
         shop: &mut Shop<Received>,
         session: &SessionKey<'_>,
     ) -> Result<(Order, String), DemoError> {
-        self.tell.step("当前价格", "What the coin is worth", "POST oauth/pay/price");
+        self.tell.step("当前价格", "The price of the coin", "POST oauth/pay/price");
         let price = call!("price", app.client.price(self.profile, Currency::Cny));
         let coin = self.profile.coin_type();
         self.tell.fact(coin, coin, format!("{price} CNY"));
@@ -262,7 +262,7 @@ impl<'a> Play<'a> {
             order_id: format!("coffee-{}", self.run).into(),
             to_addr: self.developer.address.clone().into(),
             asset: self.profile.asset().to_owned().into(),
-            amount: "12.50".parse().map_err(|_| DemoError("12.50 is no amount".to_owned()))?,
+            amount: "12.50".parse().map_err(|_| DemoError("12.50 is not an amount".to_owned()))?,
             callback_url: app.at(shop, "/pay?table=7").into(),
         };
         let mut book = OrderBook::new();
@@ -281,7 +281,7 @@ impl<'a> Play<'a> {
         self.tell.step("用户支付", "The user pays", "POST wallet/pay/submit");
         let paid = call!("submit", self.wallet.pay(session, &self.payer.wallet_pwd, &qr, None));
         same("the order", &paid.order_id.as_str(), &order_id)?;
-        same("what the wallet opens after a QR code", &paid.address, &None)?;
+        same("the return address after a QR code", &paid.address, &None)?;
         self.tell.fact("txid", "txid", paid.txid.as_str());
         let waits = call!("order", app.client.order(order_id));
         same("the order before its block", &waits.state, &OrderState::Submitted)?;
@@ -289,7 +289,11 @@ impl<'a> Play<'a> {
         self.tell.step("区块确认", "A block confirms it", "POST /chain/mine");
         post(&self.sandbox.url, "/chain/mine", "blocks=1").await?;
 
-        self.tell.step("回调到达并通过验签", "The callback comes and verifies", "GET callbackUrl");
+        self.tell.step(
+            "回调到达并通过验签",
+            "The callback arrives, and its signature verifies",
+            "GET callbackUrl",
+        );
         let Received::Payment(query) = shop.next("callback").await? else {
             return Err(DemoError("a second login came".to_owned()));
         };
@@ -297,7 +301,7 @@ impl<'a> Play<'a> {
         let callback = app
             .receiver
             .receive(&query, system_time())
-            .map_err(|why| DemoError(format!("a callback came and is not believed: {why}")))?;
+            .map_err(|why| DemoError(format!("the callback was rejected: {why}")))?;
         let payment = callback.payment();
         same("its transaction", &payment.txid.as_str(), &paid.txid.as_str())?;
         for wanted in [Booked::Now, Booked::Before] {
@@ -311,20 +315,20 @@ impl<'a> Play<'a> {
     }
 
     async fn check(&mut self, app: &App, order: &Order, txid: &str) -> Result<(), DemoError> {
-        let (zh, en) = ("在链上核对", "The shop asks the chain itself");
+        let (zh, en) = ("在链上核对", "The shop verifies the payment on the chain");
         self.tell.step(zh, en, "getrawtransaction \"txid\" 4");
         let node = &self.credentials.chain;
         let access =
             Credentials { user: node.rpc_user.clone(), password: Secret::new(node.rpc_password.clone()) };
         let node = Node::new(transport(), &node.rpc_url, access, self.profile.asset());
         let found = call!("getrawtransaction", node.transaction(txid));
-        let found = found.ok_or_else(|| DemoError("the chain does not have the payment".to_owned()))?;
+        let found = found.ok_or_else(|| DemoError("the payment is not on the chain".to_owned()))?;
         verify_on_chain(order, &found, 1).map_err(|why| failed("the payment on the chain")(Box::new(why)))?;
         self.tell.fact("确认数", "confirmations", found.confirmations);
 
-        self.tell.step("订单状态与余额", "Where the order and the balances stand", "GET oauth/pay/order");
-        let stands = call!("order", app.client.order(order.order_id.as_str()));
-        same("the order's state", &stands.state, &OrderState::Paid)?;
+        self.tell.step("订单状态与余额", "The state of the order, and the balances", "GET oauth/pay/order");
+        let order_now = call!("order", app.client.order(order.order_id.as_str()));
+        same("the order's state", &order_now.state, &OrderState::Paid)?;
         let before = assets(self.sandbox, self.profile)?;
         let after = assets(&describe(&self.sandbox.url).await?, self.profile)?;
         let moved = |at: usize| Ok::<_, DemoError>(units(&after[at])? - units(&before[at])?);
@@ -337,11 +341,11 @@ impl<'a> Play<'a> {
     }
 }
 
-/// What the payer and the developer have.
+/// The balances of the payer and the developer.
 fn assets(sandbox: &Described, profile: Profile) -> Result<[String; 2], DemoError> {
     let of = |at: usize| sandbox.users.get(at).and_then(|user| user.assets.get(profile.asset())).cloned();
     match (of(0), of(1)) {
         (Some(payer), Some(developer)) => Ok([payer, developer]),
-        _ => Err(DemoError("the sandbox does not say what its users have".to_owned())),
+        _ => Err(DemoError("the sandbox's description has no balances of its users".to_owned())),
     }
 }

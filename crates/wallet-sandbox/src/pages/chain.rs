@@ -1,4 +1,4 @@
-//! The embedded chain: its newest blocks with what their transactions hold, making blocks, taking them back.
+//! The page of the embedded chain: its newest blocks and their transactions, and the form that makes or removes blocks.
 
 use askama::Template;
 use axum::extract::State;
@@ -19,7 +19,7 @@ struct Paid {
     to: String,
     amount: String,
     asset: String,
-    /// What the payer wrote into it, where that is text: the orderId.
+    /// The output's data where it is text: the orderId.
     data: String,
 }
 
@@ -44,9 +44,9 @@ struct ChainPage<'a> {
     blocks: Vec<Shown>,
 }
 
-/// How many blocks are shown.
+/// The number of blocks on the page.
 const BLOCKS: u64 = 10;
-/// How many transactions of a block are shown.
+/// The number of transactions of a block on the page.
 const TRANSACTIONS: usize = 20;
 
 fn shown(transaction: Transaction) -> Tx {
@@ -95,7 +95,7 @@ fn not_changed(view: &View, why: &str) -> Response {
     problem(view, StatusCode::BAD_REQUEST, what, why, view.say("返回后再试。", "Go back and try again."))
 }
 
-/// Makes blocks, or takes some back and makes another branch.
+/// Makes blocks, or replaces the newest blocks by another branch.
 pub(crate) async fn change(State(shared): State<Shared>, view: View, posted: SubmittedForm) -> Response {
     let view = view.at("/chain");
     let number = |name: &str| posted.text(name).parse::<u64>().ok();
@@ -105,7 +105,7 @@ pub(crate) async fn change(State(shared): State<Shared>, view: View, posted: Sub
         (None, None) => {
             return not_changed(
                 &view,
-                view.say("区块数须为整数。", "The number of blocks is a whole number."),
+                view.say("区块数须为整数。", "The number of blocks must be a whole number."),
             );
         }
     };

@@ -1,4 +1,4 @@
-//! The clock: what time it is here, what comes next, and moving there.
+//! The page of the clock: the sandbox's time, the next events, and the form that moves the clock.
 
 use askama::Template;
 use axum::extract::State;
@@ -23,16 +23,16 @@ struct ClockPage<'a> {
     spans: [(u64, &'static str, &'static str); 6],
 }
 
-/// Something that will happen.
+/// An upcoming event.
 struct Event {
     at: String,
     what: String,
 }
 
-/// How many events are listed.
+/// The number of events on the page.
 const SHOWN_AT_ONCE: u64 = 10;
 
-/// What is known of what comes: a block, and callbacks.
+/// The events that are due next: a block, and callbacks.
 async fn upcoming(shared: &Shared, view: &View) -> Result<Vec<Event>, ChainError> {
     let mut events = Vec::new();
     if let Some(at) = shared.server.watcher().next().await? {
@@ -65,7 +65,7 @@ pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
         Err(ChainError::Store(no)) => return failure(view, &no),
         Err(error) => return failed(&error),
     };
-    // Rounded up, so that the jump does not end a moment before it.
+    // Rounded up, so that the move reaches the event.
     let next = next.filter(|next| *next > now);
     let next = next.map(|next| (shown_time(next), next.since(now).as_millis().div_ceil(1000) as u64));
     let ahead = shared.clock.offset_ms() / 1000;
@@ -80,24 +80,24 @@ pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Su
             Ok(_) => see_other("/clock"),
             Err(why) => not_moved(&view, &why),
         },
-        Err(_) => stands(
+        Err(_) => not_moved_page(
             &view,
             StatusCode::BAD_REQUEST,
-            view.say("秒数须为整数。", "The number of seconds is a whole number."),
+            view.say("秒数须为整数。", "The number of seconds must be a whole number."),
         ),
     }
 }
 
-/// The page of a clock that was not moved, or not to the end.
+/// The page after a move of the clock that failed.
 pub(crate) fn not_moved(view: &View, why: &NotMoved) -> Response {
     let status = match why {
         NotMoved::TooFar => StatusCode::BAD_REQUEST,
         NotMoved::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    stands(view, status, &why.in_words(view.lang))
+    not_moved_page(view, status, &why.in_words(view.lang))
 }
 
-fn stands(view: &View, status: StatusCode, why: &str) -> Response {
+fn not_moved_page(view: &View, status: StatusCode, why: &str) -> Response {
     let what = view.say("时钟没有拨动", "The clock was not moved");
     problem(view, status, what, why, view.say("返回后再试。", "Go back and try again."))
 }

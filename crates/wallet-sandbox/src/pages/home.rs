@@ -1,4 +1,4 @@
-//! The start: what is running, four doors, the last exchanges, the clock.
+//! The start page: the platforms' URLs, four links, the last exchanges, the sandbox's time.
 
 use askama::Template;
 use axum::extract::State;
@@ -25,7 +25,7 @@ struct Exchanges<'a> {
     exchanges: Vec<Seen>,
 }
 
-/// How many exchanges the start shows.
+/// The number of exchanges on the start page.
 const SHOWN: usize = 8;
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {

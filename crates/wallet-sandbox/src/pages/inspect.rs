@@ -13,7 +13,7 @@ use wallet_server::platforms;
 use super::{Pages, shown_time};
 use crate::recorder::{CALLBACKS, Exchange};
 
-/// An exchange, with what the spec says of it.
+/// An exchange with its verdict by the spec.
 pub(super) struct Seen {
     pub(super) exchange: Arc<Exchange>,
     at: String,
@@ -25,20 +25,20 @@ pub(super) struct Seen {
     curl: String,
 }
 
-/// What came of a request, by the spec.
+/// The verdict on an exchange, by the spec.
 #[derive(Default)]
 pub(super) struct Verdict {
     pub(super) mood: &'static str,
     pub(super) words: String,
     /// The page of the status code.
     code: Option<String>,
-    /// What to check.
+    /// The status code's advice.
     hint: &'static str,
-    /// The rules that were held against it.
+    /// The rules that apply to it.
     rules: Vec<&'static str>,
 }
 
-/// The platform that is called, and its endpoint.
+/// The platform and the endpoint of a path.
 fn called(path: &str) -> Option<(&'static PlatformMeta, &'static EndpointMeta)> {
     platforms().find_map(|meta| Some((meta, meta.endpoint_at(path)?)))
 }
@@ -53,7 +53,7 @@ fn received(path: &str) -> Option<&'static CallbackMeta> {
     platform?.callbacks.first().copied()
 }
 
-/// The callback that it is, if it is one.
+/// The callback of an exchange, if it is one.
 fn callback(exchange: &Exchange) -> Option<&'static CallbackMeta> {
     exchange.sent.as_ref().map(|(callback, _)| *callback).or_else(|| received(&exchange.path))
 }
@@ -78,7 +78,7 @@ impl Verdict {
             words: match (delivered, exchange.status) {
                 (true, _) => view.say("已送达", "delivered").to_owned(),
                 (false, Some(_)) => {
-                    let takes = view.say("未送达；须为", "not delivered; that takes");
+                    let takes = view.say("未送达；须为", "not delivered; expected");
                     format!("{takes} {}", wanted.in_words(view.lang))
                 }
                 (false, None) => view.say("没有回答", "no answer").to_owned(),
@@ -88,7 +88,7 @@ impl Verdict {
         }
     }
 
-    /// By the envelope of the reply.
+    /// The verdict by the envelope of the reply.
     fn of_reply(
         view: &View,
         exchange: &Exchange,
@@ -150,7 +150,7 @@ fn curl(url: &str, exchange: &Exchange) -> String {
 }
 
 impl Seen {
-    /// Where it went: what came here, by its path alone.
+    /// The address of the request; the path alone for a request to the sandbox.
     pub(super) fn address(&self) -> String {
         let host = self.exchange.sent.as_ref().map_or("", |(_, host)| host);
         format!("{host}{}", self.exchange.path)
@@ -192,15 +192,15 @@ impl Seen {
     }
 }
 
-/// Which exchanges are shown.
+/// The exchanges that are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Show {
-    /// What apps call and hear, without what a wallet calls for its user.
+    /// The calls of apps and their callbacks, without the calls of a wallet.
     Apps,
-    /// What was refused, or not delivered.
+    /// Refused calls and undelivered callbacks.
     Refused,
-    /// Every one; any other word says so.
+    /// All exchanges; also for an unknown word.
     #[default]
     #[serde(other)]
     All,
@@ -209,8 +209,8 @@ pub(super) enum Show {
 impl Show {
     const EACH: [(Self, &'static str, &'static str, &'static str); 3] = [
         (Self::All, "all", "全部", "Everything"),
-        (Self::Apps, "apps", "应用的调用与回调", "What apps call and hear"),
-        (Self::Refused, "refused", "被拒绝的", "What was refused"),
+        (Self::Apps, "apps", "应用的调用与回调", "Calls and callbacks of apps"),
+        (Self::Refused, "refused", "被拒绝的", "Refused"),
     ];
 
     fn shows(self, seen: &Seen) -> bool {
@@ -230,7 +230,7 @@ impl Show {
 pub(crate) struct Wanted {
     #[serde(default)]
     show: Show,
-    /// How many newer ones are passed over.
+    /// The number of newer exchanges that are skipped.
     #[serde(default)]
     from: usize,
 }
@@ -251,7 +251,7 @@ impl InspectPage<'_> {
         Show::EACH.iter().find(|(show, ..)| *show == self.show).map_or("all", |(_, word, ..)| word)
     }
 
-    /// Where the list is had anew. The newest alone change.
+    /// The address that reloads the list. Only the newest page changes.
     fn live(&self) -> Option<String> {
         (self.from == 0).then(|| format!("/inspect/live?show={}", self.word()))
     }
@@ -268,10 +268,10 @@ struct SeenList<'a> {
     seen: Vec<Seen>,
 }
 
-/// Most exchanges of a page.
+/// The most exchanges on a page.
 const SHOWN: usize = 50;
 
-/// Those that are to be shown, the newest first.
+/// The exchanges of a filter, newest first.
 pub(super) fn seen(pages: &Pages, view: &View, show: Show, from: usize, count: usize) -> Vec<Seen> {
     let all = pages.recorder.newest().into_iter();
     let all = all.map(|exchange| Seen::of(view, &pages.shared.url, exchange));
@@ -283,7 +283,7 @@ pub(crate) async fn page(
     view: View,
     Params(Wanted { show, from }): Params<Wanted>,
 ) -> Response {
-    let mut seen = seen(&pages, &view, show, from, SHOWN + 1); // one more tells whether there are older ones
+    let mut seen = seen(&pages, &view, show, from, SHOWN + 1); // one more, to see whether there are older ones
     let more = seen.len() > SHOWN;
     seen.truncate(SHOWN);
     render(&InspectPage { view: &view, show, from, seen, more })

@@ -1,4 +1,4 @@
-//! The link inspector: what a link or QR code says, layer by layer, and what is unusual about it.
+//! The link inspector: the layers of a link or QR code, and warnings about its spelling.
 
 use askama::Template;
 use axum::extract::State;
@@ -26,16 +26,16 @@ struct Layers {
     scheme: String,
     json: String,
     members: Vec<(String, String)>,
-    /// What kind of link it is, or why it is not a link.
+    /// The kind of the link, or why it is not a link.
     kind: Result<&'static str, String>,
     warnings: Vec<String>,
-    /// What the platform knows of it: whether it is as it should be, and in words.
+    /// The platform's findings: whether each is good, and its text.
     known: Vec<(bool, String)>,
-    /// The link anew, where it is one.
+    /// The link in canonical form, if the text is a link.
     made: Option<Made>,
 }
 
-/// A link as it should be written.
+/// A link in its canonical forms.
 struct Made {
     canonical: String,
     encoded: String,
@@ -69,7 +69,7 @@ fn warning_in(view: &View, warning: Warning) -> String {
     .to_owned()
 }
 
-/// The members of a link's JSON as a reader may see them, whatever is unusual about how it is written (R41).
+/// The members of a link's JSON as the page shows them; unusual spelling becomes a warning (R41).
 fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>, JsonError> {
     let mut members = Vec::new();
     json::read_object::<JsonError>(json, warnings, |name, member| {
@@ -84,7 +84,7 @@ fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>,
     Ok(members)
 }
 
-/// Whether the platform would follow it: whose it is, and whether it returns to what the app has registered.
+/// The platform's findings about a link: its app, its callbackUrl, its signature and its payment.
 async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec<(bool, String)> {
     let (uuid, back) = match &link {
         AnyLink::Login(asks) => (asks.uuid.as_str(), Some(asks.callback_url.as_str().to_owned())),
@@ -97,7 +97,7 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
         Ok(None) => {
             return vec![(
                 false,
-                view.say("没有这个 uuid 的应用。", "There is no app of this uuid.").to_owned(),
+                view.say("没有这个 uuid 的应用。", "There is no app with this uuid.").to_owned(),
             )];
         }
         Err(failure) => return vec![(false, in_words(view.lang, &failure))],
@@ -107,11 +107,11 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
     let allowed = back.is_some_and(|back| app.registered().allows(&back));
     let back = match allowed {
         true => view.say(
-            "callbackUrl 在应用登记的安全域名或协议之内（R49）。",
+            "callbackUrl 在应用登记的安全域名内，或为登记的 scheme（R49）。",
             "The callbackUrl is within the app's safe domain, or of its scheme (R49).",
         ),
         false => view.say(
-            "callbackUrl 不在应用登记的安全域名或协议之内，会被拒绝（R49）。",
+            "callbackUrl 不在应用登记的安全域名内，也不是登记的 scheme，会被拒绝（R49）。",
             "The callbackUrl is outside the app's safe domain and not of its scheme: it is refused (R49).",
         ),
     };
@@ -123,7 +123,7 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
         let Some(asks) = verified else {
             let words = view.say(
                 "签名与应用的公钥不符，会被拒绝；签名页说明哪里不同。",
-                "The signature does not fit the app's key: it is refused. The page on signatures tells what differs.",
+                "The signature does not match the app's key, so the link is refused. The signature page shows the difference.",
             );
             known.push((false, words.to_owned()));
             return known;

@@ -32,7 +32,7 @@ use crate::state::Shared;
 pub(crate) const NAV: &[NavItem] = &[
     NavItem { href: "/shop", zh: "商店", en: "Shop" },
     NavItem { href: "/wallet", zh: "钱包", en: "Wallet" },
-    NavItem { href: "/inspect", zh: "观察", en: "Inspector" },
+    NavItem { href: "/inspect", zh: "请求记录", en: "Inspector" },
     NavItem { href: "/link", zh: "链接", en: "Links" },
     NavItem { href: "/sign", zh: "签名", en: "Signatures" },
     NavItem { href: "/clock", zh: "时钟", en: "Clock" },
@@ -47,7 +47,7 @@ pub(crate) const HINTS: &[Hint] = &[
     hint(&USERS[2], "买家", "a buyer"),
     hint(&POOR, "没有钱的买家", "a buyer without money"),
     hint(&USERS[0], "商店的开发者", "the shop's developer"),
-    hint(&OPERATOR, "运营者", "the operator"),
+    hint(&OPERATOR, "运营人员", "the operator"),
 ];
 
 const fn hint(user: &DemoUser, zh: &'static str, en: &'static str) -> Hint {
@@ -61,13 +61,13 @@ pub(crate) struct Pages {
     pub(crate) recorder: Recorder,
     pub(crate) merchant: Arc<Merchant<HyperTokio>>,
     pub(crate) transport: HyperTokio,
-    /// What became of the wallet's forms.
+    /// The outcomes of the wallet's forms.
     pub(crate) outcomes: Arc<wallet::Outcomes>,
-    /// Pictures are searched one at a time.
+    /// The permit to search a picture: one picture at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
 
-/// A program's message as a page shows it: a sentence, without its marks of code.
+/// An error text as a sentence for a page, without backquotes.
 pub(crate) fn sentence(words: &str) -> String {
     let words = words.replace('`', "");
     let mut letters = words.chars();
@@ -130,12 +130,12 @@ pub(crate) fn router(pages: Pages) -> Router {
         .with_state(pages)
 }
 
-/// What pages load.
+/// The script that pages load.
 pub(crate) fn assets() -> Router {
     Router::new().route("/assets/live.js", get(script))
 }
 
-/// What the platforms call: by whatever name of this machine.
+/// The shop's callback addresses, which answer to any `Host`.
 pub(crate) fn callbacks(pages: Pages) -> Router {
     Router::new()
         .route("/shop/callback/fomo", post(shop::fomo_callback))

@@ -1,4 +1,4 @@
-//! The demo shop's pages, and where it hears the platforms.
+//! The demo shop's pages, and the addresses that receive its callbacks.
 
 use askama::Template;
 use axum::body::Bytes;
@@ -19,7 +19,7 @@ use crate::recorder::not_read;
 
 const COOKIE: &str = "shop_visitor";
 
-/// Who visits the shop; nobody whose browser has no name.
+/// The value of the visitor's cookie; empty before the first sign-in.
 fn visitor(headers: &HeaderMap) -> &str {
     cookie_of(headers, COOKIE).unwrap_or_default()
 }
@@ -43,7 +43,7 @@ fn not_served(view: &View, status: StatusCode, why: &str) -> Response {
         view.say("商店没有完成", "The shop could not do that"),
         why,
         view.say(
-            "返回商店再试；「观察」页有全部请求。",
+            "返回商店再试；「请求记录」页可查看全部请求。",
             "Go back to the shop and try again; the inspector has every request.",
         ),
     )
@@ -142,7 +142,7 @@ pub(crate) async fn sign_in(
         let why = view.say("没有这种登录方式。", "There is no such way to sign in.");
         return not_served(&view, StatusCode::NOT_FOUND, why);
     };
-    // A sign-in begins with a new name: one that somebody else has put into this browser is worth nothing after it.
+    // Each sign-in sets a new cookie: a cookie that was planted in this browser is worthless afterwards.
     pages.merchant.leave(visitor(&headers));
     let visitor = pages.merchant.random();
     let response = match way {
@@ -178,7 +178,7 @@ pub(crate) struct Back {
     error: String,
 }
 
-/// Where FOMO sends the browser: after a login with a code, after a payment with its trade_id (R32).
+/// The redirect_uri: FOMO adds a code after a login, and the trade_id after a payment (R32).
 pub(crate) async fn back(
     State(pages): State<Pages>,
     view: View,
@@ -253,7 +253,7 @@ struct OrderLive<'a> {
     back: bool,
 }
 
-/// What the address of an order says.
+/// The query parameters of an order's page.
 #[derive(Deserialize)]
 pub(crate) struct Returning {
     #[serde(default)]
@@ -268,7 +268,7 @@ async fn own_order(pages: &Pages, headers: &HeaderMap, id: &str) -> Option<Bough
 
 fn no_order(view: &View) -> Response {
     let why = view.say(
-        "没有这个订单，或它属于另一位顾客：以下单时的钱包登录商店。",
+        "没有这个订单，或它属于另一位顾客：请用下单时的用户登录商店。",
         "There is no such order, or it is another customer's: sign in to the shop as the user who ordered.",
     );
     not_served(view, StatusCode::NOT_FOUND, why)
@@ -321,7 +321,7 @@ pub(crate) async fn refund(
     }
 }
 
-/// Most bytes of a callback.
+/// The most bytes of a callback.
 const LARGEST_CALLBACK: usize = 64 * 1024;
 
 /// FOMO's callback.

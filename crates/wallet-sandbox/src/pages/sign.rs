@@ -1,4 +1,4 @@
-//! The signature debugger: what was signed and sent, and why it does not fit.
+//! The signature debugger: explains why a signature does not fit its message.
 
 use askama::Template;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use wallet_server::pages::{Params, SubmittedForm, View, in_words, page as render
 
 use super::{Pages, sentence};
 
-/// What was filled in, but for secrets.
+/// The values of the forms, without secrets.
 #[derive(Default)]
 struct Given {
     timestamp: String,
@@ -61,7 +61,7 @@ fn shown(view: &View, finding: &Finding) -> Shown {
     }
 }
 
-/// What is asked for by an address: nothing secret.
+/// The parameters of the page, without secrets.
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
     #[serde(default)]
@@ -82,7 +82,7 @@ pub(crate) async fn page(State(pages): State<Pages>, view: View, Params(asked): 
     render(&SignPage { view: &view, given: Given { timestamp, sign, link, key }, fomo: None, rsa })
 }
 
-/// `sign` of FOMO. The other language is at an address without the secret, which has to be typed again there.
+/// `sign` of FOMO. The link to the other language does not carry the secret: the user enters it again.
 pub(crate) async fn explain_fomo(view: View, posted: SubmittedForm) -> Response {
     let (timestamp, sign) = (posted.text("timestamp").trim(), posted.text("sign").trim());
     let view = view.at(&format!("/sign?{}", form::query(&[("timestamp", timestamp), ("sign", sign)])));
@@ -94,7 +94,7 @@ pub(crate) async fn explain_fomo(view: View, posted: SubmittedForm) -> Response 
     render(&SignPage { view: &view, given, fomo: Some(explained), rsa: None })
 }
 
-/// The signature of a pay link; the app's own key is looked up where none is given.
+/// The signature of a pay link; without `key` the app's own key is used.
 pub(crate) async fn explain_link(State(pages): State<Pages>, view: View, posted: SubmittedForm) -> Response {
     let (text, key) = (posted.text("link").trim(), posted.text("key").trim());
     let view = view.at(&format!("/sign?{}", form::query(&[("link", text), ("key", key)])));
@@ -112,17 +112,17 @@ async fn explain(pages: &Pages, view: &View, text: &str, key: &str) -> Result<Sh
             let app = app.ok_or_else(|| {
                 view.say(
                     "没有这个 appUuid；请粘贴公钥。",
-                    "There is no app of this appUuid: paste its public key.",
+                    "There is no app with this appUuid: paste its public key.",
                 )
             })?;
             PublicKey::load(&app.rsa_public)
         }
         given => PublicKey::load(given),
     };
-    let key =
-        key.map_err(|error| format!("{}{error}", view.say("公钥不可用：", "The public key is of no use: ")))?;
+    let key = key
+        .map_err(|error| format!("{}{error}", view.say("公钥不可用：", "The public key cannot be used: ")))?;
     let crypto = Portable::new();
     let fields = sent.fields();
-    let finding = rsa(&crypto, &|signature| key.open(signature), kind, &fields, &sent.signature);
+    let finding = rsa(&crypto, &|signature| key.recover_message(signature), kind, &fields, &sent.signature);
     Ok(shown(view, &finding))
 }

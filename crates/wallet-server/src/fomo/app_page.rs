@@ -1,4 +1,4 @@
-//! An app of FOMO: its secret after a fresh password, and rotation.
+//! The page of a FOMO app: shows the secret after a password check, rotates the secret.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -18,7 +18,7 @@ use crate::pages::{
 };
 use crate::server::Server;
 
-/// Its addresses.
+/// The routes.
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/apps/fomo/{client_id}", get(show))
@@ -69,7 +69,7 @@ async fn show(
     Ok(fomo_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
 }
 
-/// What is done with an app's secret.
+/// An action on the app's secret.
 #[derive(PartialEq, Eq)]
 enum Act {
     Reveal,
@@ -77,7 +77,7 @@ enum Act {
     EndOld,
 }
 
-/// Does it, after a fresh password each time.
+/// Runs the action after a password check.
 async fn with_secret(
     server: &Server,
     view: View,
@@ -107,8 +107,8 @@ async fn with_secret(
     if act == Act::Reveal {
         return Ok(fomo_page(server, &view, &app, keys.secrets().next(), shown_once(&view)));
     }
-    // The app as it stands after the act.
-    let anew = async |secret: Option<&str>, done: &str| {
+    // The app after the action.
+    let page_after = async |secret: Option<&str>, done: &str| {
         let after = After { done: Some(done.to_owned()), ..After::default() };
         let app = own_app(server, &view, &signed_in.user, &client_id).await?;
         Ok(fomo_page(server, &view, &app, secret, after))
@@ -118,11 +118,9 @@ async fn with_secret(
         if !store.submit(EndOldSecret { app: keys.app.id, stays }).await.or_page(&view)? {
             return Ok(again(FormProblem::of("rotated")));
         }
-        let done = view.say(
-            "旧的 client_secret 不再验签；只有现在的有效。",
-            "The old client_secret verifies no more: only the current one does.",
-        );
-        return anew(None, done).await;
+        let done = view
+            .say("旧的 client_secret 已失效，仅当前的有效。", "The old client_secret is no longer accepted.");
+        return page_after(None, done).await;
     }
     let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
     let Ok(rotated) = rotated.or_page(&view)? else {
@@ -130,9 +128,9 @@ async fn with_secret(
     };
     let done = view.say(
         "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
-        "client_secret is a new one; the old one still verifies for 24 hours. Once you leave this page or switch the language, it takes your password again.",
+        "client_secret is a new one; the old one still verifies for 24 hours. To see it again after you leave this page, enter your password.",
     );
-    anew(Some(rotated.client_secret.expose()), done).await
+    page_after(Some(rotated.client_secret.expose()), done).await
 }
 
 async fn reveal(

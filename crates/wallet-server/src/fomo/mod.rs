@@ -1,4 +1,4 @@
-//! The FOMO endpoints: one exhaustive match. An endpoint that the spec declares and nobody handles does not compile.
+//! The FOMO endpoints: one exhaustive match. An endpoint of the spec without a handler does not compile.
 
 pub(crate) mod app_page;
 mod own_app;
@@ -446,7 +446,7 @@ impl Context {
     }
 }
 
-/// The scope that the spec asks of an endpoint's bearer.
+/// The scope that an endpoint requires of its access token.
 fn scope_of<E: Endpoint>() -> &'static str {
     E::META.scope.map_or("", |scope| scope.id)
 }

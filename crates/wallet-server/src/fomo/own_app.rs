@@ -1,4 +1,4 @@
-//! An app of FOMO, as lists show it: its payments, and its statement of what moved, in the order in which it did.
+//! A FOMO app as [`OwnApp`]: its payments, and its statement of settled payments in the order of settlement.
 
 use wallet_api::fomo::{Direction, Fomo, TransferStatus, UserId};
 use wallet_core::{Platform as _, Text};
@@ -13,7 +13,7 @@ use crate::store::Store;
 /// An app of FOMO.
 pub(crate) struct FomoApp(pub(crate) App);
 
-/// The app of this client_id, when it is this user's.
+/// The app with this client_id; `None` if it belongs to another user.
 pub(crate) async fn find(store: &Store, owner: UserId, client_id: &str) -> Result<Option<App>, Failure> {
     match store.view(FindApp::new(client_id)).await {
         Ok(keys) => Ok(Some(keys.app).filter(|app| app.owner == owner)),
@@ -22,7 +22,7 @@ pub(crate) async fn find(store: &Store, owner: UserId, client_id: &str) -> Resul
     }
 }
 
-/// What lists show of an app.
+/// The summary of an app.
 pub(crate) fn summary(app: &App) -> AppSummary {
     AppSummary {
         name: app.name.clone(),

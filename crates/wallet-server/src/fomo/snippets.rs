@@ -109,7 +109,7 @@ console.log(await (await fetch("GET_TRADE", { method: "POST", headers, body })).
     ),
 ];
 
-/// With an app's values. A client_id is of letters, digits, `_`, `.` and `-`: it needs no quoting anywhere.
+/// The snippets with an app's values. A client_id has only letters, digits, `_`, `.` and `-` and needs no quoting.
 pub(crate) fn snippets(base_url: &str, app: &App, lang: &str) -> Vec<Snippet> {
     let get_trade = format!("{base_url}{}", get_trade::Endpoint::META.path);
     // ASCII, without a backslash; a quote would end the string.

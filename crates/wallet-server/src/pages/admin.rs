@@ -1,5 +1,5 @@
-//! The operator's page: applications, the queue of callbacks and who does not hear them, prices, limits, and a record of
-//! what operators did.
+//! The operator's page: applications, the callback queue and its failed callbacks, prices, limits, and the record of
+//! operator acts.
 
 use askama::Template;
 use axum::extract::{FromRequestParts, State};
@@ -21,9 +21,9 @@ use super::{
 use crate::server::Server;
 
 const HERE: &str = "/admin";
-/// Rows of a table at most.
+/// The largest number of rows of a table.
 const ROWS: u64 = 50;
-/// Due callbacks, and applications, that are counted at most.
+/// The largest count of due callbacks and of applications.
 const COUNTED: u64 = 1_000;
 
 struct Application {
@@ -73,7 +73,7 @@ struct Act {
 struct AdminPage<'a> {
     view: &'a View,
     applications: Vec<Application>,
-    /// Applications in all.
+    /// The number of all applications.
     waiting: String,
     due: String,
     oldest: Option<String>,
@@ -84,7 +84,7 @@ struct AdminPage<'a> {
     acts: Vec<Act>,
 }
 
-/// An operator's session. A handler that takes it is for operators; everybody else sees what this page is.
+/// An operator's session. A handler that takes it refuses every other user with a page.
 pub(crate) struct Operator(SignedIn);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
@@ -100,8 +100,8 @@ fn not_for_you(view: &View) -> Response {
     problem(
         view,
         StatusCode::FORBIDDEN,
-        view.say("这是运营者的页面", "This page is for operators"),
-        view.say("你登录的用户不是运营者。", "You are signed in as a user who is no operator."),
+        view.say("这是运营人员的页面", "This page is for operators"),
+        view.say("当前登录的用户不是运营人员。", "The signed-in user is not an operator."),
         view.say(
             "沙箱里请以 operator 登录；否则停下服务器，运行 wallop admin add 用户名 --data 目录。",
             "In a sandbox, sign in as operator. Elsewhere stop the server, then run: wallop admin add NAME --data DIR",
@@ -111,14 +111,14 @@ fn not_for_you(view: &View) -> Response {
 
 /// A number that a spec fixes.
 struct Limit {
-    /// As HTML: the specs are ours.
+    /// The description as HTML, trusted: it comes from the spec.
     what: String,
     value: String,
-    /// Its name there.
+    /// The name in the spec.
     id: &'static str,
 }
 
-/// A stretch of time as one reads it: in the largest unit of which it is a whole number.
+/// A duration as text, in the largest unit that divides it.
 fn stretch(view: &View, seconds: u64) -> String {
     let units = [(86_400, "天", "d"), (3_600, "小时", "h"), (60, "分钟", "min"), (1, "秒", "s")];
     let whole = units.into_iter().find(|(unit, ..)| seconds >= *unit && seconds.is_multiple_of(*unit));
@@ -126,7 +126,7 @@ fn stretch(view: &View, seconds: u64) -> String {
     format!("{} {}", seconds / unit, view.say(zh, en))
 }
 
-/// What the specs fix in numbers: lifetimes, and limits.
+/// The lifetimes and limits of the specs.
 fn limits(view: &View) -> Vec<Limit> {
     let mut all = Vec::new();
     for meta in [Fomo::META, Vas::META] {
@@ -171,7 +171,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         at: shown_time(shown.audit.at),
         operator: shown.operator.unwrap_or_else(|| view.say("本机", "the machine").to_owned()),
         act: match shown.audit.act {
-            OperatorAct::Enrolled => view.say("成为运营者", "made an operator"),
+            OperatorAct::Enrolled => view.say("成为运营人员", "made an operator"),
             OperatorAct::Approved => view.say("通过申请", "approved"),
             OperatorAct::Rejected => view.say("拒绝申请", "rejected"),
             OperatorAct::SentAgain => view.say("再次发送回调", "sent again"),
@@ -192,7 +192,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     }))
 }
 
-/// How many there are, of those that were counted.
+/// A count as text, with a plus sign at `COUNTED`.
 fn counted(found: usize) -> String {
     if found as u64 == COUNTED { format!("{COUNTED}+") } else { found.to_string() }
 }
@@ -203,7 +203,7 @@ fn not_done(view: &View, why: &str) -> Response {
         StatusCode::UNPROCESSABLE_ENTITY,
         view.say("没有执行", "Nothing was done"),
         why,
-        view.say("返回查看现在的状态。", "Go back and see how things stand now."),
+        view.say("返回查看现在的状态。", "Go back to see the current state."),
     )
 }
 
@@ -219,9 +219,10 @@ pub(crate) async fn review(
     let reason = posted.text("reason").trim();
     let decision = match posted.text("verdict") {
         "approve" => server.approval().await,
-        "reject" if reason.is_empty() => {
-            Err(view.say("拒绝时须说明原因，申请者会看到。", "Say why: the applicant will read it."))
-        }
+        "reject" if reason.is_empty() => Err(view.say(
+            "拒绝时须说明原因，申请者会看到。",
+            "Enter the reason of the rejection: the applicant will read it.",
+        )),
         "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
         _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
     };
@@ -229,9 +230,10 @@ pub(crate) async fn review(
     let command = ByOperator { session, command: ReviewVas { app, decision } };
     match server.inner.store.submit(command).await.or_page(&view)? {
         Ok(_) => Ok(see_other(HERE)),
-        Err(ApplicationFault::Decided) => {
-            Err(not_done(&view, view.say("这个申请已有结论。", "This application has been decided already.")))
-        }
+        Err(ApplicationFault::Decided) => Err(not_done(
+            &view,
+            view.say("这个申请已有结论。", "Another decision on this application was made before."),
+        )),
         Err(_) => Err(unknown()),
     }
 }
@@ -244,7 +246,10 @@ pub(crate) async fn send_again(
 ) -> Page {
     let view = view.at(HERE);
     let not_again = || {
-        not_done(&view, view.say("它已送达，或仍在重试。", "It was delivered, or it is still being tried."))
+        not_done(
+            &view,
+            view.say("它已送达，或仍在重试。", "The callback was delivered, or it is still retrying."),
+        )
     };
     let delivery = posted.text("delivery").parse().map(DeliveryId).map_err(|_| not_again())?;
     let command = ByOperator { session, command: SendAgain(delivery) };

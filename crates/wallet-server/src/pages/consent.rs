@@ -21,12 +21,12 @@ struct ConsentPage<'a> {
     client_id: &'a str,
     user: &'a str,
     scopes: Vec<&'static str>,
-    /// Where the browser really goes.
+    /// The address that the browser opens.
     back: String,
     fields: Vec<(&'static str, String)>,
 }
 
-/// An app that asks wrongly. Nobody is sent anywhere.
+/// The page for an invalid request; it makes no redirect.
 fn stop(view: &View, why: &str) -> Response {
     problem(
         view,
@@ -35,12 +35,12 @@ fn stop(view: &View, why: &str) -> Response {
         why,
         view.say(
             "不会跳转到任何地方。请联系应用的开发者。",
-            "You are sent nowhere. Tell the app's developer.",
+            "There is no redirect. Tell the app's developer.",
         ),
     )
 }
 
-/// What an app asks for.
+/// An app's consent request.
 struct ConsentRequest {
     client_id: String,
     redirect_uri: String,
@@ -73,20 +73,20 @@ impl ConsentRequest {
         FIELDS.into_iter().zip(values).filter(|(_, value)| !value.is_empty()).collect()
     }
 
-    /// The app, when it asks with its registered address. Before that nobody is sent anywhere.
+    /// The app, if `redirect_uri` equals the registered one. The page makes no redirect before this check.
     async fn app(&self, server: &Server, view: &View) -> Result<App, Response> {
         let stop = |why: &str| stop(view, why);
         match server.inner.store.view(FindApp::new(&self.client_id)).await {
             Ok(keys) if keys.app.redirect_uri.as_str() == self.redirect_uri => Ok(keys.app),
             Ok(_) if self.redirect_uri.is_empty() => {
-                Err(stop(view.say("地址里缺少 redirect_uri。", "Its address has no redirect_uri.")))
+                Err(stop(view.say("地址里缺少 redirect_uri。", "The request's address has no redirect_uri.")))
             }
             Ok(_) => Err(stop(view.say(
                 "redirect_uri 与注册的不一致（逐字节比较）。",
-                "Its redirect_uri is not the registered one, byte for byte.",
+                "The redirect_uri is not the registered one (compared byte for byte).",
             ))),
             Err(Failure::Refused(_)) if self.client_id.is_empty() => {
-                Err(stop(view.say("地址里缺少 client_id。", "Its address has no client_id.")))
+                Err(stop(view.say("地址里缺少 client_id。", "The request's address has no client_id.")))
             }
             Err(Failure::Refused(_)) => {
                 Err(stop(view.say("没有这个 client_id。", "There is no app of this client_id.")))
@@ -96,42 +96,44 @@ impl ConsentRequest {
     }
 }
 
-/// The address of the consent page: that of the platform's own endpoint, which has every other method (R25).
+/// The address of the consent page: the `authorize` endpoint's path. The endpoint handles every method except GET (R25).
 pub fn consent_page() -> String {
     format!("{}{}", Fomo::META.base_path, fomo::authorize::Endpoint::META.path)
 }
 
-/// The only response_type, as the spec has it.
+/// The only response_type of the spec.
 fn response_type() -> Option<&'static str> {
     let fields = fomo::authorize::Endpoint::META.request;
     fields.iter().find(|field| field.name == "response_type").and_then(|field| field.fixed)
 }
 
-/// The origin of an address, for the policy of forms; an app's own scheme otherwise.
+/// The origin of an address for the `form-action` policy; for an app scheme, the scheme.
 fn origin(address: &str) -> String {
     let Some(parts) = Address::split(address) else { return String::new() };
     let scheme = parts.scheme.to_ascii_lowercase();
     let plain = parts.authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
     match () {
-        // No host that could be named: the browser then stays here.
+        // Without a valid host the policy allows no redirect.
         () if parts.authority.is_empty() || !plain => String::new(),
         () if parts.is_http() => format!("{scheme}://{}", parts.authority),
         () => format!("{scheme}:"),
     }
 }
 
-/// Shows what an app asks for; who is not signed in signs in first.
+/// Shows the consent request; redirects a signed-out user to the sign-in page.
 pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery(query): RawQuery) -> Page {
     let (server, view, query) = (&server, &view, query.unwrap_or_default());
     let text = |name: &str| form::value_of(&query, name).unwrap_or_default().into_owned();
     let asked = ConsentRequest::of(text);
     let app = asked.app(server, view).await?;
-    // A browser may leave it out (R25). RFC 6749 would lead back with an error; but nobody is led to an app's address without
-    // having answered, whatever link led here (RFC 9700, 4.11.2).
+    // The response_type is optional (R25). RFC 6749 redirects with an error; this page never redirects a user to an app
+    // without the user's answer (RFC 9700, 4.11.2).
     let given = text("response_type");
     if !given.is_empty() && Some(&*given) != response_type() {
-        let why = view
-            .say("response_type 只能是 code。", "Its response_type is not code: there is no other grant.");
+        let why = view.say(
+            "response_type 只能是 code。",
+            "Its response_type is not code: no other value is supported.",
+        );
         return Err(stop(view, why));
     }
     let signed_in = view.signed_in.as_ref().ok_or_else(|| see_other(&sign_in_first(&view.here())))?;
@@ -151,7 +153,7 @@ pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery
     Ok(response)
 }
 
-/// The user's answer, and back to the app with a code or a refusal.
+/// Takes the user's answer and redirects to the app with a code or an error.
 pub(crate) async fn answer(
     State(server): State<Server>,
     view: View,

@@ -1,5 +1,5 @@
-//! The callbacks of an app: each attempt drawn on a line of time, why it failed, what comes next, what was sent and
-//! answered, and sending again: one, or all of a span of time.
+//! The callbacks of an app: a timeline of attempts, the causes of failures, the next attempt, the request and the
+//! reply, and a form that sends again one callback or all of a time span.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -21,15 +21,15 @@ use super::{
 use crate::server::Server;
 use crate::store::Store;
 
-/// Callbacks on a page.
+/// The number of callbacks on a page.
 const EACH_PAGE: u64 = 50;
-/// How many undelivered callbacks are sent again at once, and how many of them are looked at in one go.
-const AT_ONCE: usize = 500;
+/// The number of undelivered callbacks that one form sends again, and the number that one query reads.
+const SENT_PER_FORM: usize = 500;
 const LOOKED_AT: u64 = 100;
-/// How often at most: those that were sent again before are passed over, however many.
+/// The largest number of queries of one form, which skips callbacks that were sent again before.
 const LOOKS: usize = 50;
 
-/// An attempt on the line: where it is, and whether it delivered the callback.
+/// An attempt on the timeline: its position, and the class for its outcome.
 struct Dot {
     x: usize,
     class: &'static str,
@@ -61,14 +61,14 @@ struct DeliveriesPage<'a> {
     shown: Vec<Shown>,
     /// Whether only undelivered callbacks are shown.
     undelivered: bool,
-    /// Whether some are undelivered, and may be sent again.
+    /// Whether the app has an undelivered callback that may be sent again.
     some_undelivered: bool,
-    /// How many are sent again at once.
+    /// The number of callbacks that the form sends again.
     at_once: usize,
-    /// How many have just been sent again.
+    /// The number of callbacks that the last form sent again.
     sent: Option<u64>,
     older: Option<String>,
-    /// Whether the whole list is empty, and not this page alone.
+    /// Whether the app has no callback at all.
     none_yet: bool,
 }
 
@@ -121,15 +121,15 @@ impl Shown {
     }
 }
 
-/// What the address of the list asks for.
+/// The query parameters of the list.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Listed {
-    /// `undelivered` for those alone.
+    /// `undelivered`: only undelivered callbacks.
     show: String,
-    /// Those before this one.
+    /// Only callbacks before this delivery id.
     before: Option<u64>,
-    /// How many have just been sent again.
+    /// The number of callbacks that the last form sent again.
     sent: Option<u64>,
 }
 
@@ -145,7 +145,8 @@ pub(crate) async fn page(
     let (receiver, undelivered) = (app.receiver(), show == "undelivered");
     let query = CallbacksOf { app: receiver, undelivered, before: before.map(DeliveryId), limit: EACH_PAGE };
     let (callbacks, older) = store.view(query).await.or_page(&view)?;
-    let some_undelivered = !never_heard(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
+    let some_undelivered =
+        !undelivered_that_fit(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
     let now = store.now();
     let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
     let summary = app.summary();
@@ -163,14 +164,14 @@ pub(crate) async fn page(
         shown,
         undelivered,
         some_undelivered,
-        at_once: AT_ONCE,
+        at_once: SENT_PER_FORM,
         sent,
         older,
     }))
 }
 
-/// The undelivered callbacks of an app that may be sent again and fit, the newest first.
-async fn never_heard(
+/// The undelivered callbacks of an app that may be sent again and satisfy `fits`, newest first.
+async fn undelivered_that_fit(
     store: &Store,
     app: ReceiverId,
     fits: impl Fn(&ShownCallback) -> bool,
@@ -191,7 +192,7 @@ async fn never_heard(
     Ok(found)
 }
 
-/// An attempt as a line of a table.
+/// An attempt as a table row.
 struct Line {
     n: u32,
     started_at: String,
@@ -208,11 +209,11 @@ struct DeliveryPage<'a> {
     shown: Shown,
     lines: Vec<Line>,
     request: Option<String>,
-    /// Whether a receiver's answer is read, and not its status alone.
+    /// Whether the platform reads the reply's body, not only its status.
     read: bool,
 }
 
-/// A request as it goes over the wire, for people.
+/// A request as HTTP text.
 fn raw(request: &http::Request<Vec<u8>>) -> String {
     let uri = request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -226,7 +227,7 @@ fn raw(request: &http::Request<Vec<u8>>) -> String {
     text + "\n" + &String::from_utf8_lossy(request.body())
 }
 
-/// One callback: every attempt, what was sent and what came back.
+/// The page of one callback: its attempts, requests and replies.
 pub(crate) async fn one(
     State(server): State<Server>,
     view: View,
@@ -263,13 +264,13 @@ fn no_callback(view: &View) -> Response {
         view.say("没有这个回调", "There is no such callback"),
         view.say(
             "它不属于这个应用，或它所说的付款已被撤销。",
-            "It is not this app's, or its payment was undone.",
+            "The callback belongs to another app, or its payment was undone.",
         ),
         view.say("返回回调列表。", "Go back to the callbacks."),
     )
 }
 
-/// A time as a field of a form writes it: `2026-01-31T13:45`, UTC.
+/// Parses a time of a `datetime-local` field: `2026-01-31T13:45`, UTC.
 fn time_of(text: &str) -> Option<UnixTime> {
     let (date, clock) = text.split_once('T')?;
     let mut date = date.splitn(3, '-');
@@ -284,18 +285,18 @@ fn time_of(text: &str) -> Option<UnixTime> {
     Some(UnixTime::from_secs(time.assume_utc().unix_timestamp()))
 }
 
-/// What a form asks for.
+/// The action of the form.
 enum Wanted {
-    /// The next attempt of this one at once.
+    /// Makes the next attempt of this delivery now.
     Now(DeliveryId),
-    /// This one again.
+    /// Sends this delivery again.
     One(DeliveryId),
-    /// Every undelivered one, of payments from one moment to another.
+    /// Sends again every undelivered callback of payments from the first to the second time.
     Span(UnixTime, UnixTime),
 }
 
 impl Wanted {
-    /// An empty end of a span is open.
+    /// Reads the form; an empty end leaves the span open.
     fn of(posted: &SubmittedForm) -> Option<Self> {
         let number = |name| posted.text(name).parse().map(DeliveryId).ok();
         if !posted.text("now").is_empty() {
@@ -312,7 +313,7 @@ impl Wanted {
     }
 }
 
-/// Sends undelivered callbacks again, or one that waits at once.
+/// Sends undelivered callbacks again, or makes the next attempt of a waiting one now.
 pub(crate) async fn send_again(
     State(server): State<Server>,
     view: View,
@@ -339,15 +340,15 @@ pub(crate) async fn send_again(
             sent += u64::from(again.is_some());
         }
         Some(Wanted::Span(from, to)) => {
-            // A field of a form has no seconds: the whole minute of the end is meant.
+            // The field has no seconds: the span includes the whole last minute.
             let fits = |callback: &ShownCallback| {
                 let paid_at = callback.subject.paid_at();
                 paid_at >= from && paid_at.secs() / 60 <= to.secs() / 60
             };
-            for delivery in never_heard(store, receiver, fits, AT_ONCE).await.or_page(&view)? {
+            for delivery in undelivered_that_fit(store, receiver, fits, SENT_PER_FORM).await.or_page(&view)? {
                 match store.submit(SendAgain(delivery)).await {
                     Ok(again) => sent += u64::from(again.is_some()),
-                    // Those before are on their way, and the page says how many.
+                    // The earlier callbacks are queued; the page shows their number.
                     Err(_) if sent > 0 => break,
                     Err(no) => return Err(failure(&view, &no)),
                 }
@@ -358,12 +359,12 @@ pub(crate) async fn send_again(
         return Err(problem(
             &view,
             StatusCode::UNPROCESSABLE_ENTITY,
-            view.say("没有再次发送", "It was not sent again"),
+            view.say("没有再次发送", "No callback was sent again"),
             view.say(
                 "没有符合的回调：它已送达，或已再次发送，或时间不可读。",
-                "No callback fits: it was delivered, or was sent again before, or the time cannot be read.",
+                "No callback matches: it was delivered or sent again before, or the time is invalid.",
             ),
-            view.say("返回查看它的状态。", "Go back and see where it stands."),
+            view.say("返回查看它的状态。", "Go back to see the callback's state."),
         ));
     }
     server.inner.callbacks.wake();

@@ -1,5 +1,5 @@
-//! The documents: a guide and the generated reference of each platform, a page for each status code, and the rules by which
-//! ambiguous places are read. Nobody signs in to read them.
+//! The documents: a guide and the generated reference of each platform, a page for each status code, and the rules for
+//! ambiguous places. No document needs a sign-in.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -12,7 +12,7 @@ use super::{View, page as render, problem};
 use crate::context::Documents;
 use crate::server::Server;
 
-/// A protocol's documents, with what its spec says.
+/// A protocol's documents and its spec metadata.
 fn of(server: &Server, name: &str) -> Option<(&'static PlatformMeta, &'static Documents)> {
     let protocol = server.inner.protocol_named(name)?;
     Some((protocol.meta(), protocol.documents()?))
@@ -23,19 +23,19 @@ fn in_lang(texts: [&'static str; 2], lang: Lang) -> &'static str {
     if lang == Lang::Zh { zh } else { en }
 }
 
-/// The fragment that leads to a heading.
+/// The fragment of a heading.
 fn slug(text: &str) -> String {
     text.to_lowercase().replace(' ', "-")
 }
 
-/// A link between the documents' files, as it leads between their pages.
+/// The page address for a link between the documents' files.
 fn between_pages(link: &str) -> Option<String> {
     let (file, fragment) = link.strip_prefix("../reference/")?.split_once(".md")?;
     let (platform, _) = file.split_once('.')?;
     Some(format!("/docs/{platform}{fragment}"))
 }
 
-/// Markdown as HTML. Each heading can be linked to, and links between files become links between pages.
+/// Markdown as HTML. Each heading gets an id, and links between files become links between pages.
 fn html_of(markdown: &str) -> String {
     let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
     let in_chinese = |event: Option<&Event<'_>>, last: bool| match event {
@@ -46,7 +46,7 @@ fn html_of(markdown: &str) -> String {
         _ => false,
     };
     for at in 0..events.len() {
-        // Chinese has no spaces, at a line's end neither.
+        // Chinese text has no space at a line break.
         if events[at] == Event::SoftBreak
             && in_chinese(events.get(at.wrapping_sub(1)), true)
             && in_chinese(events.get(at + 1), false)
@@ -67,7 +67,7 @@ fn html_of(markdown: &str) -> String {
             _ => {}
         }
     }
-    // A wide table is scrolled by itself.
+    // A wide table scrolls in its own box.
     let events = events.into_iter().flat_map(|event| match event {
         Event::Start(Tag::Table(_)) => {
             vec![Event::Html("<div class=\"scroll\">".into()), event]
@@ -107,19 +107,19 @@ fn unknown(view: &View) -> Response {
         view,
         StatusCode::NOT_FOUND,
         view.say("没有这份文档", "There is no such document"),
-        view.say("地址里的名称不存在。", "Nothing has the name in this address."),
-        view.say("从 /docs 开始查找。", "Look for it from /docs."),
+        view.say("地址里的名称不存在。", "No document has the name in this address."),
+        view.say("从 /docs 开始查找。", "Start at /docs."),
     )
 }
 
 fn document(view: &View, texts: [&'static str; 2], server: &Server) -> Response {
     let text = in_lang(texts, view.lang);
-    // What is shown can be typed: this server's own address instead of that of a sandbox.
+    // The examples use this server's address instead of the sandbox's.
     let body = html_of(&text.replace(A_SANDBOX, &server.inner.public_url("")));
     render(&DocumentPage { view, title: title(text), body })
 }
 
-/// Where the guides' sandbox is.
+/// The address of the sandbox in the guides.
 const A_SANDBOX: &str = "http://127.0.0.1:7070";
 
 pub(crate) async fn reference(
@@ -133,7 +133,7 @@ pub(crate) async fn reference(
     }
 }
 
-/// How the crates are used without a server.
+/// The guide on using the crates without a server.
 const EMBED: [&str; 2] = [include_str!("../../guides/embed.zh.md"), include_str!("../../guides/embed.en.md")];
 
 pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): Path<String>) -> Response {
@@ -144,7 +144,7 @@ pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): 
     }
 }
 
-/// The page of a code, by the code as it is on the wire.
+/// The address of a code's page, by the code on the wire.
 pub fn code_page(meta: &PlatformMeta, code: u32) -> String {
     format!("/docs/{}/codes/{}", meta.id, meta.envelope.code_text(code))
 }
@@ -154,11 +154,11 @@ struct Listed {
     href: String,
     code: String,
     text: &'static str,
-    /// Which calls send it, where another code has the same text.
+    /// The endpoints that send this code, if another code has the same text.
     calls: Vec<&'static str>,
 }
 
-/// The calls that are refused with a code, when its text does not tell it from another.
+/// The endpoints that refuse with a code, if another code has the same text.
 fn calls_that_tell(meta: &'static PlatformMeta, code: &CodeMeta) -> Vec<&'static str> {
     if meta.codes.iter().filter(|other| other.sent && other.text == code.text).count() < 2 {
         return Vec::new();
@@ -263,7 +263,7 @@ struct CodePage<'a> {
     code: String,
     meta: &'static CodeMeta,
     causes: Vec<Cause>,
-    /// Whether a signature is what is wrong.
+    /// Whether the code reports a wrong signature.
     signature: bool,
 }
 
@@ -345,7 +345,7 @@ mod tests {
                 }
             }
             assert!(links > 100, "{links}");
-            // What other pages lead to, whatever the language.
+            // Other pages link to these ids in both languages.
             for id in ["signatures", "status-codes", "rules"] {
                 assert!(pages.iter().all(|(_, page)| page.contains(&format!("id=\"{id}\""))), "{id} {lang}");
             }

@@ -1,8 +1,8 @@
-//! Pages, and what they all share: the language, the token of forms, the session, headers that keep pages to themselves.
+//! Pages and their shared parts: the language, the CSRF token of forms, the session and the security headers.
 //!
-//! A page is an askama template over a [`View`]. Text stands where it is shown, in both languages:
-//! `{{ view.say("登录", "Sign in") }}`; so none can be missing. Forms are [`SubmittedForm`]: they carry the visitor's token, or they
-//! are refused. Everything works without JavaScript.
+//! A page is an askama template over a [`View`]. A template has each text in both languages:
+//! `{{ view.say("登录", "Sign in") }}`; so none can be missing. A form is a [`SubmittedForm`]: a form without the visitor's
+//! CSRF token is refused. Every page works without JavaScript.
 
 mod admin;
 pub(crate) mod apps;
@@ -47,14 +47,14 @@ use crate::server::Server;
 pub(crate) use posted::{FormMessage, FormProblem};
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
-/// The server's own part of the navigation.
+/// The navigation entry of the apps.
 pub const APPS: NavItem = NavItem { href: "/apps", zh: "应用", en: "Apps" };
-/// The server's documents in the navigation.
+/// The navigation entry of the documents.
 pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
-/// The operators' part of it.
+/// The navigation entry of the operators' page.
 pub(crate) const ADMIN: NavItem = NavItem { href: "/admin", zh: "运营", en: "Operate" };
 
-/// The developer's pages, at the documents' addresses and beside them; but for [`consent_page`], which shares its address
+/// The routes of the pages, without [`consent_page`], which shares its address
 /// with an endpoint.
 pub(crate) fn router() -> Router<Server> {
     Router::new()
@@ -83,7 +83,7 @@ pub(crate) fn router() -> Router<Server> {
         .method_not_allowed_fallback(no_page)
 }
 
-/// What pages load.
+/// The assets of the pages.
 pub(crate) fn assets() -> Router<Server> {
     Router::new()
         .route(
@@ -106,13 +106,13 @@ async fn asset(kind: &'static str, text: &'static str) -> Response {
 }
 
 impl Server {
-    /// Makes pages of routes: who visits is found out before, and what pages need is said in headers after.
+    /// Makes pages of routes: adds the [`View`] to each request and the page headers to each response.
     pub fn pages<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
         routes.layer(from_fn_with_state(self.clone(), shell))
     }
 }
 
-/// An origin to which a form of this page may lead: the browser holds redirects after a form to the policy too.
+/// An origin to which a form of this page may redirect: browsers apply `form-action` to redirects too.
 #[derive(Clone)]
 pub(crate) struct LeadsTo(pub(crate) String);
 
@@ -127,19 +127,19 @@ async fn shell(State(server): State<Server>, request: Request, next: Next) -> Re
     dressed(response, &server, &view, fresh)
 }
 
-/// Nobody is taken for signed out because the store is busy.
+/// The reply of a busy store, which must not look like an ended session.
 fn busy(failure: &Failure) -> Response {
-    tracing::warn!(%failure, "a page cannot find out who asks for it");
-    crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n")
+    tracing::warn!(%failure, "cannot read the session of a page");
+    crate::reply::text(StatusCode::SERVICE_UNAVAILABLE, "the server is busy: try again in a moment\n")
 }
 
-/// Whether a browser opens an address, rather than a program: it gets a page.
+/// Whether the request is a browser's: a GET that accepts `text/html`.
 pub fn is_for_people(method: &Method, headers: &HeaderMap) -> bool {
     let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     method == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"))
 }
 
-/// The page of an address at which there is nothing.
+/// The page for an unknown address.
 pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
     let (view, fresh) = match View::of(server, request).await {
         Ok(found) => found,
@@ -172,21 +172,18 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
     dressed(response, server, &view, fresh)
 }
 
-/// The address of a form, opened as if it were a page.
+/// The page for a GET of an address that only takes a form.
 pub async fn no_page(view: View) -> Response {
     problem(
         &view,
         StatusCode::METHOD_NOT_ALLOWED,
         view.say("这个地址只接收表单", "This address takes a form"),
-        view.say(
-            "它没有可以打开的页面；什么也没有执行。",
-            "There is no page to open at it. Nothing was done.",
-        ),
-        view.say("从页面上的按钮提交。", "Use the button of its page."),
+        view.say("它没有可以打开的页面；什么也没有执行。", "This address has no page. Nothing was done."),
+        view.say("从页面上的按钮提交。", "Use the button on the form's page."),
     )
 }
 
-/// With what every page says in headers.
+/// Adds the headers of every page.
 fn dressed(mut response: Response, server: &Server, view: &View, fresh: Option<String>) -> Response {
     let leads_to =
         response.extensions_mut().remove::<LeadsTo>().map_or(String::new(), |to| format!(" {}", to.0));
@@ -216,7 +213,7 @@ fn dressed(mut response: Response, server: &Server, view: &View, fresh: Option<S
     response
 }
 
-/// A cookie that scripts do not see and that other sites' forms do not bring. Empty: it is taken away.
+/// Sets an `HttpOnly`, `SameSite=Lax` cookie. An empty value deletes the cookie.
 pub(crate) fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str, https: bool) {
     let secure = if https { "; Secure" } else { "" };
     let gone = if value.is_empty() { "; Max-Age=0" } else { "" };
@@ -226,20 +223,19 @@ pub(crate) fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str, https
     }
 }
 
-/// A page: what a template displays.
+/// A page from a template.
 pub fn page(template: &impl fmt::Display) -> Response {
     page_with(StatusCode::OK, template)
 }
 
-/// A page with a status of its own.
+/// A page with another HTTP status.
 pub fn page_with(status: StatusCode, template: &impl fmt::Display) -> Response {
     let mut text = String::new();
     let mut response = match write!(text, "{template}") {
         Ok(()) => Response::new(Body::from(text)),
         Err(error) => {
-            tracing::error!(%error, "a page could not be written");
-            let mut response =
-                Response::new(Body::from("the page could not be written; see the server's log\n"));
+            tracing::error!(%error, "cannot render a page");
+            let mut response = Response::new(Body::from("cannot render the page; see the server's log\n"));
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             return response;
         }
@@ -249,7 +245,7 @@ pub fn page_with(status: StatusCode, template: &impl fmt::Display) -> Response {
     response
 }
 
-/// On to another address, after a form.
+/// A redirect (303) after a form.
 pub fn see_other(address: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -267,22 +263,22 @@ struct ProblemPage<'a> {
     what: &'a str,
     why: &'a str,
     next: &'a str,
-    /// Where to go, and its name.
+    /// The address of a link to continue at, and its text.
     onward: Option<(String, &'a str)>,
 }
 
-/// A page that says what happened, why, and what to do next.
+/// A page with the problem, its cause and the next step.
 pub fn problem(view: &View, status: StatusCode, what: &str, why: &str, next: &str) -> Response {
     let onward = view.section().map(|section| (section.href.to_owned(), view.say(section.zh, section.en)));
     page_with(status, &ProblemPage { view, what, why, next, onward })
 }
 
-/// What a handler answers: its page, or the one that says what went wrong.
+/// The result of a page's handler: its page, or a problem page.
 pub(crate) type Page = Result<Response, Response>;
 
-/// The outcome of a decision, or the page that says what went wrong.
+/// Turns the failure of a decision into a problem page.
 pub(crate) trait OrPage<T> {
-    #[expect(clippy::result_large_err, reason = "a response goes on as it is, once a request")]
+    #[expect(clippy::result_large_err, reason = "a response is passed on unchanged, once a request")]
     fn or_page(self, view: &View) -> Result<T, Response>;
 }
 
@@ -292,28 +288,29 @@ impl<T> OrPage<T> for Result<T, Failure> {
     }
 }
 
-/// The page of a decision that was not made, or not in time.
+/// The problem page of a failure.
 pub fn failure(view: &View, failure: &Failure) -> Response {
     let words = in_words(view.lang, failure);
     let (status, next) = match failure {
-        Failure::Refused(_) => {
-            (StatusCode::BAD_REQUEST, view.say("返回并更正后再试。", "Go back, mend it and try again."))
-        }
+        Failure::Refused(_) => (
+            StatusCode::BAD_REQUEST,
+            view.say("返回并更正后再试。", "Go back, correct the form and try again."),
+        ),
         Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
             (StatusCode::SERVICE_UNAVAILABLE, view.say("请稍候再试。", "Try again in a moment."))
         }
         Failure::Store(error) => {
-            tracing::error!(%error, "a page failed inside");
+            tracing::error!(%error, "internal error in a page");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                view.say("运营者的日志里有原因。", "The operator's log says why."),
+                view.say("平台日志里有原因。", "The server's log has the cause."),
             )
         }
     };
     problem(view, status, view.say("没有完成", "That did not work"), &words, next)
 }
 
-/// What a new name is made of, for people: its length, and its characters as the spec has them.
+/// The allowed length and characters of a new name, from the spec, as text.
 pub(crate) fn shape(view: &View, (fewest, most, chars): (usize, usize, &str)) -> String {
     let others: Vec<String> = chars.trim_start_matches("A-Za-z0-9").chars().map(String::from).collect();
     let (others, and) =
@@ -321,14 +318,14 @@ pub(crate) fn shape(view: &View, (fewest, most, chars): (usize, usize, &str)) ->
     format!("{fewest} {} {most} {and} {others}", view.say("到", "to"))
 }
 
-/// A failure in the words of its platform.
+/// The text of a failure, from its platform.
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
     match failure {
         Failure::Refused(no) => wallet_core::message(answer(no.reason), no.field, no.wait, lang),
         Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
             if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
         }
-        Failure::Store(_) => if lang == Lang::Zh { "系统内部错误" } else { "An internal fault" }.to_owned(),
+        Failure::Store(_) => if lang == Lang::Zh { "系统内部错误" } else { "An internal error" }.to_owned(),
     }
 }
 
@@ -338,7 +335,7 @@ impl fmt::Debug for LeadsTo {
     }
 }
 
-/// A time as every page shows it: UTC, to the second.
+/// A time in UTC, to the second.
 pub fn shown_time(at: UnixTime) -> String {
     let time =
         time::OffsetDateTime::from_unix_timestamp(at.secs()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);

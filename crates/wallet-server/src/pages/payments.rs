@@ -1,4 +1,4 @@
-//! The payments of an app: where each stands, a picture of them over time, and the statement as CSV.
+//! The payments of an app: a list with states, a bar chart over time, and the statement as CSV.
 
 use askama::Template;
 use axum::body::Body;
@@ -16,24 +16,24 @@ use super::{OrPage as _, Page, Params, SignedIn, View, page as render, shown_tim
 use crate::own_app::{AppSummary, OwnApp, ShownPayment};
 use crate::server::Server;
 
-/// How many events or orders of an app a page looks at.
+/// The number of events or orders of an app that a page reads.
 const LOOKED_AT: u64 = 50;
 
-/// How many events or orders of an app one part of a statement looks at.
+/// The number of events or orders of an app that one part of a statement reads.
 const PART: u64 = 64;
 
-/// Bars in the picture, and the pixels of the tallest.
+/// The number of bars in the chart, and the height of the tallest in pixels.
 const BARS: usize = 24;
 const TALLEST: usize = 60;
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
-    /// A number; anything else begins with the newest.
+    /// The start of the part, a number; any other text starts at the newest.
     #[serde(default)]
     before: String,
 }
 
-/// A bar of the picture: the payments of a span of time, the settled ones below.
+/// A bar of the chart: the payments of one time span, with the paid ones at the bottom.
 struct Bar {
     x: usize,
     done: usize,
@@ -41,7 +41,7 @@ struct Bar {
     title: String,
 }
 
-/// The payments in equal spans of time from the oldest to the newest.
+/// The payments in equal time spans, from the oldest to the newest.
 fn bars(payments: &[ShownPayment]) -> Vec<Bar> {
     let times = || payments.iter().map(|shown| shown.since.secs());
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Vec::new() };
@@ -77,7 +77,7 @@ struct PaymentsPage<'a> {
     bars: Vec<Bar>,
     spans: Option<(String, String)>,
     older: Option<u64>,
-    /// Whether the whole list is empty, and not this page alone.
+    /// Whether the app has no payment at all.
     none_yet: bool,
 }
 
@@ -111,11 +111,11 @@ pub(crate) async fn page(
     }))
 }
 
-/// The statement as CSV (RFC 4180). FOMO's: what moved, in the order in which it did. That of the VAS and Lafi wallets:
-/// orders that are paid, the newest first.
+/// The statement as CSV (RFC 4180). For FOMO: settled payments in the order of settlement. For VAS and Lafi:
+/// paid orders, newest first.
 ///
-/// It is written while it is read. When reading fails half way the connection breaks, so that what has arrived is
-/// not taken for the whole.
+/// The response streams the statement. If a read fails, the connection is aborted, so that the client does not take a
+/// partial file for the whole statement.
 pub(crate) async fn statement(
     State(server): State<Server>,
     view: View,
@@ -142,8 +142,8 @@ async fn write_statement(
         let mut part = match app.statement(store, from, PART).await {
             Ok(part) => part,
             Err(failure) => {
-                tracing::warn!(%failure, "a statement ends half way");
-                return parts.abort(std::io::Error::other("the statement could not be read to its end"));
+                tracing::warn!(%failure, "cannot read the rest of a statement; aborting the download");
+                return parts.abort(std::io::Error::other("cannot read the rest of the statement"));
             }
         };
         if from.is_none() {
@@ -151,7 +151,7 @@ async fn write_statement(
         }
         match csv_of(part.found) {
             Ok(text) => {
-                // The reader has gone away.
+                // The client has disconnected.
                 if parts.send_data(text).await.is_err() {
                     return;
                 }

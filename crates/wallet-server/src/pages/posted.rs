@@ -1,4 +1,4 @@
-//! Forms of pages: what they bring along, and what may be wrong with them.
+//! Forms of pages: their fields, the CSRF check, and their faults.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ use wallet_platform::Failure;
 use super::{View, problem};
 use crate::body;
 
-/// A form of one of these pages: it brought the visitor's token, and came from here.
+/// A submitted form with the visitor's CSRF token and this server's origin.
 pub struct SubmittedForm(Vec<(String, String)>);
 
 impl std::fmt::Debug for SubmittedForm {
-    /// Names alone: a field may hold a password.
+    /// Prints only the field names: a field may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
 impl SubmittedForm {
-    /// The text of a field; empty when it is not there.
+    /// The text of a field; empty if the field is missing.
     pub fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text)
     }
 }
 
-/// Most bytes of a form.
+/// The largest form, in bytes.
 const FORM_BYTES: usize = 64 * 1024;
 
 fn came_from_elsewhere(headers: &HeaderMap) -> bool {
@@ -49,7 +49,7 @@ fn unreadable(view: &View) -> Response {
         view,
         StatusCode::BAD_REQUEST,
         view.say("表单不可读", "The form cannot be read"),
-        view.say("它不完整、过大，或不是表单。", "It is not complete, too large, or no form."),
+        view.say("它不完整、过大，或不是表单。", "It is incomplete, too large, or not a form."),
         view.say("返回页面再提交一次。", "Go back to the page and send it again."),
     )
 }
@@ -69,7 +69,7 @@ async fn opened(request: Request, limit: usize) -> Result<(Parts, View, Vec<u8>)
 }
 
 impl SubmittedForm {
-    /// Why it counts for nothing, unless it brought the visitor's token and came from here.
+    /// The problem page, if the form has no valid CSRF token or comes from another origin.
     fn refused(&self, view: &View, headers: &HeaderMap) -> Option<Response> {
         let token = equal(self.text("csrf").as_bytes(), view.csrf.as_bytes());
         if token && !came_from_elsewhere(headers) {
@@ -81,7 +81,7 @@ impl SubmittedForm {
             view.say("表单已过期", "This form is out of date"),
             view.say(
                 "它不是由当前的页面和登录状态发出的，什么也没有执行。",
-                "It was not sent by this page as you are signed in now. Nothing was done.",
+                "It belongs to another page or to an earlier sign-in. Nothing was done.",
             ),
             view.say("重新打开页面再提交。", "Open the page again and send it from there."),
         ))
@@ -102,10 +102,10 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedForm {
     }
 }
 
-/// Most bytes of a form with a file.
+/// The largest form with a file, in bytes.
 const FILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A form that brought a file along, in its field `file`.
+/// A submitted form with a file in its field `file`.
 #[derive(Debug)]
 pub struct SubmittedFile {
     /// The form's other fields.
@@ -139,55 +139,55 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedFile {
     }
 }
 
-/// What may be wrong with a form, by its name in the address of the form's page.
+/// The text of a fault; `id` is its name in the form page's address.
 pub(crate) struct FormMessage {
     pub(crate) id: &'static str,
-    /// What is wrong, and what to do.
+    /// The fault and the remedy, in Chinese.
     pub(crate) zh: &'static str,
     pub(crate) en: &'static str,
 }
 
-/// What an address says of a form that is shown again. Anybody can write one: it makes a page say what a form may say, and
-/// does nothing.
+/// The fault in the address of a form that is shown again. A forged address can select one of the form's messages and
+/// has no other effect.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct FormProblem {
     fault: String,
-    /// Seconds until another try.
+    /// The seconds until the next try.
     wait: String,
 }
 
 impl FormProblem {
-    /// A fault of the form's own.
+    /// A fault without a wait.
     pub(crate) fn of(fault: &str) -> Self {
         Self { fault: fault.to_owned(), wait: String::new() }
     }
 
-    /// What this refusal is to a form, and how long one has to wait. Another failure is not the form's.
+    /// `fault` with the refusal's wait, if the failure is `refusal`; else `None`.
     pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
         let no = failure.refused().filter(|no| no.reason == refusal)?;
         let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
         Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
     }
 
-    /// The same by another name where one has to wait.
+    /// Replaces the fault if the user has to wait.
     pub(crate) fn or_locked(self, fault: &str) -> Self {
         if self.wait.is_empty() { self } else { Self { fault: fault.to_owned(), ..self } }
     }
 
-    /// As an address has it.
+    /// The query parameters.
     pub(crate) fn pairs(&self) -> [(&'static str, &str); 2] {
         [("fault", &self.fault), ("wait", &self.wait)]
     }
 
-    /// In words, where there is a fault.
+    /// The fault's text; `None` without a fault.
     pub(crate) fn in_words(&self, view: &View, faults: &[FormMessage]) -> Option<String> {
         if self.fault.is_empty() {
             return None;
         }
         let words = match faults.iter().find(|fault| fault.id == self.fault) {
             Some(fault) => view.say(fault.zh, fault.en),
-            None => view.say("没有完成：请核对填写的内容。", "That did not work: look at what is filled in."),
+            None => view.say("没有完成：请核对填写的内容。", "That did not work: check the fields."),
         };
         Some(match self.wait.parse().map(Duration::from_secs) {
             Ok(wait) => wallet_core::with_wait(words.trim_end_matches(['.', '。']), wait, view.lang),

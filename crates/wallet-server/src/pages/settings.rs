@@ -1,37 +1,37 @@
-//! How pages are set up.
+//! The settings of the pages.
 
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct NavItem {
-    /// Where it goes.
+    /// The address.
     pub href: &'static str,
-    /// In Chinese.
+    /// The Chinese text.
     pub zh: &'static str,
-    /// In English.
+    /// The English text.
     pub en: &'static str,
 }
 
-/// A user whose passwords the sign-in page shows: in a sandbox only.
+/// A user with passwords on the sign-in page, in a sandbox only.
 #[derive(Debug, Clone, Copy)]
 pub struct Hint {
-    /// What the user signs in with.
+    /// The login name.
     pub login_name: &'static str,
     /// The login password.
     pub pwd: &'static str,
-    /// The payment password; empty when the user has none.
+    /// The payment password; empty if the user has no wallet password.
     pub wallet_pwd: &'static str,
-    /// Who that is, in Chinese.
+    /// The user's role in Chinese.
     pub zh: &'static str,
-    /// Who that is, in English.
+    /// The user's role in English.
     pub en: &'static str,
 }
 
-/// How pages are set up.
+/// The settings of the pages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PageSettings {
     /// The main navigation.
     pub nav: &'static [NavItem],
-    /// Users whose passwords are shown.
+    /// The users with shown passwords.
     pub hints: &'static [Hint],
     /// Whether cookies are for https only.
     pub https: bool,

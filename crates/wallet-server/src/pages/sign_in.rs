@@ -16,16 +16,16 @@ use super::{
 };
 use crate::server::Server;
 
-/// Where one signs in: the document's own address.
+/// The sign-in page: the address in the document.
 pub const SIGN_IN: &str = "/openfomo/login.html";
 const REGISTER: &str = "/openfomo/register.html";
 
-/// Where one signs in, to go on to a local address afterwards.
+/// The address of the sign-in page that continues at `next`.
 pub fn sign_in_first(next: &str) -> String {
     format!("{SIGN_IN}?next={}", encoded(next))
 }
 
-/// What the address of a form says: where to go on to afterwards, and what is known already.
+/// The query parameters of these forms: the address after the sign-in, and the filled-in fields.
 #[derive(Default, Deserialize)]
 pub(crate) struct Onward {
     #[serde(default)]
@@ -33,19 +33,19 @@ pub(crate) struct Onward {
     /// Not empty right after a registration.
     #[serde(default)]
     registered: String,
-    /// The registration that waits for its code, where one does.
+    /// The id of the registration that needs its code; empty without one.
     #[serde(default)]
     verify_id: String,
     #[serde(default)]
     tmp_user_id: String,
-    /// The name that was filled in.
+    /// The filled-in login name.
     #[serde(default)]
     name: String,
     #[serde(flatten)]
     form_problem: FormProblem,
 }
 
-/// What may be wrong with the forms of these pages.
+/// The faults of these forms.
 const FAULTS: [FormMessage; 6] = [
     FormMessage { id: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password." },
     FormMessage {
@@ -59,17 +59,17 @@ const FAULTS: [FormMessage; 6] = [
     FormMessage {
         id: "name",
         zh: "用户名太短、太长，或含有不允许的字符。",
-        en: "This login name is too short, too long, or has a character that it cannot have.",
+        en: "This login name is too short, too long, or has a character that is not allowed.",
     },
     FormMessage {
         id: "taken",
         zh: "这个用户名已有人使用，请换一个再注册。",
-        en: "Somebody has this name already. Register with another.",
+        en: "This name is taken. Register with another one.",
     },
     FormMessage {
         id: "code",
         zh: "验证码不对，或已失效。请核对后再填，或重新注册。",
-        en: "That is not the code that was sent, or it is no longer valid. Look again, or register anew.",
+        en: "This is not the code that was sent, or it is no longer valid. Check it, or register again.",
     },
 ];
 
@@ -77,7 +77,7 @@ const FAULTS: [FormMessage; 6] = [
 #[template(path = "login.html")]
 struct LoginPage<'a> {
     view: &'a View,
-    /// The app that waits for consent, where one does.
+    /// The app that asks for consent after the sign-in, if any.
     app: Option<String>,
     problem: Option<String>,
     done: Option<&'a str>,
@@ -86,7 +86,7 @@ struct LoginPage<'a> {
     hints: &'a [Hint],
 }
 
-/// The client_id of the consent page that is gone on to.
+/// The client_id in `next`, if `next` is the consent page.
 fn waiting_app(next: &str) -> Option<String> {
     let query = next.strip_prefix(&super::consent_page())?.strip_prefix('?')?;
     form::value_of(query, "client_id").map(|id| id.into_owned())
@@ -117,7 +117,7 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Su
         Err(no) => {
             let form_problem = FormProblem::by(&no, Refusal::PwdWrong, "pwd")
                 .map(|form_problem| form_problem.or_locked("locked"));
-            // A name that nobody can have is one that nobody has.
+            // No user has an invalid name.
             let Some(form_problem) =
                 form_problem.or_else(|| FormProblem::by(&no, Refusal::LoginNameInvalid, "pwd"))
             else {
@@ -130,10 +130,10 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Su
     }
 }
 
-/// A new session: the one before ends, and so does the visitor's token that was seen before it.
+/// Starts the new session; ends the previous session and its CSRF token.
 async fn signed_in(server: &Server, view: &View, session_key: &str, next: &str) -> Response {
     if let Some(before) = &view.signed_in {
-        let _ = server.inner.store.submit(EndSession(before.session)).await; // it ends by itself otherwise
+        let _ = server.inner.store.submit(EndSession(before.session)).await; // on failure the session expires
     }
     let mut response = see_other(local(next));
     let https = server.inner.pages.https;
@@ -168,15 +168,15 @@ struct RegisterPage<'a> {
     view: &'a View,
     problem: Option<String>,
     user_name: &'a str,
-    /// What a login name is made of.
+    /// The allowed length and characters of a login name.
     shape: String,
     next: &'a str,
     begun: Option<Begun<'a>>,
-    /// Whether codes are shown instead of sent.
+    /// Whether the sandbox shows codes instead of sending them.
     codes: bool,
 }
 
-/// The form, or the one for the code where a registration waits for it.
+/// The registration form, or the code form if a registration needs its code.
 fn register_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {
     let Onward { next, name, verify_id, tmp_user_id, .. } = onward;
     let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
@@ -190,13 +190,13 @@ pub(crate) async fn register_form(view: View, Params(onward): Params<Onward>) ->
 }
 
 impl Onward {
-    /// What of it is in an address. A registration's is worth nothing without its code.
+    /// The query parameters. A registration id in an address is useless without the code.
     fn filled_in(&self) -> [(&'static str, &str); 4] {
         let Self { next, name, verify_id, tmp_user_id, .. } = self;
         [("verify_id", verify_id), ("tmp_user_id", tmp_user_id), ("next", local(next)), ("name", name)]
     }
 
-    /// The form again.
+    /// The registration form with its fault.
     fn register_again(&self, view: View, form_problem: &FormProblem) -> Response {
         let problem = form_problem.in_words(&view, &FAULTS);
         let view = view.again(REGISTER, &self.filled_in(), form_problem);
@@ -204,7 +204,7 @@ impl Onward {
     }
 }
 
-/// Fewest characters of a password that is chosen on a page.
+/// The fewest characters of a new password.
 const SHORTEST_PASSWORD: usize = 8;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
@@ -213,7 +213,7 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: S
     if pwd.chars().count() < SHORTEST_PASSWORD {
         return onward.register_again(view, &FormProblem::of("short"));
     }
-    // Only the owner of the name learns whether it is taken, when the registration is completed.
+    // Only a user with the verification code learns whether the name is taken.
     let request = register::Request::new(onward.name.as_str().into(), pwd.into());
     match server.inner.register(request).await {
         Ok(begun) => {
@@ -257,7 +257,7 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Sub
     }
 }
 
-/// For the query of an address.
+/// Percent-encodes text for a query.
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = Vec::new();
     form::encode_into(text, &mut out);

@@ -1,4 +1,4 @@
-//! Who looks at a page, and in which language.
+//! [`View`]: the visitor of a page and the page's language.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
 use crate::server::Server;
 
-/// The cookie with the session_key of the user who is signed in.
+/// The cookie with the session_key of the signed-in user.
 pub const SESSION_COOKIE: &str = "wallop_session";
-/// The cookie that the token of forms hangs on.
+/// The cookie with the visitor id, from which the CSRF token is derived.
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
-/// The cookie with the language that was chosen.
+/// The cookie with the chosen language.
 pub(crate) const LANG_COOKIE: &str = "wallop_lang";
 
-/// Most bytes of an address that a page links to.
+/// The longest address of a link on a page, in bytes.
 const LONGEST_ADDRESS: usize = 8_000;
 
-/// A session that is looked at again and again is prolonged once in this time.
+/// The shortest time between two extensions of a session.
 const PROLONGED_EVERY: Duration = Duration::from_secs(60);
 
-/// The session of the user who is signed in. A handler that takes it is for nobody else.
+/// The session of the signed-in user. A handler that takes it redirects a signed-out visitor to the sign-in page.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     /// The session.
@@ -38,21 +38,21 @@ pub struct SignedIn {
     pub user: User,
 }
 
-/// What every page is given.
+/// The shared data of every page.
 #[derive(Clone)]
 pub struct View {
     /// The language.
     pub lang: Lang,
-    /// The user who is signed in, by the name shown.
+    /// The display name of the signed-in user.
     pub user: Option<String>,
-    /// What a form must bring along.
+    /// The CSRF token for forms.
     pub csrf: String,
-    /// The language, when this very request has chosen it.
+    /// The language in this request's `lang` parameter.
     pub(crate) asked: Option<Lang>,
     pub(crate) signed_in: Option<SignedIn>,
-    /// Where the request was sent.
+    /// The path and query of the request.
     sent_to: String,
-    /// Where the page can be opened again.
+    /// The path at which a GET shows the page again.
     path: String,
     query: String,
     settings: PageSettings,
@@ -72,7 +72,7 @@ pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-/// A path as a link may begin with it: two slashes would lead to another host, and some take a backslash for one.
+/// A path that starts with exactly one slash: two slashes lead to another host; some browsers read `\` as `/`.
 fn of_this_host(path: &str) -> String {
     format!("/{}", path.trim_start_matches(['/', '\\']))
 }
@@ -86,7 +86,7 @@ fn language(text: &str) -> Option<Lang> {
 }
 
 impl View {
-    /// Of a request, and a visitor's cookie where it brought none.
+    /// The view of a request, and a new visitor id if the request has none.
     ///
     /// # Errors
     /// The store's.
@@ -119,21 +119,21 @@ impl View {
                 if let Some((_, expires_at)) = &found
                     && *expires_at < server.inner.store.now() + lifetimes::SESSION - PROLONGED_EVERY
                 {
-                    // R30: it lives on from its last use. Not every picture of a page is a write.
+                    // R30: a use extends the session. At most one write every `PROLONGED_EVERY`.
                     match server.inner.store.submit(SessionUser(session)).await {
                         Ok(_) => {}
-                        Err(Failure::Refused(_)) => found = None, // it has ended since
+                        Err(Failure::Refused(_)) => found = None, // the session has ended
                         Err(failure) => return Err(failure),
                     }
                 }
                 found.map(|(user, _)| SignedIn { session, user })
             }
         };
-        // What a form has brought about cannot be opened again: its page says where the switch of languages leads.
+        // A GET cannot repeat a POST: its handler sets the address for the language switch with `at`.
         let opened = request.method == Method::GET;
         let (path, query) =
             if opened { (of_this_host(uri.path()), query.to_owned()) } else { Default::default() };
-        // Another session, another token: one that was seen before somebody signed in is worth nothing after.
+        // The token depends on the session: a token from before the sign-in is invalid after it.
         let session = if signed_in.is_some() { key.unwrap_or_default() } else { "" };
         let csrf = hex_text(vault.hash(&format!("csrf {visitor} {session}")).as_bytes());
         let view = Self {
@@ -150,18 +150,18 @@ impl View {
         Ok((view, fresh))
     }
 
-    /// The same for what a form has brought about: it belongs to the page at this address.
+    /// The view of a form's result page, which belongs to the page at this address.
     #[must_use]
     pub fn at(self, address: &str) -> Self {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let path = of_this_host(path);
-        // A page is still found without what would make its address too long to be opened.
+        // The page also opens without the query if the address is too long.
         let query = if address.len() > LONGEST_ADDRESS { "" } else { query };
         Self { path, query: query.to_owned(), ..self }
     }
 
-    /// The same for a form that is shown again: its address says what was filled in and what is wrong with it, so that the
-    /// page in the other language does too.
+    /// The view of a form that is shown again. Its address holds the filled-in fields and the fault, so that the
+    /// page in the other language shows them too.
     #[must_use]
     pub(crate) fn again(self, path: &str, filled_in: &[(&str, &str)], form_problem: &FormProblem) -> Self {
         let form_problem = form_problem.pairs();
@@ -198,12 +198,12 @@ impl View {
         if self.is_zh() { "en" } else { "zh-CN" }
     }
 
-    /// The other language's name, in itself.
+    /// The other language's name, in that language.
     pub fn other_name(&self) -> &'static str {
         if self.is_zh() { "English" } else { "中文" }
     }
 
-    /// This page in the other language.
+    /// The address of this page in the other language.
     pub fn switch(&self) -> String {
         let kept = form::pairs(&self.query).filter(|pair| form::split(pair).0 != "lang");
         let lang = if self.is_zh() { "lang=en" } else { "lang=zh" };
@@ -211,12 +211,12 @@ impl View {
         format!("{path}?{}", kept.chain([lang]).collect::<Vec<_>>().join("&"))
     }
 
-    /// The page's own address, to come back to.
+    /// The page's path and query.
     pub fn here(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 
-    /// Where one signs in, to come back to this page.
+    /// The address of the sign-in page that returns to this page.
     pub fn sign_in(&self) -> String {
         let here = self.here();
         if here.is_empty() || here.starts_with("/openfomo/") {
@@ -226,12 +226,12 @@ impl View {
         }
     }
 
-    /// Whether the user who is signed in is an operator.
+    /// Whether the signed-in user is an operator.
     pub fn is_operator(&self) -> bool {
         self.signed_in.as_ref().is_some_and(|signed_in| signed_in.user.operator)
     }
 
-    /// The main navigation, as the visitor sees it.
+    /// The visitor's main navigation.
     pub fn nav(&self) -> impl Iterator<Item = &'static NavItem> + use<> {
         self.settings.nav.iter().chain(self.is_operator().then_some(&super::ADMIN))
     }
@@ -240,13 +240,13 @@ impl View {
         self.settings.hints
     }
 
-    /// Whether the page stands at or below this address.
+    /// Whether the page is at or below this address.
     pub fn is_at(&self, href: &str) -> bool {
         self.sent_to == href
             || (href != "/" && self.sent_to.starts_with(href) && self.sent_to[href.len()..].starts_with('/'))
     }
 
-    /// The page of the main navigation at or below which this one stands.
+    /// The entry of the main navigation that this page belongs to.
     pub(crate) fn section(&self) -> Option<&'static NavItem> {
         self.nav().find(|item| self.is_at(item.href))
     }
@@ -262,7 +262,7 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Response;
-    /// Everybody else signs in first, and comes back; what a form asks for has no address.
+    /// Redirects a signed-out visitor to the sign-in page, which returns to this page, or for a POST to its section.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let view = View::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
         let section = view.section().map_or("/apps", |section| section.href);
@@ -271,7 +271,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
-/// What the address of a page asks for. One that cannot be read, for asking twice or for no number, is answered by a page.
+/// The query parameters of a page. A repeated parameter or an invalid number gets a problem page.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
@@ -289,16 +289,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
             StatusCode::BAD_REQUEST,
             view.say("地址不可读", "The address cannot be read"),
             view.say(
-                "其中有参数出现了两次，或该是数字的不是数字。",
-                "One of its parameters stands there twice, or is no number where one belongs.",
+                "其中有参数重复出现，或应为数字的参数不是数字。",
+                "A parameter is repeated, or is not a number although it must be one.",
             ),
-            view.say("从页面上的链接打开。", "Open it by a link of a page."),
+            view.say("从页面上的链接打开。", "Use a link on a page."),
         ))
     }
 }
 
-/// A local address to go on to: anything else leads to `/apps`. A browser takes dots out of a path, and what begins with two
-/// slashes then, or does already, is another host.
+/// `next` if it is a local address, else `/apps`. A browser removes dot segments from a path, and a path that then starts
+/// with two slashes leads to another host; so `//` is refused anywhere in the path.
 pub(crate) fn local(next: &str) -> &str {
     let path = next.split(['?', '#']).next().unwrap_or_default();
     let plain = next.starts_with('/')

@@ -1,4 +1,4 @@
-//! An app of the VAS and Lafi wallets: review, credentials after a fresh password, keys as files.
+//! The page of a VAS or Lafi app: review state, credentials after a password check, keys as files.
 
 use axum::Router;
 use axum::body::Body;
@@ -23,7 +23,7 @@ use crate::pages::{
 };
 use crate::server::Server;
 
-/// Its addresses.
+/// The routes.
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/apps/vas/{id}", get(show))
@@ -32,21 +32,21 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/apps/vas/{id}/rsa_public/{form}", get(public_key))
 }
 
-/// Who decides, and what comes then.
+/// The next step of a pending app, as text.
 fn in_review(view: &View) -> String {
     let who = view.say(
-        "运营者在 /admin 审核。通过后，uuid、accessToken 与密钥会出现在这里。",
+        "运营人员在 /admin 审核。通过后，uuid、accessToken 与密钥会出现在这里。",
         "An operator reviews it at /admin. Once it is approved, uuid, accessToken and keys appear here.",
     );
-    // A sandbox shows who can sign in.
+    // Only a sandbox has users with shown passwords.
     let here = view.say(
         "在这个沙箱里你可以自己来：以 operator 登录。",
-        "In this sandbox that may be you: sign in as operator.",
+        "In this sandbox you can review it yourself: sign in as operator.",
     );
     if view.hints().is_empty() { who.to_owned() } else { format!("{who} {here}") }
 }
 
-/// The credentials of an app of the VAS and Lafi wallets, once they may be seen.
+/// The credentials of a VAS or Lafi app after its approval.
 struct VasSecrets {
     app: VasApp,
     access_token: String,
@@ -65,7 +65,7 @@ fn vas_page(
     let mut facts = vec![
         fact("", "base_url", &base),
         fact("", view.say("安全域名", "safe domain"), &app.safe_domain),
-        fact("", view.say("应用协议", "app scheme"), &app.scheme),
+        fact("", view.say("应用 scheme", "app scheme"), &app.scheme),
     ];
     let approved = app.state == Review::Approved;
     if approved {
@@ -84,7 +84,7 @@ fn vas_page(
         facts.push(Fact { id: "rsa_public", name: "rsaPublic", value: public });
     }
     let reason = (app.state == Review::Rejected)
-        .then(|| format!("{} {}", view.say("未通过的原因：", "Rejected because:"), app.reason));
+        .then(|| format!("{} {}", view.say("未通过的原因：", "Reason of the rejection:"), app.reason));
     page_with(
         after.status,
         &AppPage {
@@ -113,7 +113,7 @@ fn pem(name: &str, text: String) -> Response {
     response
 }
 
-/// The key pair's form of an address: `pkcs1`, or `pkcs8` of which the public half is SPKI.
+/// The key form in an address: `pkcs1`, or `pkcs8` (for the public key: `spki`).
 fn key_form(text: &str) -> Option<KeyForm> {
     match text {
         "pkcs1" => Some(KeyForm::Pkcs1),
@@ -136,7 +136,7 @@ async fn public_key(
     }
 }
 
-/// rsaPrivate as a file, after a fresh password.
+/// rsaPrivate as a file, after a password check.
 async fn private_key(
     State(server): State<Server>,
     view: View,
@@ -181,7 +181,7 @@ async fn reveal_vas(
     .await
 }
 
-/// Answers with an app's credentials after a fresh password.
+/// The page with the app's credentials, after a password check.
 async fn with_vas_secrets(
     server: &Server,
     view: View,
@@ -207,7 +207,7 @@ async fn with_vas_secrets(
         }
     };
     let (access_token, rsa_private) = shown.credentials(store.vault()).map_err(|_| {
-        let why = format!("the credentials of app {} cannot be opened", shown.id.0);
+        let why = format!("cannot decrypt the credentials of app {}", shown.id.0);
         failure(&view, &StoreError::Database(why).into())
     })?;
     let (access_token, rsa_private) = (access_token.expose().clone(), rsa_private.expose().clone());

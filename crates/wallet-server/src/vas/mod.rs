@@ -133,7 +133,7 @@ impl Context {
         Ok(price::Response { price: self.store.submit(command).await? })
     }
 
-    /// R57: a request that cannot be read counts too when its accessToken can. Only the limit answers it.
+    /// R57: counts a malformed request too if its accessToken is readable. Returns only the limit's refusal.
     async fn count_price(&self, request: &http::Request<Bytes>) -> Result<(), Failure> {
         let query = request.uri().query().unwrap_or_default();
         let token = form::pairs(query).map(form::split).find(|(name, _)| *name == "accessToken");
@@ -163,7 +163,7 @@ impl Context {
         let session = vault.hash(request.session_key.as_str());
         let payload = link::payload(request.link.as_str()).map_err(|_| refused(Refusal::LinkRefused))?;
         let link = read_pay(&payload)?;
-        // Before the password is asked for: the maker of the link must be the app that it names.
+        // Before the password check: the link's signature must be by the app that the link names.
         let app = self.store.view(FindVasApp(link.key_id().to_owned())).await?;
         let key =
             PublicKey::load(&app.rsa_public).map_err(|_| Failure::from(Refused::new(Reason::Internal)))?;
@@ -187,7 +187,7 @@ impl Context {
         Ok(submit_pay::Response { order_id, txid: submitted.txid, address: submitted.opens })
     }
 
-    /// The transaction that was submitted for an order, if the chain has never shown it, was just asked for it, and has none.
+    /// The submitted txid of an order, if the chain answers now that it does not exist; see `Watcher::missing`.
     async fn missing(
         &self,
         uuid: AppUuid<'static>,
@@ -242,7 +242,7 @@ impl Context {
 
     async fn credentials(&self, request: credentials::Request<'_>) -> Handled<credentials::Endpoint> {
         let session = self.store.vault().hash(request.session_key.as_str());
-        // R61: a fresh password, each time.
+        // R61: a password check each time.
         let Proven { proof, .. } = self
             .prover
             .prove(Who::Session(session), PasswordKind::LoginAgain, Place::Nowhere, request.pwd.as_str())

@@ -1,4 +1,4 @@
-//! An app of the VAS and Lafi wallets, as lists show it: its orders, and its statement of those that are paid, the newest
+//! A VAS or Lafi app as [`OwnApp`]: its orders, and its statement of paid orders, newest
 //! first.
 
 use wallet_api::fomo::UserId;
@@ -15,7 +15,7 @@ use crate::store::Store;
 /// An app of the VAS and Lafi wallets.
 pub(crate) struct VasApp(pub(crate) Row);
 
-/// The app of this row number, when it is this user's.
+/// The app with this row id; `None` if it belongs to another user.
 pub(crate) async fn find(store: &Store, owner: UserId, id: &str) -> Result<Option<Row>, Failure> {
     match id.parse() {
         Ok(id) => store.view(OwnVasApp { owner, app: VasAppId(id) }).await,
@@ -23,7 +23,7 @@ pub(crate) async fn find(store: &Store, owner: UserId, id: &str) -> Result<Optio
     }
 }
 
-/// What lists show of an app.
+/// The summary of an app.
 pub(crate) fn summary(app: &Row) -> AppSummary {
     let (state, mood) = match app.state {
         Review::Pending => (Text { zh: "待审核", en: "in review" }, Mood::Waiting),
@@ -96,7 +96,7 @@ impl OwnApp for VasApp {
     }
 }
 
-/// The transaction that was submitted for an order; empty before.
+/// The submitted txid of an order; empty before the submission.
 fn txid(order: &VasOrder) -> String {
     order.txid.as_ref().map(ToString::to_string).unwrap_or_default()
 }
@@ -104,7 +104,7 @@ fn txid(order: &VasOrder) -> String {
 fn shown(order: &VasOrder) -> ShownPayment {
     let (state, mood) = match order.state {
         OrderState::Open => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting),
-        OrderState::Submitted => (Text { zh: "待确认", en: "waits for confirmations" }, Mood::Waiting),
+        OrderState::Submitted => (Text { zh: "待确认", en: "waiting for confirmations" }, Mood::Waiting),
         OrderState::Paid => (Text { zh: "已付款", en: "paid" }, Mood::Good),
     };
     ShownPayment {

@@ -78,7 +78,7 @@ console.log(await (await fetch("ORDER?" + query, { headers })).text());"#,
     ),
 ];
 
-/// With an app's values.
+/// The snippets with an app's values.
 pub(crate) fn snippets(base_url: &str, uuid: &str, lang: &str) -> Vec<Snippet> {
     let order = format!("{base_url}{}", order::Endpoint::META.path);
     let values = [("ORDER", &*order), ("BASE_URL", base_url), ("UUID", uuid), (LANG, lang)];

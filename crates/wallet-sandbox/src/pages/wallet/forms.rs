@@ -1,4 +1,4 @@
-//! What the user does with a sheet.
+//! The forms of a sheet.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, picture};
 use crate::state::move_clock;
 
-/// How long the slow network takes.
+/// The delay of the simulated slow network.
 const SLOW: Duration = Duration::from_secs(4);
 
-/// The password that is sent, after what the user tries out by a switch of the sheet.
+/// The password to send, changed or delayed by the `try` button of the sheet.
 async fn password(wallet: &Wallet, posted: &SubmittedForm) -> String {
     match posted.text("try") {
-        // One that nobody has.
+        // A random password.
         "wrong_password" => wallet.pages.merchant.random(),
         "slow" => {
             tokio::time::sleep(SLOW).await;
@@ -32,12 +32,12 @@ async fn password(wallet: &Wallet, posted: &SubmittedForm) -> String {
     }
 }
 
-/// What is handed on of the sheet that a form stands on.
+/// The parameters of the sheet that a form was on.
 fn sheet_of(posted: &SubmittedForm) -> Wanted {
     Wanted { scan: posted.text("link").to_owned(), ..Wanted::of(posted) }
 }
 
-/// Lets the payment of a sheet expire: the clock is moved past its end.
+/// Lets the payment of a sheet expire: moves the clock past its expire_time.
 pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: SubmittedForm) -> Response {
     let seconds: u64 = posted.text("seconds").parse().unwrap_or(0);
     match move_clock(pages.shared, seconds.saturating_add(1)).await {
@@ -46,8 +46,8 @@ pub(crate) async fn expire(State(pages): State<Pages>, view: View, posted: Submi
     }
 }
 
-/// A picture of a QR code, as a camera would see it. One at a time, on a thread of its own, which nothing waits for when the
-/// sandbox stops.
+/// Reads the QR code of an uploaded picture. One picture at a time, on a thread of its own; a stopping sandbox does not
+/// wait for it.
 pub(crate) async fn scan(
     Wallet { pages, view, .. }: Wallet,
     SubmittedFile { file, .. }: SubmittedFile,
@@ -58,15 +58,15 @@ pub(crate) async fn scan(
             &view,
             StatusCode::SERVICE_UNAVAILABLE,
             view.say("正在识别另一张图片", "Another picture is being read"),
-            view.say("一次只识别一张。", "One is read at a time."),
+            view.say("一次只识别一张。", "The sandbox reads one picture at a time."),
             view.say("稍候再试，或粘贴链接。", "Try again in a moment, or paste the link."),
         );
     };
     let (say, said) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let text = picture::read(&file);
-        drop(one); // the user who gets the answer may come back at once
-        let _ = say.send(text); // the asker may have gone
+        drop(one); // before the answer: the user may send the next picture at once
+        let _ = say.send(text); // the request may be cancelled
     });
     match said.await.ok().flatten() {
         Some(text) => see_other(&format!("/wallet?{}", form::query(&[("scan", &text)]))),
@@ -76,7 +76,7 @@ pub(crate) async fn scan(
             view.say("没有找到二维码", "No QR code was found"),
             view.say(
                 "图片须是 PNG 或 JPEG，含一个清晰的二维码，每边不超过 3000 像素。",
-                "The picture is a PNG or JPEG of at most 3000 pixels a side, with one clear QR code.",
+                "The picture must be a PNG or JPEG of at most 3000 pixels a side, with one clear QR code.",
             ),
             view.say("换一张图片，或粘贴链接。", "Take another picture, or paste the link."),
         ),
@@ -95,7 +95,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: SubmittedForm) -> Response {
     if pwd.is_empty() {
         return wallet.refused(&sheet, no_password());
     }
-    // What is paid, for the receipt.
+    // The app and the amount, for the receipt.
     let asked = match wallet.fomo.pending(&wallet.key(), id, &trade_id).await {
         Ok(asked) => asked,
         Err(error) => return wallet.refused(&sheet, NotDone::of(&error, lang)),
@@ -118,7 +118,7 @@ pub(crate) async fn confirm(wallet: Wallet, posted: SubmittedForm) -> Response {
 }
 
 pub(super) fn no_number() -> NotDone {
-    NotDone::because("transfer_id 不是数字。", "transfer_id is no number.")
+    NotDone::because("transfer_id 不是数字。", "transfer_id is not a number.")
 }
 
 fn no_password() -> NotDone {

@@ -1,4 +1,4 @@
-//! What moved on a user's accounts: FOMO's coins, and the assets of the VAS and Lafi wallets.
+//! The movements on a user's accounts: FOMO's coins, and the assets of the VAS and Lafi wallets.
 
 use askama::Template;
 use axum::response::Response;
@@ -46,11 +46,11 @@ pub(super) struct Moved {
     pub(super) with: String,
     /// The app's own id of the payment.
     pub(super) order: String,
-    /// FOMO's id of it.
+    /// FOMO's transfer.
     transfer: Option<TransferSeq>,
     pub(super) amount: String,
     pub(super) unit: String,
-    /// Where it stands, unless it is done: colour and words.
+    /// The colour and words of its state, unless it is done.
     pub(super) state: Option<(&'static str, &'static str)>,
 }
 
@@ -63,7 +63,7 @@ const EACH_PAGE: u64 = limits::RECORDS_PER_PAGE;
 pub(super) const LATELY: usize = 8;
 
 impl Wallet {
-    /// What moved in a purse. `from` is FOMO's page, or the order below which the others begin; none begins with the newest.
+    /// The movements in a purse. `from` is FOMO's page, or the order before which the list begins; `None`: the newest.
     async fn moved(&self, purse: &Purse, from: Option<u64>) -> Result<Movements, Failure> {
         match purse {
             Purse::Coin(coin, _) => self.records(*coin, from.unwrap_or(1).max(1)).await,
@@ -85,7 +85,7 @@ impl Wallet {
             };
             let sign = if out { "−" } else { "+" };
             let size = Units::new(entry.amount.get().saturating_abs());
-            // As the app gave it, where no fee is taken from it.
+            // The app's own amount text, unless a fee changes the amount.
             let given = transfer.as_ref().filter(|transfer| transfer.amount == size);
             let given = given.map(|transfer| transfer.amount_text.to_string());
             let amount = given.unwrap_or_else(|| size.to_decimal(read.coin.decimals));
@@ -108,7 +108,7 @@ impl Wallet {
 
     async fn orders(&self, profile: Profile, before: Option<OrderSeq>) -> Result<Movements, Failure> {
         let asset = profile.asset().to_owned();
-        let limit = EACH_PAGE + 1; // one more tells whether there are older ones
+        let limit = EACH_PAGE + 1; // one more, to see whether there are older ones
         let query = OrdersPaidBy { payer: self.user.id, asset: asset.into(), before, limit };
         let mut orders = self.pages.shared.store.view(query).await?;
         let more = orders.len() as u64 > EACH_PAGE;
@@ -118,7 +118,7 @@ impl Wallet {
             let (sign, state) = match order.state {
                 OrderState::Paid => ("−", None),
                 OrderState::Submitted => ("−", Some(("warn", self.view.say("待确认", "waits for a block")))),
-                // The money is not the app's.
+                // The app did not receive the payment.
                 OrderState::Open => ("", Some(("bad", self.view.say("未成立", "did not count")))),
             };
             Moved {
@@ -143,7 +143,7 @@ impl Wallet {
         Ok(newest.into_iter().find(|moved| moved.transfer.is_some() && moved.transfer == id))
     }
 
-    /// The newest movements in any of these.
+    /// The newest movements in these purses.
     pub(super) async fn newest(&self, purses: &[Purse], limit: usize) -> Result<Vec<Moved>, Failure> {
         let mut all = Vec::new();
         for purse in purses {
@@ -178,7 +178,7 @@ struct HistoryPage<'a> {
     tabs: Vec<Tab>,
     history: Vec<Moved>,
     problem: Option<String>,
-    /// Whether what is shown are orders: what else came or went is on the chain.
+    /// Whether the page lists orders only: other transfers are on the chain.
     orders: bool,
     older: Option<String>,
 }

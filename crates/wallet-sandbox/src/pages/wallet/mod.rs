@@ -1,5 +1,5 @@
-//! The wallet, as its user holds it: balances, what waits for consent or payment, and where it goes afterwards. It speaks
-//! to the platforms over HTTP, as any wallet would.
+//! The wallet's pages for its user: balances, requests for consent or payment, and their outcomes. The wallet calls
+//! the platforms over HTTP, like any other wallet.
 
 mod forms;
 mod history;
@@ -37,7 +37,7 @@ use super::Pages;
 use crate::data::{POOR, USERS};
 use crate::demo::HyperTokio;
 
-/// What the wallet is asked for, by its address.
+/// The parameters of the wallet's address.
 #[derive(Default, Deserialize)]
 pub(crate) struct Wanted {
     #[serde(default)]
@@ -46,30 +46,30 @@ pub(crate) struct Wanted {
     trade_id: String,
     #[serde(default)]
     scan: String,
-    /// Which outcome is shown.
+    /// The id of the outcome to show.
     #[serde(default)]
     outcome: String,
-    /// What the user has just declined: `pay` or `login`.
+    /// The request that the user has declined: `pay` or `login`.
     #[serde(default)]
     declined: String,
 }
 
 impl Wanted {
-    /// As a form hands it on.
+    /// The parameters in a form.
     fn of(posted: &SubmittedForm) -> Self {
         let text = |name: &str| posted.text(name).to_owned();
         let [transfer_id, trade_id, scan] = ["transfer_id", "trade_id", "scan"].map(text);
         Self { transfer_id, trade_id, scan, ..Self::default() }
     }
 
-    /// What a form hands on, by its name: what asks for something, not what is shown.
+    /// The parameters that a form passes on, by name: those of the request, not those of the display.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let fields =
             [("transfer_id", &*self.transfer_id), ("trade_id", &*self.trade_id), ("scan", &*self.scan)];
         fields.into_iter().filter(|(_, value)| !value.is_empty())
     }
 
-    /// The address at which a page is asked for the same.
+    /// The address of `path` with the same parameters.
     fn address(&self, path: &str) -> String {
         format!("{path}?{}", form::query(&self.fields().collect::<Vec<_>>()))
     }
@@ -81,7 +81,7 @@ struct Money {
     unit: String,
 }
 
-/// Why something was not done, and what helps.
+/// A problem and its advice.
 struct Problem {
     words: String,
     help: Option<(&'static str, Option<String>)>,
@@ -92,28 +92,28 @@ struct Problem {
 struct WalletPage<'a> {
     view: &'a View,
     name: &'a str,
-    /// What was asked for, which forms of other things hand on.
+    /// The parameters of the request, which the other forms pass on.
     asked: &'a Wanted,
     balances: Vec<Money>,
     history: Vec<Moved>,
     sheet: Sheet,
     problem: Option<Problem>,
     note: Option<&'static str>,
-    /// A link that could not be read, to be mended.
+    /// An unreadable link, for the user to correct.
     scan: &'a str,
-    /// That something was declined.
+    /// The text about a declined request.
     declined: Option<&'a str>,
-    /// Whether it is the user who has nothing, and has nothing yet.
+    /// Whether the user is `dora` and still has no money.
     poor: bool,
-    /// Where a payment password is set, for a user who has none.
+    /// The address for setting a payment password, for a user without one.
     no_password: Option<String>,
     /// A demo user's payment password, which is no secret.
     wallet_pwd: Option<&'static str>,
-    /// How much of everything the sandbox gives.
+    /// The amount of each coin that the sandbox gives.
     given: String,
 }
 
-/// A transport that asks for the page's language, so that refusals are in it.
+/// A transport that sends the page's language as Accept-Language, for the messages of refusals.
 #[derive(Clone)]
 struct InLanguage(HyperTokio, &'static str);
 
@@ -128,8 +128,8 @@ impl Transport for InLanguage {
     }
 }
 
-/// The wallet of the user who is signed in. It speaks to the platforms over HTTP; for what they have no call for (what is on the
-/// chain, what was paid by a link, whether there is a payment password) it looks into the sandbox's store.
+/// The signed-in user's wallet. It calls the platforms over HTTP. The sandbox's store has the values without a call:
+/// balances on the chain, orders paid by link, and whether a payment password is set.
 pub(crate) struct Wallet {
     pages: Pages,
     view: View,
@@ -156,7 +156,7 @@ impl FromRequestParts<Pages> for Wallet {
     async fn from_request_parts(parts: &mut Parts, pages: &Pages) -> Result<Self, Response> {
         let SignedIn { session, user } = SignedIn::from_request_parts(parts, pages).await?;
         let view = View::from_request_parts(parts, pages).await.map_err(IntoResponse::into_response)?;
-        // The wallet speaks for the user: it sends the session's own key.
+        // The wallet calls in the user's name, with the session's key.
         let key = cookie_of(&parts.headers, SESSION_COOKIE).unwrap_or_default().to_owned();
         let transport = InLanguage(pages.transport.clone(), view.tag());
         let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
@@ -170,7 +170,7 @@ impl Wallet {
         SessionKey::new(self.key.as_str())
     }
 
-    /// What the user has, and how much of it.
+    /// The user's purses and their balances.
     async fn purses(&self) -> Result<Vec<(Purse, String)>, NotDone> {
         let coins = self.fomo.coins(&self.key()).await;
         let coins = coins.map_err(|error| NotDone::of(&error, self.view.lang))?;
@@ -194,7 +194,7 @@ impl Wallet {
             Some(Outcome::PasswordSet) => {
                 (Some(view.say("支付密码已设置。", "Your payment password is set.")), None)
             }
-            Some(Outcome::MoneyCame) => (Some(view.say("钱已到账。", "The money is here.")), None),
+            Some(Outcome::MoneyCame) => (Some(view.say("钱已到账。", "The money has arrived.")), None),
             Some(Outcome::NotDone(why)) => (None, Some(why)),
             _ => (None, None),
         };
@@ -242,18 +242,18 @@ impl Wallet {
             },
             poor: login_name == POOR.login_name && !has_money,
             no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
-            // Until the user has set another.
+            // Only until the user sets another password.
             wallet_pwd: demo.filter(|_| self.user.wallet_pwd_version == 1).map(|user| user.wallet_pwd),
             given: setup::GIVEN.to_owned(),
         })
     }
 
-    /// On to the wallet, which tells an outcome beside the sheet that was asked for.
+    /// Redirects to the wallet, which shows the outcome beside the sheet.
     fn keep(&self, asked: &Wanted, outcome: Outcome) -> Response {
         self.keep_at("/wallet", asked, outcome)
     }
 
-    /// On to the address that tells an outcome.
+    /// Redirects to the address that shows the outcome.
     fn keep_at(&self, path: &str, asked: &Wanted, outcome: Outcome) -> Response {
         let mut random = [0; 8];
         self.pages.shared.store.vault().crypto().fill(&mut random);
@@ -264,7 +264,7 @@ impl Wallet {
         see_other(&format!("{path}?{}", form::query(&query)))
     }
 
-    /// The outcome that an address tells, when this session brought it about.
+    /// The outcome at an address, if it is of this session.
     fn outcome(&self, asked: &Wanted) -> Option<Outcome> {
         self.pages.outcomes.get(self.user.id, self.session, asked.outcome.parse().ok()?)
     }
@@ -274,7 +274,7 @@ impl Wallet {
     }
 }
 
-/// The wallet with what is asked for.
+/// The wallet's page.
 pub(crate) async fn page(wallet: Wallet, Params(asked): Params<Wanted>) -> Response {
     let outcome = wallet.outcome(&asked);
     if let Some(done) = outcome.as_ref().and_then(|outcome| Sheet::done(&wallet.view, outcome)) {
@@ -282,7 +282,7 @@ pub(crate) async fn page(wallet: Wallet, Params(asked): Params<Wanted>) -> Respo
     }
     match wallet.sheet(&asked).await {
         Ok(sheet) => wallet.show(&asked, sheet, outcome).await,
-        // The outcome of a form comes before what its sheet has become since.
+        // The outcome of the form takes precedence over a newer error of its sheet.
         Err(why) => wallet.show(&asked, Sheet::None, outcome.or(Some(Outcome::NotDone(why)))).await,
     }
 }

@@ -1,4 +1,4 @@
-//! What became of the wallet's forms, shown at addresses of their own, and why something was not done.
+//! The outcomes of the wallet's forms, at addresses of their own, with the reason of a refusal.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
@@ -16,7 +16,7 @@ use wallet_server::pages::{SIGN_IN, sign_in_first};
 use super::super::sentence;
 use super::Wanted;
 
-/// What helps, and where it is done.
+/// The advice about a problem, and the address of its page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Help {
     zh: &'static str,
@@ -24,11 +24,11 @@ pub(super) struct Help {
     to: Option<&'static str>,
 }
 
-/// This page is handed what was asked of the wallet, to come back to it, and so is the one to sign in.
+/// This page and the sign-in page get the wallet's parameters, so that they lead back to the sheet.
 const PASSWORD_PAGE: &str = "/wallet/password";
 
 impl Help {
-    /// Where it is done, if anywhere.
+    /// The address of the page for it, if there is one.
     pub(super) fn href(&self, asked: &Wanted) -> Option<String> {
         self.to.map(|to| match to {
             PASSWORD_PAGE => asked.address(to),
@@ -59,18 +59,18 @@ const LOCKED: Help = Help {
 };
 const WRONG_PASSWORD: (&str, &str) = ("支付密码错误", "Wrong payment password");
 const GET_MONEY: Help =
-    Help { zh: "领取沙箱的钱", en: "Get some of the sandbox's money", to: Some("#money") };
+    Help { zh: "领取沙箱的测试资金", en: "Get some of the sandbox's money", to: Some("#money") };
 const BUY_AGAIN: Help =
     Help { zh: "回到商店重新下单", en: "Go back to the shop and order again", to: Some("/shop") };
 const LOOK: Help = Help { zh: "查看你的记录", en: "Look at your history", to: Some("/wallet/history") };
 const OTHER_USER: Help = Help {
-    zh: "它属于另一位用户：以下单时的用户登录再付。",
+    zh: "该订单属于另一位用户：请用下单时的用户登录后再付款。",
     en: "It is another user's: sign in as the user who ordered.",
     to: Some(SIGN_IN),
 };
 const WHOLE_LINK: Help = Help {
     zh: "核对链接是否完整，是否属于这个沙箱。",
-    en: "Is the link whole, and is it one of this sandbox?",
+    en: "Check that the link is complete and belongs to this sandbox.",
     to: None,
 };
 const NO_LINK: Help = Help {
@@ -80,27 +80,27 @@ const NO_LINK: Help = Help {
 };
 const SIGN_AGAIN: Help = Help {
     zh: "应用须修正；签名页说明哪里不同",
-    en: "The app has to mend it; the page on signatures tells what differs",
+    en: "The app must fix its signature; the signature page shows the difference",
     to: Some("/sign"),
 };
 const SIGN_IN_ANEW: Help = Help {
     zh: "从应用重新开始登录：每个二维码只能用一次，应用的服务器须在运行。",
-    en: "Begin anew at the app: each code signs in once, and the app's server has to run.",
+    en: "Start again at the app: each code can be used once, and the app's server must be running.",
     to: Some("/shop"),
 };
 const REGISTERED: Help = Help {
-    zh: "应用须在登记的安全域名或协议内返回。",
-    en: "The app has to return within what it has registered.",
+    zh: "应用的返回地址须在登记的安全域名内，或使用登记的 scheme。",
+    en: "The app must return to its safe domain or its scheme.",
     to: None,
 };
 
-/// A platform's code, as the wallet tells it.
+/// A status code, as the wallet shows it.
 pub(super) trait Code: Copy + Display + Debug {
-    /// What the platform says of it.
+    /// The code's entry in the platform's table.
     fn meta(self) -> Option<&'static CodeMeta>;
-    /// In the wallet's own words, in Chinese and English, where the platform's are for developers.
+    /// The wallet's own text in Chinese and English, where the platform's text is for developers.
     fn words(self) -> Option<(&'static str, &'static str)>;
-    /// What a user can do about it.
+    /// The advice for the user.
     fn help(self) -> Option<Help>;
 }
 
@@ -138,7 +138,7 @@ impl Code for vas::ErrorCode {
     }
 
     fn words(self) -> Option<(&'static str, &'static str)> {
-        // The wallet asks nobody for a password who has none.
+        // The wallet does not ask for a password that is not set.
         (self == Self::PwdWrong).then_some(WRONG_PASSWORD)
     }
 
@@ -155,7 +155,7 @@ impl Code for vas::ErrorCode {
     }
 }
 
-/// Why something was not done, in both languages, and what helps.
+/// Why a form failed, in both languages, and the advice.
 #[derive(Clone)]
 pub(super) struct NotDone {
     zh: String,
@@ -164,12 +164,12 @@ pub(super) struct NotDone {
 }
 
 impl NotDone {
-    /// In words of the wallet's own.
+    /// A failure with the wallet's own text.
     pub(super) fn because(zh: &str, en: &str) -> Self {
         Self { zh: zh.to_owned(), en: en.to_owned(), help: None }
     }
 
-    /// What can be said in either language.
+    /// A failure with a text for each language.
     pub(super) fn in_words_of(words: impl Fn(Lang) -> String) -> Self {
         Self { zh: words(Lang::Zh), en: words(Lang::En), help: None }
     }
@@ -179,26 +179,26 @@ impl NotDone {
         Self { help: Some(NO_LINK), ..Self::in_words_of(|lang| sentence(&words(lang))) }
     }
 
-    /// A login that the user has consented to, and that the app did not take.
+    /// A login that the user approved and the app rejected.
     pub(super) fn not_taken(app: &str, why: &str) -> Self {
         let zh = format!("你已同意，但应用 {app} 没有接受：{why}");
-        let en = format!("You have consented, but {app} did not take it: {why}");
+        let en = format!("You have consented, but {app} did not accept the login: {why}");
         Self { help: Some(SIGN_IN_ANEW), ..Self::because(&zh, &en) }
     }
 
-    /// What a platform refuses by this code, in both languages.
+    /// A refusal with this code, in both languages.
     pub(super) fn by_code<C: Code>(code: C) -> Self {
         let known = code.meta().map_or(("", ""), |known| (known.text.zh, known.text.en));
         let (zh, en) = code.words().unwrap_or(known);
         Self { help: code.help(), ..Self::because(zh, en) }
     }
 
-    /// What the sandbox's own store came to.
+    /// A failure of the sandbox's own store.
     pub(super) fn failed(failure: &Failure) -> Self {
         Self::in_words_of(|lang| wallet_server::pages::in_words(lang, failure))
     }
 
-    /// What a call came to. The platform answered in one language, with a code that has a text in both.
+    /// The failure of a call. The platform's message is in one language; its code has a text in both.
     pub(super) fn of<E, C: Code>(error: &CallError<E, C>, lang: Lang) -> Self
     where
         E: std::error::Error + 'static,
@@ -208,7 +208,7 @@ impl NotDone {
         };
         let Some(known) = refused.code.meta() else { return Self::in_words_of(|_| refused.message.clone()) };
         let by_code = Self::by_code(refused.code);
-        // After the code's text a message may say how long a lock lasts, or name a field.
+        // After the code's text the message may have the seconds of a lock, or the name of a field.
         let text = known.text.in_lang(lang);
         let more = refused.message.strip_prefix(text).unwrap_or_default();
         let number = more.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse().ok());
@@ -238,7 +238,7 @@ impl NotDone {
     }
 }
 
-/// What became of a form.
+/// The outcome of a form.
 #[derive(Clone)]
 pub(super) enum Outcome {
     Paid {
@@ -250,7 +250,7 @@ pub(super) enum Outcome {
     SignedIn {
         app: String,
         address: String,
-        /// What the app said to the wallet; otherwise it is the browser that goes there.
+        /// The app's HTTP status to the wallet; `None` when the browser opens the address.
         said: Option<String>,
     },
     Submitted {
@@ -263,8 +263,8 @@ pub(super) enum Outcome {
     NotDone(NotDone),
 }
 
-/// The last outcomes, each for the session that brought it about. A form leads to an address that tells its outcome, in
-/// either language: it can be loaded again, and nothing is done twice.
+/// The last outcomes, each for its own session. A form redirects to an address that shows its outcome, in
+/// either language: a reload does not send the form again.
 #[derive(Default)]
 pub(crate) struct Outcomes(Mutex<IndexMap<UserId, VecDeque<KeptOutcome>>>);
 
@@ -274,12 +274,12 @@ struct KeptOutcome {
     outcome: Outcome,
 }
 
-/// How many users have outcomes kept, and how many each: a user who opens many sessions pushes out nobody else's.
+/// The most users with kept outcomes, and the most outcomes per user: no user evicts another user's outcomes.
 const USERS: usize = 1000;
 const EACH: usize = 8;
 
 impl Outcomes {
-    /// `id` is one that nobody has had, also before the sandbox was started again.
+    /// `id` is unique, also across restarts of the sandbox.
     pub(super) fn put(&self, user: UserId, session: Digest, id: u64, outcome: Outcome) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = kept.shift_remove(&user).unwrap_or_default();
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_pushes_out_what_another_user_is_told() {
+    fn one_user_pushes_out_no_outcome_of_another() {
         let vault = wallet_platform::Vault::new(
             std::sync::Arc::new(wallet_crypto::Portable::new()),
             &wallet_core::Secret::new([7; 32]),

@@ -1,5 +1,5 @@
-//! The QR code in a picture that somebody has uploaded. A picture may be made to burn time and memory: its size is limited,
-//! and so is how much in it looks like the corner of a code, since a reader tries such corners against one another.
+//! Reads the QR code of an uploaded picture. A hostile picture could burn time and memory: the reader limits its size
+//! and the number of places that look like a corner of a code, since it tries all corners against one another.
 
 use std::io::Cursor;
 
@@ -7,18 +7,18 @@ use image::imageops::{FilterType, resize};
 
 /// The most pixels a side of a picture.
 const WIDEST: u32 = 3_000;
-/// The most pixels a side of what is looked into: a code is as readable then, and the time is bounded.
+/// The most pixels a side of the searched picture: a code stays readable, and the time is bounded.
 const LOOKED_INTO: u32 = 1_000;
-/// The most bytes while it is decoded.
+/// The most bytes of memory that decoding a picture takes.
 const LARGEST: u64 = 64 * 1024 * 1024;
-/// How many places may look like a corner. A code has three; the modules of a large one show some hundreds by accident, which
+/// The most places that may look like a corner. A code has three; a large code shows some hundreds by accident, which
 /// the reader mostly passes over.
 const CORNERS: usize = 500;
 
 type Prepared = rqrr::PreparedImage<image::GrayImage>;
 
 /// How many places look like a corner of a code: dark, light, dark, light, dark in the proportions 1:1:3:1:1, row by row.
-/// Those that follow one another down the rows are one.
+/// Adjacent rows of one corner count once.
 fn corners(picture: &Prepared) -> usize {
     let (mut found, mut above) = (0, Vec::<(usize, usize)>::new());
     for y in 0..picture.height() {
@@ -45,7 +45,7 @@ fn corners(picture: &Prepared) -> usize {
     found
 }
 
-/// The picture as it is looked into; none when it cannot be read, or is too large.
+/// The picture, prepared for the search; `None` when it is unreadable or too large.
 fn prepared(picture: &[u8]) -> Option<Prepared> {
     let mut reader = image::ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?;
     let mut limits = image::Limits::default();
@@ -62,7 +62,7 @@ fn prepared(picture: &[u8]) -> Option<Prepared> {
     Some(Prepared::prepare(resize(&grey, width, height, FilterType::Triangle)))
 }
 
-/// What the code says; none when no code is found.
+/// The text of the code; `None` when no code is found.
 pub(super) fn read(picture: &[u8]) -> Option<String> {
     let mut prepared = prepared(picture)?;
     if corners(&prepared) > CORNERS {
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// The time grows with the picture, and with the corners that are left: neither is without end.
+    /// The time grows with the pixels and the corners: both are limited.
     #[test]
     fn a_large_picture_is_made_smaller_before_it_is_looked_into() {
         for (width, height, looked) in

@@ -1,4 +1,4 @@
-//! What a wallet needs before it pays: a payment password, and some of the sandbox's money.
+//! The setup of a wallet before its first payment: a payment password, and the sandbox's money.
 
 use askama::Template;
 use axum::response::Response;
@@ -10,9 +10,9 @@ use wallet_server::pages::{Params, SubmittedForm, View, page};
 use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted};
 
-/// Fewest characters of a payment password that is chosen on this page.
+/// The fewest characters of a payment password that this page accepts.
 const SHORTEST: usize = 6;
-/// How much of every coin a user gets who asks for it.
+/// The amount of each coin that a user receives on request.
 pub(super) const GIVEN: &str = "100";
 
 #[derive(Template)]
@@ -20,17 +20,17 @@ pub(super) const GIVEN: &str = "100";
 struct PasswordPage<'a> {
     view: &'a View,
     name: &'a str,
-    /// What the user signs in with: a password manager files passwords under it.
+    /// The login name: a password manager stores the password under it.
     login_name: &'a str,
-    /// Whether there is one, which this one replaces.
+    /// Whether the new password replaces an existing one.
     replaces: bool,
     problem: Option<String>,
-    /// What was asked of the wallet, to come back to.
+    /// The wallet's parameters, to return to its sheet.
     asked: &'a Wanted,
     shortest: usize,
 }
 
-/// The form in which a payment password is chosen.
+/// The form that sets the payment password.
 pub(crate) async fn password_form(wallet: Wallet, Params(asked): Params<Wanted>) -> Response {
     let problem = match wallet.outcome(&asked) {
         Some(Outcome::NotDone(why)) => Some(why.words(wallet.view.lang).to_owned()),
@@ -47,7 +47,7 @@ pub(crate) async fn password_form(wallet: Wallet, Params(asked): Params<Wanted>)
     })
 }
 
-/// Sets the payment password, by the platform's own call.
+/// Sets the payment password through the platform's set_wallet_pwd call.
 pub(crate) async fn set_password(wallet: Wallet, posted: SubmittedForm) -> Response {
     let asked = Wanted::of(&posted);
     let (pwd, chosen) = (posted.text("pwd"), posted.text("wallet_pwd"));
@@ -65,7 +65,7 @@ pub(crate) async fn set_password(wallet: Wallet, posted: SubmittedForm) -> Respo
     }
 }
 
-/// Some of each coin and asset, out of nothing.
+/// Credits [`GIVEN`] of each coin and asset to the user.
 async fn give(wallet: &Wallet) -> Result<(), Failure> {
     let (store, amount) =
         (&wallet.pages.shared.store, GIVEN.parse::<Amount<'static>>().expect("a decimal number"));
@@ -84,7 +84,7 @@ pub(crate) async fn get_money(wallet: Wallet, posted: SubmittedForm) -> Response
     let asked = Wanted::of(&posted);
     match give(&wallet).await {
         Ok(()) => {
-            wallet.pages.shared.server.watcher().wake(); // a block waits to be made
+            wallet.pages.shared.server.watcher().wake(); // a block is due
             wallet.keep(&asked, Outcome::MoneyCame)
         }
         Err(failure) => wallet.refused(&asked, NotDone::failed(&failure)),

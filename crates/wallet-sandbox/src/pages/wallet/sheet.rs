@@ -1,4 +1,4 @@
-//! What an app asks the user for, and what came of it.
+//! The wallet's sheet: an app's request, or its outcome.
 
 use wallet_api::fomo::{ErrorCode, Trade, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, OrderState};
@@ -14,7 +14,7 @@ use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted, wallet_of};
 use crate::data::found;
 
-/// What an app asks the user for.
+/// An app's request, or its outcome.
 pub(super) enum Sheet {
     None,
     /// A FOMO payment (R33).
@@ -43,7 +43,7 @@ pub(super) enum Sheet {
         note: String,
         link: String,
     },
-    /// Done: what happened, and where the wallet goes.
+    /// The outcome, and the address that the wallet opens next.
     Done {
         what: String,
         facts: Vec<(String, String)>,
@@ -89,7 +89,7 @@ impl Sheet {
     }
 }
 
-/// Why the platform takes no payment for a link, and what to do; in the platform's words where there are no better ones.
+/// Why a link cannot be paid, and the next step; the platform's text where the wallet has no better one.
 pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str) -> String {
     let (unit, decimals, zh) = (app.profile.asset(), vas::limits::AMOUNT_DECIMALS, lang == Lang::Zh);
     let is = |refusal: vas::Refusal| no.reason == refusal;
@@ -98,33 +98,33 @@ pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str
             format!("无法支付：这个应用收 {unit}，链接要的是 {asset}。应用须改正 assetType。")
         }
         Some("assetType") if is(vas::Refusal::NotPayable) => format!(
-            "This cannot be paid: the app takes {unit}, and the link asks for {asset}. The app has to mend assetType."
+            "This cannot be paid: the app takes {unit}, but the link has {asset}. The app must correct assetType."
         ),
         Some("toAddr") if is(vas::Refusal::NotPayable) => match zh {
             true => "无法支付：toAddr 不是链上的地址，或就是你自己的。应用须改正 toAddr。",
-            false => "This cannot be paid: toAddr is no address of the chain, or it is your own. The app has to mend it.",
+            false => "This cannot be paid: toAddr is not an address of the chain, or is yours. The app must correct it.",
         }
         .to_owned(),
         Some("amount") if is(vas::Refusal::NotPayable) => match zh {
             true => format!("无法支付：amount 须大于 0，小数不超过 {decimals} 位。应用须改正 amount。"),
             false => format!(
-                "This cannot be paid: the amount is above 0, with at most {decimals} decimals. The app has to mend it."
+                "This cannot be paid: amount must be above 0, with at most {decimals} decimals. The app must correct it."
             ),
         },
         _ if is(vas::Refusal::NotRegistered) => match zh {
-            true => "callbackUrl 或 callbackScheme 不在应用登记的安全域名或协议之内。应用须改正它（R49、R67）。",
-            false => "The callbackUrl is outside the app's safe domain, or the callbackScheme is not its own. The app has to mend it (R49, R67).",
+            true => "callbackUrl 或 callbackScheme 不在应用登记的安全域名内，或不是登记的 scheme。应用须改正（R49、R67）。",
+            false => "callbackUrl or callbackScheme is outside the app's registration. The app must fix it (R49, R67).",
         }
         .to_owned(),
         _ => wallet_server::pages::in_words(lang, &Failure::Refused(Box::new(no.clone()))),
     }
 }
 
-/// Most characters of an order's note, which nobody has signed (R55).
+/// The most characters of the note of an order, which is not signed (R55).
 const LONGEST_NOTE: usize = 200;
 
 impl Wallet {
-    /// What is asked for.
+    /// The sheet of a request.
     pub(super) async fn sheet(&self, asked: &Wanted) -> Result<Sheet, NotDone> {
         match (asked.scan.is_empty(), asked.transfer_id.is_empty()) {
             (false, _) => self.scanned(&asked.scan).await,
@@ -133,7 +133,7 @@ impl Wallet {
         }
     }
 
-    /// A FOMO payment that waits.
+    /// The sheet of a pending FOMO payment.
     async fn pending(&self, transfer_id: &str, trade_id: &str) -> Result<Sheet, NotDone> {
         let Ok(id) = transfer_id.parse() else {
             return Err(no_number());
@@ -142,7 +142,7 @@ impl Wallet {
         let pending = match self.fomo.pending(&self.key(), TransferId::new(id), &trade).await {
             Ok(pending) => pending,
             Err(error) => {
-                // The refusal says what is done already (R14).
+                // The refusal carries the completed trade (R14).
                 let done = match &error {
                     CallError::Refused(no) if no.code == ErrorCode::TransferDone => no.data.read::<Trade>(),
                     _ => None,
@@ -164,11 +164,11 @@ impl Wallet {
         })
     }
 
-    /// A FOMO payment that the user has made.
+    /// The sheet of a completed FOMO payment.
     async fn paid_before(&self, trade: &Trade) -> Sheet {
         let say = |zh, en| self.view.say(zh, en).to_owned();
         let mut facts = Vec::new();
-        // Its entry tells to whom and in what, if it is among the newest.
+        // Its entry has the receiver and the coin, if it is among the newest.
         if let Ok(Some(moved)) = self.payment(trade).await {
             facts.push((say("付款给", "to"), moved.with));
             facts.push((say("金额", "amount"), format!("{} {}", trade.amount, moved.unit)));
@@ -176,10 +176,10 @@ impl Wallet {
         }
         facts.push((say("订单", "order"), trade.trade_id.as_str().to_owned()));
         facts.push(("transfer_id".to_owned(), trade.transfer_id.to_string()));
-        Sheet::Done { what: say("这笔付款已完成", "This payment is made"), facts, onward: None }
+        Sheet::Done { what: say("这笔付款已完成", "This payment is complete"), facts, onward: None }
     }
 
-    /// What a link or QR code asks for.
+    /// The sheet of a link or QR code.
     async fn scanned(&self, text: &str) -> Result<Sheet, NotDone> {
         let text = text.trim();
         let payload =
@@ -192,7 +192,7 @@ impl Wallet {
         };
         let uuid = &uuid.to_owned();
         let known = self.pages.vas_app(uuid).await.map_err(|failure| NotDone::failed(&failure))?;
-        let unknown = || NotDone::because("没有这个 uuid 的应用。", "There is no app of this uuid.");
+        let unknown = || NotDone::because("没有这个 uuid 的应用。", "There is no app with this uuid.");
         let known = known.ok_or_else(unknown)?;
         let (app, wallet) = (known.name.clone(), wallet_of(known.profile));
         let asks = match link {
@@ -202,7 +202,7 @@ impl Wallet {
             }
             AnyLink::Pay(asks) => asks,
         };
-        // Nobody is asked for a password for what the platform will refuse.
+        // The wallet asks for no password when the platform would refuse the payment.
         let key = PublicKey::load(&known.rsa_public).map(|key| RsaVerify::new(&key));
         let now = self.pages.shared.store.now();
         let verified = key.ok().and_then(|key| asks.verify([VerifyingKey::Rsa(&key)], now).ok());
@@ -239,7 +239,7 @@ impl Wallet {
         }
     }
 
-    /// An order whose place is taken is not offered again.
+    /// The sheet of an order that is already submitted or paid.
     fn submitted_before(&self, app: &str, order: VasOrder) -> Sheet {
         let say = |zh, en| self.view.say(zh, en).to_owned();
         let what = match order.state {
@@ -248,7 +248,7 @@ impl Wallet {
         };
         let mut facts =
             vec![(say("付款给", "to"), app.to_owned()), (say("订单", "order"), order.order_id.to_string())];
-        // Who else has paid is not for everybody.
+        // Only the payer sees the amount and the txid.
         if order.payer == self.user.id {
             facts.push((say("金额", "amount"), format!("{} {}", order.amount, order.asset)));
             facts.extend(order.txid.map(|txid| ("txid".to_owned(), txid.to_string())));

@@ -1,4 +1,4 @@
-//! The developer's apps: registering, credentials after a fresh password, rotation, a first call in seven languages.
+//! The developer's apps: registration, credentials after a password check, rotation, a first call in seven languages.
 
 mod new;
 
@@ -35,7 +35,7 @@ pub(crate) async fn list(State(server): State<Server>, view: View, SignedIn { us
     Ok(page(&AppsPage { view: &view, apps }))
 }
 
-/// A fact about an app. `id` marks those that tests and scripts look for.
+/// A fact about an app. `id` is the element's id, for tests and scripts.
 pub(crate) struct Fact {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
@@ -49,28 +49,28 @@ pub(crate) struct AppPage<'a> {
     pub(crate) app: AppSummary,
     pub(crate) problem: Option<String>,
     pub(crate) done: Option<String>,
-    /// What the app waits for.
+    /// The next step of a pending app.
     pub(crate) note: Option<String>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) secrets_may_be_seen: bool,
-    /// Which of its secrets it is, where the secret can be changed: FOMO's.
+    /// The version of the client_secret; `None` for apps whose secret cannot be rotated.
     pub(crate) secret_version: Option<u32>,
-    /// Until when the secret before this one verifies.
+    /// The time until which the previous secret verifies.
     pub(crate) old_until: Option<String>,
     pub(crate) snippets: Vec<Snippet>,
-    /// By how many seconds the platform's time is not the machine's, where that makes a first call fail.
+    /// The clock difference, if it makes a first call fail.
     pub(crate) clock_off: Option<ClockOff>,
 }
 
 pub(crate) struct ClockOff {
-    /// Seconds that the platform is ahead.
+    /// The platform's time minus the machine's time, in seconds.
     pub(crate) ahead: i64,
-    /// How many are too many (R8).
+    /// The largest allowed difference of a signature's timestamp, in seconds (R8).
     pub(crate) window: u64,
 }
 
-/// By how much the machine's own time, with which a program signs, is not the platform's, where a first call is refused for
-/// it, or soon will be (R8).
+/// The difference between the platform's time and the machine's time, with which a program signs; `None` if it is at most
+/// half of the signature's window (R8).
 pub(crate) fn clock_off(server: &Server) -> Option<ClockOff> {
     let window = get_trade::Endpoint::META.signing?.window?.seconds;
     let ahead = server.inner.store.now().secs() - SystemClock.now().secs();
@@ -83,7 +83,7 @@ pub(crate) fn masked(secret: Option<&str>) -> String {
     secret.unwrap_or(MASK).to_owned()
 }
 
-/// What becomes of a page after its form.
+/// The result of the form on an app's page.
 #[derive(Default)]
 pub(crate) struct After {
     pub(crate) status: StatusCode,
@@ -92,37 +92,37 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// A form that the page's address tells of.
+    /// The result for the fault in the page's address.
     pub(crate) fn failed(view: &View, form_problem: &FormProblem) -> Self {
         Self { problem: form_problem.in_words(view, &FAULTS), ..Self::default() }
     }
 }
 
-/// A page that is not made again without the password.
+/// The result of a page that shows secrets once.
 pub(crate) fn shown_once(view: &View) -> After {
     let done = view.say(
         "密钥在下面。离开本页或切换语言后，要再次输入密码才会显示。",
-        "The secrets stand below. Once you leave this page or switch the language, they take your password again.",
+        "The secrets are shown below. After you leave this page or switch the language, your password is required again.",
     );
     After { done: Some(done.to_owned()), ..After::default() }
 }
 
-/// What may be wrong with the form that shows and changes secrets.
+/// The faults of the form that shows and rotates secrets.
 const FAULTS: [FormMessage; 3] = [
     FormMessage { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
     FormMessage {
         id: "old",
-        zh: "上一个密钥仍在验签：先让它失效，或等到它过期。",
-        en: "The secret before this one still verifies: end it first, or wait until it has ended.",
+        zh: "上一个密钥仍可用于验签：请先让它失效，或等它过期。",
+        en: "The previous secret still verifies: end it first, or wait until it expires.",
     },
     FormMessage {
         id: "rotated",
-        zh: "密钥在此期间又更换过，没有让任何密钥失效：请核对现在的密钥再试。",
+        zh: "密钥在此期间再次更换过，因此未使任何密钥失效：请核对当前密钥后再试。",
         en: "The secret was rotated again meanwhile, so none was ended: look at the current one, then end the old one.",
     },
 ];
 
-/// Asks again for the password of the user who is signed in: [`Err`] says what is wrong with it.
+/// Checks the login password of the signed-in user again.
 pub(crate) async fn fresh_password(
     server: &Server,
     signed_in: &SignedIn,
@@ -133,12 +133,12 @@ pub(crate) async fn fresh_password(
     Ok(prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, pwd).await?.proof)
 }
 
-/// What a failure is to the form that asks for the password.
+/// The form's fault, if the failure is a wrong password.
 pub(crate) fn wrong_password(no: &Failure) -> Option<FormProblem> {
     FormProblem::by(no, Refusal::PwdWrong, "pwd")
 }
 
-/// The page with what was wrong with its form, and its address.
+/// The view and the result of a form with a fault.
 pub(crate) fn wrong(view: &View, href: &str, form_problem: &FormProblem) -> (View, After) {
     let problem = form_problem.in_words(view, &FAULTS);
     let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
@@ -150,12 +150,12 @@ pub(crate) fn unknown(view: &View) -> Response {
         view,
         StatusCode::NOT_FOUND,
         view.say("没有这个应用", "There is no such app"),
-        view.say("它不存在，或不属于你。", "It does not exist, or it is not yours."),
-        view.say("在「我的应用」里查看你的应用。", "Your apps stand under Apps."),
+        view.say("它不存在，或不属于你。", "The app does not exist, or it belongs to another user."),
+        view.say("在「我的应用」里查看你的应用。", "See your apps under Apps."),
     )
 }
 
-/// The app at `/apps/{protocol}/{id}`, of the user who is signed in; everybody else's is unknown.
+/// The app at `/apps/{protocol}/{id}`, if the signed-in user owns it; else the page for an unknown app.
 pub(super) async fn own_app(
     server: &Server,
     view: &View,

@@ -1,4 +1,4 @@
-//! Registering an app: of FOMO at once, of the VAS and Lafi wallets for review.
+//! Registration of an app: a FOMO app is active at once; a VAS or Lafi app needs a review.
 
 use askama::Template;
 use axum::extract::State;
@@ -19,7 +19,7 @@ use crate::server::Server;
 
 const HERE: &str = "/apps/new";
 
-/// What was filled in.
+/// The filled-in fields.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Given {
@@ -34,43 +34,43 @@ pub(crate) struct Given {
     form_problem: FormProblem,
 }
 
-/// What may be wrong with it.
+/// The faults of the form.
 const FAULTS: [FormMessage; 8] = [
     FormMessage {
         id: "client_id",
         zh: "client_id 太短、太长，或含有不允许的字符。",
-        en: "The client_id is too short, too long, or has a character that it cannot have.",
+        en: "The client_id is too short, too long, or has a character that is not allowed.",
     },
     FormMessage {
         id: "taken",
         zh: "这个 client_id 已有应用使用，请换一个。",
-        en: "An app has this client_id already. Choose another.",
+        en: "Another app has this client_id. Choose a different one.",
     },
     FormMessage {
         id: "name",
         zh: "名称须为 1 到 64 个可见字符。",
-        en: "The name is 1 to 64 visible characters.",
+        en: "The name must have 1 to 64 visible characters.",
     },
     FormMessage {
         id: "redirect_uri",
         zh: "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
-        en: "The redirect_uri is an address that a browser can open, such as https://shop.example/back: without # and @.",
+        en: "The redirect_uri must be an address for a browser, such as https://shop.example/back (no # or @).",
     },
     FormMessage { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
     FormMessage {
         id: "too_many",
         zh: "待审核的申请太多，请先等待结论。",
-        en: "Too many of your applications wait for review: wait until they are decided.",
+        en: "Too many of your applications are in review. Wait for a decision, then apply again.",
     },
     FormMessage {
         id: "safe_domain",
-        zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用协议。",
-        en: "The safe domain is one whole host name such as www.shop.example; or give an app scheme alone.",
+        zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用 scheme。",
+        en: "The safe domain must be one whole host name, such as www.shop.example. Or enter only an app scheme.",
     },
     FormMessage {
         id: "scheme",
-        zh: "应用协议须是自己的协议名，例如 shopapp。",
-        en: "The app scheme is a scheme of your own, such as shopapp.",
+        zh: "应用 scheme 须为应用自己的 scheme，例如 shopapp。",
+        en: "The app scheme must be a scheme of your own, such as shopapp.",
     },
 ];
 
@@ -80,9 +80,9 @@ struct NewPage<'a> {
     view: &'a View,
     problem: Option<String>,
     given: Given,
-    /// What a client_id is made of.
+    /// The allowed length and characters of a client_id.
     shape: String,
-    /// The wallets, by their ids and names.
+    /// The ids and names of the wallets.
     profiles: Vec<(&'static str, &'static str)>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn new(view: View, _: SignedIn, Params(given): Params<Given>) -
     new_page(&view, StatusCode::OK, given)
 }
 
-/// The form again, with what is wrong.
+/// The form with its fault.
 fn again(view: View, given: Given) -> Response {
     let filled_in = [
         ("client_id", &*given.client_id),
@@ -112,7 +112,7 @@ fn again(view: View, given: Given) -> Response {
     new_page(&view, StatusCode::UNPROCESSABLE_ENTITY, given)
 }
 
-/// A user who registers an app is a developer from then on.
+/// Makes the user a developer at the first registration of an app.
 async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
     if user.developer { Ok(()) } else { server.inner.store.submit(EnrolDeveloper(user.id)).await }
 }
@@ -175,7 +175,7 @@ pub(crate) async fn apply(
     })
 }
 
-/// What becomes of a safe domain as it is typed: in words, for the user who types it.
+/// Checks a safe domain while the user types it; the reply is text.
 pub(crate) async fn check_safe_domain(view: View, Params(typed): Params<Typed>) -> Response {
     let text = typed.safe_domain.trim();
     let (mood, words) = match safe_domain(text) {
@@ -183,14 +183,14 @@ pub(crate) async fn check_safe_domain(view: View, Params(typed): Params<Typed>) 
         Some(host) if host == text => ("ok", view.say("可用", "Good").to_owned()),
         Some(host) => ("ok", format!("{} {host}", view.say("登记为", "Registered as"))),
         None => {
-            // What is meant is often seen.
+            // The host in the text is the likely domain.
             let meant = text.split_once("://").map_or(text, |(_, rest)| rest);
             let meant = meant.split(['/', ':', '?', '#']).next().and_then(safe_domain);
             let hint =
                 meant.map_or_else(String::new, |meant| format!(" {} {meant}", view.say("应填：", "Write")));
             let why = view.say(
                 "须是完整的主机名，没有协议、端口和路径。",
-                "It is one whole host name, without scheme, port and path.",
+                "It must be one whole host name, without scheme, port or path.",
             );
             ("bad", format!("{why}{hint}"))
         }
