@@ -63,8 +63,7 @@ impl fmt::Debug for VerifyingKey<'_> {
 /// A signature ready to be written, with the time that it covers, if any.
 #[derive(Debug, Clone)]
 pub struct Signature {
-    timestamp: [u8; 20],
-    timestamp_len: u8,
+    now: UnixTime,
     sign: Written,
 }
 
@@ -86,31 +85,33 @@ impl Signature {
         parts: impl Fn(&mut Canonical<'_>),
     ) -> Result<Self, EncodeError> {
         let mut buffer = itoa::Buffer::new();
-        let now = buffer.format(signer.now.secs().unsigned_abs());
+        let now = timestamp(signer.now, &mut buffer);
         let sign = match (rule.algorithm, signer.key) {
             (Algorithm::Sha1, SigningKey::Secret(hashes, secret)) => {
-                written(rule.encoding, &sha1(rule, hashes, secret, now, parts))
+                digest(rule.encoding, &sha1(rule, hashes, secret, now, parts))
             }
             (Algorithm::HmacSha256, SigningKey::Secret(hashes, secret)) => {
-                written(rule.encoding, &hmac(rule, hashes, secret, now, parts))
+                digest(rule.encoding, &hmac(rule, hashes, secret, now, parts))
             }
             (Algorithm::RsaSha1, SigningKey::Rsa(key)) => {
                 let mut text = Vec::with_capacity(256);
                 write_canonical(rule, "", now, parts, &mut text);
-                written(rule.encoding, &key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?)
+                let signature = key.sign_sha1(&text).map_err(|_| EncodeError::Signing)?;
+                Written::Text(match rule.encoding {
+                    Encoding::HexLower => crypto::hex_text(&signature),
+                    Encoding::Base64 => STANDARD.encode(signature),
+                })
             }
             (Algorithm::Sha1 | Algorithm::HmacSha256 | Algorithm::RsaSha1, _) => {
                 return Err(EncodeError::NoSigner);
             }
         };
-        let mut timestamp = [0; 20];
-        timestamp[..now.len()].copy_from_slice(now.as_bytes());
-        Ok(Self { timestamp, timestamp_len: now.len() as u8, sign }) // at most 20
+        Ok(Self { now: signer.now, sign })
     }
 
     /// Writes the time of signing.
     pub fn write_timestamp(&self, lead: &'static Lead, writer: &mut FieldWriter<'_>) {
-        writer.plain(lead, &self.timestamp[..usize::from(self.timestamp_len)]);
+        writer.plain(lead, timestamp(self.now, &mut itoa::Buffer::new()).as_bytes());
     }
 
     /// Writes the signature.
@@ -139,19 +140,27 @@ pub fn sign(
     }
 }
 
-fn written(encoding: Encoding, signature: &[u8]) -> Written {
+/// The time as it is signed and written: decimal digits.
+fn timestamp(now: UnixTime, buffer: &mut itoa::Buffer) -> &str {
+    buffer.format(now.secs().unsigned_abs())
+}
+
+/// A digest as it is written. Its length is a constant, so that the loop over its digits unrolls.
+#[inline(always)]
+fn digest<const N: usize>(encoding: Encoding, digest: &[u8; N]) -> Written {
+    const { assert!(N <= 32, "two digits a byte") };
     match encoding {
-        Encoding::Base64 => Written::Text(STANDARD.encode(signature)),
-        Encoding::HexLower if signature.len() <= 32 => {
+        Encoding::HexLower => {
             let mut digits = [0; 64];
-            crypto::hex_lower(signature, &mut digits);
-            Written::Digits(digits, signature.len() as u8 * 2) // at most 64
+            crypto::hex_lower(digest, &mut digits[..2 * N]);
+            Written::Digits(digits, 2 * N as u8)
         }
-        Encoding::HexLower => Written::Text(crypto::hex_text(signature)),
+        Encoding::Base64 => Written::Text(STANDARD.encode(digest)),
     }
 }
 
 /// SHA-1 of the canonical text. Nothing is allocated where it is joined.
+#[inline]
 fn sha1(
     rule: &SigningMeta,
     hashes: &dyn Hashes,
