@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Changes, Command, Context, Engine, Entity, ListOf, Rows, StopWith, StoreError, job, rows, schema,
+    Backend, Changes, Command, Context, Engine, HasTable, ListOf, Row, Rows, StopWith, StoreError, job, rows,
+    schema,
 };
 
 rows! { in Library;
@@ -52,20 +53,32 @@ impl Backend<Library> for Map {
     fn begin(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-    fn load<E: Entity<Schema = Library>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
-        Ok(self.rows.get(&format!("{key:?}")).and_then(E::of).cloned())
+    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
+    where
+        Library: HasTable<E>,
+    {
+        Ok(self.rows.get(&format!("{key:?}")).and_then(Library::row_of).cloned())
     }
     fn list(&mut self, _: &ListOf) -> Result<Vec<AnyRow>, StoreError> {
         Ok(self.rows.values().cloned().collect()) // no query here filters
     }
-    fn insert<E: Entity<Schema = Library>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+    fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+    where
+        Library: HasTable<E>,
+    {
         rows.iter().try_for_each(|row| self.update(*row))
     }
-    fn update<E: Entity<Schema = Library>>(&mut self, row: &E) -> Result<(), StoreError> {
-        self.batch.push((format!("{:?}", row.key()), Some(row.clone().into_any())));
+    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    where
+        Library: HasTable<E>,
+    {
+        self.batch.push((format!("{:?}", row.key()), Some(Library::any_row(row.clone()))));
         Ok(())
     }
-    fn delete<E: Entity<Schema = Library>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    where
+        Library: HasTable<E>,
+    {
         self.batch.push((format!("{key:?}"), None));
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use wallet_api::vas::{ErrorCode, OrderState, Profile, Vas, Wallet};
+use wallet_chain::embedded::DevTransaction;
 use wallet_chain::rpc::{Credentials, Node, RpcError, Tip};
 use wallet_chain::{Transaction, Verdict};
 use wallet_client::{
@@ -16,7 +17,6 @@ use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
 use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
-use wallet_platform::DevTransaction;
 use wallet_sandbox::DescribedVas;
 use wallet_server::{
     Addresses, Answer, Chain, ChainError, EmbeddedChain, Server, Settings, Silent, VasChain,

@@ -6,6 +6,7 @@ mod chain;
 mod clients;
 mod crash;
 mod deliveries;
+mod embedded;
 mod endpoints;
 mod explain;
 mod fourth;

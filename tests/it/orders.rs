@@ -7,11 +7,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderFault, OrderState, Profile, Refusal, Txid, pay};
+use wallet_chain::embedded::{
+    DevBalance, DevIssue, DevMine, DevNewAddress, DevNextBlock, DevPay, DevReorg, DevTick, DevTip,
+    DevTransaction,
+};
 use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
-    Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DevBalance, DevIssue, DevMine, DevNewAddress,
-    DevNextBlock, DevPay, DevReorg, DevTick, DevTip, DevTransaction, DueDeliveries, Failure, NextDue,
+    Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DueDeliveries, Failure, NextDue,
     ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof, SendAgain,
     StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
 };

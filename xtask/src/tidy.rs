@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wallet-api", &["wallet-core", "wallet-macros"]),
     ("wallet-crypto", &["wallet-core"]),
     ("wallet-engine", &["wallet-core"]),
-    ("wallet-chain", &["wallet-core"]),
+    ("wallet-chain", &["wallet-engine", "wallet-core"]),
     ("wallet-platform", &["wallet-engine", "wallet-chain", "wallet-api", "wallet-core"]),
     ("wallet-store", &["wallet-engine", "wallet-core"]),
     ("wallet-client", &["wallet-chain", "wallet-api", "wallet-core"]),

@@ -1,7 +1,8 @@
 //! Payments of VAS and Lafi orders on a chain: a node's transactions, the check whether a transaction pays an order
 //! (R56), and a node's JSON-RPC over any [`Transport`](wallet_core::Transport).
 //!
-//! This crate has no socket and knows no platform.
+//! This crate has no socket and knows no platform. The feature `embedded` adds a chain of its own, for experiments and
+//! tests.
 //!
 //! ```
 //! use wallet_chain::{Expected, Transaction, Verdict, judge};
@@ -15,6 +16,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod rpc;
 mod transaction;
 

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::list::ListOf;
-use crate::schema::{Entity, Schema};
+use crate::schema::{HasTable, Row, Schema};
 
 /// A database with the tables of a schema. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
 /// [`rollback`](Self::rollback), loads and lists see what was committed when the transaction began.
@@ -19,7 +19,9 @@ pub trait Backend<S: Schema> {
     ///
     /// # Errors
     /// The database's.
-    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>;
+    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
+    where
+        S: HasTable<E>;
     /// The rows of a list.
     ///
     /// # Errors
@@ -29,17 +31,23 @@ pub trait Backend<S: Schema> {
     ///
     /// # Errors
     /// The database's.
-    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError>;
+    fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+    where
+        S: HasTable<E>;
     /// Replaces a row. A row that does not exist is an error.
     ///
     /// # Errors
     /// The database's.
-    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError>;
+    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    where
+        S: HasTable<E>;
     /// Deletes a row. A row that does not exist is an error.
     ///
     /// # Errors
     /// The database's.
-    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError>;
+    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    where
+        S: HasTable<E>;
     /// Commits; the changes are on disk when it returns. `next_id` is the next row number.
     ///
     /// # Errors

@@ -8,17 +8,17 @@ use std::ops::RangeInclusive;
 
 use crate::command::Halt;
 use crate::rows::Rows;
-use crate::schema::{Entity, Row};
+use crate::schema::{HasTable, Row};
 
 /// The distance between two marked rows of an owner.
 const MARK_INTERVAL: u64 = 32;
 
 /// A row of a journal.
-pub trait JournalRow: Entity {
+pub trait JournalRow: Row {
     /// The owner of a journal.
     type Owner: Copy;
     /// The row type of the marks: an index entry from `n` to a row's key.
-    type Mark: Entity<Schema = Self::Schema>;
+    type Mark: Row;
     /// The row's number within its owner's journal, from 1 without gaps.
     fn n(&self) -> u64;
     /// The key of the owner's previous row.
@@ -39,8 +39,8 @@ pub fn has_mark(n: u64) -> bool {
 ///
 /// # Errors
 /// [`Halt`].
-pub fn read<J: JournalRow>(
-    rows: &Rows<J::Schema>,
+pub fn read<J: JournalRow, S: HasTable<J> + HasTable<J::Mark>>(
+    rows: &Rows<S>,
     owner: J::Owner,
     newest: Option<(J::Key, u64)>,
     numbers: RangeInclusive<u64>,

@@ -73,4 +73,4 @@ pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith}
 pub use error::{Failure, StoreError};
 pub use list::{Col, Condition, Filter, List, ListOf, Operand, Order, Test};
 pub use rows::{Change, Changes, Rows, Table};
-pub use schema::{ColumnMeta, Entity, Row, Schema, TableMeta};
+pub use schema::{ColumnMeta, HasTable, Row, Schema, TableMeta};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::column::{Cell, Column};
-use crate::schema::{Entity, Row};
+use crate::schema::{HasTable, Row};
 
 /// A column of row `R` that holds values of `T`. [`rows!`](crate::rows) makes one for each column.
 pub struct Col<R, T>(usize, PhantomData<fn() -> (R, T)>);
@@ -92,24 +92,29 @@ impl<R> Filter<R> {
 ///
 /// The rows come from what is committed, so only queries ask for lists. See [`Rows::list`](crate::Rows::list).
 #[derive(Debug)]
-pub struct List<R>(ListOf, PhantomData<fn() -> R>);
+pub struct List<R> {
+    conditions: Vec<Condition>,
+    order: Vec<Order>,
+    limit: Option<u64>,
+    row: PhantomData<fn() -> R>,
+}
 
-impl<R: Entity> Default for List<R> {
+impl<R: Row> Default for List<R> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<R: Entity> List<R> {
+impl<R: Row> List<R> {
     /// Every row, in no particular order.
     pub fn new() -> Self {
-        Self(ListOf { table: R::AT, conditions: Vec::new(), order: Vec::new(), limit: None }, PhantomData)
+        Self { conditions: Vec::new(), order: Vec::new(), limit: None, row: PhantomData }
     }
 
     /// Only rows that meet this filter too.
     #[must_use]
     pub fn only(mut self, filter: Filter<R>) -> Self {
-        self.0.conditions.push(filter.0);
+        self.conditions.push(filter.0);
         self
     }
 
@@ -135,20 +140,20 @@ impl<R: Entity> List<R> {
     }
 
     fn ordered<T>(mut self, Col(column, _): Col<R, T>, descending: bool) -> Self {
-        self.0.order.push(Order { column, descending });
+        self.order.push(Order { column, descending });
         self
     }
 
     /// At most so many rows.
     #[must_use]
     pub fn limit(mut self, limit: u64) -> Self {
-        self.0.limit = Some(limit);
+        self.limit = Some(limit);
         self
     }
 
-    /// As plain data.
-    pub fn into_data(self) -> ListOf {
-        self.0
+    /// As plain data, of a table of this schema.
+    pub fn into_data<S: HasTable<R>>(self) -> ListOf {
+        ListOf { table: S::AT, conditions: self.conditions, order: self.order, limit: self.limit }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::command::Halt;
 use crate::error::StoreError;
 use crate::list::{List, ListOf};
-use crate::schema::{Entity, Row, Schema};
+use crate::schema::{HasTable, Row, Schema};
 
 /// The row of one key, and whether it must be written.
 #[derive(Debug, Clone)]
@@ -57,12 +57,12 @@ impl<E: Row> Table<E> {
     }
 }
 
-impl<E: Entity> Table<E> {
+impl<E: Row> Table<E> {
     /// Writes every changed row, by key: neighbours in a table are written one after the other.
     ///
     /// # Errors
     /// The backend's.
-    pub fn write<B: Backend<E::Schema>>(&self, backend: &mut B) -> Result<(), StoreError> {
+    pub fn write<S: HasTable<E>, B: Backend<S>>(&self, backend: &mut B) -> Result<(), StoreError> {
         let mut new = Vec::new();
         let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
         dirty.sort_unstable_by_key(|(key, _)| *key);
@@ -70,7 +70,7 @@ impl<E: Entity> Table<E> {
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
                 (Some(row), true) => backend.update(row)?,
-                (None, true) => backend.delete::<E>(key)?,
+                (None, true) => backend.delete(key)?,
                 (None, false) => {}
             }
         }
@@ -115,9 +115,12 @@ impl<S: Schema> Default for Rows<S> {
 
 impl<S: Schema> Rows<S> {
     /// Asks for a row ahead of need, so that it is loaded together with others. This affects speed only.
-    pub fn want<E: Entity<Schema = S>>(&self, key: &E::Key) {
-        if !E::table(&self.tables).0.contains_key(key) {
-            self.wanted.borrow_mut().keys.push(E::any_key(key.clone()));
+    pub fn want<E: Row>(&self, key: &E::Key)
+    where
+        S: HasTable<E>,
+    {
+        if !S::table(&self.tables).0.contains_key(key) {
+            self.wanted.borrow_mut().keys.push(S::any_key(key.clone()));
         }
     }
 
@@ -125,8 +128,11 @@ impl<S: Schema> Rows<S> {
     ///
     /// # Errors
     /// [`Halt::Missing`] if it is not loaded.
-    pub fn find<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<Option<&E>, Halt> {
-        match E::table(&self.tables).0.get(key) {
+    pub fn find<E: Row>(&self, key: &E::Key) -> Result<Option<&E>, Halt>
+    where
+        S: HasTable<E>,
+    {
+        match S::table(&self.tables).0.get(key) {
             Some(slot) => Ok(slot.row.as_ref()),
             None => {
                 self.want::<E>(key);
@@ -139,7 +145,10 @@ impl<S: Schema> Rows<S> {
     ///
     /// # Errors
     /// [`Halt::Missing`] if it is not loaded, [`Halt::Damaged`] if there is no such row.
-    pub fn get<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<&E, Halt> {
+    pub fn get<E: Row>(&self, key: &E::Key) -> Result<&E, Halt>
+    where
+        S: HasTable<E>,
+    {
         self.find::<E>(key)?.ok_or(Halt::Damaged { table: E::TABLE.name })
     }
 
@@ -147,32 +156,41 @@ impl<S: Schema> Rows<S> {
     ///
     /// # Errors
     /// [`Halt::Missing`] if one is not loaded.
-    pub fn find_all<E: Entity<Schema = S>>(
-        &self,
-        keys: impl Iterator<Item = E::Key> + Clone,
-    ) -> Result<Vec<&E>, Halt> {
+    pub fn find_all<E: Row>(&self, keys: impl Iterator<Item = E::Key> + Clone) -> Result<Vec<&E>, Halt>
+    where
+        S: HasTable<E>,
+    {
         keys.clone().for_each(|key| self.want::<E>(&key));
         keys.filter_map(|key| self.find(&key).transpose()).collect()
     }
 
     /// The loaded state of a key: not loaded (`None`), no row, or the row.
-    pub fn known<E: Entity<Schema = S>>(&self, key: &E::Key) -> Option<Option<&E>> {
-        E::table(&self.tables).0.get(key).map(|slot| slot.row.as_ref())
+    pub fn known<E: Row>(&self, key: &E::Key) -> Option<Option<&E>>
+    where
+        S: HasTable<E>,
+    {
+        S::table(&self.tables).0.get(key).map(|slot| slot.row.as_ref())
     }
 
     /// Inserts or replaces a row in this working set alone.
-    pub fn put<E: Entity<Schema = S>>(&mut self, row: E) {
-        E::table_mut(&mut self.tables).put(row.key(), Some(row));
+    pub fn put<E: Row>(&mut self, row: E)
+    where
+        S: HasTable<E>,
+    {
+        S::table_mut(&mut self.tables).put(row.key(), Some(row));
     }
 
     /// The rows of a list, as they are committed. Only for queries: a list does not see what a batch has changed.
     ///
     /// # Errors
     /// [`Halt::Missing`] if it is not loaded.
-    pub fn list<E: Entity<Schema = S>>(&self, list: List<E>) -> Result<Vec<&E>, Halt> {
-        let list = list.into_data();
+    pub fn list<E: Row>(&self, list: List<E>) -> Result<Vec<&E>, Halt>
+    where
+        S: HasTable<E>,
+    {
+        let list = list.into_data::<S>();
         match self.lists.get(&list) {
-            Some(rows) => Ok(rows.iter().filter_map(E::of).collect()),
+            Some(rows) => Ok(rows.iter().filter_map(S::row_of).collect()),
             None => {
                 self.wanted.borrow_mut().lists.push(list);
                 Err(Halt::Missing)
@@ -265,13 +283,19 @@ impl<S: Schema> Default for Changes<S> {
 impl<S: Schema> Changes<S> {
     /// Inserts or replaces a row. Its key must have been looked up before: a row that was not loaded counts as new, and the
     /// backend then refuses to insert one that exists.
-    pub fn put<E: Entity<Schema = S>>(&mut self, row: E) {
-        self.0.push(Change::Put(row.into_any()));
+    pub fn put<E: Row>(&mut self, row: E)
+    where
+        S: HasTable<E>,
+    {
+        self.0.push(Change::Put(S::any_row(row)));
     }
 
     /// Deletes a row. Its key must have been looked up before: a row that was not loaded is not deleted.
-    pub fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) {
-        self.0.push(Change::Delete(E::any_key(key.clone())));
+    pub fn delete<E: Row>(&mut self, key: &E::Key)
+    where
+        S: HasTable<E>,
+    {
+        self.0.push(Change::Delete(S::any_key(key.clone())));
     }
 
     /// The number of changes so far, for [`undo_since`](Self::undo_since).

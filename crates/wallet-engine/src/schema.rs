@@ -85,7 +85,7 @@ impl ColumnMeta {
 
 /// A row of one table. [`rows!`](crate::rows) implements it.
 pub trait Row: Clone + Debug + Sized + Send + 'static {
-    /// The schema that its table belongs to.
+    /// The schema that declares it, and with it how its columns are stored.
     type Schema: Schema;
     /// Its key.
     type Key: Clone + Debug + Ord + Hash + Send;
@@ -101,20 +101,22 @@ pub trait Row: Clone + Debug + Sized + Send + 'static {
     fn read(cells: &dyn CellSource) -> Option<Self>;
 }
 
-/// A row whose table is listed in its schema. [`schema!`](crate::schema) implements it.
-pub trait Entity: Row {
-    /// The position of its table in [`Schema::TABLES`].
+/// A schema that has the table of row type `E`. [`schema!`](crate::schema) implements it for each table that it lists.
+///
+/// Several schemas may list one row type: commands that are generic over `S: HasTable<E>` run in each of them.
+pub trait HasTable<E: Row>: Schema {
+    /// The position of the table in [`Schema::TABLES`].
     const AT: usize;
-    /// Its table in a working set.
-    fn table(tables: &<Self::Schema as Schema>::Tables) -> &Table<Self>;
-    /// Its table in a working set.
-    fn table_mut(tables: &mut <Self::Schema as Schema>::Tables) -> &mut Table<Self>;
-    /// As a row of any table.
-    fn into_any(self) -> <Self::Schema as Schema>::AnyRow;
-    /// This entity, if the row is one.
-    fn of(any: &<Self::Schema as Schema>::AnyRow) -> Option<&Self>;
-    /// A key as a key of any table.
-    fn any_key(key: Self::Key) -> <Self::Schema as Schema>::AnyKey;
+    /// The table in a working set.
+    fn table(tables: &Self::Tables) -> &Table<E>;
+    /// The table in a working set.
+    fn table_mut(tables: &mut Self::Tables) -> &mut Table<E>;
+    /// The row as a row of any table.
+    fn any_row(row: E) -> Self::AnyRow;
+    /// The row, if it is of this table.
+    fn row_of(any: &Self::AnyRow) -> Option<&E>;
+    /// The key as a key of any table.
+    fn any_key(key: E::Key) -> Self::AnyKey;
 }
 
 /// Declares the row types of some tables of a schema. Each column is also a constant of its row type, for
@@ -283,25 +285,25 @@ macro_rules! schema {
         }
 
         $(
-            impl $crate::Entity for $Row {
+            impl $crate::HasTable<$Row> for $Schema {
                 const AT: usize = Position::$Row as usize;
-                fn table(tables: &Tables) -> &$crate::Table<Self> {
+                fn table(tables: &Tables) -> &$crate::Table<$Row> {
                     &tables.$table
                 }
-                fn table_mut(tables: &mut Tables) -> &mut $crate::Table<Self> {
+                fn table_mut(tables: &mut Tables) -> &mut $crate::Table<$Row> {
                     &mut tables.$table
                 }
-                fn into_any(self) -> AnyRow {
-                    AnyRow::$Row(self)
+                fn any_row(row: $Row) -> AnyRow {
+                    AnyRow::$Row(row)
                 }
-                fn of(any: &AnyRow) -> ::core::option::Option<&Self> {
+                fn row_of(any: &AnyRow) -> ::core::option::Option<&$Row> {
                     match any {
                         AnyRow::$Row(row) => ::core::option::Option::Some(row),
                         #[allow(unreachable_patterns)] // a schema may have one table
                         _ => ::core::option::Option::None,
                     }
                 }
-                fn any_key(key: Self::Key) -> AnyKey {
+                fn any_key(key: <$Row as $crate::Row>::Key) -> AnyKey {
                     AnyKey::$Row(key)
                 }
             }

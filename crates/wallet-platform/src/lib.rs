@@ -22,9 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chain;
 mod coins;
 mod deliveries;
-mod devchain;
 pub mod fomo;
 mod money;
 mod names;
@@ -45,10 +45,6 @@ pub use deliveries::{
     DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries, NextDue,
     PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, ShownCallback, SignedCallback, StillToBeMade,
     Subject,
-};
-pub use devchain::{
-    DevBalance, DevBlock, DevBlockAt, DevBlockName, DevBlockOf, DevChain, DevCoin, DevIssue, DevMine,
-    DevNewAddress, DevNextBlock, DevPay, DevPurse, DevReorg, DevTick, DevTip, DevTransaction, DevTx,
 };
 pub use fomo::apps::{
     App, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
-use wallet_engine::{Col, Command, Entity, Filter, List, Query, Row};
+use wallet_engine::{Col, Command, Filter, HasTable, List, Query, Row};
 
 use crate::fomo::oauth::{Code, Token};
 use crate::passwords::{AttemptLimit, NOBODY};
@@ -19,7 +19,7 @@ use crate::vas::apps::OpenCode;
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// A row that expires.
-trait Passes: Entity<Schema = Platform> {
+trait Passes: Row {
     /// The time for which the row is kept after its expiry.
     const KEPT: Duration = Duration::ZERO;
     /// The column with the expiry.
@@ -67,7 +67,10 @@ pub struct Over {
 }
 
 impl Over {
-    fn of<E: Passes>(&self, rows: &Rows, now: UnixTime) -> Result<Vec<E::Key>, Stop> {
+    fn of<E: Passes>(&self, rows: &Rows, now: UnixTime) -> Result<Vec<E::Key>, Stop>
+    where
+        Platform: HasTable<E>,
+    {
         let list = List::new()
             .only_if(E::which())
             .only(E::OVER.below(now - E::KEPT))
@@ -117,7 +120,10 @@ fn take_away<E: Passes>(
     rows: &Rows,
     cx: &Context<'_>,
     out: &mut Changes,
-) -> Result<usize, Stop> {
+) -> Result<usize, Stop>
+where
+    Platform: HasTable<E>,
+{
     let over = rows.find_all::<E>(keys.iter().cloned())?;
     let over: Vec<_> = over.into_iter().filter(|row| row.over() < cx.now - E::KEPT).collect();
     over.iter().for_each(|row| out.delete::<E>(&row.key()));

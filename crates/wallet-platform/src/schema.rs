@@ -12,7 +12,6 @@ use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 
 use crate::coins::Coin;
 use crate::deliveries::{Attempt, CallbackKind, DeliveryRow, SignedCallback};
-use crate::devchain::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 use crate::fomo::apps::{App, ClientName};
 use crate::fomo::events::{Event, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{Code, Family, Token};
@@ -26,6 +25,7 @@ use crate::vas::apps::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
 use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
+use wallet_chain::embedded::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 
 schema! {
     /// The schema of the wallet open platforms.

@@ -12,14 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wallet_api::vas;
+use wallet_chain::embedded::{
+    DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction,
+};
 use wallet_chain::rpc::{
     Call, Credentials, ErrorObject, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, MISC_ERROR,
     NOT_FOUND, Tip, reply,
 };
 use wallet_core::Secret;
-use wallet_platform::{
-    DevBlockAt, DevBlockOf, DevMine, DevNewAddress, DevPay, DevReorg, DevTip, DevTransaction, Failure, Vault,
-};
+use wallet_platform::{Failure, Vault};
 use wallet_server::Store;
 
 use crate::state::{Sent, Shared, failed};

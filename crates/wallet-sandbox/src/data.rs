@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wallet_api::fomo::{CoinId, UserId};
 use wallet_api::vas::{Currency, Profile, Review, limits};
+use wallet_chain::embedded::{DevBalance, DevIssue, DevMine, DevTip};
 use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
-    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, DevBalance, DevIssue,
-    DevMine, DevTip, EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote,
-    Records, ReviewVas, VasApp, VasApps, aid,
+    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, EnrolDeveloper,
+    EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records, ReviewVas, VasApp,
+    VasApps, aid,
 };
 use wallet_server::Store;
 

@@ -6,9 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use wallet_chain::Transaction;
+use wallet_chain::embedded::{DevNextBlock, DevTick, DevTip, DevTransaction};
 use wallet_chain::rpc::{Node, RpcError, Tip};
 use wallet_core::{Transport, UnixTime, in_words};
-use wallet_platform::{DevNextBlock, DevTick, DevTip, DevTransaction, Failure};
+use wallet_platform::Failure;
 
 use crate::store::Store;
 

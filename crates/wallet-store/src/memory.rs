@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wallet_engine::{Backend, Cell, Engine, Entity, ListOf, Operand, Order, Schema, StoreError};
+use wallet_engine::{Backend, Cell, Engine, HasTable, ListOf, Operand, Order, Row, Schema, StoreError};
 
 struct Committed<S: Schema> {
     rows: HashMap<S::AnyKey, S::AnyRow>,
@@ -41,8 +41,11 @@ impl<S: Schema> Memory<S> {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn must_have<E: Entity<Schema = S>>(&self, key: &E::Key) -> Result<(), StoreError> {
-        if self.committed().rows.contains_key(&E::any_key(key.clone())) {
+    fn must_have<E: Row>(&self, key: &E::Key) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
+        if self.committed().rows.contains_key(&S::any_key(key.clone())) {
             return Ok(());
         }
         Err(StoreError::Database(format!("table {} has no {key:?}", E::TABLE.name)))
@@ -70,8 +73,11 @@ impl<S: Schema> Backend<S> for Memory<S> {
         Ok(())
     }
 
-    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
-        Ok(self.committed().rows.get(&E::any_key(key.clone())).and_then(E::of).cloned())
+    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
+    where
+        S: HasTable<E>,
+    {
+        Ok(self.committed().rows.get(&S::any_key(key.clone())).and_then(S::row_of).cloned())
     }
 
     fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
@@ -89,26 +95,35 @@ impl<S: Schema> Backend<S> for Memory<S> {
         Ok(found.into_iter().take(limit).map(|(_, row)| row).collect())
     }
 
-    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+    fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         for row in rows {
-            let key = E::any_key(row.key());
+            let key = S::any_key(row.key());
             if self.committed().rows.contains_key(&key) {
                 return Err(StoreError::Database(format!("table {} already has {key:?}", E::TABLE.name)));
             }
-            self.staged.push((key, Some((*row).clone().into_any())));
+            self.staged.push((key, Some(S::any_row((*row).clone()))));
         }
         Ok(())
     }
 
-    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError> {
+    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         self.must_have::<E>(&row.key())?;
-        self.staged.push((E::any_key(row.key()), Some(row.clone().into_any())));
+        self.staged.push((S::any_key(row.key()), Some(S::any_row(row.clone()))));
         Ok(())
     }
 
-    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         self.must_have::<E>(key)?;
-        self.staged.push((E::any_key(key.clone()), None));
+        self.staged.push((S::any_key(key.clone()), None));
         Ok(())
     }
 

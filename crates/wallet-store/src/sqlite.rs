@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use wallet_engine::{
-    Backend, Cell, CellSource, ColumnKind, Engine, Entity, ListOf, Operand, Schema, StoreError, TableMeta,
-    Test,
+    Backend, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Schema, StoreError,
+    TableMeta, Test,
 };
 
 use crate::error::OpenError;
@@ -234,7 +234,7 @@ fn bind(statement: &mut Statement<'_>, cells: impl FnOnce(&mut dyn FnMut(Cell<'_
     result
 }
 
-struct Columns<'r, 's>(&'r Row<'s>);
+struct Columns<'r, 's>(&'r rusqlite::Row<'s>);
 
 impl CellSource for Columns<'_, '_> {
     fn cell(&self, at: usize, kind: ColumnKind) -> Option<Cell<'_>> {
@@ -296,8 +296,11 @@ impl<'c, S: Schema> Sqlite<'c, S> {
         next.map(i64::cast_unsigned).map_err(|error| database(&error))
     }
 
-    fn table<E: Entity<Schema = S>>(&mut self) -> &mut TableStatements<'c> {
-        &mut self.tables[E::AT]
+    fn table<E: Row>(&mut self) -> &mut TableStatements<'c>
+    where
+        S: HasTable<E>,
+    {
+        &mut self.tables[<S as HasTable<E>>::AT]
     }
 }
 
@@ -321,7 +324,10 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         self.begin.raw_execute().map(|_| ()).map_err(|error| database(&error))
     }
 
-    fn load<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError> {
+    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
+    where
+        S: HasTable<E>,
+    {
         let statement = &mut self.table::<E>().load;
         let found = bind(statement, |put| E::key_cells(key, put)).and_then(|()| {
             let mut rows = statement.raw_query();
@@ -348,7 +354,10 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         Ok(found)
     }
 
-    fn insert<E: Entity<Schema = S>>(&mut self, rows: &[&E]) -> Result<(), StoreError> {
+    fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         let statements = self.table::<E>();
         let (many, few) = rows.as_chunks::<ROWS_PER_INSERT>();
         for rows in many {
@@ -362,11 +371,17 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         Ok(())
     }
 
-    fn update<E: Entity<Schema = S>>(&mut self, row: &E) -> Result<(), StoreError> {
+    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         execute(&mut self.table::<E>().update, 1, |put| row.cells(put))
     }
 
-    fn delete<E: Entity<Schema = S>>(&mut self, key: &E::Key) -> Result<(), StoreError> {
+    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    where
+        S: HasTable<E>,
+    {
         execute(&mut self.table::<E>().delete, 1, |put| E::key_cells(key, put))
     }
 

@@ -517,7 +517,7 @@ impl Query<Platform> for PaymentsOf {
         let last = newest.map_or(0, |(_, last)| last);
         let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
         let from = to.saturating_sub(self.limit) + 1;
-        let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
+        let events = journal::read::<Event, _>(rows, self.app, newest, from..=to)?;
         let changes = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
         let transfers: IndexSet<TransferSeq> = changes.map(|event| event.transfer).collect();
         let transfers = rows.find_all::<Transfer>(transfers.iter().map(|id| (*id,)))?;
@@ -551,7 +551,7 @@ impl Query<Platform> for StatementOf {
         let newest = newest_event(rows, self.app)?;
         let last = newest.map_or(0, |(_, last)| last);
         let to = self.after.saturating_add(self.limit);
-        let events = journal::read::<Event>(rows, self.app, newest, self.after.saturating_add(1)..=to)?;
+        let events = journal::read::<Event, _>(rows, self.app, newest, self.after.saturating_add(1)..=to)?;
         let paid = events.into_iter().rev().filter(|event| event.kind == EventKind::Paid);
         let transfers = rows.find_all::<Transfer>(paid.map(|event| (event.transfer,)))?;
         Ok(Statement { payments: with_coins(rows, &transfers)?, newer: (to < last).then_some(to) })
@@ -574,7 +574,7 @@ impl Query<Platform> for AppEvents {
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let newest = newest_event(rows, self.app)?;
         let (from, to) = (self.after.saturating_add(1), self.after.saturating_add(self.limit));
-        let events = journal::read::<Event>(rows, self.app, newest, from..=to)?;
+        let events = journal::read::<Event, _>(rows, self.app, newest, from..=to)?;
         for event in &events {
             rows.want::<Transfer>(&(event.transfer,));
         }

@@ -44,7 +44,7 @@ impl Query<Platform> for Records {
         if let Some(to) = total.checked_sub(skip).filter(|to| *to > 0) {
             let newest = account.and_then(|account| Some(((account.last_entry?,), total)));
             let from = to.saturating_sub(limit) + 1;
-            let entries = journal::read::<Entry>(rows, (self.user, self.coin), newest, from..=to)?;
+            let entries = journal::read::<Entry, _>(rows, (self.user, self.coin), newest, from..=to)?;
             for transfer in entries.iter().filter_map(|entry| entry.transfer) {
                 rows.want::<Transfer>(&(transfer,));
             }

@@ -13,6 +13,7 @@ use wallet_api::vas::{
     Address, AnyLink, AppUuid, AssetType, CallbackUrl, OpenCallbackType, OrderFault, OrderId, OrderState,
     Refusal, Txid, lifetimes, limits, pay,
 };
+use wallet_chain::embedded::{DECIMALS, DevPay};
 use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
@@ -20,7 +21,6 @@ use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::deliveries;
 use crate::deliveries::{CallbackKind, DeliveryId, DeliveryRow};
-use crate::devchain::{DECIMALS, DevPay};
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
 use crate::returns::callable;

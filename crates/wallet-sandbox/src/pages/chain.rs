@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use wallet_chain::Transaction;
-use wallet_platform::{
-    DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction, Failure,
+use wallet_chain::embedded::{
+    DevBlockAt, DevBlockOf, DevMine, DevNextBlock, DevReorg, DevTip, DevTransaction,
 };
+use wallet_platform::Failure;
 use wallet_server::Store;
 use wallet_server::pages::{SubmittedForm, View, failure, page as render, problem, see_other};
 

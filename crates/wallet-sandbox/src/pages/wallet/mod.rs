@@ -17,9 +17,10 @@ use http::request::Parts;
 use serde::Deserialize;
 use wallet_api::fomo::SessionKey;
 use wallet_api::vas::{self, Profile};
+use wallet_chain::embedded::DevBalance;
 use wallet_client::{FomoWallet, VasWallet};
 use wallet_core::{Transport, form};
-use wallet_platform::{DevBalance, Digest, User};
+use wallet_platform::{Digest, User};
 use wallet_server::pages::{
     Params, SESSION_COOKIE, SignedIn, SubmittedForm, View, cookie_of, page as render, see_other,
 };

@@ -3,8 +3,9 @@
 use askama::Template;
 use axum::response::Response;
 use wallet_api::vas::Profile;
+use wallet_chain::embedded::DevIssue;
 use wallet_core::Amount;
-use wallet_platform::{ActiveCoins, Deposit, DevIssue, Failure};
+use wallet_platform::{ActiveCoins, Deposit, Failure};
 use wallet_server::pages::{Params, SubmittedForm, View, page};
 
 use super::outcomes::{NotDone, Outcome};

@@ -1,22 +1,117 @@
-//! The embedded chain: blocks, transactions that spend outputs, and reorganisations, in the same store as everything
-//! else. It is for experiments and tests; a real chain has a node of its own.
+//! The embedded chain: blocks, transactions that spend outputs, and reorganisations, for experiments and tests. A real
+//! chain has a node of its own.
+//!
+//! It is a schema of [`wallet_engine`] with commands and queries. They run in [`Chain`], its own schema, and in any
+//! schema that lists its tables: a wallet that does so commits a payment together with what it says about it.
 //!
 //! Blocks are made while something waits for one: a transaction for its block, or a block for its confirmations. An idle
 //! chain makes none, so that a clock may jump a day.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use wallet_api::vas::{Refusal, limits};
-use wallet_chain::rpc::{Block, Tip};
-use wallet_chain::{Transaction, TxIn, TxOut};
-use wallet_core::crypto::hex_text;
+use wallet_core::crypto::{Sha256, hex_text};
 use wallet_core::{Amount, AmountError, Units, UnixTime};
-use wallet_engine::{Command, Entity, Halt, Query, Row as _, rows};
+use wallet_engine::{
+    Changes, Command, Context, Halt, HasTable, Query, Row, Rows, Schema, StopWith, rows, schema,
+};
 
-use crate::refusal::{Reason, Stop};
-use crate::schema::{Changes, Context, Platform, Rows};
+use crate::rpc::{Block, Tip};
+use crate::{Transaction, TxIn, TxOut};
 
-rows! { in Platform;
+schema! {
+    /// The schema of an embedded chain that is alone in its database.
+    pub struct Chain;
+    vault: Keys;
+    stop: StopWith<Refused>;
+    dev_chain: DevChain,
+    dev_block: DevBlock,
+    dev_block_name: DevBlockName,
+    dev_tx: DevTx,
+    dev_coin: DevCoin,
+    dev_purse: DevPurse,
+}
+
+/// A schema with the tables of the embedded chain: every command and query of this module runs in it.
+pub trait ChainTables:
+    Schema<Vault: ChainVault, Stop: From<Refused>>
+    + HasTable<DevChain>
+    + HasTable<DevBlock>
+    + HasTable<DevBlockName>
+    + HasTable<DevTx>
+    + HasTable<DevCoin>
+    + HasTable<DevPurse>
+{
+}
+
+impl<S> ChainTables for S where
+    S: Schema<Vault: ChainVault, Stop: From<Refused>>
+        + HasTable<DevChain>
+        + HasTable<DevBlock>
+        + HasTable<DevBlockName>
+        + HasTable<DevTx>
+        + HasTable<DevCoin>
+        + HasTable<DevPurse>
+{
+}
+
+/// What the chain needs of a schema's vault.
+pub trait ChainVault {
+    /// SHA-256.
+    fn sha256(&self, bytes: &[u8]) -> [u8; 32];
+    /// The address of a number. The same number gives the same address.
+    fn new_address(&self, number: u64) -> String;
+}
+
+/// The vault of [`Chain`].
+#[derive(Clone)]
+pub struct Keys(pub Arc<dyn Sha256>);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl ChainVault for Keys {
+    fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
+        self.0.sha256(bytes)
+    }
+
+    fn new_address(&self, number: u64) -> String {
+        hex_text(&self.sha256(format!("address {number}").as_bytes()))
+    }
+}
+
+/// Why the chain refuses a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The outputs of the payer add up to less than the amount.
+    InsufficientBalance,
+    /// The payment, the number of blocks, or the transaction to double-spend is not one that the chain accepts.
+    NotPayable,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InsufficientBalance => "the payer's balance is too small",
+            Self::NotPayable => "the chain does not accept this",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Refused> for StopWith<Refused> {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+rows! { in Chain;
     /// The embedded chain: one row.
     dev_chain: DevChain {
         key {
@@ -105,7 +200,9 @@ rows! { in Platform;
 }
 
 /// Decimals of every asset of the chain (R66).
-pub(crate) const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
+pub const DECIMALS: u8 = 8;
+/// The number of confirmations that the chain makes for each transaction: its own block and empty ones after it.
+pub const CONFIRMATIONS: u64 = 6;
 /// The time between two blocks, while something waits for one.
 const BLOCK_EVERY: Duration = Duration::from_secs(5);
 /// The largest number of blocks that one command makes or takes back.
@@ -157,12 +254,12 @@ impl DevPurse {
 }
 
 /// Runs a command's steps; an error undoes all their changes.
-fn whole<T>(
-    rows: &Rows,
-    cx: &Context<'_>,
-    out: &mut Changes,
-    steps: impl FnOnce(&mut View<'_, '_>) -> Result<T, Stop>,
-) -> Result<T, Stop> {
+fn whole<S: ChainTables, T>(
+    rows: &Rows<S>,
+    cx: &Context<'_, S>,
+    out: &mut Changes<S>,
+    steps: impl FnOnce(&mut View<'_, '_, S>) -> Result<T, S::Stop>,
+) -> Result<T, S::Stop> {
     let before = out.mark();
     let done = steps(&mut View { rows, cx, out, own: Rows::default() });
     if done.is_err() {
@@ -183,20 +280,23 @@ impl DevChain {
 }
 
 /// The chain's row, for queries.
-fn chain(rows: &Rows) -> Result<DevChain, Stop> {
+fn chain<S: ChainTables>(rows: &Rows<S>) -> Result<DevChain, Halt> {
     Ok(rows.find::<DevChain>(&(0,))?.cloned().unwrap_or_else(DevChain::genesis))
 }
 
 /// The rows with the changes that the command has made so far.
-struct View<'a, 'c> {
-    rows: &'a Rows,
-    cx: &'a Context<'c>,
-    out: &'a mut Changes,
-    own: Rows,
+struct View<'a, 'c, S: ChainTables> {
+    rows: &'a Rows<S>,
+    cx: &'a Context<'c, S>,
+    out: &'a mut Changes<S>,
+    own: Rows<S>,
 }
 
-impl View<'_, '_> {
-    fn find<E: Entity<Schema = Platform>>(&self, key: &E::Key) -> Result<Option<E>, Halt> {
+impl<S: ChainTables> View<'_, '_, S> {
+    fn find<E: Row>(&self, key: &E::Key) -> Result<Option<E>, Halt>
+    where
+        S: HasTable<E>,
+    {
         match self.own.known::<E>(key) {
             Some(row) => Ok(row.cloned()),
             None => self.rows.find::<E>(key).map(|row| row.cloned()),
@@ -204,37 +304,46 @@ impl View<'_, '_> {
     }
 
     /// A row that another one refers to.
-    fn get<E: Entity<Schema = Platform>>(&self, key: &E::Key) -> Result<E, Halt> {
+    fn get<E: Row>(&self, key: &E::Key) -> Result<E, Halt>
+    where
+        S: HasTable<E>,
+    {
         self.find(key)?.ok_or(Halt::Damaged { table: E::TABLE.name })
     }
 
     /// Requests rows ahead; otherwise the command would run again for each row.
-    fn want<E: Entity<Schema = Platform>>(&self, keys: impl Iterator<Item = E::Key>) {
+    fn want<E: Row>(&self, keys: impl Iterator<Item = E::Key>)
+    where
+        S: HasTable<E>,
+    {
         keys.filter(|key| self.own.known::<E>(key).is_none()).for_each(|key| self.rows.want::<E>(&key));
     }
 
-    fn put<E: Entity<Schema = Platform>>(&mut self, row: E) {
+    fn put<E: Row>(&mut self, row: E)
+    where
+        S: HasTable<E>,
+    {
         self.own.put(row.clone());
         self.out.put(row);
     }
 
-    fn chain(&self) -> Result<DevChain, Stop> {
+    fn chain(&self) -> Result<DevChain, S::Stop> {
         Ok(self.find::<DevChain>(&(0,))?.unwrap_or_else(DevChain::genesis))
     }
 
-    fn purse(&self, address: &str, asset: &str) -> Result<DevPurse, Stop> {
+    fn purse(&self, address: &str, asset: &str) -> Result<DevPurse, S::Stop> {
         let (address, asset) = (address.to_owned(), asset.to_owned());
         let known = self.find::<DevPurse>(&(address.clone(), asset.clone()))?;
         Ok(known.unwrap_or(DevPurse { address, asset, coins: String::new() }))
     }
 
     fn hash(&self, parts: &[&str]) -> String {
-        let sha256 = |bytes: &[u8]| self.cx.vault.crypto().sha256(bytes);
+        let sha256 = |bytes: &[u8]| self.cx.vault.sha256(bytes);
         hex_text(&sha256(&sha256(parts.join("\n").as_bytes())))
     }
 
     /// The outputs of a purse, the largest first, that together reach `wanted`, and the change.
-    fn coins_for(&self, address: &str, asset: &str, wanted: Units) -> Result<(Vec<DevCoin>, Units), Stop> {
+    fn coins_for(&self, address: &str, asset: &str, wanted: Units) -> Result<(Vec<DevCoin>, Units), S::Stop> {
         let purse = self.purse(address, asset)?;
         let (mut keys, mut sum) = (Vec::new(), Units::ZERO);
         for coin in purse.spendable() {
@@ -246,10 +355,10 @@ impl View<'_, '_> {
         }
         let over = sum.minus(wanted).map_err(damaged)?;
         if over < Units::ZERO {
-            return Err(Reason::InsufficientBalance.into());
+            return Err(Refused::InsufficientBalance.into());
         }
         if keys.len() > MAX_INPUTS {
-            return Err(Refusal::NotPayable.into());
+            return Err(Refused::NotPayable.into());
         }
         self.want::<DevCoin>(keys.iter().cloned());
         let coins = keys.iter().map(|key| self.get::<DevCoin>(key));
@@ -257,7 +366,7 @@ impl View<'_, '_> {
     }
 
     /// Makes a transaction that waits for its block.
-    fn transact(&mut self, coins: Vec<DevCoin>, outputs: Vec<TxOut>) -> Result<String, Stop> {
+    fn transact(&mut self, coins: Vec<DevCoin>, outputs: Vec<TxOut>) -> Result<String, S::Stop> {
         let inputs = coins.iter().map(|coin| TxIn {
             txid: coin.txid.clone(),
             vout: coin.vout,
@@ -278,8 +387,8 @@ impl View<'_, '_> {
             self.spend(coin, &txid)?;
         }
         for (vout, output) in (0..).zip(&transaction.outputs) {
-            let address = output.addresses.first().ok_or(Reason::Internal)?;
-            let value = output.value.units(DECIMALS).map_err(|_| Refusal::NotPayable)?;
+            let address = output.addresses.first().ok_or(Refused::NotPayable)?;
+            let value = output.value.units(DECIMALS).map_err(|_| Refused::NotPayable)?;
             let mut purse = self.purse(address, &output.asset)?;
             purse.take_in(value, &txid, vout);
             let (address, asset) = (purse.address.clone(), purse.asset.clone());
@@ -305,7 +414,7 @@ impl View<'_, '_> {
         };
     }
 
-    fn spend(&mut self, coin: DevCoin, by: &str) -> Result<(), Stop> {
+    fn spend(&mut self, coin: DevCoin, by: &str) -> Result<(), S::Stop> {
         let mut purse = self.purse(&coin.address, &coin.asset)?;
         purse.give_out(&coin.txid, coin.vout);
         self.put(purse);
@@ -314,7 +423,7 @@ impl View<'_, '_> {
     }
 
     /// Makes one block: of every waiting transaction, or an empty one.
-    fn mine(&mut self, with_transactions: bool) -> Result<(), Stop> {
+    fn mine(&mut self, with_transactions: bool) -> Result<(), S::Stop> {
         let mut chain = self.chain()?;
         let txids = if with_transactions { std::mem::take(&mut chain.mempool) } else { String::new() };
         chain.height += 1;
@@ -322,11 +431,11 @@ impl View<'_, '_> {
         chain.tip = self.hash(&[&chain.tip, &number, &txids]);
         self.want::<DevTx>(txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in txids.lines() {
-            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Reason::Internal)?;
+            let tx = self.get::<DevTx>(&(txid.to_owned(),))?;
             self.put(DevTx { block: Some(chain.height), ..tx });
         }
         if !txids.is_empty() {
-            chain.wanted = chain.height + limits::FINAL_CONFIRMATIONS - 1;
+            chain.wanted = chain.height + CONFIRMATIONS - 1;
         }
         // The previous branch may have a row at this height.
         self.find::<DevBlock>(&(chain.height,))?;
@@ -339,12 +448,12 @@ impl View<'_, '_> {
     }
 
     /// Takes back the newest block; its transactions wait again.
-    fn unmine(&mut self) -> Result<(), Stop> {
+    fn unmine(&mut self) -> Result<(), S::Stop> {
         let mut chain = self.chain()?;
         let block = self.get::<DevBlock>(&(chain.height,))?;
         self.want::<DevTx>(block.txids.lines().map(|txid| (txid.to_owned(),)));
         for txid in block.txids.lines() {
-            let tx = self.find::<DevTx>(&(txid.to_owned(),))?.ok_or(Reason::Internal)?;
+            let tx = self.get::<DevTx>(&(txid.to_owned(),))?;
             self.put(DevTx { block: None, ..tx });
         }
         chain.mempool.insert_str(0, &block.txids);
@@ -358,16 +467,16 @@ impl View<'_, '_> {
     }
 
     /// Removes a waiting transaction for good, with every transaction that spends its outputs.
-    fn kill(&mut self, txid: &str) -> Result<Transaction, Stop> {
+    fn kill(&mut self, txid: &str) -> Result<Transaction, S::Stop> {
         let (mut doomed, mut first) = (vec![txid.to_owned()], None);
         while let Some(txid) = doomed.pop() {
-            let tx = self.find::<DevTx>(&(txid.clone(),))?.ok_or(Reason::Internal)?;
+            let tx = self.get::<DevTx>(&(txid.clone(),))?;
             if tx.dead {
                 continue;
             }
             let transaction = read(&tx)?;
             for vout in (0..).take(transaction.outputs.len()) {
-                let coin = self.find::<DevCoin>(&(txid.clone(), vout))?.ok_or(Reason::Internal)?;
+                let coin = self.get::<DevCoin>(&(txid.clone(), vout))?;
                 match &coin.spent_by {
                     Some(by) => doomed.push(by.clone()),
                     None => {
@@ -377,8 +486,7 @@ impl View<'_, '_> {
                 }
             }
             for input in &transaction.inputs {
-                let coin =
-                    self.find::<DevCoin>(&(input.txid.clone(), input.vout))?.ok_or(Reason::Internal)?;
+                let coin = self.get::<DevCoin>(&(input.txid.clone(), input.vout))?;
                 let made_by = self.find::<DevTx>(&(input.txid.clone(),))?;
                 if made_by.is_none_or(|made_by| made_by.dead) {
                     continue; // an output of a dead transaction stays spent
@@ -395,16 +503,16 @@ impl View<'_, '_> {
             self.put(DevTx { dead: true, ..tx });
             first.get_or_insert(transaction);
         }
-        first.ok_or(Refusal::NotPayable.into())
+        first.ok_or(Refused::NotPayable.into())
     }
 }
 
-impl View<'_, '_> {
+impl<S: ChainTables> View<'_, '_, S> {
     /// Replaces a waiting transaction by one that returns its money to the payer.
-    fn double_spend(&mut self, txid: &str) -> Result<(), Stop> {
+    fn double_spend(&mut self, txid: &str) -> Result<(), S::Stop> {
         let waits = self.find::<DevTx>(&(txid.to_owned(),))?.is_some_and(|tx| tx.block.is_none() && !tx.dead);
         if !waits {
-            return Err(Refusal::NotPayable.into());
+            return Err(Refused::NotPayable.into());
         }
         let dead = self.kill(txid)?;
         let mut coins = Vec::new();
@@ -420,9 +528,9 @@ impl View<'_, '_> {
     }
 }
 
-fn read(tx: &DevTx) -> Result<Transaction, Stop> {
+fn read(tx: &DevTx) -> Result<Transaction, Halt> {
     let raw = serde_json::from_str(&tx.raw).ok().and_then(|raw| Transaction::from_json(&raw, "").ok());
-    raw.ok_or(Reason::Internal.into())
+    raw.ok_or(Halt::Damaged { table: DevTx::TABLE.name })
 }
 
 fn output(to: &str, asset: &str, value: Amount<'static>, data: Option<&str>) -> TxOut {
@@ -441,9 +549,9 @@ pub struct DevIssue {
     pub amount: Amount<'static>,
 }
 
-impl Command<Platform> for DevIssue {
+impl<S: ChainTables> Command<S> for DevIssue {
     type Outcome = String;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<String, S::Stop> {
         let outputs = vec![output(&self.to, &self.asset, self.amount.clone(), None)];
         whole(rows, cx, out, |view| view.transact(Vec::new(), outputs))
     }
@@ -464,11 +572,11 @@ pub struct DevPay {
     pub data: String,
 }
 
-impl Command<Platform> for DevPay {
+impl<S: ChainTables> Command<S> for DevPay {
     type Outcome = String;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<String, S::Stop> {
         let wanted = self.amount.units(DECIMALS).ok().filter(|units| *units > Units::ZERO);
-        let wanted = wanted.ok_or(Refusal::NotPayable)?;
+        let wanted = wanted.ok_or(Refused::NotPayable)?;
         whole(rows, cx, out, |view| {
             let (coins, over) = view.coins_for(&self.from, &self.asset, wanted)?;
             let mut outputs = vec![output(&self.to, &self.asset, self.amount.clone(), Some(&self.data))];
@@ -484,9 +592,9 @@ impl Command<Platform> for DevPay {
 #[derive(Debug)]
 pub struct DevTick;
 
-impl Command<Platform> for DevTick {
+impl<S: ChainTables> Command<S> for DevTick {
     type Outcome = bool;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<bool, S::Stop> {
         whole(rows, cx, out, |view| {
             let due = view.chain()?.next_block_at.is_some_and(|at| at <= cx.now);
             if due {
@@ -504,11 +612,11 @@ pub struct DevMine {
     pub blocks: u64,
 }
 
-impl Command<Platform> for DevMine {
+impl<S: ChainTables> Command<S> for DevMine {
     type Outcome = Tip;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<Tip, S::Stop> {
         if self.blocks > MAX_BLOCKS {
-            return Err(Refusal::NotPayable.into());
+            return Err(Refused::NotPayable.into());
         }
         whole(rows, cx, out, |view| {
             for _ in 0..self.blocks {
@@ -529,11 +637,11 @@ pub struct DevReorg {
     pub double_spend: Vec<String>,
 }
 
-impl Command<Platform> for DevReorg {
+impl<S: ChainTables> Command<S> for DevReorg {
     type Outcome = Tip;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Tip, Stop> {
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<Tip, S::Stop> {
         if self.depth > MAX_BLOCKS {
-            return Err(Refusal::NotPayable.into());
+            return Err(Refused::NotPayable.into());
         }
         whole(rows, cx, out, |view| {
             let height = view.chain()?.height;
@@ -557,10 +665,10 @@ impl Command<Platform> for DevReorg {
 #[derive(Debug)]
 pub struct DevNewAddress;
 
-impl Command<Platform> for DevNewAddress {
+impl<S: ChainTables> Command<S> for DevNewAddress {
     type Outcome = String;
-    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<String, Stop> {
-        let address = cx.vault.address_of(&format!("new {}", cx.ids.next()));
+    fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<String, S::Stop> {
+        let address = cx.vault.new_address(cx.ids.next());
         // The row keeps the number: no address is given twice.
         let key = (address.clone(), String::new());
         rows.find::<DevPurse>(&key)?;
@@ -573,9 +681,9 @@ impl Command<Platform> for DevNewAddress {
 #[derive(Debug)]
 pub struct DevTip;
 
-impl Query<Platform> for DevTip {
+impl<S: ChainTables> Query<S> for DevTip {
     type Answer = Tip;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Tip, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Tip, S::Stop> {
         Ok(chain(rows)?.end())
     }
 }
@@ -584,9 +692,9 @@ impl Query<Platform> for DevTip {
 #[derive(Debug)]
 pub struct DevNextBlock;
 
-impl Query<Platform> for DevNextBlock {
+impl<S: ChainTables> Query<S> for DevNextBlock {
     type Answer = Option<UnixTime>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         Ok(chain(rows)?.next_block_at)
     }
 }
@@ -595,9 +703,9 @@ impl Query<Platform> for DevNextBlock {
 #[derive(Debug)]
 pub struct DevTransaction(pub String);
 
-impl Query<Platform> for DevTransaction {
+impl<S: ChainTables> Query<S> for DevTransaction {
     type Answer = Option<Transaction>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         let Some(tx) = rows.find::<DevTx>(&(self.0.clone(),))? else { return Ok(None) };
         let mut transaction = read(tx)?;
         if let Some(height) = tx.block {
@@ -617,9 +725,9 @@ impl Query<Platform> for DevTransaction {
 #[derive(Debug)]
 pub struct DevBlockOf(pub String);
 
-impl Query<Platform> for DevBlockOf {
+impl<S: ChainTables> Query<S> for DevBlockOf {
     type Answer = Option<(Block, UnixTime)>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         let Some(name) = rows.find::<DevBlockName>(&(self.0.clone(),))? else { return Ok(None) };
         let block = rows.find::<DevBlock>(&(name.height,))?.filter(|block| block.hash == self.0);
         Ok(block.map(|block| {
@@ -633,9 +741,9 @@ impl Query<Platform> for DevBlockOf {
 #[derive(Debug)]
 pub struct DevBlockAt(pub u64);
 
-impl Query<Platform> for DevBlockAt {
+impl<S: ChainTables> Query<S> for DevBlockAt {
     type Answer = Option<String>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         let block = rows.find::<DevBlock>(&(self.0,))?.filter(|block| block.height > 0);
         let height = chain(rows)?.height;
         Ok(block.filter(|block| block.height <= height).map(|block| block.hash.clone()))
@@ -651,9 +759,9 @@ pub struct DevBalance {
     pub asset: String,
 }
 
-impl Query<Platform> for DevBalance {
+impl<S: ChainTables> Query<S> for DevBalance {
     type Answer = Amount<'static>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+    fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         let purse = rows.find::<DevPurse>(&(self.address.clone(), self.asset.clone()))?;
         Ok(amount(purse.map_or(Ok(Units::ZERO), DevPurse::balance)?)?)
     }
