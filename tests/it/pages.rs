@@ -172,7 +172,10 @@ async fn no_form_is_taken_without_its_token() {
     let routes = [
         include_str!("../../crates/wallet-server/src/pages/mod.rs"),
         include_str!("../../crates/wallet-server/src/fomo/app_page.rs"),
+        include_str!("../../crates/wallet-server/src/fomo/consent.rs"),
+        include_str!("../../crates/wallet-server/src/fomo/new_app.rs"),
         include_str!("../../crates/wallet-server/src/vas/app_page.rs"),
+        include_str!("../../crates/wallet-server/src/vas/new_app.rs"),
         include_str!("../../crates/wallet-sandbox/src/pages/mod.rs"),
     ];
     let mut tried = 0;
@@ -1059,6 +1062,7 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
         ("/wallet/confirm", 405, "This address takes a form", "/wallet"),
         ("/shop/buy", 405, "This address takes a form", "/shop"),
         ("/apps/new/fomo", 405, "This address takes a form", "/apps"),
+        ("/apps/fomo/x/rotate", 405, "This address takes a form", "/apps"),
     ] {
         let got = visitor.get(path).await;
         assert_eq!(got.status.as_u16(), status, "{path}");

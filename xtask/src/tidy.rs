@@ -91,6 +91,13 @@ const FFI: &str = "wallet-crypto/src/aws_lc.rs";
 const MONEY: &[&str] =
     &["wallet-core", "wallet-api", "wallet-chain", "wallet-engine", "wallet-platform", "wallet-store"];
 
+/// The platform and the server: outside the directories `fomo` and `vas`, only these of their files name a protocol. They
+/// list what each protocol brings.
+const SHARED: &[(&str, &[&str])] = &[
+    ("wallet-platform", &["lib.rs", "accounts.rs", "chain.rs", "purge.rs", "schema.rs"]),
+    ("wallet-server", &["lib.rs", "context.rs", "protocols.rs", "server.rs", "pages/sign_in.rs"]),
+];
+
 /// Names that say less than the field's own terms.
 const NO_NAMES: &[&str] =
     &["Unheard", "Troubled", "News", "Told", "Posted", "Asked", "Held", "Way", "glance"];
@@ -248,6 +255,11 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
             if !["wallet-macros", "wallet-cli"].contains(name) {
                 signatures::check(name, depends, shown_path, &text, faults)?;
             }
+            let protocols = ["fomo", "vas"].map(|own| format!("crates/{name}/src/{own}/"));
+            let is_shared = SHARED.iter().any(|(of, lists)| {
+                let may_name = lists.iter().any(|list| shown == format!("crates/{name}/src/{list}"));
+                of == name && !may_name && !protocols.iter().any(|own| shown.starts_with(own))
+            });
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
                 let has = |word: &str| has_word(code, word);
@@ -257,6 +269,13 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
                 }
                 if has("unsafe") && !shown.ends_with(FFI) {
                     fault("unsafe code in a shipped crate");
+                }
+                if is_shared
+                    && ["wallet_api::", "crate::fomo", "crate::vas"].iter().any(|own| code.contains(own))
+                {
+                    fault(
+                        "shared code names a protocol: what differs between protocols belongs to their directories",
+                    );
                 }
                 if let Some(word) = NO_NAMES.iter().find(|word| has(word)) {
                     fault(&format!("`{word}` is no name: the field has a term for it"));

@@ -1,14 +1,51 @@
 //! The embedded chain in the platform's schema. [`Platform`](crate::Platform) lists its tables, so that the wallet's
-//! payment is on the chain with the very commit that stores it for its order.
+//! payment is on the chain with the very commit that stores it for its order. And the users' addresses on the chain.
 
 use wallet_api::vas::{Refusal, limits};
 use wallet_chain::embedded::{CONFIRMATIONS, ChainVault, DECIMALS, Refused};
 
+use crate::accounts::UserId;
 use crate::refusal::{Reason, Stop};
 use crate::vault::Vault;
 
 const _: () =
     assert!(DECIMALS as u64 == limits::AMOUNT_DECIMALS && CONFIRMATIONS == limits::FINAL_CONFIRMATIONS);
+
+/// The first byte of an address.
+const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
+
+impl Vault {
+    /// A user's address on the chain: base58check of 160 bits under version 71, so that it begins with `V`.
+    pub fn address(&self, user: UserId) -> String {
+        self.address_of(&user.to_string())
+    }
+
+    fn address_of(&self, whose: &str) -> String {
+        let hash = self.hash(&format!("address {whose}"));
+        let mut bytes = vec![ADDRESS_VERSION];
+        bytes.extend_from_slice(hash.as_bytes());
+        bytes.extend_from_slice(&self.check(&bytes));
+        bs58::encode(bytes).into_string()
+    }
+
+    fn check(&self, bytes: &[u8]) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.crypto().sha256(&self.crypto().sha256(bytes));
+        [a, b, c, d]
+    }
+
+    /// Whether a text is an address of the chain: its version and its checksum are right.
+    pub fn is_address(&self, text: &str) -> bool {
+        // A longer text is not an address, and decoding takes quadratic time.
+        let bytes =
+            if text.len() <= 40 { bs58::decode(text).into_vec().unwrap_or_default() } else { Vec::new() };
+        match bytes.split_last_chunk::<4>() {
+            Some((body, check)) => {
+                body.len() == 21 && body[0] == ADDRESS_VERSION && self.check(body) == *check
+            }
+            None => false,
+        }
+    }
+}
 
 impl ChainVault for Vault {
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {

@@ -1,8 +1,8 @@
 //! Coins.
 
-use wallet_api::fomo::CoinId;
 use wallet_engine::{Command, Halt, List, Query, rows};
 
+use crate::accounts::CoinId;
 use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 

@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod accounts;
 mod chain;
 mod coins;
 mod deliveries;
@@ -39,6 +40,7 @@ mod users;
 pub mod vas;
 mod vault;
 
+pub use accounts::{CoinId, UserId};
 pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
@@ -59,6 +61,7 @@ pub use fomo::payments::{
     PrePay, Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
 };
 pub use fomo::records::{Records, RecordsPage};
+pub use fomo::returns::{after_consent, after_payment};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
@@ -70,9 +73,7 @@ pub use passwords::{
 };
 pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
-pub use returns::{
-    Registered, Return, Target, after_consent, after_login, after_payment, browser_address, host_name, target,
-};
+pub use returns::{Registered, Target, browser_address, host_name, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use start::{StartError, locked_vault, start};
 pub use users::{
@@ -91,4 +92,5 @@ pub use vas::orders::{
 pub use vas::prices::{
     AskPrice, CountPrice, MARKETS, PRICE_DECIMALS, PriceNow, PriceWindow, PricesNow, PutQuote, Quote,
 };
+pub use vas::returns::{Return, after_login};
 pub use vault::{Digest, Minted, SealedKey, Seed, TokenKind, Vault};

@@ -1,10 +1,10 @@
 //! Double entry. The one place where balances change.
 
-use wallet_api::fomo::{CoinId, UserId};
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::journal::JournalRow;
 use wallet_engine::{Command, Halt, Row as _, journal, row_ids, rows};
 
+use crate::accounts::{CoinId, UserId};
 use crate::coins;
 use crate::coins::Coin;
 use crate::refusal::{Reason, Refused, Stop};
@@ -14,7 +14,7 @@ use crate::users::User;
 row_ids! {
     /// The row number of an entry.
     EntryId;
-    /// The row number of a transfer; on the wire it is a [`TransferId`](wallet_api::fomo::TransferId) (R30).
+    /// The row number of a transfer. The wire has another number: see [`Vault::transfer_id`](crate::Vault::transfer_id).
     TransferSeq;
 }
 

@@ -1,14 +1,13 @@
 //! Operators: their enrolment, their decisions, and the audit of both.
 
-use wallet_api::fomo::UserId;
 use wallet_core::{DeliveryState, UnixTime};
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
+use crate::accounts::UserId;
 use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, SendAgain, waiting};
 use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
-use crate::vas::apps::{ApplicationFault, Decision, ReviewVas, VasApp};
 use crate::vault::Digest;
 
 row_ids! {
@@ -71,18 +70,6 @@ impl Command<Platform> for EnrolOperator {
 pub trait Audited: Command<Platform> {
     /// The act and its object; `None` if the command changed nothing.
     fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)>;
-}
-
-impl Audited for ReviewVas {
-    fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<(OperatorAct, String)> {
-        let app = outcome.as_ref().ok()?;
-        Some(match &self.decision {
-            Decision::Approve { .. } => (OperatorAct::Approved, format!("{} ({})", app.name, app.id.0)),
-            Decision::Reject { .. } => {
-                (OperatorAct::Rejected, format!("{} ({}): {}", app.name, app.id.0, app.reason))
-            }
-        })
-    }
 }
 
 impl Audited for SendAgain {

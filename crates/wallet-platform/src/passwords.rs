@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use wallet_api::fomo::{UserId, lifetimes, limits};
 use wallet_core::{Secret, UnixTime};
 use wallet_engine::{Command, Query, rows};
 
+use crate::accounts::{UserId, lifetimes, limits};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users;

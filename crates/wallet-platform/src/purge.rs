@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use wallet_api::fomo::UserId;
 use wallet_core::UnixTime;
 use wallet_engine::{Col, Command, Filter, HasTable, List, Query, Row};
 
+use crate::accounts::UserId;
 use crate::fomo::oauth::{Code, Token};
 use crate::passwords::{AttemptLimit, NOBODY};
 use crate::refusal::Stop;

@@ -1,10 +1,8 @@
-//! The wallet's return to an app after a user's consent: the exact final address, and whether the wallet may open it.
+//! Addresses of apps: where one leads, and whether the wallet may go there.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use wallet_api::vas::{CallbackType, How, OpenCallbackType, Platform, login};
 use wallet_core::address::{Address, is_scheme};
-use wallet_core::{form, link};
 
 /// The target of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,25 +35,6 @@ pub fn browser_address(address: &str) -> String {
     } else {
         format!("https://{address}")
     }
-}
-
-/// The address that the browser opens after the user has answered: with a code, or with a refusal (R25).
-pub fn after_consent(redirect_uri: &str, code: Option<&str>, state: &str) -> String {
-    let answer = code.map_or(("error", "access_denied"), |code| ("code", code));
-    link::append_query(&browser_address(redirect_uri), &form::query(&[answer, ("state", state)]))
-}
-
-/// The address that the FOMO wallet opens after a payment (R32).
-pub fn after_payment(
-    redirect_uri: &str,
-    state: &str,
-    trade_id: &str,
-    transfer_id: &str,
-    status: &str,
-) -> String {
-    let parameters =
-        [("state", state), ("trade_id", trade_id), ("transfer_id", transfer_id), ("status", status)];
-    link::append_query(&browser_address(redirect_uri), &form::query(&parameters))
 }
 
 /// Whether a character is invisible, or changes the display of its neighbours.
@@ -100,7 +79,7 @@ pub(crate) fn ends_in_a_number(host: &str) -> bool {
 
 /// The address with its host in ASCII: parsers convert some IDNs (`ß`, `ς`) differently, so the wallet writes the host
 /// that it has compared.
-fn with_ascii_host(address: &str) -> Option<String> {
+pub(crate) fn with_ascii_host(address: &str) -> Option<String> {
     let Address { scheme, authority, after } = Address::split(address)?;
     match target(address)? {
         Target::Http(host) if !authority.is_ascii() => {
@@ -109,17 +88,6 @@ fn with_ascii_host(address: &str) -> Option<String> {
         }
         _ => Some(address.to_owned()),
     }
-}
-
-/// Whether an address already has a parameter that the wallet will add. An app that reads the first of two would
-/// take the code of another user for its own user's.
-fn brings_its_own(address: &str) -> bool {
-    let before = address.split('#').next().unwrap_or_default();
-    let query = before.split_once('?').map(|(_, query)| query).unwrap_or_default();
-    form::pairs(query).any(|pair| match form::decode(form::split(pair).0.as_bytes()) {
-        Ok(name) => name == "openCode" || name == "webToken",
-        Err(_) => true, // another parser may decode it to one of these names
-    })
 }
 
 /// An address in the form that a request takes: its host in ASCII, unsafe characters percent-encoded. `None` if it
@@ -154,78 +122,5 @@ impl Registered<'_> {
             Some(Target::App(scheme)) => !self.scheme.is_empty() && scheme == self.scheme,
             None => false,
         }
-    }
-}
-
-/// The wallet's return to an app.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Return {
-    /// The final address. It holds the openCode.
-    pub address: String,
-    /// The way of the return: a GET request, or opening the address.
-    pub how: How,
-}
-
-impl std::fmt::Debug for Return {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Return").field("how", &self.how).finish_non_exhaustive()
-    }
-}
-
-/// The wallet's return after a login: `None` if its target is not registered. The check is made on the
-/// **final** address, since `https://www.x.com` with a code glued to it is another host (R47).
-pub fn after_login(link: &login::Link<'_>, open_code: &str, app: Registered<'_>) -> Option<Return> {
-    target(link.callback_url.as_str())?; // R63: an address with nothing after `scheme://` is refused
-    if brings_its_own(link.callback_url.as_str()) {
-        return None;
-    }
-    let web_token = link.web_token.as_ref().map(|token| token.as_str());
-    let address = match link.callback_type.unwrap_or(CallbackType::Parameter) {
-        CallbackType::Glued => {
-            format!("{}{open_code}{}", link.callback_url.as_str(), web_token.unwrap_or_default())
-        }
-        CallbackType::Parameter => {
-            let mut parameters = b"openCode=".to_vec();
-            form::encode_into(open_code, &mut parameters);
-            if let Some(token) = web_token {
-                parameters.extend_from_slice(b"&webToken=");
-                form::encode_into(token, &mut parameters);
-            }
-            let parameters = String::from_utf8(parameters).expect("a form is ASCII");
-            link::append_query(link.callback_url.as_str(), &parameters)
-        }
-    };
-    let address = with_ascii_host(&address)?;
-    // R62: the browser is on another device. R48: otherwise only on request.
-    let get =
-        link.platform == Some(Platform::Web) || link.open_call_back_type == Some(OpenCallbackType::Minimise);
-    let how = if get { How::Get } else { How::Open };
-    let reachable = how == How::Open || matches!(target(&address), Some(Target::Http(_)));
-    (reachable && app.allows(&address)).then_some(Return { address, how })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn r07_an_address_without_a_scheme_is_https_and_keeps_its_query() {
-        for (redirect, expected) in [
-            ("wenjing.com/back.php", "https://wenjing.com/back.php?code=1&state=a+b"),
-            ("https://x.example/b?c=d#e", "https://x.example/b?c=d&code=1&state=a+b#e"),
-            ("shopapp://back", "shopapp://back?code=1&state=a+b"),
-            ("a.example/b?u=http://c.example", "https://a.example/b?u=http://c.example&code=1&state=a+b"),
-        ] {
-            assert_eq!(after_consent(redirect, Some("1"), "a b"), expected);
-        }
-        assert_eq!(after_consent("x://b", None, "s"), "x://b?error=access_denied&state=s");
-    }
-
-    #[test]
-    fn r32_the_app_learns_which_payment_it_was() {
-        assert_eq!(
-            after_payment("a.example/b", "a&b", "t 1", "7", "2"),
-            "https://a.example/b?state=a%26b&trade_id=t+1&transfer_id=7&status=2"
-        );
     }
 }

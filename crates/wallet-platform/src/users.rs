@@ -1,9 +1,9 @@
 //! Users, their sessions and their balances (R26, R36).
 
-use wallet_api::fomo::{LoginName as Name, UserId, lifetimes, limits};
 use wallet_core::{Secret, Units, UnixTime};
 use wallet_engine::{Command, Query, rows};
 
+use crate::accounts::{LoginText, UserId, lifetimes, limits};
 use crate::coins::{Coin, every_coin};
 use crate::money::Account;
 use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
@@ -109,7 +109,11 @@ pub(crate) fn signed_in<'r>(
 
 /// Refuses a malformed login name with 11 (R29).
 fn login_name(name: &str) -> Result<String, Stop> {
-    if Name::from(name).well_formed() { Ok(name.to_owned()) } else { Err(Reason::LoginNameInvalid.into()) }
+    if LoginText::from(name).well_formed() {
+        Ok(name.to_owned())
+    } else {
+        Err(Reason::LoginNameInvalid.into())
+    }
 }
 
 fn new_user(
@@ -275,7 +279,7 @@ impl Command<Platform> for Login {
 
 /// Checks that a login name is well-formed, before the caller hashes a password for it.
 pub fn check_login_name(name: &str) -> Result<(), Refused> {
-    match Name::from(name).well_formed() {
+    match LoginText::from(name).well_formed() {
         true => Ok(()),
         false => Err(Refused::new(Reason::LoginNameInvalid)),
     }

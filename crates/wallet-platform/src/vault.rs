@@ -3,13 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wallet_api::fomo::{TransferId, UserId};
-use wallet_api::vas::limits;
 use wallet_core::Secret;
 use wallet_core::crypto::{self, Crypto};
 use wallet_engine::rows;
 
-use crate::money::TransferSeq;
 use crate::schema::Platform;
 
 rows! { in Platform;
@@ -91,9 +88,6 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// The first byte of an address.
-const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
-
 /// The name of the row that keeps the permutation's key.
 pub(crate) const PERMUTATION_KEY: &str = "transfer_id";
 
@@ -169,57 +163,26 @@ impl Vault {
         String::from_utf8(plain.expose().clone()).ok().map(Secret::new)
     }
 
-    /// A user's address on the chain: base58check of 160 bits under version 71, so that it begins with `V`.
-    pub fn address(&self, user: UserId) -> String {
-        self.address_of(&user.to_string())
-    }
-
-    pub(crate) fn address_of(&self, whose: &str) -> String {
-        let hash = self.hash(&format!("address {whose}"));
-        let mut bytes = vec![ADDRESS_VERSION];
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes.extend_from_slice(&self.check(&bytes));
-        bs58::encode(bytes).into_string()
-    }
-
-    fn check(&self, bytes: &[u8]) -> [u8; 4] {
-        let [a, b, c, d, ..] = self.crypto.sha256(&self.crypto.sha256(bytes));
-        [a, b, c, d]
-    }
-
-    /// Whether a text is an address of the chain: its version and its checksum are right.
-    pub fn is_address(&self, text: &str) -> bool {
-        // A longer text is not an address, and decoding takes quadratic time.
-        let bytes =
-            if text.len() <= 40 { bs58::decode(text).into_vec().unwrap_or_default() } else { Vec::new() };
-        match bytes.split_last_chunk::<4>() {
-            Some((body, check)) => {
-                body.len() == 21 && body[0] == ADDRESS_VERSION && self.check(body) == *check
-            }
-            None => false,
-        }
-    }
-
-    /// The id of a transfer on the wire: its row number under a keyed permutation of 62 bits, so that it can be neither
-    /// guessed nor counted, and still fits a bigint (R30).
-    pub fn transfer_id(&self, seq: TransferSeq) -> TransferId {
-        let (mut left, mut right) = (seq.0 >> 31 & MASK, seq.0 & MASK);
+    /// A number of 62 bits under a keyed permutation, so that it can be neither guessed nor counted, and still fits a
+    /// bigint (R30).
+    pub(crate) fn permute(&self, number: u64) -> u64 {
+        let (mut left, mut right) = (number >> 31 & MASK, number & MASK);
         for round in 0..ROUNDS {
             (left, right) = (right, left ^ self.round(round, right));
         }
-        TransferId::new(left << 31 | right)
+        left << 31 | right
     }
 
-    /// The row number of a transfer id; `None` when it is outside the 62 bits.
-    pub fn transfer_seq(&self, id: TransferId) -> Option<TransferSeq> {
-        if id.get() >> 62 != 0 {
+    /// The number that [`permute`](Self::permute) gave this one for; `None` if it has more than 62 bits.
+    pub(crate) fn permuted(&self, number: u64) -> Option<u64> {
+        if number >> 62 != 0 {
             return None;
         }
-        let (mut left, mut right) = (id.get() >> 31 & MASK, id.get() & MASK);
+        let (mut left, mut right) = (number >> 31 & MASK, number & MASK);
         for round in (0..ROUNDS).rev() {
             (left, right) = (right ^ self.round(round, left), left);
         }
-        Some(TransferSeq(left << 31 | right))
+        Some(left << 31 | right)
     }
 
     fn round(&self, round: u8, half: u64) -> u64 {

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use wallet_core::{CallbackMeta, UnixTime};
 use wallet_platform::AttemptResult;
 use wallet_server::body::{self, BodyError};
-use wallet_server::pages::consent_page;
+use wallet_server::consent_page;
 use wallet_server::{Attempted, Observer, platforms};
 use wallet_store::Clock;
 

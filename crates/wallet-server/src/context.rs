@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use bytes::Bytes;
-use wallet_api::fomo::UserId;
 use wallet_core::{EndpointMeta, Lang, PlatformMeta};
-use wallet_platform::Failure;
+use wallet_platform::{Failure, UserId};
 
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
-use crate::own_app::{Later, OwnApp};
+use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
 use crate::store::Store;
-use crate::watch::Watcher;
+use crate::vas::watch::Watcher;
 
 /// A protocol that the server speaks.
 pub trait Protocol: Send + Sync {
@@ -47,6 +46,18 @@ pub trait Protocol: Send + Sync {
     ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
         let _ = (store, owner, id);
         Box::pin(async { Ok(None) })
+    }
+
+    /// The form that registers an app; `None` if apps of this protocol are not registered on the pages.
+    fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
+        let _ = page;
+        None
+    }
+
+    /// The id of the app that asks for consent at the page `next`; `None` if it is another page.
+    fn waiting_app(&self, next: &str) -> Option<String> {
+        let _ = next;
+        None
     }
 
     /// Answers a request below its base path.

@@ -38,20 +38,22 @@ mod settings;
 mod snippets;
 pub mod store;
 mod vas;
-mod watch;
 mod wire;
 
 pub use callbacks::{Callbacks, Drained};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
 pub use context::{Answered, Context, Documents, Protocol};
 pub use data::DataDirectory;
+pub use fomo::consent::consent_page;
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Attempted, Notification, Notifier, Observer, Silent};
 pub use operators::add_operator;
-pub use own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment};
+pub use own_app::{
+    AppSummary, FormMessage, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment,
+};
 pub use protocols::{PROTOCOLS, platforms};
 pub use server::Server;
 pub use settings::Settings;
 pub use store::Store;
-pub use watch::Watcher;
+pub use vas::watch::Watcher;

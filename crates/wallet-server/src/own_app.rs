@@ -1,9 +1,10 @@
-//! The trait [`OwnApp`]: a developer's app of any protocol, for the pages.
+//! The trait [`OwnApp`]: a developer's app of any protocol, for the pages; and the form that registers one.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use wallet_core::{Text, UnixTime};
+use wallet_core::{Lang, Text, UnixTime};
 use wallet_platform::{CallbackKind, Failure, ReceiverId};
 
 use crate::store::Store;
@@ -120,6 +121,52 @@ pub trait OwnApp: Send + Sync {
         from: Option<u64>,
         limit: u64,
     ) -> Later<'a, Result<Part<Vec<String>>, Failure>>;
+}
+
+/// The page on which a protocol's registration form is shown.
+#[derive(Debug)]
+pub struct FormPage<'a> {
+    /// The language.
+    pub lang: Lang,
+    /// The CSRF token, for the form's field `csrf`.
+    pub csrf: &'a str,
+    /// The fields that were filled in, by the ids of their inputs.
+    pub filled_in: &'a BTreeMap<String, String>,
+}
+
+impl FormPage<'_> {
+    /// The text of a field that was filled in.
+    pub fn text(&self, id: &str) -> &str {
+        self.filled_in.get(id).map_or("", String::as_str)
+    }
+
+    /// The text in the page's language.
+    pub fn say<'t>(&self, zh: &'t str, en: &'t str) -> &'t str {
+        match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+}
+
+/// The form that registers an app of a protocol.
+#[derive(Debug)]
+pub struct RegistrationForm {
+    /// The form, as HTML. It posts to a path of its protocol below `/apps/new/`.
+    pub html: String,
+    /// The faults that it can have.
+    pub faults: &'static [FormMessage],
+}
+
+/// The text of a form's fault.
+#[derive(Debug)]
+pub struct FormMessage {
+    /// Its name in the address of the form's page.
+    pub id: &'static str,
+    /// The fault and the remedy, in Chinese.
+    pub zh: &'static str,
+    /// The fault and the remedy, in English.
+    pub en: &'static str,
 }
 
 /// Text that no spreadsheet reads as a formula: text that could begin one gets a leading apostrophe.

@@ -1,4 +1,4 @@
-//! The protocols that the server speaks: each is a value in one list.
+//! The protocols that the server speaks: each is a value in one list, with its own pages.
 
 use axum::Router;
 use wallet_core::PlatformMeta;
@@ -15,7 +15,8 @@ pub fn platforms() -> impl Iterator<Item = &'static PlatformMeta> {
     PROTOCOLS.iter().map(|protocol| protocol.meta())
 }
 
-/// The app pages of all protocols.
+/// The pages of all protocols.
 pub(crate) fn pages() -> Router<Server> {
-    fomo::app_page::routes().merge(vas::app_page::routes())
+    let fomo = fomo::app_page::routes().merge(fomo::new_app::routes()).merge(fomo::consent::routes());
+    fomo.merge(vas::app_page::routes()).merge(vas::new_app::routes())
 }

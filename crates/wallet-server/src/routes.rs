@@ -7,7 +7,7 @@ use axum::routing::get;
 use http::StatusCode;
 use wallet_platform::NextDue;
 
-use crate::pages::{self, consent_page};
+use crate::pages;
 use crate::protocols;
 use crate::reply::text;
 use crate::server::Server;
@@ -16,9 +16,7 @@ use crate::wire::wire;
 impl Server {
     /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
-        // At this address the endpoint handles every method except GET (R25).
-        let consent = Router::new().route(&consent_page(), get(pages::consent).fallback(wire));
-        self.pages(pages::router().merge(protocols::pages()).merge(consent))
+        self.pages(pages::router().merge(protocols::pages()))
             .merge(pages::assets())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

@@ -16,7 +16,7 @@ use crate::passwords::Prover;
 use crate::purge;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::watch::Watcher;
+use crate::vas::watch::Watcher;
 
 /// A server on a store. Clones share it.
 #[derive(Clone)]

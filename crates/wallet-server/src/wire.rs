@@ -8,8 +8,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::ACCEPT_LANGUAGE;
-use wallet_api::fomo::limits;
 use wallet_core::Lang;
+use wallet_platform::accounts::limits;
 
 use crate::body::{self, BodyError};
 use crate::context::{Answered, Context};

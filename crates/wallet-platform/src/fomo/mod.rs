@@ -7,6 +7,7 @@ pub(crate) mod oauth;
 pub(crate) mod payments;
 pub(crate) mod records;
 mod refusal;
+pub(crate) mod returns;
 pub mod wire;
 
 pub use refusal::answer;

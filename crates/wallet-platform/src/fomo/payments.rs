@@ -2,8 +2,8 @@
 
 use indexmap::IndexSet;
 use wallet_api::fomo::{
-    ClientId, CoinId, Direction, RedirectUri, Refusal, ServerUri, State, TradeId, TransferStatus, UserId,
-    get_transfer_detail, lifetimes, pre_pay,
+    ClientId, CoinId, Direction, RedirectUri, Refusal, ServerUri, State, TradeId, TransferId, TransferStatus,
+    UserId, get_transfer_detail, lifetimes, pre_pay,
 };
 use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Command, Halt, Query, Row as _, journal, rows};
@@ -19,8 +19,20 @@ use crate::passwords::Proof;
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
-use crate::vault::Digest;
+use crate::vault::{Digest, Vault};
 use crate::{coins, deliveries};
+
+impl Vault {
+    /// The id of a transfer on the wire: its row number, permuted (R30).
+    pub fn transfer_id(&self, seq: TransferSeq) -> TransferId {
+        TransferId::new(self.permute(seq.0))
+    }
+
+    /// The row number of a transfer id; `None` if no row has it.
+    pub fn transfer_seq(&self, id: TransferId) -> Option<TransferSeq> {
+        self.permuted(id.get()).map(TransferSeq)
+    }
+}
 
 rows! { in Platform;
     /// A payment, in either direction.

@@ -1,17 +1,19 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
-use wallet_api::fomo::UserId;
 use wallet_api::vas::{AnyLink, AppUuid, Profile, Refusal, Review, Vas, lifetimes, limits, login};
 use wallet_core::address::is_scheme;
 use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
+use crate::accounts::UserId;
 use crate::names::{hides, is_shown_name};
+use crate::operators::{Audited, OperatorAct};
 use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
-use crate::returns::{Registered, Return, after_login, ends_in_a_number, host_name};
+use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
+use crate::vas::returns::{Return, after_login};
 use crate::vault::{Digest, Minted, Seed, Vault};
 
 row_ids! {
@@ -358,6 +360,18 @@ impl Command<Platform> for ReviewVas {
         }
         out.put(app.clone());
         Ok(Ok(app))
+    }
+}
+
+impl Audited for ReviewVas {
+    fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<(OperatorAct, String)> {
+        let app = outcome.as_ref().ok()?;
+        Some(match &self.decision {
+            Decision::Approve { .. } => (OperatorAct::Approved, format!("{} ({})", app.name, app.id.0)),
+            Decision::Reject { .. } => {
+                (OperatorAct::Rejected, format!("{} ({}): {}", app.name, app.id.0, app.reason))
+            }
+        })
     }
 }
 

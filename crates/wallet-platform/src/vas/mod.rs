@@ -5,6 +5,7 @@ pub(crate) mod callbacks;
 pub(crate) mod orders;
 pub(crate) mod prices;
 mod refusal;
+pub(crate) mod returns;
 pub mod wire;
 
 pub use refusal::answer;

@@ -8,7 +8,6 @@
 //!    └────────────────────────┘  └─────────────────┘
 //! ```
 
-use wallet_api::fomo::UserId;
 use wallet_api::vas::{
     Address, AnyLink, AppUuid, AssetType, CallbackUrl, OpenCallbackType, OrderFault, OrderId, OrderState,
     Refusal, Txid, lifetimes, limits, pay,
@@ -19,6 +18,7 @@ use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
 use wallet_engine::{Command, List, Query, row_ids, rows};
 
+use crate::accounts::UserId;
 use crate::deliveries;
 use crate::deliveries::{CallbackKind, DeliveryId, DeliveryRow};
 use crate::passwords::Proof;

@@ -20,7 +20,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use wallet_platform::Failure;
 use wallet_platform::{FindVasApp, VasApp};
 pub(crate) use wallet_server::pages::shown_time;
-use wallet_server::pages::{Hint, NavItem, no_page};
+use wallet_server::pages::{Hint, NavItem};
 
 use crate::data::{DemoUser, OPERATOR, POOR, USERS, found};
 use crate::demo::HyperTokio;
@@ -126,7 +126,6 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))
-        .method_not_allowed_fallback(no_page)
         .with_state(pages)
 }
 

@@ -4,14 +4,15 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use wallet_api::fomo::Fomo;
-use wallet_core::Platform as _;
+use wallet_api::fomo::{Fomo, get_trade};
+use wallet_core::{Endpoint as _, Platform as _};
 use wallet_platform::{App, EndOldSecret, RotateSecret, ShowSecret, User};
+use wallet_store::{Clock as _, SystemClock};
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::pages::apps::{
-    After, AppPage, Fact, clock_off, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+    After, AppPage, ClockOff, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
 };
 use crate::pages::{
     FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with, shown_time,
@@ -25,6 +26,14 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/apps/fomo/{client_id}/reveal", post(reveal))
         .route("/apps/fomo/{client_id}/rotate", post(rotate))
         .route("/apps/fomo/{client_id}/end_old", post(end_old))
+}
+
+/// The difference between the platform's time and the machine's time, with which a program signs; `None` if it is at most
+/// half of the signature's window (R8).
+fn clock_off(server: &Server) -> Option<ClockOff> {
+    let window = get_trade::Endpoint::META.signing?.window?.seconds;
+    let ahead = server.inner.store.now().secs() - SystemClock.now().secs();
+    (ahead.unsigned_abs() > window / 2).then_some(ClockOff { ahead, window })
 }
 
 fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {

@@ -1,6 +1,8 @@
 //! The FOMO endpoints: one exhaustive match. An endpoint of the spec without a handler does not compile.
 
 pub(crate) mod app_page;
+pub(crate) mod consent;
+pub(crate) mod new_app;
 mod own_app;
 mod snippets;
 
@@ -19,7 +21,7 @@ use wallet_platform::{
 use self::own_app::FomoApp;
 use crate::context::{self, Answered, Context, Documents};
 use crate::notify::Notification;
-use crate::own_app::{Later, OwnApp};
+use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
 use crate::store::Store;
@@ -64,6 +66,14 @@ impl context::Protocol for Protocol {
             let app = own_app::find(store, owner, id).await?;
             Ok(app.map(|app| Box::new(FomoApp(app)) as Box<dyn OwnApp>))
         })
+    }
+
+    fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
+        Some(new_app::form(page))
+    }
+
+    fn waiting_app(&self, next: &str) -> Option<String> {
+        consent::waiting_app(next)
     }
 
     fn answer<'a>(

@@ -6,9 +6,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use wallet_api::fomo::Fomo;
-use wallet_api::vas::Vas;
-use wallet_core::{Platform as _, QuantityMeta};
+use wallet_core::QuantityMeta;
 use wallet_platform::{
     ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DeliverySummary, DueDeliveries, Failing,
     NextDue, OperatorAct, PendingApplications, PricesNow, ReviewVas, SendAgain, Undelivered, VasAppId,
@@ -127,9 +125,9 @@ fn stretch(view: &View, seconds: u64) -> String {
 }
 
 /// The lifetimes and limits of the specs.
-fn limits(view: &View) -> Vec<Limit> {
+fn limits(server: &Server, view: &View) -> Vec<Limit> {
     let mut all = Vec::new();
-    for meta in [Fomo::META, Vas::META] {
+    for meta in server.inner.protocols.iter().map(|protocol| protocol.meta()) {
         let limit =
             |one: &QuantityMeta, value| Limit { what: inline(one.doc.in_lang(view.lang)), value, id: one.id };
         all.extend(meta.lifetimes.iter().map(|one| limit(one, stretch(view, one.value))));
@@ -187,7 +185,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         failing: receivers(failing, true),
         undelivered: receivers(undelivered, false),
         prices: prices.collect(),
-        limits: limits(&view),
+        limits: limits(&server, &view),
         acts: acts.collect(),
     }))
 }

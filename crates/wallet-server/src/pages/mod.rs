@@ -6,7 +6,6 @@
 
 mod admin;
 pub(crate) mod apps;
-mod consent;
 mod deliveries;
 mod docs;
 mod payments;
@@ -35,16 +34,15 @@ use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
-pub(crate) use consent::authorize as consent;
-pub use consent::consent_page;
 pub use docs::code_page;
 pub use posted::{SubmittedFile, SubmittedForm};
 pub use settings::{Hint, NavItem, PageSettings};
 pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
 
+pub(crate) use crate::own_app::FormMessage;
 use crate::server::Server;
-pub(crate) use posted::{FormMessage, FormProblem};
+pub(crate) use posted::FormProblem;
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// The navigation entry of the apps.
@@ -54,19 +52,15 @@ pub const DOCS: NavItem = NavItem { href: "/docs", zh: "文档", en: "Docs" };
 /// The navigation entry of the operators' page.
 pub(crate) const ADMIN: NavItem = NavItem { href: "/admin", zh: "运营", en: "Operate" };
 
-/// The routes of the pages, without [`consent_page`], which shares its address
-/// with an endpoint.
+/// The routes of the pages that know no protocol.
 pub(crate) fn router() -> Router<Server> {
     Router::new()
         .route("/openfomo/login.html", get(sign_in::form).post(sign_in::sign_in))
         .route("/openfomo/logout", post(sign_in::sign_out))
         .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))
         .route("/openfomo/register/verify", post(sign_in::verify))
-        .route("/openfomo/consent", post(consent::answer))
         .route("/apps", get(apps::list))
-        .route("/apps/new", get(apps::new))
-        .route("/apps/new/fomo", post(apps::create))
-        .route("/apps/new/vas", post(apps::apply))
+        .route("/apps/new", get(apps::new::registration))
         .route("/apps/{platform}/{id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/{platform}/{id}/deliveries/{delivery}", get(deliveries::one))
         .route("/apps/{platform}/{id}/payments", get(payments::page))
@@ -79,8 +73,6 @@ pub(crate) fn router() -> Router<Server> {
         .route("/admin", get(admin::page))
         .route("/admin/review", post(admin::review))
         .route("/admin/send_again", post(admin::send_again))
-        .route("/apps/new/safe_domain", get(apps::check_safe_domain))
-        .method_not_allowed_fallback(no_page)
 }
 
 /// The assets of the pages.
@@ -106,9 +98,10 @@ async fn asset(kind: &'static str, text: &'static str) -> Response {
 }
 
 impl Server {
-    /// Makes pages of routes: adds the [`View`] to each request and the page headers to each response.
+    /// Makes pages of routes: adds the [`View`] to each request and the page headers to each response, and answers a GET
+    /// of an address that only takes a form.
     pub fn pages<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
-        routes.layer(from_fn_with_state(self.clone(), shell))
+        routes.method_not_allowed_fallback(no_page).layer(from_fn_with_state(self.clone(), shell))
     }
 }
 
@@ -173,7 +166,7 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
 }
 
 /// The page for a GET of an address that only takes a form.
-pub async fn no_page(view: View) -> Response {
+async fn no_page(view: View) -> Response {
     problem(
         &view,
         StatusCode::METHOD_NOT_ALLOWED,
@@ -311,11 +304,13 @@ pub fn failure(view: &View, failure: &Failure) -> Response {
 }
 
 /// The allowed length and characters of a new name, from the spec, as text.
-pub(crate) fn shape(view: &View, (fewest, most, chars): (usize, usize, &str)) -> String {
+pub(crate) fn shape(lang: Lang, (fewest, most, chars): (usize, usize, &str)) -> String {
     let others: Vec<String> = chars.trim_start_matches("A-Za-z0-9").chars().map(String::from).collect();
-    let (others, and) =
-        (others.join(" "), view.say("个字符：字母、数字和", "characters: letters, digits and"));
-    format!("{fewest} {} {most} {and} {others}", view.say("到", "to"))
+    let (to, and) = match lang {
+        Lang::Zh => ("到", "个字符：字母、数字和"),
+        Lang::En => ("to", "characters: letters, digits and"),
+    };
+    format!("{fewest} {to} {most} {and} {}", others.join(" "))
 }
 
 /// The text of a failure, from its platform.

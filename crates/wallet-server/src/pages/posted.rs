@@ -8,13 +8,13 @@ use http::header::{CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use wallet_api::fomo::Refusal;
 use wallet_core::crypto::equal;
 use wallet_core::{form, multipart};
-use wallet_platform::Failure;
+use wallet_platform::{Failure, Reason};
 
 use super::{View, problem};
 use crate::body;
+use crate::own_app::FormMessage;
 
 /// A submitted form with the visitor's CSRF token and this server's origin.
 pub struct SubmittedForm(Vec<(String, String)>);
@@ -139,14 +139,6 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedFile {
     }
 }
 
-/// The text of a fault; `id` is its name in the form page's address.
-pub(crate) struct FormMessage {
-    pub(crate) id: &'static str,
-    /// The fault and the remedy, in Chinese.
-    pub(crate) zh: &'static str,
-    pub(crate) en: &'static str,
-}
-
 /// The fault in the address of a form that is shown again. A forged address can select one of the form's messages and
 /// has no other effect.
 #[derive(Debug, Default, Deserialize)]
@@ -163,9 +155,9 @@ impl FormProblem {
         Self { fault: fault.to_owned(), wait: String::new() }
     }
 
-    /// `fault` with the refusal's wait, if the failure is `refusal`; else `None`.
-    pub(crate) fn by(failure: &Failure, refusal: Refusal, fault: &str) -> Option<Self> {
-        let no = failure.refused().filter(|no| no.reason == refusal)?;
+    /// `fault` with the refusal's wait, if the failure has this reason; else `None`.
+    pub(crate) fn by(failure: &Failure, reason: Reason, fault: &str) -> Option<Self> {
+        let no = failure.refused().filter(|no| no.reason == reason)?;
         let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
         Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
     }
@@ -181,11 +173,15 @@ impl FormProblem {
     }
 
     /// The fault's text; `None` without a fault.
-    pub(crate) fn in_words(&self, view: &View, faults: &[FormMessage]) -> Option<String> {
+    pub(crate) fn in_words<'f>(
+        &self,
+        view: &View,
+        faults: impl IntoIterator<Item = &'f FormMessage>,
+    ) -> Option<String> {
         if self.fault.is_empty() {
             return None;
         }
-        let words = match faults.iter().find(|fault| fault.id == self.fault) {
+        let words = match faults.into_iter().find(|fault| fault.id == self.fault) {
             Some(fault) => view.say(fault.zh, fault.en),
             None => view.say("没有完成：请核对填写的内容。", "That did not work: check the fields."),
         };

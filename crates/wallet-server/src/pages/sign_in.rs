@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::{LoginName, Refusal, complete_register, login, register};
+use wallet_api::fomo::{LoginName, complete_register, login, register};
 use wallet_core::form;
-use wallet_platform::EndSession;
+use wallet_platform::{EndSession, Reason};
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
 use super::{
@@ -86,23 +86,28 @@ struct LoginPage<'a> {
     hints: &'a [Hint],
 }
 
-/// The client_id in `next`, if `next` is the consent page.
-fn waiting_app(next: &str) -> Option<String> {
-    let query = next.strip_prefix(&super::consent_page())?.strip_prefix('?')?;
-    form::value_of(query, "client_id").map(|id| id.into_owned())
-}
-
-fn login_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {
+fn login_page(
+    server: &Server,
+    view: &View,
+    status: StatusCode,
+    onward: &Onward,
+    problem: Option<String>,
+) -> Response {
     let next = local(&onward.next);
     let done = (!onward.registered.is_empty()).then(|| {
         view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
     });
-    let (app, hints) = (waiting_app(next), view.hints());
+    let app = server.inner.protocols.iter().find_map(|protocol| protocol.waiting_app(next));
+    let hints = view.hints();
     page_with(status, &LoginPage { view, app, problem, done, login_name: &onward.name, next, hints })
 }
 
-pub(crate) async fn form(view: View, Params(onward): Params<Onward>) -> Response {
-    login_page(&view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
+pub(crate) async fn form(
+    State(server): State<Server>,
+    view: View,
+    Params(onward): Params<Onward>,
+) -> Response {
+    login_page(&server, &view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
 }
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
@@ -115,17 +120,17 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Su
     match server.inner.login(request).await {
         Ok(done) => signed_in(&server, &view, done.session_key.as_str(), &onward.next).await,
         Err(no) => {
-            let form_problem = FormProblem::by(&no, Refusal::PwdWrong, "pwd")
+            let form_problem = FormProblem::by(&no, Reason::PasswordWrong, "pwd")
                 .map(|form_problem| form_problem.or_locked("locked"));
             // No user has an invalid name.
             let Some(form_problem) =
-                form_problem.or_else(|| FormProblem::by(&no, Refusal::LoginNameInvalid, "pwd"))
+                form_problem.or_else(|| FormProblem::by(&no, Reason::LoginNameInvalid, "pwd"))
             else {
                 return failure(&view.at(&sign_in_first(&onward.next)), &no);
             };
             let problem = form_problem.in_words(&view, &FAULTS);
             let view = view.again(SIGN_IN, &[("next", &onward.next), ("name", &onward.name)], &form_problem);
-            login_page(&view, StatusCode::UNPROCESSABLE_ENTITY, &onward, problem)
+            login_page(&server, &view, StatusCode::UNPROCESSABLE_ENTITY, &onward, problem)
         }
     }
 }
@@ -181,7 +186,7 @@ fn register_page(view: &View, status: StatusCode, onward: &Onward, problem: Opti
     let Onward { next, name, verify_id, tmp_user_id, .. } = onward;
     let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
     let (next, codes) = (local(next), !view.hints().is_empty());
-    let shape = shape(view, LoginName::SHAPE);
+    let shape = shape(view.lang, LoginName::SHAPE);
     page_with(status, &RegisterPage { view, problem, user_name: name, shape, next, begun, codes })
 }
 
@@ -225,7 +230,7 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: S
             };
             see_other(&format!("{REGISTER}?{}", form::query(&onward.filled_in())))
         }
-        Err(no) => match FormProblem::by(&no, Refusal::LoginNameInvalid, "name") {
+        Err(no) => match FormProblem::by(&no, Reason::LoginNameInvalid, "name") {
             Some(form_problem) => onward.register_again(view, &form_problem),
             None => failure(&view.at(REGISTER), &no),
         },
@@ -248,10 +253,10 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Sub
         }
         Err(no) => no,
     };
-    if let Some(taken) = FormProblem::by(&no, Refusal::LoginNameInvalid, "taken") {
+    if let Some(taken) = FormProblem::by(&no, Reason::LoginNameInvalid, "taken") {
         return Onward { next: onward.next, ..Onward::default() }.register_again(view, &taken);
     }
-    match FormProblem::by(&no, Refusal::NoPermission, "code") {
+    match FormProblem::by(&no, Reason::VerificationWrong, "code") {
         Some(form_problem) => onward.register_again(view, &form_problem),
         None => failure(&view.at(REGISTER), &no),
     }

@@ -8,9 +8,9 @@ use http::header::{ACCEPT_LANGUAGE, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
-use wallet_api::fomo::lifetimes;
 use wallet_core::crypto::hex_text;
 use wallet_core::{Lang, Text, form};
+use wallet_platform::accounts::lifetimes;
 use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};

@@ -1,8 +1,10 @@
 //! The endpoints of the VAS and Lafi wallets: one exhaustive match, as for FOMO.
 
 pub(crate) mod app_page;
+pub(crate) mod new_app;
 mod own_app;
 mod snippets;
+pub(crate) mod watch;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use wallet_platform::{
 };
 
 use crate::context::{self, Answered, Context, Documents};
-use crate::own_app::{Later, OwnApp};
+use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
 use crate::store::Store;
@@ -60,6 +62,10 @@ impl context::Protocol for Protocol {
             let app = own_app::find(store, owner, id).await?;
             Ok(app.map(|app| Box::new(own_app::VasApp(app)) as Box<dyn OwnApp>))
         })
+    }
+
+    fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
+        Some(new_app::form(page))
     }
 
     fn answer<'a>(

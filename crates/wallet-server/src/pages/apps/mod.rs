@@ -1,18 +1,13 @@
 //! The developer's apps: registration, credentials after a password check, rotation, a first call in seven languages.
 
-mod new;
+pub(crate) mod new;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use wallet_api::fomo::{Refusal, get_trade};
-use wallet_core::Endpoint as _;
-use wallet_platform::Failure;
-use wallet_platform::{PasswordKind, Proof, Who};
-use wallet_store::{Clock as _, SystemClock};
+use wallet_platform::{Failure, PasswordKind, Proof, Reason, Who};
 
-pub(crate) use self::new::{apply, check_safe_domain, create, new};
 use super::{FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem};
 use crate::own_app::{AppSummary, OwnApp};
 use crate::passwords::Place;
@@ -67,14 +62,6 @@ pub(crate) struct ClockOff {
     pub(crate) ahead: i64,
     /// The largest allowed difference of a signature's timestamp, in seconds (R8).
     pub(crate) window: u64,
-}
-
-/// The difference between the platform's time and the machine's time, with which a program signs; `None` if it is at most
-/// half of the signature's window (R8).
-pub(crate) fn clock_off(server: &Server) -> Option<ClockOff> {
-    let window = get_trade::Endpoint::META.signing?.window?.seconds;
-    let ahead = server.inner.store.now().secs() - SystemClock.now().secs();
-    (ahead.unsigned_abs() > window / 2).then_some(ClockOff { ahead, window })
 }
 
 const MASK: &str = "••••••••••••";
@@ -135,7 +122,7 @@ pub(crate) async fn fresh_password(
 
 /// The form's fault, if the failure is a wrong password.
 pub(crate) fn wrong_password(no: &Failure) -> Option<FormProblem> {
-    FormProblem::by(no, Refusal::PwdWrong, "pwd")
+    FormProblem::by(no, Reason::PasswordWrong, "pwd")
 }
 
 /// The view and the result of a form with a fault.

@@ -1,17 +1,21 @@
 //! GET `oauth2/authorize`: the sign-in and consent page of the web (R25).
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use axum::routing::{get, post};
 use http::StatusCode;
 use wallet_api::fomo::{self, Fomo, Refusal};
 use wallet_core::address::Address;
 use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, Failure, FindApp, after_consent, browser_address};
 
-use super::sign_in::sign_in_first;
-use super::{LeadsTo, Page, SignedIn, SubmittedForm, View, failure, page, problem, see_other};
+use crate::pages::{
+    LeadsTo, Page, SignedIn, SubmittedForm, View, failure, page, problem, see_other, sign_in_first,
+};
 use crate::server::Server;
+use crate::wire::wire;
 
 #[derive(Template)]
 #[template(path = "consent.html")]
@@ -96,9 +100,22 @@ impl ConsentRequest {
     }
 }
 
-/// The address of the consent page: the `authorize` endpoint's path. The endpoint handles every method except GET (R25).
+/// The routes. At the page's address the endpoint handles every method except GET (R25).
+pub(crate) fn routes() -> Router<Server> {
+    Router::new()
+        .route(&consent_page(), get(authorize).fallback(wire))
+        .route("/openfomo/consent", post(answer))
+}
+
+/// The address of the consent page: the `authorize` endpoint's path.
 pub fn consent_page() -> String {
     format!("{}{}", Fomo::META.base_path, fomo::authorize::Endpoint::META.path)
+}
+
+/// The client_id in `next`, if `next` is the consent page.
+pub(crate) fn waiting_app(next: &str) -> Option<String> {
+    let query = next.strip_prefix(&consent_page())?.strip_prefix('?')?;
+    form::value_of(query, "client_id").map(|id| id.into_owned())
 }
 
 /// The only response_type of the spec.

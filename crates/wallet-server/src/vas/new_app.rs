@@ -1,0 +1,126 @@
+//! Application for a VAS or Lafi app: an operator reviews it.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use wallet_api::vas::Profile;
+use wallet_platform::{ApplicationFault, ApplyVas, safe_domain};
+
+use crate::own_app::{FormMessage, FormPage, RegistrationForm};
+use crate::pages::apps::new::{NAME_FAULT, NEW_APP, again};
+use crate::pages::{FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, page, see_other};
+use crate::server::Server;
+
+/// The routes.
+pub(crate) fn routes() -> Router<Server> {
+    Router::new().route("/apps/new/vas", post(apply)).route("/apps/new/safe_domain", get(check_safe_domain))
+}
+
+/// The faults of the form.
+const FAULTS: [FormMessage; 5] = [
+    FormMessage { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
+    NAME_FAULT,
+    FormMessage {
+        id: "too_many",
+        zh: "待审核的申请太多，请先等待结论。",
+        en: "Too many of your applications are in review. Wait for a decision, then apply again.",
+    },
+    FormMessage {
+        id: "safe_domain",
+        zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用 scheme。",
+        en: "The safe domain must be one whole host name, such as www.shop.example. Or enter only an app scheme.",
+    },
+    FormMessage {
+        id: "scheme",
+        zh: "应用 scheme 须为应用自己的 scheme，例如 shopapp。",
+        en: "The app scheme must be a scheme of your own, such as shopapp.",
+    },
+];
+
+#[derive(Template)]
+#[template(path = "vas/new_app.html")]
+struct Form<'a> {
+    view: &'a FormPage<'a>,
+    wallet: &'a str,
+    name: &'a str,
+    safe_domain: &'a str,
+    scheme: &'a str,
+    /// The ids and names of the wallets.
+    profiles: Vec<(&'static str, &'static str)>,
+}
+
+/// The form.
+pub(crate) fn form(page: &FormPage<'_>) -> RegistrationForm {
+    let profiles = Profile::ALL.iter().map(|profile| profile.meta());
+    let form = Form {
+        view: page,
+        wallet: page.text("wallet"),
+        name: page.text("vas_name"),
+        safe_domain: page.text("safe_domain"),
+        scheme: page.text("scheme"),
+        profiles: profiles.map(|profile| (profile.id, profile.doc.in_lang(page.lang))).collect(),
+    };
+    RegistrationForm { html: form.to_string(), faults: &FAULTS }
+}
+
+async fn apply(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    posted: SubmittedForm,
+) -> Page {
+    let view = view.at(NEW_APP);
+    let [wallet, name, safe_domain, scheme] =
+        ["wallet", "name", "safe_domain", "scheme"].map(|id| posted.text(id).trim());
+    let fields = [("wallet", wallet), ("vas_name", name), ("safe_domain", safe_domain), ("scheme", scheme)];
+    let again = |fault| again(&server, &view, &fields, FormProblem::of(fault));
+    let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
+        return Ok(again("wallet"));
+    };
+    let [name, safe_domain, scheme] = [name, safe_domain, scheme].map(str::to_owned);
+    let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
+    Ok(match server.inner.store.submit(command).await.or_page(&view)? {
+        Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
+        Err(ApplicationFault::TooMany) => again("too_many"),
+        Err(fault) => again(fault.field()),
+    })
+}
+
+/// Checks a safe domain while the user types it; the reply is text.
+async fn check_safe_domain(view: View, Params(typed): Params<Typed>) -> Response {
+    let text = typed.safe_domain.trim();
+    let (mood, words) = match safe_domain(text) {
+        _ if text.is_empty() => ("", String::new()),
+        Some(host) if host == text => ("ok", view.say("可用", "Good").to_owned()),
+        Some(host) => ("ok", format!("{} {host}", view.say("登记为", "Registered as"))),
+        None => {
+            // The host in the text is the likely domain.
+            let meant = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let meant = meant.split(['/', ':', '?', '#']).next().and_then(safe_domain);
+            let hint =
+                meant.map_or_else(String::new, |meant| format!(" {} {meant}", view.say("应填：", "Write")));
+            let why = view.say(
+                "须是完整的主机名，没有协议、端口和路径。",
+                "It must be one whole host name, without scheme, port or path.",
+            );
+            ("bad", format!("{why}{hint}"))
+        }
+    };
+    page(&CheckedPart { mood, words })
+}
+
+#[derive(Template)]
+#[template(path = "checked.html")]
+struct CheckedPart {
+    mood: &'static str,
+    words: String,
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(default)]
+    safe_domain: String,
+}
