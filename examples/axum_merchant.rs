@@ -1,5 +1,6 @@
 //! A merchant's server on axum: it asks for a payment, and hands over the goods once a genuine callback
-//! confirms the payment. The platform here is a sandbox in this process; against another, the merchant is the same.
+//! confirms the payment. The platform here is a sandbox in this process; for `wallop dev`, read the base URL and the
+//! credentials from GET `/sandbox`.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -7,13 +8,14 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use wallet_api::fomo::{CoinId, ServerUri, TradeId};
+use wallet_api::fomo::{CallbackStatus, CoinId, Direction, ServerUri, TradeId};
 use wallet_client::{FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, system_time};
 use wallet_crypto::Portable;
 use wallet_hyper::HyperTransport;
@@ -24,27 +26,28 @@ const PRICE: &str = "3.20";
 /// The merchant's state.
 struct Merchant {
     receiver: FomoReceiver,
-    /// Transfers that are booked: a callback may come more than once.
-    booked: Mutex<HashSet<u64>>,
+    /// The trade_ids of orders that wait for their payment. A callback may come more than once.
+    open: Mutex<HashSet<String>>,
     handed_over: mpsc::UnboundedSender<String>,
 }
 
-/// The callback. A forged callback, or one with another amount, gets no acknowledgement and comes again.
-async fn callback(State(merchant): State<Arc<Merchant>>, request: http::Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap_or_default();
-    let request: http::Request<Bytes> = http::Request::from_parts(parts, body);
-    let answer = match merchant.receiver.receive(&request, system_time()) {
-        Ok(paid) if paid.amount == PRICE.parse().expect("an amount") && paid.coin_id == CoinId::new(5) => {
-            if merchant.booked.lock().expect("no holder of the lock panics").insert(paid.transfer_id.get()) {
-                let _ = merchant.handed_over.send(paid.trade_id.as_str().to_owned());
-            }
-            FomoReceiver::acknowledgement()
-        }
-        Ok(_) => http::Response::builder().status(409).body(b"another amount".to_vec()).expect("a response"),
-        Err(error) => FomoReceiver::rejection(error),
+/// The callback. A forged callback gets no acknowledgement, nor does one that is not a payment of this price to the
+/// merchant: the platform signs the callbacks of the merchant's own payouts too.
+async fn callback(State(merchant): State<Arc<Merchant>>, headers: HeaderMap, body: Bytes) -> Response {
+    let paid = match merchant.receiver.receive_parts(&headers, &body, system_time()) {
+        Ok(paid) => paid,
+        Err(error) => return FomoReceiver::rejection(error).map(Body::from),
     };
-    answer.map(Body::from)
+    let pays = (paid.direction, paid.status) == (Direction::UserToApp, CallbackStatus::Paid)
+        && (paid.amount, paid.coin_id) == (PRICE.parse().expect("an amount"), CoinId::new(5));
+    if !pays {
+        return (StatusCode::CONFLICT, "this pays no order").into_response();
+    }
+    let trade_id = paid.trade_id.as_str();
+    if merchant.open.lock().expect("no holder of the lock panics").remove(trade_id) {
+        let _ = merchant.handed_over.send(trade_id.to_owned());
+    }
+    FomoReceiver::acknowledgement().map(Body::from)
 }
 
 #[tokio::main]
@@ -56,7 +59,8 @@ pub async fn main() {
     // The merchant's server.
     let (handed_over, mut orders) = mpsc::unbounded_channel();
     let receiver = FomoReceiver::new(Arc::new(Portable::new()), fomo.client_secret.clone().into());
-    let merchant = Arc::new(Merchant { receiver, booked: Mutex::default(), handed_over });
+    let open = Mutex::new(HashSet::from(["coffee-1".to_owned()]));
+    let merchant = Arc::new(Merchant { receiver, open, handed_over });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let server_uri = format!("http://{}/callback", listener.local_addr().expect("an address"));
     let routes = Router::new().route("/callback", post(callback)).with_state(merchant);

@@ -14,6 +14,7 @@ examples! {
     embed_platform: "embed_platform.rs",
     own_protocol: "own_protocol.rs",
     std_client: "std_client.rs",
+    vas_merchant: "vas_merchant.rs",
     verify_callback: "verify_callback.rs",
 }
 
@@ -45,6 +46,11 @@ fn own_protocol_runs() {
 #[test]
 fn std_client_runs() {
     std_client::main().unwrap();
+}
+
+#[test]
+fn vas_merchant_runs() {
+    vas_merchant::main();
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub fn main() {
     let request = callback(secret, now);
     let paid = receiver.receive(&request, now).expect("it is genuine");
     println!("{} is paid: {} of coin {}", paid.trade_id, paid.amount, paid.coin_id);
-    // Now compare amount and coin with the order, book transfer_id once, and answer exactly HTTP 200.
+    // Now compare direction, status, amount and coin with the order of this trade_id, book the order once, and answer
+    // exactly HTTP 200.
     assert_eq!((paid.amount.as_str(), FomoReceiver::acknowledgement().status().as_u16()), ("1.50", 200));
 
     let mut forged = callback(secret, now);

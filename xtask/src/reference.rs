@@ -216,8 +216,8 @@ pub fn reference(meta: &Spec<'_>, lang: Lang) -> String {
     });
     page.line(&format!("\n# {}\n", meta.doc.in_lang(lang)));
     let note = page.say(
-        "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。",
-        "A rule (R…) marks a place where the original document is ambiguous or contradicts itself. The rules at the end say how it is read.",
+        "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。「文档第 N 行」指运营方的原文档，本仓库不含该文档；「本项目所定」为本项目的选择。",
+        "A rule (R…) marks a place where the original document is ambiguous or contradicts itself. The rules at the end say how it is read. `line N` is a line of the operator's own document, which is not in this repository; `ours` is a choice of this project.",
     );
     page.line(note);
     page.links(meta);

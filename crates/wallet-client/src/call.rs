@@ -56,7 +56,11 @@ impl<E, C: fmt::Display> fmt::Display for CallError<E, C> {
             Self::Encode(_) => f.write_str("cannot encode the request"),
             Self::Transport(_) => f.write_str("cannot reach the platform, or its reply was lost"),
             Self::Refused(refused) => {
-                write!(f, "the platform refused with {}: {}", refused.code, refused.message)
+                write!(f, "the platform refused with {}: {}", refused.code, refused.message)?;
+                match &refused.oauth_error {
+                    Some(error) => write!(f, " ({error})"),
+                    None => Ok(()),
+                }
             }
             Self::UnexpectedReply { http, reason, .. } => {
                 write!(f, "unexpected response (HTTP {http}): {reason}; check the base URL")

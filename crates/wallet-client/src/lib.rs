@@ -32,7 +32,7 @@
 //!         trade_id: "order-1".into(),
 //!         amount: "1.50".parse()?,
 //!         coin: CoinId::new(5),
-//!         server_uri: ServerUri::new("https://shop.example/callback").map_err(|_| "not an address")?,
+//!         server_uri: ServerUri::new("https://shop.example/callback")?,
 //!         state: "s1".into(),
 //!     })
 //!     .await?;

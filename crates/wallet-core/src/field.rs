@@ -1,6 +1,7 @@
 //! Conversion between Rust types and the fields of requests and callbacks.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::{Amount, UnixTime};
 
@@ -22,6 +23,14 @@ impl<'a> From<Cow<'a, str>> for Value<'a> {
 /// A field's text is not of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text is not of the field's type")
+    }
+}
+
+impl std::error::Error for Malformed {}
 
 /// A type that one field of a request or callback carries.
 pub trait Field<'a>: Sized {

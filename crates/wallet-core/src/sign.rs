@@ -30,7 +30,7 @@ impl<'a> Signer<'a> {
         Self { key: SigningKey::Secret(hashes, secret), now }
     }
 
-    /// With a private key of RSA.
+    /// With a private key of RSA. `now` is the timestamp of schemes that sign one; VAS and Lafi sign none.
     pub const fn rsa(key: &'a dyn RsaSigner, now: UnixTime) -> Self {
         Self { key: SigningKey::Rsa(key), now }
     }

@@ -35,10 +35,24 @@ pub fn rsa_signer(key: &PrivateKey) -> Result<Box<dyn RsaSigner>, KeyError> {
     Ok(Box::new(signer))
 }
 
+/// A key that verifies, on the fastest backend that is compiled in.
+///
+/// # Errors
+/// [`KeyError::Damaged`].
+pub fn rsa_verifier(key: &PublicKey) -> Result<Arc<dyn RsaVerifier>, KeyError> {
+    #[cfg(feature = "aws-lc")]
+    let verifier = AwsLcVerify::new(key)?;
+    #[cfg(not(feature = "aws-lc"))]
+    let verifier = RsaVerify::new(key);
+    Ok(Arc::new(verifier))
+}
+
+use std::sync::Arc;
+
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::SecureRandom;
 use ring::{digest, hkdf, hmac};
-use wallet_core::crypto::{Aead, Entropy, Feed, RsaSigner, Sha1, Sha256};
+use wallet_core::crypto::{Aead, Entropy, Feed, RsaSigner, RsaVerifier, Sha1, Sha256};
 
 /// The portable backend: ring for SHA-256, HMAC, HKDF, AES-GCM and entropy, `sha1` for SHA-1 (which uses the
 /// processor's SHA instructions where it has them, and ring does not).

@@ -181,7 +181,8 @@ impl<T: Transport> FomoApp<T> {
         self.credentials.client_id.clone()
     }
 
-    /// Exchanges the code of a redirect for tokens. A code works once and for a minute.
+    /// Exchanges the code of a redirect for tokens. A code works once and for a minute: a second use is refused, and
+    /// revokes the tokens of the first (R15).
     ///
     /// # Errors
     /// [`CallError`].

@@ -49,8 +49,9 @@ impl FomoReceiver {
         Self { crypto, secret }
     }
 
-    /// Verifies a callback and reads it. The same callback may come again: book each transfer_id once, then answer
-    /// [`FomoReceiver::acknowledgement`].
+    /// Verifies a callback and reads it. Compare its direction, status, amount and coin with the order of its trade_id: the
+    /// platform also reports the app's own payouts and failed payments. The same callback may come again: book each order
+    /// once, then answer [`FomoReceiver::acknowledgement`].
     ///
     /// # Errors
     /// [`FomoCallbackError`]; answer [`FomoReceiver::rejection`].
@@ -59,17 +60,22 @@ impl FomoReceiver {
         request: &'a http::Request<impl AsRef<[u8]>>,
         now: UnixTime,
     ) -> Result<payment_result::Payload<'a>, FomoCallbackError> {
-        let body = request.body().as_ref();
+        self.receive_parts(request.headers(), request.body().as_ref(), now)
+    }
+
+    /// The same, from the headers and the body of a request.
+    ///
+    /// # Errors
+    /// [`FomoCallbackError`]; answer [`FomoReceiver::rejection`].
+    pub fn receive_parts<'a>(
+        &self,
+        headers: &http::HeaderMap,
+        body: &'a [u8],
+        now: UnixTime,
+    ) -> Result<payment_result::Payload<'a>, FomoCallbackError> {
         if let Some(rule) = payment_result::Callback::META.signing {
-            webhook::verify(
-                &*self.crypto,
-                rule,
-                self.secret.as_str().as_bytes(),
-                request.headers(),
-                body,
-                now,
-            )
-            .map_err(FomoCallbackError::Signature)?;
+            webhook::verify(&*self.crypto, rule, self.secret.as_str().as_bytes(), headers, body, now)
+                .map_err(FomoCallbackError::Signature)?;
         }
         payment_result::Callback::decode(body).map_err(FomoCallbackError::Malformed)
     }

@@ -12,7 +12,7 @@ use crate::call::{CallError, Called, base, call};
 /// The credentials of an approved app.
 #[derive(Clone)]
 pub struct VasCredentials {
-    /// The app's id: `app_uuid` in links, `appId` in calls, `uuid` in callbacks.
+    /// The app's id: `appUuid` in links, `appId` in calls, `uuid` in callbacks.
     pub app_id: AppUuid<'static>,
     /// The token that authenticates the app's calls.
     pub access_token: AccessToken<'static>,
@@ -43,7 +43,7 @@ impl<T> fmt::Debug for VasApp<T> {
 }
 
 impl<T: Transport> VasApp<T> {
-    /// An app of the platform at this base URL.
+    /// An app of the platform at this base URL, for example `http://127.0.0.1:7070/vas/server/`.
     pub fn new(transport: T, base_url: &str, credentials: VasCredentials) -> Self {
         Self { transport, base_url: base(base_url), credentials }
     }

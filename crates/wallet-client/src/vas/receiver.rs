@@ -45,13 +45,14 @@ impl fmt::Debug for VasReceiver {
 }
 
 impl VasReceiver {
-    /// A receiver for the app with this id and this public key.
+    /// A receiver for the app with this id and this public key, the app's own:
+    /// `wallet_crypto::rsa_verifier(&private_key.public())`.
     pub fn new(app_id: AppUuid<'static>, key: Arc<dyn RsaVerifier>) -> Self {
         Self { app_id, key }
     }
 
-    /// Verifies a callback and reads its query, as it was received. The same callback may come again: book each order
-    /// once, then answer [`VasReceiver::acknowledgement`].
+    /// Verifies a callback and reads its query: what follows the `?`, as it was received. The same callback may come again:
+    /// book each order once, then answer [`VasReceiver::acknowledgement`].
     ///
     /// # Errors
     /// [`VasCallbackError`]; answer [`VasReceiver::rejection`].

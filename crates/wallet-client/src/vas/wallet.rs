@@ -9,6 +9,8 @@ use wallet_core::Transport;
 use crate::call::{CallError, Called, base, call};
 
 /// The wallet's side: the user's logins and payments, and the developer's applications (R60, R61).
+///
+/// Its sessions are those of [`FomoWallet::login`](crate::FomoWallet::login): `SessionKey::new(session_key.as_str())`.
 #[derive(Debug, Clone)]
 pub struct VasWallet<T> {
     transport: T,
@@ -16,7 +18,7 @@ pub struct VasWallet<T> {
 }
 
 impl<T: Transport> VasWallet<T> {
-    /// A wallet that speaks to the platform at this base URL.
+    /// A wallet that speaks to the platform at this base URL, for example `http://127.0.0.1:7070/vas/server/`.
     pub fn new(transport: T, base_url: &str) -> Self {
         Self { transport, base_url: base(base_url) }
     }
