@@ -198,7 +198,7 @@ async fn a_payment_expires_when_the_clock_is_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_picture_of_a_code_is_scanned_and_a_buyer_without_money_is_told() {
+async fn a_picture_of_a_code_is_scanned_and_a_buyer_without_money_sees_why() {
     let world = World::start().await;
     let browser = open(&world, "en", true).await;
     browser.go("/shop/sign_in/vas").await;

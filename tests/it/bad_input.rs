@@ -144,7 +144,7 @@ async fn r29_a_field_that_is_not_utf8_or_repeated_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r29_bodies_that_do_not_decode_are_told_so() {
+async fn r29_bodies_that_do_not_decode_are_refused_as_such() {
     let world = World::start().await;
     let cases: &[(&str, &[u8])] = &[
         ("text/plain", b"a=b"),

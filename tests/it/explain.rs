@@ -20,7 +20,7 @@ fn sha1(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_mistake_with_sign_is_told() {
+fn every_mistake_with_sign_is_explained() {
     let (secret, now) = ("d1301e2dac45eaa8cbb2610e0ce51f1665792635", "1574510444");
     let made = |text: String| hex_text(&sha1(&text));
     let right = made(format!("{secret}{now}"));
@@ -54,7 +54,7 @@ fn every_mistake_with_sign_is_told() {
 }
 
 #[test]
-fn milliseconds_are_told_with_the_seconds_that_they_should_be_and_a_secret_is_asked_for() {
+fn milliseconds_are_explained_with_the_right_seconds_and_a_secret_is_asked_for() {
     let found = fomo(&Portable::new(), "secret", "1574510444123", &"0".repeat(40));
     assert_eq!(found.expected, "client_secret + 1574510444");
     assert_eq!(
@@ -95,7 +95,7 @@ const FIELDS: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn every_serializer_is_told_by_what_it_makes() {
+fn every_serializer_is_recognised_by_its_output() {
     let keys = vector("vas-rsa-1024.json");
     let (sign, public) =
         (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
@@ -122,7 +122,7 @@ fn every_serializer_is_told_by_what_it_makes() {
 }
 
 #[test]
-fn another_order_and_what_is_not_signed_are_told() {
+fn another_order_and_unsigned_fields_are_reported() {
     let keys = vector("vas-rsa-1024.json");
     let (sign, public) =
         (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
@@ -161,7 +161,7 @@ fn another_order_and_what_is_not_signed_are_told() {
 }
 
 #[test]
-fn other_keys_hashes_and_lengths_are_told() {
+fn other_keys_hashes_and_lengths_are_reported() {
     let (one, two) = (vector("vas-rsa-1024.json"), vector("vas-rsa-2048.json"));
     let der = STANDARD.decode(two["private_pkcs8_base64"].as_str().unwrap()).unwrap();
     let private = RsaPrivateKey::from_pkcs8_der(&der).unwrap();

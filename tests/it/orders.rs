@@ -477,7 +477,7 @@ async fn a_callback_is_signed_once_and_every_attempt_sends_the_same() {
 }
 
 #[tokio::test]
-async fn r71_an_order_is_told_to_its_own_app_only() {
+async fn r71_an_order_is_shown_to_its_own_app_only() {
     let shop = Shop::open().await;
     shop.pays("o-1").await;
     let other = approve(&shop.world.store, shop.world.users[1].0, Profile::Vas).await;
@@ -870,7 +870,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: trials(48, 1_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_the_chain_does_only_what_is_true_is_told(steps in steps()) {
+    fn whatever_the_chain_does_only_the_truth_is_reported(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let shop = Shop::open().await;

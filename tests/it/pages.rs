@@ -696,7 +696,7 @@ pub(crate) fn texts(page: &str, css: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_first_call_is_told_that_works() {
+async fn a_first_call_is_shown_that_works() {
     let world = World::start().await;
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
@@ -1122,7 +1122,7 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_and_a_wrong_password_are_told_in_words_of_the_page() {
+async fn a_wrong_code_and_a_wrong_password_are_explained_on_the_page() {
     let world = World::start().await;
     let mut visitor = Visitor::new(&world, "en");
     let form = "/openfomo/register.html";
@@ -1260,7 +1260,7 @@ pub(crate) async fn newest_code(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_moved_clock_is_told_beside_the_first_call() {
+async fn a_moved_clock_is_shown_beside_the_first_call() {
     let world = World::start().await;
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;

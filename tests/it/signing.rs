@@ -120,7 +120,7 @@ fn r08_what_is_no_timestamp_is_refused_before_anything_is_hashed() {
 }
 
 #[test]
-fn r08_wrong_is_told_before_late_and_the_window_is_exact() {
+fn r08_a_wrong_signature_is_reported_before_a_late_one_and_the_window_is_exact() {
     let secret = "secret";
     let at = |signed: i64, now: i64, key: &str| {
         let incoming = request(&signed.to_string(), &sign(key, &signed.to_string()));
@@ -151,7 +151,7 @@ fn every_signed_field_is_one_that_the_rule_names() {
     assert_eq!((window.field, window.seconds), ("timestamp", 600));
     let signed: Vec<&str> =
         Fomo::META.endpoints.iter().filter(|e| e.signing.is_some()).map(|e| e.id).collect();
-    assert_eq!(signed, ["pre_pay", "pay_user", "get_trade"]);
+    assert_eq!(signed, ["pre_pay", "pay_user", "get_trade"], "add a new signed endpoint to this list");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

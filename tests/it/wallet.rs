@@ -118,7 +118,7 @@ async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_is_told_in_both_languages_and_a_new_password_ends_it() {
+async fn a_lock_is_shown_in_both_languages_and_a_new_password_ends_it() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");
     alice.sign_in("alice", "/wallet").await;

@@ -18,6 +18,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("unknown_scope", "scope = \"read\"", "scope = \"reed\""),
     ("unknown_signing", "signing = \"everything\"", "signing = \"everythin\""),
     ("unknown_rule", "seconds = 60\nrule = \"R1\"", "seconds = 60\nrule = \"R11\""),
+    ("rule_of_another_platform", "seconds = 60\nrule = \"R1\"", "seconds = 60\nrule = \"R3\""),
+    ("no_type_of_this_name", "type = \"shop\"", "type = \"wholly_unlike\""),
     ("unknown_object", "list = \"thing\"", "list = \"thin\""),
     ("unknown_word", "auth = \"none\"", "auth = \"nune\""),
     ("unknown_method", "method = [\"GET\"]", "method = [\"FETCH\"]"),
@@ -67,7 +69,8 @@ const CASES: &[(&str, &str, &str)] = &[
 fn rules() -> Source {
     Source::new(
         "rules.toml",
-        "[[rule]]\nid = \"R1\"\nwhat = { zh = \"一\", en = \"one\" }\nzh = \"一\"\nen = \"one\"\n",
+        "[[rule]]\nid = \"R1\"\nwhat = { zh = \"一\", en = \"one\" }\nzh = \"一\"\nen = \"one\"\n\
+         [[rule]]\nid = \"R3\"\nof = \"other\"\nwhat = { zh = \"三\", en = \"three\" }\nzh = \"三\"\nen = \"three\"\n",
     )
 }
 
@@ -100,7 +103,7 @@ fn the_spec_that_the_cases_change_has_no_fault() {
 }
 
 #[test]
-fn each_fault_is_told_with_its_place_and_what_is_near() {
+fn each_fault_is_reported_with_its_place_and_the_valid_names() {
     assert!(CASES.len() >= 15);
     for (name, old, new) in CASES {
         assert!(GOOD.contains(old), "{name}: the good spec has no {old:?}");
@@ -112,7 +115,7 @@ fn each_fault_is_told_with_its_place_and_what_is_near() {
 }
 
 #[test]
-fn five_faults_of_one_spec_are_told_at_once() {
+fn five_faults_of_one_spec_are_reported_at_once() {
     let mut spec = GOOD.to_owned();
     for name in ["unknown_key", "unknown_type", "unknown_refusal", "nothing_allowed", "no_duration"] {
         let (_, old, new) = CASES.iter().find(|(case, ..)| *case == name).unwrap();

@@ -324,7 +324,7 @@ fn prose(faults: &mut Vec<String>) -> Outcome {
         for (number, line) in text.lines().enumerate() {
             let line = line.to_lowercase();
             if let Some(word) = NO_WORDS.iter().find(|word| has_word(&line, word)) {
-                faults.push(format!("{shown}:{}: `{word}`: say it with a term of the field", number + 1));
+                faults.push(format!("{shown}:{}: `{word}` (NO_WORDS in xtask/src/tidy.rs): say it with the field's term, or plainly", number + 1));
             }
         }
     }

@@ -54,7 +54,7 @@ pub use fomo::apps::{
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
-    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier,
+    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier, scope_of,
 };
 pub use fomo::payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentKeys, PaymentsOf, Pending,

@@ -162,18 +162,23 @@ impl<'s> Check<'_, 's> {
         let has = |name: &str| endpoint.request.iter().any(|field| field.name == name);
         self.signed(endpoint.id, endpoint.signing, endpoint.request);
         self.refused(endpoint.id, endpoint.signing, endpoint.errors);
-        let needs = |fields: &[&str]| {
+        let needs = |fields: &[&str], help| {
             for field in fields.iter().filter(|field| !has(field)) {
                 let (id, auth) = (endpoint.id, endpoint.auth.word());
                 let message =
                     format!("endpoint `{id}` has `auth = \"{auth}\"` and lacks the field `{field}`");
-                self.report(id, message, None);
+                self.report(id, message, help);
             }
         };
         match endpoint.auth {
-            Auth::Client => needs(&["client_id", "client_secret"]),
-            Auth::Session => needs(&["session_key"]),
-            Auth::AccessToken => needs(&["accessToken"]),
+            Auth::Client => needs(&["client_id", "client_secret"], None),
+            Auth::Session => needs(&["session_key"], None),
+            Auth::AccessToken => {
+                needs(
+                    &["accessToken"],
+                    Some("for a token in the header `Authorization`, use `auth = \"bearer\"`"),
+                );
+            }
             Auth::Signature if endpoint.signing.is_none() => {
                 let message =
                     format!("endpoint `{}` is known by its signature and has no `signing`", endpoint.id);

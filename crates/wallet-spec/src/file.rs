@@ -46,6 +46,9 @@ pub(crate) struct File<'s> {
     keys: RefCell<BTreeSet<(&'static str, &'static str)>>,
 }
 
+/// The number of valid names that a fault lists.
+const MANY: usize = 16;
+
 impl<'s> File<'s> {
     pub(crate) fn new(arena: &'s Arena, source: &'s Source) -> Self {
         Self {
@@ -91,8 +94,8 @@ impl<'s> File<'s> {
         let help = match nearest(name, valid.iter().copied()) {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if valid.is_empty() => None,
-            None if valid.len() <= 16 => Some(format!("valid: {}", valid.join(", "))),
-            None => None,
+            None if valid.len() <= MANY => Some(format!("valid: {}", valid.join(", "))),
+            None => Some(format!("valid: {}, …", valid[..MANY].join(", "))),
         };
         self.report(span, format!("unknown {what} `{name}`"), help);
     }

@@ -162,6 +162,9 @@ enum Within {
 /// The parts read so far, for later references.
 struct Reader<'f, 's> {
     file: &'f File<'s>,
+    /// The id of the platform.
+    id: &'s str,
+    /// The rules of every platform.
     rules: Option<Vec<Rule<'s>>>,
     codes: Vec<&'s Code<'s>>,
     refusals: Vec<&'s Refusal<'s>>,
@@ -179,6 +182,7 @@ impl<'f, 's> Reader<'f, 's> {
         let nowhere = file.arena.part(Refusal::nowhere(file.arena.part(Code::nowhere())));
         Self {
             file,
+            id: "",
             rules,
             codes: Vec::new(),
             refusals: Vec::new(),
@@ -194,9 +198,7 @@ impl<'f, 's> Reader<'f, 's> {
     fn spec(mut self, root: &Table<'_, 's>) -> Spec<'s> {
         let arena = self.file.arena;
         let (id, base_path, doc) = self.platform(root);
-        if let Some(rules) = &mut self.rules {
-            rules.retain(|rule| rule.of.is_none_or(|of| of == id));
-        }
+        self.id = id;
         self.codes = self.parts(root, "code", "code", |reader, table| reader.code(table));
         let envelope = arena.part(self.envelope(root));
         self.refusals = self.parts(root, "refusal", "refusal", |reader, table| reader.refusal_of(table));
@@ -249,6 +251,8 @@ impl<'f, 's> Reader<'f, 's> {
             self.parts(root, "callback", "callback", |reader, table| reader.callback(table, faults));
         let links = self.parts(root, "link", "link", |reader, table| reader.link(table));
         let profiles = self.parts(root, "profile", "profile", |reader, table| reader.profile(table));
+        let mut rules = self.rules.unwrap_or_default();
+        rules.retain(|rule| rule.of.is_none_or(|of| of == id));
         Spec {
             id,
             base_path,
@@ -268,7 +272,7 @@ impl<'f, 's> Reader<'f, 's> {
             callbacks: arena.list(callbacks),
             links: arena.list(links),
             profiles: arena.list(profiles),
-            rules: arena.list(self.rules.unwrap_or_default()),
+            rules: arena.list(rules),
         }
     }
 
@@ -337,6 +341,11 @@ impl<'f, 's> Reader<'f, 's> {
         self.resolve("object", name, &self.objects, |object| object.name)
     }
 
+    /// Whether a rule is of this platform, or of every one.
+    fn is_own(&self, rule: &Rule<'s>) -> bool {
+        rule.of.is_none_or(|of| of == self.id)
+    }
+
     fn origin(&self, table: &Table<'_, 's>) -> Origin<'s> {
         let origin = Origin {
             basis: table.word("basis", Basis::WORDS).unwrap_or_default(),
@@ -348,9 +357,18 @@ impl<'f, 's> Reader<'f, 's> {
             self.file.report(table.span_of("line"), message, None);
         }
         if let (Some(rule), Some(rules)) = (origin.rule, &self.rules)
-            && !rules.iter().any(|known| known.id == rule)
+            && !rules.iter().any(|known| known.id == rule && self.is_own(known))
         {
-            self.file.unknown("rule", rule, table.span_of("rule"), rules.iter().map(|known| known.id));
+            let span = table.span_of("rule");
+            match rules.iter().find(|known| known.id == rule).and_then(|other| other.of) {
+                Some(of) => {
+                    self.file.report(span, format!("rule `{rule}` is of `{of}`, not of `{}`", self.id), None);
+                }
+                None => {
+                    let own = rules.iter().filter(|known| self.is_own(known));
+                    self.file.unknown("rule", rule, span, own.map(|known| known.id));
+                }
+            }
         }
         origin
     }
@@ -643,9 +661,9 @@ impl<'f, 's> Reader<'f, 's> {
             let word = given.or(name)?;
             let known = self.kind_named(word);
             if known.is_none() {
-                let valid = (self.types.iter().map(|named| named.name))
-                    .chain(self.choices.iter().map(|choice| choice.name))
-                    .chain(PLAIN.iter().map(|(name, _)| *name));
+                let valid = (PLAIN.iter().map(|(name, _)| *name))
+                    .chain(self.types.iter().map(|named| named.name))
+                    .chain(self.choices.iter().map(|choice| choice.name));
                 self.file.unknown("type", word, self.file.place(word), valid);
             }
             known

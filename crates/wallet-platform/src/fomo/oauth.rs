@@ -333,7 +333,7 @@ pub(crate) fn bearer<'r>(
 }
 
 /// The scope that the spec requires of an endpoint's access token.
-pub(crate) fn scope_of<E: Endpoint>() -> &'static str {
+pub fn scope_of<E: Endpoint>() -> &'static str {
     E::META.scope.map_or("", |scope| scope.id)
 }
 

@@ -15,7 +15,7 @@ use wallet_platform::{
     ActiveCoins, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister,
     CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand,
     PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh,
-    SessionUser, SetWalletPwd, TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name,
+    SessionUser, SetWalletPwd, TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name, scope_of,
 };
 
 use self::own_app::FomoApp;
@@ -454,11 +454,6 @@ impl Context {
             records: records.collect::<Result<_, Failure>>()?,
         })
     }
-}
-
-/// The scope that an endpoint requires of its access token.
-fn scope_of<E: Endpoint>() -> &'static str {
-    E::META.scope.map_or("", |scope| scope.id)
 }
 
 fn record(
