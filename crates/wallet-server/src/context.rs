@@ -1,8 +1,9 @@
-//! [`Context`], the state that handlers, pages and workers share, and the trait [`Protocol`].
+//! The trait [`Protocol`]; [`Context`], the state that handlers, pages and workers share; and [`Server`], a handle to it.
 
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_core::{EndpointMeta, Lang, PlatformMeta};
@@ -46,6 +47,11 @@ pub trait Protocol: Send + Sync {
     ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
         let _ = (store, owner, id);
         Box::pin(async { Ok(None) })
+    }
+
+    /// The pages of the protocol, in addition to those that know no protocol.
+    fn pages(&self) -> Router<Server> {
+        Router::new()
     }
 
     /// The form that registers an app; `None` if apps of this protocol are not registered on the pages.
@@ -130,5 +136,17 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// A server on a store. Clones share it.
+#[derive(Clone)]
+pub struct Server {
+    pub(crate) inner: Arc<Context>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
     }
 }

@@ -42,7 +42,7 @@ mod wire;
 
 pub use callbacks::{Callbacks, Drained};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
-pub use context::{Answered, Context, Documents, Protocol};
+pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;
 pub use fomo::consent::consent_page;
 pub use guard::{Addresses, GuardedConnector, is_public};
@@ -53,7 +53,6 @@ pub use own_app::{
     AppSummary, FormMessage, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment,
 };
 pub use protocols::{PROTOCOLS, platforms};
-pub use server::Server;
 pub use settings::Settings;
 pub use store::Store;
 pub use vas::watch::Watcher;

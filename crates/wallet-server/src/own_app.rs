@@ -152,7 +152,8 @@ impl FormPage<'_> {
 /// The form that registers an app of a protocol.
 #[derive(Debug)]
 pub struct RegistrationForm {
-    /// The form, as HTML. It posts to a path of its protocol below `/apps/new/`.
+    /// The form, as HTML: inserted into the page as it is, so its template escapes every text. It posts to a path of
+    /// [`Protocol::pages`](crate::Protocol::pages) with the field `csrf`; the ids of its inputs are unique among all forms.
     pub html: String,
     /// The faults that it can have.
     pub faults: &'static [FormMessage],

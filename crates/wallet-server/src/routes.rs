@@ -7,16 +7,17 @@ use axum::routing::get;
 use http::StatusCode;
 use wallet_platform::NextDue;
 
+use crate::context::Server;
 use crate::pages;
-use crate::protocols;
 use crate::reply::text;
-use crate::server::Server;
 use crate::wire::wire;
 
 impl Server {
     /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
-        self.pages(pages::router().merge(protocols::pages()))
+        let protocols = self.inner.protocols.iter();
+        let routes = protocols.fold(pages::router(), |routes, protocol| routes.merge(protocol.pages()));
+        self.pages(routes)
             .merge(pages::assets())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

@@ -1,6 +1,5 @@
-//! [`Server`]: its background work and its public methods.
+//! The background work of a [`Server`], and its public methods.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -10,25 +9,13 @@ use wallet_platform::{Decision, Failure, NextDue};
 
 use crate::callbacks::{Callbacks, Drained};
 use crate::chain::ChainError;
-use crate::context::{Context, Protocol};
+use crate::context::{Context, Protocol, Server};
 use crate::metrics::Metrics;
 use crate::passwords::Prover;
 use crate::purge;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
-
-/// A server on a store. Clones share it.
-#[derive(Clone)]
-pub struct Server {
-    pub(crate) inner: Arc<Context>,
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").finish_non_exhaustive()
-    }
-}
 
 impl Server {
     /// Creates a server. The caller must run its [`work`](Self::work).

@@ -12,8 +12,8 @@ use wallet_core::Lang;
 use wallet_platform::accounts::limits;
 
 use crate::body::{self, BodyError};
+use crate::context::Server;
 use crate::context::{Answered, Context};
-use crate::server::Server;
 use crate::{pages, reply};
 
 /// Answers a request that is not a page.

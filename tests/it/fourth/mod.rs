@@ -3,13 +3,21 @@
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use tower_service::Service as _;
 use wallet_core::{Lang, Platform as _, PlatformMeta, RefusalMeta};
 use wallet_platform::{Balances, Login, PasswordKind, Reason, SessionUser, Who};
+use wallet_server::pages::{SESSION_COOKIE, SubmittedForm, View, form_again};
 use wallet_server::reply::{self, Handled};
-use wallet_server::{Addresses, Answered, Context, Documents, Later, Protocol, Server, Settings, Silent};
+use wallet_server::{
+    Addresses, Answered, Context, Documents, FormMessage, FormPage, Later, Protocol, RegistrationForm,
+    Server, Settings, Silent,
+};
 use wallet_tests::TestStore;
 
 mod api {
@@ -54,6 +62,11 @@ async fn tally(context: &Context, request: tally::Request<'_>) -> Handled<tally:
     Ok(tally::Response { user: user.name, lines: lines? })
 }
 
+/// This protocol registers no app: its form always has a fault.
+async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
+    form_again(&server, &view, "tally", &[("tally_name", posted.text("tally_name"))], "dull")
+}
+
 struct Fourth;
 
 impl Protocol for Fourth {
@@ -67,6 +80,21 @@ impl Protocol for Fourth {
             reference: ["# 参考", "# Reference\n\n## tally"],
         };
         Some(&DOCUMENTS)
+    }
+
+    fn pages(&self) -> Router<Server> {
+        Router::new().route("/apps/new/tally", post(register))
+    }
+
+    fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
+        const FAULTS: &[FormMessage] =
+            &[FormMessage { id: "dull", zh: "这个名称太普通。", en: "This name is dull." }];
+        let (csrf, name) = (page.csrf, page.text("tally_name"));
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "a real form escapes it");
+        let html = format!(
+            r#"<form action="/apps/new/tally"><input name="csrf" value="{csrf}"><input id="tally_name" value="{name}"></form>"#
+        );
+        Some(RegistrationForm { html, faults: FAULTS })
     }
 
     fn answer<'a>(
@@ -88,12 +116,8 @@ impl Protocol for Fourth {
     }
 }
 
-#[tokio::test]
-async fn a_fourth_protocol_is_served_beside_the_others() {
-    let world = TestStore::memory(1).await;
-    let mut protocols = wallet_server::PROTOCOLS.to_vec();
-    protocols.push(&Fourth);
-    let server = Server::new(
+fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
+    Server::new(
         world.store.clone(),
         Settings {
             callback_addresses: Addresses::PublicAndLoopback,
@@ -106,7 +130,53 @@ async fn a_fourth_protocol_is_served_beside_the_others() {
             public_url: "http://127.0.0.1".to_owned(),
             protocols,
         },
-    );
+    )
+}
+
+#[tokio::test]
+async fn each_protocol_brings_its_pages() {
+    let world = TestStore::memory(1).await;
+    let login_name = "user1".to_owned();
+    let proof = world.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
+    let seed = world.store.vault().seed();
+    let (session, _) = world.store.submit(Login { login_name, proof, seed }).await.unwrap();
+    let cookie = format!("{SESSION_COOKIE}={}", session.text.expose());
+    let server = serve(&world, vec![&Fourth]);
+    let call = async |method: &str, path: &str, cookie: &str, body: String| {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept-language", "en")
+            .header("cookie", cookie)
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        let reply = server.router().call(request).await.unwrap();
+        let set = reply.headers().get("set-cookie").map(|set| set.to_str().unwrap().to_owned());
+        let (status, body) = (reply.status().as_u16(), reply.into_body().collect().await.unwrap());
+        (status, String::from_utf8(body.to_bytes().to_vec()).unwrap(), set.unwrap_or_default())
+    };
+    let (status, page, visitor) = call("GET", "/apps/new", &cookie, String::new()).await;
+    assert_eq!(status, 200, "{page}");
+    let visitor = format!("{cookie}; {}", visitor.split(';').next().unwrap());
+    assert!(page.contains("/apps/new/tally") && !page.contains("/apps/new/fomo"), "{page}");
+    let csrf = page.split(r#"name="csrf" value=""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let body = format!("csrf={csrf}&tally_name=grey");
+    let (status, again, _) = call("POST", "/apps/new/tally", &visitor, body).await;
+    assert_eq!(status, 422, "{again}");
+    assert!(again.contains("This name is dull.") && again.contains(r#"value="grey""#), "{again}");
+    // The pages of protocols that this server does not speak do not exist.
+    for path in ["/apps/new/fomo", "/apps/new/vas", "/fomo/oauth2/authorize"] {
+        assert_eq!(call("GET", path, &cookie, String::new()).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_fourth_protocol_is_served_beside_the_others() {
+    let world = TestStore::memory(1).await;
+    let mut protocols = wallet_server::PROTOCOLS.to_vec();
+    protocols.push(&Fourth);
+    let server = serve(&world, protocols);
     let ask = async |path: &str, body: String| {
         let request = http::Request::post(path)
             .header("content-type", "application/x-www-form-urlencoded")

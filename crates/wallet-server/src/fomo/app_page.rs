@@ -11,13 +11,13 @@ use wallet_store::{Clock as _, SystemClock};
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
+use crate::context::Server;
 use crate::pages::apps::{
     After, AppPage, ClockOff, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
 };
 use crate::pages::{
     FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with, shown_time,
 };
-use crate::server::Server;
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {

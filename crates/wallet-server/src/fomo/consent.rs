@@ -11,10 +11,10 @@ use wallet_core::address::Address;
 use wallet_core::{Endpoint as _, Platform as _, form};
 use wallet_platform::{App, Authorize, Failure, FindApp, after_consent, browser_address};
 
+use crate::context::Server;
 use crate::pages::{
     LeadsTo, Page, SignedIn, SubmittedForm, View, failure, page, problem, see_other, sign_in_first,
 };
-use crate::server::Server;
 use crate::wire::wire;
 
 #[derive(Template)]

@@ -1,11 +1,12 @@
 //! The FOMO endpoints: one exhaustive match. An endpoint of the spec without a handler does not compile.
 
-pub(crate) mod app_page;
+mod app_page;
 pub(crate) mod consent;
-pub(crate) mod new_app;
+mod new_app;
 mod own_app;
 mod snippets;
 
+use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo::*;
@@ -19,7 +20,7 @@ use wallet_platform::{
 };
 
 use self::own_app::FomoApp;
-use crate::context::{self, Answered, Context, Documents};
+use crate::context::{self, Answered, Context, Documents, Server};
 use crate::notify::Notification;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
@@ -66,6 +67,10 @@ impl context::Protocol for Protocol {
             let app = own_app::find(store, owner, id).await?;
             Ok(app.map(|app| Box::new(FomoApp(app)) as Box<dyn OwnApp>))
         })
+    }
+
+    fn pages(&self) -> Router<Server> {
+        app_page::routes().merge(new_app::routes()).merge(consent::routes())
     }
 
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {

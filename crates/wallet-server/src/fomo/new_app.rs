@@ -4,15 +4,14 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use wallet_api::fomo::{ClientId, Refusal};
+use wallet_api::fomo::{ClientId, Fomo, Refusal};
+use wallet_core::Platform as _;
 use wallet_platform::{CreateApp, EnrolDeveloper, Failure, Refused, User};
 
+use crate::context::Server;
 use crate::own_app::{FormMessage, FormPage, RegistrationForm};
-use crate::pages::apps::new::{NAME_FAULT, NEW_APP, again};
-use crate::pages::{
-    FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, failure, see_other, shape,
-};
-use crate::server::Server;
+use crate::pages::apps::new::{NAME_FAULT, NEW_APP, form_again};
+use crate::pages::{OrPage as _, Page, SignedIn, SubmittedForm, View, failure, see_other, shape};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -94,5 +93,5 @@ async fn create(
         _ => return Err(failure(&view, &no)),
     };
     let fields = [("client_id", client_id), ("name", name), ("redirect_uri", redirect_uri)];
-    Ok(again(&server, &view, &fields, FormProblem::of(fault)))
+    Ok(form_again(&server, &view, Fomo::META.id, &fields, fault))
 }

@@ -16,7 +16,7 @@ use super::docs::inline;
 use super::{
     OrPage as _, Page, SignedIn, SubmittedForm, View, page as render, problem, see_other, shown_time,
 };
-use crate::server::Server;
+use crate::context::Server;
 
 const HERE: &str = "/admin";
 /// The largest number of rows of a table.

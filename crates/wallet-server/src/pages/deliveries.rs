@@ -18,7 +18,7 @@ use super::{
     OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page as render, problem, see_other,
     shown_time,
 };
-use crate::server::Server;
+use crate::context::Server;
 use crate::store::Store;
 
 /// The number of callbacks on a page.

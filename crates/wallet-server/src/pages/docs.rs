@@ -10,7 +10,7 @@ use wallet_core::{CodeMeta, EndpointMeta, Lang, PlatformMeta, RefusalMeta};
 
 use super::{View, page as render, problem};
 use crate::context::Documents;
-use crate::server::Server;
+use crate::context::Server;
 
 /// A protocol's documents and its spec metadata.
 fn of(server: &Server, name: &str) -> Option<(&'static PlatformMeta, &'static Documents)> {

@@ -34,14 +34,15 @@ use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
+pub use apps::new::form_again;
 pub use docs::code_page;
 pub use posted::{SubmittedFile, SubmittedForm};
 pub use settings::{Hint, NavItem, PageSettings};
 pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
 
+use crate::context::Server;
 pub(crate) use crate::own_app::FormMessage;
-use crate::server::Server;
 pub(crate) use posted::FormProblem;
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 

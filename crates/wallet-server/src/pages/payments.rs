@@ -13,8 +13,8 @@ use wallet_core::UnixTime;
 
 use super::apps::own_app;
 use super::{OrPage as _, Page, Params, SignedIn, View, page as render, shown_time};
+use crate::context::Server;
 use crate::own_app::{AppSummary, OwnApp, ShownPayment};
-use crate::server::Server;
 
 /// The number of events or orders of an app that a page reads.
 const LOOKED_AT: u64 = 50;

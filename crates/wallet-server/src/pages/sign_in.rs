@@ -14,7 +14,7 @@ use super::{
     FormMessage, FormProblem, Hint, Params, SESSION_COOKIE, SubmittedForm, View, failure, page_with,
     see_other, set_cookie, shape,
 };
-use crate::server::Server;
+use crate::context::Server;
 
 /// The sign-in page: the address in the document.
 pub const SIGN_IN: &str = "/openfomo/login.html";

@@ -14,7 +14,7 @@ use wallet_platform::accounts::lifetimes;
 use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
-use crate::server::Server;
+use crate::context::Server;
 
 /// The cookie with the session_key of the signed-in user.
 pub const SESSION_COOKIE: &str = "wallop_session";

@@ -15,13 +15,13 @@ use wallet_platform::{ShowCredentials, User, VasApp};
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
+use crate::context::Server;
 use crate::pages::apps::{
     After, AppPage, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
 };
 use crate::pages::{
     FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
 };
-use crate::server::Server;
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {

@@ -1,11 +1,12 @@
 //! The endpoints of the VAS and Lafi wallets: one exhaustive match, as for FOMO.
 
-pub(crate) mod app_page;
-pub(crate) mod new_app;
+mod app_page;
+mod new_app;
 mod own_app;
 mod snippets;
 pub(crate) mod watch;
 
+use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo;
@@ -19,7 +20,7 @@ use wallet_platform::{
     read_pay,
 };
 
-use crate::context::{self, Answered, Context, Documents};
+use crate::context::{self, Answered, Context, Documents, Server};
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
@@ -62,6 +63,10 @@ impl context::Protocol for Protocol {
             let app = own_app::find(store, owner, id).await?;
             Ok(app.map(|app| Box::new(own_app::VasApp(app)) as Box<dyn OwnApp>))
         })
+    }
+
+    fn pages(&self) -> Router<Server> {
+        app_page::routes().merge(new_app::routes())
     }
 
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {

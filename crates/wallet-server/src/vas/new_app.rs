@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use wallet_api::vas::Profile;
+use wallet_api::vas::{Profile, Vas};
+use wallet_core::Platform as _;
 use wallet_platform::{ApplicationFault, ApplyVas, safe_domain};
 
+use crate::context::Server;
 use crate::own_app::{FormMessage, FormPage, RegistrationForm};
-use crate::pages::apps::new::{NAME_FAULT, NEW_APP, again};
-use crate::pages::{FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, page, see_other};
-use crate::server::Server;
+use crate::pages::apps::new::{NAME_FAULT, NEW_APP, form_again};
+use crate::pages::{OrPage as _, Page, Params, SignedIn, SubmittedForm, View, page, see_other};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -76,7 +77,7 @@ async fn apply(
     let [wallet, name, safe_domain, scheme] =
         ["wallet", "name", "safe_domain", "scheme"].map(|id| posted.text(id).trim());
     let fields = [("wallet", wallet), ("vas_name", name), ("safe_domain", safe_domain), ("scheme", scheme)];
-    let again = |fault| again(&server, &view, &fields, FormProblem::of(fault));
+    let again = |fault| form_again(&server, &view, Vas::META.id, &fields, fault);
     let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
         return Ok(again("wallet"));
     };

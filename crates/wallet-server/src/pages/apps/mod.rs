@@ -9,9 +9,9 @@ use http::StatusCode;
 use wallet_platform::{Failure, PasswordKind, Proof, Reason, Who};
 
 use super::{FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem};
+use crate::context::Server;
 use crate::own_app::{AppSummary, OwnApp};
 use crate::passwords::Place;
-use crate::server::Server;
 use crate::snippets::Snippet;
 
 #[derive(Template)]

@@ -9,15 +9,17 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::super::{FormMessage, FormProblem, Params, SignedIn, View, page_with};
+use crate::context::Server;
 use crate::own_app::FormPage;
-use crate::server::Server;
 
 /// The address of the page.
 pub(crate) const NEW_APP: &str = "/apps/new";
 
-/// The fields that were filled in, and the fault of one of them.
+/// The form that is shown again: its protocol, its fault, and its fields.
 #[derive(Default, Deserialize)]
-pub(crate) struct FilledIn {
+pub(crate) struct Again {
+    #[serde(default)]
+    protocol: String,
     #[serde(flatten)]
     form_problem: FormProblem,
     #[serde(flatten)]
@@ -39,31 +41,43 @@ struct NewPage<'a> {
     forms: Vec<String>,
 }
 
-fn new_page(server: &Server, view: &View, status: StatusCode, filled_in: &FilledIn) -> Response {
-    let form_page = FormPage { lang: view.lang, csrf: &view.csrf, filled_in: &filled_in.fields };
-    let protocols = server.inner.protocols.iter();
-    let forms: Vec<_> = protocols.filter_map(|protocol| protocol.registration_form(&form_page)).collect();
-    let problem = filled_in.form_problem.in_words(view, forms.iter().flat_map(|form| form.faults));
-    page_with(status, &NewPage { view, problem, forms: forms.into_iter().map(|form| form.html).collect() })
+fn new_page(server: &Server, view: &View, status: StatusCode, again: &Again) -> Response {
+    let (mut problem, mut forms, none) = (None, Vec::new(), BTreeMap::new());
+    for protocol in &server.inner.protocols {
+        let is_again = protocol.meta().id == again.protocol;
+        let filled_in = if is_again { &again.fields } else { &none };
+        let form_page = FormPage { lang: view.lang, csrf: &view.csrf, filled_in };
+        let Some(form) = protocol.registration_form(&form_page) else { continue };
+        if is_again {
+            problem = again.form_problem.in_words(view, form.faults);
+        }
+        forms.push(form.html);
+    }
+    page_with(status, &NewPage { view, problem, forms })
 }
 
 pub(crate) async fn registration(
     State(server): State<Server>,
     view: View,
     _: SignedIn,
-    Params(filled_in): Params<FilledIn>,
+    Params(again): Params<Again>,
 ) -> Response {
-    new_page(&server, &view, StatusCode::OK, &filled_in)
+    new_page(&server, &view, StatusCode::OK, &again)
 }
 
-/// The page after a form with a fault.
-pub(crate) fn again(
+/// The page after a protocol's form with a fault, one of [`RegistrationForm::faults`](crate::RegistrationForm::faults).
+/// The fields are shown again.
+pub fn form_again(
     server: &Server,
     view: &View,
+    protocol: &str,
     fields: &[(&str, &str)],
-    form_problem: FormProblem,
+    fault: &str,
 ) -> Response {
-    let view = view.clone().again(NEW_APP, fields, &form_problem);
+    let form_problem = FormProblem::of(fault);
+    let shown: Vec<_> = [("protocol", protocol)].iter().chain(fields).copied().collect();
+    let view = view.clone().again(NEW_APP, &shown, &form_problem);
     let fields = fields.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect();
-    new_page(server, &view, StatusCode::UNPROCESSABLE_ENTITY, &FilledIn { form_problem, fields })
+    let again = Again { protocol: protocol.to_owned(), form_problem, fields };
+    new_page(server, &view, StatusCode::UNPROCESSABLE_ENTITY, &again)
 }
