@@ -2,52 +2,65 @@
 //! confirms the payment. The platform here is a sandbox in this process; for `wallop dev`, read the base URL and the
 //! credentials from GET `/sandbox`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use wallet_api::fomo::payment_result::Payload;
 use wallet_api::fomo::{CallbackStatus, CoinId, Direction, ServerUri, TradeId};
 use wallet_client::{FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, system_time};
+use wallet_core::Amount;
 use wallet_crypto::Portable;
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::{Sandbox, SandboxOptions};
 
 const PRICE: &str = "3.20";
+/// The sandbox's usdt.
+const COIN: CoinId = CoinId::new(5);
 
 /// The merchant's state.
 struct Merchant {
     receiver: FomoReceiver,
-    /// The trade_ids of orders that wait for their payment. A callback may come more than once.
-    open: Mutex<HashSet<String>>,
+    /// The amount of each order that waits for its payment, by its trade_id.
+    open: Mutex<HashMap<String, Amount<'static>>>,
     handed_over: mpsc::UnboundedSender<String>,
 }
 
-/// The callback. A forged callback gets no acknowledgement, nor does one that is not a payment of this price to the
-/// merchant: the platform signs the callbacks of the merchant's own payouts too.
+impl Merchant {
+    /// The open order that a callback pays, once. The platform also reports the merchant's own payouts and failed payments,
+    /// and it may report a payment more than once.
+    fn paid_order(&self, paid: &Payload<'_>) -> Option<String> {
+        let mut open = self.open.lock().expect("no holder of the lock panics");
+        let pays = paid.direction == Direction::UserToApp
+            && paid.status == CallbackStatus::Paid
+            && paid.coin_id == COIN
+            && open.get(paid.trade_id.as_str()) == Some(&paid.amount);
+        if pays { open.remove_entry(paid.trade_id.as_str()).map(|(order, _)| order) } else { None }
+    }
+}
+
+/// The callback. A forged one gets no acknowledgement; a genuine one always does, or the platform repeats it.
 async fn callback(State(merchant): State<Arc<Merchant>>, headers: HeaderMap, body: Bytes) -> Response {
-    let paid = match merchant.receiver.receive_parts(&headers, &body, system_time()) {
-        Ok(paid) => paid,
-        Err(error) => return FomoReceiver::rejection(error).map(Body::from),
+    let answer = match merchant.receiver.receive_parts(&headers, &body, system_time()) {
+        Ok(paid) => {
+            match merchant.paid_order(&paid) {
+                Some(order) => drop(merchant.handed_over.send(order)),
+                None => println!("transfer {} pays no open order", paid.transfer_id),
+            }
+            FomoReceiver::acknowledgement()
+        }
+        Err(error) => FomoReceiver::rejection(error),
     };
-    let pays = (paid.direction, paid.status) == (Direction::UserToApp, CallbackStatus::Paid)
-        && (paid.amount, paid.coin_id) == (PRICE.parse().expect("an amount"), CoinId::new(5));
-    if !pays {
-        return (StatusCode::CONFLICT, "this pays no order").into_response();
-    }
-    let trade_id = paid.trade_id.as_str();
-    if merchant.open.lock().expect("no holder of the lock panics").remove(trade_id) {
-        let _ = merchant.handed_over.send(trade_id.to_owned());
-    }
-    FomoReceiver::acknowledgement().map(Body::from)
+    answer.map(Body::from)
 }
 
 #[tokio::main]
@@ -59,7 +72,8 @@ pub async fn main() {
     // The merchant's server.
     let (handed_over, mut orders) = mpsc::unbounded_channel();
     let receiver = FomoReceiver::new(Arc::new(Portable::new()), fomo.client_secret.clone().into());
-    let open = Mutex::new(HashSet::from(["coffee-1".to_owned()]));
+    let price: Amount<'_> = PRICE.parse().expect("an amount");
+    let open = Mutex::new(HashMap::from([("coffee-1".to_owned(), price.clone())]));
     let merchant = Arc::new(Merchant { receiver, open, handed_over });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let server_uri = format!("http://{}/callback", listener.local_addr().expect("an address"));
@@ -86,8 +100,8 @@ pub async fn main() {
     let trade_id = TradeId::from("coffee-1");
     let payment = Payment {
         trade_id: trade_id.clone(),
-        amount: PRICE.parse().expect("an amount"),
-        coin: CoinId::new(5),
+        amount: price,
+        coin: COIN,
         server_uri: ServerUri::new(server_uri).expect("an address"),
         state: "table 7".into(),
     };

@@ -19,7 +19,7 @@ use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_sandbox::DescribedVas;
 use wallet_server::{
-    Addresses, Answer, Chain, ChainError, EmbeddedChain, Server, Settings, Silent, VasChain,
+    Addresses, Answer, Chain, ChainError, EmbeddedChain, NodeChain, Server, Settings, Silent,
 };
 use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World, form};
 
@@ -356,7 +356,7 @@ async fn the_node_answers_as_a_node_does() {
     let txid = shop.pay(&order).await;
     shop.world.advance(30).await;
     // The adapter of a node, asked over HTTP, says what the embedded chain says.
-    let (embedded, remote) = (EmbeddedChain(shop.world.store().clone()), VasChain(shop.node()));
+    let (embedded, remote) = (EmbeddedChain(shop.world.store().clone()), NodeChain(shop.node()));
     assert_eq!(remote.tip().await.unwrap(), embedded.tip().await.unwrap());
     let found = remote.transaction(&txid).await.unwrap().unwrap();
     assert_eq!(Some(&found), embedded.transaction(&txid).await.unwrap().as_ref());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wallet_chain::embedded::{
-    Chain, DevBalance, DevIssue, DevMine, DevPay, DevReorg, DevTransaction, Keys, Refused,
+    Chain, ChainHash, DevBalance, DevIssue, DevMine, DevPay, DevReorg, DevTransaction, Refused,
 };
 use wallet_core::UnixTime;
 use wallet_crypto::Portable;
@@ -34,7 +34,7 @@ fn balances(engine: &mut Engine<Chain, impl Backend<Chain>>) -> [String; 2] {
 
 #[test]
 fn the_embedded_chain_runs_without_a_platform() {
-    let mut engine = Memory::<Chain>::starting_at(1).engine(Keys(Arc::new(Portable::new())));
+    let mut engine = Memory::<Chain>::starting_at(1).engine(ChainHash(Arc::new(Portable::new())));
     let pay = |amount: &str| DevPay {
         from: "alice".to_owned(),
         to: "shop".to_owned(),

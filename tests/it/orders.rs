@@ -620,7 +620,7 @@ async fn an_invented_transaction_keeps_nobody_from_paying() {
     assert_eq!(refused(other), Refusal::NotPayable, "nobody squats on what pays another order");
     assert_eq!(refused(broadcast("o-2", None).await), Refusal::OrderTaken);
     let shown = broadcast("o-2", missing("cd")).await.unwrap();
-    // A repeated submission gets the same reply, and the payer stays.
+    // A repeated submission gets the same reply, and does not change the payer.
     let again = shop.submission(1, shop.link("o-2", "1.50"), Some(shown.txid.as_str()));
     assert_eq!(store.submit(again).await.unwrap(), shown);
     assert_eq!(shop.order("o-2").await.payer, shop.world.users[0].0);

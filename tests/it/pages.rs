@@ -176,6 +176,7 @@ async fn no_form_is_taken_without_its_token() {
         include_str!("../../crates/wallet-server/src/fomo/new_app.rs"),
         include_str!("../../crates/wallet-server/src/vas/app_page.rs"),
         include_str!("../../crates/wallet-server/src/vas/new_app.rs"),
+        include_str!("../../crates/wallet-server/src/vas/review.rs"),
         include_str!("../../crates/wallet-sandbox/src/pages/mod.rs"),
     ];
     let mut tried = 0;
@@ -696,7 +697,7 @@ pub(crate) fn texts(page: &str, css: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_first_call_is_shown_that_works() {
+async fn the_page_shows_a_first_call_that_works() {
     let world = World::start().await;
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;

@@ -126,7 +126,7 @@ async fn only_the_culprit_of_a_batch_hears_of_its_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_was_answered_reads_what_was_written() {
+async fn a_caller_that_was_answered_reads_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
     let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
     let tokens = world.tokens(0).await;

@@ -49,7 +49,7 @@ fn link(page: &str, words: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_registers_sets_a_payment_password_gets_money_and_pays() {
+async fn a_new_user_sets_a_payment_password_gets_money_and_pays() {
     let world = World::start().await;
     let mut carol = Visitor::new(&world, "en");
     let register = "/openfomo/register.html";

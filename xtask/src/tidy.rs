@@ -92,10 +92,14 @@ const MONEY: &[&str] =
     &["wallet-core", "wallet-api", "wallet-chain", "wallet-engine", "wallet-platform", "wallet-store"];
 
 /// The platform and the server: outside the directories `fomo` and `vas`, only these of their files name a protocol. They
-/// list what each protocol brings.
+/// list what each protocol brings (its tables, its expired rows, its callbacks, its watcher), or use what FOMO's document
+/// defines for every account (`accounts`, the sign-in) and for every refusal's text (`pages`).
 const SHARED: &[(&str, &[&str])] = &[
-    ("wallet-platform", &["lib.rs", "accounts.rs", "chain.rs", "purge.rs", "schema.rs"]),
-    ("wallet-server", &["lib.rs", "context.rs", "protocols.rs", "server.rs", "pages/sign_in.rs"]),
+    ("wallet-platform", &["lib.rs", "accounts.rs", "deliveries.rs", "purge.rs", "schema.rs"]),
+    (
+        "wallet-server",
+        &["lib.rs", "context.rs", "protocols.rs", "server.rs", "pages/mod.rs", "pages/sign_in.rs"],
+    ),
 ];
 
 /// Names that say less than the field's own terms.
@@ -132,6 +136,32 @@ pub(crate) fn run() -> Outcome {
         return Ok(());
     }
     Err(faults.join("\n"))
+}
+
+/// Whether code, outside its texts, names a protocol or the types of one.
+fn names_protocol(code: &str) -> bool {
+    let outside = code.split('"').step_by(2);
+    let mut words = outside.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.any(|word| {
+        let is_type = |name: &str| {
+            word.match_indices(name).any(|(at, _)| {
+                let after = word[at + name.len()..].chars().next();
+                after.is_none_or(|c| !c.is_lowercase())
+            })
+        };
+        ["wallet_api", "fomo", "vas"].contains(&word) || is_type("Fomo") || is_type("Vas")
+    })
+}
+
+#[test]
+fn a_protocol_is_found_however_it_is_imported() {
+    for code in ["use crate::{fomo, vas};", "use wallet_platform::fomo::answer;", "    ReviewVas, SendAgain,"]
+    {
+        assert!(names_protocol(code), "{code}");
+    }
+    for code in ["use crate::vault::Vault;", "get(\"/apps/new/fomo\")", "let canvas = openfomo();"] {
+        assert!(!names_protocol(code), "{code}");
+    }
 }
 
 fn output(command: &mut Command) -> Result<String, String> {
@@ -270,9 +300,7 @@ fn sources(faults: &mut Vec<String>) -> Outcome {
                 if has("unsafe") && !shown.ends_with(FFI) {
                     fault("unsafe code in a shipped crate");
                 }
-                if is_shared
-                    && ["wallet_api::", "crate::fomo", "crate::vas"].iter().any(|own| code.contains(own))
-                {
+                if is_shared && names_protocol(code) {
                     fault(
                         "shared code names a protocol: what differs between protocols belongs to their directories",
                     );

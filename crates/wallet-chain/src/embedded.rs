@@ -23,7 +23,7 @@ use crate::{Transaction, TxIn, TxOut};
 schema! {
     /// The schema of an embedded chain that is alone in its database.
     pub struct Chain;
-    vault: Keys;
+    vault: ChainHash;
     stop: StopWith<Refused>;
     dev_chain: DevChain,
     dev_block: DevBlock,
@@ -64,17 +64,17 @@ pub trait ChainVault {
     fn new_address(&self, number: u64) -> String;
 }
 
-/// The vault of [`Chain`].
+/// The vault of [`Chain`]: the hash function of its blocks, transactions and addresses.
 #[derive(Clone)]
-pub struct Keys(pub Arc<dyn Sha256>);
+pub struct ChainHash(pub Arc<dyn Sha256>);
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for ChainHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
+        f.write_str("ChainHash")
     }
 }
 
-impl ChainVault for Keys {
+impl ChainVault for ChainHash {
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
         self.0.sha256(bytes)
     }
@@ -86,7 +86,6 @@ impl ChainVault for Keys {
 
 /// Why the chain refuses a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Refused {
     /// The outputs of the payer add up to less than the amount.
     InsufficientBalance,
@@ -182,7 +181,7 @@ rows! { in Chain;
         asset: String,
         /// The amount in base units.
         value: Units,
-        /// The txid of the spending transaction; the output's own txid if its transaction is dead.
+        /// The txid of the spending transaction, dead or not; the output's own txid if its transaction died unspent.
         spent_by: Option<String>,
     }
 
@@ -669,7 +668,7 @@ impl<S: ChainTables> Command<S> for DevNewAddress {
     type Outcome = String;
     fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<String, S::Stop> {
         let address = cx.vault.new_address(cx.ids.next());
-        // The row keeps the number: no address is given twice.
+        // A changed row makes the batch commit the number: no address is given twice.
         let key = (address.clone(), String::new());
         rows.find::<DevPurse>(&key)?;
         out.put(DevPurse { address: address.clone(), asset: String::new(), coins: String::new() });

@@ -40,7 +40,7 @@ impl<E, C: Copy> CallError<E, C> {
     }
 
     /// Whether the same call, unchanged, may succeed later. Before you repeat a payment, look it up by its
-    /// trade_id first ([`FomoApp::trade`](crate::FomoApp::trade)); the platform accepts a trade_id only once.
+    /// trade_id ([`FomoApp::trade`](crate::FomoApp::trade)); the platform accepts a trade_id only once.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport(_) | Self::UnexpectedReply { .. } => true,

@@ -148,7 +148,7 @@ fn timestamp(now: UnixTime, buffer: &mut itoa::Buffer) -> &str {
 /// A digest as it is written. Its length is a constant, so that the loop over its digits unrolls.
 #[inline(always)]
 fn digest<const N: usize>(encoding: Encoding, digest: &[u8; N]) -> Written {
-    const { assert!(N <= 32, "two digits a byte") };
+    const { assert!(N <= 32, "64 digits hold at most 32 bytes") };
     match encoding {
         Encoding::HexLower => {
             let mut digits = [0; 64];

@@ -23,6 +23,13 @@ pub use rsa::{
     DEFAULT_BITS, KeyError, KeyForm, MAX_BITS, MIN_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,
 };
 
+use std::sync::Arc;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::SecureRandom;
+use ring::{digest, hkdf, hmac};
+use wallet_core::crypto::{Aead, Entropy, Feed, RsaSigner, RsaVerifier, Sha1, Sha256};
+
 /// A key that signs, on the fastest backend that is compiled in: the `aws-lc` feature changes nothing else.
 ///
 /// # Errors
@@ -46,13 +53,6 @@ pub fn rsa_verifier(key: &PublicKey) -> Result<Arc<dyn RsaVerifier>, KeyError> {
     let verifier = RsaVerify::new(key);
     Ok(Arc::new(verifier))
 }
-
-use std::sync::Arc;
-
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::rand::SecureRandom;
-use ring::{digest, hkdf, hmac};
-use wallet_core::crypto::{Aead, Entropy, Feed, RsaSigner, RsaVerifier, Sha1, Sha256};
 
 /// The portable backend: ring for SHA-256, HMAC, HKDF, AES-GCM and entropy, `sha1` for SHA-1 (which uses the
 /// processor's SHA instructions where it has them, and ring does not).

@@ -55,9 +55,7 @@ impl<E: Row> Table<E> {
     pub fn clear(&mut self) {
         self.0.clear();
     }
-}
 
-impl<E: Row> Table<E> {
     /// Writes every changed row, by key: neighbours in a table are written one after the other.
     ///
     /// # Errors

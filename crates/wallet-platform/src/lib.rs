@@ -23,7 +23,6 @@
 //! ```
 
 pub mod accounts;
-mod chain;
 mod coins;
 mod deliveries;
 pub mod fomo;
@@ -40,7 +39,6 @@ mod users;
 pub mod vas;
 mod vault;
 
-pub use accounts::{CoinId, UserId};
 pub use coins::{ActiveCoins, Coin, PutCoin};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,

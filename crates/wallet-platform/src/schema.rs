@@ -2,7 +2,7 @@
 //!
 //! Each row type is declared beside the commands that change it. A batch writes the tables in the order given here.
 
-use wallet_api::fomo::{ClientId, CoinId, Direction, RedirectUri, ServerUri, State, TradeId, UserId};
+use wallet_api::fomo::{ClientId, Direction, RedirectUri, ServerUri, State, TradeId};
 use wallet_api::vas::{
     Address, AppUuid, AssetType, CallbackUrl, Currency, OrderFault, OrderId, OrderState, Profile, Review,
     Txid,
@@ -10,6 +10,7 @@ use wallet_api::vas::{
 use wallet_core::DeliveryState;
 use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 
+use crate::accounts::{CoinId, UserId};
 use crate::coins::Coin;
 use crate::deliveries::{Attempt, CallbackKind, DeliveryRow, SignedCallback};
 use crate::fomo::apps::{App, ClientName};

@@ -1,4 +1,4 @@
-//! The trait [`Chain`] and its two adapters: [`EmbeddedChain`] in the store, and [`VasChain`],
+//! The trait [`Chain`] and its two adapters: [`EmbeddedChain`] in the store, and [`NodeChain`],
 //! a node over JSON-RPC.
 
 use std::fmt;
@@ -110,9 +110,9 @@ impl Chain for EmbeddedChain {
 
 /// A node of the chain, over JSON-RPC.
 #[derive(Debug)]
-pub struct VasChain<T>(pub Node<T>);
+pub struct NodeChain<T>(pub Node<T>);
 
-impl<T: Transport + 'static> Chain for VasChain<T> {
+impl<T: Transport + 'static> Chain for NodeChain<T> {
     fn tip(&self) -> Answer<'_, Tip> {
         Box::pin(async { Ok(self.0.tip().await?) })
     }

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_core::{EndpointMeta, Lang, PlatformMeta};
-use wallet_platform::{Failure, UserId};
+use wallet_platform::Failure;
+use wallet_platform::accounts::UserId;
 
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;

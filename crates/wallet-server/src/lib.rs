@@ -41,7 +41,7 @@ mod vas;
 mod wire;
 
 pub use callbacks::{Callbacks, Drained};
-pub use chain::{Answer, Chain, ChainError, EmbeddedChain, VasChain};
+pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain};
 pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;
 pub use fomo::consent::consent_page;

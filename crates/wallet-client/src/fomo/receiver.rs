@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wallet_api::fomo::{ClientSecret, payment_result};
 use wallet_core::crypto::Crypto;
 use wallet_core::webhook::{self, WebhookError};
-use wallet_core::{Callback, Fault, UnixTime};
+use wallet_core::{Callback, Fault, SigningMeta, UnixTime};
 
 /// Checks callbacks with an app's client_secret (R9). The platform's own signature headers are required; if a platform
 /// sends none, call [`FomoApp::trade`](crate::FomoApp::trade) instead.
@@ -43,6 +43,12 @@ impl fmt::Display for FomoCallbackError {
 
 impl std::error::Error for FomoCallbackError {}
 
+/// The signing scheme. A spec that signs no callback does not compile here.
+const SCHEME: &SigningMeta = match payment_result::Callback::META.signing {
+    Some(scheme) => scheme,
+    None => panic!("the spec signs this callback"),
+};
+
 impl FomoReceiver {
     /// A receiver for the app with this secret.
     pub fn new(crypto: Arc<dyn Crypto>, secret: ClientSecret<'static>) -> Self {
@@ -73,10 +79,9 @@ impl FomoReceiver {
         body: &'a [u8],
         now: UnixTime,
     ) -> Result<payment_result::Payload<'a>, FomoCallbackError> {
-        if let Some(rule) = payment_result::Callback::META.signing {
-            webhook::verify(&*self.crypto, rule, self.secret.as_str().as_bytes(), headers, body, now)
-                .map_err(FomoCallbackError::Signature)?;
-        }
+        let secret = self.secret.as_str().as_bytes();
+        webhook::verify(&*self.crypto, SCHEME, secret, headers, body, now)
+            .map_err(FomoCallbackError::Signature)?;
         payment_result::Callback::decode(body).map_err(FomoCallbackError::Malformed)
     }
 

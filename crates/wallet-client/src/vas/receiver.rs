@@ -74,7 +74,7 @@ impl VasReceiver {
 
     /// The JSON body that rejects a callback; the platform sends the callback again.
     pub fn rejection() -> &'static str {
-        r#"{"success":false,"errorCode":"1","errorMsg":"the callback is not believed"}"#
+        r#"{"success":false,"errorCode":"1","errorMsg":"callback rejected: its signature or a field does not match"}"#
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod callbacks;
+mod chain;
 pub(crate) mod orders;
 pub(crate) mod prices;
 mod refusal;

@@ -138,7 +138,7 @@ fn origin(address: &str) -> String {
 }
 
 /// Shows the consent request; redirects a signed-out user to the sign-in page.
-pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery(query): RawQuery) -> Page {
+async fn authorize(State(server): State<Server>, view: View, RawQuery(query): RawQuery) -> Page {
     let (server, view, query) = (&server, &view, query.unwrap_or_default());
     let text = |name: &str| form::value_of(&query, name).unwrap_or_default().into_owned();
     let asked = ConsentRequest::of(text);
@@ -171,7 +171,7 @@ pub(crate) async fn authorize(State(server): State<Server>, view: View, RawQuery
 }
 
 /// Takes the user's answer and redirects to the app with a code or an error.
-pub(crate) async fn answer(
+async fn answer(
     State(server): State<Server>,
     view: View,
     SignedIn { session, .. }: SignedIn,

@@ -8,8 +8,8 @@ use http::StatusCode;
 use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
-    ApplicationFault, Audits, ByOperator, Decision, DeliveryId, DeliverySummary, DueDeliveries, Failing,
-    NextDue, OperatorAct, PendingApplications, PricesNow, ReviewVas, SendAgain, Undelivered, VasAppId,
+    Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorAct,
+    PendingApplications, PricesNow, SendAgain, Undelivered,
 };
 
 use super::docs::inline;
@@ -18,7 +18,8 @@ use super::{
 };
 use crate::context::Server;
 
-const HERE: &str = "/admin";
+/// The address of the page.
+pub(crate) const OPERATE: &str = "/admin";
 /// The largest number of rows of a table.
 const ROWS: u64 = 50;
 /// The largest count of due callbacks and of applications.
@@ -83,7 +84,7 @@ struct AdminPage<'a> {
 }
 
 /// An operator's session. A handler that takes it refuses every other user with a page.
-pub(crate) struct Operator(SignedIn);
+pub(crate) struct Operator(pub(crate) SignedIn);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = Response;
@@ -195,7 +196,8 @@ fn counted(found: usize) -> String {
     if found as u64 == COUNTED { format!("{COUNTED}+") } else { found.to_string() }
 }
 
-fn not_done(view: &View, why: &str) -> Response {
+/// The page after an act that was refused.
+pub(crate) fn not_done(view: &View, why: &str) -> Response {
     problem(
         view,
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -205,44 +207,13 @@ fn not_done(view: &View, why: &str) -> Response {
     )
 }
 
-pub(crate) async fn review(
-    State(server): State<Server>,
-    view: View,
-    Operator(SignedIn { session, .. }): Operator,
-    posted: SubmittedForm,
-) -> Page {
-    let view = view.at(HERE);
-    let unknown = || not_done(&view, view.say("没有这个申请。", "There is no such application."));
-    let app = posted.text("application").parse().map(VasAppId).map_err(|_| unknown())?;
-    let reason = posted.text("reason").trim();
-    let decision = match posted.text("verdict") {
-        "approve" => server.approval().await,
-        "reject" if reason.is_empty() => Err(view.say(
-            "拒绝时须说明原因，申请者会看到。",
-            "Enter the reason of the rejection: the applicant will read it.",
-        )),
-        "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
-        _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
-    };
-    let decision = decision.map_err(|why| not_done(&view, why))?;
-    let command = ByOperator { session, command: ReviewVas { app, decision } };
-    match server.inner.store.submit(command).await.or_page(&view)? {
-        Ok(_) => Ok(see_other(HERE)),
-        Err(ApplicationFault::Decided) => Err(not_done(
-            &view,
-            view.say("这个申请已有结论。", "Another decision on this application was made before."),
-        )),
-        Err(_) => Err(unknown()),
-    }
-}
-
 pub(crate) async fn send_again(
     State(server): State<Server>,
     view: View,
     Operator(SignedIn { session, .. }): Operator,
     posted: SubmittedForm,
 ) -> Page {
-    let view = view.at(HERE);
+    let view = view.at(OPERATE);
     let not_again = || {
         not_done(
             &view,
@@ -253,5 +224,5 @@ pub(crate) async fn send_again(
     let command = ByOperator { session, command: SendAgain(delivery) };
     server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(not_again)?;
     server.inner.callbacks.wake();
-    Ok(see_other(HERE))
+    Ok(see_other(OPERATE))
 }

@@ -4,7 +4,7 @@
 //! `{{ view.say("登录", "Sign in") }}`; so none can be missing. A form is a [`SubmittedForm`]: a form without the visitor's
 //! CSRF token is refused. Every page works without JavaScript.
 
-mod admin;
+pub(crate) mod admin;
 pub(crate) mod apps;
 mod deliveries;
 mod docs;
@@ -72,7 +72,6 @@ pub(crate) fn router() -> Router<Server> {
         .route("/docs/{platform}", get(docs::reference))
         .route("/docs/{platform}/codes/{code}", get(docs::code))
         .route("/admin", get(admin::page))
-        .route("/admin/review", post(admin::review))
         .route("/admin/send_again", post(admin::send_again))
 }
 
@@ -166,8 +165,14 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
     dressed(response, server, &view, fresh)
 }
 
-/// The page for a GET of an address that only takes a form.
-async fn no_page(view: View) -> Response {
+/// The reply to a method that an address does not take: to a person a page, since the address takes a form.
+async fn no_page(view: View, method: Method, headers: HeaderMap) -> Response {
+    if !is_for_people(&method, &headers) {
+        return crate::reply::text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this address does not take this method\n",
+        );
+    }
     problem(
         &view,
         StatusCode::METHOD_NOT_ALLOWED,
@@ -314,7 +319,7 @@ pub(crate) fn shape(lang: Lang, (fewest, most, chars): (usize, usize, &str)) -> 
     format!("{fewest} {to} {most} {and} {}", others.join(" "))
 }
 
-/// The text of a failure, from its platform.
+/// The text of a failure. FOMO's texts serve for what every protocol refuses.
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
     match failure {
         Failure::Refused(no) => wallet_core::message(answer(no.reason), no.field, no.wait, lang),

@@ -3,6 +3,7 @@
 mod app_page;
 mod new_app;
 mod own_app;
+mod review;
 mod snippets;
 pub(crate) mod watch;
 
@@ -66,7 +67,7 @@ impl context::Protocol for Protocol {
     }
 
     fn pages(&self) -> Router<Server> {
-        app_page::routes().merge(new_app::routes())
+        app_page::routes().merge(new_app::routes()).merge(review::routes())
     }
 
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {

@@ -23,7 +23,7 @@ const ORDERS_PER_QUERY: u64 = 256;
 /// The longest pause between two polls of the chain.
 const NAP: Duration = Duration::from_secs(5);
 /// The time limit of the lookup during a submission.
-const GLANCE: Duration = Duration::from_secs(2);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest time between two full scans without a new block, so that a missing payment can expire.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
@@ -81,14 +81,14 @@ impl Watcher {
     }
 
     /// The transaction on the chain now. The outer `None`: the txid is invalid, or the chain failed or did not answer
-    /// within `GLANCE`.
+    /// within `LOOKUP_TIMEOUT`.
     pub(crate) async fn look_up_now(&self, txid: &Txid<'_>) -> Option<Option<Transaction>> {
         let txid = txid.as_str();
         if txid.len() != 64 || from_hex(txid).is_none() {
             return None; // `SubmitPay` refuses this txid
         }
         let txid = txid.to_ascii_lowercase();
-        tokio::time::timeout(GLANCE, self.inner.chain.transaction(&txid)).await.ok()?.ok()
+        tokio::time::timeout(LOOKUP_TIMEOUT, self.inner.chain.transaction(&txid)).await.ok()?.ok()
     }
 
     /// The txid of a submitted order, if the watcher has never seen it and the chain answers now that it does not exist.

@@ -1,5 +1,5 @@
 //! The embedded chain in the platform's schema. [`Platform`](crate::Platform) lists its tables, so that the wallet's
-//! payment is on the chain with the very commit that stores it for its order. And the users' addresses on the chain.
+//! payment is on the chain with the very commit that stores it for its order. Each user has an address on the chain.
 
 use wallet_api::vas::{Refusal, limits};
 use wallet_chain::embedded::{CONFIRMATIONS, ChainVault, DECIMALS, Refused};
@@ -20,8 +20,8 @@ impl Vault {
         self.address_of(&user.to_string())
     }
 
-    fn address_of(&self, whose: &str) -> String {
-        let hash = self.hash(&format!("address {whose}"));
+    fn address_of(&self, name: &str) -> String {
+        let hash = self.hash(&format!("address {name}"));
         let mut bytes = vec![ADDRESS_VERSION];
         bytes.extend_from_slice(hash.as_bytes());
         bytes.extend_from_slice(&self.check(&bytes));
@@ -61,7 +61,7 @@ impl From<Refused> for Stop {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::InsufficientBalance => Reason::InsufficientBalance.into(),
-            _ => Refusal::NotPayable.into(),
+            Refused::NotPayable => Refusal::NotPayable.into(),
         }
     }
 }
