@@ -468,3 +468,18 @@ impl Inner {
         (started_at, Some(result))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_has_the_limits_of_its_own_callback() {
+        for (deadline_ms, max_reply_bytes) in [(1_500, 9), (20_000, 1 << 20)] {
+            let meta = CallbackMeta { deadline_ms, max_reply_bytes, ..CallbackKind::Payment.meta().clone() };
+            let found = limits(&meta);
+            assert_eq!(found.deadline, Duration::from_millis(deadline_ms));
+            assert_eq!(found.max_body as u64, max_reply_bytes);
+        }
+    }
+}
