@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use wallet_client::{FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, system_time};
-use wallet_core::Transport;
+use wallet_client::{
+    FomoClient, FomoCredentials, FomoReceiver, FomoWallet, InLanguage, Payment, system_time,
+};
+use wallet_core::{Lang, Transport};
 use wallet_crypto::Portable;
 use wallet_tests::{Merchant, World};
 
@@ -45,6 +47,17 @@ async fn r17_a_plain_oauth2_client_gets_and_refreshes_a_token() {
     let again = client.exchange_code(AuthorizationCode::new(code)).request_async(&http).await.unwrap_err();
     let oauth2::RequestTokenError::ServerResponse(refusal) = again else { panic!("{again:?}") };
     assert_eq!(refusal.error().as_ref(), "invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_in_the_language_that_the_client_asks_for() {
+    let world = World::start().await;
+    let base_url = &world.described().fomo.base_url;
+    for (lang, words) in [(Lang::En, "Wrong user name or password"), (Lang::Zh, "密码错误")] {
+        let wallet = FomoWallet::new(InLanguage(world.transport().clone(), lang), base_url);
+        let refused = wallet.login("alice", "wrong").await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{refused}");
+    }
 }
 
 /// A whole payment by our client over any transport.

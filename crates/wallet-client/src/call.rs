@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::HeaderValue;
+use http::header::ACCEPT_LANGUAGE;
 use wallet_api::fomo::ErrorCode;
 use wallet_core::{
-    BodyFormat, EncodeCx, EncodeError, Endpoint, OutgoingRequest, Refused, ResponseError, Secret, Signer,
-    Transport, UnixTime,
+    BodyFormat, EncodeCx, EncodeError, Endpoint, Lang, OutgoingRequest, Refused, ResponseError, Secret,
+    Signer, Transport, UnixTime,
 };
 
 /// Why a call failed. `C` is the platform's enum of status codes.
@@ -80,6 +82,35 @@ where
             Self::Transport(error) => Some(error),
             Self::Refused(_) | Self::UnexpectedReply { .. } => None,
         }
+    }
+}
+
+/// A transport whose requests ask for texts in a language. Without it, the platform's texts are Chinese.
+///
+/// ```
+/// # fn example<T: wallet_core::Transport>(transport: T) {
+/// use wallet_client::{FomoClient, InLanguage};
+/// use wallet_core::Lang;
+///
+/// let client = FomoClient::new(InLanguage(transport, Lang::En), "http://127.0.0.1:7070/fomo/");
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct InLanguage<T>(pub T, pub Lang);
+
+impl<T: Transport> Transport for InLanguage<T> {
+    type Error = T::Error;
+
+    fn send(
+        &self,
+        mut request: http::Request<Vec<u8>>,
+    ) -> impl Future<Output = Result<http::Response<Vec<u8>>, Self::Error>> + Send {
+        let language = match self.1 {
+            Lang::Zh => "zh",
+            Lang::En => "en",
+        };
+        request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(language));
+        self.0.send(request)
     }
 }
 

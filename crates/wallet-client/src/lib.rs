@@ -47,7 +47,7 @@ mod fomo;
 mod qr;
 mod vas;
 
-pub use call::{CallError, system_time};
+pub use call::{CallError, InLanguage, system_time};
 pub use fomo::{
     FomoApp, FomoCallbackError, FomoClient, FomoCredentials, FomoReceiver, FomoWallet, Payment, Payout,
 };
