@@ -28,17 +28,17 @@ const PRICE: &str = "3.20";
 const COIN: CoinId = CoinId::new(5);
 
 /// The merchant's state.
-struct Merchant {
-    receiver: FomoReceiver,
+pub(crate) struct Merchant {
+    pub(crate) receiver: FomoReceiver,
     /// The amount of each order that waits for its payment, by its trade_id.
-    open: Mutex<HashMap<String, Amount<'static>>>,
-    handed_over: mpsc::UnboundedSender<String>,
+    pub(crate) open: Mutex<HashMap<String, Amount<'static>>>,
+    pub(crate) handed_over: mpsc::UnboundedSender<String>,
 }
 
 impl Merchant {
     /// The open order that a callback pays, once. The platform also reports the merchant's own payouts and failed payments,
     /// and it may report a payment more than once.
-    fn paid_order(&self, paid: &Payload<'_>) -> Option<String> {
+    pub(crate) fn paid_order(&self, paid: &Payload<'_>) -> Option<String> {
         let mut open = self.open.lock().expect("no holder of the lock panics");
         let pays = paid.direction == Direction::UserToApp
             && paid.status == CallbackStatus::Paid

@@ -24,6 +24,38 @@ fn axum_merchant_runs() {
 }
 
 #[test]
+fn only_a_payment_of_an_open_order_hands_over_goods() {
+    use wallet_core::Callback as _;
+
+    let merchant = axum_merchant::Merchant {
+        receiver: wallet_client::FomoReceiver::new(
+            std::sync::Arc::new(wallet_crypto::Portable::new()),
+            "".into(),
+        ),
+        open: std::sync::Mutex::new([("coffee-1".to_owned(), "3.20".parse().unwrap())].into()),
+        handed_over: tokio::sync::mpsc::unbounded_channel().0,
+    };
+    let paid =
+        "transfer_id=1&user_id=2&trade_id=coffee-1&coin_id=5&amount=3.2&cut_amount=0&direction=1&status=1";
+    let order = |body: &str| {
+        let payload = wallet_api::fomo::payment_result::Callback::decode(body.as_bytes()).unwrap();
+        merchant.paid_order(&payload)
+    };
+    for (field, other) in [
+        ("direction=1", "direction=2"), // the merchant's own payout
+        ("status=1", "status=0"),
+        ("amount=3.2&", "amount=3.1&"),
+        ("coin_id=5", "coin_id=6"),
+        ("trade_id=coffee-1", "trade_id=coffee-2"),
+    ] {
+        assert!(paid.contains(field));
+        assert_eq!(order(&paid.replace(field, other)), None, "{other}");
+    }
+    assert_eq!(order(paid).as_deref(), Some("coffee-1"));
+    assert_eq!(order(paid), None, "the callback came again");
+}
+
+#[test]
 fn custom_backend_runs() {
     custom_backend::main();
 }
