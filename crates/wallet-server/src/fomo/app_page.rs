@@ -12,6 +12,7 @@ use wallet_store::{Clock as _, SystemClock};
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::context::Server;
+use crate::own_app::Later;
 use crate::pages::apps::{
     After, AppPage, ClockOff, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
 };
@@ -23,9 +24,9 @@ use crate::pages::{
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/apps/fomo/{client_id}", get(show))
-        .route("/apps/fomo/{client_id}/reveal", post(reveal))
-        .route("/apps/fomo/{client_id}/rotate", post(rotate))
-        .route("/apps/fomo/{client_id}/end_old", post(end_old))
+        .route("/apps/fomo/{client_id}/reveal", post(with_act(Act::Reveal)))
+        .route("/apps/fomo/{client_id}/rotate", post(with_act(Act::Rotate)))
+        .route("/apps/fomo/{client_id}/end_old", post(with_act(Act::EndOld)))
 }
 
 /// The difference between the platform's time and the machine's time, with which a program signs; `None` if it is at most
@@ -79,7 +80,7 @@ async fn show(
 }
 
 /// An action on the app's secret.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Reveal,
     Rotate,
@@ -142,32 +143,11 @@ async fn with_secret(
     page_after(Some(rotated.client_secret.expose()), done).await
 }
 
-async fn reveal(
-    State(server): State<Server>,
-    view: View,
-    signed_in: SignedIn,
-    Path(client_id): Path<String>,
-    posted: SubmittedForm,
-) -> Page {
-    with_secret(&server, view, &signed_in, client_id, &posted, Act::Reveal).await
-}
-
-async fn rotate(
-    State(server): State<Server>,
-    view: View,
-    signed_in: SignedIn,
-    Path(client_id): Path<String>,
-    posted: SubmittedForm,
-) -> Page {
-    with_secret(&server, view, &signed_in, client_id, &posted, Act::Rotate).await
-}
-
-async fn end_old(
-    State(server): State<Server>,
-    view: View,
-    signed_in: SignedIn,
-    Path(client_id): Path<String>,
-    posted: SubmittedForm,
-) -> Page {
-    with_secret(&server, view, &signed_in, client_id, &posted, Act::EndOld).await
+/// The handler of one act on the secret.
+fn with_act(
+    act: Act,
+) -> impl Fn(State<Server>, View, SignedIn, Path<String>, SubmittedForm) -> Later<'static, Page> + Clone {
+    move |State(server), view, signed_in, Path(client_id), posted| {
+        Box::pin(async move { with_secret(&server, view, &signed_in, client_id, &posted, act).await })
+    }
 }
