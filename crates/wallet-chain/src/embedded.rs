@@ -58,6 +58,10 @@ impl<S> ChainTables for S where
 
 /// What the chain needs of a schema's vault.
 pub trait ChainVault {
+    /// Decimals of every asset of the chain (R66).
+    const DECIMALS: u8;
+    /// The number of confirmations that the chain makes for each transaction: its own block and empty ones after it.
+    const CONFIRMATIONS: u64;
     /// SHA-256.
     fn sha256(&self, bytes: &[u8]) -> [u8; 32];
     /// The address of a number. The same number gives the same address.
@@ -75,6 +79,9 @@ impl fmt::Debug for ChainHash {
 }
 
 impl ChainVault for ChainHash {
+    const DECIMALS: u8 = 8;
+    const CONFIRMATIONS: u64 = 6;
+
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
         self.0.sha256(bytes)
     }
@@ -198,10 +205,6 @@ rows! { in Chain;
     }
 }
 
-/// Decimals of every asset of the chain (R66).
-pub const DECIMALS: u8 = 8;
-/// The number of confirmations that the chain makes for each transaction: its own block and empty ones after it.
-pub const CONFIRMATIONS: u64 = 6;
 /// The time between two blocks, while something waits for one.
 const BLOCK_EVERY: Duration = Duration::from_secs(5);
 /// The largest number of blocks that one command makes or takes back.
@@ -221,8 +224,8 @@ fn damaged(_: AmountError) -> Halt {
     Halt::Damaged { table: DevCoin::TABLE.name }
 }
 
-fn amount(units: Units) -> Result<Amount<'static>, Halt> {
-    units.to_amount(DECIMALS).map_err(damaged)
+fn amount<S: ChainTables>(units: Units) -> Result<Amount<'static>, Halt> {
+    units.to_amount(S::Vault::DECIMALS).map_err(damaged)
 }
 
 impl DevPurse {
@@ -387,7 +390,7 @@ impl<S: ChainTables> View<'_, '_, S> {
         }
         for (vout, output) in (0..).zip(&transaction.outputs) {
             let address = output.addresses.first().ok_or(Refused::NotPayable)?;
-            let value = output.value.units(DECIMALS).map_err(|_| Refused::NotPayable)?;
+            let value = output.value.units(S::Vault::DECIMALS).map_err(|_| Refused::NotPayable)?;
             let mut purse = self.purse(address, &output.asset)?;
             purse.take_in(value, &txid, vout);
             let (address, asset) = (purse.address.clone(), purse.asset.clone());
@@ -434,7 +437,7 @@ impl<S: ChainTables> View<'_, '_, S> {
             self.put(DevTx { block: Some(chain.height), ..tx });
         }
         if !txids.is_empty() {
-            chain.wanted = chain.height + CONFIRMATIONS - 1;
+            chain.wanted = chain.height + S::Vault::CONFIRMATIONS - 1;
         }
         // The previous branch may have a row at this height.
         self.find::<DevBlock>(&(chain.height,))?;
@@ -519,7 +522,7 @@ impl<S: ChainTables> View<'_, '_, S> {
             coins.extend(self.find::<DevCoin>(&(input.txid.clone(), input.vout))?);
         }
         let back: Result<_, Halt> = (coins.iter())
-            .map(|coin| Ok(output(&coin.address, &coin.asset, amount(coin.value)?, None)))
+            .map(|coin| Ok(output(&coin.address, &coin.asset, amount::<S>(coin.value)?, None)))
             .collect();
         let back = back?;
         self.transact(coins, back)?;
@@ -574,13 +577,13 @@ pub struct DevPay {
 impl<S: ChainTables> Command<S> for DevPay {
     type Outcome = String;
     fn apply(&self, rows: &Rows<S>, cx: &Context<'_, S>, out: &mut Changes<S>) -> Result<String, S::Stop> {
-        let wanted = self.amount.units(DECIMALS).ok().filter(|units| *units > Units::ZERO);
+        let wanted = self.amount.units(S::Vault::DECIMALS).ok().filter(|units| *units > Units::ZERO);
         let wanted = wanted.ok_or(Refused::NotPayable)?;
         whole(rows, cx, out, |view| {
             let (coins, over) = view.coins_for(&self.from, &self.asset, wanted)?;
             let mut outputs = vec![output(&self.to, &self.asset, self.amount.clone(), Some(&self.data))];
             if over > Units::ZERO {
-                outputs.push(output(&self.from, &self.asset, amount(over)?, None));
+                outputs.push(output(&self.from, &self.asset, amount::<S>(over)?, None));
             }
             view.transact(coins, outputs)
         })
@@ -762,6 +765,6 @@ impl<S: ChainTables> Query<S> for DevBalance {
     type Answer = Amount<'static>;
     fn read(&self, rows: &Rows<S>, _: &Context<'_, S>) -> Result<Self::Answer, S::Stop> {
         let purse = rows.find::<DevPurse>(&(self.address.clone(), self.asset.clone()))?;
-        Ok(amount(purse.map_or(Ok(Units::ZERO), DevPurse::balance)?)?)
+        Ok(amount::<S>(purse.map_or(Ok(Units::ZERO), DevPurse::balance)?)?)
     }
 }

@@ -2,14 +2,11 @@
 //! payment is on the chain with the very commit that stores it for its order. Each user has an address on the chain.
 
 use wallet_api::vas::{Refusal, limits};
-use wallet_chain::embedded::{CONFIRMATIONS, ChainVault, DECIMALS, Refused};
+use wallet_chain::embedded::{ChainVault, Refused};
 
 use crate::accounts::UserId;
 use crate::refusal::{Reason, Stop};
 use crate::vault::Vault;
-
-const _: () =
-    assert!(DECIMALS as u64 == limits::AMOUNT_DECIMALS && CONFIRMATIONS == limits::FINAL_CONFIRMATIONS);
 
 /// The first byte of an address.
 const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
@@ -48,6 +45,9 @@ impl Vault {
 }
 
 impl ChainVault for Vault {
+    const DECIMALS: u8 = limits::AMOUNT_DECIMALS as u8;
+    const CONFIRMATIONS: u64 = limits::FINAL_CONFIRMATIONS;
+
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
         self.crypto().sha256(bytes)
     }

@@ -12,7 +12,7 @@ use wallet_api::vas::{
     Address, AnyLink, AppUuid, AssetType, CallbackUrl, OpenCallbackType, OrderFault, OrderId, OrderState,
     Refusal, Txid, lifetimes, limits, pay,
 };
-use wallet_chain::embedded::{DECIMALS, DevPay};
+use wallet_chain::embedded::{ChainVault as _, DevPay};
 use wallet_chain::{Expected, Transaction, Verdict, judge};
 use wallet_core::link::Payload;
 use wallet_core::{Amount, DeliveryState, Units, UnixTime, Unverified, crypto};
@@ -27,7 +27,7 @@ use crate::returns::callable;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
 use crate::vas::apps::{VasApp, VasAppId, VasAppName, by_uuid, proven, session_unknown};
-use crate::vault::Digest;
+use crate::vault::{Digest, Vault};
 
 row_ids! {
     /// The row number of an order of the VAS and Lafi wallets.
@@ -147,7 +147,7 @@ fn not_payable(field: &'static str) -> Stop {
 
 /// Whether an amount is above 0 and has at most the chain's decimals (R66).
 fn is_payable(amount: &Amount<'_>) -> bool {
-    amount.units(DECIMALS).is_ok_and(|units| units > Units::ZERO)
+    amount.units(Vault::DECIMALS).is_ok_and(|units| units > Units::ZERO)
 }
 
 impl VasApp {
@@ -223,7 +223,7 @@ impl VasOrder {
             to: self.to_addr.as_str(),
             asset: self.asset.as_str(),
             amount: &self.amount,
-            decimals: DECIMALS,
+            decimals: Vault::DECIMALS,
         };
         judge(transaction, &expected)
     }
