@@ -1110,6 +1110,20 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
             assert!(shown.contains(words), "{link} {lang}: {shown}");
         }
     }
+    // The canonical forms are written with the schemes of R42, whatever the scheme of the given text.
+    let json = r#"{"type":"login","callbackUrl":"https://www.shop.example/in","uuid":"1"}"#;
+    for (scheme, warned, app) in [
+        ("vaslogin", false, "vaswallet"),
+        ("vaswallet", true, "vaswallet"),
+        ("LAFIWALLET", true, "lafiwallet"),
+    ] {
+        let got =
+            visitor.get(&format!("/link?{}", form_of(&[("text", &format!("{scheme}://{json}"))]))).await;
+        assert_eq!(texts(&got.text, ".note").join(" ").contains("iOS refuses"), warned, "{scheme}");
+        let forms = texts(&got.text, "pre");
+        assert!(forms.iter().any(|form| form.starts_with(&format!("{app}://%7B%22type%22"))), "{forms:?}");
+        assert!(forms.iter().any(|form| form.starts_with("vaslogin://{\"type\"")), "{forms:?}");
+    }
     // A program's form that cannot be read.
     for (path, body) in [("/clock", "advance=abc"), ("/chain/mine", "blocks=-1"), ("/sandbox/review", "")] {
         let request = http::Request::post(visitor.url(path))

@@ -4,9 +4,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use wallet_api::vas::AnyLink;
+use wallet_api::vas::{AnyLink, Profile, login, pay};
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
+use wallet_core::link::OutgoingLink;
 use wallet_core::{VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure};
@@ -39,6 +40,8 @@ struct Layers {
 struct Made {
     canonical: String,
     encoded: String,
+    qr_text: String,
+    /// The drawing of `qr_text`; empty if the text is too long for a code.
     qr: String,
     modules: usize,
 }
@@ -84,8 +87,13 @@ fn members(json: &str, warnings: &mut Warnings) -> Result<Vec<(String, String)>,
     Ok(members)
 }
 
-/// The platform's findings about a link: its app, its callbackUrl, its signature and its payment.
-async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec<(bool, String)> {
+/// The platform's findings about a link: its app, its callbackUrl, its signature and its payment; and the app's wallet.
+async fn known(
+    pages: &Pages,
+    view: &View,
+    link: AnyLink<'_>,
+    json: &str,
+) -> (Vec<(bool, String)>, Option<Profile>) {
     let (uuid, back) = match &link {
         AnyLink::Login(asks) => (asks.uuid.as_str(), Some(asks.callback_url.as_str().to_owned())),
         AnyLink::Pay(asks) => {
@@ -95,12 +103,10 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
     let app = match pages.vas_app(uuid).await {
         Ok(Some(app)) => app,
         Ok(None) => {
-            return vec![(
-                false,
-                view.say("没有这个 uuid 的应用。", "There is no app with this uuid.").to_owned(),
-            )];
+            let unknown = view.say("没有这个 uuid 的应用。", "There is no app with this uuid.");
+            return (vec![(false, unknown.to_owned())], None);
         }
-        Err(failure) => return vec![(false, in_words(view.lang, &failure))],
+        Err(failure) => return (vec![(false, in_words(view.lang, &failure))], None),
     };
     let wallet = app.profile.meta().doc.in_lang(view.lang);
     let whose = format!("{} {} ({wallet})", view.say("应用：", "The app is"), app.name);
@@ -126,7 +132,7 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
                 "The signature does not match the app's key, so the link is refused. The signature page shows the difference.",
             );
             known.push((false, words.to_owned()));
-            return known;
+            return (known, Some(app.profile));
         };
         known
             .push((true, view.say("签名与应用的公钥相符。", "The signature fits the app's key.").to_owned()));
@@ -141,20 +147,27 @@ async fn known(pages: &Pages, view: &View, link: AnyLink<'_>, json: &str) -> Vec
             Err(failure) => (false, in_words(view.lang, &failure)),
         });
     }
-    known
+    (known, Some(app.profile))
 }
 
-fn make(scheme: &str, members: &[(String, String)]) -> Made {
+/// The canonical forms: the app link with the wallet's scheme, the QR code with the scheme of the link's type (R42).
+fn make(app_scheme: &str, qr_scheme: &str, members: &[(String, String)]) -> Made {
     let mut canonical = Vec::new();
     json::write_object(members.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut canonical);
     let canonical = String::from_utf8(canonical).expect("JSON made of strings");
     let mut encoded = Vec::new();
     link::encode_into(&canonical, &mut encoded);
     let encoded =
-        format!("{scheme}://{}", String::from_utf8(encoded).expect("percent-encoded text is ASCII"));
-    let code = QrCode::new(&format!("{scheme}://{canonical}")).ok();
+        format!("{app_scheme}://{}", String::from_utf8(encoded).expect("percent-encoded text is ASCII"));
+    let qr_text = format!("{qr_scheme}://{canonical}");
+    let code = QrCode::new(&qr_text).ok();
     let modules = code.as_ref().map_or(0, QrCode::modules);
-    Made { canonical, encoded, modules, qr: code.map(|code| code.to_svg()).unwrap_or_default() }
+    Made { canonical, encoded, qr_text, modules, qr: code.map(|code| code.to_svg()).unwrap_or_default() }
+}
+
+/// The wallet whose app links have this scheme; `None` for the scheme of a QR code, which all wallets share.
+fn of_scheme(scheme: &str) -> Option<Profile> {
+    Profile::ALL.iter().copied().find(|profile| profile.scheme().eq_ignore_ascii_case(scheme))
 }
 
 async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, String> {
@@ -165,26 +178,37 @@ async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, St
         Ok(members) => (members, None),
         Err(error) => (Vec::new(), Some(sentence(&error.in_words(view.lang)))),
     };
-    let (kind, known) = match (unread, AnyLink::read(&payload)) {
-        (Some(why), _) => (Err(why), Vec::new()),
+    let (mut known_of, mut made) = (Vec::new(), None);
+    let kind = match (unread, AnyLink::read(&payload)) {
+        (Some(why), _) => Err(why),
         (None, Ok((link, _))) => {
-            let kind = match &link {
-                AnyLink::Login(_) => view.say("登录", "a login"),
-                AnyLink::Pay(_) => view.say("付款", "a payment"),
+            let (kind, meta) = match &link {
+                AnyLink::Login(_) => (view.say("登录", "a login"), <login::Link<'_> as OutgoingLink>::META),
+                AnyLink::Pay(_) => (view.say("付款", "a payment"), <pay::Link<'_> as OutgoingLink>::META),
             };
-            (Ok(kind), known(pages, view, link, json).await)
+            let profile;
+            (known_of, profile) = known(pages, view, link, json).await;
+            let profile = profile.or_else(|| of_scheme(payload.scheme)).unwrap_or(Profile::Vas);
+            made = Some(make(profile.scheme(), meta.qr_scheme, &members));
+            Ok(kind)
         }
-        (None, Err(error)) => (Err(sentence(&error.in_words(view.lang))), Vec::new()),
+        (None, Err(error)) => Err(sentence(&error.in_words(view.lang))),
     };
-    let warnings = payload.warnings.iter().chain(warnings.iter());
-    let warnings = warnings.map(|warning| warning_in(view, warning)).collect();
+    // Raw JSON is the documented form of a QR code (R41).
+    let is_qr = [<login::Link<'_> as OutgoingLink>::META, <pay::Link<'_> as OutgoingLink>::META]
+        .iter()
+        .any(|meta| payload.scheme.eq_ignore_ascii_case(meta.qr_scheme));
+    let warnings = (payload.warnings.iter().filter(|warning| !(is_qr && *warning == Warning::Raw)))
+        .chain(warnings.iter())
+        .map(|warning| warning_in(view, warning))
+        .collect();
     Ok(Layers {
-        made: kind.is_ok().then(|| make(payload.scheme, &members)),
+        made,
         scheme: payload.scheme.to_owned(),
         json: json.to_owned(),
         members,
         kind,
-        known,
+        known: known_of,
         warnings,
     })
 }
