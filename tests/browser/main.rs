@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use wallet_sandbox::Sandbox;
 use wallet_tests::{Browser, Merchant, World};
 
 async fn open(world: &World, lang: &str, scripts: bool) -> Browser {
@@ -73,7 +72,7 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.fill("#text", &link).await;
     browser.press("main form button").await;
     browser.see("它是 登录").await;
-    browser.see("R41").await;
+    browser.see("R49").await;
     browser.go(&format!("/shop/sign_in/{wallet}")).await;
     browser.press("a.button").await;
     sign_in(&browser, &world, "bob").await;
@@ -113,29 +112,12 @@ async fn a_newcomer_signs_in_and_pays_by_lafi_in_chinese() {
     buy_by_link("lafi", "L-F").await;
 }
 
-fn newest_code(sandbox: &Sandbox) -> String {
-    let url = format!("{}/sandbox/codes", sandbox.described().url);
-    let codes = std::process::Command::new("curl").args(["-s", &url]).output().unwrap().stdout;
-    let codes: serde_json::Value = serde_json::from_slice(&codes).unwrap();
-    codes[0]["verify_code"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     let world = World::start().await;
     let browser = open(&world, "en", true).await;
     browser.go("/openfomo/register.html").await;
     browser.fill("#user_name", "carol").await;
-    browser.fill("#pwd", "carol-password").await;
-    browser.press("main form button").await;
-    browser.see("verification code").await;
-    browser.fill("#verify_code", "000000x").await;
-    browser.press("main form button").await;
-    browser.see("This is not the code that was sent").await;
-    browser.fill("#verify_code", &newest_code(&world.sandbox)).await;
-    browser.press("main form button").await;
-    browser.see("You are registered").await;
-    browser.fill("#login_name", "carol").await;
     browser.fill("#pwd", "carol-password").await;
     browser.press("main form button").await;
     browser.see("There is no app yet").await;
@@ -154,22 +136,31 @@ async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     browser.fill("#redirect_uri", "https://carol.example/back").await;
     browser.press("form[action='/apps/new/fomo'] button").await;
     browser.see("Carol's shop").await;
+    let secret = "#client_secret code";
+    let first = browser.text(secret).await;
+    assert_eq!(first.len(), 40, "shown once, right after the registration");
+    browser.go("/apps/fomo/carols_shop").await;
     browser.see_in("#client_secret", "••••").await;
     browser.fill("#pwd", "not it").await;
-    browser.press("main form button").await;
-    browser.see("That is not your password").await;
+    browser.press("#credentials form button").await;
+    browser.see_in("#pwd_fault", "That is not your password").await;
     browser.fill("#pwd", "carol-password").await;
-    browser.press("main form button").await;
-    let first = browser.text("#client_secret").await;
-    assert_eq!(first.len(), 40, "shown after a fresh password");
+    browser.press("#credentials form button").await;
+    assert_eq!(browser.text(secret).await, first, "shown after a fresh password");
+    // A rotation asks first.
+    browser.press("a[href$='/settings']").await;
+    browser.press_in("main details summary", "Your password").await;
     browser.fill("#pwd", "carol-password").await;
-    browser.press("button[formaction$='/rotate']").await;
+    browser.press("form[action$='/rotate'] button").await;
     browser.see("the old one still verifies for 24 hours").await;
-    let second = browser.text("#client_secret").await;
+    let second = browser.text(secret).await;
     assert!(second.len() == 40 && second != first);
+    browser.press("a[href$='/settings']").await;
+    browser.press_in("main details summary", "Your password").await;
     browser.fill("#pwd", "carol-password").await;
-    browser.press("button[formaction$='/end_old']").await;
+    browser.press("form[action$='/end_old'] button").await;
     browser.see("The old client_secret is no longer accepted").await;
+    browser.press("nav.tabs a").await;
     // The page in the other language is the same page.
     browser.press("a[data-switch]").await;
     browser.see("凭据").await;
@@ -253,7 +244,7 @@ async fn an_application_is_rejected_with_a_reason_and_the_next_one_approved() {
     let browser = open(&world, "en", true).await;
     sign_in_as(&browser, "bob", &world.user("bob").pwd).await;
     for name in ["Bob's books", "Bob's second try"] {
-        browser.go("/apps/new").await;
+        browser.go("/apps/new?protocol=vas").await;
         browser.fill("#vas_name", name).await;
         browser.fill("#safe_domain", "https://books.example/pay").await;
         browser.see_in("#safe_domain_checked", "Write books.example").await;
@@ -280,10 +271,10 @@ async fn an_application_is_rejected_with_a_reason_and_the_next_one_approved() {
     browser.see("The domain is not yours.").await;
     browser.go("/apps").await;
     browser.press("tbody tr:nth-of-type(2) a").await;
-    assert_eq!(browser.text("#uuid").await.len(), 36);
+    assert_eq!(browser.text("#uuid code").await.len(), 36);
     browser.fill("#pwd", &world.user("bob").pwd).await;
-    browser.press("main form button").await;
-    assert_eq!(browser.text("#access_token").await.len(), 40);
+    browser.press("#credentials form button").await;
+    assert_eq!(browser.text("#access_token code").await.len(), 40);
     browser.close_quietly().await;
 }
 

@@ -13,6 +13,7 @@ mod fourth;
 mod fsync;
 mod journal;
 mod links;
+mod onboarding;
 mod orders;
 mod pages;
 mod program;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wallet_api::fomo::UserId;
-use wallet_api::vas::{Currency, Profile, Refusal, Review, login};
+use wallet_api::vas::{Currency, Profile, Refusal, Review, limits, login};
 use wallet_core::Secret;
 use wallet_crypto::PrivateKey;
 use wallet_platform::{
-    AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice, Decision, Digest, Failure, FindVasApp,
-    PutQuote, RedeemOpenCode, ReviewVas, VasApp,
+    AddAddress, AddressFault, AddressesOf, AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice,
+    Decision, Digest, Failure, FindVasApp, PutQuote, RedeemOpenCode, ReviewVas, VasApp,
 };
 use wallet_server::Store;
 use wallet_tests::{TestStore, options, trials, with};
@@ -39,6 +39,7 @@ pub(crate) async fn approve(store: &Store, owner: UserId, profile: Profile) -> A
         rsa_private: key().to_base64(),
         rsa_public: key().public().pkcs1().to_vec(),
         seed: store.vault().seed(),
+        address: true,
     };
     let app = store.submit(ReviewVas { app, decision }).await.unwrap().unwrap();
     let (access_token, rsa_private) = app.credentials(store.vault()).unwrap();
@@ -183,9 +184,9 @@ async fn r61_one_user_buries_nobody_elses_applications() {
     let [one, other] = [world.users[0].0, world.users[1].0];
     let apply = async |owner| world.store.submit(application(owner, Profile::Vas)).await.unwrap();
     let mut first = None;
-    for count in 0..wallet_api::vas::limits::PENDING_APPLICATIONS + 2 {
+    for count in 0..limits::PENDING_APPLICATIONS + 2 {
         let applied = apply(one).await;
-        assert_eq!(applied.is_ok(), count < wallet_api::vas::limits::PENDING_APPLICATIONS, "{count}");
+        assert_eq!(applied.is_ok(), count < limits::PENDING_APPLICATIONS, "{count}");
         first = first.or(applied.ok());
     }
     assert_eq!(apply(one).await.unwrap_err(), ApplicationFault::TooMany);
@@ -313,6 +314,44 @@ async fn r57_the_price_is_weighted_fresh_and_asked_for_ten_times_a_minute() {
     assert_eq!(refused(store.submit(again()).await), Refusal::PriceUnavailable);
 }
 
+#[tokio::test]
+async fn an_approved_app_gets_addresses_and_takes_an_own_one_that_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
+    let (store, owner) = (&world.store, world.users[0].0);
+    let app = approve(store, owner, Profile::Vas).await.app.id;
+    let first = store.view(AddressesOf(app)).await.unwrap();
+    assert_eq!((first.len(), first[0].entered), (1, false));
+    let vault = store.vault();
+    assert!(vault.is_address(first[0].address.as_str()));
+    assert_ne!(first[0].address.as_str(), vault.address(owner), "the owner can pay his own app (R56)");
+    let add = async |entered: Option<&str>| {
+        let entered = entered.map(str::to_owned);
+        store.submit(AddAddress { owner, app, entered }).await.unwrap()
+    };
+    let second = add(None).await.unwrap();
+    assert!(vault.is_address(second.address.as_str()) && second.address != first[0].address);
+    let own = vault.address(owner);
+    assert!(add(Some(&own)).await.unwrap().entered);
+    assert_eq!(add(Some(&own)).await, Err(AddressFault::Known));
+    let mut wrong = own.clone();
+    let last = wrong.pop().unwrap();
+    wrong.push(if last == 'x' { 'y' } else { 'x' });
+    for malformed in ["", &wrong, "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"] {
+        assert_eq!(add(Some(malformed)).await, Err(AddressFault::Malformed), "{malformed}");
+    }
+    let stranger = UserId::new(owner.get() + 1);
+    let other = store.submit(AddAddress { owner: stranger, app, entered: None }).await.unwrap();
+    assert_eq!(other, Err(AddressFault::Unknown));
+    for _ in 3..limits::RECEIVING_ADDRESSES {
+        add(None).await.unwrap();
+    }
+    assert_eq!(add(None).await, Err(AddressFault::TooMany));
+    let all = store.view(AddressesOf(app)).await.unwrap();
+    let distinct: std::collections::HashSet<_> = all.iter().map(|one| one.address.to_string()).collect();
+    assert_eq!(distinct.len() as u64, limits::RECEIVING_ADDRESSES);
+}
+
 /// Debug does not show a secret.
 #[test]
 fn nothing_of_a_verdict_shows() {
@@ -320,6 +359,7 @@ fn nothing_of_a_verdict_shows() {
         rsa_private: Secret::new("MIIC".into()),
         rsa_public: Vec::new(),
         seed: wallet_platform::Seed::new([7; 32]),
+        address: false,
     };
     assert!(!format!("{decision:?}").contains("MIIC"));
 }

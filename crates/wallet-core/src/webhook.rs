@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{self, Sha256, equal};
 use crate::sign::{MAX_SIGNED, mac};
-use crate::{Encoding, SigningMeta, UnixTime};
+use crate::{Encoding, Secret, SigningMeta, UnixTime};
 
 const VERSION: &str = "v1,";
 
@@ -47,6 +47,16 @@ pub fn sign<'k>(
     }
     let (id_name, time_name, signature_name) = names(rule);
     [(id_name, id.to_owned()), (time_name, timestamp), (signature_name, signatures)]
+}
+
+/// The secret that the official Standard Webhooks libraries take, `whsec_` and the key in base64: derived from the
+/// scheme's secret, which it does not reveal. It verifies callbacks and signs nothing else.
+pub fn library_secret(crypto: &dyn Sha256, rule: &SigningMeta, secret: &[u8]) -> Secret<String> {
+    let key = match rule.derive {
+        Some(info) => STANDARD.encode(crypto.hkdf(secret, info.as_bytes())),
+        None => STANDARD.encode(secret),
+    };
+    Secret::new(format!("whsec_{key}"))
 }
 
 fn signature(

@@ -26,6 +26,7 @@ pub mod accounts;
 mod coins;
 mod deliveries;
 pub mod fomo;
+mod milestones;
 mod money;
 mod names;
 mod operators;
@@ -47,8 +48,8 @@ pub use deliveries::{
     Subject,
 };
 pub use fomo::apps::{
-    App, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret, EnrolDeveloper,
-    FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
+    App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret,
+    EnrolDeveloper, FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
@@ -60,6 +61,7 @@ pub use fomo::payments::{
 };
 pub use fomo::records::{Records, RecordsPage};
 pub use fomo::returns::{after_consent, after_payment};
+pub use milestones::{Milestone, Reach, Reached, Step};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
@@ -78,6 +80,7 @@ pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
     LoginName, LookAtSession, Registration, Session, SessionUser, SetWalletPwd, User, check_login_name,
 };
+pub use vas::addresses::{AddAddress, AddressFault, AddressesOf, ReceivingAddress};
 pub use vas::apps::{
     AidInfo, Applicant, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
     OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApp, VasAppId,

@@ -17,11 +17,13 @@ use crate::fomo::apps::{App, ClientName};
 use crate::fomo::events::{Event, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{Code, Family, Token};
 use crate::fomo::payments::{TradeName, Transfer};
+use crate::milestones::{Milestone, Step};
 use crate::money::{Account, Entry, EntryMark};
 use crate::operators::{Audit, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
+use crate::vas::addresses::ReceivingAddress;
 use crate::vas::apps::{Applicant, OpenCode, VasApp, VasAppName, VasToken};
 use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
@@ -58,6 +60,7 @@ schema! {
     vas_app: VasApp,
     vas_app_name: VasAppName,
     vas_token: VasToken,
+    vas_address: ReceivingAddress,
     open_code: OpenCode,
     quote: Quote,
     price_window: PriceWindow,
@@ -71,6 +74,7 @@ schema! {
     dev_tx: DevTx,
     dev_coin: DevCoin,
     dev_purse: DevPurse,
+    milestone: Milestone,
     audit: Audit,
     sealed_key: SealedKey,
 }
@@ -146,6 +150,7 @@ impl Column<Platform> for Digest {
 }
 
 numbered! {
+    Platform: Step { SecretShown = 1, Called = 2 }
     Platform: DeliveryState { Waiting = 0, Acknowledged = 1, Exhausted = 2 }
     Platform: CallbackKind { PaymentResult = 1, Payment = 2 }
     Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3 }

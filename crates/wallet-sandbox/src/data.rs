@@ -11,9 +11,9 @@ use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
-    ActiveCoins, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit, EnrolDeveloper,
-    EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records, ReviewVas, VasApp,
-    VasApps, aid,
+    ActiveCoins, AddAddress, AddressesOf, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit,
+    EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records,
+    ReviewVas, VasApp, VasApps, aid,
 };
 use wallet_server::Store;
 
@@ -354,7 +354,13 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
     for profile in Profile::ALL.iter().copied() {
         let mine = |app: &&VasApp| app.profile == profile && app.state != Review::Rejected;
         let app = match known.iter().find(mine) {
-            Some(app) if app.state == Review::Approved => continue,
+            Some(app) if app.state == Review::Approved => {
+                // Approved before apps had addresses.
+                if store.view(AddressesOf(app.id)).await?.is_empty() {
+                    let _known = store.submit(AddAddress { owner, app: app.id, entered: None }).await?;
+                }
+                continue;
+            }
             Some(app) => Ok(app.id), // from an interrupted start
             None => {
                 let (safe_domain, scheme) = (SAFE_DOMAIN.to_owned(), SCHEME.to_owned());
@@ -365,7 +371,8 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
         let Ok(app) = app else { continue }; // this application is well-formed
         let key = demo_key(profile)?;
         let (rsa_private, rsa_public) = (key.to_base64(), key.public().pkcs1().to_vec());
-        let decision = Decision::Approve { rsa_private, rsa_public, seed: store.vault().seed() };
+        let decision =
+            Decision::Approve { rsa_private, rsa_public, seed: store.vault().seed(), address: true };
         let _decided = store.submit(ReviewVas { app, decision }).await?;
         for (currency, price) in
             Currency::ALL.iter().copied().zip(["0.29", "0.04", "0.037", "0.031", "6.2", "58"])
@@ -381,7 +388,7 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
 /// Longer than the sandbox's clock can be moved.
 const ALWAYS_FRESH: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
-fn describe_vas(
+async fn describe_vas(
     store: &Store,
     url: &str,
     apps: &[VasApp],
@@ -392,6 +399,7 @@ fn describe_vas(
     let app = apps.iter().find(approved).ok_or_else(missing)?;
     let (access_token, rsa_private) = app.credentials(store.vault()).map_err(|_| missing())?;
     let public = PublicKey::load(&app.rsa_public).map_err(|_| missing())?;
+    let to_addr = store.view(AddressesOf(app.id)).await?.into_iter().next().ok_or_else(missing)?;
     Ok(DescribedVas {
         base_url: format!("{url}{}", <wallet_api::vas::Vas as wallet_core::Platform>::META.base_path),
         uuid: app.uuid.to_string(),
@@ -401,7 +409,7 @@ fn describe_vas(
         safe_domain: app.safe_domain.clone(),
         scheme: app.scheme.clone(),
         asset: profile.asset().to_owned(),
-        to_addr: store.vault().address(app.owner),
+        to_addr: to_addr.address.to_string(),
         chain: DescribedChain {
             rpc_url: format!("{url}{}", chain::RPC_PATH),
             rpc_user: chain::RPC_USER.to_owned(),
@@ -441,8 +449,8 @@ pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Fail
     let described = |profile| describe_vas(store, url, &apps, profile);
     Ok(Described {
         url: url.to_owned(),
-        vas: described(Profile::Vas)?,
-        lafi: described(Profile::Lafi)?,
+        vas: described(Profile::Vas).await?,
+        lafi: described(Profile::Lafi).await?,
         fomo: DescribedFomo {
             base_url: format!("{url}{}", <wallet_api::fomo::Fomo as wallet_core::Platform>::META.base_path),
             client_id: app.app.client_id.to_string(),

@@ -24,6 +24,7 @@ pub(crate) fn router(shared: Shared, pages: Pages) -> Router {
         .route("/sandbox/review", post(operator::review))
         .route("/sandbox/send_again", post(operator::send_again))
         .route("/clock", get(clock).post(advance))
+        .route("/clock/seconds", get(seconds))
         .route("/chain/rpc", post(chain::rpc))
         .route("/chain/mine", post(chain::mine))
         .route("/chain/reorg", post(chain::reorg))
@@ -103,6 +104,11 @@ async fn clock(State(shared): State<Shared>, view: View, headers: HeaderMap) -> 
 #[derive(Deserialize)]
 struct Advance {
     advance: u64,
+}
+
+/// The time in Unix seconds, as plain text, for a program's timestamp.
+async fn seconds(State(shared): State<Shared>) -> String {
+    shared.clock.now().secs().to_string()
 }
 
 async fn advance(State(shared): State<Shared>, Sent(Advance { advance }): Sent<Advance>) -> Response {

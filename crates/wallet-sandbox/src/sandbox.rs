@@ -109,7 +109,7 @@ impl Sandbox {
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
-                pages: PageSettings { nav: NAV, hints: HINTS, https: false },
+                pages: PageSettings { nav: NAV, hints: HINTS, sandbox: true, https: false },
                 protocols: wallet_server::PROTOCOLS.to_vec(),
                 public_url: url.clone(),
             },

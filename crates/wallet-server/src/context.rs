@@ -12,6 +12,7 @@ use wallet_platform::accounts::UserId;
 
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
+use crate::milestones::Milestones;
 use crate::notify::Notifier;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
@@ -103,6 +104,7 @@ pub struct Context {
     pub(crate) watcher: Watcher,
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) milestones: Milestones,
     pub(crate) pages: PageSettings,
     pub(crate) public_url: String,
 }

@@ -21,9 +21,11 @@ mod chain;
 mod context;
 mod data;
 mod fomo;
+mod forms;
 mod guard;
 mod listen;
 mod metrics;
+mod milestones;
 mod notify;
 mod operators;
 mod own_app;
@@ -45,13 +47,12 @@ pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain};
 pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;
 pub use fomo::consent::consent_page;
+pub use forms::{Faults, FormMessage};
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Attempted, Notification, Notifier, Observer, Silent};
 pub use operators::add_operator;
-pub use own_app::{
-    AppSummary, FormMessage, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment,
-};
+pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment};
 pub use protocols::{PROTOCOLS, platforms};
 pub use settings::Settings;
 pub use store::Store;

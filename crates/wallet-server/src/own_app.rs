@@ -7,6 +7,7 @@ use std::pin::Pin;
 use wallet_core::{Lang, Text, UnixTime};
 use wallet_platform::{CallbackKind, Failure, ReceiverId};
 
+use crate::forms::{Faults, FormMessage, FormProblem};
 use crate::store::Store;
 
 /// A boxed future.
@@ -54,6 +55,8 @@ pub struct AppSummary {
     pub state: Text,
     /// The colour of the state.
     pub mood: Mood,
+    /// Whether the app may be used: only then has it payments, callbacks and settings.
+    pub live: bool,
 }
 
 /// A payment to an app, or by it.
@@ -132,12 +135,21 @@ pub struct FormPage<'a> {
     pub csrf: &'a str,
     /// The fields that were filled in, by the ids of their inputs.
     pub filled_in: &'a BTreeMap<String, String>,
+    /// The faults of the form that is shown again.
+    pub(crate) problem: &'a FormProblem,
+    /// A word that is new at each opening of the page, for the proposed id of an app.
+    pub fresh: &'a str,
 }
 
 impl FormPage<'_> {
     /// The text of a field that was filled in.
     pub fn text(&self, id: &str) -> &str {
         self.filled_in.get(id).map_or("", String::as_str)
+    }
+
+    /// The faults of the form, by its messages.
+    pub fn faults(&self, messages: &[FormMessage]) -> Faults {
+        Faults::of(self.problem, messages, self.lang)
     }
 
     /// The text in the page's language.
@@ -152,22 +164,11 @@ impl FormPage<'_> {
 /// The form that registers an app of a protocol.
 #[derive(Debug)]
 pub struct RegistrationForm {
+    /// The name of the protocol, for the choice above the form.
+    pub name: &'static str,
     /// The form, as HTML: inserted into the page as it is, so its template escapes every text. It posts to a path of
     /// [`Protocol::pages`](crate::Protocol::pages) with the field `csrf`; the ids of its inputs are unique among all forms.
     pub html: String,
-    /// The faults that it can have.
-    pub faults: &'static [FormMessage],
-}
-
-/// The text of a form's fault.
-#[derive(Debug)]
-pub struct FormMessage {
-    /// Its name in the address of the form's page.
-    pub id: &'static str,
-    /// The fault and the remedy, in Chinese.
-    pub zh: &'static str,
-    /// The fault and the remedy, in English.
-    pub en: &'static str,
 }
 
 /// Text that no spreadsheet reads as a formula: text that could begin one gets a leading apostrophe.

@@ -32,6 +32,7 @@ impl Server {
                 watcher,
                 notifier: settings.notifier,
                 metrics,
+                milestones: Default::default(),
                 pages: settings.pages,
                 public_url: settings.public_url,
                 store,
@@ -86,6 +87,7 @@ impl Server {
             rsa_private: key.to_base64(),
             rsa_public: key.public().pkcs1().to_vec(),
             seed: self.inner.store.vault().seed(),
+            address: self.inner.watcher.chain().is_embedded(),
         })
     }
 

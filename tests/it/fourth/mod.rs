@@ -64,7 +64,7 @@ async fn tally(context: &Context, request: tally::Request<'_>) -> Handled<tally:
 
 /// This protocol registers no app: its form always has a fault.
 async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
-    form_again(&server, &view, "tally", &[("tally_name", posted.text("tally_name"))], "dull")
+    form_again(&server, &view, "tally", &[("tally_name", posted.text("tally_name"))], &["dull"])
 }
 
 struct Fourth;
@@ -87,14 +87,20 @@ impl Protocol for Fourth {
     }
 
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
-        const FAULTS: &[FormMessage] =
-            &[FormMessage { id: "dull", zh: "这个名称太普通。", en: "This name is dull." }];
-        let (csrf, name) = (page.csrf, page.text("tally_name"));
+        const FAULTS: &[FormMessage] = &[FormMessage {
+            id: "dull",
+            field: "tally_name",
+            zh: "这个名称太普通。",
+            en: "This name is dull.",
+        }];
+        let (csrf, name, faults) = (page.csrf, page.text("tally_name"), page.faults(FAULTS));
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "a real form escapes it");
         let html = format!(
-            r#"<form action="/apps/new/tally"><input name="csrf" value="{csrf}"><input id="tally_name" value="{name}"></form>"#
+            r#"<form action="/apps/new/tally"><input name="csrf" value="{csrf}"><input id="tally_name" value="{name}"{}>{}</form>"#,
+            faults.input("tally_name"),
+            faults.below("tally_name")
         );
-        Some(RegistrationForm { html, faults: FAULTS })
+        Some(RegistrationForm { name: "Tally", html })
     }
 
     fn answer<'a>(

@@ -141,6 +141,50 @@ pub struct CreateApp {
     pub seed: Seed,
 }
 
+/// A field of an app's registration that is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppField {
+    /// The client_id.
+    ClientId,
+    /// The name.
+    Name,
+    /// The redirect_uri.
+    RedirectUri,
+}
+
+impl AppField {
+    /// The field's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientId => "client_id",
+            Self::Name => "name",
+            Self::RedirectUri => "redirect_uri",
+        }
+    }
+}
+
+impl From<AppField> for Stop {
+    fn from(field: AppField) -> Self {
+        match field {
+            AppField::ClientId => Refusal::ClientIdMalformed.into(),
+            field => Refused::field(field.name()).into(),
+        }
+    }
+}
+
+impl CreateApp {
+    /// The malformed fields.
+    pub fn faults(&self) -> Vec<AppField> {
+        let wrong = [
+            (AppField::ClientId, !self.client_id.well_formed()),
+            (AppField::Name, !is_shown_name(&self.name)),
+            (AppField::RedirectUri, !is_redirect(self.redirect_uri.as_str())),
+        ];
+        wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(field, _)| field).collect()
+    }
+}
+
 /// A registered app and its first secret.
 #[derive(Debug)]
 pub struct CreatedApp {
@@ -159,17 +203,11 @@ impl Command<Platform> for CreateApp {
         if !owner.developer {
             return Err(Refusal::NoPermission.into());
         }
-        if !self.client_id.well_formed() {
-            return Err(Refusal::ClientIdMalformed.into());
+        if let Some(field) = self.faults().into_iter().next() {
+            return Err(field.into());
         }
         if rows.find::<ClientName>(&key)?.is_some() {
             return Err(Refusal::ClientIdTaken.into());
-        }
-        if !is_shown_name(&self.name) {
-            return Err(Refused::field("name").into());
-        }
-        if !is_redirect(self.redirect_uri.as_str()) {
-            return Err(Refused::field("redirect_uri").into());
         }
         let app = AppId(cx.ids.next());
         let client_secret = cx.vault.mint(&self.seed, "client_secret").text;

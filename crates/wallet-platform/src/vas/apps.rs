@@ -13,6 +13,7 @@ use crate::refusal::{Refused, Stop};
 use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
+use crate::vas::addresses;
 use crate::vas::returns::{Return, after_login};
 use crate::vault::{Digest, Minted, Seed, Vault};
 
@@ -235,29 +236,32 @@ pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
     (well_formed && !taken && !reserved).then_some(scheme)
 }
 
+/// A field that may be empty, as it is stored; `None` if it is malformed.
+fn optional(given: &str, parse: fn(&str) -> Option<String>) -> Option<String> {
+    if given.is_empty() { Some(String::new()) } else { parse(given) }
+}
+
+impl ApplyVas {
+    /// The faults of the application's fields.
+    pub fn faults(&self) -> Vec<ApplicationFault> {
+        let wrong = [
+            (ApplicationFault::SafeDomain, optional(&self.safe_domain, safe_domain).is_none()),
+            (ApplicationFault::Scheme, optional(&self.scheme, own_scheme).is_none()),
+            (ApplicationFault::Nowhere, self.safe_domain.is_empty() && self.scheme.is_empty()),
+            (ApplicationFault::Name, !is_shown_name(&self.name)),
+        ];
+        wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(fault, _)| fault).collect()
+    }
+}
+
 impl Command<Platform> for ApplyVas {
     type Outcome = Result<VasAppId, ApplicationFault>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
-        let safe_domain = match self.safe_domain.as_str() {
-            "" => String::new(),
-            given => match safe_domain(given) {
-                Some(host) => host,
-                None => return Ok(Err(ApplicationFault::SafeDomain)),
-            },
-        };
-        let scheme = match self.scheme.as_str() {
-            "" => String::new(),
-            given => match own_scheme(given) {
-                Some(scheme) => scheme,
-                None => return Ok(Err(ApplicationFault::Scheme)),
-            },
-        };
-        if safe_domain.is_empty() && scheme.is_empty() {
-            return Ok(Err(ApplicationFault::Nowhere));
+        if let Some(fault) = self.faults().first() {
+            return Ok(Err(*fault));
         }
-        if !is_shown_name(&self.name) {
-            return Ok(Err(ApplicationFault::Name));
-        }
+        let safe_domain = optional(&self.safe_domain, safe_domain).unwrap_or_default();
+        let scheme = optional(&self.scheme, own_scheme).unwrap_or_default();
         let pending = pending(rows, self.owner)?;
         if u64::from(pending) >= limits::PENDING_APPLICATIONS {
             return Ok(Err(ApplicationFault::TooMany));
@@ -299,6 +303,8 @@ pub enum Decision {
         rsa_public: Vec<u8>,
         /// The seed of the uuid and the accessToken.
         seed: Seed,
+        /// Whether the app gets a receiving address of the embedded chain.
+        address: bool,
     },
     /// Rejection.
     Reject {
@@ -344,7 +350,7 @@ impl Command<Platform> for ReviewVas {
                 app.state = Review::Rejected;
                 app.reason = shown_reason(reason);
             }
-            Decision::Approve { rsa_private, rsa_public, seed } => {
+            Decision::Approve { rsa_private, rsa_public, seed, address } => {
                 app.uuid = uuid(&cx.vault.mint(seed, "vas uuid")).into();
                 let token = cx.vault.mint(seed, "vas accessToken");
                 let seal = |what: &str, text: &str| {
@@ -356,6 +362,9 @@ impl Command<Platform> for ReviewVas {
                 app.rsa_public = rsa_public.clone();
                 out.put(VasAppName { uuid: app.uuid.clone(), app: app.id });
                 out.put(VasToken { hash: token.hash, app: app.id });
+                if *address {
+                    out.put(addresses::made(app.id, 0, cx));
+                }
             }
         }
         out.put(app.clone());

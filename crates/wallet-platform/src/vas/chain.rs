@@ -6,6 +6,7 @@ use wallet_chain::embedded::{ChainVault, Refused};
 
 use crate::accounts::UserId;
 use crate::refusal::{Reason, Stop};
+use crate::vas::apps::VasAppId;
 use crate::vault::Vault;
 
 /// The first byte of an address.
@@ -15,6 +16,11 @@ impl Vault {
     /// A user's address on the chain: base58check of 160 bits under version 71, so that it begins with `V`.
     pub fn address(&self, user: UserId) -> String {
         self.address_of(&user.to_string())
+    }
+
+    /// An app's receiving address of this number.
+    pub(crate) fn app_address(&self, app: VasAppId, number: u32) -> String {
+        self.address_of(&format!("app {} {number}", app.0))
     }
 
     fn address_of(&self, name: &str) -> String {

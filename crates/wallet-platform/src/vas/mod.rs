@@ -1,5 +1,6 @@
 //! The VAS and Lafi wallets: apps, logins by openCode, orders on a chain, prices.
 
+pub(crate) mod addresses;
 pub(crate) mod apps;
 pub(crate) mod callbacks;
 mod chain;

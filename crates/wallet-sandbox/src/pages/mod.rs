@@ -114,6 +114,7 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/wallet/confirm", post(wallet::confirm))
         .route("/wallet/approve", post(wallet::approve))
         .route("/wallet/pay", post(wallet::pay))
+        .route("/wallet/receive", get(wallet::receive_page))
         .route("/wallet/history", get(wallet::history_page))
         .route("/wallet/password", get(wallet::password_form).post(wallet::set_password))
         .route("/wallet/money", post(wallet::get_money))

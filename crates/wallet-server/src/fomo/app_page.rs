@@ -1,29 +1,33 @@
-//! The page of a FOMO app: shows the secret after a password check, rotates the secret.
+//! The pages of a FOMO app: its overview with the secrets after a password check, and its settings.
 
+use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use wallet_api::fomo::{Fomo, get_trade};
-use wallet_core::{Endpoint as _, Platform as _};
-use wallet_platform::{App, EndOldSecret, RotateSecret, ShowSecret, User};
+use wallet_api::fomo::{Fomo, get_trade, payment_result};
+use wallet_core::{Callback as _, Endpoint as _, Platform as _, webhook};
+use wallet_platform::{App, CreatedApp, EndOldSecret, Failure, Reach, RotateSecret, ShowSecret, Step, User};
 use wallet_store::{Clock as _, SystemClock};
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::context::Server;
-use crate::own_app::Later;
+use crate::own_app::{AppSummary, Later};
 use crate::pages::apps::{
-    After, AppPage, ClockOff, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+    After, AppPage, ClockOff, Fact, SecretsForm, Tab, check_list, fresh_password, shown_once, unknown, wrong,
+    wrong_password,
 };
 use crate::pages::{
-    FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with, shown_time,
+    Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
+    shown_time,
 };
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/apps/fomo/{client_id}", get(show))
+        .route("/apps/fomo/{client_id}/settings", get(settings))
         .route("/apps/fomo/{client_id}/reveal", post(with_act(Act::Reveal)))
         .route("/apps/fomo/{client_id}/rotate", post(with_act(Act::Rotate)))
         .route("/apps/fomo/{client_id}/end_old", post(with_act(Act::EndOld)))
@@ -37,31 +41,100 @@ fn clock_off(server: &Server) -> Option<ClockOff> {
     (ahead.unsigned_abs() > window / 2).then_some(ClockOff { ahead, window })
 }
 
-fn fomo_page(server: &Server, view: &View, app: &App, secret: Option<&str>, after: After) -> Response {
-    let base = server.inner.public_url(Fomo::META.base_path);
+/// The secret that verifies callbacks with a Standard Webhooks library (R9).
+fn webhook_secret(server: &Server, client_secret: &str) -> Option<String> {
+    let rule = payment_result::Callback::META.signing?;
+    let crypto = server.inner.store.vault().crypto();
+    Some(webhook::library_secret(crypto, rule, client_secret.as_bytes()).expose().clone())
+}
+
+async fn overview(
+    server: &Server,
+    view: &View,
+    app: &App,
+    secret: Option<&str>,
+    after: After,
+) -> Result<Response, Failure> {
+    let (store, base) = (&server.inner.store, server.inner.public_url(Fomo::META.base_path));
+    if secret.is_some() {
+        store.submit(Reach { app: app.id.into(), step: Step::SecretShown }).await?;
+    }
+    let webhook = secret.and_then(|secret| webhook_secret(server, secret));
     let facts = vec![
-        Fact { id: "", name: "base_url", value: base.clone() },
-        Fact { id: "", name: "client_id", value: app.client_id.to_string() },
-        Fact { id: "client_secret", name: "client_secret", value: masked(secret) },
-        Fact { id: "", name: "redirect_uri", value: app.redirect_uri.to_string() },
-        Fact { id: "", name: "scope", value: app.scopes.clone() },
+        Fact::new("", "base_url", base.clone()),
+        Fact::new("", "client_id", app.client_id.as_str()),
+        Fact::secret("client_secret", "client_secret", secret),
+        Fact::secret("webhook_secret", view.say("回调密钥", "callback secret"), webhook.as_deref()),
+        Fact::new("", "redirect_uri", app.redirect_uri.as_str()),
+        Fact::new("", "scope", app.scopes.as_str()),
     ];
-    page_with(
+    let (faults, app_summary, clock_off) = (after.faults(view), summary(app), clock_off(server));
+    let steps = check_list(store, view, app.id.into(), &app_summary.href, Fomo::META.id).await?;
+    let clock = clock_off.as_ref().map(|_| server.inner.public_url(""));
+    let snippets = snippets(&base, app, view.tag(), clock.as_deref());
+    Ok(page_with(
         after.status,
         &AppPage {
             view,
-            app: summary(app),
-            problem: after.problem,
+            app: app_summary,
+            tab: Tab::Overview,
+            problem: faults.whole().map(str::to_owned),
             done: after.done,
             note: None,
+            may_approve: false,
+            steps,
             facts,
-            secrets_may_be_seen: true,
-            secret_version: Some(app.secret_version),
-            old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
-            snippets: snippets(&base, app, view.tag()),
-            clock_off: clock_off(server),
+            secrets: Some(SecretsForm { faults, key_files: false }),
+            addresses: None,
+            snippets,
+            variable: ("CLIENT_SECRET", secret.map(str::to_owned)),
+            clock_off,
         },
-    )
+    ))
+}
+
+/// The settings of a FOMO app.
+#[derive(Template)]
+#[template(path = "fomo/settings.html")]
+struct SettingsPage<'a> {
+    view: &'a View,
+    app: AppSummary,
+    tab: Tab,
+    done: Option<String>,
+    faults: Faults,
+    secret_version: u32,
+    /// The time until which the previous secret verifies.
+    old_until: Option<String>,
+}
+
+fn settings_page(server: &Server, view: &View, app: &App, after: After) -> Response {
+    let page = SettingsPage {
+        view,
+        app: summary(app),
+        tab: Tab::Settings,
+        faults: after.faults(view),
+        done: after.done,
+        secret_version: app.secret_version,
+        old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
+    };
+    page_with(after.status, &page)
+}
+
+/// The page of a new app, with its secret.
+pub(crate) async fn created_page(
+    server: &Server,
+    view: &View,
+    user: &User,
+    client_id: &str,
+    created: &CreatedApp,
+) -> Page {
+    let app = own_app(server, view, user, client_id).await?;
+    let done = view.say(
+        "应用已注册。client_secret 在下面，请复制保存；之后再看需要输入密码。",
+        "The app is registered. Copy its client_secret below: to see it again later, enter your password.",
+    );
+    let secret = created.client_secret.expose();
+    overview(server, view, &app, Some(secret), After::done(done)).await.or_page(view)
 }
 
 async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
@@ -76,7 +149,18 @@ async fn show(
     Params(form_problem): Params<FormProblem>,
 ) -> Page {
     let app = own_app(&server, &view, &user, &client_id).await?;
-    Ok(fomo_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
+    overview(&server, &view, &app, None, After::failed(form_problem)).await.or_page(&view)
+}
+
+async fn settings(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(client_id): Path<String>,
+    Params(form_problem): Params<FormProblem>,
+) -> Page {
+    let app = own_app(&server, &view, &user, &client_id).await?;
+    Ok(settings_page(&server, &view, &app, After::failed(form_problem)))
 }
 
 /// An action on the app's secret.
@@ -96,12 +180,18 @@ async fn with_secret(
     posted: &SubmittedForm,
     act: Act,
 ) -> Page {
-    let href = format!("/apps/fomo/{client_id}");
+    let mut href = format!("/apps/fomo/{client_id}");
+    if act != Act::Reveal {
+        href.push_str("/settings");
+    }
     let view = view.at(&href);
     let app = own_app(server, &view, &signed_in.user, &client_id).await?;
-    let again = |form_problem: FormProblem| {
-        let (view, after) = wrong(&view, &href, &form_problem);
-        fomo_page(server, &view, &app, None, after)
+    let again = async |form_problem: FormProblem| {
+        let (view, after) = wrong(&view, &href, form_problem);
+        match act {
+            Act::Reveal => overview(server, &view, &app, None, after).await.or_page(&view),
+            Act::Rotate | Act::EndOld => Ok(settings_page(server, &view, &app, after)),
+        }
     };
     let store = &server.inner.store;
     let shown = async {
@@ -112,35 +202,45 @@ async fn with_secret(
     };
     let keys = match shown.await {
         Ok(keys) => keys,
-        Err(no) => return wrong_password(&no).map(again).ok_or_else(|| failure(&view, &no)),
-    };
-    if act == Act::Reveal {
-        return Ok(fomo_page(server, &view, &app, keys.secrets().next(), shown_once(&view)));
-    }
-    // The app after the action.
-    let page_after = async |secret: Option<&str>, done: &str| {
-        let after = After { done: Some(done.to_owned()), ..After::default() };
-        let app = own_app(server, &view, &signed_in.user, &client_id).await?;
-        Ok(fomo_page(server, &view, &app, secret, after))
-    };
-    if act == Act::EndOld {
-        let stays = posted.text("secret_version").parse().unwrap_or_default();
-        if !store.submit(EndOldSecret { app: keys.app.id, stays }).await.or_page(&view)? {
-            return Ok(again(FormProblem::of("rotated")));
+        Err(no) => {
+            return match wrong_password(&no) {
+                Some(form_problem) => again(form_problem).await,
+                None => Err(failure(&view, &no)),
+            };
         }
-        let done = view
-            .say("旧的 client_secret 已失效，仅当前的有效。", "The old client_secret is no longer accepted.");
-        return page_after(None, done).await;
-    }
-    let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
-    let Ok(rotated) = rotated.or_page(&view)? else {
-        return Ok(again(FormProblem::of("old"))); // the page says until when
     };
-    let done = view.say(
-        "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
-        "client_secret is a new one; the old one still verifies for 24 hours. To see it again after you leave this page, enter your password.",
-    );
-    page_after(Some(rotated.client_secret.expose()), done).await
+    match act {
+        Act::Reveal => {
+            let secret = keys.secrets().next();
+            overview(server, &view, &app, secret, shown_once(&view)).await.or_page(&view)
+        }
+        Act::EndOld => {
+            let stays = posted.text("secret_version").parse().unwrap_or_default();
+            if !store.submit(EndOldSecret { app: keys.app.id, stays }).await.or_page(&view)? {
+                return again(FormProblem::of("rotated")).await;
+            }
+            let done = view.say(
+                "旧的 client_secret 已失效，仅当前的有效。",
+                "The old client_secret is no longer accepted.",
+            );
+            let app = own_app(server, &view, &signed_in.user, &client_id).await?;
+            Ok(settings_page(server, &view, &app, After::done(done)))
+        }
+        Act::Rotate => {
+            let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
+            let Ok(rotated) = rotated.or_page(&view)? else {
+                return again(FormProblem::of("old")).await; // the page says until when
+            };
+            let done = view.say(
+                "client_secret 已更换；旧的 24 小时内仍可验签。离开本页或切换语言后，要再次输入密码才会显示。",
+                "client_secret is a new one; the old one still verifies for 24 hours. To see it again after you leave this page, enter your password.",
+            );
+            let view = view.at(&format!("/apps/fomo/{client_id}"));
+            let app = own_app(server, &view, &signed_in.user, &client_id).await?;
+            let secret = rotated.client_secret.expose();
+            overview(server, &view, &app, Some(secret), After::done(done)).await.or_page(&view)
+        }
+    }
 }
 
 /// The handler of one act on the secret.

@@ -171,7 +171,9 @@ impl Context {
 
     async fn client(&self, id: &ClientId<'_>, secret: &ClientSecret<'_>) -> Result<ProvenClient, Failure> {
         let keys = self.store.view(FindApp::for_token(id.as_str())).await?;
-        Ok(keys.check_secret(secret.as_str())?)
+        let client = keys.check_secret(secret.as_str())?;
+        self.milestones.called(&self.store, client.app().into());
+        Ok(client)
     }
 
     async fn token(&self, request: token::Request<'_>) -> Handled<token::Endpoint> {
@@ -223,6 +225,7 @@ impl Context {
     async fn verified<T>(&self, signed: Unverified<'_, T>) -> Result<(T, AppKeys), Failure> {
         let keys = self.store.view(FindApp::new(signed.key_id())).await?;
         let request = keys.verify(signed, self.store.vault(), self.store.now())?;
+        self.milestones.called(&self.store, keys.app.id.into());
         Ok((request, keys))
     }
 

@@ -6,12 +6,14 @@ use axum::extract::State;
 use axum::routing::post;
 use wallet_api::fomo::{ClientId, Fomo, Refusal};
 use wallet_core::Platform as _;
-use wallet_platform::{CreateApp, EnrolDeveloper, Failure, Refused, User};
+use wallet_platform::{CreateApp, EnrolDeveloper, Failure, User};
 
+use super::app_page::created_page;
 use crate::context::Server;
-use crate::own_app::{FormMessage, FormPage, RegistrationForm};
-use crate::pages::apps::new::{NAME_FAULT, NEW_APP, form_again};
-use crate::pages::{OrPage as _, Page, SignedIn, SubmittedForm, View, failure, see_other, shape};
+use crate::forms::FormMessage;
+use crate::own_app::{FormPage, RegistrationForm};
+use crate::pages::apps::new::{NEW_APP, form_again, name_fault};
+use crate::pages::{Faults, OrPage as _, Page, SignedIn, SubmittedForm, View, failure, shape};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -22,17 +24,20 @@ pub(crate) fn routes() -> Router<Server> {
 const FAULTS: [FormMessage; 4] = [
     FormMessage {
         id: "client_id",
+        field: "client_id",
         zh: "client_id 太短、太长，或含有不允许的字符。",
         en: "The client_id is too short, too long, or has a character that is not allowed.",
     },
     FormMessage {
         id: "taken",
+        field: "client_id",
         zh: "这个 client_id 已有应用使用，请换一个。",
         en: "Another app has this client_id. Choose a different one.",
     },
-    NAME_FAULT,
+    name_fault("name"),
     FormMessage {
         id: "redirect_uri",
+        field: "redirect_uri",
         zh: "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
         en: "The redirect_uri must be an address for a browser, such as https://shop.example/back (no # or @).",
     },
@@ -42,23 +47,32 @@ const FAULTS: [FormMessage; 4] = [
 #[template(path = "fomo/new_app.html")]
 struct Form<'a> {
     view: &'a FormPage<'a>,
-    client_id: &'a str,
+    client_id: String,
     name: &'a str,
     redirect_uri: &'a str,
     /// The allowed length and characters of a client_id.
     shape: String,
+    faults: Faults,
 }
 
-/// The form.
+/// The redirect_uri that the form proposes: a name of the developer's own machine.
+const PROPOSED: &str = "http://my-shop.localhost:9100/back";
+
+/// The form. A new one proposes a client_id and a redirect_uri.
 pub(crate) fn form(page: &FormPage<'_>) -> RegistrationForm {
+    let given = |id, proposed: String| match page.filled_in.is_empty() {
+        true => proposed,
+        false => page.text(id).to_owned(),
+    };
     let form = Form {
         view: page,
-        client_id: page.text("client_id"),
+        client_id: given("client_id", format!("my_shop_{}", page.fresh)),
         name: page.text("name"),
-        redirect_uri: page.text("redirect_uri"),
+        redirect_uri: &given("redirect_uri", PROPOSED.to_owned()),
         shape: shape(page.lang, ClientId::SHAPE),
+        faults: page.faults(&FAULTS),
     };
-    RegistrationForm { html: form.to_string(), faults: &FAULTS }
+    RegistrationForm { name: "FOMO", html: form.to_string() }
 }
 
 /// Makes the user a developer at the first registration of an app.
@@ -82,16 +96,18 @@ async fn create(
         redirect_uri: redirect_uri.to_owned().into(),
         seed: server.inner.store.vault().seed(),
     };
-    let no = match server.inner.store.submit(command).await {
-        Ok(_) => return Ok(see_other(&format!("/apps/fomo/{client_id}"))),
-        Err(no) => no,
-    };
-    let fault = match no.refused() {
-        Some(no) if no.reason == Refusal::ClientIdMalformed => "client_id",
-        Some(no) if no.reason == Refusal::ClientIdTaken => "taken",
-        Some(Refused { field: Some(field), .. }) => field,
-        _ => return Err(failure(&view, &no)),
-    };
+    let faults: Vec<&str> = command.faults().into_iter().map(|field| field.name()).collect();
     let fields = [("client_id", client_id), ("name", name), ("redirect_uri", redirect_uri)];
-    Ok(form_again(&server, &view, Fomo::META.id, &fields, fault))
+    if !faults.is_empty() {
+        return Ok(form_again(&server, &view, Fomo::META.id, &fields, &faults));
+    }
+    let created = match server.inner.store.submit(command).await {
+        Ok(created) => created,
+        Err(no) if no.refused().is_some_and(|no| no.reason == Refusal::ClientIdTaken) => {
+            return Ok(form_again(&server, &view, Fomo::META.id, &fields, &["taken"]));
+        }
+        Err(no) => return Err(failure(&view, &no)),
+    };
+    let view = view.at(&format!("/apps/fomo/{client_id}"));
+    created_page(&server, &view, &user, client_id, &created).await
 }

@@ -31,6 +31,7 @@ pub(crate) fn summary(app: &App) -> AppSummary {
         href: format!("/apps/fomo/{}", app.client_id),
         state: Text { zh: "可用", en: "active" },
         mood: Mood::Good,
+        live: true,
     }
 }
 

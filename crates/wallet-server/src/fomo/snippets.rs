@@ -9,7 +9,7 @@ use crate::snippets::{LANG, Snippet, filled};
 const TEMPLATES: [(&str, &str); 7] = [
     (
         "curl",
-        r#"TIMESTAMP=$(date +%s)
+        r#"TIMESTAMP=$(NOW_CURL)
 SIGN=$(printf %s "$CLIENT_SECRET$TIMESTAMP" | sha1sum | cut -c1-40)
 curl -s GET_TRADE -H 'Accept-Language: LANG_TAG' \
   -d client_id=CLIENT_ID -d trade_id=order-1 -d timestamp=$TIMESTAMP -d sign=$SIGN"#,
@@ -22,7 +22,7 @@ let credentials = FomoCredentials {
     client_secret: std::env::var("CLIENT_SECRET")?.into(),
     redirect_uri: "REDIRECT_URI".into(),
 };
-let app = FomoClient::new(transport, "BASE_URL").with_credentials(credentials, crypto, system_time);
+let app = FomoClient::new(transport, "BASE_URL").with_credentials(credentials, crypto, NOW_RUST);
 let trade = app.trade(&"order-1".into()).await?;"#,
     ),
     (
@@ -34,7 +34,7 @@ import java.util.HexFormat;
 
 class FirstCall {
     public static void main(String[] arguments) throws Exception {
-        String timestamp = Long.toString(System.currentTimeMillis() / 1000);
+        String timestamp = NOW_JAVA;
         byte[] digest = MessageDigest.getInstance("SHA-1")
             .digest((System.getenv("CLIENT_SECRET") + timestamp).getBytes("UTF-8"));
         String sign = HexFormat.of().formatHex(digest);
@@ -51,7 +51,7 @@ class FirstCall {
     (
         "PHP",
         r#"<?php
-$timestamp = (string) time();
+$timestamp = NOW_PHP;
 $form = http_build_query(['client_id' => 'CLIENT_ID', 'trade_id' => 'order-1',
     'timestamp' => $timestamp, 'sign' => sha1(getenv('CLIENT_SECRET') . $timestamp)]);
 $headers = "Content-Type: application/x-www-form-urlencoded\r\nAccept-Language: LANG_TAG";
@@ -60,8 +60,8 @@ echo file_get_contents('GET_TRADE', false, stream_context_create(['http' => [
     ),
     (
         "Python",
-        r#"import hashlib, os, time, urllib.parse, urllib.request
-timestamp = str(int(time.time()))
+        r#"import hashlib, osNOW_MODULE, urllib.parse, urllib.request
+timestamp = NOW_PYTHON
 sign = hashlib.sha1((os.environ["CLIENT_SECRET"] + timestamp).encode()).hexdigest()
 form = urllib.parse.urlencode({"client_id": "CLIENT_ID", "trade_id": "order-1", "timestamp": timestamp, "sign": sign})
 request = urllib.request.Request("GET_TRADE", form.encode(), {"Accept-Language": "LANG_TAG"})
@@ -78,13 +78,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
-	"strings"
-	"time"
+	"strings"NOW_IMPORTS
 )
 
 func main() {
-	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+NOW_GO
 	sign := fmt.Sprintf("%x", sha1.Sum([]byte(os.Getenv("CLIENT_SECRET")+timestamp)))
 	form := url.Values{"client_id": {"CLIENT_ID"}, "trade_id": {"order-1"}, "timestamp": {timestamp}, "sign": {sign}}
 	request, _ := http.NewRequest("POST", "GET_TRADE", strings.NewReader(form.Encode()))
@@ -101,7 +99,7 @@ func main() {
     (
         "JavaScript",
         r#"import { createHash } from "node:crypto";
-const timestamp = String(Math.floor(Date.now() / 1000));
+const timestamp = NOW_JS;
 const sign = createHash("sha1").update(process.env.CLIENT_SECRET + timestamp).digest("hex");
 const body = new URLSearchParams({ client_id: "CLIENT_ID", trade_id: "order-1", timestamp, sign });
 const headers = { "Accept-Language": "LANG_TAG" };
@@ -109,17 +107,48 @@ console.log(await (await fetch("GET_TRADE", { method: "POST", headers, body })).
     ),
 ];
 
-/// The snippets with an app's values. A client_id has only letters, digits, `_`, `.` and `-` and needs no quoting.
-pub(crate) fn snippets(base_url: &str, app: &App, lang: &str) -> Vec<Snippet> {
+/// How each language gets the Unix time in seconds as text: from this machine, and from a sandbox at `CLOCK`.
+const NOW: [(&str, &str, &str); 9] = [
+    ("NOW_CURL", "date +%s", "curl -s CLOCK/clock/seconds"),
+    (
+        "NOW_JAVA",
+        "Long.toString(System.currentTimeMillis() / 1000)",
+        r#"new String(URI.create("CLOCK/clock/seconds").toURL().openStream().readAllBytes())"#,
+    ),
+    ("NOW_PHP", "(string) time()", "file_get_contents('CLOCK/clock/seconds')"),
+    (
+        "NOW_PYTHON",
+        "str(int(time.time()))",
+        r#"urllib.request.urlopen("CLOCK/clock/seconds").read().decode()"#,
+    ),
+    ("NOW_MODULE", ", time", ""),
+    (
+        "NOW_GO",
+        "\ttimestamp := strconv.FormatInt(time.Now().Unix(), 10)",
+        "\tclock, _ := http.Get(\"CLOCK/clock/seconds\")\n\tseconds, _ := io.ReadAll(clock.Body)\n\ttimestamp := string(seconds)",
+    ),
+    ("NOW_IMPORTS", "\n\t\"strconv\"\n\t\"time\"", ""),
+    (
+        "NOW_JS",
+        "String(Math.floor(Date.now() / 1000))",
+        r#"await (await fetch("CLOCK/clock/seconds")).text()"#,
+    ),
+    ("NOW_RUST", "system_time", "sandbox_time"),
+];
+
+/// The snippets with an app's values. With the address of a sandbox they ask it for its time. A client_id has only letters, digits, `_`, `.` and `-` and needs no quoting.
+pub(crate) fn snippets(base_url: &str, app: &App, lang: &str, clock: Option<&str>) -> Vec<Snippet> {
     let get_trade = format!("{base_url}{}", get_trade::Endpoint::META.path);
     // ASCII, without a backslash; a quote would end the string.
     let back = app.redirect_uri.as_str().replace('"', "\\\"");
+    let now = NOW.map(|(name, own, sandbox)| (name, if clock.is_some() { sandbox } else { own }));
     let values = [
+        ("CLOCK", clock.unwrap_or_default()),
         ("GET_TRADE", &*get_trade),
         ("BASE_URL", base_url),
         ("CLIENT_ID", app.client_id.as_str()),
         (LANG, lang),
         ("REDIRECT_URI", &back),
     ];
-    filled(TEMPLATES, &values)
+    filled(TEMPLATES, &[&now[..], &values].concat())
 }

@@ -13,12 +13,13 @@ use wallet_platform::{
     ShownCallback,
 };
 
-use super::apps::own_app;
+use super::apps::{Tab, own_app};
 use super::{
     OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page as render, problem, see_other,
     shown_time,
 };
 use crate::context::Server;
+use crate::own_app::AppSummary;
 use crate::store::Store;
 
 /// The number of callbacks on a page.
@@ -55,8 +56,8 @@ struct Shown {
 #[template(path = "deliveries.html")]
 struct DeliveriesPage<'a> {
     view: &'a View,
-    name: &'a str,
-    href: String,
+    app: AppSummary,
+    tab: Tab,
     acknowledged_by: String,
     shown: Vec<Shown>,
     /// Whether only undelivered callbacks are shown.
@@ -150,17 +151,17 @@ pub(crate) async fn page(
     let now = store.now();
     let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
     let summary = app.summary();
-    let href = summary.href;
+    let href = &summary.href;
     let older = older.map(|older| {
         let show = if undelivered { "show=undelivered&" } else { "" };
         format!("{href}/deliveries?{show}before={}", older.0)
     });
     Ok(render(&DeliveriesPage {
         view: &view,
-        name: &summary.name,
         acknowledged_by: app.callback().meta().schedule.acknowledged_by.in_words(view.lang),
         none_yet: shown.is_empty() && before.is_none() && !undelivered,
-        href,
+        app: summary,
+        tab: Tab::Callbacks,
         shown,
         undelivered,
         some_undelivered,

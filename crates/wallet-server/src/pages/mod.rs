@@ -34,6 +34,7 @@ use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
+pub use crate::forms::Faults;
 pub use apps::new::form_again;
 pub use docs::code_page;
 pub use posted::{SubmittedFile, SubmittedForm};
@@ -42,8 +43,8 @@ pub use sign_in::{SIGN_IN, sign_in_first};
 pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
 
 use crate::context::Server;
-pub(crate) use crate::own_app::FormMessage;
-pub(crate) use posted::FormProblem;
+pub(crate) use crate::forms::{FormMessage, FormProblem};
+
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// The navigation entry of the apps.
@@ -83,8 +84,8 @@ pub(crate) fn assets() -> Router<Server> {
             get(|| asset("text/css; charset=utf-8", include_str!("../../assets/wallop.css"))),
         )
         .route(
-            "/assets/check.js",
-            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/check.js"))),
+            "/assets/page.js",
+            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/page.js"))),
         )
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", include_str!("../../assets/icon.svg"))))
 }

@@ -11,7 +11,7 @@ use http_body_util::channel::Channel;
 use serde::Deserialize;
 use wallet_core::UnixTime;
 
-use super::apps::own_app;
+use super::apps::{Tab, own_app};
 use super::{OrPage as _, Page, Params, SignedIn, View, page as render, shown_time};
 use crate::context::Server;
 use crate::own_app::{AppSummary, OwnApp, ShownPayment};
@@ -71,8 +71,8 @@ fn bars(payments: &[ShownPayment]) -> Vec<Bar> {
 #[template(path = "payments.html")]
 struct PaymentsPage<'a> {
     view: &'a View,
-    name: String,
-    href: String,
+    app: AppSummary,
+    tab: Tab,
     shown: Vec<ShownPayment>,
     bars: Vec<Bar>,
     spans: Option<(String, String)>,
@@ -97,12 +97,12 @@ pub(crate) async fn page(
     let app = own_app(&server, &view, &signed_in, &platform, &id).await?;
     let before = asked.before.parse().ok();
     let found = app.payments(&server.inner.store, before, LOOKED_AT).await.or_page(&view)?;
-    let (shown, older, AppSummary { name, href, .. }) = (found.found, found.next, app.summary());
+    let (shown, older) = (found.found, found.next);
     let times = || shown.iter().map(|shown| shown.since);
     Ok(render(&PaymentsPage {
         view: &view,
-        name,
-        href,
+        app: app.summary(),
+        tab: Tab::Payments,
         bars: bars(&shown),
         spans: times().min().zip(times().max()).map(|(from, to)| (shown_time(from), shown_time(to))),
         none_yet: shown.is_empty() && before.is_none() && older.is_none(),

@@ -1,20 +1,15 @@
 //! Forms of pages: their fields, the CSRF check, and their faults.
 
-use std::time::Duration;
-
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use wallet_core::crypto::equal;
 use wallet_core::{form, multipart};
-use wallet_platform::{Failure, Reason};
 
 use super::{View, problem};
 use crate::body;
-use crate::own_app::FormMessage;
 
 /// A submitted form with the visitor's CSRF token and this server's origin.
 pub struct SubmittedForm(Vec<(String, String)>);
@@ -136,58 +131,5 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedFile {
         }
         let form = SubmittedForm(fields);
         form.refused(&view, &parts.headers).map_or(Ok(Self { form, file }), Err)
-    }
-}
-
-/// The fault in the address of a form that is shown again. A forged address can select one of the form's messages and
-/// has no other effect.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct FormProblem {
-    fault: String,
-    /// The seconds until the next try.
-    wait: String,
-}
-
-impl FormProblem {
-    /// A fault without a wait.
-    pub(crate) fn of(fault: &str) -> Self {
-        Self { fault: fault.to_owned(), wait: String::new() }
-    }
-
-    /// `fault` with the refusal's wait, if the failure has this reason; else `None`.
-    pub(crate) fn by(failure: &Failure, reason: Reason, fault: &str) -> Option<Self> {
-        let no = failure.refused().filter(|no| no.reason == reason)?;
-        let wait = no.wait.map(|wait| wait.as_millis().div_ceil(1000).to_string());
-        Some(Self { fault: fault.to_owned(), wait: wait.unwrap_or_default() })
-    }
-
-    /// Replaces the fault if the user has to wait.
-    pub(crate) fn or_locked(self, fault: &str) -> Self {
-        if self.wait.is_empty() { self } else { Self { fault: fault.to_owned(), ..self } }
-    }
-
-    /// The query parameters.
-    pub(crate) fn pairs(&self) -> [(&'static str, &str); 2] {
-        [("fault", &self.fault), ("wait", &self.wait)]
-    }
-
-    /// The fault's text; `None` without a fault.
-    pub(crate) fn in_words<'f>(
-        &self,
-        view: &View,
-        faults: impl IntoIterator<Item = &'f FormMessage>,
-    ) -> Option<String> {
-        if self.fault.is_empty() {
-            return None;
-        }
-        let words = match faults.into_iter().find(|fault| fault.id == self.fault) {
-            Some(fault) => view.say(fault.zh, fault.en),
-            None => view.say("没有完成：请核对填写的内容。", "That did not work: check the fields."),
-        };
-        Some(match self.wait.parse().map(Duration::from_secs) {
-            Ok(wait) => wallet_core::with_wait(words.trim_end_matches(['.', '。']), wait, view.lang),
-            Err(_) => words.to_owned(),
-        })
     }
 }

@@ -33,6 +33,9 @@ pub struct PageSettings {
     pub nav: &'static [NavItem],
     /// The users with shown passwords.
     pub hints: &'static [Hint],
+    /// Whether the server is a sandbox: it registers users without a verification code, and developers approve their own
+    /// applications.
+    pub sandbox: bool,
     /// Whether cookies are for https only.
     pub https: bool,
 }

@@ -6,12 +6,12 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use wallet_api::fomo::{LoginName, complete_register, login, register};
-use wallet_core::form;
-use wallet_platform::{EndSession, Reason};
+use wallet_core::{Secret, form};
+use wallet_platform::{CreateUser, EndSession, Reason, check_login_name};
 
 use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
 use super::{
-    FormMessage, FormProblem, Hint, Params, SESSION_COOKIE, SubmittedForm, View, failure, page_with,
+    Faults, FormMessage, FormProblem, Hint, Params, SESSION_COOKIE, SubmittedForm, View, failure, page_with,
     see_other, set_cookie, shape,
 };
 use crate::context::Server;
@@ -45,29 +45,42 @@ pub(crate) struct Onward {
     form_problem: FormProblem,
 }
 
-/// The faults of these forms.
-const FAULTS: [FormMessage; 6] = [
-    FormMessage { id: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password." },
+/// The faults of the sign-in form.
+const SIGN_IN_FAULTS: [FormMessage; 2] = [
+    FormMessage {
+        id: "pwd", field: "pwd", zh: "用户名或密码不对。", en: "Wrong login name or password."
+    },
     FormMessage {
         id: "locked",
+        field: "pwd",
         zh: "这个用户名的密码错了太多次。",
         en: "Too many wrong passwords for this name.",
     },
+];
+
+/// The faults of the registration form and of the code's form.
+const FAULTS: [FormMessage; 4] = [
     FormMessage {
-        id: "short", zh: "密码至少 8 个字符。", en: "The password needs at least 8 characters."
+        id: "short",
+        field: "pwd",
+        zh: "密码至少 8 个字符。",
+        en: "The password needs at least 8 characters.",
     },
     FormMessage {
         id: "name",
+        field: "user_name",
         zh: "用户名太短、太长，或含有不允许的字符。",
         en: "This login name is too short, too long, or has a character that is not allowed.",
     },
     FormMessage {
         id: "taken",
+        field: "user_name",
         zh: "这个用户名已有人使用，请换一个再注册。",
         en: "This name is taken. Register with another one.",
     },
     FormMessage {
         id: "code",
+        field: "verify_code",
         zh: "验证码不对，或已失效。请核对后再填，或重新注册。",
         en: "This is not the code that was sent, or it is no longer valid. Check it, or register again.",
     },
@@ -79,27 +92,21 @@ struct LoginPage<'a> {
     view: &'a View,
     /// The app that asks for consent after the sign-in, if any.
     app: Option<String>,
-    problem: Option<String>,
+    faults: Faults,
     done: Option<&'a str>,
     login_name: &'a str,
     next: &'a str,
     hints: &'a [Hint],
 }
 
-fn login_page(
-    server: &Server,
-    view: &View,
-    status: StatusCode,
-    onward: &Onward,
-    problem: Option<String>,
-) -> Response {
+fn login_page(server: &Server, view: &View, status: StatusCode, onward: &Onward) -> Response {
     let next = local(&onward.next);
     let done = (!onward.registered.is_empty()).then(|| {
         view.say("注册完成。现在用它登录。", "You are registered. Sign in with your new name and password.")
     });
     let app = server.inner.protocols.iter().find_map(|protocol| protocol.waiting_app(next));
-    let hints = view.hints();
-    page_with(status, &LoginPage { view, app, problem, done, login_name: &onward.name, next, hints })
+    let (hints, faults) = (view.hints(), Faults::of(&onward.form_problem, &SIGN_IN_FAULTS, view.lang));
+    page_with(status, &LoginPage { view, app, faults, done, login_name: &onward.name, next, hints })
 }
 
 pub(crate) async fn form(
@@ -107,11 +114,11 @@ pub(crate) async fn form(
     view: View,
     Params(onward): Params<Onward>,
 ) -> Response {
-    login_page(&server, &view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
+    login_page(&server, &view, StatusCode::OK, &onward)
 }
 
 pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
-    let onward = Onward {
+    let mut onward = Onward {
         next: local(posted.text("next")).to_owned(),
         name: posted.text("login_name").to_owned(),
         ..Onward::default()
@@ -128,9 +135,9 @@ pub(crate) async fn sign_in(State(server): State<Server>, view: View, posted: Su
             else {
                 return failure(&view.at(&sign_in_first(&onward.next)), &no);
             };
-            let problem = form_problem.in_words(&view, &FAULTS);
             let view = view.again(SIGN_IN, &[("next", &onward.next), ("name", &onward.name)], &form_problem);
-            login_page(&server, &view, StatusCode::UNPROCESSABLE_ENTITY, &onward, problem)
+            onward.form_problem = form_problem;
+            login_page(&server, &view, StatusCode::UNPROCESSABLE_ENTITY, &onward)
         }
     }
 }
@@ -171,27 +178,25 @@ struct Begun<'a> {
 #[template(path = "register.html")]
 struct RegisterPage<'a> {
     view: &'a View,
-    problem: Option<String>,
+    faults: Faults,
     user_name: &'a str,
     /// The allowed length and characters of a login name.
     shape: String,
     next: &'a str,
     begun: Option<Begun<'a>>,
-    /// Whether the sandbox shows codes instead of sending them.
-    codes: bool,
 }
 
 /// The registration form, or the code form if a registration needs its code.
-fn register_page(view: &View, status: StatusCode, onward: &Onward, problem: Option<String>) -> Response {
+fn register_page(view: &View, status: StatusCode, onward: &Onward) -> Response {
     let Onward { next, name, verify_id, tmp_user_id, .. } = onward;
     let begun = (!verify_id.is_empty()).then_some(Begun { verify_id, tmp_user_id });
-    let (next, codes) = (local(next), !view.hints().is_empty());
-    let shape = shape(view.lang, LoginName::SHAPE);
-    page_with(status, &RegisterPage { view, problem, user_name: name, shape, next, begun, codes })
+    let (next, shape) = (local(next), shape(view.lang, LoginName::SHAPE));
+    let faults = Faults::of(&onward.form_problem, &FAULTS, view.lang);
+    page_with(status, &RegisterPage { view, faults, user_name: name, shape, next, begun })
 }
 
 pub(crate) async fn register_form(view: View, Params(onward): Params<Onward>) -> Response {
-    register_page(&view, StatusCode::OK, &onward, onward.form_problem.in_words(&view, &FAULTS))
+    register_page(&view, StatusCode::OK, &onward)
 }
 
 impl Onward {
@@ -202,10 +207,10 @@ impl Onward {
     }
 
     /// The registration form with its fault.
-    fn register_again(&self, view: View, form_problem: &FormProblem) -> Response {
-        let problem = form_problem.in_words(&view, &FAULTS);
-        let view = view.again(REGISTER, &self.filled_in(), form_problem);
-        register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, self, problem)
+    fn register_again(mut self, view: View, form_problem: FormProblem) -> Response {
+        let view = view.again(REGISTER, &self.filled_in(), &form_problem);
+        self.form_problem = form_problem;
+        register_page(&view, StatusCode::UNPROCESSABLE_ENTITY, &self)
     }
 }
 
@@ -215,8 +220,16 @@ const SHORTEST_PASSWORD: usize = 8;
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let (name, next) = (posted.text("user_name").to_owned(), posted.text("next").to_owned());
     let (pwd, mut onward) = (posted.text("pwd"), Onward { name, next, ..Onward::default() });
-    if pwd.chars().count() < SHORTEST_PASSWORD {
-        return onward.register_again(view, &FormProblem::of("short"));
+    let faults = [
+        check_login_name(&onward.name).err().map(|_| "name"),
+        (pwd.chars().count() < SHORTEST_PASSWORD).then_some("short"),
+    ];
+    let faults: Vec<&str> = faults.into_iter().flatten().collect();
+    if !faults.is_empty() {
+        return onward.register_again(view, FormProblem::of(&faults.join(",")));
+    }
+    if server.inner.pages.sandbox {
+        return register_at_once(&server, view, onward, pwd).await;
     }
     // Only a user with the verification code learns whether the name is taken.
     let request = register::Request::new(onward.name.as_str().into(), pwd.into());
@@ -230,8 +243,23 @@ pub(crate) async fn register(State(server): State<Server>, view: View, posted: S
             };
             see_other(&format!("{REGISTER}?{}", form::query(&onward.filled_in())))
         }
-        Err(no) => match FormProblem::by(&no, Reason::LoginNameInvalid, "name") {
-            Some(form_problem) => onward.register_again(view, &form_problem),
+        Err(no) => failure(&view.at(REGISTER), &no),
+    }
+}
+
+/// Registers a user of a sandbox, without a verification code, and signs the user in.
+async fn register_at_once(server: &Server, view: View, onward: Onward, pwd: &str) -> Response {
+    let created = async {
+        let hash = Secret::new(server.inner.prover.hash(pwd).await?);
+        let (login_name, name) = (onward.name.clone(), onward.name.clone());
+        let user = CreateUser { login_name, name, pwd: hash, wallet_pwd: None, developer: false };
+        server.inner.store.submit(user).await?;
+        server.inner.login(login::Request::new(onward.name.as_str().into(), pwd.into())).await
+    };
+    match created.await {
+        Ok(done) => signed_in(server, &view, done.session_key.as_str(), &onward.next).await,
+        Err(no) => match FormProblem::by(&no, Reason::LoginNameInvalid, "taken") {
+            Some(taken) => onward.register_again(view, taken),
             None => failure(&view.at(REGISTER), &no),
         },
     }
@@ -254,10 +282,10 @@ pub(crate) async fn verify(State(server): State<Server>, view: View, posted: Sub
         Err(no) => no,
     };
     if let Some(taken) = FormProblem::by(&no, Reason::LoginNameInvalid, "taken") {
-        return Onward { next: onward.next, ..Onward::default() }.register_again(view, &taken);
+        return Onward { next: onward.next, ..Onward::default() }.register_again(view, taken);
     }
     match FormProblem::by(&no, Reason::VerificationWrong, "code") {
-        Some(form_problem) => onward.register_again(view, &form_problem),
+        Some(form_problem) => onward.register_again(view, form_problem),
         None => failure(&view.at(REGISTER), &no),
     }
 }

@@ -1,4 +1,4 @@
-//! The page of a VAS or Lafi app: review state, credentials after a password check, keys as files.
+//! The page of a VAS or Lafi app: review state, credentials after a password check, keys as files, receiving addresses.
 
 use axum::Router;
 use axum::body::Body;
@@ -8,19 +8,25 @@ use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use wallet_api::vas::{Review, Vas};
+use wallet_chain::embedded::DevBalance;
 use wallet_core::Platform as _;
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
-use wallet_platform::{ShowCredentials, User, VasApp};
+use wallet_platform::{
+    AddAddress, AddressFault, AddressesOf, Failure, Reach, ReceiverId, ReviewVas, ShowCredentials, Step,
+    User, VasApp,
+};
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::context::Server;
 use crate::pages::apps::{
-    After, AppPage, Fact, fresh_password, masked, shown_once, unknown, wrong, wrong_password,
+    Addresses, After, AppPage, Fact, SecretsForm, ShownAddress, Tab, check_list, fresh_password, shown_once,
+    unknown, wrong, wrong_password,
 };
 use crate::pages::{
-    FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
+    Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
+    see_other,
 };
 
 /// The routes.
@@ -28,22 +34,18 @@ pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/apps/vas/{id}", get(show))
         .route("/apps/vas/{id}/reveal", post(reveal_vas))
+        .route("/apps/vas/{id}/approve", post(approve))
+        .route("/apps/vas/{id}/address", post(add_address))
         .route("/apps/vas/{id}/key/{form}", post(private_key))
         .route("/apps/vas/{id}/rsa_public/{form}", get(public_key))
 }
 
 /// The next step of a pending app, as text.
-fn in_review(view: &View) -> String {
-    let who = view.say(
-        "运营人员在 /admin 审核。通过后，uuid、accessToken 与密钥会出现在这里。",
-        "An operator reviews it at /admin. Once it is approved, uuid, accessToken and keys appear here.",
-    );
-    // Only a sandbox has users with shown passwords.
-    let here = view.say(
-        "在这个沙箱里你可以自己来：以 operator 登录。",
-        "In this sandbox you can review it yourself: sign in as operator.",
-    );
-    if view.hints().is_empty() { who.to_owned() } else { format!("{who} {here}") }
+fn in_review(view: &View) -> &str {
+    view.say(
+        "运营人员在 /admin 审核。通过后，uuid、accessToken、密钥与收款地址会出现在这里。",
+        "An operator reviews it at /admin. Once it is approved, uuid, accessToken, keys and a receiving address appear here.",
+    )
 }
 
 /// The credentials of a VAS or Lafi app after its approval.
@@ -53,54 +55,84 @@ struct VasSecrets {
     rsa_private: String,
 }
 
-fn vas_page(
+/// The receiving addresses of an approved app.
+async fn addresses(
+    server: &Server,
+    app: &VasApp,
+    faults: Faults,
+    entered: String,
+) -> Result<Addresses, Failure> {
+    let (store, asset) = (&server.inner.store, app.profile.asset());
+    let makes = server.inner.watcher.chain().is_embedded();
+    let mut list = Vec::new();
+    for one in store.view(AddressesOf(app.id)).await? {
+        let address = one.address.to_string();
+        let balance = match makes {
+            true => {
+                let has = DevBalance { address: address.clone(), asset: asset.to_owned() };
+                Some(store.view(has).await?.to_string())
+            }
+            false => None,
+        };
+        list.push(ShownAddress { address, entered: one.entered, balance });
+    }
+    Ok(Addresses { list, asset, makes, faults, entered })
+}
+
+async fn overview(
     server: &Server,
     view: &View,
     app: &VasApp,
     secrets: Option<&VasSecrets>,
     after: After,
-) -> Response {
-    let fact = |id, name, value: &str| Fact { id, name, value: value.to_owned() };
-    let base = server.inner.public_url(Vas::META.base_path);
+) -> Result<Response, Failure> {
+    let (store, base) = (&server.inner.store, server.inner.public_url(Vas::META.base_path));
+    let receiver = ReceiverId::from(app.id);
     let mut facts = vec![
-        fact("", "base_url", &base),
-        fact("", view.say("安全域名", "safe domain"), &app.safe_domain),
-        fact("", view.say("应用 scheme", "app scheme"), &app.scheme),
+        Fact::new("", "base_url", base.clone()),
+        Fact::new("", view.say("安全域名", "safe domain"), app.safe_domain.as_str()),
+        Fact::new("", view.say("应用 scheme", "app scheme"), app.scheme.as_str()),
     ];
     let approved = app.state == Review::Approved;
+    let (mut steps, mut receiving, mut code) = (Vec::new(), None, Vec::new());
+    let app_summary = summary(app);
     if approved {
+        if secrets.is_some() {
+            store.submit(Reach { app: receiver, step: Step::SecretShown }).await?;
+        }
         let public = PublicKey::load(&app.rsa_public).map(|key| key.to_base64()).unwrap_or_default();
-        facts.push(fact("uuid", "uuid", app.uuid.as_str()));
-        facts.push(Fact {
-            id: "access_token",
-            name: "accessToken",
-            value: masked(secrets.map(|secrets| &*secrets.access_token)),
-        });
-        facts.push(Fact {
-            id: "rsa_private",
-            name: "rsaPrivate",
-            value: masked(secrets.map(|secrets| &*secrets.rsa_private)),
-        });
-        facts.push(Fact { id: "rsa_public", name: "rsaPublic", value: public });
+        facts.push(Fact::new("uuid", "uuid", app.uuid.as_str()));
+        let token = secrets.map(|secrets| &*secrets.access_token);
+        facts.push(Fact::secret("access_token", "accessToken", token));
+        facts.push(Fact::secret("rsa_private", "rsaPrivate", secrets.map(|secrets| &*secrets.rsa_private)));
+        facts.push(Fact::new("rsa_public", "rsaPublic", public));
+        steps = check_list(store, view, receiver, &app_summary.href, Vas::META.id).await?;
+        receiving = Some(addresses(server, app, after.faults(view), after.entered.clone()).await?);
+        code = snippets(&base, app.uuid.as_str(), view.tag());
     }
+    let faults = after.faults(view);
     let reason = (app.state == Review::Rejected)
         .then(|| format!("{} {}", view.say("未通过的原因：", "Reason of the rejection:"), app.reason));
-    page_with(
+    let pending = app.state == Review::Pending;
+    Ok(page_with(
         after.status,
         &AppPage {
             view,
-            app: summary(app),
-            problem: after.problem.or(reason),
+            app: app_summary,
+            tab: Tab::Overview,
+            problem: faults.whole().map(str::to_owned).or(reason),
             done: after.done,
-            note: (app.state == Review::Pending).then(|| in_review(view)),
+            note: pending.then(|| in_review(view).to_owned()),
+            may_approve: pending && server.inner.pages.sandbox,
+            steps,
             facts,
-            secrets_may_be_seen: approved,
-            secret_version: None,
-            old_until: None,
+            secrets: approved.then_some(SecretsForm { faults, key_files: true }),
+            addresses: receiving,
+            variable: ("ACCESS_TOKEN", secrets.map(|secrets| secrets.access_token.clone())),
             clock_off: None,
-            snippets: if approved { snippets(&base, app.uuid.as_str(), view.tag()) } else { Vec::new() },
+            snippets: code,
         },
-    )
+    ))
 }
 
 fn pem(name: &str, text: String) -> Response {
@@ -144,13 +176,14 @@ async fn private_key(
     Path((id, form)): Path<(String, String)>,
     posted: SubmittedForm,
 ) -> Page {
-    with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
-        match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
-            (Ok(key), Some(known)) => pem(&format!("rsa_private_{form}"), key.to_pem(known).expose().clone()),
-            _ => unknown(view),
-        }
-    })
-    .await
+    let (view, secrets) = match vas_secrets(&server, view, &signed_in, &id, &posted).await? {
+        Ok(shown) => shown,
+        Err(again) => return Ok(again),
+    };
+    match (PrivateKey::load(&secrets.rsa_private), key_form(&form)) {
+        (Ok(key), Some(known)) => Ok(pem(&format!("rsa_private_{form}"), key.to_pem(known).expose().clone())),
+        _ => Err(unknown(&view)),
+    }
 }
 
 async fn own_vas_app(server: &Server, view: &View, user: &User, id: &str) -> Result<VasApp, Response> {
@@ -165,7 +198,7 @@ async fn show(
     Params(form_problem): Params<FormProblem>,
 ) -> Page {
     let app = own_vas_app(&server, &view, &user, &id).await?;
-    Ok(vas_page(&server, &view, &app, None, After::failed(&view, &form_problem)))
+    overview(&server, &view, &app, None, After::failed(form_problem)).await.or_page(&view)
 }
 
 async fn reveal_vas(
@@ -175,41 +208,103 @@ async fn reveal_vas(
     Path(id): Path<String>,
     posted: SubmittedForm,
 ) -> Page {
-    with_vas_secrets(&server, view, &signed_in, &id, &posted, |view, secrets| {
-        vas_page(&server, view, &secrets.app, Some(secrets), shown_once(view))
-    })
-    .await
+    let (view, secrets) = match vas_secrets(&server, view, &signed_in, &id, &posted).await? {
+        Ok(shown) => shown,
+        Err(again) => return Ok(again),
+    };
+    overview(&server, &view, &secrets.app, Some(&secrets), shown_once(&view)).await.or_page(&view)
 }
 
-/// The page with the app's credentials, after a password check.
-async fn with_vas_secrets(
+/// The credentials of an approved app, decrypted.
+fn opened(server: &Server, app: VasApp) -> Result<VasSecrets, Failure> {
+    let (access_token, rsa_private) = app
+        .credentials(server.inner.store.vault())
+        .map_err(|_| StoreError::Database(format!("cannot decrypt the credentials of app {}", app.id.0)))?;
+    let (access_token, rsa_private) = (access_token.expose().clone(), rsa_private.expose().clone());
+    Ok(VasSecrets { app, access_token, rsa_private })
+}
+
+/// The app's credentials after a password check; the page with the fault if the password is wrong.
+async fn vas_secrets(
     server: &Server,
     view: View,
     signed_in: &SignedIn,
     id: &str,
     posted: &SubmittedForm,
-    answer: impl FnOnce(&View, &VasSecrets) -> Response,
-) -> Page {
+) -> Result<Result<(View, VasSecrets), Response>, Response> {
     let href = format!("/apps/vas/{id}");
     let view = view.at(&href);
     let app = own_vas_app(server, &view, &signed_in.user, id).await?;
-    let store = &server.inner.store;
     let shown = async {
         let proof = fresh_password(server, signed_in, posted).await?;
-        store.submit(ShowCredentials { session: signed_in.session, proof, app: app.id }).await
+        let command = ShowCredentials { session: signed_in.session, proof, app: app.id };
+        server.inner.store.submit(command).await
     };
-    let shown = match shown.await {
-        Ok(shown) => shown,
+    match shown.await {
+        Ok(shown) => {
+            let secrets = opened(server, shown).or_page(&view)?;
+            Ok(Ok((view, secrets)))
+        }
         Err(no) => {
             let form_problem = wrong_password(&no).ok_or_else(|| failure(&view, &no))?;
-            let (view, after) = wrong(&view, &href, &form_problem);
-            return Ok(vas_page(server, &view, &app, None, after));
+            let (view, after) = wrong(&view, &href, form_problem);
+            overview(server, &view, &app, None, after).await.or_page(&view).map(Err)
         }
-    };
-    let (access_token, rsa_private) = shown.credentials(store.vault()).map_err(|_| {
-        let why = format!("cannot decrypt the credentials of app {}", shown.id.0);
-        failure(&view, &StoreError::Database(why).into())
+    }
+}
+
+/// Approves the developer's own application, in a sandbox only, and shows the credentials.
+async fn approve(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(id): Path<String>,
+    _posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/vas/{id}");
+    let view = view.at(&href);
+    let app = own_vas_app(&server, &view, &user, &id).await?;
+    if !server.inner.pages.sandbox {
+        return Err(unknown(&view));
+    }
+    let decision = server.approval().await.map_err(|why| {
+        tracing::error!(why, "cannot approve an application");
+        failure(&view, &StoreError::Database(why.to_owned()).into())
     })?;
-    let (access_token, rsa_private) = (access_token.expose().clone(), rsa_private.expose().clone());
-    Ok(answer(&view, &VasSecrets { app: shown, access_token, rsa_private }))
+    match server.inner.store.submit(ReviewVas { app: app.id, decision }).await.or_page(&view)? {
+        Ok(approved) => {
+            let secrets = opened(&server, approved).or_page(&view)?;
+            let done = view.say(
+                "申请已通过。密钥与收款地址在下面，请复制保存；之后再看密钥需要输入密码。",
+                "The application is approved. Copy the secrets below: to see them again later, enter your password.",
+            );
+            overview(&server, &view, &secrets.app, Some(&secrets), After::done(done)).await.or_page(&view)
+        }
+        Err(_) => Ok(see_other(&href)), // decided before: the page says how
+    }
+}
+
+/// Adds a receiving address: the entered one, or a new one of the embedded chain.
+async fn add_address(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(id): Path<String>,
+    posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/vas/{id}");
+    let view = view.at(&href);
+    let app = own_vas_app(&server, &view, &user, &id).await?;
+    let entered = posted.text("address").trim().to_owned();
+    let is_new = !posted.text("new").is_empty() && server.inner.watcher.chain().is_embedded();
+    let command = AddAddress { owner: user.id, app: app.id, entered: (!is_new).then(|| entered.clone()) };
+    let fault = match server.inner.store.submit(command).await.or_page(&view)? {
+        Ok(_) => return Ok(see_other(&format!("{href}#receiving"))),
+        Err(AddressFault::Malformed) => "address",
+        Err(AddressFault::Known) => "address_known",
+        Err(AddressFault::TooMany) => "addresses",
+        Err(_) => return Err(unknown(&view)),
+    };
+    let (view, after) = wrong(&view, &href, FormProblem::of(fault));
+    overview(&server, &view, &app, None, After { entered, ..after }).await.or_page(&view)
 }

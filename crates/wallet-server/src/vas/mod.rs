@@ -132,7 +132,9 @@ impl Context {
             access_token: vault.hash(request.access_token.as_str()),
             uuid: request.app_id.into_owned(),
         };
+        let uuid = command.uuid.clone();
         let info = self.store.submit(command).await?;
+        self.called(uuid).await?;
         Ok(aid_info::Response { aid: info.aid.into(), address: info.address.into() })
     }
 
@@ -212,14 +214,30 @@ impl Context {
         }
     }
 
+    /// Records a call with the credentials of the app.
+    async fn called(&self, uuid: AppUuid<'static>) -> Result<(), Failure> {
+        let app = self.store.view(FindVasApp(uuid.to_string())).await?;
+        self.milestones.called(&self.store, app.id.into());
+        Ok(())
+    }
+
     async fn order(&self, request: order::Request<'_>) -> Handled<order::Endpoint> {
+        let uuid = request.app_id.clone().into_owned();
         let query = OrderOf {
             access_token: self.store.vault().hash(request.access_token.as_str()),
             uuid: request.app_id.into_owned(),
             order_id: request.order_id.into_owned(),
         };
-        let order = self.store.view(query).await?;
-        Ok(wire::order(&order))
+        let order = self.store.view(query).await;
+        // An unknown order is a reply to an app with the right credentials.
+        match &order {
+            Ok(_) => self.called(uuid).await?,
+            Err(no) if no.refused().is_some_and(|no| no.reason == Refusal::OrderUnknown) => {
+                self.called(uuid).await?;
+            }
+            Err(_) => {}
+        }
+        Ok(wire::order(&order?))
     }
 
     /// The user of a session.

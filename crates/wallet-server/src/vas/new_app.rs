@@ -11,9 +11,10 @@ use wallet_core::Platform as _;
 use wallet_platform::{ApplicationFault, ApplyVas, safe_domain};
 
 use crate::context::Server;
-use crate::own_app::{FormMessage, FormPage, RegistrationForm};
-use crate::pages::apps::new::{NAME_FAULT, NEW_APP, form_again};
-use crate::pages::{OrPage as _, Page, Params, SignedIn, SubmittedForm, View, page, see_other};
+use crate::forms::FormMessage;
+use crate::own_app::{FormPage, RegistrationForm};
+use crate::pages::apps::new::{NEW_APP, form_again, name_fault};
+use crate::pages::{Faults, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, page, see_other};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -21,21 +22,30 @@ pub(crate) fn routes() -> Router<Server> {
 }
 
 /// The faults of the form.
-const FAULTS: [FormMessage; 5] = [
-    FormMessage { id: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
-    NAME_FAULT,
+const FAULTS: [FormMessage; 6] = [
+    FormMessage { id: "wallet", field: "wallet", zh: "请选择钱包。", en: "Choose a wallet." },
+    name_fault("vas_name"),
     FormMessage {
         id: "too_many",
+        field: "",
         zh: "待审核的申请太多，请先等待结论。",
         en: "Too many of your applications are in review. Wait for a decision, then apply again.",
     },
     FormMessage {
         id: "safe_domain",
+        field: "safe_domain",
         zh: "安全域名须是一个完整的主机名，例如 www.shop.example；也可只填应用 scheme。",
         en: "The safe domain must be one whole host name, such as www.shop.example. Or enter only an app scheme.",
     },
     FormMessage {
+        id: "localhost",
+        field: "safe_domain",
+        zh: "localhost 不是完整的主机名；.localhost 下的名称同样指向本机，例如 my-shop.localhost。",
+        en: "localhost is not a whole host name. A name below it is this machine too, such as my-shop.localhost.",
+    },
+    FormMessage {
         id: "scheme",
+        field: "scheme",
         zh: "应用 scheme 须为应用自己的 scheme，例如 shopapp。",
         en: "The app scheme must be a scheme of your own, such as shopapp.",
     },
@@ -51,6 +61,9 @@ struct Form<'a> {
     scheme: &'a str,
     /// The ids and names of the wallets.
     profiles: Vec<(&'static str, &'static str)>,
+    faults: Faults,
+    /// Whether the safe domain is `localhost`, for which the form proposes another name.
+    local_name: bool,
 }
 
 /// The form.
@@ -63,8 +76,15 @@ pub(crate) fn form(page: &FormPage<'_>) -> RegistrationForm {
         safe_domain: page.text("safe_domain"),
         scheme: page.text("scheme"),
         profiles: profiles.map(|profile| (profile.id, profile.doc.in_lang(page.lang))).collect(),
+        faults: page.faults(&FAULTS),
+        local_name: is_local(page.text("safe_domain")),
     };
-    RegistrationForm { html: form.to_string(), faults: &FAULTS }
+    RegistrationForm { name: "VAS · Lafi", html: form.to_string() }
+}
+
+/// Whether a host is this machine's bare name.
+fn is_local(host: &str) -> bool {
+    host.trim().eq_ignore_ascii_case("localhost")
 }
 
 async fn apply(
@@ -74,19 +94,34 @@ async fn apply(
     posted: SubmittedForm,
 ) -> Page {
     let view = view.at(NEW_APP);
-    let [wallet, name, safe_domain, scheme] =
+    let [wallet, name, mut safe_domain, scheme] =
         ["wallet", "name", "safe_domain", "scheme"].map(|id| posted.text(id).trim());
+    let proposed = posted.text("proposed_domain");
+    if !proposed.is_empty() && is_local(safe_domain) {
+        safe_domain = proposed;
+    }
     let fields = [("wallet", wallet), ("vas_name", name), ("safe_domain", safe_domain), ("scheme", scheme)];
-    let again = |fault| form_again(&server, &view, Vas::META.id, &fields, fault);
-    let Some(profile) = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet) else {
-        return Ok(again("wallet"));
+    let again = |faults: &[&str]| form_again(&server, &view, Vas::META.id, &fields, faults);
+    let profile = Profile::ALL.iter().copied().find(|profile| profile.meta().id == wallet);
+    let command = ApplyVas {
+        owner: user.id,
+        profile: profile.unwrap_or(Profile::Vas),
+        name: name.to_owned(),
+        safe_domain: safe_domain.to_owned(),
+        scheme: scheme.to_owned(),
     };
-    let [name, safe_domain, scheme] = [name, safe_domain, scheme].map(str::to_owned);
-    let command = ApplyVas { owner: user.id, profile, name, safe_domain, scheme };
+    let mut faults: Vec<&str> = profile.is_none().then_some("wallet").into_iter().collect();
+    faults.extend(command.faults().into_iter().map(|fault| match fault {
+        ApplicationFault::SafeDomain if is_local(safe_domain) => "localhost",
+        fault => fault.field(),
+    }));
+    if !faults.is_empty() {
+        return Ok(again(&faults));
+    }
     Ok(match server.inner.store.submit(command).await.or_page(&view)? {
         Ok(id) => see_other(&format!("/apps/vas/{}", id.0)),
-        Err(ApplicationFault::TooMany) => again("too_many"),
-        Err(fault) => again(fault.field()),
+        Err(ApplicationFault::TooMany) => again(&["too_many"]),
+        Err(fault) => again(&[fault.field()]),
     })
 }
 

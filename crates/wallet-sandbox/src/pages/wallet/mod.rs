@@ -5,6 +5,7 @@ mod forms;
 mod history;
 mod outcomes;
 mod picture;
+mod receive;
 mod setup;
 mod sheet;
 
@@ -30,6 +31,7 @@ pub(crate) use history::page as history_page;
 use history::{Moved, Purse};
 pub(crate) use outcomes::Outcomes;
 use outcomes::{NotDone, Outcome};
+pub(crate) use receive::page as receive_page;
 pub(crate) use setup::{get_money, password_form, set_password};
 use sheet::Sheet;
 pub(crate) use sheet::cannot_be_paid;

@@ -1,4 +1,4 @@
-//! The developer's apps: registration, credentials after a password check, rotation, a first call in seven languages.
+//! The developer's apps: the list, and the parts of an app's page that every protocol has.
 
 pub(crate) mod new;
 
@@ -6,13 +6,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use wallet_platform::{Failure, PasswordKind, Proof, Reason, Who};
+use wallet_platform::{CallbacksOf, Failure, PasswordKind, Proof, Reached, Reason, ReceiverId, Step, Who};
 
-use super::{FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem};
+use super::{
+    Faults, FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem,
+};
 use crate::context::Server;
 use crate::own_app::{AppSummary, OwnApp};
 use crate::passwords::Place;
 use crate::snippets::Snippet;
+use crate::store::Store;
 
 #[derive(Template)]
 #[template(path = "apps.html")]
@@ -30,31 +33,152 @@ pub(crate) async fn list(State(server): State<Server>, view: View, SignedIn { us
     Ok(page(&AppsPage { view: &view, apps }))
 }
 
+/// A tab of an app's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Overview,
+    Payments,
+    Callbacks,
+    Settings,
+}
+
+impl Tab {
+    /// Each tab, the end of its address, and its name.
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 4] = [
+        (Self::Overview, "", "概览", "Overview"),
+        (Self::Payments, "/payments", "付款", "Payments"),
+        (Self::Callbacks, "/deliveries", "回调", "Callbacks"),
+        (Self::Settings, "/settings", "设置", "Settings"),
+    ];
+}
+
 /// A fact about an app. `id` is the element's id, for tests and scripts.
 pub(crate) struct Fact {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) value: String,
+    /// Whether the value is a secret that the page does not show.
+    pub(crate) masked: bool,
 }
 
+impl Fact {
+    pub(crate) fn new(id: &'static str, name: &'static str, value: impl Into<String>) -> Self {
+        Self { id, name, value: value.into(), masked: false }
+    }
+
+    /// A secret, or dots in its place.
+    pub(crate) fn secret(id: &'static str, name: &'static str, secret: Option<&str>) -> Self {
+        Self { id, name, value: secret.unwrap_or(MASK).to_owned(), masked: secret.is_none() }
+    }
+}
+
+const MASK: &str = "••••••••••••";
+
+/// A step of the check list.
+pub(crate) struct CheckedStep {
+    pub(crate) done: bool,
+    pub(crate) words: &'static str,
+    /// The address that helps with the step.
+    pub(crate) href: String,
+}
+
+/// The check list of an app.
+pub(crate) async fn check_list(
+    store: &Store,
+    view: &View,
+    app: ReceiverId,
+    href: &str,
+    platform: &str,
+) -> Result<Vec<CheckedStep>, Failure> {
+    let reached = async |step| store.view(Reached { app, step }).await;
+    let (callbacks, _) =
+        store.view(CallbacksOf { app, undelivered: false, before: None, limit: NEWEST }).await?;
+    let acknowledged =
+        callbacks.iter().any(|one| one.delivery.state == wallet_core::DeliveryState::Acknowledged);
+    let step = |done, words, href: String| CheckedStep { done, words, href };
+    Ok(vec![
+        step(
+            reached(Step::SecretShown).await?,
+            view.say("查看并保存密钥", "See and keep the secret"),
+            format!("{href}#credentials"),
+        ),
+        step(
+            reached(Step::Called).await?,
+            view.say("用应用的凭据完成第一次调用", "Make a first call with the app's credentials"),
+            format!("{href}#first_call"),
+        ),
+        step(
+            !callbacks.is_empty(),
+            view.say("收到第一笔付款", "Take a first payment"),
+            format!("/docs/guides/{platform}"),
+        ),
+        step(
+            acknowledged,
+            view.say("验签并确认第一个回调", "Verify and acknowledge a first callback"),
+            "/docs/callbacks".to_owned(),
+        ),
+    ])
+}
+
+/// The number of callbacks among which the check list looks for an acknowledged one.
+const NEWEST: u64 = 50;
+
+/// The receiving addresses of an app, and the form that adds one.
+pub(crate) struct Addresses {
+    /// Each address, whether the developer entered it, and the received amount if the chain is embedded.
+    pub(crate) list: Vec<ShownAddress>,
+    /// The asset of the app's payments.
+    pub(crate) asset: &'static str,
+    /// Whether the server makes addresses.
+    pub(crate) makes: bool,
+    pub(crate) faults: Faults,
+    /// The text that was entered.
+    pub(crate) entered: String,
+}
+
+pub(crate) struct ShownAddress {
+    pub(crate) address: String,
+    pub(crate) entered: bool,
+    /// The balance on the embedded chain.
+    pub(crate) balance: Option<String>,
+}
+
+/// The overview of an app.
 #[derive(Template)]
 #[template(path = "app.html")]
 pub(crate) struct AppPage<'a> {
     pub(crate) view: &'a View,
     pub(crate) app: AppSummary,
+    pub(crate) tab: Tab,
     pub(crate) problem: Option<String>,
     pub(crate) done: Option<String>,
     /// The next step of a pending app.
     pub(crate) note: Option<String>,
+    /// Whether the developer of a sandbox may approve the application.
+    pub(crate) may_approve: bool,
+    pub(crate) steps: Vec<CheckedStep>,
     pub(crate) facts: Vec<Fact>,
-    pub(crate) secrets_may_be_seen: bool,
-    /// The version of the client_secret; `None` for apps whose secret cannot be rotated.
-    pub(crate) secret_version: Option<u32>,
-    /// The time until which the previous secret verifies.
-    pub(crate) old_until: Option<String>,
+    /// The form that shows the secrets; `None` while there are none.
+    pub(crate) secrets: Option<SecretsForm>,
+    pub(crate) addresses: Option<Addresses>,
     pub(crate) snippets: Vec<Snippet>,
+    /// The environment variable of the snippets, and its value if the page shows the secret.
+    pub(crate) variable: (&'static str, Option<String>),
     /// The clock difference, if it makes a first call fail.
     pub(crate) clock_off: Option<ClockOff>,
+}
+
+impl AppPage<'_> {
+    fn steps_done(&self) -> usize {
+        self.steps.iter().filter(|step| step.done).count()
+    }
+}
+
+/// The form that shows an app's secrets after a password check.
+pub(crate) struct SecretsForm {
+    pub(crate) faults: Faults,
+    /// Whether the app has an RSA key, which can be downloaded as a file.
+    pub(crate) key_files: bool,
 }
 
 pub(crate) struct ClockOff {
@@ -64,48 +188,74 @@ pub(crate) struct ClockOff {
     pub(crate) window: u64,
 }
 
-const MASK: &str = "••••••••••••";
-
-pub(crate) fn masked(secret: Option<&str>) -> String {
-    secret.unwrap_or(MASK).to_owned()
-}
-
-/// The result of the form on an app's page.
+/// The result of a form on an app's page.
 #[derive(Default)]
 pub(crate) struct After {
     pub(crate) status: StatusCode,
-    pub(crate) problem: Option<String>,
+    pub(crate) problem: FormProblem,
     pub(crate) done: Option<String>,
+    /// The text of the address form.
+    pub(crate) entered: String,
 }
 
 impl After {
     /// The result for the fault in the page's address.
-    pub(crate) fn failed(view: &View, form_problem: &FormProblem) -> Self {
-        Self { problem: form_problem.in_words(view, &FAULTS), ..Self::default() }
+    pub(crate) fn failed(problem: FormProblem) -> Self {
+        Self { problem, ..Self::default() }
+    }
+
+    /// The result of a form without a fault.
+    pub(crate) fn done(words: &str) -> Self {
+        Self { done: Some(words.to_owned()), ..Self::default() }
+    }
+
+    pub(crate) fn faults(&self, view: &View) -> Faults {
+        Faults::of(&self.problem, &FAULTS, view.lang)
     }
 }
 
 /// The result of a page that shows secrets once.
 pub(crate) fn shown_once(view: &View) -> After {
-    let done = view.say(
+    After::done(view.say(
         "密钥在下面。离开本页或切换语言后，要再次输入密码才会显示。",
         "The secrets are shown below. After you leave this page or switch the language, your password is required again.",
-    );
-    After { done: Some(done.to_owned()), ..After::default() }
+    ))
 }
 
-/// The faults of the form that shows and rotates secrets.
-const FAULTS: [FormMessage; 3] = [
-    FormMessage { id: "pwd", zh: "这不是你的登录密码。", en: "That is not your password." },
+/// The faults of the forms on an app's pages.
+const FAULTS: [FormMessage; 6] = [
+    FormMessage {
+        id: "pwd", field: "pwd", zh: "这不是你的登录密码。", en: "That is not your password."
+    },
     FormMessage {
         id: "old",
+        field: "",
         zh: "上一个密钥仍可用于验签：请先让它失效，或等它过期。",
         en: "The previous secret still verifies: end it first, or wait until it expires.",
     },
     FormMessage {
         id: "rotated",
+        field: "",
         zh: "密钥在此期间再次更换过，因此未使任何密钥失效：请核对当前密钥后再试。",
         en: "The secret was rotated again meanwhile, so none was ended: look at the current one, then end the old one.",
+    },
+    FormMessage {
+        id: "address",
+        field: "address",
+        zh: "这不是链上的地址：版本或校验和不对。请整段复制。",
+        en: "This is not an address of the chain: its version or checksum is wrong. Copy the whole address.",
+    },
+    FormMessage {
+        id: "address_known",
+        field: "address",
+        zh: "应用已有这个地址。",
+        en: "The app already has this address.",
+    },
+    FormMessage {
+        id: "addresses",
+        field: "",
+        zh: "应用的收款地址数已达上限。",
+        en: "The app has the largest number of receiving addresses.",
     },
 ];
 
@@ -126,10 +276,9 @@ pub(crate) fn wrong_password(no: &Failure) -> Option<FormProblem> {
 }
 
 /// The view and the result of a form with a fault.
-pub(crate) fn wrong(view: &View, href: &str, form_problem: &FormProblem) -> (View, After) {
-    let problem = form_problem.in_words(view, &FAULTS);
-    let after = After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, done: None };
-    (view.clone().again(href, &[], form_problem), after)
+pub(crate) fn wrong(view: &View, href: &str, problem: FormProblem) -> (View, After) {
+    let view = view.clone().again(href, &[], &problem);
+    (view, After { status: StatusCode::UNPROCESSABLE_ENTITY, problem, ..After::default() })
 }
 
 pub(crate) fn unknown(view: &View) -> Response {

@@ -1,0 +1,49 @@
+// The parts of every page that move. Each page works without this script.
+"use strict";
+
+// A field with data-check="ADDRESS" is judged by that address while it is typed; the verdict is shown in the element that
+// describes the field. Without this script the field is judged when its form is sent.
+for (const field of document.querySelectorAll("[data-check]")) {
+  const says = document.getElementById(field.getAttribute("aria-describedby"));
+  let waiting;
+  field.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const typed = field.value;
+      try {
+        const reply = await fetch(`${field.dataset.check}?${new URLSearchParams({ [field.name]: typed })}`);
+        const text = await reply.text();
+        if (reply.ok && field.value === typed) { says.innerHTML = text; }
+      } catch { /* it is judged when the form is sent */ }
+    }, 250);
+  });
+}
+
+// A button with data-copy copies the text of the code beside it.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const code = button.parentElement.querySelector("code, pre");
+  if (!code || !navigator.clipboard) { continue; }
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const words = button.textContent;
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "✓";
+    setTimeout(() => { button.textContent = words; }, 1200);
+  });
+}
+
+// Programs in several languages: the chosen one is open, here and on the next page.
+const languages = [...document.querySelectorAll("details[data-language]")];
+const remembered = localStorage.getItem("language");
+const choose = (name) => {
+  for (const one of languages) { one.open = one.dataset.language === name; }
+};
+if (languages.some((one) => one.dataset.language === remembered)) { choose(remembered); }
+for (const one of languages) {
+  one.querySelector("summary").addEventListener("click", (event) => {
+    event.preventDefault();
+    const name = one.open ? "" : one.dataset.language;
+    if (name) { localStorage.setItem("language", name); }
+    choose(name);
+  });
+}
