@@ -1,6 +1,7 @@
 //! The platform from outside: over HTTP, on its stores, as a program.
 
 mod bad_input;
+mod callback_programs;
 mod callbacks;
 mod chain;
 mod clients;

@@ -15,6 +15,11 @@ const NEEDED: &[(&str, &str)] = &[
     ("sh", "dash"),
     ("openssl", "openssl"),
     ("python3", "python3"),
+    ("php", "php-cli"),
+    ("javac", "default-jdk-headless"),
+    ("go", "golang-go"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];
@@ -96,10 +101,46 @@ fn install_deny() -> Outcome {
     if done.success() { Ok(()) } else { Err(format!("`cargo {}` failed", install.join(" "))) }
 }
 
+/// Libraries that the tests call, in `target/tools`: of Python in a virtual environment, of Node beside it.
+const OF_PYTHON: &[&str] = &["cryptography==48.0.0", "standardwebhooks==1.1.0", "svix==2.9.1"];
+const OF_NODE: &[&str] = &["standardwebhooks@1.1.1", "svix@1.99.1", "axe-core@4.14.1"];
+
+/// Installs the libraries, unless these versions are there.
+fn install_libraries() -> Outcome {
+    let tools = root().join("target/tools");
+    let (venv, list) = (tools.join("venv"), tools.join("installed.txt"));
+    let wanted = [OF_PYTHON, OF_NODE].concat().join("\n");
+    if std::fs::read_to_string(&list).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("installing {}", wanted.replace('\n', " "));
+    std::fs::create_dir_all(&tools).map_err(|error| format!("cannot create {}: {error}", tools.display()))?;
+    let run = |program: &Path, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).current_dir(&tools).status();
+        let done = done.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+        let line = format!("{} {}", program.display(), arguments.join(" "));
+        if done.success() { Ok(()) } else { Err(format!("`{line}` failed in {}", tools.display())) }
+    };
+    run(Path::new("python3"), &["-m", "venv", "--clear", "venv"])?;
+    run(&venv.join("bin/python3"), &[&["-m", "pip", "install", "--quiet"], OF_PYTHON].concat())?;
+    run(Path::new("npm"), &[&["install", "--silent", "--no-save", "--prefix", "."], OF_NODE].concat())?;
+    std::fs::write(&list, wanted).map_err(|error| format!("cannot write {}: {error}", list.display()))
+}
+
 fn install() -> Outcome {
     install_deny()?;
+    install_packages()?;
+    install_libraries()
+}
+
+fn install_packages() -> Outcome {
     let mut missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
+    // Debian keeps a part of the standard library in a package of its own.
+    let venv = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    if !venv.is_ok_and(|done| done.status.success()) {
+        missing.push("python3-venv");
+    }
     missing.dedup();
     if missing.is_empty() {
         return Ok(());

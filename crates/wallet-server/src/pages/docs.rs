@@ -1,11 +1,13 @@
 //! The documents: a guide and the generated reference of each platform, a page for each status code, and the rules for
 //! ambiguous places. No document needs a sign-in.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use wallet_core::{CodeMeta, EndpointMeta, Lang, PlatformMeta, RefusalMeta};
 
 use super::{View, page as render, problem};
@@ -30,9 +32,97 @@ fn slug(text: &str) -> String {
 
 /// The page address for a link between the documents' files.
 fn between_pages(link: &str) -> Option<String> {
-    let (file, fragment) = link.strip_prefix("../reference/")?.split_once(".md")?;
-    let (platform, _) = file.split_once('.')?;
-    Some(format!("/docs/{platform}{fragment}"))
+    let (file, fragment) = link.split_once(".md")?;
+    let (place, file) = file.rsplit_once('/').unwrap_or_default();
+    let (name, _) = file.split_once('.')?;
+    match (place, name) {
+        ("../reference", platform) => Some(format!("/docs/{platform}{fragment}")),
+        ("../guides", "callbacks") => Some(format!("/docs/callbacks{fragment}")),
+        ("../guides", guide) => Some(format!("/docs/guides/{guide}{fragment}")),
+        _ => None,
+    }
+}
+
+/// The name of a program's language, by the word behind the fence; `None` for a block that is no program of a group.
+fn language(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "bash" => "curl + openssl",
+        "php" => "PHP",
+        "java" => "Java",
+        "python" => "Python",
+        "go" => "Go",
+        "js" => "JavaScript",
+        "rust" => "Rust",
+        _ => return None,
+    })
+}
+
+/// The same program in several languages, as one block with a choice.
+fn choice(programs: &[(&'static str, String)]) -> String {
+    let mut out = String::from("<div class=\"programs\">");
+    for (at, (name, text)) in programs.iter().enumerate() {
+        let open = if at == 0 { " open" } else { "" };
+        out.push_str(&format!(
+            "<details data-language=\"{name}\"{open}><summary><strong>{name}</strong></summary>"
+        ));
+        let text = escaped(text);
+        out.push_str(&format!("<pre><code>{text}</code></pre></details>"));
+    }
+    out + "</div>"
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    html::push_html(&mut out, [Event::Text(text.into())].into_iter());
+    out
+}
+
+/// Replaces adjacent programs in different languages by one block with a choice.
+fn grouped<'e>(events: Vec<Event<'e>>) -> Vec<Event<'e>> {
+    let mut out: Vec<Event<'e>> = Vec::with_capacity(events.len());
+    let mut programs: Vec<(&'static str, String)> = Vec::new();
+    // The events of the only program so far: alone it stays as it is.
+    let mut alone: Vec<Event<'e>> = Vec::new();
+    let mut inside = false;
+    for event in events {
+        let begins = match &event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(word))) => language(word),
+            _ => None,
+        };
+        if let Some(name) = begins {
+            programs.push((name, String::new()));
+            inside = true;
+        }
+        if !inside {
+            flush(&mut out, &mut programs, &mut alone);
+            out.push(event);
+            continue;
+        }
+        match (&event, programs.last_mut()) {
+            (Event::Text(text), Some((_, program))) => program.push_str(text),
+            (Event::End(TagEnd::CodeBlock), _) => inside = false,
+            _ => {}
+        }
+        if programs.len() == 1 {
+            alone.push(event);
+        }
+    }
+    flush(&mut out, &mut programs, &mut alone);
+    out
+}
+
+fn flush<'e>(
+    out: &mut Vec<Event<'e>>,
+    programs: &mut Vec<(&'static str, String)>,
+    alone: &mut Vec<Event<'e>>,
+) {
+    match programs.len() {
+        0 => {}
+        1 => out.append(alone),
+        _ => out.push(Event::Html(choice(programs).into())),
+    }
+    programs.clear();
+    alone.clear();
 }
 
 /// Markdown as HTML. Each heading gets an id, and links between files become links between pages.
@@ -45,6 +135,7 @@ fn html_of(markdown: &str) -> String {
         }
         _ => false,
     };
+    let mut slugs = BTreeMap::<String, u32>::new();
     for at in 0..events.len() {
         // Chinese text has no space at a line break.
         if events[at] == Event::SoftBreak
@@ -58,7 +149,11 @@ fn html_of(markdown: &str) -> String {
             _ => String::new(),
         };
         match &mut events[at] {
-            Event::Start(Tag::Heading { id, .. }) if !text.is_empty() => *id = Some(text.into()),
+            Event::Start(Tag::Heading { id, .. }) if !text.is_empty() => {
+                // The second heading of a text is `text-1`, as on code hosts.
+                let repeated = slugs.entry(text.clone()).and_modify(|count| *count += 1).or_default();
+                *id = Some(if *repeated == 0 { text } else { format!("{text}-{repeated}") }.into());
+            }
             Event::Start(Tag::Link { dest_url, .. }) => {
                 if let Some(page) = between_pages(dest_url) {
                     *dest_url = CowStr::from(page);
@@ -68,7 +163,7 @@ fn html_of(markdown: &str) -> String {
         }
     }
     // A wide table scrolls in its own box.
-    let events = events.into_iter().flat_map(|event| match event {
+    let events = grouped(events).into_iter().flat_map(|event| match event {
         Event::Start(Tag::Table(_)) => {
             vec![Event::Html("<div class=\"scroll\">".into()), event]
         }
@@ -135,6 +230,14 @@ pub(crate) async fn reference(
 
 /// The guide on using the crates without a server.
 const EMBED: [&str; 2] = [include_str!("../../guides/embed.zh.md"), include_str!("../../guides/embed.en.md")];
+
+/// The guide on the verification of callbacks.
+const CALLBACKS: [&str; 2] =
+    [include_str!("../../guides/callbacks.zh.md"), include_str!("../../guides/callbacks.en.md")];
+
+pub(crate) async fn callbacks(State(server): State<Server>, view: View) -> Response {
+    document(&view, CALLBACKS, &server)
+}
 
 pub(crate) async fn guide(State(server): State<Server>, view: View, Path(name): Path<String>) -> Response {
     match (of(&server, &name), &*name) {
@@ -329,11 +432,16 @@ mod tests {
                 .map(|(meta, documents)| (format!("/docs/{}", meta.id), html_of(documents.reference[lang])))
                 .collect();
             let guides = all().map(|(_, documents)| (String::new(), html_of(documents.guide[lang])));
+            let callbacks = ("/docs/callbacks".to_owned(), html_of(CALLBACKS[lang]));
+            let pages: Vec<_> = pages.into_iter().chain([callbacks]).collect();
             let mut links = 0;
             for (own, page) in guides.chain(pages.clone()) {
                 for link in
                     page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default())
                 {
+                    if link.starts_with("https://") {
+                        continue; // of another project
+                    }
                     let (at, fragment) = link.split_once('#').unwrap_or((link, ""));
                     let at = if at.is_empty() { &own } else { at };
                     let fragment = percent_decoded(fragment);
@@ -347,7 +455,8 @@ mod tests {
             assert!(links > 100, "{links}");
             // Other pages link to these ids in both languages.
             for id in ["signatures", "status-codes", "rules"] {
-                assert!(pages.iter().all(|(_, page)| page.contains(&format!("id=\"{id}\""))), "{id} {lang}");
+                let mut references = pages.iter().filter(|(href, _)| href != "/docs/callbacks");
+                assert!(references.all(|(_, page)| page.contains(&format!("id=\"{id}\""))), "{id} {lang}");
             }
         }
     }

@@ -68,6 +68,7 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/{platform}/{id}/payments", get(payments::page))
         .route("/apps/{platform}/{id}/payments.csv", get(payments::statement))
         .route("/docs", get(docs::index))
+        .route("/docs/callbacks", get(docs::callbacks))
         .route("/docs/rules", get(docs::rules))
         .route("/docs/guides/{platform}", get(docs::guide))
         .route("/docs/{platform}", get(docs::reference))
