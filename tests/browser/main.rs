@@ -47,9 +47,11 @@ async fn a_newcomer_buys_a_coffee_by_fomo_and_is_paid_back() {
     browser.press("form[action$='/refund'] button").await;
     browser.see_in("#state", "refunded").await;
     browser.go("/inspect").await;
-    for path in ["/fomo/oauth2/resource/pre_pay", "/shop/callback/fomo", "/fomo/oauth2/authorize/pay_user"] {
-        browser.see(path).await;
+    for call in ["pre_pay", "payment_result", "pay_user"] {
+        browser.see_in(".exchanges", call).await;
     }
+    browser.press(".exchanges tbody a").await;
+    browser.see_in("#detail", "Reply").await;
     browser.close_quietly().await;
 }
 

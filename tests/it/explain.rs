@@ -13,10 +13,14 @@ use wallet_core::crypto::{RsaSigner as _, Sha256 as _, hex_text};
 use wallet_core::link::OutgoingLink;
 use wallet_core::{Lang, LinkMeta};
 use wallet_crypto::{Portable, PrivateKey, PublicKey, RsaSign};
-use wallet_explain::{Cause, Finding, fomo, rsa as explain, serializers};
+use wallet_explain::{Cause, Finding, FomoSign, Spelling, fomo, rsa as explain, serializers};
 
 fn sha1(text: &str) -> Vec<u8> {
     Sha1::digest(text.as_bytes()).to_vec()
+}
+
+fn request<'a>(secret: &'a str, timestamp: &'a str, sign: &'a str) -> FomoSign<'a> {
+    FomoSign { secret, client_id: "", timestamp, sign, now: None, others: &[] }
 }
 
 #[test]
@@ -27,13 +31,14 @@ fn every_mistake_with_sign_is_explained() {
     let other = made(format!("{secret}1574510441"));
     for (timestamp, sign, cause) in [
         (now, right.clone(), Cause::Fits),
-        (now, right.to_uppercase(), Cause::UpperCase),
+        (now, right.to_uppercase(), Cause::Spelled(Spelling::UpperCase)),
         ("1574510444123", right.clone(), Cause::Milliseconds),
         ("157451044", right.clone(), Cause::NotTenDigits),
         ("+157451044", right.clone(), Cause::NotTenDigits),
         (now, "0".repeat(32), Cause::OtherHash("MD5")),
         (now, "0".repeat(64), Cause::OtherHash("SHA-256")),
-        (now, STANDARD.encode(sha1("x")), Cause::NotHex),
+        (now, "no sign at all".to_owned(), Cause::NotHex),
+        (now, STANDARD.encode(sha1(&format!("{secret}{now}"))), Cause::Spelled(Spelling::Base64)),
         (now, made(format!("{now}{secret}")), Cause::Swapped),
         (now, made(format!("{secret}&{now}")), Cause::Separator("&")),
         (now, made(format!("{secret}{now}\n")), Cause::LineEnd),
@@ -41,7 +46,7 @@ fn every_mistake_with_sign_is_explained() {
         (now, other, Cause::OtherTimestamp(1_574_510_441)),
         (now, made(format!("another{now}")), Cause::OtherSecret),
     ] {
-        let found = fomo(&Portable::new(), secret, timestamp, &sign);
+        let found = fomo(&Portable::new(), &request(secret, timestamp, &sign));
         assert_eq!(found.cause, cause);
         assert!(
             !found.expected.contains(secret) && !format!("{found:?}").contains(secret),
@@ -55,14 +60,15 @@ fn every_mistake_with_sign_is_explained() {
 
 #[test]
 fn milliseconds_are_explained_with_the_right_seconds_and_a_secret_is_asked_for() {
-    let found = fomo(&Portable::new(), "secret", "1574510444123", &"0".repeat(40));
+    let sign = "0".repeat(40);
+    let found = fomo(&Portable::new(), &request("secret", "1574510444123", &sign));
     assert_eq!(found.expected, "client_secret + 1574510444");
     assert_eq!(
         (found.found.as_deref(), found.differs_at()),
         (Some("client_secret + 1574510444123"), Some(26))
     );
     let right = hex_text(&sha1("1574510444"));
-    assert_eq!(fomo(&Portable::new(), "", "1574510444", &right).cause, Cause::NoSecret);
+    assert_eq!(fomo(&Portable::new(), &request("", "1574510444", &right)).cause, Cause::NoSecret);
 }
 
 fn vector(name: &str) -> Value {
@@ -72,7 +78,13 @@ fn vector(name: &str) -> Value {
 
 fn finding(key: &PublicKey, fields: &[(&str, &str)], signature: &[u8]) -> Finding {
     let crypto = Portable::new();
-    explain(&crypto, &|signature| key.recover_message(signature), LINK, fields, &STANDARD.encode(signature))
+    explain(
+        &crypto,
+        &|signature| key.recover_message(signature),
+        LINK.fields,
+        fields,
+        &STANDARD.encode(signature),
+    )
 }
 
 /// SHA1withRSA by the project's own backend.
@@ -101,7 +113,7 @@ fn every_serializer_is_recognised_by_its_output() {
         (signer(&keys), PublicKey::load(keys["public_spki_base64"].as_str().unwrap()).unwrap());
     let canonical = finding(&public, &FIELDS, b"").expected;
     assert_eq!(finding(&public, &FIELDS, &sign(&canonical)).cause, Cause::Fits);
-    let known = serializers(LINK, &FIELDS);
+    let known = serializers(LINK.fields, &FIELDS);
     assert!(known.len() >= 11);
     for serializer in known {
         assert_ne!(serializer.text, canonical, "{}", serializer.name);
@@ -113,8 +125,9 @@ fn every_serializer_is_recognised_by_its_output() {
         assert_ne!(found.expected.as_bytes().get(at), serializer.text.as_bytes().get(at));
     }
     // Known texts of the ones that are not run here.
-    let text =
-        |name: &str| serializers(LINK, &FIELDS).into_iter().find(|known| known.name == name).unwrap().text;
+    let text = |name: &str| {
+        serializers(LINK.fields, &FIELDS).into_iter().find(|known| known.name == name).unwrap().text
+    };
     assert!(text("Gson").contains("orderId\\u003d1\\u0026t\\u003d\\u003c2\\u003e"));
     assert!(text("PHP json_encode").contains("https:\\/\\/www.shop.example\\/\\u4ed8\\u6b3e?"));
     assert!(text("Go encoding/json").contains("付款?orderId=1\\u0026t=\\u003c2\\u003e"));
@@ -180,7 +193,7 @@ fn other_keys_hashes_and_lengths_are_reported() {
     assert_eq!(cause, Cause::HashedWith("SHA-256"));
     assert!(cause.in_words(Lang::En).starts_with("It was hashed with SHA-256: use SHA1withRSA"));
     // What PHP writes, with SHA-256: both are reported.
-    let php = serializers(LINK, &FIELDS).swap_remove(0);
+    let php = serializers(LINK.fields, &FIELDS).swap_remove(0);
     let mut info = info[..19].to_vec();
     info.extend(crypto.sha256(php.text.as_bytes()));
     let both = private.sign(Pkcs1v15Sign::new_unprefixed(), &info).unwrap();
@@ -197,7 +210,8 @@ fn other_keys_hashes_and_lengths_are_reported() {
     // Whatever it opens to, it is no padding; or it is beyond the modulus.
     let cause = finding(&public, &FIELDS, &stranger).cause;
     assert!(matches!(cause, Cause::OtherKey | Cause::WrongLength), "{cause:?}");
-    let found = explain(&crypto, &|signature| public.recover_message(signature), LINK, &FIELDS, "no base64!");
+    let found =
+        explain(&crypto, &|signature| public.recover_message(signature), LINK.fields, &FIELDS, "no base64!");
     assert_eq!(found.cause, Cause::NotBase64);
 }
 
@@ -213,7 +227,7 @@ fn the_table_is_what_the_serializers_really_write() {
         let mut canonical = Vec::new();
         wallet_core::json::write_object(fields.iter().copied(), &mut canonical);
         assert_eq!(String::from_utf8(canonical).unwrap(), case["canonical"].as_str().unwrap());
-        for serializer in serializers(LINK, &fields) {
+        for serializer in serializers(LINK.fields, &fields) {
             if let Some(real) = case[serializer.name].as_str() {
                 assert_eq!(serializer.text, real, "{}", serializer.name);
                 compared += 1;

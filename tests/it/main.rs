@@ -14,6 +14,7 @@ mod fourth;
 mod fsync;
 mod journal;
 mod links;
+mod mistakes;
 mod onboarding;
 mod orders;
 mod pages;

@@ -470,10 +470,14 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert!(waiting.contains("HTTP 503") && !waiting.contains("Send again"), "{waiting}");
     // What went to an app elsewhere is in the inspector, with what came back.
     let refused = bob.get("/inspect?show=refused").await.text;
-    let row = texts(&refused, "summary").into_iter().find(|row| row.contains(&merchant.url));
+    let row = refused.split("href=\"/inspect/").find(|row| row.contains("payment_result"));
     let row = row.unwrap_or_else(|| panic!("{refused}"));
-    assert!(row.contains("503") && row.contains("not delivered; expected HTTP 200"), "{row}");
-    assert!(refused.contains("payout-1") && refused.contains("webhook-signature"), "{refused}");
+    let detail = bob.get(&format!("/inspect/{}", row.split(['"', '?']).next().unwrap())).await.text;
+    assert!(
+        detail.contains(&merchant.url) && detail.contains("not delivered; expected HTTP 200"),
+        "{detail}"
+    );
+    assert!(detail.contains("payout-1") && detail.contains("webhook-signature"), "{detail}");
     // The owner of a repaired receiver need not wait; another user cannot send again.
     world.advance(600).await;
     let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;
@@ -800,8 +804,8 @@ async fn whatever_others_write_is_shown_as_text() {
             plain(&owner.get(&page).await, &page);
         }
         for (form, fields) in [
-            ("/sign/fomo", vec![("client_secret", hostile), ("timestamp", hostile), ("sign", hostile)]),
-            ("/sign/link", vec![("link", hostile), ("key", hostile)]),
+            ("/sign", vec![("client_secret", hostile), ("timestamp", hostile), ("sign", hostile)]),
+            ("/sign", vec![("kind", "link"), ("link", hostile), ("key", hostile)]),
         ] {
             plain(&owner.post("/sign", form, &fields).await, form);
         }
@@ -863,30 +867,31 @@ async fn the_inspector_shows_what_is_asked_for() {
     let got = alice.post(&sheet, "/wallet/approve", &[("link", &link)]).await;
     assert!(alice.get(got.location()).await.text.contains("200 OK"));
     world.call(&world.pre_pay("alice").await.with("sign", "0")).await;
-    let rows = async |alice: &mut Visitor<'_>, show: &str| {
-        let page = alice.get(&format!("/inspect?show={show}")).await.text;
-        let live = alice.get(&format!("/inspect/live?show={show}")).await.text;
-        let [page, live] = [page, live].map(|page| texts(&page, ".feed summary"));
+    let rows = async |alice: &mut Visitor<'_>, asked: &str| {
+        let page = alice.get(&format!("/inspect?{asked}")).await.text;
+        let live = alice.get(&format!("/inspect/live?{asked}")).await.text;
+        let [page, live] = [page, live].map(|page| texts(&page, ".exchanges tbody tr"));
         assert_eq!(page, live);
         page.join("\n")
     };
-    let all = rows(&mut alice, "all").await;
-    for path in ["wallet/get_user_coins", "wallet/login/approve", "login/aidInfo", "/shop/callback/vas/login"]
-    {
-        assert!(all.contains(path), "{path}: {all}");
+    // The wallet's own pages call too; they are listed when they are asked for.
+    let quiet = rows(&mut alice, "").await;
+    for call in ["aid_info", "login", "pre_pay"] {
+        assert!(quiet.contains(call), "{call}: {quiet}");
     }
-    let apps = rows(&mut alice, "apps").await;
-    assert!(
-        apps.contains("login/aidInfo") && apps.contains("pre_pay") && !apps.contains("wallet/"),
-        "{apps}"
-    );
-    let refused = rows(&mut alice, "refused").await;
+    assert!(!quiet.contains("get_user_coins") && !quiet.contains("approve_login"), "{quiet}");
+    let all = rows(&mut alice, "own=1").await;
+    assert!(all.contains("get_user_coins") && all.contains("approve_login"), "{all}");
+    let refused = rows(&mut alice, "show=refused").await;
     // What the wallet returns to after a login is no callback of a payment: a plain 200 is enough.
-    assert!(
-        refused.contains("pre_pay") && !refused.contains("aidInfo") && !refused.contains("/shop/"),
-        "{refused}"
-    );
-    assert_eq!(rows(&mut alice, "other").await, rows(&mut alice, "all").await);
+    assert!(refused.contains("pre_pay") && !refused.contains("aid_info"), "{refused}");
+    // A refused call shows its status code, not HTTP 200.
+    let code = texts(&alice.get("/inspect?show=refused").await.text, ".exchanges .tag.bad");
+    assert_eq!(code, ["7"]);
+    let found = rows(&mut alice, "q=PRE_PAY").await;
+    assert_eq!(found.lines().filter(|line| line.contains("pre_pay")).count(), 1, "{found}");
+    let of_app = rows(&mut alice, &format!("app={}", world.described().vas.uuid)).await;
+    assert!(of_app.contains("aid_info") && !of_app.contains("pre_pay"), "{of_app}");
     // However much a request says, a page shows the beginning of it.
     let long = "a".repeat(30_000);
     let request = http::Request::post(alice.url(&format!("/fomo/customer/login?{long}")))
@@ -895,8 +900,24 @@ async fn the_inspector_shows_what_is_asked_for() {
         .body(long.clone().into_bytes())
         .unwrap();
     world.transport().send(request).await.unwrap();
-    let shown = alice.get("/inspect?show=refused").await.text;
+    let list = alice.get("/inspect?show=refused").await.text;
+    let newest = list.split("href=\"/inspect/").nth(1).unwrap().split(['"', '?']).next().unwrap();
+    let shown = alice.get(&format!("/inspect/{newest}")).await.text;
     assert!(shown.contains("/fomo/customer/login") && shown.len() < 50_000, "{}", shown.len());
+    // A secret is masked; a request can be sent again as it was.
+    let pwd = world.user("bob").pwd.clone();
+    let login = Call::post("customer/login").with("login_name", "bob").with("pwd", &pwd);
+    world.call(&login).await.ok();
+    let list = alice.get("/inspect").await.text;
+    let newest = list.split("href=\"/inspect/").nth(1).unwrap().split(['"', '?']).next().unwrap().to_owned();
+    let shown = alice.get(&format!("/inspect/{newest}")).await.text;
+    assert!(shown.contains("••••••") && !shown.contains(&pwd), "{shown}");
+    assert!(shown.contains("$PWD_OF_USER"), "the curl command has a variable: {shown}");
+    let again = alice.post(&format!("/inspect/{newest}"), &format!("/inspect/{newest}/again"), &[]).await;
+    let repeated = alice.get(again.location()).await.text;
+    assert_ne!(again.location(), format!("/inspect/{newest}"));
+    assert_eq!(texts(&repeated, "#detail h2"), ["200 login"]);
+    assert_eq!(alice.get("/inspect/999999").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -911,7 +932,11 @@ async fn the_inspector_says_why_by_code_rule_and_what_to_check() {
     world.exchange(price.body(Vec::new()).unwrap()).await;
     let callback = http::Request::get(format!("{url}/shop/callback/vas/pay?uuid=x"));
     world.exchange(callback.header("host", "127.0.0.1").body(Vec::new()).unwrap()).await;
-    let page = visitor.get("/inspect").await.text;
+    let list = visitor.get("/inspect").await.text;
+    let mut page = String::new();
+    for row in list.split("href=\"/inspect/").skip(1).take(3) {
+        page += &visitor.get(&format!("/inspect/{}", row.split('"').next().unwrap())).await.text;
+    }
     for part in [
         "<a href=\"/docs/fomo/codes/7\">7: Wrong signature</a>",
         "The signature is the SHA-1 of client_secret and timestamp",
@@ -1626,8 +1651,8 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
         let mut visitor = Visitor::new(&world, lang);
         let (secret, timestamp) = ("a-secret-of-somebody", "1574510444");
         let sign = wallet_tests::sign(timestamp, secret);
-        let fields = [("client_secret", secret), ("timestamp", timestamp), ("sign", &sign)];
-        let shown = visitor.post("/sign", "/sign/fomo", &fields).await;
+        let fields = [("kind", "fomo"), ("client_secret", secret), ("timestamp", timestamp), ("sign", &sign)];
+        let shown = visitor.post("/sign", "/sign", &fields).await;
         assert!(shown.text.contains(swapped), "{}", shown.text);
         assert!(!shown.text.contains(secret), "the secret is not written back");
         // A pay link whose JSON was signed as PHP writes it.
@@ -1641,7 +1666,7 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
             ("toAddr", vas.to_addr.as_str()),
         ];
         let pay_link = <wallet_api::vas::pay::Link<'_> as wallet_core::link::OutgoingLink>::META;
-        let known = wallet_explain::serializers(pay_link, &fields);
+        let known = wallet_explain::serializers(pay_link.fields, &fields);
         let text = &known.iter().find(|known| known.name == "PHP json_encode").unwrap().text;
         let key = RsaSign::new(&PrivateKey::load(vas.rsa_private_pkcs8.as_str()).unwrap()).unwrap();
         let link_signed_over = |text: &[u8]| {
@@ -1654,12 +1679,12 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
             format!("vaspay://{}", String::from_utf8(json).unwrap())
         };
         let link = link_signed_over(text.as_bytes());
-        let shown = visitor.post("/sign", "/sign/link", &[("link", &link)]).await;
+        let shown = visitor.post("/sign", "/sign", &[("kind", "link"), ("link", &link)]).await;
         assert!(shown.text.contains(php) && shown.text.contains("JSON_UNESCAPED_SLASHES"), "{}", shown.text);
         assert!(Html::parse_document(&shown.text).errors.is_empty());
         // What is unusual and read all the same (R41) is read here too, and by the wallet's page.
         let unusual = |link: &str| link.replace("{", "{ ").replace("}", ",\n}");
-        let shown = visitor.post("/sign", "/sign/link", &[("link", &unusual(&link))]).await;
+        let shown = visitor.post("/sign", "/sign", &[("kind", "link"), ("link", &unusual(&link))]).await;
         assert!(shown.text.contains(php), "{}", shown.text);
         visitor.sign_in("alice", "/wallet").await;
         let mut canonical = Vec::new();
@@ -1667,7 +1692,7 @@ async fn the_signature_debugger_tells_the_cause_and_no_secret() {
         let good = unusual(&link_signed_over(&canonical));
         let asked = visitor.get(&format!("/wallet?{}", form_of(&[("scan", &good)]))).await;
         assert!(asked.text.contains("0.001") && asked.text.contains("/wallet/pay"), "{}", asked.text);
-        let none = visitor.post("/sign", "/sign/link", &[("link", "vaspay://{}")]).await;
+        let none = visitor.post("/sign", "/sign", &[("kind", "link"), ("link", "vaspay://{}")]).await;
         assert!(none.text.contains("amount"), "{}", none.text);
     }
 }

@@ -263,5 +263,186 @@ fn a_signature_is_explained_on_the_command_line() {
     let (fits, text) = explain(&["link", "--key", public], &signed(&canonical.replace('/', "\\/")));
     assert!(!fits && text.contains("PHP json_encode") && text.contains("they differ from byte"), "{text}");
     let (fits, text) = explain(&["link", "vaspay://{\"amount\":\"1\"}", "--key", public], "");
-    assert!(!fits && text.contains("The link lacks a member: appUuid"), "{text}");
+    assert!(!fits && text.contains("There is no appUuid"), "{text}");
+}
+
+/// Runs `wallop` with this stdin: the exit code, stdout and stderr.
+fn wallop(arguments: &[&str], stdin: &str) -> (i32, String, String) {
+    use std::io::Write as _;
+    let mut child = Command::new(wallop_path())
+        .args(arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes()); // not every command reads it
+    let done = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn the_four_signatures_are_made_and_verified_on_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key = PrivateKey::load(include_str!("../vectors/rsa-1024.pem")).unwrap();
+    let public = file("public.pem", &key.public().to_pem(KeyForm::Pkcs8));
+    let private = file("private.pem", include_str!("../vectors/rsa-1024.pem"));
+    let made = |arguments: &[&str], stdin: &str| {
+        let (code, out, err) = wallop(&[&["sign", "make"], arguments].concat(), stdin);
+        assert_eq!(code, 0, "{err}");
+        out.trim().to_owned()
+    };
+    let verify =
+        |arguments: &[&str], stdin: &str| wallop(&[&["sign", "verify"], arguments].concat(), stdin).0;
+
+    let form = made(&["fomo", "--timestamp", "1574510444"], "a-secret\n");
+    let made_sign = form.split("sign=").nth(1).unwrap();
+    assert_eq!(made_sign, sign("a-secret", "1574510444"));
+    assert_eq!(verify(&["fomo", "1574510444", made_sign], "a-secret"), 0);
+    assert_eq!(verify(&["fomo", "1574510445", made_sign], "a-secret"), 1);
+
+    let order = [
+        "link",
+        "--key",
+        &private,
+        "--app-uuid",
+        "u",
+        "--asset-type",
+        "VAS",
+        "--amount",
+        "1.50",
+        "--callback-url",
+        "https://a.example/",
+        "--order-id",
+        "o",
+        "--to-addr",
+        "V",
+    ];
+    let links = made(&order, "");
+    let (app, qr) = links.split_once('\n').unwrap();
+    assert!(app.starts_with("vaswallet://%7B") && qr.starts_with("vaspay://{"), "{links}");
+    for link in [app, qr] {
+        assert_eq!(verify(&["link", "--key", &public, link], ""), 0);
+    }
+    assert_eq!(verify(&["link", "--key", &public, &qr.replace("1.50", "9.50")], ""), 1);
+    let mut lafi = order;
+    lafi[6] = "L-F";
+    assert!(made(&lafi, "").starts_with("lafiwallet://%7B"));
+
+    let body = file("body.txt", "trade_id=1&amount=2");
+    let headers =
+        made(&["fomo-callback", "--id", "7", "--timestamp", "1574510444", "--body", &body], "a-secret");
+    let signature = headers.lines().find_map(|line| line.strip_prefix("webhook-signature: ")).unwrap();
+    let callback = |id: &str| {
+        let arguments = [
+            "fomo-callback",
+            "--id",
+            id,
+            "--timestamp",
+            "1574510444",
+            "--signature",
+            signature,
+            "--body",
+            &body,
+        ];
+        verify(&arguments, "a-secret")
+    };
+    assert_eq!((callback("7"), callback("8")), (0, 1));
+
+    let query = "uuid=u&orderId=o&fromAddr=F&toAddr=V&assetType=VAS&amount=1&txid=t&callbackUrl=https%3A%2F%2Fa.example%2F";
+    let signed = made(&["vas-callback", "--key", &private, query], "");
+    assert_eq!(verify(&["vas-callback", "--key", &public, &signed], ""), 0);
+    assert_eq!(verify(&["vas-callback", "--key", &public, &signed.replace("amount=1", "amount=2")], ""), 1);
+
+    // The callback secret: from a file or stdin, the same.
+    let secret = file("client_secret.txt", "8f14e45fceea167a5a36dedd4bea2543f2a1b0c9\n");
+    let (code, from_file, _) = wallop(&["webhook-secret", &secret], "");
+    let (_, from_stdin, _) = wallop(&["webhook-secret"], "8f14e45fceea167a5a36dedd4bea2543f2a1b0c9");
+    assert_eq!((code, &*from_file), (0, "whsec_yZZ4/oAHILdVAnk/a8d1CQbbVJVbTYyLSrCflvDnq8g=\n"));
+    assert_eq!(from_stdin, from_file);
+}
+
+#[test]
+fn the_exit_code_says_what_kind_of_end_it_is_and_errors_are_translated() {
+    let directory = tempfile::tempdir().unwrap();
+    let private = directory.path().join("private.pem");
+    std::fs::write(&private, include_str!("../vectors/rsa-1024.pem")).unwrap();
+    let private = private.to_str().unwrap();
+    let sign = "0".repeat(40);
+    for (arguments, stdin, code, words, zh) in [
+        (vec!["explain", "fomo", "1574510444", &sign], "secret", 1, "does not fit", "签名不符"),
+        (vec!["explain", "link", "--key", private, "x"], "", 2, "is a private key", "是私钥"),
+        (vec!["explain", "link", "--key", "/nowhere", "x"], "", 3, "cannot read /nowhere", "无法读取"),
+        (vec!["webhook-secret"], "", 2, "no client_secret", "没有 client_secret"),
+        (vec!["dev", "--host", "0.0.0.0"], "", 2, "127.0.0.1 only", "只在本机"),
+        (vec!["demo", "fomo", "--url", "https://a.example"], "", 2, "not https", "不支持 https"),
+        (vec!["demo", "fomo", "--url", "http://127.0.0.1:9"], "", 3, "wallop dev", "wallop dev"),
+        (vec!["no-such-command"], "", 2, "unrecognized subcommand", "unrecognized subcommand"),
+        (vec!["qr", "--png", "/nowhere/x.png", "x"], "", 3, "cannot write", "无法写入"),
+    ] {
+        let (exit, _, err) = wallop(&arguments, stdin);
+        assert_eq!(exit, code, "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+        let (exit, _, err) = wallop(&[&arguments[..], &["--lang", "zh"]].concat(), stdin);
+        assert!(exit == code && err.contains(zh), "{arguments:?}: {err}");
+    }
+    for command in ["dev", "demo", "admin", "explain", "sign", "webhook-secret", "qr"] {
+        let (code, help, _) = wallop(&[command, "--help"], "");
+        assert!(code == 0 && help.contains("Examples:\n  wallop "), "{command}: {help}");
+    }
+    let odd = Command::new(wallop_path()).args(["qr", "x"]).env("WALLOP_LOG", "a=b=c").output().unwrap();
+    let said = String::from_utf8_lossy(&odd.stderr).into_owned();
+    assert!(odd.status.success() && said.contains("WALLOP_LOG=\"a=b=c\" is not a log filter"), "{said}");
+}
+
+#[test]
+fn output_is_json_where_a_program_asks_for_it_and_a_closed_pipe_is_no_error() {
+    let json = |arguments: &[&str], stdin: &str| {
+        let (code, out, err) = wallop(arguments, stdin);
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+        assert_eq!(out.lines().count(), 1, "{out}");
+        (code, value)
+    };
+    let (code, explained) = json(&["explain", "fomo", "1574510444", &sign("1574510444", "s"), "--json"], "s");
+    assert_eq!((code, &explained["fits"]), (1, &false.into()));
+    assert!(explained["cause"].as_str().unwrap().contains("reversed"), "{explained}");
+    let (code, drawn) = json(&["qr", "x", "--json"], "");
+    assert!(code == 0 && drawn["modules"] == 21 && drawn["svg"].as_str().unwrap().starts_with("<svg"));
+    let (code, played) = json(&["demo", "fomo", "--json"], "");
+    assert!(code == 0 && played["ok"] == true && played["steps"].as_array().unwrap().len() > 10, "{played}");
+    let pipe = format!("{} qr x | head -n 1", wallop_path().display());
+    let done = Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let drawn = wallop(&["qr", "x"], "").1;
+    assert!(drawn.lines().count() > 10, "into a pipe it is drawn as in a terminal: {drawn}");
+}
+
+#[test]
+fn dev_prints_calls_and_callbacks_as_they_happen() {
+    use std::io::{BufRead as _, BufReader};
+    let mut child = Command::new(wallop_path())
+        .args(["dev", "--port", "0"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    let url = first.split("open ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let demo = Command::new(wallop_path()).args(["demo", "fomo", "--url", &url]).output().unwrap();
+    assert!(demo.status.success());
+    let rest: Vec<String> = lines
+        .by_ref()
+        .skip_while(|line| !line.contains("--> "))
+        .take_while(|line| !line.contains("<-- "))
+        .collect();
+    assert!(rest.iter().any(|line| line.contains("--> token") && line.contains(" ms ")), "{rest:?}");
+    assert!(!first.contains("whsec_") && rest.iter().all(|line| !line.contains("whsec_")));
+    let stopped = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(stopped.success() && child.wait().unwrap().success());
 }

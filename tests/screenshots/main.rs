@@ -93,8 +93,7 @@ async fn main() {
         take("shop-used").await;
         browser.go("/inspect").await;
         take("inspect").await;
-        browser.go("/inspect?show=apps").await;
-        browser.press_in(".feed summary", "curl").await;
+        browser.press(".exchanges tbody a").await;
         take("inspect-one").await;
         browser.go("/").await;
         take("start").await;

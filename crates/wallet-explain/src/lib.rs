@@ -1,12 +1,12 @@
 //! Explains why a signature does not match, from the data alone.
 //!
-//! [`fomo`] tries what goes wrong with `sign`; [`rsa`] opens a signature of the VAS and Lafi wallets with the public key,
-//! so that it sees what was hashed and how, and compares it with what [`serializers`] make of the same fields. Crypto is
-//! handed in; nothing here keeps or sends anything.
+//! [`fomo`] tries what goes wrong with `sign`, and [`webhook`] with the headers of a callback; [`rsa`] opens a signature of
+//! the VAS and Lafi wallets with the public key, so that it sees what was hashed and how, and compares it with what
+//! [`serializers`] make of the same fields. Crypto is handed in; nothing here keeps or sends anything.
 //!
 //! ```
-//! use wallet_explain::{Cause, fomo};
-//! # struct Plain; // a stand-in for a hash: what is fed
+//! use wallet_explain::{Cause, FomoSign, fomo};
+//! # struct Plain; // a stand-in for the hashes: it mixes what it is fed
 //! # impl wallet_core::crypto::Sha1 for Plain {
 //! #     fn sha1(&self, text: &mut wallet_core::crypto::Feed<'_>) -> [u8; 20] {
 //! #         let (mut digest, mut at) = ([0; 20], 0);
@@ -14,25 +14,33 @@
 //! #         digest
 //! #     }
 //! # }
-//! # let sha1 = Plain;
-//! let swapped = "what sha1(timestamp + secret) says, in hexadecimal";
-//! # let mut digest = [0; 20]; let mut hex = [0; 40];
-//! # digest = wallet_core::crypto::Sha1::sha1(&sha1, &mut |put| put(b"1574510444secret"));
-//! # wallet_core::crypto::hex_lower(&digest, &mut hex);
-//! # let swapped = std::str::from_utf8(&hex).unwrap();
-//! assert_eq!(fomo(&sha1, "secret", "1574510444", swapped).cause, Cause::Swapped);
+//! # impl wallet_core::crypto::Sha256 for Plain {
+//! #     fn sha256(&self, _: &[u8]) -> [u8; 32] { [0; 32] }
+//! #     fn hmac(&self, _: &[u8], _: &[&[u8]]) -> [u8; 32] { [0; 32] }
+//! #     fn hkdf(&self, _: &[u8], _: &[u8]) -> [u8; 32] { [0; 32] }
+//! # }
+//! # let hashes = Plain;
+//! let swapped = "sha1(timestamp + client_secret), in hexadecimal";
+//! # let digest = wallet_core::crypto::Sha1::sha1(&hashes, &mut |put| put(b"1574510444secret"));
+//! # let swapped = wallet_core::crypto::hex_text(&digest);
+//! # let swapped = &*swapped;
+//! let sent =
+//!     FomoSign { secret: "secret", client_id: "", timestamp: "1574510444", sign: swapped, now: None, others: &[] };
+//! assert_eq!(fomo(&hashes, &sent).cause, Cause::Swapped);
 //! ```
 
 mod fomo;
 mod rsa;
 mod sent;
 mod serializers;
+mod webhook;
+mod words;
 
-pub use fomo::fomo;
-pub use rsa::{Opens, rsa};
-pub use sent::{NotSigned, SentLink};
+pub use fomo::{FomoSign, fomo};
+pub use rsa::{Opens, compare, rsa};
+pub use sent::{NotSigned, Sent};
 pub use serializers::{Serializer, serializers};
-use wallet_core::Lang;
+pub use webhook::{Received, webhook};
 
 /// The diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +56,42 @@ pub struct Finding {
 impl Finding {
     /// The offset of the first difference, in bytes.
     pub fn differs_at(&self) -> Option<usize> {
-        let (expected, found) = (self.expected.as_bytes(), self.found.as_deref()?.as_bytes());
-        let same = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
-        (same < expected.len() || same < found.len()).then_some(same)
+        self.difference().map(|(from, _)| from)
     }
+
+    /// The numbers of bytes before and after the part that differs, the same in both texts.
+    pub fn difference(&self) -> Option<(usize, usize)> {
+        let (expected, found) = (self.expected.as_bytes(), self.found.as_deref()?.as_bytes());
+        if expected == found {
+            return None;
+        }
+        let before = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
+        let (expected, found) = (&expected[before..], &found[before..]);
+        let after = expected.iter().rev().zip(found.iter().rev()).take_while(|(a, b)| a == b).count();
+        Some((before, after))
+    }
+}
+
+/// How a signature is written, if not as the document says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Spelling {
+    /// Upper-case hexadecimal digits.
+    UpperCase,
+    /// Hexadecimal digits after `0x`.
+    Prefixed,
+    /// Base64 instead of hexadecimal digits.
+    Base64,
+    /// The base64 alphabet of addresses.
+    UrlSafe,
+    /// Hexadecimal digits instead of base64.
+    Hex,
+    /// Base64 without its padding.
+    NoPadding,
+    /// Base64 of base64.
+    Twice,
+    /// Percent-encoded once too often.
+    PercentEncoded,
 }
 
 /// Why a signature does not fit.
@@ -62,12 +102,16 @@ pub enum Cause {
     Fits,
     /// There is no client_secret to try.
     NoSecret,
+    /// There is no signature.
+    NoSignature,
+    /// The signature is right and written in another way.
+    Spelled(Spelling),
     /// The timestamp is in milliseconds.
     Milliseconds,
+    /// The sent timestamp is right, the signed one is in milliseconds.
+    SignedMilliseconds,
     /// The timestamp is not ten digits.
     NotTenDigits,
-    /// The digits are upper case.
-    UpperCase,
     /// It is as long as the output of another hash: its name.
     OtherHash(&'static str),
     /// It is neither 40 hexadecimal digits nor of another hash's length.
@@ -76,10 +120,30 @@ pub enum Cause {
     Swapped,
     /// There is a text between secret and timestamp.
     Separator(&'static str),
-    /// A line end was hashed too.
+    /// A line end or a space was hashed too.
     LineEnd,
+    /// The secret was hashed with its quotes.
+    Quoted,
+    /// Only the secret was hashed.
+    OnlySecret,
+    /// Only the timestamp was hashed.
+    OnlyTimestamp,
+    /// The names of the parts were hashed too.
+    NamedParts,
+    /// The secret was hashed in upper case.
+    UpperCaseSecret,
+    /// The client_id was hashed too: the hashed parts.
+    ClientIdToo(String),
+    /// The secret of this other app was used: its client_id.
+    SecretOf(String),
     /// It was made for this other timestamp.
     OtherTimestamp(i64),
+    /// A keyed hash was used: its name.
+    Keyed(&'static str),
+    /// The hash was hashed once more.
+    HashOfHash,
+    /// The secret was hashed before it was put before the timestamp.
+    HashedSecret,
     /// No usual mistake: most likely another secret.
     OtherSecret,
     /// It is not base64.
@@ -88,6 +152,12 @@ pub enum Cause {
     WrongLength,
     /// It was made with another key.
     OtherKey,
+    /// It looks like RSA-PSS.
+    Pss,
+    /// A digest was encrypted without its DigestInfo.
+    BareDigest,
+    /// The text itself was encrypted, without a hash.
+    NotHashed,
     /// The right text, hashed with another hash.
     RightTextOtherHash(&'static str),
     /// Hashed with another hash; whether the text is right is known only once the hash is right.
@@ -99,92 +169,38 @@ pub enum Cause {
         /// The hash, if it is wrong too.
         other_hash: Option<&'static str>,
     },
+    /// A value was signed in another spelling than it was sent.
+    OtherValue {
+        /// The field.
+        field: String,
+        /// The signed value; `None` if the field was not signed at all.
+        signed: Option<String>,
+    },
     /// The right key and hash over a text that no known serializer makes of these fields.
     OtherText,
-}
-
-impl Cause {
-    /// In words, with what to do.
-    pub fn in_words(&self, lang: Lang) -> String {
-        let (zh, en): (String, String) = match self {
-            Self::Fits => ("签名正确。".into(), "It fits.".into()),
-            Self::NoSecret => (
-                "没有给出 client_secret。".into(),
-                "There is no client_secret to try: give it, on the command line by stdin.".into(),
-            ),
-            Self::Milliseconds => (
-                "timestamp 是毫秒；应为 10 位秒数。".into(),
-                "The timestamp is in milliseconds; it is seconds, ten digits.".into(),
-            ),
-            Self::NotTenDigits => {
-                ("timestamp 须是恰好 10 位数字。".into(), "The timestamp is exactly ten digits.".into())
-            }
-            Self::UpperCase => (
-                "签名正确，但十六进制是大写；应为小写。".into(),
-                "The digits are upper-case, otherwise the signature is right: write lower-case hexadecimal.".into(),
-            ),
-            Self::OtherHash(hash) => (
-                format!("长度与 {hash} 的输出相同；应使用 SHA-1。"),
-                format!("It is as long as the output of {hash}; the hash is SHA-1."),
-            ),
-            Self::NotHex => {
-                ("sign 须是 40 位小写十六进制。".into(), "`sign` is 40 lower-case hexadecimal digits.".into())
-            }
-            Self::Swapped => (
-                "顺序反了：应为 sha1(client_secret + timestamp)。".into(),
-                "The order is reversed: it is sha1(client_secret + timestamp).".into(),
-            ),
-            Self::Separator(between) => (
-                format!("client_secret 与 timestamp 之间多了「{between}」；两者直接相连。"),
-                format!("`{between}` is between client_secret and timestamp, which must follow each other directly."),
-            ),
-            Self::LineEnd => (
-                "多算了一个换行（例如 echo 而非 printf）。".into(),
-                "A line end was hashed too, as `echo` writes one; `printf %s` does not.".into(),
-            ),
-            Self::OtherTimestamp(at) => (
-                format!("它对应另一个 timestamp：{at}；签名与发送须用同一个值。"),
-                format!("It was made for another timestamp, {at}: sign and send the same one."),
-            ),
-            Self::OtherSecret => (
-                "与常见错误都不符：多半是另一个 client_secret。".into(),
-                "None of the usual mistakes: most likely another client_secret.".into(),
-            ),
-            Self::NotBase64 => ("签名不是 base64。".into(), "The signature is not base64.".into()),
-            Self::WrongLength => (
-                "签名长度与密钥不符：多半是另一个密钥，或被截断。".into(),
-                "It is not as long as this key's signatures are: another key, or cut off.".into(),
-            ),
-            Self::OtherKey => (
-                "用另一个私钥签的：请核对应用的 rsaPrivate。".into(),
-                "It was made with another private key: compare with the app's rsaPrivate.".into(),
-            ),
-            Self::RightTextOtherHash(hash) => (
-                format!("文本正确，但用了 {hash}；应为 SHA1withRSA。"),
-                format!("The text is right, but hashed with {hash}: use SHA1withRSA."),
-            ),
-            Self::HashedWith(hash) => (
-                format!("签名用了 {hash}；应为 SHA1withRSA。请换成 SHA-1 签名，再核对文本是否正确。"),
-                format!("It was hashed with {hash}: use SHA1withRSA, then check the text again."),
-            ),
-            Self::Serializer { serializer: Serializer { name, zh, en, .. }, other_hash } => {
-                let (zh_hash, en_hash) = other_hash.map_or(Default::default(), |hash| {
-                    (format!("哈希也应由 {hash} 改为 SHA-1。"), format!(" The hash is {hash}; it is SHA-1."))
-                });
-                (
-                    format!("签的是 {name} 写出的文本。{zh}{zh_hash}"),
-                    format!("The signed text is the output of {name}. {en}{en_hash}"),
-                )
-            }
-            Self::OtherText => (
-                "密钥与哈希算法都正确，但签名的是另一段文本，且差异不只在顺序：请逐个核对字段的值。".into(),
-                "The key and the hash are right; the text is another, and not by its order alone: compare the fields' values one by one."
-                    .into(),
-            ),
-        };
-        match lang {
-            Lang::Zh => zh,
-            Lang::En => en,
-        }
-    }
+    /// The signature is right, and its timestamp is too far from the other side's time.
+    Stale {
+        /// The seconds by which the timestamp is ahead.
+        off: i64,
+        /// The largest difference.
+        allowed: u64,
+    },
+    /// The client_secret itself was taken as the key.
+    KeyNotDerived,
+    /// The callback secret was used as text, without decoding its base64.
+    KeyNotDecoded,
+    /// The key was used in hexadecimal digits.
+    KeyInHex,
+    /// Other parts were signed: which.
+    OtherParts(String),
+    /// The body was changed before it was hashed.
+    OtherBody,
+    /// The version before the signature is missing.
+    NoVersion,
+    /// The program computes the right signature; that of the header is another one.
+    HeaderForged,
+    /// The signature of requests was computed instead.
+    RequestSign,
+    /// No usual mistake with a callback's signature.
+    OtherWebhookKey,
 }

@@ -1,12 +1,12 @@
-//! A sent link, split into its signed fields and its signature.
+//! A sent link or callback, split into its signed fields and its signature.
 
 use std::fmt;
 
 use wallet_core::link::{self, LinkError};
-use wallet_core::{Lang, LinkMeta};
+use wallet_core::{CallbackMeta, Lang, LinkMeta, form};
 
-/// The signed fields, the signature and the key id of a link.
-pub struct SentLink {
+/// The signed fields, the signature and the key id of a link or a callback.
+pub struct Sent {
     /// The fields that the signature covers, in the rule's order.
     pub fields: Vec<(&'static str, String)>,
     /// The signature.
@@ -15,9 +15,9 @@ pub struct SentLink {
     pub key_id: String,
 }
 
-impl fmt::Debug for SentLink {
+impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SentLink").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Sent").field("key_id", &self.key_id).finish_non_exhaustive()
     }
 }
 
@@ -40,8 +40,8 @@ impl NotSigned {
             (Self::Link(error), lang) => error.in_words(lang),
             (Self::NoRule, Lang::Zh) => "没有签名。".to_owned(),
             (Self::NoRule, Lang::En) => "It has no signature.".to_owned(),
-            (Self::Lacks(name), Lang::Zh) => format!("链接缺少字段：{name}"),
-            (Self::Lacks(name), Lang::En) => format!("The link lacks a member: {name}"),
+            (Self::Lacks(name), Lang::Zh) => format!("缺少字段：{name}"),
+            (Self::Lacks(name), Lang::En) => format!("There is no {name}."),
         }
     }
 }
@@ -60,12 +60,12 @@ impl From<LinkError> for NotSigned {
     }
 }
 
-impl SentLink {
+impl Sent {
     /// Reads a link of this kind, as an app sends it or as a QR code says it, whatever is unusual about it (R41).
     ///
     /// # Errors
     /// [`NotSigned`].
-    pub fn read(kind: &LinkMeta, text: &str) -> Result<Self, NotSigned> {
+    pub fn link(kind: &LinkMeta, text: &str) -> Result<Self, NotSigned> {
         let rule = kind.signing.ok_or(NotSigned::NoRule)?;
         let payload = link::payload(text)?;
         let json = payload.json()?;
@@ -78,6 +78,28 @@ impl SentLink {
             fields: fields.collect::<Result<_, NotSigned>>()?,
             signature: member(rule.field)?,
             key_id: rule.key_id.map_or(Ok(String::new()), member)?,
+        })
+    }
+
+    /// Reads a callback of this kind from its query. Of a repeated parameter the last one counts (R45).
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn query(kind: &CallbackMeta, query: &str) -> Result<Self, NotSigned> {
+        let rule = kind.signing.ok_or(NotSigned::NoRule)?;
+        let query = query.trim();
+        let query = query.split_once('?').map_or(query, |(_, query)| query);
+        let parameter = |name: &'static str| {
+            let last = form::pairs(query).map(form::split).filter(|(known, _)| *known == name).last();
+            let (_, text) = last.ok_or(NotSigned::Lacks(name))?;
+            let text = form::decode(text.as_bytes()).map_err(|error| NotSigned::Link(error.into()))?;
+            Some(text.into_owned()).filter(|text| !text.is_empty()).ok_or(NotSigned::Lacks(name))
+        };
+        let fields = rule.canonical.iter().map(|part| Ok((part.name, parameter(part.name)?)));
+        Ok(Self {
+            fields: fields.collect::<Result<_, NotSigned>>()?,
+            signature: parameter(rule.field)?,
+            key_id: rule.key_id.map_or(Ok(String::new()), parameter)?,
         })
     }
 

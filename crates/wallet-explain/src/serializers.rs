@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wallet_core::{Kind, LinkMeta};
+use wallet_core::{FieldMeta, Kind, form};
 
 /// A serializer whose output differs from R44, and the setting that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,9 +154,31 @@ const KNOWN: [Known; 7] = [
     ),
 ];
 
-/// The output of each known serializer for these fields of a link, in the order of the rule. Outputs that are the same
-/// as R44 are included: the first match is reported.
-pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> {
+/// A text that a pretty-printer writes: each member on a line of its own.
+fn pretty(fields: &[(&str, &str)], indent: &str, end: &str) -> String {
+    let member = |(name, value): &(&str, &str)| {
+        format!("{indent}{}: {}", string(name, nothing), string(value, nothing))
+    };
+    let members = fields.iter().map(member).collect::<Vec<_>>().join(&format!(",{end}"));
+    format!("{{{end}{members}{end}}}")
+}
+
+/// `encodeURIComponent` of JavaScript: everything but letters, digits and some marks.
+fn encode_component(text: &str, kept: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
+            true => out.push(char::from(byte)),
+            false => {
+                let _ = write!(out, "%{byte:02X}"); // into a String
+            }
+        }
+        out
+    })
+}
+
+/// The output of each known serializer for these fields, in the order of the rule; `members` are all that the message
+/// has. Outputs that are the same as R44 are included: the first match is reported.
+pub fn serializers(members: &[FieldMeta], fields: &[(&str, &str)]) -> Vec<Serializer> {
     let known = KNOWN.map(|(name, zh, en, escape, comma, colon)| Serializer {
         name,
         zh,
@@ -166,9 +188,9 @@ pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> 
     let mut found = Vec::from(known);
     let mut add = |name, zh, en, text| found.push(Serializer { name, zh, en, text });
     let mut by_link = fields.to_vec();
-    by_link.sort_by_key(|(name, _)| link.fields.iter().position(|field| field.name == *name));
+    by_link.sort_by_key(|(name, _)| members.iter().position(|field| field.name == *name));
     add(
-        "a serializer that keeps the link's order",
+        "a serializer that keeps the order of the message",
         "签名文本的字段顺序是固定的，见正确的待签名文本。",
         "What is signed has an order of its own: that of the text that should be signed.",
         object(&by_link, nothing, ",", ":"),
@@ -176,7 +198,7 @@ pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> 
     let canonical = object(fields, nothing, ",", ":");
     let mut numbers = canonical.clone();
     for (name, value) in fields {
-        if link.fields.iter().any(|field| field.name == *name && field.kind == Kind::Amount) {
+        if members.iter().any(|field| field.name == *name && field.kind == Kind::Amount) {
             numbers = numbers.replacen(&format!("\"{name}\":\"{value}\""), &format!("\"{name}\":{value}"), 1);
         }
     }
@@ -186,18 +208,61 @@ pub fn serializers(link: &LinkMeta, fields: &[(&str, &str)]) -> Vec<Serializer> 
         "An amount is a string: it has quotes.",
         numbers,
     );
+    for end in ["\n", "\r\n"] {
+        add(
+            "one that appends a line end",
+            "去掉末尾的换行再签名（例如 echo 会多写一个换行）。",
+            "Cut off the line end before signing: `echo` appends one, `printf %s` does not.",
+            format!("{canonical}{end}"),
+        );
+    }
+    for indent in ["  ", "    ", "\t"] {
+        for end in ["\n", "\r\n"] {
+            add(
+                "a serializer that pretty-prints",
+                "输出紧凑的 JSON：没有空格和换行。",
+                "Write compact JSON, without spaces and line ends.",
+                pretty(fields, indent, end),
+            );
+        }
+    }
+    for kept in ["-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "-_.*"] {
+        add(
+            "one that percent-encodes the JSON",
+            "先对未编码的 JSON 签名，再编码整个链接。",
+            "Sign the JSON as it is, and percent-encode the link afterwards.",
+            encode_component(&canonical, kept),
+        );
+    }
+    let pairs = |between: &str| {
+        fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(between)
+    };
+    let encoded = form::query(fields);
+    for text in [pairs("&"), encoded, pairs(""), pairs(",")] {
+        add(
+            "a form (name=value joined by &)",
+            "签名的是 JSON，不是表单。",
+            "What is signed is JSON, not a form.",
+            text,
+        );
+    }
     add(
-        "one that appends a line end",
-        "去掉末尾的换行再签名。",
-        "Cut off the line end before signing.",
-        format!("{canonical}\n"),
+        "a program that joins the values",
+        "签名的是 JSON，包含字段名。",
+        "What is signed is JSON, with the names of the fields.",
+        fields.iter().map(|(_, value)| *value).collect(),
     );
-    let form: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
     add(
-        "a form (name=value joined by &)",
-        "签名的是 JSON，不是表单。",
-        "What is signed is JSON, not a form.",
-        form.join("&"),
+        "a program that signs a text in quotes",
+        "不要对 JSON 文本再做一次 JSON 编码。",
+        "Do not write the JSON as a JSON string once more.",
+        string(&canonical, nothing),
+    );
+    add(
+        "an editor that writes a byte order mark",
+        "去掉开头的 BOM。",
+        "Remove the byte order mark (BOM) at the beginning.",
+        format!("\u{feff}{canonical}"),
     );
     found
 }
@@ -208,11 +273,11 @@ const REORDERED_BYTES: usize = 1_024;
 
 /// The same fields in whichever order, alone or with the members that say what a link is, which no signature covers.
 pub(crate) fn another_order(
-    link: &LinkMeta,
+    members: &[FieldMeta],
     fields: &[(&str, &str)],
     fits: &dyn Fn(&str) -> bool,
 ) -> Option<Serializer> {
-    let fixed = link.fields.iter().filter_map(|field| Some((field.name, field.fixed?)));
+    let fixed = members.iter().filter_map(|field| Some((field.name, field.fixed?)));
     let with_fixed: Vec<_> = fixed.chain(fields.iter().copied()).collect();
     let tried = [
         (
@@ -249,6 +314,74 @@ fn ordered(fields: &mut [(&str, &str)], from: usize, fits: &dyn Fn(&str) -> bool
             return Some(found);
         }
         fields.swap(from, next);
+    }
+    None
+}
+
+/// An amount without trailing zeros, and with 2, 4 and 8 decimals.
+fn amounts(text: &str) -> Vec<String> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let short = decimals.trim_end_matches('0');
+    let mut spelled = vec![if short.is_empty() { whole.to_owned() } else { format!("{whole}.{short}") }];
+    for length in [1, 2, 4, 8] {
+        if short.len() <= length {
+            spelled.push(format!("{whole}.{short:0<length$}"));
+        }
+    }
+    spelled
+}
+
+/// Other spellings of a value, which a program signs instead of the one that it sends.
+fn spellings(kind: &Kind, value: &str) -> Vec<String> {
+    let mut spelled = vec![
+        value.trim().to_owned(),
+        format!("{value} "),
+        value.to_ascii_lowercase(),
+        value.to_ascii_uppercase(),
+        String::new(),
+        "null".to_owned(),
+    ];
+    if *kind == Kind::Amount {
+        spelled.extend(amounts(value));
+    }
+    if value.contains("://") {
+        spelled.push(encode_component(value, "-_.!~*'()"));
+        spelled.push(encode_component(value, "-_.!~*'();/?:@&=+$,#"));
+        spelled.push(encode_component(value, "-_.*"));
+        spelled.extend(form::decode(value.as_bytes()).ok().map(|decoded| decoded.into_owned()));
+        spelled.push(value.split(['?', '#']).next().unwrap_or_default().to_owned());
+        spelled.push(format!("{value}/"));
+        spelled.push(value.trim_end_matches('/').to_owned());
+        spelled.push(value.replacen("https://", "http://", 1));
+        spelled.push(value.replacen("http://", "https://", 1));
+        spelled.push(value.replace("&amp;", "&"));
+        spelled.push(value.replace('&', "&amp;"));
+    }
+    spelled
+}
+
+/// The field whose value was signed in another spelling, or not at all: its name, the signed value and the signed text.
+pub(crate) fn another_value(
+    members: &[FieldMeta],
+    fields: &[(&str, &str)],
+    fits: &dyn Fn(&str) -> bool,
+) -> Option<(String, Option<String>, String)> {
+    for (at, (name, value)) in fields.iter().enumerate() {
+        let mut rest = fields.to_vec();
+        rest.remove(at);
+        let text = object(&rest, nothing, ",", ":");
+        if fits(&text) {
+            return Some(((*name).to_owned(), None, text));
+        }
+        let kind = members.iter().find(|field| field.name == *name).map(|field| &field.kind);
+        for spelled in spellings(kind.unwrap_or(&Kind::Text), value) {
+            let mut other = fields.to_vec();
+            other[at].1 = &spelled;
+            let text = object(&other, nothing, ",", ":");
+            if spelled != *value && fits(&text) {
+                return Some(((*name).to_owned(), Some(spelled), text));
+            }
+        }
     }
     None
 }

@@ -16,6 +16,7 @@ mod chain;
 mod clock;
 mod data;
 pub mod demo;
+mod explained;
 mod merchant;
 mod operator;
 mod pages;
@@ -28,4 +29,4 @@ pub use clock::SandboxClock;
 pub use data::{
     Described, DescribedChain, DescribedFomo, DescribedShop, DescribedSignIn, DescribedUser, DescribedVas,
 };
-pub use sandbox::{Sandbox, SandboxError, SandboxOptions, clock_of};
+pub use sandbox::{Log, Sandbox, SandboxError, SandboxOptions, clock_of};

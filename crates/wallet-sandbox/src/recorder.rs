@@ -2,6 +2,7 @@
 //! the shop and to other apps.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,7 +10,9 @@ use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::broadcast;
 use wallet_core::{CallbackMeta, UnixTime};
 use wallet_platform::AttemptResult;
 use wallet_server::body::{self, BodyError};
@@ -21,6 +24,10 @@ use crate::clock::SandboxClock;
 
 /// A request and its reply. It holds passwords and session keys of the sandbox's users: never log it.
 pub(crate) struct Exchange {
+    /// Its number, from 1.
+    pub(crate) id: u64,
+    /// Whether a page of the sandbox made the request.
+    pub(crate) own: bool,
     pub(crate) at: UnixTime,
     /// The callback, with its scheme and host; `None` for a request to the sandbox.
     pub(crate) sent: Option<(&'static CallbackMeta, String)>,
@@ -42,6 +49,9 @@ impl Exchange {
     }
 }
 
+/// The User-Agent of the calls that the sandbox's own pages make.
+pub(crate) const OWN_PAGES: &str = "wallop-sandbox-pages";
+
 /// The path at which the shop receives callbacks.
 pub(crate) const CALLBACKS: &str = "/shop/callback/";
 /// The number of exchanges that are kept.
@@ -58,6 +68,9 @@ fn is_small(body: &Body) -> bool {
 #[derive(Clone)]
 pub(crate) struct Recorder {
     ring: Arc<Mutex<VecDeque<Arc<Exchange>>>>,
+    last_id: Arc<AtomicU64>,
+    /// Each exchange once it is kept.
+    kept: broadcast::Sender<Arc<Exchange>>,
     clock: Arc<SandboxClock>,
     /// The shop's port: [`record`] keeps its callbacks, and the observer skips them.
     port: u16,
@@ -65,7 +78,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(clock: Arc<SandboxClock>, port: u16) -> Self {
-        Self { ring: Arc::default(), clock, port }
+        let (kept, _) = broadcast::channel(KEPT);
+        Self { ring: Arc::default(), last_id: Arc::default(), kept, clock, port }
     }
 
     fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Exchange>>> {
@@ -77,10 +91,18 @@ impl Recorder {
         self.ring().iter().cloned().collect()
     }
 
-    fn keep(&self, exchange: Exchange) {
+    fn keep(&self, mut exchange: Exchange) {
         let mut ring = self.ring();
+        exchange.id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         ring.truncate(KEPT - 1);
-        ring.push_front(Arc::new(exchange));
+        let exchange = Arc::new(exchange);
+        ring.push_front(exchange.clone());
+        let _ = self.kept.send(exchange); // nobody may be listening
+    }
+
+    /// The exchanges from now on. A slow reader misses some.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Exchange>> {
+        self.kept.subscribe()
     }
 }
 
@@ -104,6 +126,8 @@ impl Observer for Recorder {
             uri.authority().map_or("", |authority| authority.as_str())
         );
         self.keep(Exchange {
+            id: 0,
+            own: false,
             at: attempted.started_at,
             sent: Some((attempted.callback.meta(), host)),
             method: attempted.request.method().to_string(),
@@ -164,7 +188,10 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
         Ok(body) => body,
         Err(error) => return not_read(error),
     };
+    let own = parts.headers.get(USER_AGENT).is_some_and(|agent| agent == OWN_PAGES);
     let mut exchange = Exchange {
+        id: 0,
+        own,
         at,
         sent: None,
         method: parts.method.to_string(),

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use wallet_api::vas::{Profile, limits};
+use wallet_core::Lang;
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::Failure;
 use wallet_server::pages::PageSettings;
@@ -21,8 +22,9 @@ use crate::clock::SandboxClock;
 use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
 use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
+use crate::pages::inspect::Row;
 use crate::pages::{HINTS, NAV, Pages, assets, callbacks};
-use crate::recorder::{Recorder, record};
+use crate::recorder::{Exchange, Recorder, record};
 use crate::routes::{loopback_only, router};
 use crate::state::{Codes, Shared};
 
@@ -56,6 +58,7 @@ pub struct Sandbox {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     clock: Arc<SandboxClock>,
+    recorder: Recorder,
     _temporary: Option<TempDir>,
 }
 
@@ -141,7 +144,7 @@ impl Sandbox {
         let routes = router(shared, pages.clone()).merge(server.router()).layer(from_fn(loopback_only));
         // The platforms call the shop by its safe domain.
         let routes = routes.merge(callbacks(pages)).merge(assets());
-        let routes = routes.layer(from_fn_with_state(recorder, record));
+        let routes = routes.layer(from_fn_with_state(recorder.clone(), record));
         let serving = {
             let stop = until_stopped();
             tokio::spawn(async move {
@@ -151,7 +154,15 @@ impl Sandbox {
             })
         };
         let delivering = tokio::spawn(server.clone().work(until_stopped()));
-        Ok(Self { described, server, stop, tasks: vec![serving, delivering], clock, _temporary: temporary })
+        Ok(Self {
+            described,
+            server,
+            stop,
+            tasks: vec![serving, delivering],
+            clock,
+            recorder,
+            _temporary: temporary,
+        })
     }
 
     /// The description of the sandbox at its start: users, apps, addresses.
@@ -169,6 +180,11 @@ impl Sandbox {
         &self.clock
     }
 
+    /// A line for each call of an app (`-->`) and each callback (`<--`) from now on, with its result and duration.
+    pub fn log(&self, lang: Lang) -> Log {
+        Log { exchanges: self.recorder.listen(), lang }
+    }
+
     /// Resolves with the error when the store has stopped by itself: the process should then stop too.
     pub async fn broken(&self) -> wallet_engine::StoreError {
         loop {
@@ -184,6 +200,34 @@ impl Sandbox {
         let _ = self.stop.send(true);
         for task in self.tasks {
             let _ = task.await;
+        }
+    }
+}
+
+/// The calls and callbacks of a sandbox, as they happen.
+pub struct Log {
+    exchanges: broadcast::Receiver<Arc<Exchange>>,
+    lang: Lang,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl Log {
+    /// The next line; `None` once the sandbox has stopped. A reader that is too slow misses lines.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            match self.exchanges.recv().await {
+                Ok(exchange) => match Row::of(self.lang, exchange).line() {
+                    Some(line) => return Some(line),
+                    None => continue, // a call of the sandbox's own pages
+                },
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ fn difference(a: &Amount<'_>, b: &Amount<'_>, decimals: u8) -> Result<i128, Demo
 ///
 /// # Errors
 /// [`DemoError`] if a step fails, or a value differs from the expected one.
-pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut dyn Write) -> Result<(), DemoError> {
+pub async fn fomo(sandbox: &Described, lang: Lang, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
     let mut tell = Telling { out, lang, step: 0 };
     let offset = clock_offset(sandbox).await?;
     let now = move || system_time() + offset;

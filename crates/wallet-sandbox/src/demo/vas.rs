@@ -65,7 +65,7 @@ pub async fn vas(
     profile: Profile,
     lang: Lang,
     columns: usize,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<(), DemoError> {
     let mut play = Play::new(sandbox, profile, lang, columns, out)?;
     let app = play.apply_for_access().await?;
@@ -138,7 +138,7 @@ impl<'a> Play<'a> {
         profile: Profile,
         lang: Lang,
         columns: usize,
-        out: &'a mut dyn Write,
+        out: &'a mut (dyn Write + Send),
     ) -> Result<Self, DemoError> {
         let (credentials, name) = match profile {
             Profile::Vas => (&sandbox.vas, "VAS"),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use wallet_server::pages::{View, page as render};
 use wallet_store::Clock as _;
 
-use super::inspect::{Seen, Show, seen};
+use super::inspect::{Row, latest};
 use super::{Pages, shown_time};
 
 #[derive(Template)]
@@ -15,14 +15,14 @@ struct HomePage<'a> {
     view: &'a View,
     url: &'a str,
     now: String,
-    exchanges: Vec<Seen>,
+    exchanges: Vec<Row>,
 }
 
 #[derive(Template)]
 #[template(path = "exchanges.html")]
 struct Exchanges<'a> {
     view: &'a View,
-    exchanges: Vec<Seen>,
+    exchanges: Vec<Row>,
 }
 
 /// The number of exchanges on the start page.
@@ -30,10 +30,10 @@ const SHOWN: usize = 8;
 
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
     let now = shown_time(pages.shared.clock.now());
-    let exchanges = seen(&pages, &view, Show::Apps, 0, SHOWN);
+    let exchanges = latest(&pages, &view, SHOWN);
     render(&HomePage { view: &view, url: &pages.shared.url, now, exchanges })
 }
 
 pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {
-    render(&Exchanges { view: &view, exchanges: seen(&pages, &view, Show::Apps, 0, SHOWN) })
+    render(&Exchanges { view: &view, exchanges: latest(&pages, &view, SHOWN) })
 }

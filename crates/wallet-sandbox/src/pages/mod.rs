@@ -4,7 +4,7 @@ mod chain;
 mod clock;
 mod codes;
 mod home;
-mod inspect;
+pub(crate) mod inspect;
 mod link;
 mod shop;
 mod sign;
@@ -120,10 +120,11 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/wallet/money", post(wallet::get_money))
         .route("/inspect", get(inspect::page))
         .route("/inspect/live", get(inspect::live))
+        .route("/inspect/live/{id}", get(inspect::live))
+        .route("/inspect/{id}", get(inspect::one))
+        .route("/inspect/{id}/again", post(inspect::send_again))
         .route("/link", get(link::page))
-        .route("/sign", get(sign::page))
-        .route("/sign/fomo", post(sign::explain_fomo))
-        .route("/sign/link", post(sign::explain_link))
+        .route("/sign", get(sign::page).post(sign::explain))
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))

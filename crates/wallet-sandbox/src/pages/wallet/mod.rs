@@ -13,7 +13,7 @@ use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
-use http::header::ACCEPT_LANGUAGE;
+use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use http::request::Parts;
 use serde::Deserialize;
 use wallet_api::fomo::SessionKey;
@@ -39,6 +39,7 @@ pub(crate) use sheet::cannot_be_paid;
 use super::Pages;
 use crate::data::{POOR, USERS};
 use crate::demo::HyperTokio;
+use crate::recorder::OWN_PAGES;
 
 /// The parameters of the wallet's address.
 #[derive(Default, Deserialize)]
@@ -126,7 +127,9 @@ impl Transport for InLanguage {
         &self,
         mut request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, Self::Error> {
-        request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(self.1));
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(self.1));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OWN_PAGES));
         self.0.send(request).await
     }
 }

@@ -1,0 +1,48 @@
+//! `wallop admin`: operators.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use wallet_sandbox::clock_of;
+use wallet_server::{DataDirectory, add_operator};
+
+use crate::output::{Output, Stop};
+
+pub(crate) const EXAMPLES: &str = "Examples:\n  wallop admin add carol --data /var/lib/wallop";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make NAME an operator; create the user if necessary, and print the new password once.
+    Add {
+        /// The login name.
+        name: String,
+        /// The server's data directory; stop the server first.
+        #[arg(long)]
+        data: PathBuf,
+        /// Print one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(output: &Output, command: Command) -> Result<(), Stop> {
+    let Command::Add { name, data, json } = command;
+    let environment = |error: &dyn std::fmt::Display| Stop::environment(error.to_string());
+    let store =
+        DataDirectory::new(&data).open_existing(clock_of(&data)).map_err(|error| environment(&error))?;
+    let pwd = add_operator(&store, &name).await.map_err(|error| environment(&error))?;
+    let pwd = pwd.as_ref().map(|pwd| pwd.expose().as_str());
+    if json {
+        return output.line(&serde_json::json!({ "login_name": name, "pwd": pwd }).to_string());
+    }
+    output.line(&match pwd {
+        Some(pwd) => format!(
+            "{name} {} {pwd}",
+            output.say("已成为运营人员，密码：", "is an operator, with the password")
+        ),
+        None => format!(
+            "{name} {}",
+            output.say("已成为运营人员；密码不变", "is an operator; the password is unchanged")
+        ),
+    })
+}
