@@ -298,7 +298,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     browser.press("button[name='delivery']").await;
     world.advance(5).await;
     browser.go("/apps/fomo/demo_app/deliveries").await;
-    assert_eq!(browser.text("h2 .tag").await, "delivered");
+    assert_eq!(browser.text(".delivery .tag").await, "delivered");
     assert_eq!(browser.count("circle.delivered").await, 1);
     browser.close_quietly().await;
 }

@@ -5,6 +5,7 @@ mod callback_programs;
 mod callbacks;
 mod chain;
 mod clients;
+mod clock_page;
 mod crash;
 mod deliveries;
 mod embedded;

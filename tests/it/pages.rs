@@ -204,7 +204,7 @@ async fn no_form_is_taken_without_its_token() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 31, "every form of all");
+    assert_eq!(tried, 33, "every form of all");
 }
 
 #[tokio::test]
@@ -388,6 +388,7 @@ async fn payments_are_listed_and_the_statement_tells_each_settled_one_once() {
     assert!(newest[1].contains(order.field("trade_id")) && newest[1].contains("paid"), "{newest:?}");
     assert!(newest[2].contains(settled.last().unwrap()) && newest[2].contains("\u{2212}0.25"), "{newest:?}");
     assert_eq!(newest.iter().filter(|row| row.contains(order.field("trade_id"))).count(), 1);
+    assert_eq!(texts(&first, "#totals tbody td"), ["usdt", "1.5", "19.75", "80"]);
     let next = first.split("/payments?before=").nth(1).expect("older payments").split('"').next().unwrap();
     let older = table(&owner.get(&format!("{list}?before={next}")).await.text);
     assert_eq!(newest.len() + older.len(), 81);
@@ -410,7 +411,16 @@ async fn payments_are_listed_and_the_statement_tells_each_settled_one_once() {
     world.jump(std::time::Duration::from_secs(86_400));
     let mut owner = Visitor::new(&world, "en");
     owner.sign_in("owner", "/apps").await;
-    assert!(table(&owner.get(&list).await.text)[0].contains("expired"));
+    let expired = table(&owner.get(&list).await.text).remove(0);
+    assert!(expired.contains("expired") && !expired.contains('+'), "no money moved: {expired}");
+    // Filters, and a page of its own.
+    let filtered = table(&owner.get(&format!("{list}?state=expired")).await.text);
+    assert_eq!(filtered.len(), 1, "{filtered:?}");
+    let found = table(&owner.get(&format!("{list}?q={}", order.field("trade_id"))).await.text);
+    assert!(found.len() == 1 && found[0].contains("paid"), "{found:?}");
+    let one = owner.get(&format!("{list}/one?id={}", order.field("trade_id"))).await.text;
+    assert!(one.contains("transfer_id") && one.contains("+1.5"), "{one}");
+    assert_eq!(owner.get(&format!("{list}/one?id=none")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(owner.get(&csv).await.text, got.text);
     // Nobody else's business.
     let mut bob = Visitor::new(&world, "en");
@@ -426,7 +436,7 @@ async fn payments_are_listed_and_the_statement_tells_each_settled_one_once() {
 /// The rows of a page's table.
 fn table(page: &str) -> Vec<String> {
     let page = Html::parse_document(page);
-    let rows = Selector::parse("tbody tr").unwrap();
+    let rows = Selector::parse("table.many tbody tr").unwrap();
     page.select(&rows).map(|row| row.text().collect()).collect()
 }
 
@@ -466,7 +476,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     world.call(&payout).await.ok();
     world.advance(10).await;
     let waiting = bob.get("/apps/fomo/bobs/deliveries").await.text;
-    assert_eq!(texts(&waiting, "h2 .tag"), ["waiting"]);
+    assert_eq!(texts(&waiting, ".delivery .tag"), ["waiting"]);
     assert!(waiting.contains("HTTP 503") && !waiting.contains("Send again"), "{waiting}");
     // What went to an app elsewhere is in the inspector, with what came back.
     let refused = bob.get("/inspect?show=refused").await.text;
@@ -504,7 +514,7 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert!(bob.get(sent.location()).await.text.contains("On their way: 1"));
     world.advance(60_000).await;
     let failed = bob.get("/apps/fomo/bobs/deliveries").await;
-    assert_eq!(texts(&failed.text, "h2 .tag"), ["not delivered"]);
+    assert_eq!(texts(&failed.text, ".delivery .tag"), ["not delivered"]);
     assert!(failed.text.contains("Send again"), "{}", failed.text);
     // Not by somebody else, and not twice.
     let id =
@@ -520,9 +530,9 @@ async fn a_callback_that_fails_is_seen_and_sent_again() {
     assert_eq!(merchant.received().len(), before + 1);
     // The attempts before it are still there.
     let listing = bob.get("/apps/fomo/bobs/deliveries").await.text;
-    assert_eq!(texts(&listing, "h2 .tag"), ["delivered", "not delivered, sent again"]);
+    assert_eq!(texts(&listing, ".delivery .tag"), ["delivered", "not delivered, sent again"]);
     let undelivered = bob.get("/apps/fomo/bobs/deliveries?show=undelivered").await.text;
-    assert_eq!(texts(&undelivered, "h2 .tag"), ["not delivered, sent again"]);
+    assert_eq!(texts(&undelivered, ".delivery .tag"), ["not delivered, sent again"]);
     assert!(!undelivered.contains("id=\"span\""), "nothing is left to be sent again");
     let beyond = bob.get("/apps/fomo/bobs/deliveries?before=1").await.text;
     assert!(beyond.contains("There is no callback here") && !beyond.contains("There is no callback yet"));

@@ -1,6 +1,8 @@
 //! The sandbox's clock: the system's plus an offset (R82). It stops while time is moved.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use wallet_core::UnixTime;
 use wallet_store::{Clock, SystemClock};
 
@@ -11,7 +13,7 @@ struct State {
     stands_at: Option<UnixTime>,
 }
 
-/// A clock that can be moved forward and stopped; never backward.
+/// A clock that can be moved forward and stopped, and returned to the system's time.
 #[derive(Debug, Default)]
 pub struct SandboxClock {
     state: Mutex<State>,
@@ -42,6 +44,11 @@ impl SandboxClock {
         state.offset = at.millis() - SystemClock.now().millis();
     }
 
+    /// Follows the system's clock again. This is the only step back that the clock makes.
+    pub fn return_to_machine_time(&self) {
+        *self.state() = State::default();
+    }
+
     /// The milliseconds ahead of the system's clock.
     pub fn offset_ms(&self) -> i64 {
         self.state().offset
@@ -58,5 +65,35 @@ impl Clock for SandboxClock {
         let state = self.state();
         let running = || UnixTime::from_millis(SystemClock.now().millis().saturating_add(state.offset));
         state.stands_at.unwrap_or_else(running)
+    }
+}
+
+/// The clock of the timestamps that callbacks are signed with: the sandbox's, or the machine's, for a receiver that
+/// compares the timestamp with its own clock.
+#[derive(Debug)]
+pub(crate) struct CallbackClock {
+    sandbox: Arc<SandboxClock>,
+    is_machine: AtomicBool,
+}
+
+impl CallbackClock {
+    pub(crate) fn new(sandbox: Arc<SandboxClock>) -> Self {
+        Self { sandbox, is_machine: AtomicBool::new(false) }
+    }
+
+    /// Whether callbacks have the machine's time.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.is_machine.load(Ordering::Relaxed)
+    }
+
+    /// Signs callbacks with the machine's time, or with the sandbox's again.
+    pub(crate) fn follow_machine(&self, machine: bool) {
+        self.is_machine.store(machine, Ordering::Relaxed);
+    }
+}
+
+impl Clock for CallbackClock {
+    fn now(&self) -> UnixTime {
+        if self.is_machine() { SystemClock.now() } else { self.sandbox.now() }
     }
 }

@@ -18,7 +18,7 @@ use wallet_server::pages::PageSettings;
 use wallet_server::{Addresses, DataDirectory, EmbeddedChain, Server, Settings, Store, serve};
 use wallet_store::{Clock as _, OpenError};
 
-use crate::clock::SandboxClock;
+use crate::clock::{CallbackClock, SandboxClock};
 use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
 use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
@@ -103,12 +103,14 @@ impl Sandbox {
 
         let codes = Arc::new(Codes::default());
         let recorder = Recorder::new(clock.clone(), bound.port());
+        let callback_clock = Arc::new(CallbackClock::new(clock.clone()));
         let server = Server::new(
             store.clone(),
             Settings {
                 callback_addresses: Addresses::PublicAndLoopback,
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
+                callback_clock: Some(callback_clock.clone()),
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
@@ -125,6 +127,7 @@ impl Sandbox {
             codes,
             offset_file: directory.join(OFFSET).into(),
             moving: Arc::default(),
+            callback_clock,
         };
         let pages = Pages {
             merchant: Arc::new(open_shop(&shared, &described, bound.port())?),

@@ -14,7 +14,7 @@ use wallet_core::Lang;
 use wallet_server::{ChainError, Drained, Notification, Notifier, Server, Store};
 use wallet_store::Clock;
 
-use crate::clock::SandboxClock;
+use crate::clock::{CallbackClock, SandboxClock};
 
 /// The longest wall time of one move of the clock.
 const LONGEST_MOVE: Duration = Duration::from_secs(25);
@@ -73,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) codes: Arc<Codes>,
     /// The file with the clock's offset.
     pub(crate) offset_file: Arc<std::path::Path>,
+    /// The clock of the callbacks' timestamps.
+    pub(crate) callback_clock: Arc<CallbackClock>,
     /// One move at a time.
     pub(crate) moving: Arc<tokio::sync::Mutex<()>>,
 }
@@ -164,6 +166,17 @@ pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced,
         Ok(moved) => moved.map_err(|failure| NotMoved::Failed(failure.to_string())),
         Err(error) => Err(NotMoved::Failed(format!("the clock could not be moved: {error}"))),
     }
+}
+
+/// Returns to the machine's time. What happened in the moved time lies in the future then.
+pub(crate) async fn return_to_machine_time(shared: &Shared) {
+    let _one_at_a_time = shared.moving.lock().await;
+    shared.clock.return_to_machine_time();
+    if let Err(error) = std::fs::write(&*shared.offset_file, "0") {
+        tracing::warn!(%error, "cannot save the clock's offset; a restart moves the clock forward again");
+    }
+    shared.server.callbacks().wake();
+    shared.server.watcher().wake();
 }
 
 async fn move_to(

@@ -17,6 +17,7 @@ use wallet_platform::{
     AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt, NextDue,
     PostponeDamaged, ReceiverId, StillToBeMade,
 };
+use wallet_store::Clock;
 
 use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
@@ -50,6 +51,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     transport: HyperTransport<HttpsConnector<GuardedConnector>>,
     observer: Option<Arc<dyn Observer>>,
+    /// The clock of the signed timestamps; `None`: the store's.
+    clock: Option<Arc<dyn Clock>>,
     all: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// The number of claimed, unfinished deliveries of each app; an app with 0 has no entry.
@@ -100,6 +103,7 @@ impl Callbacks {
         metrics: Arc<Metrics>,
         addresses: Addresses,
         observer: Option<Arc<dyn Observer>>,
+        clock: Option<Arc<dyn Clock>>,
     ) -> Self {
         let connector = https(GuardedConnector::new(addresses));
         let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new());
@@ -109,6 +113,7 @@ impl Callbacks {
                 metrics,
                 transport,
                 observer,
+                clock,
                 all: Semaphore::new(CONCURRENT_ATTEMPTS),
                 hosts: Mutex::default(),
                 claimed: Mutex::default(),
@@ -439,7 +444,8 @@ impl Inner {
         if !self.is_due(claimed).await {
             return (started_at, None);
         }
-        let Ok(request) = claimed.request(self.store.vault(), started_at) else {
+        let signed_at = self.clock.as_ref().map_or(started_at, |clock| clock.now());
+        let Ok(request) = claimed.request(self.store.vault(), signed_at) else {
             let why =
                 "cannot build the callback request: the callback address or the app's secret is invalid";
             tracing::error!(delivery = claimed.delivery.0, why);

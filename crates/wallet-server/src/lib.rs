@@ -52,7 +52,7 @@ pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Attempted, Notification, Notifier, Observer, Silent};
 pub use operators::add_operator;
-pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment};
+pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage};
 pub use protocols::{PROTOCOLS, platforms};
 pub use settings::Settings;
 pub use store::Store;

@@ -84,6 +84,21 @@ pub struct ShownPayment {
     pub since: UnixTime,
     /// Whether the payment is paid.
     pub paid: bool,
+    /// The state for filters.
+    pub stage: Stage,
+    /// Further facts for the payment's own page: names on the wire and values.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// The state of a payment, for filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The payment may still be paid.
+    Open,
+    /// The payment is paid.
+    Paid,
+    /// The payment was not paid in time.
+    Expired,
 }
 
 /// A part of a list, and the start of the next part.
@@ -113,6 +128,13 @@ pub trait OwnApp: Send + Sync {
         from: Option<u64>,
         limit: u64,
     ) -> Later<'a, Result<Part<ShownPayment>, Failure>>;
+
+    /// The payment with the app's own id; `None` if the app has no such payment.
+    fn payment<'a>(
+        &'a self,
+        store: &'a Store,
+        about: &'a str,
+    ) -> Later<'a, Result<Option<ShownPayment>, Failure>>;
 
     /// The column names of the app's statement.
     fn statement_head(&self) -> &'static [&'static str];

@@ -21,8 +21,13 @@ impl Server {
     /// Creates a server. The caller must run its [`work`](Self::work).
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let callbacks =
-            Callbacks::new(store.clone(), metrics.clone(), settings.callback_addresses, settings.observer);
+        let callbacks = Callbacks::new(
+            store.clone(),
+            metrics.clone(),
+            settings.callback_addresses,
+            settings.observer,
+            settings.callback_clock,
+        );
         let watcher = Watcher::new(store.clone(), settings.chain, callbacks.clone(), settings.confirmations);
         Self {
             inner: Arc::new(Context {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use wallet_crypto::PasswordCost;
+use wallet_store::Clock;
 
 use crate::chain::Chain;
 use crate::context::Protocol;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub notifier: Arc<dyn Notifier>,
     /// The observer of callbacks, if there is one.
     pub observer: Option<Arc<dyn Observer>>,
+    /// The clock of the timestamps that callbacks are signed with; `None`: the store's.
+    pub callback_clock: Option<Arc<dyn Clock>>,
     /// The chain that orders are paid on.
     pub chain: Arc<dyn Chain>,
     /// The number of confirmations that makes an order paid (R53).

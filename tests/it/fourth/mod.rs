@@ -127,6 +127,7 @@ fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
         world.store.clone(),
         Settings {
             callback_addresses: Addresses::PublicAndLoopback,
+            callback_clock: None,
             observer: None,
             password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },
             notifier: Arc::new(Silent),

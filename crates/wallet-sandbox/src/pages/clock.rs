@@ -10,7 +10,7 @@ use wallet_server::pages::{SubmittedForm, View, failure, page as render, problem
 use wallet_store::Clock as _;
 
 use super::shown_time;
-use crate::state::{NotMoved, Shared, failed, move_clock};
+use crate::state::{NotMoved, Shared, failed, move_clock, return_to_machine_time};
 
 #[derive(Template)]
 #[template(path = "clock.html")]
@@ -20,6 +20,8 @@ struct ClockPage<'a> {
     ahead: i64,
     next: Option<(String, u64)>,
     upcoming: Vec<Event>,
+    /// Whether callbacks are signed with the machine's time.
+    callbacks_follow_machine: bool,
     spans: [(u64, &'static str, &'static str); 6],
 }
 
@@ -69,7 +71,16 @@ pub(crate) async fn page(shared: &Shared, view: &View) -> Response {
     let next = next.filter(|next| *next > now);
     let next = next.map(|next| (shown_time(next), next.since(now).as_millis().div_ceil(1000) as u64));
     let ahead = shared.clock.offset_ms() / 1000;
-    render(&ClockPage { view, now: shown_time(now), ahead, next, upcoming, spans: SPANS })
+    let callbacks_follow_machine = shared.callback_clock.is_machine();
+    render(&ClockPage {
+        view,
+        now: shown_time(now),
+        ahead,
+        next,
+        upcoming,
+        callbacks_follow_machine,
+        spans: SPANS,
+    })
 }
 
 /// Moves the clock and shows it again.
@@ -86,6 +97,22 @@ pub(crate) async fn advance(State(shared): State<Shared>, view: View, posted: Su
             view.say("秒数须为整数。", "The number of seconds must be a whole number."),
         ),
     }
+}
+
+/// Returns to the machine's time.
+pub(crate) async fn to_machine_time(
+    State(shared): State<Shared>,
+    _: View,
+    _posted: SubmittedForm,
+) -> Response {
+    return_to_machine_time(&shared).await;
+    see_other("/clock")
+}
+
+/// Chooses the clock of the callbacks' timestamps.
+pub(crate) async fn callbacks(State(shared): State<Shared>, _: View, posted: SubmittedForm) -> Response {
+    shared.callback_clock.follow_machine(posted.text("time") == "machine");
+    see_other("/clock")
 }
 
 /// The page after a move of the clock that failed.

@@ -128,6 +128,8 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/chain", get(chain::page))
         .route("/chain/change", post(chain::change))
         .route("/clock/move", post(clock::advance))
+        .route("/clock/real", post(clock::to_machine_time))
+        .route("/clock/callbacks", post(clock::callbacks))
         .with_state(pages)
 }
 

@@ -3,10 +3,10 @@
 use wallet_api::fomo::{Direction, Fomo, TransferStatus, UserId};
 use wallet_core::{Platform as _, Text};
 use wallet_platform::{
-    App, AppPayment, CallbackKind, Failure, FindApp, PaymentsOf, ReceiverId, StatementOf, Vault,
+    App, AppPayment, CallbackKind, Failure, FindApp, PaymentsOf, ReceiverId, StatementOf, TradeOf, Vault,
 };
 
-use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, unformulated};
+use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, Stage, unformulated};
 use crate::pages::shown_time;
 use crate::store::Store;
 
@@ -61,6 +61,20 @@ impl OwnApp for FomoApp {
         })
     }
 
+    fn payment<'a>(
+        &'a self,
+        store: &'a Store,
+        about: &'a str,
+    ) -> Later<'a, Result<Option<ShownPayment>, Failure>> {
+        Box::pin(async move {
+            match store.view(TradeOf { app: self.0.id, trade_id: about.to_owned().into() }).await {
+                Ok((transfer, coin)) => Ok(Some(shown(store, &AppPayment { transfer, coin }))),
+                Err(Failure::Refused(_)) => Ok(None),
+                Err(failure) => Err(failure),
+            }
+        })
+    }
+
     fn statement_head(&self) -> &'static [&'static str] {
         &["settled_at", "transfer_id", "trade_id", "direction", "coin", "amount", "fee", "made_at", "user_id"]
     }
@@ -80,10 +94,10 @@ impl OwnApp for FomoApp {
 }
 
 fn shown(store: &Store, AppPayment { transfer, coin }: &AppPayment) -> ShownPayment {
-    let (state, mood) = match transfer.status(store.now()) {
-        TransferStatus::Done => (Text { zh: "已付款", en: "paid" }, Mood::Good),
-        TransferStatus::Waiting => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting),
-        TransferStatus::Expired => (Text { zh: "已过期", en: "expired" }, Mood::Bad),
+    let (state, mood, stage) = match transfer.status(store.now()) {
+        TransferStatus::Done => (Text { zh: "已付款", en: "paid" }, Mood::Good, Stage::Paid),
+        TransferStatus::Waiting => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting, Stage::Open),
+        TransferStatus::Expired => (Text { zh: "已过期", en: "expired" }, Mood::Bad, Stage::Expired),
     };
     ShownPayment {
         about: transfer.trade_id.to_string(),
@@ -97,6 +111,14 @@ fn shown(store: &Store, AppPayment { transfer, coin }: &AppPayment) -> ShownPaym
         at: transfer.updated_at,
         since: transfer.created_at,
         paid: transfer.done,
+        stage,
+        facts: vec![
+            ("transfer_id", store.vault().transfer_id(transfer.id).to_string()),
+            ("user_id", transfer.user().to_string()),
+            ("coin_id", coin.id.to_string()),
+            ("server_uri", transfer.server_uri.as_str().to_owned()),
+            ("state", transfer.state.to_string()),
+        ],
     }
 }
 

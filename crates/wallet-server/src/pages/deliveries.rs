@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
-use wallet_core::{Acknowledgement, DeliveryState, UnixTime};
+use wallet_core::{Acknowledgement, DeliveryState, Lang, UnixTime};
 use wallet_platform::{
     AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, Failure, ReceiverId, SendAgain,
     ShownCallback,
@@ -110,7 +110,10 @@ impl Shown {
             width: (dots.len() + usize::from(waits)).max(1) * STEP,
             dots,
             verdict: (callback.attempts.last())
-                .map(|attempt| attempt.in_words(delivery.callback, view.lang))
+                .map(|attempt| {
+                    let words = attempt.in_words(delivery.callback, view.lang);
+                    plain(&words, subject.given_address(), view.lang)
+                })
                 .unwrap_or_default(),
             next,
             may_be_sent_again,
@@ -120,6 +123,28 @@ impl Shown {
             address: subject.given_address().to_owned(),
         }
     }
+}
+
+/// The cause of a failed connection in plain words, with the address that the app gave; other texts stay as they are.
+fn plain(words: &str, address: &str, lang: Lang) -> String {
+    let Ok(uri) = address.parse::<http::Uri>() else { return words.to_owned() };
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let (zh, en) = if has(&["Connection refused"]) {
+        (format!("{host}:{port} 上没有程序在监听"), format!("nothing listens on {host}:{port}"))
+    } else if has(&["failed to lookup", "Name or service not known", "No address associated"]) {
+        (format!("域名 {host} 无法解析"), format!("the name {host} does not resolve"))
+    } else if has(&["Connection reset", "connection closed before"]) {
+        let en = format!("{host}:{port} closed the connection before it replied");
+        (format!("{host}:{port} 在应答之前断开了连接"), en)
+    } else if has(&["certificate"]) {
+        let en = format!("the TLS certificate of {host} is not valid: {words}");
+        (format!("{host} 的 TLS 证书无效：{words}"), en)
+    } else {
+        return words.to_owned();
+    };
+    if lang == Lang::Zh { zh } else { en }
 }
 
 /// The query parameters of the list.
@@ -247,7 +272,11 @@ pub(crate) async fn one(
         n: attempt.n,
         started_at: shown_time(attempt.started_at),
         took: format!("{} ms", attempt.ended_at.since(attempt.started_at).as_millis()),
-        verdict: attempt.in_words(app.callback(), view.lang),
+        verdict: plain(
+            &attempt.in_words(app.callback(), view.lang),
+            callback.subject.given_address(),
+            view.lang,
+        ),
         reply: attempt.reply.clone(),
     });
     let lines = lines.collect();
@@ -375,6 +404,15 @@ pub(crate) async fn send_again(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_connection_is_reported_in_plain_words() {
+        let address = "http://127.0.0.1:9100/paid";
+        let refused = "client error (Connect): Connection refused (os error 111)";
+        assert_eq!(plain(refused, address, Lang::En), "nothing listens on 127.0.0.1:9100");
+        assert_eq!(plain(refused, "https://shop.example", Lang::Zh), "shop.example:443 上没有程序在监听");
+        assert_eq!(plain("HTTP 503", address, Lang::En), "HTTP 503");
+    }
 
     #[test]
     fn times_of_forms_are_read() {

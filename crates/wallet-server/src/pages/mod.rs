@@ -66,6 +66,7 @@ pub(crate) fn router() -> Router<Server> {
         .route("/apps/{platform}/{id}/deliveries", get(deliveries::page).post(deliveries::send_again))
         .route("/apps/{platform}/{id}/deliveries/{delivery}", get(deliveries::one))
         .route("/apps/{platform}/{id}/payments", get(payments::page))
+        .route("/apps/{platform}/{id}/payments/one", get(payments::one))
         .route("/apps/{platform}/{id}/payments.csv", get(payments::statement))
         .route("/docs", get(docs::index))
         .route("/docs/callbacks", get(docs::callbacks))

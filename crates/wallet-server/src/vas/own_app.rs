@@ -5,10 +5,11 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderState, Review};
 use wallet_core::Text;
 use wallet_platform::{
-    CallbackKind, Failure, OrderSeq, OrdersOf, OwnVasApp, ReceiverId, VasApp as Row, VasAppId, VasOrder,
+    CallbackKind, Failure, FindOrder, OrderSeq, OrdersOf, OwnVasApp, ReceiverId, VasApp as Row, VasAppId,
+    VasOrder,
 };
 
-use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, unformulated};
+use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, Stage, unformulated};
 use crate::pages::shown_time;
 use crate::store::Store;
 
@@ -79,6 +80,21 @@ impl OwnApp for VasApp {
         })
     }
 
+    fn payment<'a>(
+        &'a self,
+        store: &'a Store,
+        about: &'a str,
+    ) -> Later<'a, Result<Option<ShownPayment>, Failure>> {
+        Box::pin(async move {
+            let (uuid, order_id) = (self.0.uuid.clone(), about.to_owned().into());
+            match store.view(FindOrder { uuid, order_id }).await {
+                Ok(order) => Ok(Some(shown(&order))),
+                Err(Failure::Refused(_)) => Ok(None),
+                Err(failure) => Err(failure),
+            }
+        })
+    }
+
     fn statement_head(&self) -> &'static [&'static str] {
         &["seen_at", "txid", "orderId", "asset", "amount", "from"]
     }
@@ -103,10 +119,12 @@ fn txid(order: &VasOrder) -> String {
 }
 
 fn shown(order: &VasOrder) -> ShownPayment {
-    let (state, mood) = match order.state {
-        OrderState::Open => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting),
-        OrderState::Submitted => (Text { zh: "待确认", en: "waiting for confirmations" }, Mood::Waiting),
-        OrderState::Paid => (Text { zh: "已付款", en: "paid" }, Mood::Good),
+    let (state, mood, stage) = match order.state {
+        OrderState::Open => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting, Stage::Open),
+        OrderState::Submitted => {
+            (Text { zh: "待确认", en: "waiting for confirmations" }, Mood::Waiting, Stage::Open)
+        }
+        OrderState::Paid => (Text { zh: "已付款", en: "paid" }, Mood::Good, Stage::Paid),
     };
     ShownPayment {
         about: order.order_id.to_string(),
@@ -120,6 +138,13 @@ fn shown(order: &VasOrder) -> ShownPayment {
         at: order.created_at,
         since: order.created_at,
         paid: order.state == OrderState::Paid,
+        stage,
+        facts: vec![
+            ("txid", txid(order)),
+            ("fromAddr", order.from_addr.to_string()),
+            ("toAddr", order.to_addr.to_string()),
+            ("callbackUrl", order.callback_url.to_string()),
+        ],
     }
 }
 
