@@ -29,6 +29,7 @@ mod rules;
 mod schema;
 mod signing;
 mod store;
+mod story;
 mod toy;
 mod upgrade;
 mod vas;

@@ -1,10 +1,11 @@
-//! What is derived from the spec: a reference in both languages, and OpenAPI 3.1.
+//! What is derived from the spec: a reference in both languages, OpenAPI 3.1, and the marks in the guides.
 
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::Vas;
 use wallet_core::{Lang, Platform};
 use xtask::reference::{openapi, reference};
 
+use crate::guides::marked;
 use crate::{Outcome, root};
 
 pub(crate) fn run(check: bool) -> Outcome {
@@ -15,6 +16,14 @@ pub(crate) fn run(check: bool) -> Outcome {
         files.push((format!("docs/reference/{}.zh.md", meta.id), reference(meta, Lang::Zh)));
         files.push((format!("docs/reference/{}.en.md", meta.id), reference(meta, Lang::En)));
         files.push((format!("docs/openapi/{}.json", meta.id), openapi + "\n"));
+    }
+    for guide in ["fomo", "vas", "callbacks", "embed"] {
+        for (lang, tag) in [(Lang::Zh, "zh"), (Lang::En, "en")] {
+            let path = format!("docs/guides/{guide}.{tag}.md");
+            let text = std::fs::read_to_string(root().join(&path));
+            let text = text.map_err(|error| format!("cannot read {path}: {error}"))?;
+            files.push((path, marked(&text, lang)));
+        }
     }
     for (path, text) in files {
         let file = root().join(&path);

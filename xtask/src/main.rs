@@ -4,6 +4,7 @@
 
 mod circles;
 mod codegen;
+mod guides;
 mod public;
 mod report;
 mod signatures;

@@ -33,7 +33,7 @@ impl Page {
             }),
             (Basis::Documented, None) => {}
             (Basis::Public, _) => parts.push(self.say("其他公开文档", "other public documents").to_owned()),
-            (Basis::Ours, _) => parts.push(self.say("本项目所定", "ours").to_owned()),
+            (Basis::Ours, _) => parts.push(self.say("本服务端特有", "this server").to_owned()),
         }
         if let Some(rule) = origin.rule {
             parts.push(format!("[{rule}](#{})", rule.to_lowercase()));
@@ -216,8 +216,8 @@ pub fn reference(meta: &Spec<'_>, lang: Lang) -> String {
     });
     page.line(&format!("\n# {}\n", meta.doc.in_lang(lang)));
     let note = page.say(
-        "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。「文档第 N 行」指运营方的原文档，本仓库不含该文档；「本项目所定」为本项目的选择。",
-        "A rule (R…) marks a place where the original document is ambiguous or contradicts itself. The rules at the end say how it is read. `line N` is a line of the operator's own document, which is not in this repository; `ours` is a choice of this project.",
+        "标有规则（R…）之处，原文档不明确或自相矛盾；此处为本实现的解读，见文末。「文档第 N 行」指运营方的原文档，本仓库不含该文档；标有「本服务端特有」的内容不在该文档中，同一平台的其他服务端可能没有。",
+        "A rule (R…) marks a place where the original document is ambiguous or contradicts itself. The rules at the end say how it is read. `line N` is a line of the operator's own document, which is not in this repository; `this server` marks what is not in that document: another server of the platform may lack it.",
     );
     page.line(note);
     page.links(meta);

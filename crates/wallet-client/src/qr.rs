@@ -59,6 +59,9 @@ impl fmt::Display for TooNarrow {
 
 impl std::error::Error for TooNarrow {}
 
+/// The size of a module in an SVG document, in pixels: cameras read smaller ones with difficulty.
+const PIXELS: usize = 4;
+
 impl QrCode {
     /// The code of a text, with error correction level M (about 15 %).
     ///
@@ -88,8 +91,9 @@ impl QrCode {
                 x += run.len();
             }
         }
+        let pixels = side * PIXELS;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{pixels}\" height=\"{pixels}\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
              <path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path d=\"{path}\"/></svg>"
         )
     }

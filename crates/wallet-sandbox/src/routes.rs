@@ -69,8 +69,10 @@ fn came_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
         || (header("sec-fetch-site") == Some("cross-site") && !followed)
 }
 
-async fn sandbox(State(shared): State<Shared>) -> Response {
+/// JSON for programs, a page for browsers.
+async fn sandbox(State(shared): State<Shared>, view: View, headers: HeaderMap) -> Response {
     match describe(&shared.store, &shared.url).await {
+        Ok(described) if is_for_people(&Method::GET, &headers) => pages::described_page(&view, &described),
         Ok(described) => Json(described).into_response(),
         Err(failure) => failed(&failure),
     }

@@ -135,6 +135,7 @@ impl Sandbox {
             recorder: recorder.clone(),
             transport: transport(),
             outcomes: Arc::default(),
+            stories: Arc::default(),
             looking: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         let (stop, stopped) = watch::channel(false);

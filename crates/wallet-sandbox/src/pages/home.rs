@@ -14,6 +14,8 @@ use super::{Pages, shown_time};
 struct HomePage<'a> {
     view: &'a View,
     url: &'a str,
+    /// The address of the form that registers an app, by way of a registration for a visitor without an account.
+    connect: &'static str,
     now: String,
     exchanges: Vec<Row>,
 }
@@ -31,7 +33,11 @@ const SHOWN: usize = 8;
 pub(crate) async fn page(State(pages): State<Pages>, view: View) -> Response {
     let now = shown_time(pages.shared.clock.now());
     let exchanges = latest(&pages, &view, SHOWN);
-    render(&HomePage { view: &view, url: &pages.shared.url, now, exchanges })
+    let connect = match view.user {
+        Some(_) => "/apps/new",
+        None => "/openfomo/register.html?next=%2Fapps%2Fnew",
+    };
+    render(&HomePage { view: &view, url: &pages.shared.url, connect, now, exchanges })
 }
 
 pub(crate) async fn live(State(pages): State<Pages>, view: View) -> Response {

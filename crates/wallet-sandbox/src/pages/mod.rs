@@ -3,11 +3,13 @@
 mod chain;
 mod clock;
 mod codes;
+mod described;
 mod home;
 pub(crate) mod inspect;
 mod link;
 mod shop;
 mod sign;
+mod story;
 mod wallet;
 
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub(crate) struct Pages {
     pub(crate) transport: HyperTokio,
     /// The outcomes of the wallet's forms.
     pub(crate) outcomes: Arc<wallet::Outcomes>,
+    /// The payments that are watched at `/live`.
+    pub(crate) stories: Arc<story::Stories>,
     /// The permit to search a picture: one picture at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
@@ -100,6 +104,8 @@ pub(crate) fn router(pages: Pages) -> Router {
     Router::new()
         .route("/", get(home::page))
         .route("/home/live", get(home::live))
+        .route("/live", get(story::page).post(story::next))
+        .route("/live/parts", get(story::live))
         .route("/shop", get(shop::page))
         .route("/shop/sign_in/{way}", get(shop::sign_in))
         .route("/shop/back", get(shop::back))
@@ -149,6 +155,7 @@ pub(crate) fn callbacks(pages: Pages) -> Router {
 
 pub(crate) use clock::{not_moved, page as clock_page};
 pub(crate) use codes::page as codes_page;
+pub(crate) use described::page as described_page;
 
 async fn script() -> Response {
     let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];

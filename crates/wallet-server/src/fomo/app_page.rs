@@ -88,6 +88,7 @@ async fn overview(
             addresses: None,
             snippets,
             variable: ("CLIENT_SECRET", secret.map(str::to_owned)),
+            call: get_trade::Endpoint::META,
             clock_off,
         },
     ))

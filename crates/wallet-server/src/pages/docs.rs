@@ -33,12 +33,12 @@ fn slug(text: &str) -> String {
 /// The page address for a link between the documents' files.
 fn between_pages(link: &str) -> Option<String> {
     let (file, fragment) = link.split_once(".md")?;
-    let (place, file) = file.rsplit_once('/').unwrap_or_default();
+    let (place, file) = file.rsplit_once('/').unwrap_or(("", file));
     let (name, _) = file.split_once('.')?;
     match (place, name) {
         ("../reference", platform) => Some(format!("/docs/{platform}{fragment}")),
-        ("../guides", "callbacks") => Some(format!("/docs/callbacks{fragment}")),
-        ("../guides", guide) => Some(format!("/docs/guides/{guide}{fragment}")),
+        ("" | "../guides", "callbacks") => Some(format!("/docs/callbacks{fragment}")),
+        ("" | "../guides", guide) => Some(format!("/docs/guides/{guide}{fragment}")),
         _ => None,
     }
 }

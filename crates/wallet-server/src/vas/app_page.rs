@@ -7,9 +7,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use wallet_api::vas::{Review, Vas};
+use wallet_api::vas::{Review, Vas, order};
 use wallet_chain::embedded::DevBalance;
-use wallet_core::Platform as _;
+use wallet_core::{Endpoint as _, Platform as _};
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
@@ -129,6 +129,7 @@ async fn overview(
             secrets: approved.then_some(SecretsForm { faults, key_files: true }),
             addresses: receiving,
             variable: ("ACCESS_TOKEN", secrets.map(|secrets| secrets.access_token.clone())),
+            call: order::Endpoint::META,
             clock_off: None,
             snippets: code,
         },

@@ -229,6 +229,11 @@ pub(super) fn latest(pages: &Pages, view: &View, count: usize) -> Vec<Row> {
     listed(pages, view, &Wanted::default()).into_iter().take(count).collect()
 }
 
+/// The exchanges after the one with this number, newest first.
+pub(super) fn latest_after(pages: &Pages, view: &View, after: u64) -> Vec<Row> {
+    rows(pages, view).into_iter().filter(|row| row.exchange.id > after).collect()
+}
+
 /// One exchange in detail.
 struct Detail {
     row: Row,

@@ -29,7 +29,7 @@ impl Purse {
         }
     }
 
-    fn wallet(&self) -> &'static str {
+    pub(super) fn wallet(&self) -> &'static str {
         match self {
             Self::Coin(..) => "FOMO",
             Self::Asset(profile) => super::wallet_of(*profile),

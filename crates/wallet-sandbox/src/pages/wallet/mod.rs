@@ -81,6 +81,8 @@ impl Wanted {
 
 /// A balance as it is shown.
 struct Money {
+    /// The wallet; empty in the rows after the first one of a wallet.
+    wallet: &'static str,
     amount: String,
     unit: String,
 }
@@ -210,9 +212,13 @@ impl Wallet {
             Ok(has) => {
                 let purses: Vec<Purse> = has.iter().map(|(purse, _)| purse.clone()).collect();
                 has_money = has.iter().any(|(_, amount)| amount.contains(|c| matches!(c, '1'..='9')));
-                let money =
-                    |(purse, amount): (Purse, String)| Money { amount, unit: purse.unit().to_owned() };
-                balances = has.into_iter().map(money).collect();
+                let mut last = "";
+                balances.extend(has.into_iter().map(|(purse, amount)| {
+                    let name = purse.wallet();
+                    let wallet = if name == last { "" } else { name };
+                    last = name;
+                    Money { wallet, amount, unit: purse.unit().to_owned() }
+                }));
                 match self.newest(&purses, history::LATELY).await {
                     Ok(moved) => history = moved,
                     Err(failure) => problem = problem.or(Some(NotDone::failed(&failure))),

@@ -52,6 +52,16 @@ pub(super) enum Sheet {
 }
 
 impl Sheet {
+    /// Whether it waits for a decision: then nothing else of the page can be used.
+    pub(super) fn is_modal(&self) -> bool {
+        matches!(self, Self::Pending { .. } | Self::Login { .. } | Self::Pay { .. })
+    }
+
+    /// Whether it asks for a payment.
+    pub(super) fn is_payment(&self) -> bool {
+        matches!(self, Self::Pending { .. } | Self::Pay { .. })
+    }
+
     /// An outcome as a sheet of its own.
     pub(super) fn done(view: &View, outcome: &Outcome) -> Option<Self> {
         let say = |zh, en| view.say(zh, en).to_owned();

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use wallet_core::{Basis, EndpointMeta};
 use wallet_platform::{CallbacksOf, Failure, PasswordKind, Proof, Reached, Reason, ReceiverId, Step, Who};
 
 use super::{
@@ -164,11 +165,18 @@ pub(crate) struct AppPage<'a> {
     pub(crate) snippets: Vec<Snippet>,
     /// The environment variable of the snippets, and its value if the page shows the secret.
     pub(crate) variable: (&'static str, Option<String>),
+    /// The endpoint that the snippets call.
+    pub(crate) call: &'static EndpointMeta,
     /// The clock difference, if it makes a first call fail.
     pub(crate) clock_off: Option<ClockOff>,
 }
 
 impl AppPage<'_> {
+    /// Whether the called endpoint is in the platform's document.
+    fn call_is_documented(&self) -> bool {
+        self.call.origin.basis == Basis::Documented
+    }
+
     fn steps_done(&self) -> usize {
         self.steps.iter().filter(|step| step.done).count()
     }
