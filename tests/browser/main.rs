@@ -1,6 +1,8 @@
 //! The pages in a real browser: whole ways of newcomers and developers, with and without scripts, in both languages. Each
 //! way ends with a look at what the browser has logged: no error, no report of the policy, no request to another host.
 
+mod axe;
+
 use std::time::Duration;
 
 use wallet_tests::{Browser, Merchant, World};
@@ -233,7 +235,7 @@ async fn sign_in_as(browser: &Browser, name: &str, pwd: &str) {
     browser.fill("#login_name", name).await;
     browser.fill("#pwd", pwd).await;
     browser.press("main form button").await;
-    browser.see("Sign out").await;
+    browser.see(if browser.is_chinese() { "退出" } else { "Sign out" }).await;
 }
 
 async fn sign_out(browser: &Browser) {

@@ -1,4 +1,4 @@
-//! The payment on one screen: each step by its button, told by the calls.
+//! The payment on one screen: each step by its button, with its calls.
 
 use wallet_tests::World;
 

@@ -158,6 +158,16 @@ impl Browser {
         self.see(shows).await;
     }
 
+    /// The violations that axe-core finds on this page: each rule with the elements. `axe` is its script.
+    pub async fn violations(&self, axe: &str) -> Vec<String> {
+        self.driver.execute(axe, Vec::new()).await.unwrap();
+        let run = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations.map(
+                (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(' | ')}`)));";
+        let found = self.driver.execute_async(run, Vec::new()).await.unwrap();
+        found.convert().unwrap()
+    }
+
     /// The text of an element.
     pub async fn text(&self, css: &str) -> String {
         loop {

@@ -10,7 +10,12 @@ for (const part of document.querySelectorAll("[data-live]")) {
         const reply = await fetch(part.dataset.live, { headers: { "x-live": "1" } });
         if (reply.ok) {
           const text = await reply.text();
-          if (text !== shown) { part.innerHTML = text; shown = text; }
+          if (text !== shown) {
+            part.innerHTML = text;
+            shown = text;
+            const title = part.querySelector("[data-title]");
+            if (title) { document.title = `${title.dataset.title} · wallop`; }
+          }
         }
       }
     } catch { /* the sandbox has stopped: what is shown stays */ }

@@ -1,10 +1,10 @@
 // The parts of every page that move. Each page works without this script.
 "use strict";
 
-// A field with data-check="ADDRESS" is judged by that address while it is typed; the verdict is shown in the element that
-// describes the field. Without this script the field is judged when its form is sent.
+// A field with data-check="ADDRESS" is judged by that address while it is typed; the verdict is shown in the element with
+// the id in data-verdict. Without this script the field is judged when its form is sent.
 for (const field of document.querySelectorAll("[data-check]")) {
-  const says = document.getElementById(field.getAttribute("aria-describedby"));
+  const says = document.getElementById(field.dataset.verdict);
   let waiting;
   field.addEventListener("input", () => {
     clearTimeout(waiting);
@@ -45,5 +45,28 @@ for (const one of languages) {
     const name = one.open ? "" : one.dataset.language;
     if (name) { localStorage.setItem("language", name); }
     choose(name);
+  });
+}
+
+// A table that is wider than the page scrolls by the keyboard too.
+const reach = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    if (box.scrollWidth > box.clientWidth) { box.tabIndex = 0; } else { box.removeAttribute("tabindex"); }
+  }
+};
+reach();
+addEventListener("resize", reach);
+
+// The main navigation is one stop of the Tab key; the arrow keys move within it.
+const bar = [...document.querySelectorAll(".bar nav a")];
+const stop = (at) => {
+  bar.forEach((link, index) => { link.tabIndex = index === at ? 0 : -1; });
+};
+stop(Math.max(0, bar.findIndex((link) => link.hasAttribute("aria-current"))));
+for (const [at, link] of bar.entries()) {
+  link.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const next = event.key === "Home" ? 0 : event.key === "End" ? bar.length - 1 : at + step;
+    if (bar[next]) { event.preventDefault(); stop(next); bar[next].focus(); }
   });
 }

@@ -89,10 +89,9 @@ impl Faults {
         self.at("")
     }
 
-    /// All texts, for a form without a place beside each field.
-    pub fn joined(&self) -> Option<String> {
-        let words: Vec<&str> = self.found.iter().map(|(_, words)| &**words).collect();
-        (!words.is_empty()).then(|| words.join(" "))
+    /// Whether the form has a fault.
+    pub fn any(&self) -> bool {
+        !self.found.is_empty()
     }
 
     /// The attributes of an input: a wrong one is marked, and the first wrong one gets the focus.
@@ -102,7 +101,7 @@ impl Faults {
         }
         let first = self.found.iter().find(|(at, _)| !at.is_empty()).is_some_and(|(at, _)| *at == field);
         let focus = if first { " autofocus" } else { "" };
-        format!(" aria-invalid=\"true\" aria-errormessage=\"{field}_fault\"{focus}")
+        format!(" aria-invalid=\"true\" aria-describedby=\"{field}_fault\"{focus}")
     }
 
     /// The text below an input, as HTML; empty if the input is right.

@@ -1,4 +1,4 @@
-//! A payment on one screen: the shop on the left, alice's phone on the right, and each call below, told step by step. The
+//! A payment on one screen: the shop on the left, alice's phone on the right, and each call below, step by step. The
 //! shop and the wallet call the platform over HTTP, as everywhere in the sandbox.
 
 use std::sync::Mutex;
