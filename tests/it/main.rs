@@ -8,6 +8,7 @@ mod clients;
 mod clock_page;
 mod crash;
 mod deliveries;
+mod edits;
 mod embedded;
 mod endpoints;
 mod explain;

@@ -48,8 +48,9 @@ pub use deliveries::{
     Subject,
 };
 pub use fomo::apps::{
-    App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CreateApp, CreatedApp, EndOldSecret,
-    EnrolDeveloper, FindApp, MoveApp, ProvenClient, RotateSecret, RotatedSecret, SetFees, ShowSecret,
+    App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CloseApp, CreateApp, CreatedApp, EditApp,
+    EndOldSecret, EnrolDeveloper, FindApp, MoveApp, OwnApp, ProvenClient, RotateSecret, RotatedSecret,
+    SetFees, ShowSecret,
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
@@ -86,6 +87,7 @@ pub use vas::apps::{
     OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApp, VasAppId,
     VasAppName, VasApps, VasToken, aid, safe_domain,
 };
+pub use vas::edits::{CloseVasApp, DomainWantedBy, EditVasApp, ReviewDomain, WantedDomains};
 pub use vas::orders::{
     CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
     VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,

@@ -28,6 +28,7 @@ pub const WALLOP: &[Migration] = migrations![
     "0007_history",
     "0008_deliveries",
     "0009_integrators",
+    "0010_edits",
 ];
 
 /// Creates the table that stores the next row number, if no migration did. A first migration that wants another first

@@ -53,6 +53,12 @@ rows! { in Platform;
         fee_app_to_user: u32,
         /// When it was registered.
         created_at: UnixTime,
+        /// The redirect_uri before the last change.
+        old_redirect_uri: Option<RedirectUri<'static>>,
+        /// The last moment at which the old one is accepted (R7).
+        old_redirect_until: UnixTime,
+        /// When its owner closed it.
+        closed_at: Option<UnixTime>,
     }
 
     /// Makes client_ids unique.
@@ -67,6 +73,23 @@ rows! { in Platform;
 }
 
 impl App {
+    /// Whether the app may be used: its owner has not closed it.
+    pub fn is_open(&self) -> bool {
+        self.closed_at.is_none()
+    }
+
+    /// Whether users may return to this address: the registered one, or for a day the one before it (R7).
+    pub fn returns_to(&self, address: &RedirectUri<'_>, now: UnixTime) -> bool {
+        self.redirect_uri.as_str() == address.as_str()
+            || self.old_redirect_lives(now).is_some_and(|(old, _)| old.as_str() == address.as_str())
+    }
+
+    /// The redirect_uri before the last change, and the last moment at which it is accepted; `None` if it is not now.
+    pub fn old_redirect_lives(&self, now: UnixTime) -> Option<(&RedirectUri<'static>, UnixTime)> {
+        let old = self.old_redirect_uri.as_ref()?;
+        (now <= self.old_redirect_until).then_some((old, self.old_redirect_until))
+    }
+
     /// Whether a secret of this version is still accepted.
     pub fn accepts(&self, version: u32, now: UnixTime) -> bool {
         version == self.secret_version
@@ -226,6 +249,9 @@ impl Command<Platform> for CreateApp {
             fee_user_to_app: 0,
             fee_app_to_user: 0,
             created_at: cx.now,
+            old_redirect_uri: None,
+            old_redirect_until: UnixTime::default(),
+            closed_at: None,
         });
         Ok(CreatedApp { app, client_secret })
     }
@@ -249,6 +275,95 @@ impl Command<Platform> for MoveApp {
         }
         out.put(App { redirect_uri: self.redirect_uri.clone(), ..app.clone() });
         Ok(())
+    }
+}
+
+/// Changes an app's name and redirect_uri. The old redirect_uri is accepted beside the new one for a day; a code is
+/// exchanged only with the redirect_uri that it was issued for (R7).
+#[derive(Debug)]
+pub struct EditApp {
+    /// The owner.
+    pub owner: UserId,
+    /// The app.
+    pub app: AppId,
+    /// The name.
+    pub name: String,
+    /// The redirect_uri.
+    pub redirect_uri: RedirectUri<'static>,
+}
+
+impl EditApp {
+    /// The malformed fields.
+    pub fn faults(&self) -> Vec<AppField> {
+        let wrong = [
+            (AppField::Name, !is_shown_name(&self.name)),
+            (AppField::RedirectUri, !is_redirect(self.redirect_uri.as_str())),
+        ];
+        wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(field, _)| field).collect()
+    }
+}
+
+/// An open app of this owner; for all others it is unknown.
+fn own_open(rows: &Rows, app: AppId, owner: UserId) -> Result<&App, Stop> {
+    let app = rows.find::<App>(&(app,))?.filter(|app| app.owner == owner && app.is_open());
+    app.ok_or(Refusal::ClientIdUnknown.into())
+}
+
+impl Command<Platform> for EditApp {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let app = own_open(rows, self.app, self.owner)?;
+        if let Some(field) = self.faults().into_iter().next() {
+            return Err(field.into());
+        }
+        let mut edited = App { name: self.name.clone(), ..app.clone() };
+        if edited.redirect_uri != self.redirect_uri {
+            edited.old_redirect_uri = Some(app.redirect_uri.clone());
+            edited.old_redirect_until = cx.now + lifetimes::OLD_REDIRECT_URI;
+            edited.redirect_uri = self.redirect_uri.clone();
+        }
+        out.put(edited);
+        Ok(())
+    }
+}
+
+/// Closes an app for good: its tokens and secrets are refused from now on, and so is every call. Its pending callbacks are
+/// still delivered; its client_id and trade_ids are never used again; its payments stay (R29).
+#[derive(Debug)]
+pub struct CloseApp {
+    /// The session of the owner.
+    pub session: Digest,
+    /// The proof of the login password.
+    pub proof: Proof,
+    /// The app.
+    pub app: AppId,
+}
+
+impl Command<Platform> for CloseApp {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session)?.clone();
+        self.proof.check(rows, cx, out, &user)?;
+        let app = own_open(rows, self.app, user.id)?;
+        out.put(App { closed_at: Some(cx.now), ..app.clone() });
+        Ok(())
+    }
+}
+
+/// An app of this owner by its client_id, open or closed; `None` for all others.
+#[derive(Debug)]
+pub struct OwnApp {
+    /// The owner.
+    pub owner: UserId,
+    /// The client_id.
+    pub client_id: ClientId<'static>,
+}
+
+impl Query<Platform> for OwnApp {
+    type Answer = Option<App>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let Some(name) = rows.find::<ClientName>(&(self.client_id.clone(),))? else { return Ok(None) };
+        Ok(rows.find::<App>(&(name.app,))?.filter(|app| app.owner == self.owner).cloned())
     }
 }
 
@@ -415,7 +530,8 @@ impl ProvenClient {
 
     /// The app, if the presented secret is still accepted.
     pub(crate) fn check<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r App, Stop> {
-        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::UnknownClient)?;
+        let app =
+            rows.find::<App>(&(self.app,))?.filter(|app| app.is_open()).ok_or(Refusal::UnknownClient)?;
         if app.accepts(self.version, now) { Ok(app) } else { Err(Refusal::InvalidClient.into()) }
     }
 }
@@ -497,7 +613,8 @@ impl Query<Platform> for FindApp {
     type Answer = AppKeys;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<AppKeys, Stop> {
         let name = rows.find::<ClientName>(&(self.client_id.clone(),))?.ok_or(self.unknown)?;
-        let app = rows.find::<App>(&(name.app,))?.ok_or(self.unknown)?;
+        // A closed app is unknown to every call.
+        let app = rows.find::<App>(&(name.app,))?.filter(|app| app.is_open()).ok_or(self.unknown)?;
         Ok(AppKeys::open(app, cx.now, cx.vault)?)
     }
 }

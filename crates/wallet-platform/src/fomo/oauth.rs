@@ -100,8 +100,9 @@ impl Command<Platform> for Authorize {
         rows.want::<ClientName>(&client);
         let user = signed_in(rows, cx, out, self.session)?;
         let name = rows.find::<ClientName>(&client)?.ok_or(Refusal::ClientIdUnknown)?;
-        let app = rows.find::<App>(&(name.app,))?.ok_or(Refusal::ClientIdUnknown)?;
-        if app.redirect_uri != self.redirect_uri {
+        let app = rows.find::<App>(&(name.app,))?.filter(|app| app.is_open());
+        let app = app.ok_or(Refusal::ClientIdUnknown)?;
+        if !app.returns_to(&self.redirect_uri, cx.now) {
             return Err(Refusal::NoPermission.into());
         }
         let challenge = match &self.challenge {
@@ -326,6 +327,10 @@ pub(crate) fn bearer<'r>(
         .find::<Family>(&(token.family,))?
         .filter(|family| !family.revoked)
         .ok_or(Refusal::NotLoggedIn)?;
+    // The tokens of a closed app are revoked.
+    if !rows.find::<App>(&(family.app,))?.is_some_and(App::is_open) {
+        return Err(Refusal::NotLoggedIn.into());
+    }
     if !token.scopes.split(' ').any(|known| known == scope) {
         return Err(Refusal::ScopeLacking.into());
     }

@@ -216,7 +216,7 @@ impl Command<Platform> for PrePay {
         let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::NoPermission)?;
         // A payment of an owner to their own app moves nothing, and is refused like that of a foreign app.
         if app.client_id != self.client_id
-            || app.redirect_uri != self.redirect_uri
+            || !app.returns_to(&self.redirect_uri, cx.now)
             || app.owner == family.user
         {
             return Err(Refusal::NoPermission.into());
@@ -301,6 +301,10 @@ impl Command<Platform> for ConfirmPay {
             return Err(Refusal::NoPermission.into());
         }
         still_waiting(rows, cx, transfer)?;
+        // A closed app takes no payment any more.
+        if !rows.find::<App>(&(transfer.app,))?.is_some_and(App::is_open) {
+            return Err(Refusal::TransferExpired.into());
+        }
         coins::usable(rows, transfer.coin)?;
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // A refusal undoes the changes of `complete`: otherwise they would be kept.
@@ -349,7 +353,8 @@ impl Command<Platform> for PayUser {
         // The payer's account: only a proof of the owner is accepted below.
         rows.want::<Account>(&(self.proof.user(), self.coin));
         rows.want::<Account>(&(self.user, self.coin));
-        let app = rows.find::<App>(&(self.app,))?.ok_or(Refusal::ClientIdUnknown)?;
+        let app = rows.find::<App>(&(self.app,))?.filter(|app| app.is_open());
+        let app = app.ok_or(Refusal::ClientIdUnknown)?;
         let owner = rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?;
         self.proof.check(rows, cx, out, owner)?;
         rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;

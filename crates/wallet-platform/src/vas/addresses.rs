@@ -1,7 +1,7 @@
 //! The addresses at which an app is paid: `toAddr` of its pay links. The platform makes addresses of the embedded chain;
 //! an address of a real chain is entered by the developer, who has its key.
 
-use wallet_api::vas::{Address, Review, limits};
+use wallet_api::vas::{Address, limits};
 use wallet_engine::{Command, Query, rows};
 
 use crate::accounts::UserId;
@@ -76,7 +76,7 @@ impl Command<Platform> for AddAddress {
     type Outcome = Result<ReceivingAddress, AddressFault>;
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
         let app = rows.find::<VasApp>(&(self.app,))?;
-        if !app.is_some_and(|app| app.owner == self.owner && app.state == Review::Approved) {
+        if !app.is_some_and(|app| app.owner == self.owner && app.may_be_used()) {
             return Ok(Err(AddressFault::Unknown));
         }
         let known = all(rows, self.app)?;

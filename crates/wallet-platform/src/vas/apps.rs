@@ -63,6 +63,20 @@ rows! { in Platform;
         rsa_public: Vec<u8>,
         /// The time of the application.
         created_at: UnixTime,
+        /// When its owner closed it.
+        closed_at: Option<UnixTime>,
+    }
+
+    /// A safe domain that an approved app asks for, until an operator decides.
+    vas_domain: WantedDomain {
+        key {
+            /// The app.
+            app: VasAppId,
+        }
+        /// The host, ASCII and lower case.
+        safe_domain: String,
+        /// The time of the request.
+        asked_at: UnixTime,
     }
 
     /// Finds an app by its uuid.
@@ -282,6 +296,7 @@ impl Command<Platform> for ApplyVas {
             rsa_private: None,
             rsa_public: Vec::new(),
             created_at: cx.now,
+            closed_at: None,
         });
         Ok(Ok(id))
     }
@@ -427,7 +442,7 @@ impl Command<Platform> for ShowCredentials {
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
         self.proof.check(rows, cx, out, &user)?;
         let app = rows.find::<VasApp>(&(self.app,))?;
-        let own = app.filter(|app| app.owner == user.id && app.state == Review::Approved);
+        let own = app.filter(|app| app.owner == user.id && app.may_be_used());
         Ok(own.ok_or(Refusal::ApplicationUnknown)?.clone())
     }
 }
@@ -438,7 +453,9 @@ pub struct FindVasApp(pub String);
 
 pub(crate) fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
     let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AppUnknown)?;
-    Ok(rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?.clone())
+    // A closed app is unknown to every call.
+    let app = rows.find::<VasApp>(&(name.app,))?.filter(|app| app.closed_at.is_none());
+    Ok(app.ok_or(Refusal::AppUnknown)?.clone())
 }
 
 impl Query<Platform> for FindVasApp {
@@ -449,6 +466,11 @@ impl Query<Platform> for FindVasApp {
 }
 
 impl VasApp {
+    /// Whether the app may be used: it is approved, and its owner has not closed it.
+    pub fn may_be_used(&self) -> bool {
+        self.state == Review::Approved && self.closed_at.is_none()
+    }
+
     /// Whether the application waits for an operator's decision.
     pub fn waits_for_review(&self) -> bool {
         self.state == Review::Pending
@@ -595,7 +617,8 @@ pub(crate) fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<Va
     rows.want::<VasAppName>(&(uuid.to_owned().into(),));
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::AccessTokenWrong)?;
     let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AccessTokenWrong)?;
-    if token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
+    let is_open = rows.find::<VasApp>(&(name.app,))?.is_some_and(|app| app.closed_at.is_none());
+    if is_open && token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
 }
 
 impl Command<Platform> for RedeemOpenCode {

@@ -7,7 +7,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use wallet_api::fomo::{Fomo, get_trade, payment_result};
 use wallet_core::{Callback as _, Endpoint as _, Platform as _, webhook};
-use wallet_platform::{App, CreatedApp, EndOldSecret, Failure, Reach, RotateSecret, ShowSecret, Step, User};
+use wallet_platform::{
+    App, CloseApp, CreatedApp, EditApp, EndOldSecret, Failure, Reach, RotateSecret, ShowSecret, Step, User,
+};
 use wallet_store::{Clock as _, SystemClock};
 
 use super::own_app::{find, summary};
@@ -15,12 +17,12 @@ use super::snippets::snippets;
 use crate::context::Server;
 use crate::own_app::{AppSummary, Later};
 use crate::pages::apps::{
-    After, AppPage, ClockOff, Fact, SecretsForm, Tab, check_list, fresh_password, shown_once, unknown, wrong,
-    wrong_password,
+    After, AppPage, ClockOff, Fact, SecretsForm, Tab, check_list, closed_note, fresh_password, shown_once,
+    unknown, wrong, wrong_password,
 };
 use crate::pages::{
     Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
-    shown_time,
+    see_other, shown_time,
 };
 
 /// The routes.
@@ -31,6 +33,8 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/apps/fomo/{client_id}/reveal", post(with_act(Act::Reveal)))
         .route("/apps/fomo/{client_id}/rotate", post(with_act(Act::Rotate)))
         .route("/apps/fomo/{client_id}/end_old", post(with_act(Act::EndOld)))
+        .route("/apps/fomo/{client_id}/close", post(with_act(Act::Close)))
+        .route("/apps/fomo/{client_id}/edit", post(edit))
 }
 
 /// The difference between the platform's time and the machine's time, with which a program signs; `None` if it is at most
@@ -71,7 +75,10 @@ async fn overview(
     let (faults, app_summary, clock_off) = (after.faults(view), summary(app), clock_off(server));
     let steps = check_list(store, view, app.id.into(), &app_summary.href, Fomo::META.id).await?;
     let clock = clock_off.as_ref().map(|_| server.inner.public_url(""));
-    let snippets = snippets(&base, app, view.tag(), clock.as_deref());
+    let snippets = match app.is_open() {
+        true => snippets(&base, app, view.tag(), clock.as_deref()),
+        false => Vec::new(),
+    };
     Ok(page_with(
         after.status,
         &AppPage {
@@ -80,11 +87,11 @@ async fn overview(
             tab: Tab::Overview,
             problem: faults.whole().map(str::to_owned),
             done: after.done,
-            note: None,
+            note: app.closed_at.map(|at| closed_note(view, at)),
             may_approve: false,
             steps,
             facts,
-            secrets: Some(SecretsForm { faults, key_files: false }),
+            secrets: app.is_open().then_some(SecretsForm { faults, key_files: false }),
             addresses: None,
             snippets,
             variable: ("CLIENT_SECRET", secret.map(str::to_owned)),
@@ -103,18 +110,30 @@ struct SettingsPage<'a> {
     tab: Tab,
     done: Option<String>,
     faults: Faults,
+    is_open: bool,
+    name: String,
+    redirect_uri: String,
+    /// The redirect_uri before the last change, and the time until which it is accepted.
+    old_redirect: Option<(String, String)>,
     secret_version: u32,
     /// The time until which the previous secret verifies.
     old_until: Option<String>,
 }
 
 fn settings_page(server: &Server, view: &View, app: &App, after: After) -> Response {
+    let (name, redirect_uri) =
+        after.edited.clone().unwrap_or((app.name.clone(), app.redirect_uri.to_string()));
+    let old = app.old_redirect_lives(server.inner.store.now());
     let page = SettingsPage {
         view,
         app: summary(app),
         tab: Tab::Settings,
         faults: after.faults(view),
         done: after.done,
+        is_open: app.is_open(),
+        name,
+        redirect_uri,
+        old_redirect: old.map(|(old, until)| (old.to_string(), shown_time(until))),
         secret_version: app.secret_version,
         old_until: app.old_secret_lives(server.inner.store.now()).map(shown_time),
     };
@@ -164,12 +183,43 @@ async fn settings(
     Ok(settings_page(&server, &view, &app, After::failed(form_problem)))
 }
 
+/// Changes the app's name and redirect_uri.
+async fn edit(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(client_id): Path<String>,
+    posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/fomo/{client_id}/settings");
+    let view = view.at(&href);
+    let app = own_app(&server, &view, &user, &client_id).await?;
+    let (name, redirect_uri) = (posted.text("name").trim(), posted.text("redirect_uri").trim());
+    let command = EditApp {
+        owner: user.id,
+        app: app.id,
+        name: name.to_owned(),
+        redirect_uri: redirect_uri.to_owned().into(),
+    };
+    let faults: Vec<&str> = command.faults().into_iter().map(|field| field.name()).collect();
+    if !faults.is_empty() {
+        let (view, after) = wrong(&view, &href, FormProblem::of(&faults.join(",")));
+        let edited = Some((name.to_owned(), redirect_uri.to_owned()));
+        return Ok(settings_page(&server, &view, &app, After { edited, ..after }));
+    }
+    server.inner.store.submit(command).await.or_page(&view)?;
+    let app = own_app(&server, &view, &user, &client_id).await?;
+    let done = view.say("已保存。", "Saved.");
+    Ok(settings_page(&server, &view, &app, After::done(done)))
+}
+
 /// An action on the app's secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Reveal,
     Rotate,
     EndOld,
+    Close,
 }
 
 /// Runs the action after a password check.
@@ -191,10 +241,23 @@ async fn with_secret(
         let (view, after) = wrong(&view, &href, form_problem);
         match act {
             Act::Reveal => overview(server, &view, &app, None, after).await.or_page(&view),
-            Act::Rotate | Act::EndOld => Ok(settings_page(server, &view, &app, after)),
+            Act::Rotate | Act::EndOld | Act::Close => Ok(settings_page(server, &view, &app, after)),
         }
     };
     let store = &server.inner.store;
+    if act == Act::Close {
+        let closed = async {
+            let proof = fresh_password(server, signed_in, posted).await?;
+            store.submit(CloseApp { session: signed_in.session, proof, app: app.id }).await
+        };
+        return match closed.await {
+            Ok(()) => Ok(see_other(&format!("/apps/fomo/{client_id}"))),
+            Err(no) => match wrong_password(&no) {
+                Some(_) => again(FormProblem::of("close_pwd")).await,
+                None => Err(failure(&view, &no)),
+            },
+        };
+    }
     let shown = async {
         let proof = fresh_password(server, signed_in, posted).await?;
         store
@@ -227,6 +290,7 @@ async fn with_secret(
             let app = own_app(server, &view, &signed_in.user, &client_id).await?;
             Ok(settings_page(server, &view, &app, After::done(done)))
         }
+        Act::Close => Err(unknown(&view)), // answered above
         Act::Rotate => {
             let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
             let Ok(rotated) = rotated.or_page(&view)? else {

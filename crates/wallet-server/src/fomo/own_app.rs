@@ -3,7 +3,8 @@
 use wallet_api::fomo::{Direction, Fomo, TransferStatus, UserId};
 use wallet_core::{Platform as _, Text};
 use wallet_platform::{
-    App, AppPayment, CallbackKind, Failure, FindApp, PaymentsOf, ReceiverId, StatementOf, TradeOf, Vault,
+    App, AppPayment, CallbackKind, Failure, OwnApp as Own, PaymentsOf, ReceiverId, StatementOf, TradeOf,
+    Vault,
 };
 
 use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, Stage, unformulated};
@@ -15,11 +16,7 @@ pub(crate) struct FomoApp(pub(crate) App);
 
 /// The app with this client_id; `None` if it belongs to another user.
 pub(crate) async fn find(store: &Store, owner: UserId, client_id: &str) -> Result<Option<App>, Failure> {
-    match store.view(FindApp::new(client_id)).await {
-        Ok(keys) => Ok(Some(keys.app).filter(|app| app.owner == owner)),
-        Err(Failure::Refused(_)) => Ok(None),
-        Err(failure) => Err(failure),
-    }
+    store.view(Own { owner, client_id: client_id.to_owned().into() }).await
 }
 
 /// The summary of an app.
@@ -29,8 +26,11 @@ pub(crate) fn summary(app: &App) -> AppSummary {
         platform: Fomo::META.doc,
         id: app.client_id.to_string(),
         href: format!("/apps/fomo/{}", app.client_id),
-        state: Text { zh: "可用", en: "active" },
-        mood: Mood::Good,
+        state: match app.is_open() {
+            true => Text { zh: "可用", en: "active" },
+            false => Text { zh: "已关闭", en: "closed" },
+        },
+        mood: if app.is_open() { Mood::Good } else { Mood::Waiting },
         live: true,
     }
 }

@@ -9,7 +9,7 @@ use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
     Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorAct,
-    PendingApplications, PricesNow, SendAgain, Undelivered,
+    PendingApplications, PricesNow, SendAgain, Undelivered, WantedDomains,
 };
 
 use super::docs::inline;
@@ -72,6 +72,8 @@ struct Act {
 struct AdminPage<'a> {
     view: &'a View,
     applications: Vec<Application>,
+    /// The safe domains that wait for a decision: the app's row id, its name, the current one and the wanted one.
+    domains: Vec<(u64, String, String, String)>,
     /// The number of all applications.
     waiting: String,
     due: String,
@@ -142,6 +144,10 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     let mut pending = store.view(PendingApplications { limit: COUNTED }).await.or_page(&view)?;
     let waiting = counted(pending.len());
     pending.truncate(ROWS as usize);
+    let wanted = server.inner.store.view(WantedDomains { limit: ROWS }).await.or_page(&view)?;
+    let domains = wanted.into_iter();
+    let domains =
+        domains.map(|(app, wanted)| (app.id.0, app.name, app.safe_domain, wanted.safe_domain)).collect();
     let applications = pending.into_iter().map(|app| Application {
         id: app.id.0,
         name: app.name,
@@ -180,6 +186,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     Ok(render(&AdminPage {
         view: &view,
         applications,
+        domains,
         waiting,
         due: counted(due.len()),
         oldest: overdue.map(|seconds| stretch(&view, seconds)),

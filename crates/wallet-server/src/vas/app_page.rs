@@ -1,5 +1,6 @@
 //! The page of a VAS or Lafi app: review state, credentials after a password check, keys as files, receiving addresses.
 
+use askama::Template;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -13,16 +14,17 @@ use wallet_core::{Endpoint as _, Platform as _};
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
-    AddAddress, AddressFault, AddressesOf, Failure, Reach, ReceiverId, ReviewVas, ShowCredentials, Step,
-    User, VasApp,
+    AddAddress, AddressFault, AddressesOf, ApplicationFault, CloseVasApp, DomainWantedBy, EditVasApp,
+    Failure, Reach, ReceiverId, ReviewVas, ShowCredentials, Step, User, VasApp,
 };
 
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::context::Server;
+use crate::own_app::AppSummary;
 use crate::pages::apps::{
-    Addresses, After, AppPage, Fact, SecretsForm, ShownAddress, Tab, check_list, fresh_password, shown_once,
-    unknown, wrong, wrong_password,
+    Addresses, After, AppPage, Fact, SecretsForm, ShownAddress, Tab, check_list, closed_note, fresh_password,
+    shown_once, unknown, wrong, wrong_password,
 };
 use crate::pages::{
     Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
@@ -36,6 +38,9 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/apps/vas/{id}/reveal", post(reveal_vas))
         .route("/apps/vas/{id}/approve", post(approve))
         .route("/apps/vas/{id}/address", post(add_address))
+        .route("/apps/vas/{id}/settings", get(settings))
+        .route("/apps/vas/{id}/edit", post(edit))
+        .route("/apps/vas/{id}/close", post(close))
         .route("/apps/vas/{id}/key/{form}", post(private_key))
         .route("/apps/vas/{id}/rsa_public/{form}", get(public_key))
 }
@@ -93,7 +98,7 @@ async fn overview(
         Fact::new("", view.say("安全域名", "safe domain"), app.safe_domain.as_str()),
         Fact::new("", view.say("应用 scheme", "app scheme"), app.scheme.as_str()),
     ];
-    let approved = app.state == Review::Approved;
+    let approved = app.may_be_used();
     let (mut steps, mut receiving, mut code) = (Vec::new(), None, Vec::new());
     let app_summary = summary(app);
     if approved {
@@ -122,7 +127,10 @@ async fn overview(
             tab: Tab::Overview,
             problem: faults.whole().map(str::to_owned).or(reason),
             done: after.done,
-            note: pending.then(|| in_review(view).to_owned()),
+            note: match app.closed_at {
+                Some(at) => Some(closed_note(view, at)),
+                None => pending.then(|| in_review(view).to_owned()),
+            },
             may_approve: pending && server.inner.pages.sandbox,
             steps,
             facts,
@@ -282,6 +290,107 @@ async fn approve(
             overview(&server, &view, &secrets.app, Some(&secrets), After::done(done)).await.or_page(&view)
         }
         Err(_) => Ok(see_other(&href)), // decided before: the page says how
+    }
+}
+
+/// The settings of a VAS or Lafi app.
+#[derive(Template)]
+#[template(path = "vas/settings.html")]
+struct SettingsPage<'a> {
+    view: &'a View,
+    app: AppSummary,
+    tab: Tab,
+    done: Option<String>,
+    faults: Faults,
+    is_open: bool,
+    name: String,
+    safe_domain: String,
+    /// The safe domain that waits for an operator.
+    wanted: Option<String>,
+}
+
+async fn settings_page(server: &Server, view: &View, app: &VasApp, after: After) -> Page {
+    let wanted = server.inner.store.view(DomainWantedBy(app.id)).await.or_page(view)?;
+    let (name, safe_domain) = after.edited.clone().unwrap_or((app.name.clone(), app.safe_domain.clone()));
+    let page = SettingsPage {
+        view,
+        app: summary(app),
+        tab: Tab::Settings,
+        faults: after.faults(view),
+        done: after.done,
+        is_open: app.may_be_used(),
+        name,
+        safe_domain,
+        wanted,
+    };
+    Ok(page_with(after.status, &page))
+}
+
+async fn settings(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(id): Path<String>,
+    Params(form_problem): Params<FormProblem>,
+) -> Page {
+    let app = own_vas_app(&server, &view, &user, &id).await?;
+    settings_page(&server, &view, &app, After::failed(form_problem)).await
+}
+
+/// Changes the app's name, and asks for another safe domain.
+async fn edit(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(id): Path<String>,
+    posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/vas/{id}/settings");
+    let view = view.at(&href);
+    let app = own_vas_app(&server, &view, &user, &id).await?;
+    let (name, safe_domain) =
+        (posted.text("name").trim().to_owned(), posted.text("safe_domain").trim().to_owned());
+    let command =
+        EditVasApp { owner: user.id, app: app.id, name: name.clone(), safe_domain: safe_domain.clone() };
+    let mut faults: Vec<&str> = command.faults().into_iter().map(ApplicationFault::field).collect();
+    if faults.is_empty() {
+        match server.inner.store.submit(command).await.or_page(&view)? {
+            Ok(()) => {
+                let app = own_vas_app(&server, &view, &user, &id).await?;
+                return settings_page(&server, &view, &app, After::done(view.say("已保存。", "Saved.")))
+                    .await;
+            }
+            Err(ApplicationFault::Unknown) => return Err(unknown(&view)),
+            Err(fault) => faults.push(fault.field()),
+        }
+    }
+    let (view, after) = wrong(&view, &href, FormProblem::of(&faults.join(",")));
+    let edited = Some((name, safe_domain));
+    settings_page(&server, &view, &app, After { edited, ..after }).await
+}
+
+/// Closes the app after a password check.
+async fn close(
+    State(server): State<Server>,
+    view: View,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+    posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/vas/{id}/settings");
+    let view = view.at(&href);
+    let app = own_vas_app(&server, &view, &signed_in.user, &id).await?;
+    let closed = async {
+        let proof = fresh_password(&server, &signed_in, &posted).await?;
+        server.inner.store.submit(CloseVasApp { session: signed_in.session, proof, app: app.id }).await
+    };
+    match closed.await {
+        Ok(()) => Ok(see_other(&format!("/apps/vas/{id}"))),
+        Err(no) if wrong_password(&no).is_some() => {
+            let (view, after) = wrong(&view, &href, FormProblem::of("close_pwd"));
+            settings_page(&server, &view, &app, after).await
+        }
+        Err(no) => Err(failure(&view, &no)),
     }
 }
 

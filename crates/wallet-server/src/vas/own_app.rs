@@ -27,6 +27,7 @@ pub(crate) async fn find(store: &Store, owner: UserId, id: &str) -> Result<Optio
 /// The summary of an app.
 pub(crate) fn summary(app: &Row) -> AppSummary {
     let (state, mood) = match app.state {
+        _ if app.closed_at.is_some() => (Text { zh: "已关闭", en: "closed" }, Mood::Waiting),
         Review::Pending => (Text { zh: "待审核", en: "in review" }, Mood::Waiting),
         Review::Approved => (Text { zh: "已通过", en: "approved" }, Mood::Good),
         Review::Rejected => (Text { zh: "未通过", en: "rejected" }, Mood::Bad),

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use wallet_platform::{ApplicationFault, ByOperator, Decision, ReviewVas, VasAppId};
+use wallet_platform::{ApplicationFault, ByOperator, Decision, ReviewDomain, ReviewVas, VasAppId};
 
 use crate::context::Server;
 use crate::pages::admin::{OPERATE, Operator, not_done};
@@ -11,7 +11,23 @@ use crate::pages::{OrPage as _, Page, SignedIn, SubmittedForm, View, see_other};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
-    Router::new().route("/admin/review", post(review))
+    Router::new().route("/admin/review", post(review)).route("/admin/review_domain", post(review_domain))
+}
+
+/// Decides on another safe domain of an app.
+async fn review_domain(
+    State(server): State<Server>,
+    view: View,
+    Operator(SignedIn { session, .. }): Operator,
+    posted: SubmittedForm,
+) -> Page {
+    let view = view.at(OPERATE);
+    let gone = || not_done(&view, view.say("没有这个申请。", "There is no such request."));
+    let app = posted.text("application").parse().map(VasAppId).map_err(|_| gone())?;
+    let approve = posted.text("verdict") == "approve";
+    let command = ByOperator { session, command: ReviewDomain { app, approve } };
+    server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(gone)?;
+    Ok(see_other(OPERATE))
 }
 
 async fn review(

@@ -6,11 +6,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use wallet_core::{Basis, EndpointMeta};
+use wallet_core::{Basis, EndpointMeta, UnixTime};
 use wallet_platform::{CallbacksOf, Failure, PasswordKind, Proof, Reached, Reason, ReceiverId, Step, Who};
 
 use super::{
     Faults, FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem,
+    shown_time,
 };
 use crate::context::Server;
 use crate::own_app::{AppSummary, OwnApp};
@@ -204,6 +205,8 @@ pub(crate) struct After {
     pub(crate) done: Option<String>,
     /// The text of the address form.
     pub(crate) entered: String,
+    /// The name and the address that were filled in.
+    pub(crate) edited: Option<(String, String)>,
 }
 
 impl After {
@@ -222,6 +225,15 @@ impl After {
     }
 }
 
+/// The text about a closed app.
+pub(crate) fn closed_note(view: &View, at: UnixTime) -> String {
+    let words = view.say(
+        "应用已关闭：不再接受调用，付款与回调记录保留。关闭时间：",
+        "This app is closed: it takes no call. Its payments and callbacks stay. Closed at",
+    );
+    format!("{words} {}", shown_time(at))
+}
+
 /// The result of a page that shows secrets once.
 pub(crate) fn shown_once(view: &View) -> After {
     After::done(view.say(
@@ -231,7 +243,26 @@ pub(crate) fn shown_once(view: &View) -> After {
 }
 
 /// The faults of the forms on an app's pages.
-const FAULTS: [FormMessage; 6] = [
+const FAULTS: [FormMessage; 10] = [
+    FormMessage {
+        id: "close_pwd",
+        field: "close_pwd",
+        zh: "这不是你的登录密码。",
+        en: "That is not your password.",
+    },
+    new::name_fault("name"),
+    FormMessage {
+        id: "redirect_uri",
+        field: "redirect_uri",
+        zh: "redirect_uri 须是浏览器可以打开的地址，例如 https://shop.example/back：不含 # 和 @。",
+        en: "The redirect_uri must be an address for a browser, such as https://shop.example/back (no # or @).",
+    },
+    FormMessage {
+        id: "safe_domain",
+        field: "safe_domain",
+        zh: "安全域名须是一个完整的主机名，例如 www.shop.example。",
+        en: "The safe domain must be one whole host name, such as www.shop.example.",
+    },
     FormMessage {
         id: "pwd", field: "pwd", zh: "这不是你的登录密码。", en: "That is not your password."
     },

@@ -1,0 +1,158 @@
+//! Edits of an approved app: its name at once, its safe domain after a review; and its end.
+
+use wallet_api::vas::Refusal;
+use wallet_engine::{Command, List, Query};
+
+use crate::accounts::UserId;
+use crate::names::is_shown_name;
+use crate::operators::{Audited, OperatorAct};
+use crate::passwords::Proof;
+use crate::refusal::Stop;
+use crate::schema::{Changes, Context, Platform, Rows};
+use crate::users::signed_in;
+use crate::vas::apps::{ApplicationFault, VasApp, VasAppId, WantedDomain, safe_domain, session_unknown};
+use crate::vault::Digest;
+
+/// Changes an app's name, and asks for another safe domain: the old one holds until an operator has decided.
+#[derive(Debug)]
+pub struct EditVasApp {
+    /// The owner.
+    pub owner: UserId,
+    /// The app.
+    pub app: VasAppId,
+    /// The name.
+    pub name: String,
+    /// The safe domain; empty for an app without one.
+    pub safe_domain: String,
+}
+
+impl EditVasApp {
+    fn domain(&self) -> Option<String> {
+        if self.safe_domain.is_empty() { Some(String::new()) } else { safe_domain(&self.safe_domain) }
+    }
+
+    /// The faults of the fields.
+    pub fn faults(&self) -> Vec<ApplicationFault> {
+        let wrong = [
+            (ApplicationFault::Name, !is_shown_name(&self.name)),
+            (ApplicationFault::SafeDomain, self.domain().is_none()),
+        ];
+        wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(fault, _)| fault).collect()
+    }
+}
+
+impl Command<Platform> for EditVasApp {
+    type Outcome = Result<(), ApplicationFault>;
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let app = rows.find::<VasApp>(&(self.app,))?;
+        let Some(app) = app.filter(|app| app.owner == self.owner && app.may_be_used()) else {
+            return Ok(Err(ApplicationFault::Unknown));
+        };
+        if let Some(fault) = self.faults().first() {
+            return Ok(Err(*fault));
+        }
+        let wanted = self.domain().unwrap_or_default();
+        if wanted.is_empty() && app.scheme.is_empty() {
+            return Ok(Err(ApplicationFault::Nowhere));
+        }
+        if wanted == app.safe_domain {
+            if rows.find::<WantedDomain>(&(self.app,))?.is_some() {
+                out.delete::<WantedDomain>(&(self.app,));
+            }
+        } else {
+            out.put(WantedDomain { app: self.app, safe_domain: wanted, asked_at: cx.now });
+        }
+        out.put(VasApp { name: self.name.clone(), ..app.clone() });
+        Ok(Ok(()))
+    }
+}
+
+/// Decides on another safe domain of an app.
+#[derive(Debug)]
+pub struct ReviewDomain {
+    /// The app.
+    pub app: VasAppId,
+    /// Whether the app gets the domain.
+    pub approve: bool,
+}
+
+impl Command<Platform> for ReviewDomain {
+    /// The app and the domain; `None` if nothing waits for a decision.
+    type Outcome = Option<(VasApp, String)>;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let Some(wanted) = rows.find::<WantedDomain>(&(self.app,))?.cloned() else { return Ok(None) };
+        let Some(app) = rows.find::<VasApp>(&(self.app,))?.cloned() else { return Ok(None) };
+        out.delete::<WantedDomain>(&(self.app,));
+        if self.approve {
+            out.put(VasApp { safe_domain: wanted.safe_domain.clone(), ..app.clone() });
+        }
+        Ok(Some((app, wanted.safe_domain)))
+    }
+}
+
+impl Audited for ReviewDomain {
+    fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)> {
+        let (app, domain) = outcome.as_ref()?;
+        let act = if self.approve { OperatorAct::Approved } else { OperatorAct::Rejected };
+        Some((act, format!("{} ({}): {domain}", app.name, app.id.0)))
+    }
+}
+
+/// The safe domain that an app asks for.
+#[derive(Debug)]
+pub struct DomainWantedBy(pub VasAppId);
+
+impl Query<Platform> for DomainWantedBy {
+    type Answer = Option<String>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        Ok(rows.find::<WantedDomain>(&(self.0,))?.map(|wanted| wanted.safe_domain.clone()))
+    }
+}
+
+/// The safe domains that wait for an operator, each with its app.
+#[derive(Debug)]
+pub struct WantedDomains {
+    /// The largest number of rows in the answer.
+    pub limit: u64,
+}
+
+impl Query<Platform> for WantedDomains {
+    type Answer = Vec<(VasApp, WantedDomain)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let wanted = rows.list(List::<WantedDomain>::new().ascending(WantedDomain::app).limit(self.limit))?;
+        let mut found = Vec::new();
+        for wanted in wanted {
+            if let Some(app) = rows.find::<VasApp>(&(wanted.app,))? {
+                found.push((app.clone(), wanted.clone()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Closes an app for good: no call with its credentials is accepted any more; callbacks of paid orders are still delivered.
+#[derive(Debug)]
+pub struct CloseVasApp {
+    /// The session of the owner.
+    pub session: Digest,
+    /// The proof of the login password.
+    pub proof: Proof,
+    /// The app.
+    pub app: VasAppId,
+}
+
+impl Command<Platform> for CloseVasApp {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
+        self.proof.check(rows, cx, out, &user)?;
+        let app = rows.find::<VasApp>(&(self.app,))?;
+        let app = app.filter(|app| app.owner == user.id && app.may_be_used());
+        let app = app.ok_or(Refusal::ApplicationUnknown)?;
+        out.put(VasApp { closed_at: Some(cx.now), ..app.clone() });
+        if rows.find::<WantedDomain>(&(self.app,))?.is_some() {
+            out.delete::<WantedDomain>(&(self.app,));
+        }
+        Ok(())
+    }
+}
