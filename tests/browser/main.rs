@@ -116,6 +116,45 @@ async fn a_newcomer_signs_in_and_pays_by_lafi_in_chinese() {
     buy_by_link("lafi", "L-F").await;
 }
 
+/// The shop on one screen, the wallet on another: the shop's pages follow what the wallet does.
+async fn the_shop_follows_the_wallet(scripts: bool) {
+    let world = World::start().await;
+    let shop = open(&world, "en", scripts).await;
+    let phone = open(&world, "en", true).await;
+    shop.go("/shop/sign_in/vas").await;
+    shop.see("Waiting for the scan").await;
+    let scan = |link: &str| format!("/wallet?{}", wallet_core::form::query(&[("scan", link)]));
+    phone.go(&scan(&shop.attribute("#link", "textContent").await)).await;
+    sign_in(&phone, &world, "bob").await;
+    phone.see("Sign in to The corner café").await;
+    shop.see("Scanned").await;
+    phone.press(".phone form button").await;
+    shop.see("Welcome").await;
+    shop.press("button[value='tea']").await;
+    shop.see_in("#state", "waiting").await;
+    let before = phone.text("tbody").await;
+    phone.go(&shop.attribute("main a.button", "href").await).await;
+    phone.fill("#wallet_pwd", &world.user("bob").wallet_pwd).await;
+    phone.press(".phone form button").await;
+    shop.see_in("#state", "Waiting for a block (1 of 1)").await;
+    shop.see_in("#state", "paid").await;
+    // The wallet's balance has changed, and leads back to the order.
+    assert_ne!(phone.text("tbody").await, before);
+    assert!(phone.attribute("#onward", "href").await.contains("/shop/orders/"));
+    shop.close_quietly().await;
+    phone.close_quietly().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shop_follows_the_wallet_by_events() {
+    the_shop_follows_the_wallet(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shop_follows_the_wallet_without_scripts() {
+    the_shop_follows_the_wallet(false).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_developer_registers_makes_an_app_and_rotates_its_secret() {
     let world = World::start().await;

@@ -136,7 +136,10 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
          SELECT id, login_name, fomo_id, name, portrait, pwd, pwd_version, wallet_pwd, wallet_pwd_version, developer,
              created_at
          FROM filled.user;
-         INSERT INTO app SELECT * FROM filled.app;
+         INSERT INTO app
+         SELECT id, client_id, owner, name, redirect_uri, scopes, secret, secret_version, old_secret, old_secret_until,
+             fee_user_to_app, fee_app_to_user, created_at
+         FROM filled.app;
          INSERT INTO client SELECT * FROM filled.client;
          INSERT INTO coin SELECT * FROM filled.coin;
          INSERT INTO transfer

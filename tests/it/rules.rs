@@ -599,21 +599,25 @@ rule!(r29_overload_and_faults_have_their_codes, |world| {
     world.call(&token).await.ok();
 
     // A writer that is busy, and a queue that is full.
-    struct Busy(std::sync::Mutex<mpsc::Receiver<()>>);
+    struct Busy(mpsc::Sender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
     impl Command<Platform> for Busy {
         type Outcome = ();
         fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
-            let _ = self.0.lock().unwrap().recv();
+            let _ = self.0.send(());
+            let _ = self.1.lock().unwrap().recv();
             Ok(())
         }
     }
+    let (begin, begun) = mpsc::channel();
     let (release, held) = mpsc::channel();
     let store = world.store().clone();
     let session = world.session("alice").await;
     let busy = tokio::spawn({
         let store = store.clone();
-        async move { store.submit(Busy(std::sync::Mutex::new(held))).await }
+        async move { store.submit(Busy(begin, std::sync::Mutex::new(held))).await }
     });
+    // Commands that came before it would leave room in the queue.
+    tokio::task::spawn_blocking(move || begun.recv()).await.unwrap().unwrap();
     // A batch takes up to 1024 commands before the first is decided, and 4096 wait behind it.
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..6000 {

@@ -343,6 +343,63 @@ async fn what_cannot_be_paid_is_said_before_a_password_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_leads_elsewhere_is_refused_before_consent() {
+    let world = World::start().await;
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let uuid = &world.described().vas.uuid;
+    for (back, asked) in [
+        ("http://www.shop.localhost:9000/login", true),
+        ("https://evil.example:8443/login", false),
+        ("http://www.shop.localhost.evil.example/login", false),
+        ("other://login", false),
+        // The wallet adds these itself.
+        ("http://www.shop.localhost:9000/login?openCode=1", false),
+    ] {
+        let json = serde_json::json!({"type": "login", "platform": "web", "uuid": uuid, "callbackUrl": back});
+        let scan = format!("/wallet?{}", form_of(&[("scan", &format!("vaslogin://{json}"))]));
+        let page = alice.get(&scan).await.text;
+        assert_eq!(!texts(&page, "form[action='/wallet/approve']").is_empty(), asked, "{back}: {page}");
+        let problems = texts(&page, "p.problem");
+        assert_eq!(problems.is_empty(), asked, "{problems:?}");
+        let host = back.split('/').nth(2).unwrap();
+        // Both hosts, where the host is the reason.
+        let said = |words: &String| match back.contains('?') {
+            true => words.contains("has an openCode"),
+            false => {
+                words.contains(&format!("returns to {host},"))
+                    && words.contains("registered for www.shop.localhost")
+            }
+        };
+        assert!(problems.iter().all(said), "{back}: {problems:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_payment_by_link_the_wallet_leads_back_to_its_app() {
+    let world = World::start().await;
+    let vas = &world.described().vas;
+    let key = PrivateKey::load(&vas.rsa_private_pkcs8).unwrap();
+    let order = Order {
+        order_id: "o-1".into(),
+        to_addr: vas.to_addr.clone().into(),
+        asset: "VAS".into(),
+        amount: "1.5".parse().unwrap(),
+        callback_url: "http://www.shop.localhost:9000/paid?of=me".into(),
+    };
+    let text = order.link(&vas.uuid).qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME))).unwrap();
+    let mut alice = Visitor::new(&world, "en");
+    alice.sign_in("alice", "/wallet").await;
+    let sheet = format!("/wallet?{}", form_of(&[("scan", &text)]));
+    let pwd = [("wallet_pwd", &*world.user("alice").wallet_pwd)];
+    let done = send(&mut alice, &sheet, "/wallet/pay", &pwd).await.location().to_owned();
+    for page in [&done, &sheet] {
+        let page = alice.get(page).await.text;
+        assert_eq!(link(&page, "Back to the app"), "http://www.shop.localhost:9000/", "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_page_says_whether_a_link_would_be_followed() {
     let world = World::start().await;
     let mut alice = Visitor::new(&world, "en");

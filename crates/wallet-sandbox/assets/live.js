@@ -1,27 +1,26 @@
-// The live parts: an element with data-live="ADDRESS" is filled again from that address every second and a half, and an
-// element with data-until="SECONDS" counts down. Without this script pages are as they were when they were made.
+// The live parts: an element with data-live="ADDRESS" follows that address, whose events carry its text whenever it changes,
+// and an element with data-until="SECONDS" counts down. Without this script pages are as they were when they were made.
 "use strict";
+const show = (part, text) => {
+  if (text === part.shown) { return; }
+  // Nothing is taken from under a reader's hands.
+  if (part.querySelector("details[open]") || part.contains(document.activeElement)) {
+    part.later = text;
+    return;
+  }
+  part.innerHTML = text;
+  part.shown = text;
+  part.later = undefined;
+  const title = part.querySelector("[data-title]");
+  if (title) { document.title = `${title.dataset.title} · wallop`; }
+  const onward = part.querySelector("[data-go]");
+  if (onward) { setTimeout(() => location.assign(onward.dataset.go), 700); }
+};
 for (const part of document.querySelectorAll("[data-live]")) {
-  let shown = part.innerHTML;
-  const look = async () => {
-    try {
-      // Nothing is taken from under a reader's hands.
-      if (!document.hidden && !part.querySelector("details[open]") && !part.contains(document.activeElement)) {
-        const reply = await fetch(part.dataset.live, { headers: { "x-live": "1" } });
-        if (reply.ok) {
-          const text = await reply.text();
-          if (text !== shown) {
-            part.innerHTML = text;
-            shown = text;
-            const title = part.querySelector("[data-title]");
-            if (title) { document.title = `${title.dataset.title} · wallop`; }
-          }
-        }
-      }
-    } catch { /* the sandbox has stopped: what is shown stays */ }
-    setTimeout(look, 1500);
-  };
-  setTimeout(look, 1500);
+  const events = new EventSource(part.dataset.live);
+  events.addEventListener("message", (event) => show(part, event.data));
+  setInterval(() => { if (part.later !== undefined) { show(part, part.later); } }, 1000);
+  addEventListener("pagehide", () => events.close());
 }
 for (const part of document.querySelectorAll("[data-until]")) {
   let left = Number(part.dataset.until);

@@ -122,6 +122,9 @@ pub(crate) struct Bought {
     payer: Option<UserId>,
     /// The order of the signed pay link.
     order: Option<Order>,
+    /// Whether a payment of the order waits for its block. The sandbox's wallet says so; a shop elsewhere learns it from
+    /// the platform's `order` call, or waits for the callback.
+    pub(crate) submitted: bool,
     /// The last moment at which FOMO accepts the payment.
     until: Option<UnixTime>,
 }
@@ -138,6 +141,8 @@ struct Kept {
     customers: IndexMap<String, Customer>,
     /// The visitors who sign in, by FOMO's `state` or the others' `webToken`.
     logins: IndexMap<String, String>,
+    /// The webTokens of `logins` whose code the wallet has scanned.
+    scanned: IndexMap<String, ()>,
     orders: IndexMap<String, Bought>,
     log: VecDeque<Line>,
 }
@@ -424,8 +429,29 @@ impl<T: Transport + Clone> Merchant<T> {
 
     /// The text of the QR code to sign in with.
     pub(crate) fn vas_login(&self, visitor: &str, profile: Profile) -> Option<String> {
-        let side = self.side(profile)?;
         let web_token = self.expect(visitor);
+        self.login_link(profile, web_token)
+    }
+
+    /// The sign-in that a browser waits for: the text of its QR code, and whether the wallet has scanned it.
+    pub(crate) fn waiting_login(&self, visitor: &str, profile: Profile) -> Option<(String, bool)> {
+        let kept = self.kept();
+        let (token, _) = kept.logins.iter().rev().find(|(_, waits)| *waits == visitor)?;
+        let (token, scanned) = (token.clone(), kept.scanned.contains_key(token));
+        drop(kept);
+        Some((self.login_link(profile, token)?, scanned))
+    }
+
+    /// The wallet has scanned the code with this webToken, and asks its user for consent.
+    pub(crate) fn scanned(&self, web_token: &str) {
+        let mut kept = self.kept();
+        if kept.logins.contains_key(web_token) {
+            put(&mut kept.scanned, web_token.to_owned(), ());
+        }
+    }
+
+    fn login_link(&self, profile: Profile, web_token: String) -> Option<String> {
+        let side = self.side(profile)?;
         let mut asks = login::Link::new(
             format!("{}/shop/callback/{}/login", side.access.origin, profile.meta().id).into(),
             side.access.uuid.clone().into(),
@@ -443,6 +469,7 @@ impl<T: Transport + Clone> Merchant<T> {
         web_token: &str,
     ) -> Result<(), Stopped> {
         let side = self.side(profile).ok_or(NO_WALLET)?;
+        self.kept().scanned.shift_remove(web_token);
         let visitor = self.kept().logins.shift_remove(web_token).ok_or(Stopped::Because(
             "没有浏览器以这个 webToken 等待登录。",
             "No browser waits for a login with this webToken.",
@@ -477,6 +504,7 @@ impl<T: Transport + Clone> Merchant<T> {
             reference: String::new(),
             payer: None,
             order: None,
+            submitted: false,
             until: None,
         };
         match customer.way {
@@ -536,6 +564,22 @@ impl<T: Transport + Clone> Merchant<T> {
         let kept = self.kept();
         let Some(customer) = kept.customers.get(visitor) else { return Vec::new() };
         kept.orders.values().rev().filter(|order| customer.has(order)).take(10).cloned().collect()
+    }
+
+    /// Whether this order is the shop's own, paid by link.
+    pub(crate) fn has_link(&self, uuid: &str, id: &str) -> bool {
+        let way = self.kept().orders.get(id).map(|order| order.way);
+        let Some(PayWith::Vas(profile)) = way else { return false };
+        self.side(profile).is_some_and(|side| side.access.uuid == uuid)
+    }
+
+    /// The wallet has submitted a payment of an order, which waits for its block.
+    pub(crate) fn submitted(&self, uuid: &str, id: &str) {
+        if self.has_link(uuid, id)
+            && let Some(order) = self.kept().orders.get_mut(id)
+        {
+            order.submitted = true;
+        }
     }
 
     /// Asks FOMO for the state of an expired payment: its callback may be lost, and the shop's clock may differ from
@@ -701,6 +745,7 @@ mod tests {
             reference: String::new(),
             payer: None,
             order: None,
+            submitted: false,
             until: None,
         };
         kept.orders.insert(id.to_owned(), bought);

@@ -56,6 +56,8 @@ pub(crate) const OWN_PAGES: &str = "wallop-sandbox-pages";
 pub(crate) const CALLBACKS: &str = "/shop/callback/";
 /// The number of exchanges that are kept.
 const KEPT: usize = 200;
+/// The number of these that pages of the sandbox may have made when there are others.
+const OWN_KEPT: usize = 50;
 /// The most characters of a body, a query, a path or a header.
 const SHOWN: usize = 4096;
 /// The limit in bytes: the recorder skips larger bodies, and bodies of unknown size.
@@ -94,7 +96,12 @@ impl Recorder {
     fn keep(&self, mut exchange: Exchange) {
         let mut ring = self.ring();
         exchange.id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        ring.truncate(KEPT - 1);
+        if ring.len() >= KEPT {
+            // The pages' own calls, which repeat, never evict those of apps.
+            let own = ring.iter().filter(|kept| kept.own).count();
+            let oldest = ring.iter().rposition(|kept| kept.own).filter(|_| own > OWN_KEPT);
+            ring.remove(oldest.unwrap_or(KEPT - 1));
+        }
         let exchange = Arc::new(exchange);
         ring.push_front(exchange.clone());
         let _ = self.kept.send(exchange); // nobody may be listening

@@ -129,7 +129,9 @@ impl Sandbox {
             moving: Arc::default(),
             callback_clock,
         };
+        let (stop, stopped) = watch::channel(false);
         let pages = Pages {
+            stopped: stopped.clone(),
             merchant: Arc::new(open_shop(&shared, &described, bound.port())?),
             shared: shared.clone(),
             recorder: recorder.clone(),
@@ -138,7 +140,6 @@ impl Sandbox {
             stories: Arc::default(),
             looking: Arc::new(tokio::sync::Semaphore::new(1)),
         };
-        let (stop, stopped) = watch::channel(false);
         let until_stopped = || {
             let mut stopped = stopped.clone();
             async move {

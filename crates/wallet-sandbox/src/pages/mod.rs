@@ -4,6 +4,7 @@ mod chain;
 mod clock;
 mod codes;
 mod described;
+mod follow;
 mod home;
 pub(crate) mod inspect;
 mod link;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -67,6 +69,8 @@ pub(crate) struct Pages {
     pub(crate) outcomes: Arc<wallet::Outcomes>,
     /// The payments that are watched at `/live`.
     pub(crate) stories: Arc<story::Stories>,
+    /// Whether the sandbox stops: then followed parts end.
+    pub(crate) stopped: tokio::sync::watch::Receiver<bool>,
     /// The permit to search a picture: one picture at a time.
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
@@ -99,20 +103,33 @@ impl FromRef<Pages> for Shared {
     }
 }
 
+/// The parts of pages that change, each also as events.
+fn parts(pages: &Pages) -> Router<Pages> {
+    let every = |time| from_fn_with_state((pages.clone(), time), follow::follow);
+    let wallet = Router::new().route("/wallet/live", get(wallet::live)).route_layer(every(follow::LATER));
+    Router::new()
+        .route("/home/live", get(home::live))
+        .route("/live/parts", get(story::live))
+        .route("/shop/orders/{id}/live", get(shop::order_live))
+        .route("/inspect/live", get(inspect::live))
+        .route("/inspect/live/{id}", get(inspect::live))
+        .route("/shop/sign_in/{way}/wait/state", get(shop::sign_in_state))
+        .route_layer(every(follow::SOON))
+        .merge(wallet)
+}
+
 /// Pages for a browser on this machine.
 pub(crate) fn router(pages: Pages) -> Router {
-    Router::new()
+    parts(&pages)
         .route("/", get(home::page))
-        .route("/home/live", get(home::live))
         .route("/live", get(story::page).post(story::next))
-        .route("/live/parts", get(story::live))
         .route("/shop", get(shop::page))
         .route("/shop/sign_in/{way}", get(shop::sign_in))
+        .route("/shop/sign_in/{way}/wait", get(shop::sign_in_wait))
         .route("/shop/back", get(shop::back))
         .route("/shop/leave", post(shop::leave))
         .route("/shop/buy", post(shop::buy))
         .route("/shop/orders/{id}", get(shop::order))
-        .route("/shop/orders/{id}/live", get(shop::order_live))
         .route("/shop/orders/{id}/refund", post(shop::refund))
         .route("/wallet", get(wallet::page))
         .route("/wallet/scan", post(wallet::scan))
@@ -125,8 +142,6 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/wallet/password", get(wallet::password_form).post(wallet::set_password))
         .route("/wallet/money", post(wallet::get_money))
         .route("/inspect", get(inspect::page))
-        .route("/inspect/live", get(inspect::live))
-        .route("/inspect/live/{id}", get(inspect::live))
         .route("/inspect/{id}", get(inspect::one))
         .route("/inspect/{id}/again", post(inspect::send_again))
         .route("/link", get(link::page))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
-use wallet_api::vas::Profile;
+use wallet_api::vas::{Profile, limits};
 use wallet_client::QrCode;
 use wallet_core::Lang;
 use wallet_server::body;
@@ -53,19 +53,27 @@ fn not_served(view: &View, status: StatusCode, why: &str) -> Response {
 struct Shown {
     order: Bought,
     name: &'static str,
-    state: &'static str,
+    state: String,
     mood: &'static str,
 }
 
 impl Shown {
     fn of(view: &View, order: Bought) -> Self {
         let (state, mood) = match order.state {
+            OrderState::Waiting if order.submitted => {
+                let blocks = limits::CONFIRMATIONS;
+                let state = match view.lang {
+                    Lang::Zh => format!("等待区块（第 1 个，共 {blocks} 个）"),
+                    Lang::En => format!("Waiting for a block (1 of {blocks})"),
+                };
+                return Self { name: view.say(order.item.zh, order.item.en), order, state, mood: "warn" };
+            }
             OrderState::Waiting => (view.say("待支付", "waiting"), "warn"),
             OrderState::Paid => (view.say("已支付", "paid"), "ok"),
             OrderState::Refunded => (view.say("已退款", "refunded"), ""),
             OrderState::Expired => (view.say("已过期", "expired"), "bad"),
         };
-        Self { name: view.say(order.item.zh, order.item.en), order, state, mood }
+        Self { name: view.say(order.item.zh, order.item.en), order, state: state.to_owned(), mood }
     }
 
     fn may_be_refunded(&self) -> bool {
@@ -78,6 +86,10 @@ impl Shown {
 
     fn is_by_link(&self) -> bool {
         self.order.qr.is_some()
+    }
+
+    fn may_be_paid(&self) -> bool {
+        self.waits() && !self.order.submitted
     }
 
     fn waits(&self) -> bool {
@@ -121,7 +133,19 @@ struct CodePage<'a> {
     qr: String,
     text: &'a str,
     wallet: String,
-    back: &'a str,
+    /// The address that shows this page again, with the state of the sign-in; and the one that has the state alone.
+    wait: String,
+    scanned: bool,
+}
+
+/// The state of a sign-in by QR code.
+#[derive(Template)]
+#[template(path = "shop_code_state.html")]
+struct CodeState<'a> {
+    view: &'a View,
+    scanned: bool,
+    /// Whether the user is signed in: the page goes on to the shop.
+    done: bool,
 }
 
 fn svg(text: &str) -> String {
@@ -149,21 +173,62 @@ pub(crate) async fn sign_in(
         PayWith::Fomo => see_other(&pages.merchant.fomo_login(&visitor)),
         PayWith::Vas(profile) => match pages.merchant.vas_login(&visitor, profile) {
             None => stopped(&view, view.say("无法生成链接。", "No link could be made.")),
-            Some(text) => render(&CodePage {
-                view: &view,
-                title: format!("{} {}", view.say("扫码登录", "Sign in by QR code:"), way.name()),
-                lead: view.say(
-                    "用钱包扫描；同意后回到商店就已登录。",
-                    "Scan it with the wallet. Once you have consented, come back to the shop: you are signed in.",
-                ),
-                qr: svg(&text),
-                text: &text,
-                wallet: in_wallet(&text),
-                back: "/shop",
-            }),
+            Some(text) => code_page(&view, way, &text, false),
         },
     };
     remember(response, &visitor)
+}
+
+fn code_page(view: &View, way: PayWith, text: &str, scanned: bool) -> Response {
+    render(&CodePage {
+        view,
+        title: format!("{} {}", view.say("扫码登录", "Sign in by QR code:"), way.name()),
+        lead: view.say(
+            "用钱包扫描；同意后这一页会自动进入商店。",
+            "Scan it with the wallet. Once you have consented, this page goes on to the shop.",
+        ),
+        qr: svg(text),
+        text,
+        wallet: in_wallet(text),
+        wait: format!("/shop/sign_in/{}/wait", way.id()),
+        scanned,
+    })
+}
+
+/// The page of a sign-in that this browser waits for, again: for browsers without scripts.
+pub(crate) async fn sign_in_wait(
+    State(pages): State<Pages>,
+    view: View,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let visitor = visitor(&headers);
+    let waits = match PayWith::of(&way) {
+        Some(PayWith::Vas(profile)) if pages.merchant.customer(visitor).is_none() => {
+            pages.merchant.waiting_login(visitor, profile).map(|waits| (PayWith::Vas(profile), waits))
+        }
+        _ => None,
+    };
+    match waits {
+        Some((way, (text, scanned))) => code_page(&view, way, &text, scanned),
+        None => see_other("/shop"),
+    }
+}
+
+/// The state of the sign-in that this browser waits for, for the script.
+pub(crate) async fn sign_in_state(
+    State(pages): State<Pages>,
+    view: View,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let visitor = visitor(&headers);
+    let waits = match PayWith::of(&way) {
+        Some(PayWith::Vas(profile)) => pages.merchant.waiting_login(visitor, profile),
+        _ => None,
+    };
+    let done = pages.merchant.customer(visitor).is_some();
+    render(&CodeState { view: &view, scanned: waits.is_some_and(|(_, scanned)| scanned), done })
 }
 
 #[derive(Deserialize)]

@@ -164,7 +164,9 @@ pub(crate) async fn pay(wallet: Wallet, posted: SubmittedForm) -> Response {
     match wallet.vas.pay(&session, &pwd, &sheet.scan, None).await {
         Ok(paid) => {
             let (order_id, txid) = (paid.order_id.as_str().to_owned(), paid.txid.as_str().to_owned());
-            wallet.keep(&Wanted::default(), Outcome::Submitted { order_id, txid, onward: paid.address })
+            let back = wallet.after_pay(&sheet.scan, &order_id).await;
+            let onward = paid.address.or(back);
+            wallet.keep(&Wanted::default(), Outcome::Submitted { order_id, txid, onward })
         }
         Err(error) => wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     }

@@ -12,9 +12,9 @@ mod sheet;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use wallet_api::fomo::SessionKey;
 use wallet_api::vas::{self, Profile};
@@ -93,6 +93,32 @@ struct Problem {
     help: Option<(&'static str, Option<String>)>,
 }
 
+/// What the wallet shows of the user's money.
+#[derive(Default)]
+struct WalletMoney {
+    balances: Vec<Money>,
+    history: Vec<Moved>,
+}
+
+impl WalletMoney {
+    /// Whether a payment waits for its block.
+    fn waits(&self) -> bool {
+        self.history.iter().any(|moved| matches!(moved.state, Some(("warn", _))))
+    }
+
+    fn is_zero(&self) -> bool {
+        !self.balances.iter().any(|has| has.amount.contains(|c| matches!(c, '1'..='9')))
+    }
+}
+
+/// The money alone, for the script.
+#[derive(Template)]
+#[template(path = "wallet_money.html")]
+struct MoneyPart<'a> {
+    view: &'a View,
+    money: WalletMoney,
+}
+
 #[derive(Template)]
 #[template(path = "wallet.html")]
 struct WalletPage<'a> {
@@ -100,8 +126,7 @@ struct WalletPage<'a> {
     name: &'a str,
     /// The parameters of the request, which the other forms pass on.
     asked: &'a Wanted,
-    balances: Vec<Money>,
-    history: Vec<Moved>,
+    money: WalletMoney,
     sheet: Sheet,
     problem: Option<Problem>,
     note: Option<&'static str>,
@@ -195,6 +220,23 @@ impl Wallet {
         Ok(purses)
     }
 
+    /// The balances and the newest movements.
+    async fn money(&self) -> Result<WalletMoney, NotDone> {
+        let has = self.purses().await?;
+        let purses: Vec<Purse> = has.iter().map(|(purse, _)| purse.clone()).collect();
+        let mut last = "";
+        let balances = has.into_iter().map(|(purse, amount)| {
+            let name = purse.wallet();
+            let wallet = if name == last { "" } else { name };
+            last = name;
+            Money { wallet, amount, unit: purse.unit().to_owned() }
+        });
+        let balances = balances.collect();
+        let history =
+            self.newest(&purses, history::LATELY).await.map_err(|failure| NotDone::failed(&failure))?;
+        Ok(WalletMoney { balances, history })
+    }
+
     /// The whole page with this sheet, and the outcome beside it.
     async fn show(&self, asked: &Wanted, sheet: Sheet, outcome: Option<Outcome>) -> Response {
         let (view, lang) = (&self.view, self.view.lang);
@@ -206,25 +248,13 @@ impl Wallet {
             Some(Outcome::NotDone(why)) => (None, Some(why)),
             _ => (None, None),
         };
-        let (mut balances, mut history, mut has_money) = (Vec::new(), Vec::new(), false);
-        match self.purses().await {
-            Err(why) => problem = problem.or(Some(why)),
-            Ok(has) => {
-                let purses: Vec<Purse> = has.iter().map(|(purse, _)| purse.clone()).collect();
-                has_money = has.iter().any(|(_, amount)| amount.contains(|c| matches!(c, '1'..='9')));
-                let mut last = "";
-                balances.extend(has.into_iter().map(|(purse, amount)| {
-                    let name = purse.wallet();
-                    let wallet = if name == last { "" } else { name };
-                    last = name;
-                    Money { wallet, amount, unit: purse.unit().to_owned() }
-                }));
-                match self.newest(&purses, history::LATELY).await {
-                    Ok(moved) => history = moved,
-                    Err(failure) => problem = problem.or(Some(NotDone::failed(&failure))),
-                }
+        let money = match self.money().await {
+            Ok(money) => money,
+            Err(why) => {
+                problem = problem.or(Some(why));
+                WalletMoney::default()
             }
-        }
+        };
         let problem = problem.map(|why| Problem {
             words: why.words(lang).to_owned(),
             help: why.help.map(|help| (help.words(lang), help.href(asked))),
@@ -236,8 +266,8 @@ impl Wallet {
             view,
             name: &self.user.name,
             asked,
-            balances,
-            history,
+            poor: login_name == POOR.login_name && money.is_zero(),
+            money,
             sheet,
             problem,
             note,
@@ -252,7 +282,6 @@ impl Wallet {
                 ),
                 _ => None,
             },
-            poor: login_name == POOR.login_name && !has_money,
             no_password: self.user.wallet_pwd.is_none().then(|| asked.address("/wallet/password")),
             // Only until the user sets another password.
             wallet_pwd: demo.filter(|_| self.user.wallet_pwd_version == 1).map(|user| user.wallet_pwd),
@@ -283,6 +312,14 @@ impl Wallet {
 
     fn refused(&self, asked: &Wanted, why: NotDone) -> Response {
         self.keep(asked, Outcome::NotDone(why))
+    }
+}
+
+/// The user's money, for the script; nothing is shown in place of what is there when it cannot be read.
+pub(crate) async fn live(wallet: Wallet) -> Response {
+    match wallet.money().await {
+        Ok(money) => render(&MoneyPart { view: &wallet.view, money }),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

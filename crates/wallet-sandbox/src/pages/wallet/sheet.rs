@@ -3,9 +3,10 @@
 use wallet_api::fomo::{ErrorCode, Trade, TradeId, TransferId};
 use wallet_api::vas::{self, AnyLink, OrderState};
 use wallet_client::CallError;
+use wallet_core::address::Address;
 use wallet_core::{Lang, VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{CheckPay, Failure, FindOrder, Refused, VasApp, VasOrder};
+use wallet_platform::{CheckPay, Failure, FindOrder, Refused, VasApp, VasOrder, after_login};
 use wallet_server::pages::View;
 use wallet_store::Clock as _;
 
@@ -91,7 +92,10 @@ impl Sheet {
                     "已提交；约 5 秒后有区块确认",
                     "Submitted. A block confirms it within about five seconds",
                 ),
-                facts: vec![(say("订单", "order"), order_id), ("txid".to_owned(), txid)],
+                facts: [(say("订单", "order"), order_id), ("txid".to_owned(), txid)]
+                    .into_iter()
+                    .chain(onward.clone().map(|onward| (back, onward)))
+                    .collect(),
                 onward,
             },
             Outcome::PasswordSet | Outcome::MoneyCame | Outcome::NotDone(_) => return None,
@@ -129,6 +133,39 @@ pub(crate) fn cannot_be_paid(lang: Lang, no: &Refused, app: &VasApp, asset: &str
         _ => wallet_server::pages::in_words(lang, &Failure::Refused(Box::new(no.clone()))),
     }
 }
+
+/// Why the wallet refuses a login link before its user consents; the platform would refuse it afterwards (R47, R49).
+fn not_of_app(lang: Lang, back: &str, app: &VasApp) -> String {
+    let address = Address::split(back);
+    let host = address.map_or(back, |address| address.authority);
+    if address.and_then(|address| address.host()).is_some_and(|(host, _)| host == app.safe_domain) {
+        return match lang {
+            Lang::Zh => "没有登录：callbackUrl 无效，或自带 openCode、webToken，这两个参数由钱包添加。应用须改正（R47）。",
+            Lang::En => {
+                "Not signed in: the callbackUrl is invalid, or has an openCode or a webToken, which the wallet adds. The app must correct it (R47)."
+            }
+        }
+        .to_owned();
+    }
+    let registered = match (app.safe_domain.as_str(), app.scheme.as_str()) {
+        (domain, "") => domain.to_owned(),
+        ("", scheme) => format!("{scheme}://"),
+        (domain, scheme) => format!("{domain}, {scheme}://"),
+    };
+    match lang {
+        Lang::Zh => {
+            format!(
+                "没有登录：链接要返回 {host}，应用登记的是 {registered}。应用须改正 callbackUrl（R47、R49）。"
+            )
+        }
+        Lang::En => format!(
+            "Not signed in: the link returns to {host}, but the app is registered for {registered}. The app must correct its callbackUrl (R47, R49)."
+        ),
+    }
+}
+
+/// A code as long as those of the platform, for the check of a return.
+const ANY_CODE: &str = "0000000000000000000000000000000000000000";
 
 /// The most characters of the note of an order, which is not signed (R55).
 const LONGEST_NOTE: usize = 200;
@@ -208,6 +245,12 @@ impl Wallet {
         let asks = match link {
             AnyLink::Login(asks) => {
                 let back = asks.callback_url.as_str().to_owned();
+                if after_login(&asks, ANY_CODE, known.registered()).is_none() {
+                    return Err(NotDone::in_words_of(|lang| not_of_app(lang, &back, &known)));
+                }
+                if let Some(web_token) = &asks.web_token {
+                    self.pages.merchant.scanned(web_token.as_str());
+                }
                 return Ok(Sheet::Login { app, wallet, back, link: text.to_owned() });
             }
             AnyLink::Pay(asks) => asks,
@@ -243,14 +286,15 @@ impl Wallet {
         };
         match order {
             Some(order) if !order.is_free(self.pages.shared.clock.now(), instead) => {
-                Ok(self.submitted_before(&app, order))
+                Ok(self.submitted_before(&app, uuid, order))
             }
             _ => Ok(Sheet::Pay { app, wallet, amount, asset, order_id, note, link: text.to_owned() }),
         }
     }
 
     /// The sheet of an order that is already submitted or paid.
-    fn submitted_before(&self, app: &str, order: VasOrder) -> Sheet {
+    fn submitted_before(&self, app: &str, uuid: &str, order: VasOrder) -> Sheet {
+        let onward = self.way_back(uuid, &order);
         let say = |zh, en| self.view.say(zh, en).to_owned();
         let what = match order.state {
             OrderState::Paid => say("这个订单已支付", "This order is paid"),
@@ -263,6 +307,28 @@ impl Wallet {
             facts.push((say("金额", "amount"), format!("{} {}", order.amount, order.asset)));
             facts.extend(order.txid.map(|txid| ("txid".to_owned(), txid.to_string())));
         }
-        Sheet::Done { what, facts, onward: None }
+        Sheet::Done { what, facts, onward }
+    }
+
+    /// The address that leads from a payment by link back to its app: the shop's page of the order, or the start page
+    /// of the host that gets the callback.
+    fn way_back(&self, uuid: &str, order: &VasOrder) -> Option<String> {
+        let id = order.order_id.as_str();
+        if self.pages.merchant.has_link(uuid, id) {
+            return Some(format!("/shop/orders/{id}"));
+        }
+        let app = Address::split(order.callback_url.as_str()).filter(Address::is_http)?;
+        Some(format!("{}://{}/", app.scheme, app.authority))
+    }
+
+    /// The same after the wallet has paid the order of this link.
+    pub(super) async fn after_pay(&self, text: &str, order_id: &str) -> Option<String> {
+        let payload = link::payload(text.trim()).ok()?;
+        let Ok((AnyLink::Pay(paid), _)) = AnyLink::read(&payload) else { return None };
+        let uuid = paid.key_id().to_owned();
+        let of = FindOrder { uuid: uuid.clone().into(), order_id: order_id.to_owned().into() };
+        let order = found(self.pages.shared.store.view(of).await).ok()??;
+        self.pages.merchant.submitted(&uuid, order.order_id.as_str());
+        self.way_back(&uuid, &order)
     }
 }
