@@ -177,8 +177,10 @@ async fn the_guides_commands_run_as_typed() {
             commands.replace(&format!("Accept-Language: {lang}"), "Accept-Language: en")
         });
         assert_eq!(zh, en);
-        let here = en.replace("http://127.0.0.1:7070", &world.described().url);
-        assert_ne!(here, en);
+        let replies = tempfile::NamedTempFile::new().unwrap();
+        let kept = format!("\"$@\" | tee -a {}; }}", replies.path().display());
+        let here = en.replace("http://127.0.0.1:7070", &world.described().url).replace("\"$@\"; }", &kept);
+        assert!(here.contains(&kept) && here.contains(&world.described().url));
         let shell = tokio::task::spawn_blocking(move || Command::new("sh").args(["-ec", &here]).output());
         let done = shell.await.unwrap().unwrap();
         let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
@@ -187,6 +189,47 @@ async fn the_guides_commands_run_as_typed() {
             assert!(said.contains(described), "{described}: {said}");
         }
         assert!(!said.contains("\"success\":false"), "{said}");
+        // Each sample of a reply is one of the replies, in this order, but for ids, times and tokens.
+        let replies = std::fs::read_to_string(replies.path()).unwrap();
+        let replies: Vec<serde_json::Value> =
+            replies.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        for lang in ["en", "zh"] {
+            let samples = samples_of(&format!("docs/guides/{guide}.{lang}.md"));
+            assert!(samples.len() >= 4, "{samples:?}");
+            let mut rest = replies.iter();
+            for sample in samples {
+                let found = rest.any(|reply| shape(reply) == shape(&sample));
+                assert!(found, "{guide}: no reply like {sample}: {replies:#?}");
+            }
+        }
+    }
+}
+
+/// The samples of replies in a document.
+fn samples_of(path: &str) -> Vec<serde_json::Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(path)).unwrap();
+    let blocks = text.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.map(|block| serde_json::from_str(block).unwrap()).collect()
+}
+
+/// A value without what differs each time: texts become their kind, lists and objects keep their members.
+fn shape(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), shape(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(values) => values.iter().map(shape).collect(),
+        Value::String(text) if text.len() < 4 || text.parse::<f64>().is_err() && text.len() < 8 => {
+            // Codes, amounts, names and states are the same each time; the message is in the guide's language.
+            if ["Success", "成功"].contains(&text.as_str()) { "message".into() } else { value.clone() }
+        }
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => "digits".into(),
+        Value::String(_) => "text".into(),
+        other => other.clone(),
     }
 }
 

@@ -120,6 +120,10 @@ async fn main() {
         for (name, path) in [
             ("docs", "/docs"),
             ("docs-guide", "/docs/guides/fomo"),
+            ("docs-callbacks", "/docs/callbacks"),
+            ("docs-go-live", "/docs/guides/go-live"),
+            ("docs-test-values", "/docs/guides/test-values"),
+            ("docs-search", "/docs/search?q=timestamp"),
             ("docs-reference", "/docs/vas"),
             ("docs-code", "/docs/fomo/codes/7"),
             ("docs-rules", "/docs/rules"),

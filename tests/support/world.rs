@@ -212,6 +212,16 @@ impl World {
         self.described().users.iter().find(|user| user.login_name == name).unwrap()
     }
 
+    /// The password and the payment password of Alice, Bob or Dora.
+    pub fn passwords(&self, name: &str) -> (String, String) {
+        let poor = &self.described().poor_user;
+        if poor.login_name == name {
+            return (poor.pwd.clone(), poor.wallet_pwd.clone());
+        }
+        let user = self.user(name);
+        (user.pwd.clone(), user.wallet_pwd.clone())
+    }
+
     /// The time in Unix seconds, as text.
     pub fn timestamp(&self) -> String {
         self.sandbox.clock().now().secs().to_string()
@@ -280,8 +290,7 @@ impl World {
 
     /// Signs a user in.
     pub async fn session(&self, name: &str) -> String {
-        let user = self.user(name);
-        let call = Call::post("customer/login").with("login_name", name).with("pwd", &user.pwd);
+        let call = Call::post("customer/login").with("login_name", name).with("pwd", &self.passwords(name).0);
         self.call(&call).await.ok().data("session_key").to_owned()
     }
 
@@ -372,7 +381,7 @@ impl World {
         Call::post("oauth2/authorize/confirm_pay")
             .with("trade_id", pre_pay.field("trade_id"))
             .with("transfer_id", &transfer_id)
-            .with("wallet_pwd", &self.user(user).wallet_pwd)
+            .with("wallet_pwd", &self.passwords(user).1)
             .with("session_key", &self.session(user).await)
     }
 

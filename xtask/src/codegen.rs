@@ -1,8 +1,10 @@
-//! What is derived from the spec: a reference in both languages, OpenAPI 3.1, and the marks in the guides.
+//! What is derived from the spec: a reference in both languages, OpenAPI 3.1, a Postman collection, and the marks in
+//! the guides.
 
 use wallet_api::fomo::Fomo;
 use wallet_api::vas::Vas;
 use wallet_core::{Lang, Platform};
+use xtask::postman::postman;
 use xtask::reference::{openapi, reference};
 
 use crate::guides::marked;
@@ -16,8 +18,10 @@ pub(crate) fn run(check: bool) -> Outcome {
         files.push((format!("docs/reference/{}.zh.md", meta.id), reference(meta, Lang::Zh)));
         files.push((format!("docs/reference/{}.en.md", meta.id), reference(meta, Lang::En)));
         files.push((format!("docs/openapi/{}.json", meta.id), openapi + "\n"));
+        let postman = serde_json::to_string_pretty(&postman(meta)).map_err(|error| error.to_string())?;
+        files.push((format!("docs/postman/{}.json", meta.id), postman + "\n"));
     }
-    for guide in ["fomo", "vas", "callbacks", "embed"] {
+    for guide in ["fomo", "vas", "callbacks", "go-live", "test-values", "sandbox", "embed"] {
         for (lang, tag) in [(Lang::Zh, "zh"), (Lang::En, "en")] {
             let path = format!("docs/guides/{guide}.{tag}.md");
             let text = std::fs::read_to_string(root().join(&path));

@@ -93,7 +93,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
             Ok(Form(sent)) => Ok(Self(sent)),
             Err(why) => {
                 let why = format!(
-                    "{}\nnothing was changed; docs/sandbox.md lists the parameters of each address\n",
+                    "{}\nnothing was changed; the guide on the sandbox (/docs/guides/sandbox) lists the parameters of each address\n",
                     why.body_text()
                 );
                 Err((StatusCode::BAD_REQUEST, why).into_response())

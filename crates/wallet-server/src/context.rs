@@ -84,6 +84,8 @@ pub struct Documents {
     pub guide: [&'static str; 2],
     /// The reference: every endpoint and status code.
     pub reference: [&'static str; 2],
+    /// Files for other programs, by name: `openapi.json`, `postman.json`.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 /// A response and the id of its endpoint; the id is `none` if no endpoint matched.

@@ -115,6 +115,12 @@ pub trait OwnApp: Send + Sync {
     /// The app's summary.
     fn summary(&self) -> AppSummary;
 
+    /// The texts of the protocol's guide to replace with the app's own values.
+    fn in_guide<'a>(&'a self, store: &'a Store) -> Later<'a, Result<Vec<(String, String)>, Failure>> {
+        let _ = store;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// The receiver of the app's callbacks.
     fn receiver(&self) -> ReceiverId;
 

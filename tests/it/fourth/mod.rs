@@ -78,6 +78,7 @@ impl Protocol for Fourth {
         const DOCUMENTS: Documents = Documents {
             guide: ["# 入门\n\n一次调用。", "# Begin\n\nOne call does it."],
             reference: ["# 参考", "# Reference\n\n## tally"],
+            files: &[],
         };
         Some(&DOCUMENTS)
     }

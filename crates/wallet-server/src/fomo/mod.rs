@@ -42,6 +42,10 @@ impl context::Protocol for Protocol {
                 include_str!("../../reference/fomo.zh.md"),
                 include_str!("../../reference/fomo.en.md"),
             ],
+            files: &[
+                ("openapi.json", include_str!("../../openapi/fomo.json")),
+                ("postman.json", include_str!("../../postman/fomo.json")),
+            ],
         };
         Some(&DOCUMENTS)
     }

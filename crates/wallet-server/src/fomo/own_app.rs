@@ -9,6 +9,7 @@ use wallet_platform::{
 
 use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, Stage, unformulated};
 use crate::pages::shown_time;
+use crate::snippets::quoted;
 use crate::store::Store;
 
 /// An app of FOMO.
@@ -38,6 +39,28 @@ pub(crate) fn summary(app: &App) -> AppSummary {
 impl OwnApp for FomoApp {
     fn summary(&self) -> AppSummary {
         summary(&self.0)
+    }
+
+    fn in_guide<'a>(&'a self, _: &'a Store) -> Later<'a, Result<Vec<(String, String)>, Failure>> {
+        let own = [
+            (
+                "client_id=$(echo \"$sandbox\" | value client_id)",
+                format!("client_id={}", quoted(self.0.client_id.as_str())),
+            ),
+            (
+                "client_secret=$(echo \"$sandbox\" | value client_secret)",
+                "client_secret=${CLIENT_SECRET:?it is on the page of the app}".to_owned(),
+            ),
+            (
+                "redirect_uri=$(echo \"$sandbox\" | value redirect_uri)",
+                format!("redirect_uri={}", quoted(self.0.redirect_uri.as_str())),
+            ),
+            (
+                "wallet_pwd=300300",
+                "wallet_pwd=${WALLET_PWD:?your payment password, set in the wallet}".to_owned(),
+            ),
+        ];
+        Box::pin(async { Ok(own.into_iter().map(|(sample, own)| (sample.to_owned(), own)).collect()) })
     }
 
     fn receiver(&self) -> ReceiverId {

@@ -73,9 +73,11 @@ pub(crate) fn router() -> Router<Server> {
         .route("/docs/rules", get(docs::rules))
         .route("/docs/guides/{platform}", get(docs::guide))
         .route("/docs/{platform}", get(docs::reference))
+        .route("/docs/{platform}/{file}", get(docs::file))
         .route("/docs/{platform}/codes/{code}", get(docs::code))
         .route("/admin", get(admin::page))
         .route("/admin/send_again", post(admin::send_again))
+        .merge(docs::search_routes())
 }
 
 /// The assets of the pages.

@@ -246,6 +246,11 @@ impl View {
             || (href != "/" && self.sent_to.starts_with(href) && self.sent_to[href.len()..].starts_with('/'))
     }
 
+    /// Whether the page is at this address.
+    pub(crate) fn is_exactly(&self, href: &str) -> bool {
+        self.sent_to == href
+    }
+
     /// The entry of the main navigation that this page belongs to.
     pub(crate) fn section(&self) -> Option<&'static NavItem> {
         self.nav().find(|item| self.is_at(item.href))

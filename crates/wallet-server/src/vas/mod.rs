@@ -39,6 +39,10 @@ impl context::Protocol for Protocol {
         const DOCUMENTS: Documents = Documents {
             guide: [include_str!("../../guides/vas.zh.md"), include_str!("../../guides/vas.en.md")],
             reference: [include_str!("../../reference/vas.zh.md"), include_str!("../../reference/vas.en.md")],
+            files: &[
+                ("openapi.json", include_str!("../../openapi/vas.json")),
+                ("postman.json", include_str!("../../postman/vas.json")),
+            ],
         };
         Some(&DOCUMENTS)
     }

@@ -5,12 +5,13 @@ use wallet_api::fomo::UserId;
 use wallet_api::vas::{OrderState, Review};
 use wallet_core::Text;
 use wallet_platform::{
-    CallbackKind, Failure, FindOrder, OrderSeq, OrdersOf, OwnVasApp, ReceiverId, VasApp as Row, VasAppId,
-    VasOrder,
+    AddressesOf, CallbackKind, Failure, FindOrder, OrderSeq, OrdersOf, OwnVasApp, ReceiverId, VasApp as Row,
+    VasAppId, VasOrder,
 };
 
 use crate::own_app::{AppSummary, Later, Mood, OwnApp, Part, ShownPayment, Stage, unformulated};
 use crate::pages::shown_time;
+use crate::snippets::quoted;
 use crate::store::Store;
 
 /// An app of the VAS and Lafi wallets.
@@ -23,6 +24,11 @@ pub(crate) async fn find(store: &Store, owner: UserId, id: &str) -> Result<Optio
         Err(_) => Ok(None),
     }
 }
+
+/// The lines of the guide that make a file of the demo app's key.
+const KEY_IN_GUIDE: &str = r#"key=$(mktemp)
+{ echo '-----BEGIN PRIVATE KEY-----'; echo "$sandbox" | value rsa_private_pkcs8 | fold -w 64
+  echo '-----END PRIVATE KEY-----'; } > "$key""#;
 
 /// The summary of an app.
 pub(crate) fn summary(app: &Row) -> AppSummary {
@@ -59,6 +65,28 @@ impl VasApp {
 impl OwnApp for VasApp {
     fn summary(&self) -> AppSummary {
         summary(&self.0)
+    }
+
+    fn in_guide<'a>(&'a self, store: &'a Store) -> Later<'a, Result<Vec<(String, String)>, Failure>> {
+        Box::pin(async move {
+            let app = &self.0;
+            let addresses = store.view(AddressesOf(app.id)).await?;
+            let to_addr = addresses.first().map_or(String::new(), |to| to.address.to_string());
+            let mut own = vec![
+                ("uuid=$(echo \"$sandbox\" | value uuid)", format!("uuid={}", quoted(app.uuid.as_str()))),
+                (
+                    "accessToken=$(echo \"$sandbox\" | value accessToken)",
+                    "accessToken=${ACCESS_TOKEN:?it is on the page of the app}".to_owned(),
+                ),
+                (KEY_IN_GUIDE, "key=${RSA_PRIVATE:?the PEM file from the page of the app}".to_owned()),
+                ("toAddr=$(echo \"$sandbox\" | value to_addr)", format!("toAddr={}", quoted(&to_addr))),
+                ("\"assetType\":\"VAS\"", format!("\"assetType\":\"{}\"", app.profile.asset())),
+            ];
+            if !app.safe_domain.is_empty() {
+                own.push(("//www.shop.localhost", format!("//{}", app.safe_domain)));
+            }
+            Ok(own.into_iter().map(|(sample, own)| (sample.to_owned(), own)).collect())
+        })
     }
 
     fn receiver(&self) -> ReceiverId {

@@ -14,8 +14,9 @@ const TEMPLATES: [(&str, &str); 7] = [
     (
         "Rust",
         r#"// the crates wallet-client, wallet-hyper and wallet-crypto; the guide on embedding has the transport
-let app = VasClient::new(transport, "BASE_URL", "UUID", &std::env::var("ACCESS_TOKEN")?);
-let order = app.order("order-1").await?;"#,
+let credentials =
+    VasCredentials { app_id: "UUID".into(), access_token: std::env::var("ACCESS_TOKEN")?.into() };
+let order = VasApp::new(transport, "BASE_URL", credentials).order("order-1").await?;"#,
     ),
     (
         "Java",
