@@ -104,12 +104,21 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
             let sign = sign(&world.described().fomo.client_secret, &then);
             call.with("timestamp", &then).with("sign", &sign)
         }
-        ("authorize" | "pre_pay", "no_permission") => call.with("redirect_uri", "https://shop.example/other"),
+        ("authorize", "no_permission") | ("pre_pay", "redirect_uri_differs") => {
+            call.with("redirect_uri", "https://shop.example/other")
+        }
+        ("pre_pay", "client_id_differs") => {
+            let (shop, timestamp) = (&world.described().shop, world.timestamp());
+            call.with("client_id", &shop.client_id)
+                .with("sign", &sign(&shop.client_secret, &timestamp))
+                .with("timestamp", &timestamp)
+        }
+        ("pre_pay", "own_payment") => world.pre_pay("owner").await,
         ("get_pending", "no_permission") => call.with("session_key", &world.session("bob").await),
         ("confirm_pay", "no_permission") => call
             .with("session_key", &world.session("bob").await)
             .with("wallet_pwd", &world.user("bob").wallet_pwd),
-        ("pay_user", "no_permission") => call.with("user_id", &world.described().fomo.owner_user_id),
+        ("pay_user", "own_payment") => call.with("user_id", &world.described().fomo.owner_user_id),
         ("get_transfer_detail", "no_permission") => call.bearer(&world.tokens("bob").await.0),
         ("complete_register", "no_permission") => call.with("verify_code", "not it"),
         (_, "coin_unknown") => call.with("coin_id", "999"),

@@ -581,6 +581,48 @@ rule!(r82_the_clock_is_moved_event_by_event, |world| {
     assert_eq!(ids.len(), 1, "one message, however often it is sent");
 });
 
+rule!(r29_msg_of_54_names_the_case_only_to_a_client_that_has_authenticated, |world| {
+    let fomo = &world.described().fomo;
+    let shop = &world.described().shop;
+    let cafe = |call: Call| {
+        call.with("client_id", &shop.client_id)
+            .with("client_secret", &shop.client_secret)
+            .with("redirect_uri", &shop.redirect_uri)
+    };
+    // Without the secret: one text, whether the code is right, unknown or another app's.
+    let right = world.token("alice").await;
+    let wrong = right.clone().with("client_secret", "0000000000000000000000000000000000000000");
+    let plain = world.call(&wrong).await;
+    assert_eq!((plain.status(), plain.json["msg"].as_str()), (54, Some("Not permitted")));
+    let unknown = "0000000000000000000000000000000000000000";
+    assert_eq!(world.call(&wrong.clone().with("code", unknown)).await.text, plain.text);
+    // With it: the case, and an unknown code is like another app's.
+    let named = world.call(&right.clone().with("code", unknown)).await;
+    assert!(named.json["msg"].as_str().unwrap().contains("unknown, used, expired, or of another app"));
+    assert_eq!(world.call(&cafe(right.clone())).await.text, named.text, "of another app");
+    world.call(&right).await.ok();
+    assert_eq!(world.call(&right).await.text, named.text, "used");
+    // The same of refresh tokens.
+    let refresh = world.refresh("alice").await;
+    let foreign = world.call(&cafe(refresh.clone())).await;
+    assert_eq!(world.call(&refresh.clone().with("refresh_token", unknown)).await.text, foreign.text);
+    // A payment is made by a client with a token and a signature: each case is named.
+    for (name, value, case) in [
+        ("redirect_uri", "https://elsewhere.example/", "redirect_uri is not the registered one"),
+        ("client_id", &shop.client_id, "client_id is not the app of the access token"),
+    ] {
+        let timestamp = world.timestamp();
+        let secret = if name == "client_id" { &shop.client_secret } else { &fomo.client_secret };
+        let call = world.pre_pay("alice").await.with(name, value);
+        let call = call.with("timestamp", &timestamp).with("sign", &sign(secret, &timestamp));
+        let refused = world.call(&call).await;
+        assert_eq!(refused.status(), 54);
+        assert!(refused.json["msg"].as_str().unwrap().contains(case), "{}", refused.text);
+    }
+    let own = world.call(&world.pay_user("alice").with("user_id", &fomo.owner_user_id)).await;
+    assert!(own.json["msg"].as_str().unwrap().contains("same user"), "{}", own.text);
+});
+
 rule!(r29_overload_and_faults_have_their_codes, |world| {
     use std::sync::mpsc;
     use wallet_engine::Command;

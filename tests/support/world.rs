@@ -212,11 +212,15 @@ impl World {
         self.described().users.iter().find(|user| user.login_name == name).unwrap()
     }
 
-    /// The password and the payment password of Alice, Bob or Dora.
+    /// The password and the payment password of Alice, Bob, Dora or the demo app's owner.
     pub fn passwords(&self, name: &str) -> (String, String) {
         let poor = &self.described().poor_user;
         if poor.login_name == name {
             return (poor.pwd.clone(), poor.wallet_pwd.clone());
+        }
+        if name == "owner" {
+            let fomo = &self.described().fomo;
+            return (fomo.owner_pwd.clone(), fomo.owner_wallet_pwd.clone());
         }
         let user = self.user(name);
         (user.pwd.clone(), user.wallet_pwd.clone())

@@ -80,6 +80,7 @@ const CASES: &[(&str, &str, &str, &str, Seen)] = &[
     ("refusal", "http", "http = 400", "http = 401", Done),
     ("refusal", "oauth", "oauth = \"invalid_request\"\n", "", Done),
     ("refusal", "doc", "en = \"Very bad\"", "en = \"Awful\"", Reference),
+    ("refusal", "in_message", "in_message = true\n", "", Done),
     ("signing", "id", "id = \"plainly\"", "id = \"plain\"", Refused),
     ("signing", "algorithm", "algorithm = \"sha1\"\ncanonical = [\"key\", ", "algorithm = \"hmac_sha256\"\ncanonical = [", Done),
     ("signing", "encoding", "encoding = \"hex_lower\"", "encoding = \"base64\"", Done),

@@ -458,11 +458,12 @@ impl Page {
             "| name | code | HTTP | error | when | where |",
         );
         for refusal in meta.refusals {
-            let Refusal { id, code, http, oauth, doc, origin } = refusal;
+            let Refusal { id, code, http, oauth, doc, in_message, origin } = refusal;
             let (code, oauth) = (meta.envelope.code_text(code.code), oauth.unwrap_or(""));
             let (doc, origin) = (doc.in_lang(self.lang), self.origin(*origin));
+            let msg = if *in_message { self.say("；写入 msg", "; said in msg") } else { "" };
             self.line(&format!(
-                "| <a id=\"refusal-{id}\"></a>`{id}` | {code} | {http} | {oauth} | {doc} | {origin} |"
+                "| <a id=\"refusal-{id}\"></a>`{id}` | {code} | {http} | {oauth} | {doc}{msg} | {origin} |"
             ));
         }
     }

@@ -88,9 +88,13 @@ impl From<Fault> for RefusalBody<'_> {
     }
 }
 
-/// The message of a refusal: the code's text, then the field or the wait.
+/// The message of a refusal: the code's text, then the situation if the spec says so, the field, and the wait.
 pub fn message(refusal: &RefusalMeta, field: Option<&str>, wait: Option<Duration>, lang: Lang) -> String {
     let mut text = refusal.code.text.in_lang(lang).to_owned();
+    if refusal.in_message {
+        let between = if lang == Lang::Zh { "：" } else { ". " };
+        text = format!("{text}{between}{}", refusal.doc.in_lang(lang));
+    }
     if let Some(field) = field {
         text = format!("{text}: {field}");
     }

@@ -103,7 +103,8 @@ impl Code<'_> {
 impl<'s> Refusal<'s> {
     /// The placeholder for a name that does not resolve.
     pub(crate) fn nowhere(code: &'s Code<'s>) -> Self {
-        Self { id: "", code, http: 500, oauth: None, doc: Text::default(), origin: Origin::default() }
+        let (doc, origin) = (Text::default(), Origin::default());
+        Self { id: "", code, http: 500, oauth: None, doc, in_message: false, origin }
     }
 }
 

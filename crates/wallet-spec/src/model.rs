@@ -321,6 +321,8 @@ model! {
         pub oauth: Option<&'s str>,
         /// The situation in which it is sent.
         pub doc: Text<'s>,
+        /// Whether the message has the situation after the code's text.
+        pub in_message: bool,
         /// Its source.
         pub origin: Origin<'s>,
     }

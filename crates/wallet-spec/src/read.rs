@@ -213,6 +213,7 @@ impl<'f, 's> Reader<'f, 's> {
                     http: 200,
                     oauth: None,
                     doc: code.text,
+                    in_message: false,
                     origin: code.origin,
                 }));
             }
@@ -441,8 +442,9 @@ impl<'f, 's> Reader<'f, 's> {
             self.file.report(table.span_of("http"), format!("{http} is no HTTP status"), None);
         }
         let (oauth, doc, origin) = (table.text("oauth"), table.both("doc", true), self.origin(table));
+        let in_message = table.boolean("in_message", false);
         let code = self.resolve("code", code?, &self.codes, |code| code.id).unwrap_or(self.nowhere.code);
-        Some((id?, Refusal { id: id?, code, http, oauth, doc, origin }))
+        Some((id?, Refusal { id: id?, code, http, oauth, doc, in_message, origin }))
     }
 
     /// The refusals of `[faults]`, or of an endpoint; missing keys come from `otherwise`.

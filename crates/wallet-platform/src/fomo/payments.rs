@@ -213,13 +213,16 @@ impl Command<Platform> for PrePay {
         let family = bearer(rows, cx.now, self.token, scope_of::<pre_pay::Endpoint>())?;
         rows.want::<TradeName>(&(family.app, self.trade_id.clone()));
         rows.want::<Feed>(&(family.app,));
-        let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::NoPermission)?;
-        // A payment of an owner to their own app moves nothing, and is refused like that of a foreign app.
-        if app.client_id != self.client_id
-            || !app.returns_to(&self.redirect_uri, cx.now)
-            || app.owner == family.user
-        {
-            return Err(Refusal::NoPermission.into());
+        let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::ClientIdDiffers)?;
+        if app.client_id != self.client_id {
+            return Err(Refusal::ClientIdDiffers.into());
+        }
+        if !app.returns_to(&self.redirect_uri, cx.now) {
+            return Err(Refusal::RedirectUriDiffers.into());
+        }
+        // It would move nothing.
+        if app.owner == family.user {
+            return Err(Refusal::OwnPayment.into());
         }
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
@@ -359,7 +362,7 @@ impl Command<Platform> for PayUser {
         self.proof.check(rows, cx, out, owner)?;
         rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
         if self.user == app.owner {
-            return Err(Refusal::NoPermission.into());
+            return Err(Refusal::OwnPayment.into());
         }
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
