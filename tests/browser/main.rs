@@ -2,6 +2,7 @@
 //! way ends with a look at what the browser has logged: no error, no report of the policy, no request to another host.
 
 mod axe;
+mod newcomer;
 
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.go("/link").await;
     browser.fill("#text", &link).await;
     browser.press("main form button").await;
-    browser.see("它是 登录").await;
+    browser.see("类型：登录").await;
     browser.see("R49").await;
     browser.go(&format!("/shop/sign_in/{wallet}")).await;
     browser.press("a.button").await;

@@ -61,11 +61,17 @@ async fn in_the_inspector(visitor: &mut Visitor<'_>, call: &str) -> String {
     on_the_page(&page.text)
 }
 
+/// A sentence without the age of a message, which grows between two explanations of it.
+fn ageless(sentence: &str) -> String {
+    let Some((before, after)) = sentence.split_once(" seconds behind") else { return sentence.to_owned() };
+    format!("{} N seconds behind{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()))
+}
+
 /// Checks one mistake, and prints its row of the table.
 fn row(name: &str, cause: &Cause, said_by: [Option<&str>; 3]) {
     let sentence = cause.in_words(Lang::En);
     for said in said_by.into_iter().flatten() {
-        assert_eq!(said, sentence, "{name}");
+        assert_eq!(ageless(said), ageless(&sentence), "{name}");
     }
     let shown_as = said_by.map(|said| if said.is_some() { "same" } else { "-" });
     println!("{name:<44} | {:<9} | {:<8} | {:<7} | {sentence}", shown_as[0], shown_as[1], shown_as[2]);

@@ -187,6 +187,15 @@ impl Browser {
         }
     }
 
+    /// The texts of all such elements.
+    pub async fn texts(&self, css: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for found in self.driver.find_all(By::Css(css)).await.unwrap() {
+            texts.push(found.prop("textContent").await.unwrap().unwrap_or_default());
+        }
+        texts
+    }
+
     /// How many there are.
     pub async fn count(&self, css: &str) -> usize {
         self.driver.find_all(By::Css(css)).await.unwrap().len()
