@@ -222,7 +222,7 @@ impl Stopped {
                 let text = text.map_or("", |known| known.text.in_lang(lang));
                 let (name, code) = (platform.doc.in_lang(lang), platform.envelope.code_text(*code));
                 match lang {
-                    Lang::Zh => format!("{name} 拒绝了商店：{text}（{code}）"),
+                    Lang::Zh => format!("{name} 拒绝了商店的请求：{text}（{code}）"),
                     Lang::En => format!("{name} refused the shop: {text} ({code})"),
                 }
             }
@@ -486,7 +486,7 @@ impl<T: Transport + Clone> Merchant<T> {
     /// Requests a payment through the wallet that the customer signed in with. Returns the order's id.
     pub(crate) async fn sell(&self, visitor: &str, item: &str) -> Result<String, Stopped> {
         let item = ITEMS.into_iter().find(|known| known.id == item);
-        let item = item.ok_or(Stopped::Because("商店不卖这个。", "The shop does not sell that."))?;
+        let item = item.ok_or(Stopped::Because("商店没有这种商品。", "The shop does not sell that."))?;
         let customer = self.customer(visitor).ok_or(SIGN_IN)?;
         let now = (self.now)();
         let id = format!("{}-{}", item.id, &self.random()[..12]);

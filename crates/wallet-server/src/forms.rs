@@ -117,7 +117,7 @@ impl Faults {
 const UNKNOWN: FormMessage = FormMessage {
     id: "",
     field: "",
-    zh: "没有完成：请核对填写的内容。",
+    zh: "提交未成功：请核对填写的内容。",
     en: "That did not work: check the fields.",
 };
 

@@ -92,7 +92,7 @@ pub(crate) async fn page(State(shared): State<Shared>, view: View) -> Response {
 }
 
 fn not_changed(view: &View, why: &str) -> Response {
-    let what = view.say("链没有改变", "The chain was not changed");
+    let what = view.say("链未改动", "The chain was not changed");
     problem(view, StatusCode::BAD_REQUEST, what, why, view.say("返回后再试。", "Go back and try again."))
 }
 

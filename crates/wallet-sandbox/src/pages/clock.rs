@@ -125,6 +125,6 @@ pub(crate) fn not_moved(view: &View, why: &NotMoved) -> Response {
 }
 
 fn not_moved_page(view: &View, status: StatusCode, why: &str) -> Response {
-    let what = view.say("时钟没有拨动", "The clock was not moved");
+    let what = view.say("时钟未拨动", "The clock was not moved");
     problem(view, status, what, why, view.say("返回后再试。", "Go back and try again."))
 }

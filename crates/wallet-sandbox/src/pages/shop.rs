@@ -40,7 +40,7 @@ fn not_served(view: &View, status: StatusCode, why: &str) -> Response {
     problem(
         view,
         status,
-        view.say("商店没有完成", "The shop could not do that"),
+        view.say("商店未能完成操作", "The shop could not do that"),
         why,
         view.say(
             "返回商店再试；「请求记录」页可查看全部请求。",
@@ -257,11 +257,11 @@ pub(crate) async fn back(
             StatusCode::OK,
             view.say("没有登录", "You are not signed in"),
             view.say(
-                "你拒绝了授权，商店不知道你是谁。什么也没有发生。",
+                "你拒绝了授权，商店无法得知你的身份。没有执行任何操作。",
                 "You refused access, so the shop does not know who you are. Nothing else has happened.",
             ),
             view.say(
-                "想买东西时，再从商店登录。",
+                "需要购买时，再从商店登录即可。",
                 "When you want to buy something, sign in at the shop again.",
             ),
         );

@@ -179,7 +179,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
             OperatorAct::Enrolled => view.say("成为运营人员", "made an operator"),
             OperatorAct::Approved => view.say("通过申请", "approved"),
             OperatorAct::Rejected => view.say("拒绝申请", "rejected"),
-            OperatorAct::SentAgain => view.say("再次发送回调", "sent again"),
+            OperatorAct::SentAgain => view.say("重发回调", "sent again"),
         },
         about: shown.audit.about,
     });

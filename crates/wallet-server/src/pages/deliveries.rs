@@ -84,7 +84,7 @@ impl Shown {
             DeliveryState::Waiting => (view.say("重试中", "waiting"), "warn"),
             DeliveryState::Acknowledged => (view.say("已送达", "delivered"), "ok"),
             DeliveryState::Exhausted if may_be_sent_again => (view.say("未送达", "not delivered"), "bad"),
-            DeliveryState::Exhausted => (view.say("未送达，已再次发送", "not delivered, sent again"), ""),
+            DeliveryState::Exhausted => (view.say("未送达，已重发", "not delivered, sent again"), ""),
         };
         let dots: Vec<Dot> = (callback.attempts.iter().enumerate())
             .map(|(at, attempt)| Dot {
@@ -389,9 +389,9 @@ pub(crate) async fn send_again(
         return Err(problem(
             &view,
             StatusCode::UNPROCESSABLE_ENTITY,
-            view.say("没有再次发送", "No callback was sent again"),
+            view.say("没有重发", "No callback was sent again"),
             view.say(
-                "没有符合的回调：它已送达，或已再次发送，或时间不可读。",
+                "没有符合的回调：它已送达，或已重发，或时间不可读。",
                 "No callback matches: it was delivered or sent again before, or the time is invalid.",
             ),
             view.say("返回查看它的状态。", "Go back to see the callback's state."),

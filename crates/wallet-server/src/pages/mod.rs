@@ -182,7 +182,7 @@ async fn no_page(view: View, method: Method, headers: HeaderMap) -> Response {
         &view,
         StatusCode::METHOD_NOT_ALLOWED,
         view.say("这个地址只接收表单", "This address takes a form"),
-        view.say("它没有可以打开的页面；什么也没有执行。", "This address has no page. Nothing was done."),
+        view.say("它没有可以打开的页面；没有执行任何操作。", "This address has no page. Nothing was done."),
         view.say("从页面上的按钮提交。", "Use the button on the form's page."),
     )
 }

@@ -43,7 +43,7 @@ fn unreadable(view: &View) -> Response {
     problem(
         view,
         StatusCode::BAD_REQUEST,
-        view.say("表单不可读", "The form cannot be read"),
+        view.say("无法读取表单", "The form cannot be read"),
         view.say("它不完整、过大，或不是表单。", "It is incomplete, too large, or not a form."),
         view.say("返回页面再提交一次。", "Go back to the page and send it again."),
     )
@@ -75,7 +75,7 @@ impl SubmittedForm {
             StatusCode::FORBIDDEN,
             view.say("表单已过期", "This form is out of date"),
             view.say(
-                "它不是由当前的页面和登录状态发出的，什么也没有执行。",
+                "它不是由当前的页面和登录状态发出的，没有执行任何操作。",
                 "It belongs to another page or to an earlier sign-in. Nothing was done.",
             ),
             view.say("重新打开页面再提交。", "Open the page again and send it from there."),

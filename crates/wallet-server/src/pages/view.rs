@@ -292,7 +292,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         Err(problem(
             &view,
             StatusCode::BAD_REQUEST,
-            view.say("地址不可读", "The address cannot be read"),
+            view.say("无法读取地址", "The address cannot be read"),
             view.say(
                 "其中有参数重复出现，或应为数字的参数不是数字。",
                 "A parameter is repeated, or is not a number although it must be one.",

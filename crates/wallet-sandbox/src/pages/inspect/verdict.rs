@@ -82,7 +82,7 @@ impl Verdict {
                     let takes = say(lang, "未送达；须为", "not delivered; expected");
                     format!("{takes} {}", wanted.in_words(lang))
                 }
-                (false, None) => format!("{}: {}", say(lang, "没有回答", "no answer"), exchange.reply),
+                (false, None) => format!("{}: {}", say(lang, "没有应答", "no answer"), exchange.reply),
             },
             rules: callback.origin.rule.into_iter().collect(),
             ..Self::default()

@@ -274,11 +274,11 @@ impl Wallet {
             scan,
             declined: match &*asked.declined {
                 "pay" => Some(view.say(
-                    "没有付款，也没有扣款；订单仍可支付，直到它过期。",
+                    "已取消付款，没有扣款；订单到期之前仍可支付。",
                     "Declined: nothing was charged. The order can be paid until it expires.",
                 )),
                 "login" => Some(
-                    view.say("没有同意；应用不知道你是谁。", "Declined: the app does not learn who you are."),
+                    view.say("已拒绝；应用不会知道你是谁。", "Declined: the app does not learn who you are."),
                 ),
                 _ => None,
             },

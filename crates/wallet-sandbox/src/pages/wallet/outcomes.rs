@@ -53,7 +53,7 @@ const TYPE_AGAIN: Help = Help {
     to: Some(PASSWORD_PAGE),
 };
 const LOCKED: Help = Help {
-    zh: "错了太多次。等一会儿，或设置新的支付密码，锁定随之解除。",
+    zh: "密码错误次数过多。请稍后再试，或设置新的支付密码以解除锁定。",
     en: "It was wrong too often. Wait, or set a new payment password: that ends the lock.",
     to: Some(PASSWORD_PAGE),
 };

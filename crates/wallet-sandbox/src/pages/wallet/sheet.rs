@@ -80,7 +80,7 @@ impl Sheet {
             },
             Outcome::SignedIn { app, address, said } => {
                 let onward = said.is_none().then(|| address.clone());
-                let said = said.map(|said| (say("应用回答", "the app says"), said));
+                let said = said.map(|said| (say("应用的应答", "the app says"), said));
                 Self::Done {
                     what: format!("{} {app}", say("已登录", "Signed in to")),
                     facts: [(back, address)].into_iter().chain(said).collect(),
