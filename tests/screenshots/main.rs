@@ -39,9 +39,19 @@ async fn main() {
         browser.fill("#user_name", &format!("carol_{lang}")).await;
         browser.fill("#pwd", "carol-password").await;
         browser.press("main form button").await;
-        take("register-code").await;
+        take("apps-empty").await;
+        browser.press("form[action='/openfomo/logout'] button").await;
+        browser.go("/sandbox").await;
+        take("sandbox").await;
         browser.go("/sandbox/codes").await;
         take("codes").await;
+        browser.go("/live").await;
+        take("live").await;
+        for _ in 0..3 {
+            browser.press("main form button").await;
+        }
+        browser.see_in("#state", say("已支付", "paid")).await;
+        take("live-paid").await;
         browser.go("/shop").await;
         take("shop-outside").await;
         browser.go("/shop/sign_in/vas").await;
@@ -81,6 +91,8 @@ async fn main() {
         take("wallet-submitted").await;
         browser.go("/wallet").await;
         take("wallet").await;
+        browser.go("/wallet/receive").await;
+        take("wallet-receive").await;
         browser.go("/wallet/history?of=VAS").await;
         take("wallet-history").await;
         browser.go("/wallet/history").await;
@@ -123,6 +135,7 @@ async fn main() {
             ("docs-callbacks", "/docs/callbacks"),
             ("docs-go-live", "/docs/guides/go-live"),
             ("docs-test-values", "/docs/guides/test-values"),
+            ("docs-sandbox", "/docs/guides/sandbox"),
             ("docs-search", "/docs/search?q=timestamp"),
             ("docs-reference", "/docs/vas"),
             ("docs-code", "/docs/fomo/codes/7"),
@@ -131,8 +144,8 @@ async fn main() {
             browser.go(path).await;
             take(name).await;
         }
-        browser.go("/apps").await;
-        take("apps-empty").await;
+        browser.go("/apps/new?protocol=vas").await;
+        take("app-new-vas").await;
         browser.go("/apps/new").await;
         take("app-new").await;
         browser.fill("#client_id", &format!("shop_{lang}")).await;
@@ -140,6 +153,10 @@ async fn main() {
         browser.fill("#redirect_uri", "https://books.example/back").await;
         browser.press("form[action='/apps/new/fomo'] button").await;
         take("app").await;
+        browser.go(&format!("/apps/fomo/shop_{lang}/settings")).await;
+        take("app-settings").await;
+        browser.go("/docs/guides/fomo").await;
+        take("docs-own-app").await;
         browser.go("/apps").await;
         take("apps").await;
         browser.go("/fomo/oauth2/authorize?client_id=nobody").await;
@@ -154,6 +171,8 @@ async fn main() {
         browser.press("main form button").await;
         browser.go("/apps/fomo/corner_cafe/payments").await;
         take("payments").await;
+        browser.press("main tbody a").await;
+        take("payment").await;
         browser.go("/apps/fomo/corner_cafe/deliveries").await;
         take("deliveries").await;
         browser.press("section a[href*='/deliveries/']").await;
@@ -161,10 +180,11 @@ async fn main() {
         browser.go("/apps").await;
         browser.press("a[href^='/apps/vas/']").await;
         take("app-vas").await;
-        browser.go("/apps/new").await;
+        browser.go("/apps/new?protocol=vas").await;
         browser.fill("#vas_name", say("街角书店", "The corner bookshop")).await;
         browser.fill("#safe_domain", "www.books.example").await;
-        browser.press("form[action='/apps/new/vas'] button").await;
+        browser.press("form[action='/apps/new/vas'] > button").await;
+        take("app-pending").await;
         browser.press("form[action='/openfomo/logout'] button").await;
         browser.go("/openfomo/login.html").await;
         browser.fill("#login_name", "operator").await;
