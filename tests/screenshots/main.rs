@@ -119,7 +119,7 @@ async fn main() {
         browser.fill("#client_secret", "secret").await;
         browser.fill("#timestamp", "1574510444").await;
         browser.fill("#sign", "0123456789012345678901234567890123456789").await;
-        browser.press("form[action='/sign/fomo'] button").await;
+        browser.press("form[action='/sign'] button").await;
         take("sign").await;
         let link = format!(
             r#"vaslogin://{{"type":"login", "uuid":"{}","callbackUrl":"http://www.shop.localhost/login",}}"#,
