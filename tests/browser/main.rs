@@ -133,6 +133,11 @@ async fn the_shop_follows_the_wallet(scripts: bool) {
     shop.see("Welcome").await;
     shop.press("button[value='tea']").await;
     shop.see_in("#state", "waiting").await;
+    // A camera reads the code: all of it is there, with four pixels a module or more.
+    let side = shop.number("return document.querySelector('.qr svg').viewBox.baseVal.width").await;
+    let shown = shop.number("return document.querySelector('.qr svg').getBoundingClientRect().width").await;
+    let place = shop.number("return document.querySelector('.qr').clientWidth").await;
+    assert!(shown >= 4.0 * side && shown <= place, "{side} modules in {shown} of {place} pixels");
     let before = phone.text("tbody").await;
     phone.go(&shop.attribute("main a.button", "href").await).await;
     phone.fill("#wallet_pwd", &world.user("bob").wallet_pwd).await;

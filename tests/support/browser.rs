@@ -255,6 +255,11 @@ impl Browser {
         STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
+    /// The number that a script returns.
+    pub async fn number(&self, script: &str) -> f64 {
+        self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
+    }
+
     /// How much wider the page is than its window, in pixels.
     pub async fn overflow(&self) -> i64 {
         let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";

@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use indexmap::IndexMap;
 use serde::Deserialize;
-use wallet_api::fomo::{SessionKey, TradeId, TransferId, UserCoin};
+use wallet_api::fomo::{SessionKey, TradeId, TransferId};
 use wallet_client::FomoWallet;
 use wallet_core::form;
+use wallet_platform::{Balances, FindUser};
 use wallet_server::pages::{Params, SubmittedForm, View, page as render, problem, see_other};
 
 use super::Pages;
@@ -143,14 +144,17 @@ fn wallet(pages: &Pages) -> FomoWallet<HyperTokio> {
     FomoWallet::new(pages.transport.clone(), &format!("{}{base}", pages.shared.url))
 }
 
-/// The usdt of alice, as her wallet shows it.
-async fn balance(pages: &Pages, session: &str) -> String {
+/// The usdt of alice once she has signed in. It is read from the store: a call would be among those of the payment.
+async fn balance(pages: &Pages, session: &str) -> Option<String> {
+    let [_, alice, _] = &USERS;
     if session.is_empty() {
-        return String::new();
+        return None;
     }
-    let coins = wallet(pages).coins(&SessionKey::new(session)).await.unwrap_or_default();
-    let usdt = coins.into_iter().find(|coin: &UserCoin| coin.coin_name == "usdt");
-    usdt.map_or(String::new(), |coin| coin.balance.to_string())
+    let store = &pages.shared.store;
+    let alice = store.view(FindUser(alice.login_name.to_owned())).await.ok().flatten()?;
+    let balances = store.view(Balances(alice.id)).await.ok()?;
+    let (coin, units) = balances.into_iter().find(|(coin, _)| coin.name == "usdt")?;
+    Some(units.to_amount(coin.decimals).ok()?.to_string())
 }
 
 async fn parts(pages: &Pages, view: &View, id: &str) -> StoryParts {
@@ -174,7 +178,13 @@ async fn parts(pages: &Pages, view: &View, id: &str) -> StoryParts {
         _ => Step::Confirm,
     };
     let session = story.map(|story| story.session).unwrap_or_default();
-    StoryParts { id: id.to_owned(), step, order, balance: balance(pages, &session).await, events }
+    StoryParts {
+        id: id.to_owned(),
+        step,
+        order,
+        balance: balance(pages, &session).await.unwrap_or_default(),
+        events,
+    }
 }
 
 /// The page; a new payment without an id.

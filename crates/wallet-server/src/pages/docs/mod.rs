@@ -424,6 +424,8 @@ mod tests {
             ];
             let more = more.map(|(href, texts)| (href.to_owned(), html_of(texts[lang])));
             let pages: Vec<_> = pages.into_iter().chain(more).chain(guides).collect();
+            // A mark of emphasis that Markdown did not read is a letter beside it that it must not have.
+            assert!(pages.iter().all(|(_, page)| !page.contains("**")));
             let mut links = 0;
             for (own, page) in &pages {
                 for link in
