@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use wallet_tests::{Call, Merchant, World};
+use wallet_api::vas::SessionKey;
+use wallet_core::Signer;
+use wallet_core::link::OutgoingLink as _;
+use wallet_crypto::{PrivateKey, RsaSign};
+use wallet_tests::{ANY_TIME, Call, Merchant, World};
 
 use crate::pages::{Visitor, texts};
 
@@ -100,6 +104,21 @@ async fn another_safe_domain_waits_for_a_review_and_a_closed_vas_app_is_unknown(
     let page =
         format!("/apps/vas/{}", list.split("href=\"/apps/vas/").nth(1).unwrap().split('"').next().unwrap());
     let settings = format!("{page}/settings");
+    // An order, whose page stays after the app is closed.
+    let vas = world.described().vas.clone();
+    let order = wallet_client::Order {
+        order_id: "o-1".into(),
+        to_addr: vas.to_addr.clone().into(),
+        asset: "VAS".into(),
+        amount: "1.5".parse().unwrap(),
+        callback_url: "http://www.shop.localhost:9/paid".into(),
+    };
+    let key = RsaSign::new(&PrivateKey::load(&vas.rsa_private_pkcs8).unwrap()).unwrap();
+    let link = order.link(&vas.uuid).qr(Some(&Signer::rsa(&key, ANY_TIME))).unwrap();
+    let session = world.session("alice").await;
+    let wallet = wallet_client::VasWallet::new(world.transport(), &vas.base_url);
+    let pwd = &world.user("alice").wallet_pwd;
+    wallet.pay(&SessionKey::new(session.as_str()), pwd, &link, None).await.unwrap();
     let wrong = [("name", "x"), ("safe_domain", "https://x")];
     let refused = owner.post(&settings, &format!("{page}/edit"), &wrong).await;
     assert_eq!(texts(&refused.text, "#safe_domain_fault").len(), 1, "{}", refused.text);
@@ -120,7 +139,6 @@ async fn another_safe_domain_waits_for_a_review_and_a_closed_vas_app_is_unknown(
     assert!(operator.get("/admin").await.text.contains("new.shop.localhost"), "in the record of acts");
     assert!(owner.get(&page).await.text.contains("new.shop.localhost"));
 
-    let vas = world.described().vas.clone();
     let order = async || {
         let query = format!("appId={}&accessToken={}&orderId=none", vas.uuid, vas.access_token);
         let request = http::Request::get(format!("{}oauth/pay/order?{query}", vas.base_url));
@@ -132,4 +150,6 @@ async fn another_safe_domain_waits_for_a_review_and_a_closed_vas_app_is_unknown(
     assert!(owner.get(&page).await.text.contains("This app is closed"));
     assert_ne!(before, order().await);
     assert_eq!(order().await, "900001");
+    let payment = owner.get(&format!("{page}/payments/one?id=o-1")).await;
+    assert!(payment.text.contains("1.5") && payment.text.contains("o-1"), "{}", payment.text);
 }

@@ -587,7 +587,7 @@ impl Query<Platform> for OrdersPaidBy {
     }
 }
 
-/// An order, for the operator.
+/// An order, for the pages; of a closed app too.
 #[derive(Debug)]
 pub struct FindOrder {
     /// The app's uuid.
@@ -599,7 +599,8 @@ pub struct FindOrder {
 impl Query<Platform> for FindOrder {
     type Answer = VasOrder;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<VasOrder, Stop> {
-        let app = by_uuid(rows, self.uuid.as_str())?;
-        order_of(rows, &app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
+        let name = rows.find::<VasAppName>(&(self.uuid.clone(),))?.ok_or(Refusal::AppUnknown)?;
+        let app = rows.find::<VasApp>(&(name.app,))?.ok_or(Refusal::AppUnknown)?;
+        order_of(rows, app, &self.order_id)?.ok_or(Refusal::OrderUnknown.into())
     }
 }
