@@ -11,7 +11,7 @@ use wallet_server::Store;
 use wallet_server::pages::in_words;
 
 use crate::data::found;
-use crate::pages::sentence;
+use crate::words::sentence;
 
 /// Why nothing can be explained, in the page's language.
 pub(crate) type Explained = Result<Finding, String>;

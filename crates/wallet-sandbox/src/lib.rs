@@ -24,6 +24,7 @@ mod recorder;
 mod routes;
 mod sandbox;
 mod state;
+mod words;
 
 pub use clock::SandboxClock;
 pub use data::{

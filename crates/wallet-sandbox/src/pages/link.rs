@@ -13,8 +13,9 @@ use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure};
 use wallet_server::pages::{Params, View, in_words, page as render};
 
+use super::Pages;
 use super::wallet::cannot_be_paid;
-use super::{Pages, sentence};
+use crate::words::sentence;
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {

@@ -75,21 +75,6 @@ pub(crate) struct Pages {
     pub(crate) looking: Arc<tokio::sync::Semaphore>,
 }
 
-/// An error text as a sentence for a page, without backquotes.
-pub(crate) fn sentence(words: &str) -> String {
-    let words = words.replace('`', "");
-    let mut letters = words.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if words.ends_with(['.', '。', '！', '!']) {
-        ""
-    } else if words.is_ascii() {
-        "."
-    } else {
-        "。"
-    };
-    format!("{first}{}{end}", letters.as_str())
-}
-
 impl Pages {
     /// The app of a uuid, if there is one.
     pub(crate) async fn vas_app(&self, uuid: &str) -> Result<Option<VasApp>, Failure> {

@@ -13,8 +13,8 @@ use wallet_core::{CodeMeta, Lang, Platform as _, in_words, with_wait};
 use wallet_platform::{Digest, Failure};
 use wallet_server::pages::{SIGN_IN, sign_in_first};
 
-use super::super::sentence;
 use super::Wanted;
+use crate::words::sentence;
 
 /// The advice about a problem, and the address of its page.
 #[derive(Clone, Copy, PartialEq, Eq)]
