@@ -152,8 +152,8 @@ fn another_order_and_unsigned_fields_are_reported() {
     let first: Vec<_> = [kind].into_iter().chain(FIELDS).collect();
     let last: Vec<_> = FIELDS.into_iter().chain([kind]).collect();
     for (fields, told_as) in [
-        (&reversed[..], "their order is not"),
-        (&swapped[..], "their order is not"),
+        (&reversed[..], "in another order"),
+        (&swapped[..], "in another order"),
         (&first, "does not cover `type`"),
         (&last, "does not cover `type`"),
     ] {
@@ -235,4 +235,40 @@ fn the_table_is_what_the_serializers_really_write() {
         }
     }
     assert_eq!(compared, 14);
+}
+
+#[test]
+fn a_callback_with_two_signatures_or_an_absurd_time_is_explained() {
+    use wallet_core::{Callback as _, UnixTime};
+    let (crypto, rule) = (Portable::new(), wallet_api::fomo::payment_result::Callback::META.signing.unwrap());
+    let (secret, body) = ("d1301e2dac45eaa8cbb2610e0ce51f1665792635", "trade_id=o-1");
+    let key = crypto.hkdf(secret.as_bytes(), rule.derive.unwrap().as_bytes());
+    let mac = |key: &[u8], text: &str| STANDARD.encode(crypto.hmac(key, &[text.as_bytes()]));
+    let explained = |timestamp: &str, signature: &str, computed: &str| {
+        let received = wallet_explain::Received {
+            rule,
+            secret,
+            id: "1",
+            timestamp,
+            signature,
+            body,
+            computed,
+            now: Some(UnixTime::from_secs(1_574_510_444)),
+        };
+        wallet_explain::webhook(&crypto, &received).cause
+    };
+    let now = "1574510444";
+    let right = mac(&key, &format!("1.{now}.{body}"));
+    let raw = mac(secret.as_bytes(), &format!("1.{now}.{body}"));
+    let other = mac(b"another", "text");
+    // After a rotation there are two (R37): one of them is right, or has a mistake.
+    assert_eq!(explained(now, &format!("v1,{other} v1,{right}"), ""), Cause::Fits);
+    assert_eq!(explained(now, &format!("v1,{other} v1,{raw}"), ""), Cause::KeyNotDerived);
+    assert_eq!(explained(now, &format!("v1,{other}"), ""), Cause::OtherWebhookKey);
+    assert_eq!(explained(now, &right, ""), Cause::NoVersion, "a header without its version");
+    assert_eq!(explained(now, &format!("v1,{other}"), &format!("v1,{right}")), Cause::HeaderForged);
+    for absurd in ["-9223372036854775808", "9223372036854775807"] {
+        let right = mac(&key, &format!("1.{absurd}.{body}"));
+        assert!(matches!(explained(absurd, &format!("v1,{right}"), ""), Cause::Stale { .. }), "{absurd}");
+    }
 }

@@ -282,7 +282,7 @@ fn a_signature_is_explained_on_the_command_line() {
     };
     let right = sign("a-secret", "1574510444");
     let (fits, text) = explain(&["fomo", "1574510444", &right], "a-secret\n");
-    assert!(fits && text.contains("It fits.") && !text.contains("a-secret"), "{text}");
+    assert!(fits && text.contains("The signature is valid.") && !text.contains("a-secret"), "{text}");
     let (fits, text) = explain(&["fomo", "1574510444", &right.to_uppercase(), "--lang", "zh"], "a-secret\n");
     assert!(!fits && text.contains("大写"), "{text}");
 
@@ -302,7 +302,7 @@ fn a_signature_is_explained_on_the_command_line() {
     };
     let canonical = r#"{"amount":"1","appUuid":"u","assetType":"VAS","callbackUrl":"https://a.example/","orderId":"o","toAddr":"V"}"#;
     let (fits, text) = explain(&["link", &signed(canonical), "--key", public], "");
-    assert!(fits && text.contains("It fits."), "{text}");
+    assert!(fits && text.contains("The signature is valid."), "{text}");
     let (fits, text) = explain(&["link", "--key", public], &signed(&canonical.replace('/', "\\/")));
     assert!(!fits && text.contains("PHP json_encode") && text.contains("they differ from byte"), "{text}");
     let (fits, text) = explain(&["link", "vaspay://{\"amount\":\"1\"}", "--key", public], "");

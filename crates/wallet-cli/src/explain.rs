@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum What {
-    /// `sign` of a FOMO request; client_secret is read from stdin, so that no shell keeps it.
+    /// `sign` of a FOMO request; client_secret is read from stdin, so that it stays out of the shell's history.
     #[command(override_usage = "wallop explain fomo [OPTIONS] <TIMESTAMP> <SIGN> < FILE-WITH-CLIENT_SECRET")]
     Fomo {
         /// The timestamp that was sent.
@@ -79,7 +79,7 @@ pub(crate) enum What {
     },
 }
 
-/// The public key in a file. A private key is called that: it must not lie about as a public one.
+/// The public key in a file. Says so if the file has a private key, so that nobody passes it on as a public one.
 pub(crate) fn public_key(output: &Output, path: &Path) -> Result<PublicKey, Stop> {
     let bytes = output.read(path)?;
     PublicKey::load(&bytes).map_err(|error| {
@@ -182,6 +182,9 @@ pub(crate) fn run(output: &Output, Arguments { what, json }: Arguments) -> Resul
                 wallet_core::Lang::En => format!("they differ from byte {at} on"),
             })?;
         }
+    }
+    if finding.cause == Cause::NoSecret {
+        return Err(Stop::usage(words));
     }
     match fits {
         true => Ok(()),

@@ -10,12 +10,12 @@ use wallet_core::Lang;
 pub(crate) struct Stop {
     /// The exit code.
     pub(crate) code: u8,
-    /// What failed, why, and the next step; empty if the output has said it.
+    /// What failed, why, and the next step; empty if stdout already has the text.
     pub(crate) words: String,
 }
 
 impl Stop {
-    /// Exit code 1: the command has found what it looks for.
+    /// Exit code 1: the check failed: a signature does not match, or a demo's value differs.
     pub(crate) fn finding(words: impl Into<String>) -> Self {
         Self { code: 1, words: words.into() }
     }

@@ -79,6 +79,13 @@ fn read(signature: &str) -> Option<(Vec<u8>, Option<Spelling>)> {
     STANDARD.decode(decoded.replace(' ', "+")).ok().map(|bytes| (bytes, Some(Spelling::PercentEncoded)))
 }
 
+/// The text that should be signed (R44).
+fn canonical(fields: &[(&str, &str)]) -> String {
+    let mut text = Vec::new();
+    json::write_object(fields.iter().copied(), &mut text);
+    String::from_utf8(text).expect("JSON made of strings")
+}
+
 /// Why a signature does not fit these fields, in the order of the rule. `members` are all that the message has.
 pub fn rsa(
     crypto: &dyn Hashes,
@@ -87,9 +94,7 @@ pub fn rsa(
     fields: &[(&str, &str)],
     signature: &str,
 ) -> Finding {
-    let mut expected = Vec::new();
-    json::write_object(fields.iter().copied(), &mut expected);
-    let expected = String::from_utf8(expected).expect("JSON made of strings");
+    let expected = canonical(fields);
     let finding = |cause, found| Finding { cause, expected: expected.clone(), found };
     if signature.is_empty() {
         return finding(Cause::NoSignature, None);
@@ -141,13 +146,13 @@ pub fn rsa(
         return finding(Cause::Serializer { serializer, other_hash }, found);
     }
     let once = [sha1(expected.as_bytes()).to_vec(), crypto.sha256(expected.as_bytes()).to_vec()];
-    for digest in once {
-        let spelled = [hex_text(&digest), hex_text(&digest).to_uppercase(), STANDARD.encode(&digest)];
+    for once in once {
+        let spelled = [hex_text(&once), hex_text(&once).to_uppercase(), STANDARD.encode(&once)];
         let raw = match hash {
-            "SHA-1" => sha1(&digest).to_vec(),
-            _ => crypto.sha256(&digest).to_vec(),
+            "SHA-1" => sha1(&once).to_vec(),
+            _ => crypto.sha256(&once).to_vec(),
         };
-        if raw == inside_digest(&opened) || spelled.iter().any(|text| hashes_to(text)) {
+        if raw == digest || spelled.iter().any(|text| hashes_to(text)) {
             return finding(Cause::HashOfHash, None);
         }
     }
@@ -161,19 +166,9 @@ pub fn rsa(
     finding(other_hash.map_or(Cause::OtherText, Cause::HashedWith), None)
 }
 
-/// The digest inside an opened signature.
-fn inside_digest(opened: &[u8]) -> &[u8] {
-    match inside(opened) {
-        Inside::Digest(_, digest) => digest,
-        _ => &[],
-    }
-}
-
 /// Why the text that a program signs or verifies is not the one of these fields: found by comparing texts, without a key.
 pub fn compare(members: &[FieldMeta], fields: &[(&str, &str)], given: &str) -> Finding {
-    let mut expected = Vec::new();
-    json::write_object(fields.iter().copied(), &mut expected);
-    let expected = String::from_utf8(expected).expect("JSON made of strings");
+    let expected = canonical(fields);
     let is_given = |text: &str| text == given;
     let cause = if is_given(&expected) {
         Cause::Fits

@@ -192,7 +192,7 @@ pub fn serializers(members: &[FieldMeta], fields: &[(&str, &str)]) -> Vec<Serial
     add(
         "a serializer that keeps the order of the message",
         "签名文本的字段顺序是固定的，见正确的待签名文本。",
-        "What is signed has an order of its own: that of the text that should be signed.",
+        "Sign the fields in the order of the text that should be signed, not in the order of the message.",
         object(&by_link, nothing, ",", ":"),
     );
     let canonical = object(fields, nothing, ",", ":");
@@ -203,14 +203,14 @@ pub fn serializers(members: &[FieldMeta], fields: &[(&str, &str)]) -> Vec<Serial
         }
     }
     add(
-        "a serializer to which an amount is a number",
+        "a serializer that writes amounts as numbers",
         "金额是字符串：要带引号。",
         "An amount is a string: it has quotes.",
         numbers,
     );
     for end in ["\n", "\r\n"] {
         add(
-            "one that appends a line end",
+            "a program that appends a line end",
             "去掉末尾的换行再签名（例如 echo 会多写一个换行）。",
             "Cut off the line end before signing: `echo` appends one, `printf %s` does not.",
             format!("{canonical}{end}"),
@@ -228,7 +228,7 @@ pub fn serializers(members: &[FieldMeta], fields: &[(&str, &str)]) -> Vec<Serial
     }
     for kept in ["-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "-_.*"] {
         add(
-            "one that percent-encodes the JSON",
+            "a program that percent-encodes the JSON",
             "先对未编码的 JSON 签名，再编码整个链接。",
             "Sign the JSON as it is, and percent-encode the link afterwards.",
             encode_component(&canonical, kept),
@@ -284,11 +284,11 @@ pub(crate) fn another_order(
             fields.to_vec(),
             "a serializer with an order of its own",
             "字段的值都对，顺序不对：见正确的待签名文本。",
-            "The values are right and their order is not: it is that of the text that should be signed.",
+            "The values are right, but in another order: use the order of the text that should be signed.",
         ),
         (
             with_fixed,
-            "one that signs the link's `type` too",
+            "a program that signs the link's `type` too",
             "type 不参与签名：见正确的待签名文本。",
             "The signature does not cover `type`: see the text that should be signed.",
         ),

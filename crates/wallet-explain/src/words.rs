@@ -10,7 +10,7 @@ impl Spelling {
             Self::UpperCase => {
                 ("十六进制用了大写，应为小写", "in upper-case digits: write lower-case hexadecimal")
             }
-            Self::Prefixed => ("多了前缀 0x，应去掉", "after `0x`: leave the prefix away"),
+            Self::Prefixed => ("多了前缀 0x，应去掉", "with the prefix `0x`: remove it"),
             Self::Base64 => {
                 ("写成了 base64，应为 40 位小写十六进制", "in base64: write 40 lower-case hexadecimal digits")
             }
@@ -62,7 +62,7 @@ impl Cause {
             }
             Self::ClientIdToo(parts) => (
                 format!("签名的是 {parts}；client_id 不参与签名。"),
-                format!("The signed text is {parts}: leave client_id away."),
+                format!("The signed text is {parts}: leave client_id out."),
             ),
             Self::SecretOf(app) => (
                 format!("用了另一个应用（{app}）的 client_secret。"),
@@ -91,7 +91,11 @@ impl Cause {
                     (format!("哈希也应由 {hash} 改为 SHA-1。"), format!(" The hash is {hash}: use SHA-1."))
                 });
                 (
-                    format!("签的是 {name} 写出的文本。{zh}{zh_hash}"),
+                    // A name that is a description is in the advice.
+                    match name.starts_with("a ") || name.starts_with("an ") {
+                        true => format!("签名的不是应当签名的文本。{zh}{zh_hash}"),
+                        false => format!("签的是 {name} 写出的文本。{zh}{zh_hash}"),
+                    },
                     format!("The signed text is the output of {name}. {en}{en_hash}"),
                 )
             }
@@ -130,7 +134,7 @@ impl Cause {
     /// The texts of the causes without a value.
     fn fixed(&self) -> Option<(&'static str, &'static str)> {
         Some(match self {
-            Self::Fits => ("签名正确。", "It fits."),
+            Self::Fits => ("签名正确。", "The signature is valid."),
             Self::NoSecret => (
                 "没有给出 client_secret。",
                 "There is no client_secret to try: give it, on the command line by stdin.",
@@ -155,7 +159,7 @@ impl Cause {
                 "The order is reversed: it is sha1(client_secret + timestamp).",
             ),
             Self::LineEnd => (
-                "多算了一个换行或空格（例如 echo 而非 printf，或从文件读出的密钥末尾）。",
+                "参与计算的文本末尾多了一个换行或空格（例如 echo 而非 printf，或从文件读出的密钥末尾）。",
                 "A line end or a space was hashed too: `echo` appends one, `printf %s` does not, and a secret from a file may end in one.",
             ),
             Self::Quoted => (
@@ -187,7 +191,7 @@ impl Cause {
             ),
             Self::OtherSecret => (
                 "与常见错误都不符，多半是另一个 client_secret：长度和格式都对，只有密钥无法核对。请在应用页面查看，并确认没有更换过。",
-                "None of the usual mistakes: most likely another client_secret, since length and format are right. Compare it with the app's page; was it rotated?",
+                "No known mistake matches, and length and format are right: most likely another client_secret. Compare it with the one on the app's page, and check whether it was rotated.",
             ),
             Self::NotBase64 => ("签名不是 base64。", "The signature is not base64."),
             Self::WrongLength => (
@@ -243,7 +247,7 @@ impl Cause {
             ),
             Self::OtherWebhookKey => (
                 "与常见错误都不符，多半是另一个 client_secret，或回调是伪造的：格式正确，但没有任何已知的文本与它相符。",
-                "None of the usual mistakes: most likely another client_secret, or a forged callback, since the format is right and no known text fits.",
+                "No known mistake matches, and the format is right: most likely another client_secret, or a forged callback.",
             ),
             _ => return None,
         })

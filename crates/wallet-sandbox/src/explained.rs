@@ -56,8 +56,8 @@ async fn secrets(
 }
 
 const NO_SECRET: (&str, &str) = (
-    "没有这个 client_id 的应用：请填写 client_secret。",
-    "There is no app with this client_id: enter the client_secret.",
+    "这里没有这个 client_id 的应用；在「签名」页可以填写 client_secret。",
+    "There is no app with this client_id here. On the page Signatures, enter the client_secret.",
 );
 
 /// `sign` of a FOMO request.
