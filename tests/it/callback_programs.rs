@@ -50,7 +50,7 @@ fn programs(part: &'static str) -> HashMap<&'static str, &'static str> {
 }
 
 const FOMO: (&str, &str) = ("## FOMO", "## VAS and Lafi");
-const VAS: (&str, &str) = ("## VAS and Lafi", "## What to check");
+const VAS: (&str, &str) = ("## VAS and Lafi", "## What else to check");
 
 /// Programs that the tests use and `cargo xtask test` installs.
 fn tool(path: &str) -> PathBuf {

@@ -50,6 +50,8 @@ async fn the_search_finds_fields_codes_and_words_of_both_languages() {
         ("en", "PRE_PAY trade_id", "/docs/fomo#pre_pay"),
         ("en", "whsec_", "/docs/callbacks#"),
         ("en", "ntp", "/docs/guides/go-live#time"),
+        ("en", "wrong signature", "/docs/fomo/codes/7"),
+        ("en", "nosuchword timestamp", "/docs/guides/fomo#"),
         ("zh", "上线", "/docs/guides/go-live#"),
         ("zh", "回调验签", "/docs/callbacks#"),
     ] {
@@ -60,6 +62,8 @@ async fn the_search_finds_fields_codes_and_words_of_both_languages() {
         assert!(at.is_some_and(|at| at < 3), "{query}: {hits:?}");
         let marked = texts(&page, ".hits mark");
         let words: Vec<String> = query.split(' ').map(str::to_lowercase).collect();
+        // Pairs of a longer Chinese word are found, but not marked.
+        assert!(lang == "zh" || !marked.is_empty(), "{query}");
         assert!(marked.iter().all(|mark| words.contains(&mark.to_lowercase())), "{marked:?}");
     }
     let mut visitor = Visitor::new(&world, "en");
@@ -160,7 +164,7 @@ async fn the_commands_have_the_readers_own_app_and_run() {
     assert!(pem.contains("BEGIN PRIVATE KEY"), "{pem}");
     std::fs::write(key.path(), pem).unwrap();
     let filled = commands(&bob.get("/docs/guides/vas").await.text);
-    assert!(filled.contains("http://my-shop.localhost:9000") && filled.contains("\"L-F\""), "{filled}");
+    assert!(filled.contains("http://my-shop.localhost:9100") && filled.contains("\"L-F\""), "{filled}");
     let key = key.path().to_str().unwrap();
     let said = run(filled, &[("ACCESS_TOKEN", &token), ("RSA_PRIVATE", key)]).await;
     assert!(said.contains("\"state\":\"paid\""), "{said}");

@@ -135,7 +135,10 @@ impl Page {
         let (by, known) = (self.say("调用方", "Called by"), self.say("认证", "known by"));
         let scope = meta.scope.map_or(String::new(), |scope| format!(", scope `{}`", scope.id));
         let origin = self.origin(meta.origin);
-        self.line(&format!("{by}: {caller}; {known}: {auth}{scope}. {origin}\n"));
+        self.line(&match self.lang {
+            Lang::Zh => format!("{by}：{caller}；{known}：{auth}{scope}。{origin}\n"),
+            Lang::En => format!("{by}: {caller}; {known}: {auth}{scope}. {origin}\n"),
+        });
         let browser = meta.browser.in_lang(self.lang);
         if !browser.is_empty() {
             let head = self.say("浏览器中", "In a browser");
@@ -630,7 +633,7 @@ fn operation(meta: &Spec<'_>, endpoint: &Endpoint<'_>, method: Method) -> Value 
     let mut operation = json!({
         "operationId": id,
         "summary": endpoint.doc.en,
-        "description": endpoint.doc.zh,
+        "description": format!("{}\n\n{}", endpoint.doc.en, endpoint.doc.zh),
         "responses": responses,
         "x-refusals": codes,
     });
@@ -665,7 +668,7 @@ pub fn openapi(meta: &Spec<'_>) -> Value {
             path["get"] = json!({
                 "operationId": format!("browse_{}", endpoint.id),
                 "summary": endpoint.browser.en,
-                "description": endpoint.browser.zh,
+                "description": format!("{}\n\n{}", endpoint.browser.en, endpoint.browser.zh),
                 "responses": { "200": { "description": "a page", "content": { "text/html": {} } } },
             });
         }

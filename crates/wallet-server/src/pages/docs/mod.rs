@@ -15,6 +15,7 @@ use wallet_core::{CodeMeta, EndpointMeta, Lang, PlatformMeta, RefusalMeta};
 
 use super::{OrPage as _, Page, Params, View, page as render, problem};
 use crate::context::{Documents, Server};
+use crate::snippets::replaced;
 
 use fill::{Choice, values_of};
 pub(super) use markdown::inline;
@@ -165,10 +166,9 @@ fn document(
 ) -> Response {
     let text = in_lang(texts, view.lang);
     // The examples use this server's address instead of the sandbox's.
-    let mut filled = text.replace(A_SANDBOX, &server.inner.public_url(""));
-    for (sample, own) in values {
-        filled = filled.replace(sample, own);
-    }
+    let here = server.inner.public_url("");
+    let values = values.iter().map(|(sample, own)| (&**sample, &**own));
+    let filled = replaced(text, &[(A_SANDBOX, &*here)].into_iter().chain(values).collect::<Vec<_>>());
     let rendered = rendered(&filled);
     let contents = rendered.headings.into_iter().filter(|heading| (2..=3).contains(&heading.level));
     let (title, contents) = (title(text), contents.collect());
@@ -407,6 +407,22 @@ mod tests {
         }
     }
 
+    /// The pages of the sandbox that documents link to.
+    const OF_THE_SANDBOX: [&str; 12] = [
+        "/",
+        "/live",
+        "/shop",
+        "/wallet",
+        "/wallet/receive",
+        "/apps",
+        "/inspect",
+        "/link",
+        "/sign",
+        "/clock",
+        "/chain",
+        "/admin",
+    ];
+
     #[test]
     fn every_link_within_the_documents_leads_somewhere() {
         for lang in [0, 1] {
@@ -421,6 +437,8 @@ mod tests {
                 ("/docs/callbacks", CALLBACKS),
                 ("/docs/guides/go-live", GO_LIVE),
                 ("/docs/guides/test-values", TEST_VALUES),
+                ("/docs/guides/sandbox", SANDBOX),
+                ("/docs/guides/embed", EMBED),
             ];
             let more = more.map(|(href, texts)| (href.to_owned(), html_of(texts[lang])));
             let pages: Vec<_> = pages.into_iter().chain(more).chain(guides).collect();
@@ -436,8 +454,8 @@ mod tests {
                     }
                     let (at, fragment) = link.split_once('#').unwrap_or((link, ""));
                     let at = if at.is_empty() { own } else { at };
-                    if at == "/clock" {
-                        continue; // of the sandbox
+                    if OF_THE_SANDBOX.contains(&at) {
+                        continue;
                     }
                     let fragment = percent_decoded(fragment);
                     let there = pages.iter().any(|(href, page)| {

@@ -71,15 +71,19 @@ impl Index {
         Self(all)
     }
 
-    /// The parts that have every word of the query, the best first.
+    /// The parts that have every word of the query, the best first; without one, those that have any of the words.
     fn find(&self, query: &str) -> Vec<Hit<'_>> {
         let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
             return Vec::new();
         }
-        let fits = |part: &&Indexed| words.iter().all(|word| has(&part.lower, word));
-        let mut found: Vec<(u64, &Indexed)> =
-            self.0.iter().filter(fits).map(|part| (rank(part, &words), part)).collect();
+        let ranked = |fits: &dyn Fn(&Indexed) -> bool| -> Vec<(u64, &Indexed)> {
+            self.0.iter().filter(|part| fits(part)).map(|part| (rank(part, &words), part)).collect()
+        };
+        let mut found = ranked(&|part| words.iter().all(|word| has(&part.lower, word)));
+        if found.is_empty() {
+            found = ranked(&|part| words.iter().any(|word| has(&part.lower, word)));
+        }
         found.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank)); // stable: guides come first
         found.truncate(RESULTS);
         found.into_iter().map(|(_, part)| Hit { part, excerpt: excerpt(&part.text, &words) }).collect()
@@ -105,7 +109,9 @@ fn rank(part: &Indexed, words: &[String]) -> u64 {
         let in_heading = if heading.contains(word) { 20 } else { 0 };
         exact + in_heading + part.lower.matches(word.as_str()).take(5).count() as u64
     });
-    each.sum::<u64>() + if part.guide { 3 } else { 0 }
+    // A code's message is the beginning of its text.
+    let message = if part.text.to_lowercase().starts_with(&words.join(" ")) { 40 } else { 0 };
+    each.sum::<u64>() + message + if part.guide { 3 } else { 0 }
 }
 
 /// A piece of a text: whether it is one of the words, and the piece.
