@@ -81,7 +81,7 @@ async fn buy_by_link(wallet: &str, asset: &str) {
     browser.go(&format!("/shop/sign_in/{wallet}")).await;
     browser.press("a.button").await;
     sign_in(&browser, &world, "bob").await;
-    browser.see("登录到 The corner café").await;
+    browser.see("登录 The corner café").await;
     browser.press(".phone form button").await;
     browser.see("已登录 The corner café").await;
     browser.go("/shop").await;
@@ -149,6 +149,20 @@ async fn the_shop_follows_the_wallet(scripts: bool) {
     assert!(phone.attribute("#onward", "href").await.contains("/shop/orders/"));
     shop.close_quietly().await;
     phone.close_quietly().await;
+}
+
+/// A browser has six connections to a host: a page that is not seen must not hold one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tabs_with_live_parts_leave_connections_for_others() {
+    let world = World::start().await;
+    let browser = open(&world, "en", true).await;
+    browser.go("/inspect").await;
+    for _ in 0..9 {
+        browser.new_tab().await;
+        browser.go("/inspect").await;
+        browser.see("Inspector").await;
+    }
+    browser.close_quietly().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

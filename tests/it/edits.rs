@@ -19,6 +19,12 @@ async fn owner(world: &World) -> Visitor<'_> {
     owner
 }
 
+async fn edit_to(owner: &mut Visitor<'_>, redirect_uri: &str) {
+    let edit = [("name", "New name"), ("redirect_uri", redirect_uri)];
+    let saved = owner.post(SETTINGS, "/apps/fomo/demo_app/edit", &edit).await;
+    assert!(saved.text.contains("Saved"), "{}", saved.text);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r07_a_changed_redirect_uri_is_accepted_beside_the_old_one_for_a_day() {
     let world = World::start().await;
@@ -45,6 +51,31 @@ async fn r07_a_changed_redirect_uri_is_accepted_beside_the_old_one_for_a_day() {
         let code = authorize(issued_for).await.ok().data("code").to_owned();
         assert_eq!(exchange(&code, issued_for).await, 200);
     }
+    // Consent for the old one says and allows where the code goes.
+    let consent = format!(
+        "/fomo/oauth2/authorize?{}",
+        wallet_tests::form(&[("client_id", "demo_app"), ("redirect_uri", &old), ("state", "s")])
+    );
+    edit_to(&mut owner, &old).await;
+    edit_to(&mut owner, "https://elsewhere.example/new").await;
+    let page = owner.get(&consent).await;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        page.text.contains(&old) && policy.contains("form-action 'self' https://shop.example;"),
+        "{policy} {}",
+        page.text
+    );
+    // Who returns to the old one has given up the one between.
+    edit_to(&mut owner, "https://shop.example/typo").await;
+    edit_to(&mut owner, "https://elsewhere.example/new").await;
+    assert_eq!(authorize("https://shop.example/typo").await.status(), 54);
+    // The old one can be ended at once.
+    edit_to(&mut owner, new).await;
+    authorize("https://elsewhere.example/new").await.ok();
+    owner.post(SETTINGS, "/apps/fomo/demo_app/end_old_redirect", &[]).await;
+    assert_eq!(authorize("https://elsewhere.example/new").await.status(), 54);
+    edit_to(&mut owner, &old).await;
+    edit_to(&mut owner, new).await;
     world.jump(Duration::from_secs(86_401));
     assert_eq!(authorize(&old).await.status(), 54);
     authorize(new).await.ok();
@@ -84,6 +115,11 @@ async fn r29_a_closed_app_takes_no_call_and_keeps_its_history_and_its_pending_ca
     assert_eq!(world.call(&world.pay_user("bob")).await.status(), 82);
     assert_eq!(world.call(&world.authorize("alice").await).await.status(), 82);
     assert_eq!(world.call(&confirm).await.status(), 213, "a waiting payment cannot be confirmed");
+    let pending = Call::post("oauth2/authorize/get_pending")
+        .with("session_key", confirm.field("session_key"))
+        .with("transfer_id", confirm.field("transfer_id"))
+        .with("trade_id", confirm.field("trade_id"));
+    assert_eq!(world.call(&pending).await.status(), 213, "and the wallet does not ask for it");
     // What was paid before is reported all the same.
     world.advance(120).await;
     assert_eq!(merchant.wait_for(2).await.len(), 2);
@@ -129,12 +165,32 @@ async fn another_safe_domain_waits_for_a_review_and_a_closed_vas_app_is_unknown(
         "{saved}"
     );
     assert!(owner.get(&page).await.text.contains("www.shop.localhost"), "the current one holds");
+    // A new name repeats the request; another domain replaces it.
+    let form = owner.get(&settings).await;
+    let rename = [("name", "Renamed"), ("safe_domain", &*form.field("safe_domain"))];
+    let saved = owner.post(&settings, &format!("{page}/edit"), &rename).await.text;
+    assert!(texts(&saved, "#wanted")[0].contains("new.shop.localhost"), "{saved}");
+    let edit = [("name", "Renamed"), ("safe_domain", "other.shop.localhost")];
+    let saved = owner.post(&settings, &format!("{page}/edit"), &edit).await.text;
+    assert!(texts(&saved, "#wanted")[0].contains("other.shop.localhost"), "{saved}");
     let mut operator = Visitor::new(&world, "en");
     operator.sign_in("operator", "/admin").await;
     let admin = operator.get("/admin").await.text;
+    assert!(texts(&admin, "#domains td").iter().any(|cell| cell == "other.shop.localhost"), "{admin}");
+    let edit = [("name", "Renamed"), ("safe_domain", "new.shop.localhost")];
+    owner.post(&settings, &format!("{page}/edit"), &edit).await;
+    let admin = operator.get("/admin").await.text;
     assert!(texts(&admin, "#domains td").iter().any(|cell| cell == "new.shop.localhost"), "{admin}");
     let id = page.rsplit('/').next().unwrap().to_owned();
-    let verdict = [("application", &*id), ("verdict", "approve")];
+    // The verdict is about the domain that the operator saw, and is one of two.
+    for (seen, verdict) in [("other.shop.localhost", "approve"), ("new.shop.localhost", "bogus")] {
+        let verdict = [("application", &*id), ("safe_domain", seen), ("verdict", verdict)];
+        let refused = operator.post("/admin", "/admin/review_domain", &verdict).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+        let wanted = texts(&owner.get(&settings).await.text, "#wanted").concat();
+        assert!(wanted.contains("new.shop.localhost"), "{wanted}");
+    }
+    let verdict = [("application", &*id), ("safe_domain", "new.shop.localhost"), ("verdict", "approve")];
     operator.post("/admin", "/admin/review_domain", &verdict).await;
     assert!(operator.get("/admin").await.text.contains("new.shop.localhost"), "in the record of acts");
     assert!(owner.get(&page).await.text.contains("new.shop.localhost"));
@@ -144,12 +200,19 @@ async fn another_safe_domain_waits_for_a_review_and_a_closed_vas_app_is_unknown(
         let request = http::Request::get(format!("{}oauth/pay/order?{query}", vas.base_url));
         world.exchange(request.body(Vec::new()).unwrap()).await.json["errorCode"].as_str().unwrap().to_owned()
     };
+    let price = async || {
+        let query = format!("currency=USD&accessToken={}", vas.access_token);
+        let request = http::Request::post(format!("{}oauth/pay/price?{query}", vas.base_url));
+        world.exchange(request.body(Vec::new()).unwrap()).await.json["errorCode"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(price().await, "");
     let before = order().await;
     let pwd = world.described().fomo.owner_pwd.clone();
     owner.post(&settings, &format!("{page}/close"), &[("pwd", &pwd)]).await;
     assert!(owner.get(&page).await.text.contains("This app is closed"));
     assert_ne!(before, order().await);
     assert_eq!(order().await, "900001");
+    assert_eq!(price().await, "900013");
     let payment = owner.get(&format!("{page}/payments/one?id=o-1")).await;
     assert!(payment.text.contains("1.5") && payment.text.contains("o-1"), "{}", payment.text);
 }

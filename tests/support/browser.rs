@@ -106,6 +106,12 @@ impl Browser {
         self.driver.goto(&address).await.unwrap();
     }
 
+    /// Opens another tab, and goes on in it.
+    pub async fn new_tab(&self) {
+        let tab = self.driver.new_tab().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+    }
+
     async fn find(&self, css: &str) -> WebElement {
         let began = Instant::now();
         loop {

@@ -49,8 +49,8 @@ pub use deliveries::{
 };
 pub use fomo::apps::{
     App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CloseApp, CreateApp, CreatedApp, EditApp,
-    EndOldSecret, EnrolDeveloper, FindApp, MoveApp, OwnApp, ProvenClient, RotateSecret, RotatedSecret,
-    SetFees, ShowSecret,
+    EndOldRedirect, EndOldSecret, EnrolDeveloper, FindApp, MoveApp, OwnApp, ProvenClient, RotateSecret,
+    RotatedSecret, SetFees, ShowSecret,
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
@@ -62,7 +62,7 @@ pub use fomo::payments::{
 };
 pub use fomo::records::{Records, RecordsPage};
 pub use fomo::returns::{after_consent, after_payment};
-pub use milestones::{Milestone, Reach, Reached, Step};
+pub use milestones::{HasMilestone, Milestone, RecordMilestone, Step};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
@@ -74,7 +74,7 @@ pub use passwords::{
 };
 pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
-pub use returns::{Registered, Target, browser_address, host_name, target};
+pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use start::{StartError, locked_vault, start};
 pub use users::{
@@ -87,7 +87,7 @@ pub use vas::apps::{
     OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApp, VasAppId,
     VasAppName, VasApps, VasToken, aid, safe_domain,
 };
-pub use vas::edits::{CloseVasApp, DomainWantedBy, EditVasApp, ReviewDomain, WantedDomains};
+pub use vas::edits::{CloseVasApp, DomainRequestOf, EditVasApp, PendingDomains, ReviewDomain};
 pub use vas::orders::{
     CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,
     VasOrder, VasOrderName, VasPayment, WatchedOrders, read_pay,

@@ -32,14 +32,14 @@ rows! { in Platform;
 
 /// Records a step; the first record stays.
 #[derive(Debug, Clone, Copy)]
-pub struct Reach {
+pub struct RecordMilestone {
     /// The app.
     pub app: ReceiverId,
     /// The step.
     pub step: Step,
 }
 
-impl Command<Platform> for Reach {
+impl Command<Platform> for RecordMilestone {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         if rows.find::<Milestone>(&(self.app, self.step))?.is_none() {
@@ -51,14 +51,14 @@ impl Command<Platform> for Reach {
 
 /// Whether an app has taken a step.
 #[derive(Debug, Clone, Copy)]
-pub struct Reached {
+pub struct HasMilestone {
     /// The app.
     pub app: ReceiverId,
     /// The step.
     pub step: Step,
 }
 
-impl Query<Platform> for Reached {
+impl Query<Platform> for HasMilestone {
     type Answer = bool;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<bool, Stop> {
         Ok(rows.find::<Milestone>(&(self.app, self.step))?.is_some())

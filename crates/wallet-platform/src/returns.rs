@@ -38,7 +38,7 @@ pub fn browser_address(address: &str) -> String {
 }
 
 /// Whether a character is invisible, or changes the display of its neighbours.
-pub(crate) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

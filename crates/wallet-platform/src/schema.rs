@@ -24,7 +24,7 @@ use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
 use crate::vas::addresses::ReceivingAddress;
-use crate::vas::apps::{Applicant, OpenCode, VasApp, VasAppName, VasToken, WantedDomain};
+use crate::vas::apps::{Applicant, DomainRequest, OpenCode, VasApp, VasAppName, VasToken};
 use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
@@ -61,7 +61,7 @@ schema! {
     vas_app_name: VasAppName,
     vas_token: VasToken,
     vas_address: ReceivingAddress,
-    vas_domain: WantedDomain,
+    vas_domain: DomainRequest,
     open_code: OpenCode,
     quote: Quote,
     price_window: PriceWindow,

@@ -17,10 +17,22 @@ const show = (part, text) => {
   if (onward) { setTimeout(() => location.assign(onward.dataset.go), 700); }
 };
 for (const part of document.querySelectorAll("[data-live]")) {
-  const events = new EventSource(part.dataset.live);
-  events.addEventListener("message", (event) => show(part, event.data));
+  // Only while the page is seen: browsers allow a host few connections.
+  let events;
+  const follow = () => {
+    if (document.hidden) {
+      events?.close();
+      events = undefined;
+    } else if (!events) {
+      events = new EventSource(part.dataset.live);
+      events.addEventListener("message", (event) => show(part, event.data));
+    }
+  };
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pageshow", follow);
+  addEventListener("pagehide", () => { events?.close(); events = undefined; });
   setInterval(() => { if (part.later !== undefined) { show(part, part.later); } }, 1000);
-  addEventListener("pagehide", () => events.close());
 }
 for (const part of document.querySelectorAll("[data-until]")) {
   let left = Number(part.dataset.until);

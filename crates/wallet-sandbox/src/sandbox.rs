@@ -23,7 +23,7 @@ use crate::data::{Described, DescribedVas, describe, seed, seed_shop};
 use crate::demo::{HyperTokio, transport};
 use crate::merchant::{FomoAccess, Merchant, VasAccess};
 use crate::pages::inspect::Row;
-use crate::pages::{HINTS, NAV, Pages, assets, callbacks};
+use crate::pages::{FOLLOWERS, HINTS, NAV, Pages, assets, callbacks};
 use crate::recorder::{Exchange, Recorder, record};
 use crate::routes::{loopback_only, router};
 use crate::state::{Codes, Shared};
@@ -131,6 +131,7 @@ impl Sandbox {
         };
         let (stop, stopped) = watch::channel(false);
         let pages = Pages {
+            followers: Arc::new(tokio::sync::Semaphore::new(FOLLOWERS)),
             stopped: stopped.clone(),
             merchant: Arc::new(open_shop(&shared, &described, bound.port())?),
             shared: shared.clone(),

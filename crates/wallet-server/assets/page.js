@@ -19,6 +19,20 @@ for (const field of document.querySelectorAll("[data-check]")) {
   });
 }
 
+// A page that answers a form is at the address of what it shows, so that a reload does not send the form again.
+const shown = document.querySelector("[data-address]");
+if (shown) { history.replaceState(null, "", shown.dataset.address); }
+
+// Each program of a document can be copied.
+const copy = document.documentElement.lang === "en" ? "Copy" : "复制";
+for (const pre of document.querySelectorAll(".document pre")) {
+  const box = document.createElement("div");
+  box.className = "code";
+  pre.replaceWith(box);
+  box.append(pre);
+  box.insertAdjacentHTML("beforeend", `<button type="button" class="copy" hidden data-copy>${copy}</button>`);
+}
+
 // A button with data-copy copies the text of the code beside it.
 for (const button of document.querySelectorAll("[data-copy]")) {
   const code = button.parentElement.querySelector("code, pre");

@@ -55,8 +55,8 @@ pub struct AppSummary {
     pub state: Text,
     /// The colour of the state.
     pub mood: Mood,
-    /// Whether the app may be used: only then has it payments, callbacks and settings.
-    pub live: bool,
+    /// Whether the app has payments, callbacks and settings to show: every app but a pending or rejected application.
+    pub has_tabs: bool,
 }
 
 /// A payment to an app, or by it.

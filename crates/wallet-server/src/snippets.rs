@@ -14,19 +14,37 @@ pub(crate) const LANG: &str = "LANG_TAG";
 
 /// The templates, with each placeholder replaced by its value.
 pub(crate) fn filled(templates: [(&'static str, &str); 7], values: &[(&str, &str)]) -> Vec<Snippet> {
-    let fill =
-        |text: &str| values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
-    templates.into_iter().map(|(name, text)| Snippet { name, text: fill(text) }).collect()
+    templates.into_iter().map(|(name, text)| Snippet { name, text: replaced(text, values) }).collect()
+}
+
+/// A text with each name replaced by its value, in one pass: no name is looked for inside a value.
+pub(crate) fn replaced(text: &str, values: &[(&str, &str)]) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    loop {
+        let next = values.iter().filter_map(|(name, value)| Some((rest.find(name)?, *name, *value)));
+        let next = next.min_by_key(|(at, name, _)| (*at, std::cmp::Reverse(name.len())));
+        let Some((at, name, value)) = next else { return out + rest };
+        out.push_str(&rest[..at]);
+        out.push_str(value);
+        rest = &rest[at + name.len()..];
+    }
 }
 
 /// A text as one word of a shell.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_is_looked_for_inside_a_value() {
+        let values = [("CLIENT_ID", "REDIRECT_URI"), ("REDIRECT_URI", "$(CLIENT_ID)"), ("CLIENT", "x")];
+        assert_eq!(replaced("-d CLIENT_ID -d REDIRECT_URI", &values), "-d REDIRECT_URI -d $(CLIENT_ID)");
+        assert_eq!(replaced("none", &values), "none");
+    }
 
     #[test]
     fn a_value_is_one_word_of_a_shell() {

@@ -81,11 +81,11 @@ impl App {
     /// Whether users may return to this address: the registered one, or for a day the one before it (R7).
     pub fn returns_to(&self, address: &RedirectUri<'_>, now: UnixTime) -> bool {
         self.redirect_uri.as_str() == address.as_str()
-            || self.old_redirect_lives(now).is_some_and(|(old, _)| old.as_str() == address.as_str())
+            || self.accepted_old_redirect(now).is_some_and(|(old, _)| old.as_str() == address.as_str())
     }
 
     /// The redirect_uri before the last change, and the last moment at which it is accepted; `None` if it is not now.
-    pub fn old_redirect_lives(&self, now: UnixTime) -> Option<(&RedirectUri<'static>, UnixTime)> {
+    pub fn accepted_old_redirect(&self, now: UnixTime) -> Option<(&RedirectUri<'static>, UnixTime)> {
         let old = self.old_redirect_uri.as_ref()?;
         (now <= self.old_redirect_until).then_some((old, self.old_redirect_until))
     }
@@ -318,11 +318,31 @@ impl Command<Platform> for EditApp {
         }
         let mut edited = App { name: self.name.clone(), ..app.clone() };
         if edited.redirect_uri != self.redirect_uri {
-            edited.old_redirect_uri = Some(app.redirect_uri.clone());
+            // A developer who returns to the old address has given up the one between, a mistyped one say.
+            let returns = app.accepted_old_redirect(cx.now).is_some_and(|(old, _)| *old == self.redirect_uri);
+            edited.old_redirect_uri = (!returns).then(|| app.redirect_uri.clone());
             edited.old_redirect_until = cx.now + lifetimes::OLD_REDIRECT_URI;
             edited.redirect_uri = self.redirect_uri.clone();
         }
         out.put(edited);
+        Ok(())
+    }
+}
+
+/// Ends the redirect_uri before the last change: users return to it no more.
+#[derive(Debug)]
+pub struct EndOldRedirect {
+    /// The owner.
+    pub owner: UserId,
+    /// The app.
+    pub app: AppId,
+}
+
+impl Command<Platform> for EndOldRedirect {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let app = own_open(rows, self.app, self.owner)?;
+        out.put(App { old_redirect_uri: None, ..app.clone() });
         Ok(())
     }
 }

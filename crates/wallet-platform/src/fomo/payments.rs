@@ -267,6 +267,10 @@ fn both_ids<'r>(
 /// Refuses a transfer that no longer waits: a done one with 214, an expired one with 213, both with its data.
 fn still_waiting(rows: &Rows, cx: &Context<'_>, transfer: &Transfer) -> Result<(), Stop> {
     match transfer.status(cx.now) {
+        // A closed app takes no payment any more (R29).
+        TransferStatus::Waiting if !rows.find::<App>(&(transfer.app,))?.is_some_and(App::is_open) => {
+            Err(by_transfer(rows, cx, Refusal::TransferExpired, transfer))
+        }
         TransferStatus::Waiting => Ok(()),
         TransferStatus::Done => Err(by_transfer(rows, cx, Refusal::TransferDone, transfer)),
         TransferStatus::Expired => Err(by_transfer(rows, cx, Refusal::TransferExpired, transfer)),
@@ -304,10 +308,6 @@ impl Command<Platform> for ConfirmPay {
             return Err(Refusal::NoPermission.into());
         }
         still_waiting(rows, cx, transfer)?;
-        // A closed app takes no payment any more.
-        if !rows.find::<App>(&(transfer.app,))?.is_some_and(App::is_open) {
-            return Err(Refusal::TransferExpired.into());
-        }
         coins::usable(rows, transfer.coin)?;
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // A refusal undoes the changes of `complete`: otherwise they would be kept.

@@ -10,7 +10,7 @@ use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vas::apps::{VasApp, VasAppId};
 
 /// The largest number of addresses of one app.
-const MOST: u32 = limits::RECEIVING_ADDRESSES as u32;
+const MAX_ADDRESSES: u32 = limits::RECEIVING_ADDRESSES as u32;
 
 rows! { in Platform;
     /// An address at which an app is paid.
@@ -44,9 +44,9 @@ pub enum AddressFault {
 
 /// The app's addresses in the order of their numbers.
 fn all(rows: &Rows, app: VasAppId) -> Result<Vec<ReceivingAddress>, Stop> {
-    (0..MOST).for_each(|number| rows.want::<ReceivingAddress>(&(app, number)));
+    (0..MAX_ADDRESSES).for_each(|number| rows.want::<ReceivingAddress>(&(app, number)));
     let mut found = Vec::new();
-    for number in 0..MOST {
+    for number in 0..MAX_ADDRESSES {
         match rows.find::<ReceivingAddress>(&(app, number))? {
             Some(address) => found.push(address.clone()),
             None => break,
@@ -56,7 +56,7 @@ fn all(rows: &Rows, app: VasAppId) -> Result<Vec<ReceivingAddress>, Stop> {
 }
 
 /// The address of the embedded chain with this number.
-pub(super) fn made(app: VasAppId, number: u32, cx: &Context<'_>) -> ReceivingAddress {
+pub(super) fn derived_address(app: VasAppId, number: u32, cx: &Context<'_>) -> ReceivingAddress {
     let address = cx.vault.app_address(app, number).into();
     ReceivingAddress { app, number, address, entered: false }
 }
@@ -80,12 +80,12 @@ impl Command<Platform> for AddAddress {
             return Ok(Err(AddressFault::Unknown));
         }
         let known = all(rows, self.app)?;
-        let number = known.len() as u32; // at most MOST
-        if number >= MOST {
+        let number = known.len() as u32; // at most MAX_ADDRESSES
+        if number >= MAX_ADDRESSES {
             return Ok(Err(AddressFault::TooMany));
         }
         let added = match &self.entered {
-            None => made(self.app, number, cx),
+            None => derived_address(self.app, number, cx),
             Some(text) => {
                 if !cx.vault.is_address(text) {
                     return Ok(Err(AddressFault::Malformed));

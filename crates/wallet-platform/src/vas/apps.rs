@@ -68,7 +68,7 @@ rows! { in Platform;
     }
 
     /// A safe domain that an approved app asks for, until an operator decides.
-    vas_domain: WantedDomain {
+    vas_domain: DomainRequest {
         key {
             /// The app.
             app: VasAppId,
@@ -251,7 +251,7 @@ pub(crate) fn own_scheme(scheme: &str) -> Option<String> {
 }
 
 /// A field that may be empty, as it is stored; `None` if it is malformed.
-fn optional(given: &str, parse: fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn optional(given: &str, parse: fn(&str) -> Option<String>) -> Option<String> {
     if given.is_empty() { Some(String::new()) } else { parse(given) }
 }
 
@@ -378,7 +378,7 @@ impl Command<Platform> for ReviewVas {
                 out.put(VasAppName { uuid: app.uuid.clone(), app: app.id });
                 out.put(VasToken { hash: token.hash, app: app.id });
                 if *address {
-                    out.put(addresses::made(app.id, 0, cx));
+                    out.put(addresses::derived_address(app.id, 0, cx));
                 }
             }
         }

@@ -10,10 +10,13 @@ use crate::passwords::Proof;
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
-use crate::vas::apps::{ApplicationFault, VasApp, VasAppId, WantedDomain, safe_domain, session_unknown};
+use crate::vas::apps::{
+    ApplicationFault, DomainRequest, VasApp, VasAppId, optional, safe_domain, session_unknown,
+};
 use crate::vault::Digest;
 
-/// Changes an app's name, and asks for another safe domain: the old one holds until an operator has decided.
+/// Changes an app's name, and asks for another safe domain: the old one holds until an operator has decided. The current
+/// domain withdraws a pending request.
 #[derive(Debug)]
 pub struct EditVasApp {
     /// The owner.
@@ -27,15 +30,11 @@ pub struct EditVasApp {
 }
 
 impl EditVasApp {
-    fn domain(&self) -> Option<String> {
-        if self.safe_domain.is_empty() { Some(String::new()) } else { safe_domain(&self.safe_domain) }
-    }
-
     /// The faults of the fields.
     pub fn faults(&self) -> Vec<ApplicationFault> {
         let wrong = [
             (ApplicationFault::Name, !is_shown_name(&self.name)),
-            (ApplicationFault::SafeDomain, self.domain().is_none()),
+            (ApplicationFault::SafeDomain, optional(&self.safe_domain, safe_domain).is_none()),
         ];
         wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(fault, _)| fault).collect()
     }
@@ -51,16 +50,15 @@ impl Command<Platform> for EditVasApp {
         if let Some(fault) = self.faults().first() {
             return Ok(Err(*fault));
         }
-        let wanted = self.domain().unwrap_or_default();
+        let wanted = optional(&self.safe_domain, safe_domain).unwrap_or_default();
         if wanted.is_empty() && app.scheme.is_empty() {
             return Ok(Err(ApplicationFault::Nowhere));
         }
-        if wanted == app.safe_domain {
-            if rows.find::<WantedDomain>(&(self.app,))?.is_some() {
-                out.delete::<WantedDomain>(&(self.app,));
-            }
-        } else {
-            out.put(WantedDomain { app: self.app, safe_domain: wanted, asked_at: cx.now });
+        let pending = rows.find::<DomainRequest>(&(self.app,))?;
+        if wanted != app.safe_domain {
+            out.put(DomainRequest { app: self.app, safe_domain: wanted, asked_at: cx.now });
+        } else if pending.is_some() {
+            out.delete::<DomainRequest>(&(self.app,));
         }
         out.put(VasApp { name: self.name.clone(), ..app.clone() });
         Ok(Ok(()))
@@ -72,6 +70,8 @@ impl Command<Platform> for EditVasApp {
 pub struct ReviewDomain {
     /// The app.
     pub app: VasAppId,
+    /// The safe domain that the operator saw: no other one is decided on.
+    pub safe_domain: String,
     /// Whether the app gets the domain.
     pub approve: bool,
 }
@@ -80,9 +80,12 @@ impl Command<Platform> for ReviewDomain {
     /// The app and the domain; `None` if nothing waits for a decision.
     type Outcome = Option<(VasApp, String)>;
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
-        let Some(wanted) = rows.find::<WantedDomain>(&(self.app,))?.cloned() else { return Ok(None) };
+        let wanted = rows.find::<DomainRequest>(&(self.app,))?.cloned();
+        let Some(wanted) = wanted.filter(|wanted| wanted.safe_domain == self.safe_domain) else {
+            return Ok(None);
+        };
         let Some(app) = rows.find::<VasApp>(&(self.app,))?.cloned() else { return Ok(None) };
-        out.delete::<WantedDomain>(&(self.app,));
+        out.delete::<DomainRequest>(&(self.app,));
         if self.approve {
             out.put(VasApp { safe_domain: wanted.safe_domain.clone(), ..app.clone() });
         }
@@ -100,26 +103,27 @@ impl Audited for ReviewDomain {
 
 /// The safe domain that an app asks for.
 #[derive(Debug)]
-pub struct DomainWantedBy(pub VasAppId);
+pub struct DomainRequestOf(pub VasAppId);
 
-impl Query<Platform> for DomainWantedBy {
+impl Query<Platform> for DomainRequestOf {
     type Answer = Option<String>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(rows.find::<WantedDomain>(&(self.0,))?.map(|wanted| wanted.safe_domain.clone()))
+        Ok(rows.find::<DomainRequest>(&(self.0,))?.map(|wanted| wanted.safe_domain.clone()))
     }
 }
 
 /// The safe domains that wait for an operator, each with its app.
 #[derive(Debug)]
-pub struct WantedDomains {
+pub struct PendingDomains {
     /// The largest number of rows in the answer.
     pub limit: u64,
 }
 
-impl Query<Platform> for WantedDomains {
-    type Answer = Vec<(VasApp, WantedDomain)>;
+impl Query<Platform> for PendingDomains {
+    type Answer = Vec<(VasApp, DomainRequest)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let wanted = rows.list(List::<WantedDomain>::new().ascending(WantedDomain::app).limit(self.limit))?;
+        let wanted =
+            rows.list(List::<DomainRequest>::new().ascending(DomainRequest::app).limit(self.limit))?;
         let mut found = Vec::new();
         for wanted in wanted {
             if let Some(app) = rows.find::<VasApp>(&(wanted.app,))? {
@@ -150,8 +154,8 @@ impl Command<Platform> for CloseVasApp {
         let app = app.filter(|app| app.owner == user.id && app.may_be_used());
         let app = app.ok_or(Refusal::ApplicationUnknown)?;
         out.put(VasApp { closed_at: Some(cx.now), ..app.clone() });
-        if rows.find::<WantedDomain>(&(self.app,))?.is_some() {
-            out.delete::<WantedDomain>(&(self.app,));
+        if rows.find::<DomainRequest>(&(self.app,))?.is_some() {
+            out.delete::<DomainRequest>(&(self.app,));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use wallet_engine::{Command, Query, rows};
 
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::vas::apps::{VasAppId, VasToken};
+use crate::vas::apps::{VasApp, VasAppId, VasToken};
 use crate::vault::Digest;
 
 rows! { in Platform;
@@ -112,6 +112,9 @@ fn within(window: Option<&PriceWindow>, now: UnixTime) -> Vec<UnixTime> {
 fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Digest) -> Result<(), Stop> {
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::PriceAccessTokenWrong)?;
     let app = token.app;
+    // The token of a closed app is unknown to every call.
+    let open = rows.find::<VasApp>(&(app,))?.filter(|app| app.closed_at.is_none());
+    open.ok_or(Refusal::PriceAccessTokenWrong)?;
     let mut times = within(rows.find::<PriceWindow>(&(app,))?, cx.now);
     if times.len() as u64 >= limits::PRICES_PER_WINDOW {
         return Err(Refusal::PriceTooOften.into());

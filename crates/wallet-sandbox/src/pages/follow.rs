@@ -20,6 +20,8 @@ pub(super) const SOON: Duration = Duration::from_millis(500);
 pub(super) const LATER: Duration = Duration::from_secs(2);
 /// The time without a change after which a comment shows whether the reader is still there.
 const QUIET: Duration = Duration::from_secs(15);
+/// The most parts that are followed at once.
+pub(crate) const FOLLOWERS: usize = 64;
 /// The most bytes of a part.
 const LARGEST: usize = 1 << 20;
 
@@ -34,6 +36,9 @@ pub(super) async fn follow(
     if !events {
         return next.run(request).await;
     }
+    let Ok(one) = pages.followers.clone().try_acquire_owned() else {
+        return next.run(request).await; // the part without its changes
+    };
     let (parts, body) = request.into_parts();
     let first = next.clone().run(Request::from_parts(parts.clone(), body)).await;
     if first.status() != StatusCode::OK {
@@ -42,9 +47,13 @@ pub(super) async fn follow(
     let (mut reader, received) = mpsc::channel::<Result<Event, Infallible>>(1);
     let mut stopped = pages.stopped.clone();
     tokio::spawn(async move {
+        let _one = one;
         let (mut part, mut sent, mut quiet) = (first, None::<Bytes>, Duration::ZERO);
         loop {
-            let body = to_bytes(part.into_body(), LARGEST).await.unwrap_or_default();
+            let Ok(body) = to_bytes(part.into_body(), LARGEST).await else {
+                tracing::warn!(path = parts.uri.path(), "a part of a page is too large to be followed");
+                return;
+            };
             let event = match sent.as_ref() == Some(&body) {
                 false => Some(Event::default().data(String::from_utf8_lossy(&body))),
                 true if quiet >= QUIET => Some(Event::default().comment("")),

@@ -69,6 +69,8 @@ pub(crate) struct Pages {
     pub(crate) outcomes: Arc<wallet::Outcomes>,
     /// The payments that are watched at `/live`.
     pub(crate) stories: Arc<story::Stories>,
+    /// The permits to follow a part.
+    pub(crate) followers: Arc<tokio::sync::Semaphore>,
     /// Whether the sandbox stops: then followed parts end.
     pub(crate) stopped: tokio::sync::watch::Receiver<bool>,
     /// The permit to search a picture: one picture at a time.
@@ -156,6 +158,7 @@ pub(crate) fn callbacks(pages: Pages) -> Router {
 pub(crate) use clock::{not_moved, page as clock_page};
 pub(crate) use codes::page as codes_page;
 pub(crate) use described::page as described_page;
+pub(crate) use follow::FOLLOWERS;
 
 async fn script() -> Response {
     let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];

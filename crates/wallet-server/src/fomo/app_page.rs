@@ -8,7 +8,8 @@ use axum::routing::{get, post};
 use wallet_api::fomo::{Fomo, get_trade, payment_result};
 use wallet_core::{Callback as _, Endpoint as _, Platform as _, webhook};
 use wallet_platform::{
-    App, CloseApp, CreatedApp, EditApp, EndOldSecret, Failure, Reach, RotateSecret, ShowSecret, Step, User,
+    App, CloseApp, CreatedApp, EditApp, EndOldRedirect, EndOldSecret, Failure, RecordMilestone, RotateSecret,
+    ShowSecret, Step, User,
 };
 use wallet_store::{Clock as _, SystemClock};
 
@@ -33,7 +34,8 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/apps/fomo/{client_id}/reveal", post(with_act(Act::Reveal)))
         .route("/apps/fomo/{client_id}/rotate", post(with_act(Act::Rotate)))
         .route("/apps/fomo/{client_id}/end_old", post(with_act(Act::EndOld)))
-        .route("/apps/fomo/{client_id}/close", post(with_act(Act::Close)))
+        .route("/apps/fomo/{client_id}/end_old_redirect", post(end_old_redirect))
+        .route("/apps/fomo/{client_id}/close", post(close))
         .route("/apps/fomo/{client_id}/edit", post(edit))
 }
 
@@ -61,7 +63,7 @@ async fn overview(
 ) -> Result<Response, Failure> {
     let (store, base) = (&server.inner.store, server.inner.public_url(Fomo::META.base_path));
     if secret.is_some() {
-        store.submit(Reach { app: app.id.into(), step: Step::SecretShown }).await?;
+        store.submit(RecordMilestone { app: app.id.into(), step: Step::SecretShown }).await?;
     }
     let webhook = secret.and_then(|secret| webhook_secret(server, secret));
     let facts = vec![
@@ -123,7 +125,7 @@ struct SettingsPage<'a> {
 fn settings_page(server: &Server, view: &View, app: &App, after: After) -> Response {
     let (name, redirect_uri) =
         after.edited.clone().unwrap_or((app.name.clone(), app.redirect_uri.to_string()));
-    let old = app.old_redirect_lives(server.inner.store.now());
+    let old = app.accepted_old_redirect(server.inner.store.now());
     let page = SettingsPage {
         view,
         app: summary(app),
@@ -213,13 +215,28 @@ async fn edit(
     Ok(settings_page(&server, &view, &app, After::done(done)))
 }
 
+/// Ends the redirect_uri before the last change.
+async fn end_old_redirect(
+    State(server): State<Server>,
+    view: View,
+    SignedIn { user, .. }: SignedIn,
+    Path(client_id): Path<String>,
+    _posted: SubmittedForm,
+) -> Page {
+    let href = format!("/apps/fomo/{client_id}/settings");
+    let view = view.at(&href);
+    let app = own_app(&server, &view, &user, &client_id).await?;
+    let command = EndOldRedirect { owner: user.id, app: app.id };
+    server.inner.store.submit(command).await.or_page(&view)?;
+    Ok(see_other(&href))
+}
+
 /// An action on the app's secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Reveal,
     Rotate,
     EndOld,
-    Close,
 }
 
 /// Runs the action after a password check.
@@ -241,23 +258,10 @@ async fn with_secret(
         let (view, after) = wrong(&view, &href, form_problem);
         match act {
             Act::Reveal => overview(server, &view, &app, None, after).await.or_page(&view),
-            Act::Rotate | Act::EndOld | Act::Close => Ok(settings_page(server, &view, &app, after)),
+            Act::Rotate | Act::EndOld => Ok(settings_page(server, &view, &app, after)),
         }
     };
     let store = &server.inner.store;
-    if act == Act::Close {
-        let closed = async {
-            let proof = fresh_password(server, signed_in, posted).await?;
-            store.submit(CloseApp { session: signed_in.session, proof, app: app.id }).await
-        };
-        return match closed.await {
-            Ok(()) => Ok(see_other(&format!("/apps/fomo/{client_id}"))),
-            Err(no) => match wrong_password(&no) {
-                Some(_) => again(FormProblem::of("close_pwd")).await,
-                None => Err(failure(&view, &no)),
-            },
-        };
-    }
     let shown = async {
         let proof = fresh_password(server, signed_in, posted).await?;
         store
@@ -267,7 +271,7 @@ async fn with_secret(
     let keys = match shown.await {
         Ok(keys) => keys,
         Err(no) => {
-            return match wrong_password(&no) {
+            return match wrong_password(&no, "pwd") {
                 Some(form_problem) => again(form_problem).await,
                 None => Err(failure(&view, &no)),
             };
@@ -290,7 +294,6 @@ async fn with_secret(
             let app = own_app(server, &view, &signed_in.user, &client_id).await?;
             Ok(settings_page(server, &view, &app, After::done(done)))
         }
-        Act::Close => Err(unknown(&view)), // answered above
         Act::Rotate => {
             let rotated = store.submit(RotateSecret { app: keys.app.id, seed: store.vault().seed() }).await;
             let Ok(rotated) = rotated.or_page(&view)? else {
@@ -305,6 +308,34 @@ async fn with_secret(
             let secret = rotated.client_secret.expose();
             overview(server, &view, &app, Some(secret), After::done(done)).await.or_page(&view)
         }
+    }
+}
+
+/// Closes the app after a password check.
+async fn close(
+    State(server): State<Server>,
+    view: View,
+    signed_in: SignedIn,
+    Path(client_id): Path<String>,
+    posted: SubmittedForm,
+) -> Page {
+    let page = format!("/apps/fomo/{client_id}");
+    let href = format!("{page}/settings");
+    let view = view.at(&href);
+    let app = own_app(&server, &view, &signed_in.user, &client_id).await?;
+    let closed = async {
+        let proof = fresh_password(&server, &signed_in, &posted).await?;
+        server.inner.store.submit(CloseApp { session: signed_in.session, proof, app: app.id }).await
+    };
+    match closed.await {
+        Ok(()) => Ok(see_other(&page)),
+        Err(no) => match wrong_password(&no, "close_pwd") {
+            Some(problem) => {
+                let (view, after) = wrong(&view, &href, problem);
+                Ok(settings_page(&server, &view, &app, after))
+            }
+            None => Err(failure(&view, &no)),
+        },
     }
 }
 

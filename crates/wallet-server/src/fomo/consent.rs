@@ -184,7 +184,8 @@ async fn authorize(State(server): State<Server>, view: View, RawQuery(query): Ra
         return Err(stop(view, why));
     }
     let signed_in = view.signed_in.as_ref().ok_or_else(|| see_other(&sign_in_first(&view.here())))?;
-    let back = browser_address(app.redirect_uri.as_str());
+    // The address that the code goes to: the registered one, or the one before it (R7).
+    let back = browser_address(&asked.redirect_uri);
     let granted: Vec<&str> = app.scopes.split(' ').collect();
     let scopes = Fomo::META.scopes.iter().filter(|scope| granted.contains(&scope.id));
     let mut response = page(&ConsentPage {

@@ -32,7 +32,7 @@ pub(crate) fn summary(app: &App) -> AppSummary {
             false => Text { zh: "已关闭", en: "closed" },
         },
         mood: if app.is_open() { Mood::Good } else { Mood::Waiting },
-        live: true,
+        has_tabs: true,
     }
 }
 

@@ -141,9 +141,12 @@ pub(crate) fn snippets(base_url: &str, app: &App, lang: &str, clock: Option<&str
     let get_trade = format!("{base_url}{}", get_trade::Endpoint::META.path);
     // ASCII, without a backslash; a quote would end the string.
     let back = app.redirect_uri.as_str().replace('"', "\\\"");
-    let now = NOW.map(|(name, own, sandbox)| (name, if clock.is_some() { sandbox } else { own }));
+    let now = NOW.map(|(name, own, sandbox)| match clock {
+        Some(clock) => (name, sandbox.replace("CLOCK", clock)),
+        None => (name, own.to_owned()),
+    });
+    let now = now.each_ref().map(|(name, value)| (*name, &**value));
     let values = [
-        ("CLOCK", clock.unwrap_or_default()),
         ("GET_TRADE", &*get_trade),
         ("BASE_URL", base_url),
         ("CLIENT_ID", app.client_id.as_str()),

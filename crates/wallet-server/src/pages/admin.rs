@@ -9,7 +9,7 @@ use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
     Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorAct,
-    PendingApplications, PricesNow, SendAgain, Undelivered, WantedDomains,
+    PendingApplications, PendingDomains, PricesNow, SendAgain, Undelivered,
 };
 
 use super::docs::inline;
@@ -144,7 +144,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     let mut pending = store.view(PendingApplications { limit: COUNTED }).await.or_page(&view)?;
     let waiting = counted(pending.len());
     pending.truncate(ROWS as usize);
-    let wanted = server.inner.store.view(WantedDomains { limit: ROWS }).await.or_page(&view)?;
+    let wanted = server.inner.store.view(PendingDomains { limit: ROWS }).await.or_page(&view)?;
     let domains = wanted.into_iter();
     let domains =
         domains.map(|(app, wanted)| (app.id.0, app.name, app.safe_domain, wanted.safe_domain)).collect();

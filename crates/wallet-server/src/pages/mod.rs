@@ -35,6 +35,7 @@ use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
 pub use crate::forms::Faults;
+pub use crate::snippets::quoted;
 pub use apps::new::form_again;
 pub use docs::code_page;
 pub use posted::{SubmittedFile, SubmittedForm};
@@ -162,9 +163,9 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
         None => problem(
             &view,
             StatusCode::NOT_FOUND,
-            view.say("这里没有页面", "There is no page here"),
-            view.say("地址可能写错，或页面已不在。", "The address may be mistyped, or the page is gone."),
-            view.say("从导航里选择。", "Choose from the navigation."),
+            view.say("页面不存在", "There is no page here"),
+            view.say("地址有误，或页面已移除。", "The address may be mistyped, or the page is gone."),
+            view.say("请从上方导航选择。", "Choose from the navigation."),
         ),
     };
     dressed(response, server, &view, fresh)

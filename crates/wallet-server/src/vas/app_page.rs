@@ -14,8 +14,8 @@ use wallet_core::{Endpoint as _, Platform as _};
 use wallet_crypto::{KeyForm, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
-    AddAddress, AddressFault, AddressesOf, ApplicationFault, CloseVasApp, DomainWantedBy, EditVasApp,
-    Failure, Reach, ReceiverId, ReviewVas, ShowCredentials, Step, User, VasApp,
+    AddAddress, AddressFault, AddressesOf, ApplicationFault, CloseVasApp, DomainRequestOf, EditVasApp,
+    Failure, ReceiverId, RecordMilestone, ReviewVas, ShowCredentials, Step, User, VasApp,
 };
 
 use super::own_app::{find, summary};
@@ -103,7 +103,7 @@ async fn overview(
     let app_summary = summary(app);
     if approved {
         if secrets.is_some() {
-            store.submit(Reach { app: receiver, step: Step::SecretShown }).await?;
+            store.submit(RecordMilestone { app: receiver, step: Step::SecretShown }).await?;
         }
         let public = PublicKey::load(&app.rsa_public).map(|key| key.to_base64()).unwrap_or_default();
         facts.push(Fact::new("uuid", "uuid", app.uuid.as_str()));
@@ -255,7 +255,7 @@ async fn vas_secrets(
             Ok(Ok((view, secrets)))
         }
         Err(no) => {
-            let form_problem = wrong_password(&no).ok_or_else(|| failure(&view, &no))?;
+            let form_problem = wrong_password(&no, "pwd").ok_or_else(|| failure(&view, &no))?;
             let (view, after) = wrong(&view, &href, form_problem);
             overview(server, &view, &app, None, after).await.or_page(&view).map(Err)
         }
@@ -310,8 +310,10 @@ struct SettingsPage<'a> {
 }
 
 async fn settings_page(server: &Server, view: &View, app: &VasApp, after: After) -> Page {
-    let wanted = server.inner.store.view(DomainWantedBy(app.id)).await.or_page(view)?;
-    let (name, safe_domain) = after.edited.clone().unwrap_or((app.name.clone(), app.safe_domain.clone()));
+    let wanted = server.inner.store.view(DomainRequestOf(app.id)).await.or_page(view)?;
+    // Saving a new name repeats a pending request for a domain.
+    let asked = || (app.name.clone(), wanted.clone().unwrap_or_else(|| app.safe_domain.clone()));
+    let (name, safe_domain) = after.edited.clone().unwrap_or_else(asked);
     let page = SettingsPage {
         view,
         app: summary(app),
@@ -386,11 +388,13 @@ async fn close(
     };
     match closed.await {
         Ok(()) => Ok(see_other(&format!("/apps/vas/{id}"))),
-        Err(no) if wrong_password(&no).is_some() => {
-            let (view, after) = wrong(&view, &href, FormProblem::of("close_pwd"));
-            settings_page(&server, &view, &app, after).await
-        }
-        Err(no) => Err(failure(&view, &no)),
+        Err(no) => match wrong_password(&no, "close_pwd") {
+            Some(problem) => {
+                let (view, after) = wrong(&view, &href, problem);
+                settings_page(&server, &view, &app, after).await
+            }
+            None => Err(failure(&view, &no)),
+        },
     }
 }
 

@@ -40,8 +40,8 @@ const FAULTS: [FormMessage; 6] = [
     FormMessage {
         id: "localhost",
         field: "safe_domain",
-        zh: "localhost 不是完整的主机名；.localhost 下的名称同样指向本机，例如 my-shop.localhost。",
-        en: "localhost is not a whole host name. A name below it is this machine too, such as my-shop.localhost.",
+        zh: "localhost 与 IP 地址不是完整的主机名；.localhost 下的名称同样指向本机，例如 my-shop.localhost。",
+        en: "localhost and IP addresses are not whole host names. A name below localhost is this machine too, such as my-shop.localhost.",
     },
     FormMessage {
         id: "scheme",
@@ -73,7 +73,8 @@ pub(crate) fn form(page: &FormPage<'_>) -> RegistrationForm {
         view: page,
         wallet: page.text("wallet"),
         name: page.text("vas_name"),
-        safe_domain: page.text("safe_domain"),
+        // A new form proposes a name of the developer's own machine.
+        safe_domain: if page.filled_in.is_empty() { LOCAL_NAME } else { page.text("safe_domain") },
         scheme: page.text("scheme"),
         profiles: profiles.map(|profile| (profile.id, profile.doc.in_lang(page.lang))).collect(),
         faults: page.faults(&FAULTS),
@@ -82,9 +83,14 @@ pub(crate) fn form(page: &FormPage<'_>) -> RegistrationForm {
     RegistrationForm { name: "VAS · Lafi", html: form.to_string() }
 }
 
-/// Whether a host is this machine's bare name.
+/// A host name of the developer's own machine.
+const LOCAL_NAME: &str = "my-shop.localhost";
+
+/// Whether a host is this machine without a whole name.
 fn is_local(host: &str) -> bool {
-    host.trim().eq_ignore_ascii_case("localhost")
+    let host = host.trim();
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 async fn apply(

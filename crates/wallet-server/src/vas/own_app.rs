@@ -45,7 +45,7 @@ pub(crate) fn summary(app: &Row) -> AppSummary {
         href: format!("/apps/vas/{}", app.id.0),
         state,
         mood,
-        live: app.state == Review::Approved,
+        has_tabs: app.state == Review::Approved,
     }
 }
 

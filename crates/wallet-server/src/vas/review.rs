@@ -14,6 +14,9 @@ pub(crate) fn routes() -> Router<Server> {
     Router::new().route("/admin/review", post(review)).route("/admin/review_domain", post(review_domain))
 }
 
+/// The text for a form without a verdict.
+const CHOOSE: (&str, &str) = ("请选择通过或拒绝。", "Choose to approve or to reject.");
+
 /// Decides on another safe domain of an app.
 async fn review_domain(
     State(server): State<Server>,
@@ -22,10 +25,23 @@ async fn review_domain(
     posted: SubmittedForm,
 ) -> Page {
     let view = view.at(OPERATE);
-    let gone = || not_done(&view, view.say("没有这个申请。", "There is no such request."));
+    let gone = || {
+        not_done(
+            &view,
+            view.say(
+                "没有这个申请，或开发者已更改：请重新查看。",
+                "There is no such request, or the developer has changed it: look at it again.",
+            ),
+        )
+    };
     let app = posted.text("application").parse().map(VasAppId).map_err(|_| gone())?;
-    let approve = posted.text("verdict") == "approve";
-    let command = ByOperator { session, command: ReviewDomain { app, approve } };
+    let approve = match posted.text("verdict") {
+        "approve" => true,
+        "reject" => false,
+        _ => return Err(not_done(&view, view.say(CHOOSE.0, CHOOSE.1))),
+    };
+    let safe_domain = posted.text("safe_domain").to_owned();
+    let command = ByOperator { session, command: ReviewDomain { app, safe_domain, approve } };
     server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(gone)?;
     Ok(see_other(OPERATE))
 }
@@ -47,7 +63,7 @@ async fn review(
             "Enter the reason of the rejection: the applicant will read it.",
         )),
         "reject" => Ok(Decision::Reject { reason: reason.to_owned() }),
-        _ => Err(view.say("请选择通过或拒绝。", "Choose to approve or to reject.")),
+        _ => Err(view.say(CHOOSE.0, CHOOSE.1)),
     };
     let decision = decision.map_err(|why| not_done(&view, why))?;
     let command = ByOperator { session, command: ReviewVas { app, decision } };

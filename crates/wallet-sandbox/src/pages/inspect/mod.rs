@@ -68,6 +68,9 @@ fn in_link(fields: &[(String, String)], name: &str) -> Option<String> {
     Some(link::peek(payload.json().ok()?, name).ok()??.into_owned())
 }
 
+/// The most characters of an id or a call in the list.
+const LONGEST_CELL: usize = 80;
+
 impl Row {
     pub(crate) fn of(lang: Lang, exchange: Arc<Exchange>) -> Self {
         let fields = fields(&exchange);
@@ -85,11 +88,12 @@ impl Row {
             (None, None) => exchange.path.clone(),
         };
         let at = shown_time(exchange.at);
+        let cut = |text: String| text.chars().take(LONGEST_CELL).collect();
         Self {
             clock: at.split(' ').nth(1).unwrap_or_default().to_owned(),
-            app: first(&["client_id", "uuid", "appId", "appUuid"]),
-            about: first(&["trade_id", "orderId", "transfer_id"]),
-            call,
+            app: cut(first(&["client_id", "uuid", "appId", "appUuid"])),
+            about: cut(first(&["trade_id", "orderId", "transfer_id"])),
+            call: cut(call),
             verdict: Verdict::of(lang, &exchange),
             fields,
             exchange,
@@ -118,20 +122,19 @@ impl Row {
             self.millis(),
             about.join(" ")
         );
-        // A terminal reads no control character out of a request.
-        Some(line.trim_end().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+        // A terminal reads no control character out of a request, and none that turns the direction of the text.
+        let hidden = |c: char| c.is_control() || wallet_platform::is_invisible(c);
+        Some(line.trim_end().chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect())
     }
 
     fn matches(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
-        let has = |part: &str| part.to_lowercase().contains(&text);
-        has(&self.app)
-            || has(&self.about)
-            || has(&self.call)
-            || has(&self.exchange.path)
-            || has(&self.verdict.words)
-            || self.fields.iter().any(|(_, value)| has(value))
-            || has(&self.exchange.reply)
+        let shown = [&self.app, &self.about, &self.call, &self.exchange.path, &self.verdict.words];
+        let fields = self.fields.iter().map(|(_, value)| value);
+        let parts: Vec<&str> =
+            shown.into_iter().chain(fields).chain([&self.exchange.reply]).map(String::as_str).collect();
+        // As the page shows it: a search must not find out a secret.
+        let secrets = Secrets::of(&self.exchange, &self.fields);
+        secrets.masked(&parts.join("\n")).to_lowercase().contains(&text.to_lowercase())
     }
 
     /// `→` for a call, `←` for a callback.
@@ -244,23 +247,18 @@ struct Detail {
     explained: Option<Result<Shown, String>>,
 }
 
-/// For a shell: within single quotes only a single quote is special.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 fn curl(url: &str, exchange: &Exchange, secrets: &Secrets) -> String {
     let query = if exchange.query.is_empty() { String::new() } else { format!("?{}", exchange.query) };
     let host = exchange.sent.as_ref().map_or(url, |(_, host)| host);
-    let address = quoted(&format!("{host}{}{query}", exchange.path));
-    let mut text = format!("curl -s -X {} {address}", quoted(&exchange.method));
+    let address = secrets.quoted(&format!("{host}{}{query}", exchange.path));
+    let mut text = format!("curl -s -X {} {address}", secrets.quoted(&exchange.method));
     for (name, value) in &exchange.headers {
-        text.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
+        text.push_str(&format!(" \\\n  -H {}", secrets.quoted(&format!("{name}: {value}"))));
     }
     if !exchange.body.is_empty() {
-        text.push_str(&format!(" \\\n  --data-raw {}", quoted(&exchange.body)));
+        text.push_str(&format!(" \\\n  --data-raw {}", secrets.quoted(&exchange.body)));
     }
-    secrets.as_variables(&text)
+    text
 }
 
 impl Detail {

@@ -1,6 +1,8 @@
 //! Masks the secrets of an exchange, so that a page or a picture of it reveals none.
 
 use serde_json::Value;
+use wallet_core::form;
+use wallet_server::pages::quoted;
 
 use crate::recorder::Exchange;
 
@@ -54,6 +56,14 @@ impl Secrets {
                 found.push((value.clone(), variable));
             }
         }
+        // Also as they are in the query or the body, percent-encoded.
+        for (name, value) in
+            [&exchange.query, &exchange.body].into_iter().flat_map(|text| form::pairs(text)).map(form::split)
+        {
+            if let Some(variable) = variable(name) {
+                found.push((value.to_owned(), variable));
+            }
+        }
         for (name, value) in &exchange.headers {
             if name == "authorization"
                 && let Some((_, token)) = value.split_once(' ')
@@ -66,6 +76,13 @@ impl Secrets {
                 in_json(&value, &mut found);
             }
         }
+        // Also as JSON writes them.
+        let escaped = found.iter().filter_map(|(secret, variable)| {
+            let text = serde_json::to_string(secret).ok()?;
+            Some((text.trim_matches('"').to_owned(), *variable))
+        });
+        let escaped: Vec<_> = escaped.collect();
+        found.extend(escaped);
         found.retain(|(secret, _)| secret.chars().count() >= SHORTEST);
         // The longest first: a secret may be a part of another one.
         found.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
@@ -81,10 +98,14 @@ impl Secrets {
         })
     }
 
-    /// A shell's text in single quotes, with a variable in the place of each secret.
-    pub(super) fn as_variables(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (secret, variable)| {
-            text.replace(secret.as_str(), &format!("'\"${variable}\"'"))
+    /// A text as one word of a shell, with a variable in the place of each secret.
+    pub(super) fn quoted(&self, text: &str) -> String {
+        // The marks take the secrets out of the text before its quotes are written.
+        let mark = |at: usize| format!("\u{1}{at}\u{2}");
+        let marked = (self.0.iter().enumerate())
+            .fold(text.to_owned(), |text, (at, (secret, _))| text.replace(secret.as_str(), &mark(at)));
+        (self.0.iter().enumerate()).fold(quoted(&marked), |text, (at, (_, variable))| {
+            text.replace(&mark(at), &format!("'\"${variable}\"'"))
         })
     }
 }

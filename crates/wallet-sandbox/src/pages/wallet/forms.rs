@@ -135,7 +135,8 @@ pub(crate) async fn approve(wallet: Wallet, posted: SubmittedForm) -> Response {
     };
     let (app, address) = (approved.app_name, approved.address.as_str().to_owned());
     if approved.how != How::Get {
-        return wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, said: None });
+        let onward = Some(address.clone());
+        return wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, onward, said: None });
     }
     let said = match http::Request::get(address.as_str()).body(Vec::new()) {
         Ok(request) => wallet.pages.transport.send(request).await.map_err(|error| in_words(&error)),
@@ -143,8 +144,8 @@ pub(crate) async fn approve(wallet: Wallet, posted: SubmittedForm) -> Response {
     };
     match said.map(|reply| reply.status()) {
         Ok(status) if status.is_success() => {
-            let said = Some(status.to_string());
-            wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, said })
+            let (onward, said) = (wallet.after_login(&address), Some(status.to_string()));
+            wallet.keep(&Wanted::default(), Outcome::SignedIn { app, address, onward, said })
         }
         said => {
             let why = said.map_or_else(|why| why, |status| status.to_string());

@@ -250,6 +250,8 @@ pub(super) enum Outcome {
     SignedIn {
         app: String,
         address: String,
+        /// The address that the user goes on to.
+        onward: Option<String>,
         /// The app's HTTP status to the wallet; `None` when the browser opens the address.
         said: Option<String>,
     },

@@ -52,6 +52,12 @@ pub(super) enum Sheet {
     },
 }
 
+/// The start page of an address's host.
+fn start_page(address: &str) -> Option<String> {
+    let address = Address::split(address).filter(Address::is_http)?;
+    Some(format!("{}://{}/", address.scheme, address.authority))
+}
+
 impl Sheet {
     /// Whether it waits for a decision: then nothing else of the page can be used.
     pub(super) fn is_modal(&self) -> bool {
@@ -78,8 +84,7 @@ impl Sheet {
                 ],
                 onward: Some(onward),
             },
-            Outcome::SignedIn { app, address, said } => {
-                let onward = said.is_none().then(|| address.clone());
+            Outcome::SignedIn { app, address, onward, said } => {
                 let said = said.map(|said| (say("应用的应答", "the app says"), said));
                 Self::Done {
                     what: format!("{} {app}", say("已登录", "Signed in to")),
@@ -317,8 +322,18 @@ impl Wallet {
         if self.pages.merchant.has_link(uuid, id) {
             return Some(format!("/shop/orders/{id}"));
         }
-        let app = Address::split(order.callback_url.as_str()).filter(Address::is_http)?;
-        Some(format!("{}://{}/", app.scheme, app.authority))
+        start_page(order.callback_url.as_str())
+    }
+
+    /// The address that leads from a login by QR code to its app: the start page of the host that got the code, which for
+    /// the demo shop is the shop.
+    pub(super) fn after_login(&self, address: &str) -> Option<String> {
+        let own = self.pages.shared.url.rsplit_once(':').map_or("", |(_, port)| port);
+        let page = start_page(address)?;
+        if page.trim_end_matches('/').rsplit_once(':').is_some_and(|(_, port)| port == own) {
+            return Some("/shop".to_owned());
+        }
+        Some(page)
     }
 
     /// The same after the wallet has paid the order of this link.

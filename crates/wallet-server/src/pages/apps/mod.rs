@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use wallet_core::{Basis, EndpointMeta, UnixTime};
-use wallet_platform::{CallbacksOf, Failure, PasswordKind, Proof, Reached, Reason, ReceiverId, Step, Who};
+use wallet_platform::{
+    CallbacksOf, Failure, HasMilestone, PasswordKind, Proof, Reason, ReceiverId, Step, Who,
+};
 
 use super::{
     Faults, FormMessage, FormProblem, OrPage as _, Page, SignedIn, SubmittedForm, View, page, problem,
@@ -92,7 +94,7 @@ pub(crate) async fn check_list(
     href: &str,
     platform: &str,
 ) -> Result<Vec<CheckedStep>, Failure> {
-    let reached = async |step| store.view(Reached { app, step }).await;
+    let reached = async |step| store.view(HasMilestone { app, step }).await;
     let (callbacks, _) =
         store.view(CallbacksOf { app, undelivered: false, before: None, limit: NEWEST }).await?;
     let acknowledged =
@@ -229,7 +231,7 @@ impl After {
 pub(crate) fn closed_note(view: &View, at: UnixTime) -> String {
     let words = view.say(
         "应用已关闭：不再接受调用，付款与回调记录保留。关闭时间：",
-        "This app is closed: it takes no call. Its payments and callbacks stay. Closed at",
+        "This app is closed: the platform refuses its calls. Its payments and callbacks stay visible. Closed at",
     );
     format!("{words} {}", shown_time(at))
 }
@@ -309,9 +311,9 @@ pub(crate) async fn fresh_password(
     Ok(prover.prove(who, PasswordKind::LoginAgain, Place::Nowhere, pwd).await?.proof)
 }
 
-/// The form's fault, if the failure is a wrong password.
-pub(crate) fn wrong_password(no: &Failure) -> Option<FormProblem> {
-    FormProblem::by(no, Reason::PasswordWrong, "pwd")
+/// The form's fault, if the failure is a wrong password; `field` is the id of its message.
+pub(crate) fn wrong_password(no: &Failure, field: &str) -> Option<FormProblem> {
+    FormProblem::by(no, Reason::PasswordWrong, field)
 }
 
 /// The view and the result of a form with a fault.
