@@ -253,13 +253,17 @@ impl PublicKey {
     }
 
     /// The padded message (EM) inside a signature: the RSA public operation, as long as the modulus. For diagnosis only.
-    /// `None` if the signature is not as long as the modulus, or its number is not below the modulus.
+    /// `None` if the signature is not as long as the modulus. A number beyond the modulus, which only a signature of another
+    /// key can be, opens to zeros.
     pub fn recover_message(&self, signature: &[u8]) -> Option<Vec<u8>> {
         use ::rsa::pkcs1::DecodeRsaPublicKey as _;
         let key = RsaPublicKey::from_pkcs1_der(&self.pkcs1).ok()?;
         let (length, number) = (key.size(), BigUint::from_bytes_be(signature));
-        if signature.len() != length || number >= *key.n() {
+        if signature.len() != length {
             return None;
+        }
+        if number >= *key.n() {
+            return Some(vec![0; length]);
         }
         let opened = number.modpow(key.e(), key.n()).to_bytes_be();
         let mut padded = vec![0; length - opened.len()];
