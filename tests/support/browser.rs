@@ -252,6 +252,9 @@ impl Browser {
         let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600});
         let set = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics});
         self.command("goog/cdp/execute", set).await;
+        // A picture of the whole page has none, and would be cut off by the width of one.
+        let hidden = json!({"cmd": "Emulation.setScrollbarsHidden", "params": {"hidden": true}});
+        self.command("goog/cdp/execute", hidden).await;
     }
 
     /// A picture of the whole page.
