@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Changes, Command, Context, Engine, HasTable, ListOf, Row, Rows, StopWith, StoreError, job, rows,
-    schema,
+    Backend, Begun, Changes, Command, Context, Engine, HasTable, ListOf, Row, Rows, StopWith, StoreError,
+    job, rows, schema,
 };
 
 rows! { in Library;
@@ -50,14 +50,11 @@ struct Map {
 }
 
 impl Backend<Library> for Map {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        Ok(())
+    fn begin(&mut self, _: &[AnyKey]) -> Result<Begun<Library>, StoreError> {
+        Ok(Begun::alone())
     }
-    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
-    where
-        Library: HasTable<E>,
-    {
-        Ok(self.rows.get(&format!("{key:?}")).and_then(Library::row_of).cloned())
+    fn load(&mut self, keys: &[AnyKey]) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(keys.iter().filter_map(|key| self.rows.get(&format!("{key:?}")).cloned()).collect())
     }
     fn list(&mut self, _: &ListOf) -> Result<Vec<AnyRow>, StoreError> {
         Ok(self.rows.values().cloned().collect()) // no query here filters
@@ -66,20 +63,24 @@ impl Backend<Library> for Map {
     where
         Library: HasTable<E>,
     {
-        rows.iter().try_for_each(|row| self.update(*row))
+        self.update(rows)
     }
-    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    fn update<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
     where
         Library: HasTable<E>,
     {
-        self.batch.push((format!("{:?}", row.key()), Some(Library::any_row(row.clone()))));
+        let changed = rows.iter().map(|row| {
+            let key = Library::any_key(row.key());
+            (format!("{key:?}"), Some(Library::any_row((*row).clone())))
+        });
+        self.batch.extend(changed);
         Ok(())
     }
-    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    fn delete<E: Row>(&mut self, keys: &[&E::Key]) -> Result<(), StoreError>
     where
         Library: HasTable<E>,
     {
-        self.batch.push((format!("{key:?}"), None));
+        self.batch.extend(keys.iter().map(|key| (format!("{:?}", Library::any_key((*key).clone())), None)));
         Ok(())
     }
     fn commit(&mut self, _: u64) -> Result<(), StoreError> {

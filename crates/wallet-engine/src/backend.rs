@@ -1,51 +1,83 @@
 //! The database interface of the engine.
 
+use wallet_core::UnixTime;
+
 use crate::error::StoreError;
 use crate::list::ListOf;
 use crate::schema::{HasTable, Row, Schema};
 
+/// What a transaction of a shared database begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The next row number.
+    pub next_id: u64,
+    /// The time of every decision in the transaction: the database's.
+    pub now: UnixTime,
+}
+
+/// A transaction that has begun.
+#[derive(Debug)]
+pub struct Begun<S: Schema> {
+    /// The rows that exist of the keys that were given, in any order.
+    pub rows: Vec<S::AnyRow>,
+    /// `None` if only this process writes to the database: the engine then counts row numbers itself, and the time of a
+    /// decision is its caller's.
+    pub turn: Option<Turn>,
+}
+
+impl<S: Schema> Begun<S> {
+    /// Of a database to which only this process writes.
+    pub fn alone() -> Self {
+        Self { rows: Vec::new(), turn: None }
+    }
+}
+
 /// A database with the tables of a schema. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
 /// [`rollback`](Self::rollback), loads and lists see what was committed when the transaction began.
 ///
-/// Every method fails with the database's error: [`StoreError::Database`] if nothing was written, [`StoreError::Broken`]
-/// if the state on disk is unknown.
+/// Every method fails with the database's error: [`StoreError::Database`] if nothing was written,
+/// [`StoreError::Interrupted`] if nothing was written and the same batch may succeed, [`StoreError::Unknown`] if a commit
+/// has no answer, [`StoreError::Broken`] if the store must stop.
 pub trait Backend<S: Schema> {
-    /// Begins a transaction.
+    /// Whether other processes write to the database too. Their transactions take turns. The engine then finds out which
+    /// keys a batch needs before its turn, so that the turn is short.
+    const SHARED: bool = false;
+
+    /// Begins a transaction and loads the rows of these keys; there are none unless [`SHARED`](Self::SHARED).
     ///
     /// # Errors
     /// The database's.
-    fn begin(&mut self) -> Result<(), StoreError>;
-    /// The row of a key, if there is one.
+    fn begin(&mut self, keys: &[S::AnyKey]) -> Result<Begun<S>, StoreError>;
+    /// The rows that exist of these keys, in any order. Each key is there once. If [`SHARED`](Self::SHARED), the engine also
+    /// loads before it begins: what is committed then.
     ///
     /// # Errors
     /// The database's.
-    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
-    where
-        S: HasTable<E>;
+    fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError>;
     /// The rows of a list.
     ///
     /// # Errors
     /// The database's.
     fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError>;
-    /// Inserts rows, ordered by key. A row that exists is an error.
+    /// Inserts rows, ordered by key. A row that exists is an error, here or at the commit.
     ///
     /// # Errors
     /// The database's.
     fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
     where
         S: HasTable<E>;
-    /// Replaces a row. A row that does not exist is an error.
+    /// Replaces rows, ordered by key. A row that does not exist is an error, here or at the commit.
     ///
     /// # Errors
     /// The database's.
-    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    fn update<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
     where
         S: HasTable<E>;
-    /// Deletes a row. A row that does not exist is an error.
+    /// Deletes the rows of these keys, which are in order. A row that does not exist is an error, here or at the commit.
     ///
     /// # Errors
     /// The database's.
-    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    fn delete<E: Row>(&mut self, keys: &[&E::Key]) -> Result<(), StoreError>
     where
         S: HasTable<E>;
     /// Commits; the changes are on disk when it returns. `next_id` is the next row number.

@@ -124,6 +124,10 @@ pub fn query_job<S: Schema, Q: Query<S>>(query: Q) -> (Box<dyn QueryJob<S>>, Awa
     (Box::new(task), awaited)
 }
 
+/// The largest number of looks at what is committed before a batch's turn. A key that they do not find is loaded during the
+/// turn.
+const ROUNDS: usize = 4;
+
 /// A job of a batch, with its own failure, if it has one.
 type Taken<S> = (Box<dyn Job<S>>, Option<StoreError>);
 
@@ -165,7 +169,8 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
     }
 
     /// Runs a batch: decides each job in order on one working set, commits once, then answers all. Each job runs
-    /// when the iterator yields it, at the time `now` returns then, so a job's time is never before its submission.
+    /// when the iterator yields it, at the time `now` returns then, so a job's time is never before its submission. On a
+    /// [shared](Backend::SHARED) database the batch is complete before its turn, and has the time of the database.
     ///
     /// # Errors
     /// [`StoreError::Broken`] if the store must stop. The callers of the jobs receive every other failure.
@@ -174,9 +179,32 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         now: &dyn Fn() -> UnixTime,
         jobs: impl IntoIterator<Item = Box<dyn Job<S>>>,
     ) -> Result<(), StoreError> {
+        if B::SHARED {
+            self.take_turn(now, jobs.into_iter().collect())
+        } else {
+            self.run(now, &[], &mut jobs.into_iter())
+        }
+    }
+
+    /// Runs a batch whose keys are found out before its turn.
+    fn take_turn(
+        &mut self,
+        now: &dyn Fn() -> UnixTime,
+        mut jobs: Vec<Box<dyn Job<S>>>,
+    ) -> Result<(), StoreError> {
+        let keys = self.scout(now(), &mut jobs);
+        self.run(now, &keys, &mut jobs.into_iter())
+    }
+
+    fn run(
+        &mut self,
+        now: &dyn Fn() -> UnixTime,
+        keys: &[S::AnyKey],
+        jobs: &mut dyn Iterator<Item = Box<dyn Job<S>>>,
+    ) -> Result<(), StoreError> {
         let before = self.ids.peek();
         let mut taken = Vec::new();
-        let error = match self.commit(now, &mut jobs.into_iter(), &mut taken) {
+        let error = match self.commit(now, keys, jobs, &mut taken) {
             Ok(()) => {
                 for (job, failure) in taken {
                     job.answer(failure);
@@ -186,28 +214,60 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             Err(error) => error,
         };
         self.ids.reset(before);
-        let broken = matches!(error, StoreError::Broken(_));
-        if taken.len() > 1 && !broken {
+        let several = taken.len() > 1;
+        let mut jobs = taken.into_iter().map(|(job, _)| job);
+        match error {
+            // The backend counts, and ends with another error in time.
+            StoreError::Interrupted(_) => self.take_turn(now, jobs.collect()),
             // The database rejected a write: rerun each job in its own batch, so that only the job with that write fails.
-            return taken.into_iter().try_for_each(|(job, _)| self.batch(now, [job]));
+            StoreError::Database(_) if several => jobs.try_for_each(|job| self.batch(now, [job])),
+            error => {
+                jobs.for_each(|job| job.answer(Some(error.clone())));
+                if matches!(error, StoreError::Broken(_)) { Err(error) } else { Ok(()) }
+            }
         }
-        for (job, _) in taken {
-            job.answer(Some(error.clone()));
+    }
+
+    /// The keys of the rows that these jobs need, as far as a look at what is committed now can tell. Nothing else of the
+    /// look is kept: the rows may have changed by the time of the turn.
+    fn scout(&mut self, now: UnixTime, jobs: &mut [Box<dyn Job<S>>]) -> Vec<S::AnyKey> {
+        let first_id = self.ids.peek();
+        let (mut keys, mut unfinished) = (Vec::new(), jobs.iter_mut().collect::<Vec<_>>());
+        self.rows.clear();
+        for _ in 0..ROUNDS {
+            unfinished.retain_mut(|job| {
+                self.changes.clear();
+                let cx = Context { now, ids: &self.ids, vault: &self.vault };
+                let run = catch_unwind(AssertUnwindSafe(|| job.run(&self.rows, &cx, &mut self.changes)));
+                matches!(run, Ok(Err(Halt::Missing)))
+            });
+            let wanted = self.rows.take_wanted_keys();
+            let Ok(found) = (if wanted.is_empty() { Ok(Vec::new()) } else { self.backend.load(&wanted) })
+            else {
+                break;
+            };
+            keys.extend_from_slice(&wanted);
+            self.rows.loaded(wanted, found);
+            if unfinished.is_empty() {
+                break;
+            }
         }
-        if broken { Err(error) } else { Ok(()) }
+        self.changes.clear();
+        self.ids.reset(first_id);
+        keys
     }
 
     /// Runs the jobs, writes and commits. Moves every job into `taken`, even on error, with its own failure, if any.
     fn commit(
         &mut self,
         now: &dyn Fn() -> UnixTime,
+        keys: &[S::AnyKey],
         jobs: &mut dyn Iterator<Item = Box<dyn Job<S>>>,
         taken: &mut Vec<Taken<S>>,
     ) -> Result<(), StoreError> {
-        self.rows.clear();
-        let done = self.backend.begin().and_then(|()| {
+        let done = self.begin(keys).and_then(|time| {
             for mut job in &mut *jobs {
-                let result = self.decide(now(), job.as_mut());
+                let result = self.decide(time.unwrap_or_else(now), job.as_mut());
                 let (failure, stop) = result.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
                 taken.push((job, failure));
                 if let Some(error) = stop {
@@ -226,6 +286,25 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             taken.extend(jobs.map(|job| (job, None)));
         }
         done
+    }
+
+    /// Begins a transaction on an empty working set, and loads the rows of these keys. The time of the database, if it has
+    /// one.
+    fn begin(&mut self, keys: &[S::AnyKey]) -> Result<Option<UnixTime>, StoreError> {
+        self.rows.clear();
+        let (keys, begun) = match self.backend.begin(keys) {
+            // Only the job that needs the damaged row fails, when it asks for it.
+            Err(StoreError::Damaged(_)) if !keys.is_empty() => {
+                self.backend.rollback();
+                (&[][..], self.backend.begin(&[])?)
+            }
+            begun => (keys, begun?),
+        };
+        self.rows.loaded(keys.to_vec(), begun.rows);
+        if let Some(turn) = begun.turn {
+            self.ids.reset(turn.next_id);
+        }
+        Ok(begun.turn.map(|turn| turn.now))
     }
 
     /// Runs one job until it finishes and loads the rows that it wants. A panic or a damaged row fails this job alone:
@@ -278,8 +357,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         mut read: impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
         now: UnixTime,
     ) -> Result<(), StoreError> {
-        self.rows.clear();
-        self.backend.begin()?;
+        let now = self.begin(&[])?.unwrap_or(now);
         let done = loop {
             let cx = Context { now, ids: &self.ids, vault: &self.vault };
             match catch_unwind(AssertUnwindSafe(|| read(&self.rows, &cx))) {

@@ -14,6 +14,10 @@ pub enum StoreError {
     Stopped,
     /// The database reported an error; nothing was written.
     Database(String),
+    /// The connection was lost, or another process was in the way; nothing was written. The engine runs the batch again.
+    Interrupted(String),
+    /// A commit has no answer, and could not be settled in time: it may or may not hold.
+    Unknown(String),
     /// A row that another row refers to does not exist, or a column holds a value outside its type; nothing was
     /// written.
     Damaged(String),
@@ -26,7 +30,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Overloaded)
+        matches!(self, Self::Overloaded | Self::Interrupted(_))
+    }
+
+    /// Whether the fault is one of the moment: the caller may look, and try again, in a while.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Stopped | Self::Interrupted(_) | Self::Unknown(_))
     }
 
     /// [`StoreError::Damaged`] for a table.
@@ -50,6 +59,11 @@ impl fmt::Display for StoreError {
             Self::Overloaded => f.write_str("the store's queue is full; try again in a moment"),
             Self::Stopped => f.write_str("the store has stopped"),
             Self::Database(why) => write!(f, "database error, nothing was written: {why}"),
+            Self::Interrupted(why) => write!(f, "interrupted, nothing was written; try again: {why}"),
+            Self::Unknown(why) => write!(
+                f,
+                "the database did not confirm the commit, which may or may not hold; look before you repeat: {why}"
+            ),
             Self::Damaged(place) => {
                 write!(f, "the database is damaged ({place}), nothing was written; restore a backup")
             }

@@ -66,7 +66,7 @@ mod list;
 mod rows;
 mod schema;
 
-pub use backend::Backend;
+pub use backend::{Backend, Begun, Turn};
 pub use batch::{Awaited, Engine, Job, QueryJob, job, query_job};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith};

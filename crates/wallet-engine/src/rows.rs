@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use foldhash::fast::FixedState;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::backend::Backend;
 use crate::command::Halt;
@@ -61,16 +61,22 @@ impl<E: Row> Table<E> {
     /// # Errors
     /// The backend's.
     pub fn write<S: HasTable<E>, B: Backend<S>>(&self, backend: &mut B) -> Result<(), StoreError> {
-        let mut new = Vec::new();
+        let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
         dirty.sort_unstable_by_key(|(key, _)| *key);
         for (key, slot) in dirty {
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
-                (Some(row), true) => backend.update(row)?,
-                (None, true) => backend.delete(key)?,
+                (Some(row), true) => changed.push(row),
+                (None, true) => gone.push(key),
                 (None, false) => {}
             }
+        }
+        if !changed.is_empty() {
+            backend.update(&changed)?;
+        }
+        if !gone.is_empty() {
+            backend.delete::<E>(&gone)?;
         }
         if new.is_empty() { Ok(()) } else { backend.insert(&new) }
     }
@@ -78,13 +84,13 @@ impl<E: Row> Table<E> {
 
 /// The keys that a decision needs and that are not loaded.
 struct Wanted<S: Schema> {
-    keys: Vec<S::AnyKey>,
+    keys: IndexSet<S::AnyKey, FixedState>,
     lists: Vec<ListOf>,
 }
 
 impl<S: Schema> Default for Wanted<S> {
     fn default() -> Self {
-        Self { keys: Vec::new(), lists: Vec::new() }
+        Self { keys: IndexSet::with_hasher(FixedState::default()), lists: Vec::new() }
     }
 }
 
@@ -118,7 +124,7 @@ impl<S: Schema> Rows<S> {
         S: HasTable<E>,
     {
         if !S::table(&self.tables).0.contains_key(key) {
-            self.wanted.borrow_mut().keys.push(S::any_key(key.clone()));
+            self.wanted.borrow_mut().keys.insert(S::any_key(key.clone()));
         }
     }
 
@@ -207,14 +213,31 @@ impl<S: Schema> Rows<S> {
             let why = "a decision ended because a row is missing, but asked for no row";
             return Err(StoreError::Database(why.to_owned()));
         }
-        for key in &wanted.keys {
-            S::load(&mut self.tables, key, backend)?;
+        if !wanted.keys.is_empty() {
+            let keys: Vec<S::AnyKey> = wanted.keys.into_iter().collect();
+            let found = backend.load(&keys)?;
+            self.loaded(keys, found);
         }
         for list in wanted.lists {
             let found = backend.list(&list)?;
             self.lists.insert(list, found);
         }
         Ok(())
+    }
+
+    /// The keys that were wanted since the last call.
+    pub(crate) fn take_wanted_keys(&self) -> Vec<S::AnyKey> {
+        self.wanted.take().keys.into_iter().collect()
+    }
+
+    /// Records what was loaded: the rows that exist of these keys.
+    pub(crate) fn loaded(&mut self, keys: Vec<S::AnyKey>, found: Vec<S::AnyRow>) {
+        for row in found {
+            S::loaded(&mut self.tables, S::key(&row), Some(row));
+        }
+        for key in keys {
+            S::loaded(&mut self.tables, key, None);
+        }
     }
 
     /// Applies a command's changes, in order.

@@ -24,15 +24,8 @@ pub trait Schema: Sized + 'static {
     /// Every table, in the order in which a batch writes them.
     const TABLES: &'static [&'static TableMeta];
 
-    /// Loads the row of a key.
-    ///
-    /// # Errors
-    /// The backend's.
-    fn load<B: Backend<Self>>(
-        tables: &mut Self::Tables,
-        key: &Self::AnyKey,
-        backend: &mut B,
-    ) -> Result<(), StoreError>;
+    /// Records the backend's row of a key, unless the key is known already.
+    fn loaded(tables: &mut Self::Tables, key: Self::AnyKey, row: Option<Self::AnyRow>);
     /// Applies one change.
     fn absorb(tables: &mut Self::Tables, change: Change<Self>);
     /// Writes every changed row, table by table, each by key.
@@ -50,6 +43,10 @@ pub trait Schema: Sized + 'static {
     fn cells(row: &Self::AnyRow, put: &mut dyn FnMut(Cell<'_>));
     /// The key of a row.
     fn key(row: &Self::AnyRow) -> Self::AnyKey;
+    /// Passes the value of each column of a key to `put`.
+    fn key_cells(key: &Self::AnyKey, put: &mut dyn FnMut(Cell<'_>));
+    /// The position of a key's table in [`TABLES`](Self::TABLES).
+    fn table_of_key(key: &Self::AnyKey) -> usize;
     /// The position of a row's table in [`TABLES`](Self::TABLES).
     fn table_of(row: &Self::AnyRow) -> usize;
 }
@@ -233,18 +230,17 @@ macro_rules! schema {
             type AnyKey = AnyKey;
             const TABLES: &'static [&'static $crate::TableMeta] = &[$(<$Row as $crate::Row>::TABLE,)+];
 
-            fn load<B: $crate::Backend<Self>>(
-                tables: &mut Tables,
-                key: &AnyKey,
-                backend: &mut B,
-            ) -> ::core::result::Result<(), $crate::StoreError> {
+            fn loaded(tables: &mut Tables, key: AnyKey, row: ::core::option::Option<AnyRow>) {
                 match key {
                     $(AnyKey::$Row(key) => {
-                        let row = backend.load::<$Row>(key)?;
-                        tables.$table.loaded(key.clone(), row);
+                        let row = row.and_then(|row| match row {
+                            AnyRow::$Row(row) => ::core::option::Option::Some(row),
+                            #[allow(unreachable_patterns)] // a schema may have one table
+                            _ => ::core::option::Option::None,
+                        });
+                        tables.$table.loaded(key, row);
                     })+
                 }
-                ::core::result::Result::Ok(())
             }
             fn absorb(tables: &mut Tables, change: $crate::Change<Self>) {
                 match change {
@@ -278,6 +274,12 @@ macro_rules! schema {
             }
             fn key(row: &AnyRow) -> AnyKey {
                 match row { $(AnyRow::$Row(row) => AnyKey::$Row($crate::Row::key(row)),)+ }
+            }
+            fn key_cells(key: &AnyKey, put: &mut dyn FnMut($crate::Cell<'_>)) {
+                match key { $(AnyKey::$Row(key) => <$Row as $crate::Row>::key_cells(key, put),)+ }
+            }
+            fn table_of_key(key: &AnyKey) -> usize {
+                match key { $(AnyKey::$Row(_) => Position::$Row as usize,)+ }
             }
             fn table_of(row: &AnyRow) -> usize {
                 match row { $(AnyRow::$Row(_) => Position::$Row as usize,)+ }

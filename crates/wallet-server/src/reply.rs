@@ -8,7 +8,6 @@ use wallet_core::{
     Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, fault_body,
     refusal_body, success_body,
 };
-use wallet_engine::StoreError;
 use wallet_platform::{Failure, Reason, Refused};
 
 use crate::context::{Answered, Context};
@@ -86,9 +85,7 @@ fn refused(meta: &EndpointMeta, lang: Lang, answers: Answers, refused: &Refused)
 fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure) -> Response {
     match failure {
         Failure::Refused(no) => refused(meta, lang, answers, no),
-        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
-            plain(meta, lang, meta.faults.overloaded)
-        }
+        Failure::Store(error) if error.is_temporary() => plain(meta, lang, meta.faults.overloaded),
         Failure::Store(error) => {
             tracing::error!(endpoint = meta.id, %error, "internal error in a request");
             plain(meta, lang, meta.faults.internal)

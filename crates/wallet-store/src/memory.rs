@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wallet_engine::{Backend, Cell, Engine, HasTable, ListOf, Operand, Order, Row, Schema, StoreError};
+use wallet_engine::{
+    Backend, Begun, Cell, Engine, HasTable, ListOf, Operand, Order, Row, Schema, StoreError,
+};
 
 struct Committed<S: Schema> {
     rows: HashMap<S::AnyKey, S::AnyRow>,
@@ -68,16 +70,13 @@ impl<S: Schema> Memory<S> {
 }
 
 impl<S: Schema> Backend<S> for Memory<S> {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.staged.clear();
-        Ok(())
+    fn begin(&mut self, _: &[S::AnyKey]) -> Result<Begun<S>, StoreError> {
+        Ok(Begun::alone())
     }
 
-    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
-    where
-        S: HasTable<E>,
-    {
-        Ok(self.committed().rows.get(&S::any_key(key.clone())).and_then(S::row_of).cloned())
+    fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError> {
+        let committed = self.committed();
+        Ok(keys.iter().filter_map(|key| committed.rows.get(key).cloned()).collect())
     }
 
     fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
@@ -109,21 +108,25 @@ impl<S: Schema> Backend<S> for Memory<S> {
         Ok(())
     }
 
-    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    fn update<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
     where
         S: HasTable<E>,
     {
-        self.must_have::<E>(&row.key())?;
-        self.staged.push((S::any_key(row.key()), Some(S::any_row(row.clone()))));
+        for row in rows {
+            self.must_have::<E>(&row.key())?;
+            self.staged.push((S::any_key(row.key()), Some(S::any_row((*row).clone()))));
+        }
         Ok(())
     }
 
-    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    fn delete<E: Row>(&mut self, keys: &[&E::Key]) -> Result<(), StoreError>
     where
         S: HasTable<E>,
     {
-        self.must_have::<E>(key)?;
-        self.staged.push((S::any_key(key.clone()), None));
+        for key in keys {
+            self.must_have::<E>(key)?;
+            self.staged.push((S::any_key((*key).clone()), None));
+        }
         Ok(())
     }
 

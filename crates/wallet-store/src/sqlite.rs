@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use wallet_engine::{
-    Backend, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Schema, StoreError,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Schema, StoreError,
     TableMeta, Test,
 };
 
@@ -320,24 +320,26 @@ fn execute(
 }
 
 impl<S: Schema> Backend<S> for Sqlite<'_, S> {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.begin.raw_execute().map(|_| ()).map_err(|error| database(&error))
+    fn begin(&mut self, _: &[S::AnyKey]) -> Result<Begun<S>, StoreError> {
+        self.begin.raw_execute().map(|_| Begun::alone()).map_err(|error| database(&error))
     }
 
-    fn load<E: Row>(&mut self, key: &E::Key) -> Result<Option<E>, StoreError>
-    where
-        S: HasTable<E>,
-    {
-        let statement = &mut self.table::<E>().load;
-        let found = bind(statement, |put| E::key_cells(key, put)).and_then(|()| {
-            let mut rows = statement.raw_query();
-            rows.next().map(|row| row.map(|row| E::read(&Columns(row))))
-        });
-        match found.map_err(|error| database(&error))? {
-            None => Ok(None),
-            Some(Some(row)) => Ok(Some(row)),
-            Some(None) => Err(StoreError::damaged(E::TABLE.name)),
+    fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let at = S::table_of_key(key);
+            let statement = &mut self.tables[at].load;
+            let row = bind(statement, |put| S::key_cells(key, put)).and_then(|()| {
+                let mut rows = statement.raw_query();
+                rows.next().map(|row| row.map(|row| S::read(at, &Columns(row))))
+            });
+            match row.map_err(|error| database(&error))? {
+                None => {}
+                Some(Some(row)) => found.push(row),
+                Some(None) => return Err(StoreError::damaged(S::TABLES[at].name)),
+            }
         }
+        Ok(found)
     }
 
     fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
@@ -371,18 +373,20 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         Ok(())
     }
 
-    fn update<E: Row>(&mut self, row: &E) -> Result<(), StoreError>
+    fn update<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
     where
         S: HasTable<E>,
     {
-        execute(&mut self.table::<E>().update, 1, |put| row.cells(put))
+        let statement = &mut self.table::<E>().update;
+        rows.iter().try_for_each(|row| execute(statement, 1, |put| row.cells(put)))
     }
 
-    fn delete<E: Row>(&mut self, key: &E::Key) -> Result<(), StoreError>
+    fn delete<E: Row>(&mut self, keys: &[&E::Key]) -> Result<(), StoreError>
     where
         S: HasTable<E>,
     {
-        execute(&mut self.table::<E>().delete, 1, |put| E::key_cells(key, put))
+        let statement = &mut self.table::<E>().delete;
+        keys.iter().try_for_each(|key| execute(statement, 1, |put| E::key_cells(key, put)))
     }
 
     fn commit(&mut self, next_id: u64) -> Result<(), StoreError> {

@@ -30,7 +30,6 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use wallet_core::{Lang, UnixTime};
-use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
@@ -301,7 +300,7 @@ pub fn failure(view: &View, failure: &Failure) -> Response {
             StatusCode::BAD_REQUEST,
             view.say("返回并更正后再试。", "Go back, correct the form and try again."),
         ),
-        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
+        Failure::Store(error) if error.is_temporary() => {
             (StatusCode::SERVICE_UNAVAILABLE, view.say("请稍候再试。", "Try again in a moment."))
         }
         Failure::Store(error) => {
@@ -329,7 +328,7 @@ pub(crate) fn shape(lang: Lang, (fewest, most, chars): (usize, usize, &str)) -> 
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
     match failure {
         Failure::Refused(no) => wallet_core::message(answer(no.reason), no.field, no.wait, lang),
-        Failure::Store(StoreError::Overloaded | StoreError::Stopped) => {
+        Failure::Store(error) if error.is_temporary() => {
             if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
         }
         Failure::Store(_) => if lang == Lang::Zh { "系统内部错误" } else { "An internal error" }.to_owned(),
