@@ -10,15 +10,9 @@ use wallet_tests::{ManualClock, TestStore, options};
 
 const COIN: CoinId = CoinId::new(5);
 
-async fn both_stores(users: usize) -> [(TestStore, Option<tempfile::TempDir>); 2] {
-    let directory = tempfile::tempdir().unwrap();
-    let sqlite = TestStore::sqlite(&directory.path().join("db"), users).await;
-    [(sqlite, Some(directory)), (TestStore::memory(users).await, None)]
-}
-
 #[tokio::test]
 async fn entries_are_read_page_by_page_the_newest_first() {
-    for (world, _directory) in both_stores(2).await {
+    for world in TestStore::everywhere(2).await {
         let mut expected: Vec<Vec<i128>> = vec![vec![1_000_000_000_000]; 2];
         for number in 1..=150_i128 {
             for (who, expected) in expected.iter_mut().enumerate() {
@@ -52,7 +46,7 @@ async fn entries_are_read_page_by_page_the_newest_first() {
 
 #[tokio::test]
 async fn events_are_read_from_any_cursor_the_oldest_first() {
-    for (world, _directory) in both_stores(1).await {
+    for world in TestStore::everywhere(1).await {
         let tokens = world.tokens(0).await;
         for number in 0..70 {
             world.waiting(&tokens, &format!("t{number}"), "1").await;

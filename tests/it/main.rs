@@ -21,6 +21,7 @@ mod mistakes;
 mod onboarding;
 mod orders;
 mod pages;
+mod postgres;
 mod program;
 mod purge;
 mod qr;

@@ -717,9 +717,7 @@ async fn dust_does_not_lock_a_purse() {
 
 #[tokio::test]
 async fn a_user_sees_what_was_paid_by_it_and_nobody_elses() {
-    let directory = tempfile::tempdir().unwrap();
-    for world in [TestStore::memory(2).await, TestStore::sqlite(&directory.path().join("wallop.db"), 2).await]
-    {
+    for world in TestStore::everywhere(2).await {
         let shop = Shop::of(world).await;
         let store = &shop.world.store;
         for order in ["o-1", "o-2", "o-3"] {

@@ -74,12 +74,8 @@ async fn what_is_over_goes(world: TestStore) {
 }
 
 #[tokio::test]
-async fn what_is_over_goes_from_sqlite() {
-    let directory = tempfile::tempdir().unwrap();
-    what_is_over_goes(TestStore::sqlite(&directory.path().join("db"), 2).await).await;
-}
-
-#[tokio::test]
-async fn what_is_over_goes_from_memory() {
-    what_is_over_goes(TestStore::memory(2).await).await;
+async fn what_is_over_goes_from_each_store() {
+    for world in TestStore::everywhere(2).await {
+        what_is_over_goes(world).await;
+    }
 }

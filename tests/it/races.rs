@@ -44,157 +44,157 @@ fn refused<T: std::fmt::Debug>(results: &[Result<T, Failure>], refusal: Refusal)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_store_a_code_is_exchanged_once_under_concurrency() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let world = Arc::new(TestStore::sqlite(&path, 1).await);
-    let rounds = trials(2_000, 10_000);
-    for _ in 0..rounds {
-        let code = world.code(0).await.unwrap();
-        let results = at_once(|_| {
-            let world = world.clone();
-            async move { world.store.submit(world.exchange(code).await).await }
-        })
-        .await;
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        assert_eq!(refused(&results, Refusal::InvalidGrant), PARALLEL - 1);
+    for world in TestStore::on_disk(1).await.map(Arc::new) {
+        let rounds = trials(1_000, 10_000);
+        for _ in 0..rounds {
+            let code = world.code(0).await.unwrap();
+            let results = at_once(|_| {
+                let world = world.clone();
+                async move { world.store.submit(world.exchange(code).await).await }
+            })
+            .await;
+            assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+            assert_eq!(refused(&results, Refusal::InvalidGrant), PARALLEL - 1);
+        }
+        let rounds = i64::from(rounds);
+        assert_eq!(world.database.count("SELECT count(*) FROM code WHERE family IS NOT NULL"), rounds);
+        assert_eq!(world.database.count("SELECT count(*) FROM family"), rounds);
+        assert_eq!(
+            world.database.count("SELECT count(*) FROM family WHERE revoked = 1"),
+            rounds,
+            "reuse revokes"
+        );
+        assert_eq!(world.database.count("SELECT count(*) FROM token"), 2 * rounds);
     }
-    let rounds = i64::from(rounds);
-    assert_eq!(count(&path, "SELECT count(*) FROM code WHERE family IS NOT NULL"), rounds);
-    assert_eq!(count(&path, "SELECT count(*) FROM family"), rounds);
-    assert_eq!(count(&path, "SELECT count(*) FROM family WHERE revoked = 1"), rounds, "reuse revokes");
-    assert_eq!(count(&path, "SELECT count(*) FROM token"), 2 * rounds);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_store_r16_sixteen_refreshes_make_one_rotation() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let world = Arc::new(TestStore::sqlite(&path, 1).await);
-    let rounds = trials(2_000, 10_000);
-    let mut tokens = world.tokens(0).await;
-    let client = wallet_platform::FindApp::new("shop");
-    let proven =
-        world.store.view(client).await.unwrap().check_secret(world.app.client_secret.expose()).unwrap();
-    for _ in 0..rounds {
-        let text = tokens.refresh.expose().clone();
-        let results = at_once(|_| {
-            let (world, text) = (world.clone(), text.clone());
-            async move { world.store.submit(Refresh::new(world.store.vault(), proven, &text, None)).await }
-        })
-        .await;
-        let pairs: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-        assert!(pairs.iter().all(|pair| *pair == pairs[0]), "equal replies");
-        tokens = pairs[0].clone();
+    for world in TestStore::on_disk(1).await.map(Arc::new) {
+        let rounds = trials(1_000, 10_000);
+        let mut tokens = world.tokens(0).await;
+        let client = wallet_platform::FindApp::new("shop");
+        let proven =
+            world.store.view(client).await.unwrap().check_secret(world.app.client_secret.expose()).unwrap();
+        for _ in 0..rounds {
+            let text = tokens.refresh.expose().clone();
+            let results = at_once(|_| {
+                let (world, text) = (world.clone(), text.clone());
+                async move { world.store.submit(Refresh::new(world.store.vault(), proven, &text, None)).await }
+            })
+            .await;
+            let pairs: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+            assert!(pairs.iter().all(|pair| *pair == pairs[0]), "equal replies");
+            tokens = pairs[0].clone();
+        }
+        let rounds = i64::from(rounds);
+        assert_eq!(world.database.count("SELECT count(*) FROM token"), 2 + 2 * rounds, "one rotation each");
+        assert_eq!(world.database.count("SELECT count(*) FROM token WHERE used_at IS NOT NULL"), rounds);
+        assert_eq!(world.database.count("SELECT count(*) FROM family WHERE revoked = 1"), 0);
     }
-    let rounds = i64::from(rounds);
-    assert_eq!(count(&path, "SELECT count(*) FROM token"), 2 + 2 * rounds, "one rotation each");
-    assert_eq!(count(&path, "SELECT count(*) FROM token WHERE used_at IS NOT NULL"), rounds);
-    assert_eq!(count(&path, "SELECT count(*) FROM family WHERE revoked = 1"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_store_a_payment_is_confirmed_once_and_a_trade_id_made_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let world = Arc::new(TestStore::sqlite(&path, 1).await);
-    let rounds = trials(2_000, 10_000);
-    let mut tokens = world.tokens(0).await;
-    let session = world.users[0].1;
-    for round in 0..rounds {
-        if round % 1000 == 999 {
-            tokens = world.tokens(0).await;
-        }
-        let trade_id = format!("race-{round}");
-        let made = at_once(|_| {
-            let (world, command) = (world.clone(), world.pre_pay(&tokens, &trade_id, "1"));
-            async move { world.store.submit(command).await }
-        })
-        .await;
-        assert_eq!(refused(&made, Refusal::TradeIdTaken), PARALLEL - 1);
-        let transfer = *made.iter().flatten().next().unwrap();
-        let confirmed = at_once(|_| {
-            let (world, trade_id) = (world.clone(), trade_id.clone());
-            async move {
-                let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
-                world
-                    .store
-                    .submit(ConfirmPay {
-                        session,
-                        transfer: Some(transfer),
-                        trade_id: trade_id.into(),
-                        proof,
-                    })
-                    .await
-                    .map(|_| ())
+    for world in TestStore::on_disk(1).await.map(Arc::new) {
+        let rounds = trials(1_000, 10_000);
+        let mut tokens = world.tokens(0).await;
+        let session = world.users[0].1;
+        for round in 0..rounds {
+            if round % 1000 == 999 {
+                tokens = world.tokens(0).await;
             }
-        })
-        .await;
-        assert_eq!(confirmed.iter().filter(|result| result.is_ok()).count(), 1);
-        assert_eq!(refused(&confirmed, Refusal::TransferDone), PARALLEL - 1);
+            let trade_id = format!("race-{round}");
+            let made = at_once(|_| {
+                let (world, command) = (world.clone(), world.pre_pay(&tokens, &trade_id, "1"));
+                async move { world.store.submit(command).await }
+            })
+            .await;
+            assert_eq!(refused(&made, Refusal::TradeIdTaken), PARALLEL - 1);
+            let transfer = *made.iter().flatten().next().unwrap();
+            let confirmed = at_once(|_| {
+                let (world, trade_id) = (world.clone(), trade_id.clone());
+                async move {
+                    let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
+                    world
+                        .store
+                        .submit(ConfirmPay {
+                            session,
+                            transfer: Some(transfer),
+                            trade_id: trade_id.into(),
+                            proof,
+                        })
+                        .await
+                        .map(|_| ())
+                }
+            })
+            .await;
+            assert_eq!(confirmed.iter().filter(|result| result.is_ok()).count(), 1);
+            assert_eq!(refused(&confirmed, Refusal::TransferDone), PARALLEL - 1);
+        }
+        let ledger = world.database.ledger();
+        ledger.check();
+        assert_eq!(ledger.done.len(), rounds as usize);
+        assert_eq!(
+            ledger.balances[&(world.users[0].0.get() as i64, 5)],
+            (1_000_000 - i128::from(rounds)) * 1_000_000
+        );
+        assert_eq!(world.database.count("SELECT count(*) FROM transfer"), i64::from(rounds));
     }
-    let ledger = ledger_of(&path);
-    ledger.check();
-    assert_eq!(ledger.done.len(), rounds as usize);
-    assert_eq!(
-        ledger.balances[&(world.users[0].0.get() as i64, 5)],
-        (1_000_000 - i128::from(rounds)) * 1_000_000
-    );
-    assert_eq!(count(&path, "SELECT count(*) FROM transfer"), i64::from(rounds));
 }
 
 /// The clock passes the payment's last moment while sixteen confirm it: each sees either before or after, the row one of
 /// the two, and money has moved exactly if a reply says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_store_expiry_against_confirm_has_one_outcome() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let world = Arc::new(TestStore::sqlite(&path, 1).await);
-    let session = world.users[0].1;
-    let (mut paid, mut expired) = (0_i64, 0_i64);
-    for round in 0..trials(2_000, 10_000) {
-        let tokens = world.tokens(0).await;
-        let trade_id = format!("late-{round}");
-        let transfer = world.waiting(&tokens, &trade_id, "1").await;
-        world.clock.advance(Duration::from_secs(180));
-        let results = at_once(|number| {
-            let (world, trade_id) = (world.clone(), trade_id.clone());
-            // One of them lets the last millisecond pass: before its own attempt, in the middle of it, or after it.
-            let passes = |moment: u32| {
-                let mine = number == usize::try_from(round).unwrap() % PARALLEL && round % 3 == moment;
-                let clock = world.clock.clone();
-                move || {
-                    if mine {
-                        clock.advance(Duration::from_millis(1));
+    for world in TestStore::on_disk(1).await.map(Arc::new) {
+        let session = world.users[0].1;
+        let (mut paid, mut expired) = (0_i64, 0_i64);
+        for round in 0..trials(1_000, 10_000) {
+            let tokens = world.tokens(0).await;
+            let trade_id = format!("late-{round}");
+            let transfer = world.waiting(&tokens, &trade_id, "1").await;
+            world.clock.advance(Duration::from_secs(180));
+            let results = at_once(|number| {
+                let (world, trade_id) = (world.clone(), trade_id.clone());
+                // One of them lets the last millisecond pass: before its own attempt, in the middle of it, or after it.
+                let passes = |moment: u32| {
+                    let mine = number == usize::try_from(round).unwrap() % PARALLEL && round % 3 == moment;
+                    let clock = world.clock.clone();
+                    move || {
+                        if mine {
+                            clock.advance(Duration::from_millis(1));
+                        }
                     }
+                };
+                let (before, amid, after) = (passes(0), passes(1), passes(2));
+                async move {
+                    before();
+                    let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
+                    amid();
+                    let confirm =
+                        ConfirmPay { session, transfer: Some(transfer), trade_id: trade_id.into(), proof };
+                    let confirmed = world.store.submit(confirm).await.map(|_| ());
+                    after();
+                    confirmed
                 }
-            };
-            let (before, amid, after) = (passes(0), passes(1), passes(2));
-            async move {
-                before();
-                let proof = world.proof(Who::Session(session), PasswordKind::Wallet).await;
-                amid();
-                let confirm =
-                    ConfirmPay { session, transfer: Some(transfer), trade_id: trade_id.into(), proof };
-                let confirmed = world.store.submit(confirm).await.map(|_| ());
-                after();
-                confirmed
-            }
-        })
-        .await;
-        let won = results.iter().filter(|result| result.is_ok()).count();
-        assert!(won <= 1);
-        assert_eq!(
-            refused(&results, Refusal::TransferDone) + refused(&results, Refusal::TransferExpired),
-            PARALLEL - won
-        );
-        assert!(won == 0 || refused(&results, Refusal::TransferExpired) == 0, "paid is never expired");
-        paid += won as i64;
-        expired += 1 - won as i64;
+            })
+            .await;
+            let won = results.iter().filter(|result| result.is_ok()).count();
+            assert!(won <= 1);
+            assert_eq!(
+                refused(&results, Refusal::TransferDone) + refused(&results, Refusal::TransferExpired),
+                PARALLEL - won
+            );
+            assert!(won == 0 || refused(&results, Refusal::TransferExpired) == 0, "paid is never expired");
+            paid += won as i64;
+            expired += 1 - won as i64;
+        }
+        assert_eq!(world.database.count("SELECT count(*) FROM transfer WHERE done = 1"), paid);
+        assert_eq!(world.database.count("SELECT count(*) FROM transfer WHERE done = 0"), expired);
+        assert!(paid > 0 && expired > 0, "both happened: {paid} paid, {expired} expired");
+        world.database.ledger().check();
     }
-    assert_eq!(count(&path, "SELECT count(*) FROM transfer WHERE done = 1"), paid);
-    assert_eq!(count(&path, "SELECT count(*) FROM transfer WHERE done = 0"), expired);
-    assert!(paid > 0 && expired > 0, "both happened: {paid} paid, {expired} expired");
-    ledger_of(&path).check();
 }
 
 /// The same over HTTP.

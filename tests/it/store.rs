@@ -86,59 +86,64 @@ impl Command<Platform> for BelowZero {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_culprit_of_a_batch_hears_of_its_failure() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let world = Arc::new(TestStore::sqlite(&path, 1).await);
-    let session = world.users[0].1;
-    for _ in 0..20 {
-        let mut set = tokio::task::JoinSet::new();
-        for number in 0..60 {
-            let world = world.clone();
-            set.spawn(async move {
+    for world in TestStore::on_disk(1).await.map(Arc::new) {
+        let session = world.users[0].1;
+        for _ in 0..20 {
+            let mut set = tokio::task::JoinSet::new();
+            for number in 0..60 {
+                let world = world.clone();
+                set.spawn(async move {
+                    match number {
+                        20 => {
+                            world.store.submit(Panics).await.map_err(|error| (number, error)).map(|()| number)
+                        }
+                        40 => world
+                            .store
+                            .submit(BelowZero)
+                            .await
+                            .map_err(|error| (number, error))
+                            .map(|()| number),
+                        _ => {
+                            let done = world.store.submit(SessionUser(session)).await;
+                            done.map(|_| number).map_err(|error| (number, error))
+                        }
+                    }
+                });
+            }
+            let failed: Vec<(i32, Failure)> =
+                set.join_all().await.into_iter().filter_map(Result::err).collect();
+            assert_eq!(failed.len(), 2, "{failed:?}");
+            for (number, failure) in failed {
                 match number {
-                    20 => world.store.submit(Panics).await.map_err(|error| (number, error)).map(|()| number),
-                    40 => {
-                        world.store.submit(BelowZero).await.map_err(|error| (number, error)).map(|()| number)
-                    }
-                    _ => {
-                        let done = world.store.submit(SessionUser(session)).await;
-                        done.map(|_| number).map_err(|error| (number, error))
-                    }
+                    20 => assert!(matches!(failure, Failure::Store(StoreError::Panicked(_))), "{failure}"),
+                    40 => assert!(matches!(failure, Failure::Store(StoreError::Database(_))), "{failure}"),
+                    other => panic!("{other} is innocent: {failure}"),
                 }
-            });
-        }
-        let failed: Vec<(i32, Failure)> = set.join_all().await.into_iter().filter_map(Result::err).collect();
-        assert_eq!(failed.len(), 2, "{failed:?}");
-        for (number, failure) in failed {
-            match number {
-                20 => assert!(matches!(failure, Failure::Store(StoreError::Panicked(_))), "{failure}"),
-                40 => assert!(matches!(failure, Failure::Store(StoreError::Database(_))), "{failure}"),
-                other => panic!("{other} is innocent: {failure}"),
             }
         }
+        let ledger = world.database.ledger();
+        ledger.check();
+        assert!(
+            !ledger.balances.contains_key(&(77, 5)) && !ledger.balances.contains_key(&(78, 5)),
+            "nothing of them is kept"
+        );
     }
-    let ledger = ledger_of(&path);
-    ledger.check();
-    assert!(
-        !ledger.balances.contains_key(&(77, 5)) && !ledger.balances.contains_key(&(78, 5)),
-        "nothing of them is kept"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_was_answered_reads_what_was_written() {
-    let directory = tempfile::tempdir().unwrap();
-    let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
-    let tokens = world.tokens(0).await;
-    for number in 0..300 {
-        let trade_id = format!("read-{number}");
-        let id = world.store.submit(world.pre_pay(&tokens, &trade_id, "1")).await.unwrap();
-        let (transfer, _) = world
-            .store
-            .view(wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.into() })
-            .await
-            .unwrap();
-        assert_eq!(transfer.id, id);
+    for world in TestStore::on_disk(1).await {
+        let tokens = world.tokens(0).await;
+        for number in 0..300 {
+            let trade_id = format!("read-{number}");
+            let id = world.store.submit(world.pre_pay(&tokens, &trade_id, "1")).await.unwrap();
+            let (transfer, _) = world
+                .store
+                .view(wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.into() })
+                .await
+                .unwrap();
+            assert_eq!(transfer.id, id);
+        }
     }
 }
 

@@ -4,13 +4,17 @@
 mod browser;
 mod merchant;
 mod model;
+mod postgres;
+mod proxy;
 mod stores;
 mod wallop;
 mod world;
 
 pub use browser::Browser;
 pub use merchant::Merchant;
-pub use model::{Account, Ledger, ledger_of};
+pub use model::{Account, Database, Ledger, ledger_of};
+pub use postgres::Postgres;
+pub use proxy::{Cut, Proxy};
 pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
 pub use wallop::{Wallop, wallop_path};
 pub use world::{Call, Format, Reply, World, fields, form, plain_client, sign};

@@ -1,9 +1,12 @@
 //! The ledger of a database, read with plain SQL, for tests to compare with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
+
+use crate::Postgres;
 
 /// Whose account, in which coin.
 pub type Account = (i64, i64);
@@ -21,40 +24,84 @@ pub struct Ledger {
     pub deliveries: BTreeMap<String, i64>,
 }
 
-fn units(bytes: Vec<u8>) -> i128 {
-    (u128::from_be_bytes(bytes.try_into().unwrap()) ^ (1 << 127)) as i128
+/// Reads the ledger of a SQLite file.
+pub fn ledger_of(path: &Path) -> Ledger {
+    Database::Sqlite(path.to_owned()).ledger()
 }
 
-/// Reads the ledger of a database file.
-pub fn ledger_of(path: &Path) -> Ledger {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection = Connection::open_with_flags(path, flags).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    let mut ledger = Ledger::default();
-    let mut statement = connection.prepare("SELECT owner, coin, balance FROM account").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        ledger.balances.insert((row.get(0).unwrap(), row.get(1).unwrap()), units(row.get(2).unwrap()));
+/// Where a store's rows are, for a test that looks at them with plain SQL.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// Nowhere that SQL reaches.
+    Memory,
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A database of the tests' PostgreSQL.
+    Postgres(String),
+}
+
+/// A value of SQLite as text; units of money as a number.
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(int) => int.to_string(),
+        ValueRef::Real(real) => real.to_string(),
+        ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+        ValueRef::Blob(bytes) => {
+            ((u128::from_be_bytes(bytes.try_into().unwrap()) ^ (1 << 127)).cast_signed()).to_string()
+        }
     }
-    let mut statement = connection.prepare("SELECT owner, coin, amount FROM entry").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        *ledger.sums.entry((row.get(0).unwrap(), row.get(1).unwrap())).or_default() +=
-            units(row.get(2).unwrap());
+}
+
+impl Database {
+    /// The rows of a query, each value as text.
+    pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        match self {
+            Self::Memory => panic!("a store in memory has no SQL"),
+            Self::Sqlite(path) => {
+                let connection =
+                    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+                connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                let mut statement = connection.prepare(sql).unwrap();
+                let width = statement.column_count();
+                let rows = statement
+                    .query_map([], |row| (0..width).map(|at| Ok(text(row.get_ref(at)?))).collect())
+                    .unwrap();
+                rows.map(Result::unwrap).collect()
+            }
+            Self::Postgres(name) => {
+                let rows = Postgres::of_the_tests().sql(name, sql);
+                rows.lines().map(|row| row.split('|').map(str::to_owned).collect()).collect()
+            }
+        }
     }
-    let mut statement = connection.prepare("SELECT trade_id, amount FROM transfer WHERE done = 1").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        ledger.done.push((row.get(0).unwrap(), units(row.get(1).unwrap())));
+
+    /// The number that a query gives.
+    pub fn count(&self, sql: &str) -> i64 {
+        self.rows(sql)[0][0].parse().unwrap()
     }
-    let sql = "SELECT trade_id, count(*) FROM delivery JOIN transfer ON transfer.id = delivery.subject
-         WHERE delivery.callback = 1 GROUP BY 1";
-    let mut statement = connection.prepare(sql).unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        ledger.deliveries.insert(row.get(0).unwrap(), row.get(1).unwrap());
+
+    /// The ledger.
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        let account = |row: &[String]| (row[0].parse().unwrap(), row[1].parse().unwrap());
+        for row in self.rows("SELECT owner, coin, balance FROM account") {
+            ledger.balances.insert(account(&row), row[2].parse().unwrap());
+        }
+        for row in self.rows("SELECT owner, coin, amount FROM entry") {
+            *ledger.sums.entry(account(&row)).or_default() += row[2].parse::<i128>().unwrap();
+        }
+        for row in self.rows("SELECT trade_id, amount FROM transfer WHERE done = 1") {
+            ledger.done.push((row[0].clone(), row[1].parse().unwrap()));
+        }
+        let deliveries =
+            "SELECT trade_id, count(*) FROM delivery JOIN transfer ON transfer.id = delivery.subject
+            WHERE delivery.callback = 1 GROUP BY 1";
+        for row in self.rows(deliveries) {
+            ledger.deliveries.insert(row[0].clone(), row[1].parse().unwrap());
+        }
+        ledger
     }
-    ledger
 }
 
 impl Ledger {

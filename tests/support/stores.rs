@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use wallet_api::fomo::{CoinId, ServerUri, UserId};
 use wallet_core::{Secret, UnixTime};
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::{
-    Authorize, Coin, CreateApp, CreateUser, CreatedApp, Deposit, Digest, EnrolDeveloper, ExchangeCode,
-    Failure, FindApp, Login, PasswordKind, PrePay, Proof, PutCoin, Reservation, ReservePassword, TokenPair,
-    TransferSeq, Vault, Who,
+    Authorize, Coin, ConfirmPay, CreateApp, CreateUser, CreatedApp, Deposit, Digest, EnrolDeveloper,
+    ExchangeCode, Failure, FindApp, Login, PasswordKind, PrePay, Proof, PutCoin, Reservation,
+    ReservePassword, TokenPair, TransferSeq, Vault, Who,
 };
 use wallet_server::store::{self, Options, Store};
 use wallet_store::Clock;
+
+use crate::{Database, Postgres};
 
 /// A clock that is moved by hand.
 #[derive(Debug)]
@@ -65,11 +68,15 @@ pub struct TestStore {
     /// Its clock.
     pub clock: Arc<ManualClock>,
     /// The app.
-    pub app: CreatedApp,
+    pub app: Arc<CreatedApp>,
     /// Its owner.
     pub owner: UserId,
     /// Users with their sessions.
     pub users: Vec<(UserId, Digest)>,
+    /// Its rows.
+    pub database: Database,
+    /// The directory of its file, removed with it.
+    _directory: Option<TempDir>,
 }
 
 /// The app's redirect_uri.
@@ -79,13 +86,56 @@ impl TestStore {
     /// On SQLite at `path`, with so many users of 1,000,000 usdt each.
     pub async fn sqlite(path: &Path, users: usize) -> Self {
         let clock = ManualClock::new();
-        Self::fill(store::open(path, options(clock.clone())).unwrap(), clock, users).await
+        let store = store::open(path, options(clock.clone())).unwrap();
+        Self { database: Database::Sqlite(path.to_owned()), ..Self::fill(store, clock, users).await }
+    }
+
+    /// On a new database of the tests' PostgreSQL.
+    pub async fn postgres(users: usize) -> Self {
+        let (cluster, clock) = (Postgres::of_the_tests(), ManualClock::new());
+        let name = cluster.new_database();
+        let store = store::open_postgres_at(&cluster.url(&name), options(clock.clone())).unwrap();
+        let database = Database::Postgres(name);
+        Self { database, ..Self::fill(store, clock, users).await }
+    }
+
+    /// The same world through another process' store, which reaches its database at this URL.
+    pub fn at(&self, url: &str) -> Self {
+        let store = store::open_postgres_at(url, options(self.clock.clone())).unwrap();
+        let (clock, app, users) = (self.clock.clone(), self.app.clone(), self.users.clone());
+        Self {
+            store,
+            clock,
+            app,
+            owner: self.owner,
+            users,
+            database: self.database.clone(),
+            _directory: None,
+        }
+    }
+
+    /// On SQLite in a directory of its own, and on PostgreSQL.
+    pub async fn on_disk(users: usize) -> [Self; 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let sqlite = Self::sqlite(&directory.path().join("db"), users).await;
+        [Self { _directory: Some(directory), ..sqlite }, Self::postgres(users).await]
+    }
+
+    /// On each store.
+    pub async fn everywhere(users: usize) -> [Self; 3] {
+        let [sqlite, postgres] = Self::on_disk(users).await;
+        [Self::memory(users).await, sqlite, postgres]
     }
 
     /// In memory.
     pub async fn memory(users: usize) -> Self {
         let clock = ManualClock::new();
         Self::fill(store::open_memory(options(clock.clone())).unwrap().0, clock, users).await
+    }
+
+    /// In a new store.
+    pub async fn on(store: Store, clock: Arc<ManualClock>, users: usize) -> Self {
+        Self::fill(store, clock, users).await
     }
 
     async fn fill(store: Store, clock: Arc<ManualClock>, count: usize) -> Self {
@@ -134,7 +184,9 @@ impl TestStore {
             })
             .await
             .unwrap();
-        let mut this = Self { store, clock, app, owner, users: Vec::new() };
+        let (database, users) = (Database::Memory, Vec::new());
+        let app = Arc::new(app);
+        let mut this = Self { store, clock, app, owner, users, database, _directory: None };
         for (number, id) in ids.into_iter().enumerate() {
             let login_name = format!("user{}", number + 1);
             let proof = this.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
@@ -195,6 +247,24 @@ impl TestStore {
             redirect_uri: REDIRECT.into(),
             state: "s".into(),
         }
+    }
+
+    /// A payment of 1 usdt by the first user, from its request to its confirmation.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn pay(&self, tokens: &TokenPair, trade_id: &str) -> Result<(), Failure> {
+        let session = self.users[0].1;
+        let transfer = Some(self.store.submit(self.pre_pay(tokens, trade_id, "1")).await?);
+        let proof = loop {
+            let who = Who::Session(session);
+            match self.store.submit(ReservePassword { who, kind: PasswordKind::Wallet }).await? {
+                Reservation::Challenge(challenge) => break challenge.proven(),
+                Reservation::Busy => tokio::task::yield_now().await,
+            }
+        };
+        let confirm = ConfirmPay { session, transfer, trade_id: trade_id.to_owned().into(), proof };
+        self.store.submit(confirm).await.map(|_| ())
     }
 
     /// A payment that waits for its user.

@@ -141,6 +141,11 @@ fn install_packages() -> Outcome {
     if !venv.is_ok_and(|done| done.status.success()) {
         missing.push("python3-venv");
     }
+    // Debian keeps the programs of the server out of the PATH.
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if !versions.any(|version| version.path().join("bin/postgres").is_file()) {
+        missing.push("postgresql");
+    }
     missing.dedup();
     if missing.is_empty() {
         return Ok(());

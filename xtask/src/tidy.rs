@@ -75,6 +75,7 @@ const IO: &[&str] = &[
     "tokio",
     "axum",
     "rusqlite",
+    "tokio-postgres",
     "ring",
     "rsa",
     "sha1",

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use wallet_core::Secret;
 use wallet_core::crypto::Crypto;
 use wallet_platform::{FIRST_ID, Platform, StartError, locked_vault, start};
+#[cfg(feature = "postgres")]
+use wallet_store::Shared;
 use wallet_store::{Clock, Database, Memory, OpenError, WALLOP};
 
 /// A store of the platform.
@@ -64,6 +66,45 @@ pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
         start(&mut engine, &options.master, options.clock.now()).map_err(failed)?
     };
     Store::start(database, vault, options.running())
+}
+
+/// Opens the PostgreSQL database of a URL, which any number of processes share, at the database's own time.
+///
+/// # Errors
+/// [`OpenError`] with the cause and the next step.
+#[cfg(feature = "postgres")]
+pub fn open_postgres(url: &str, options: Options) -> Result<Store, OpenError> {
+    open_shared(options, || Shared::open(url, WALLOP))
+}
+
+/// The same at the time of `options.clock`, for a sandbox and for tests, whose time is moved.
+///
+/// # Errors
+/// [`OpenError`] with the cause and the next step.
+#[cfg(feature = "postgres")]
+pub fn open_postgres_at(url: &str, options: Options) -> Result<Store, OpenError> {
+    let clock = options.clock.clone();
+    open_shared(options, || Shared::open_at(url, WALLOP, clock))
+}
+
+#[cfg(feature = "postgres")]
+fn open_shared(
+    options: Options,
+    open: impl FnOnce() -> Result<Shared<Platform>, OpenError> + Send,
+) -> Result<Store, OpenError> {
+    let opened = || {
+        let mut database = open()?;
+        let vault = {
+            let mut engine = database.engine(locked_vault(options.crypto.clone(), &options.master))?;
+            start(&mut engine, &options.master, options.clock.now()).map_err(failed)?
+        };
+        Store::start_postgres(database, vault, options.running())
+    };
+    // On a thread of its own: it waits, and the caller may be a thread of an asynchronous runtime.
+    let opening = std::thread::scope(|scope| scope.spawn(opened).join());
+    opening.unwrap_or_else(|_| {
+        Err(OpenError::new("the start on PostgreSQL panicked: this is a bug, please report it"))
+    })
 }
 
 /// A store in memory, with the same decisions and no file.

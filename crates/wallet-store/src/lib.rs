@@ -1,9 +1,11 @@
-//! Backends of [`wallet_engine`]: SQLite, and memory for tests and simulations. No platform is known here: the schema is a
-//! type parameter.
+//! Backends of [`wallet_engine`]: SQLite, PostgreSQL, and memory for tests and simulations. No platform is known here: the
+//! schema is a type parameter.
 //!
 //! A [`Store`] has one writer thread. It forms a batch of the commands that wait, decides them in order on one working set,
 //! writes once, commits once, and answers after the commit: a caller that was answered reads what was written, and a
 //! commit's cost is shared. Queries run on read connections of their own.
+//!
+//! Any number of processes may share a database of PostgreSQL (feature `postgres`); then their batches take turns.
 //!
 //! All SQL of the project is in this crate.
 //!
@@ -25,6 +27,8 @@ mod clock;
 mod error;
 mod memory;
 mod migrations;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 mod store;
 
@@ -32,5 +36,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use memory::Memory;
 pub use migrations::{Migration, WALLOP};
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, Shared};
 pub use sqlite::{Database, Sqlite, WRITER_PRAGMAS, WriterSettings};
 pub use store::{BatchSizes, Options, Store};

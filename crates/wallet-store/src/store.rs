@@ -17,6 +17,8 @@ use wallet_engine::{
 use crate::clock::Clock;
 use crate::error::OpenError;
 use crate::memory::Memory;
+#[cfg(feature = "postgres")]
+use crate::postgres::Shared;
 use crate::sqlite::{self, Database, WriterSettings};
 
 /// How a store runs.
@@ -78,7 +80,7 @@ struct Inner<S: Schema> {
     threads: Mutex<Vec<JoinHandle<()>>>,
     vault: S::Vault,
     clock: Arc<dyn Clock>,
-    shared: Arc<Shared>,
+    shared: Arc<Reported>,
     settings: Option<WriterSettings>,
     /// The lock of the database file, held as long as the store lives: one process per database.
     _lock: Option<File>,
@@ -86,7 +88,7 @@ struct Inner<S: Schema> {
 
 /// The state that the writer thread reports.
 #[derive(Default)]
-struct Shared {
+struct Reported {
     counters: Counters,
     broken: Mutex<Option<StoreError>>,
 }
@@ -128,7 +130,7 @@ fn write<S: Schema, B: Backend<S>>(
     mut engine: Engine<S, B>,
     queue: &Receiver<Box<dyn Job<S>>>,
     clock: &dyn Clock,
-    shared: &Shared,
+    shared: &Reported,
 ) {
     let (mut quiet, mut awake) = (Duration::ZERO, Duration::ZERO);
     while let Some(first) = soon(queue, awake).or_else(|| queue.recv().ok()) {
@@ -188,7 +190,7 @@ impl<S: Schema> Store<S> {
     pub fn start(database: Database<S>, vault: S::Vault, options: Options) -> Result<Self, OpenError> {
         let (commands, queue) = sync_channel::<Box<dyn Job<S>>>(options.queue);
         let (queries, asked) = sync_channel::<Box<dyn QueryJob<S>>>(options.queue);
-        let (shared, asked) = (Arc::new(Shared::default()), Arc::new(Mutex::new(asked)));
+        let (shared, asked) = (Arc::new(Reported::default()), Arc::new(Mutex::new(asked)));
         let readers: Vec<_> =
             (0..options.readers.max(1)).map(|_| database.reader()).collect::<Result<_, _>>()?;
         let (connection, settings, lock) = database.into_parts();
@@ -224,7 +226,7 @@ impl<S: Schema> Store<S> {
     pub fn start_memory(database: &Memory<S>, vault: S::Vault, options: Options) -> Result<Self, OpenError> {
         let (commands, queue) = sync_channel::<Box<dyn Job<S>>>(options.queue);
         let (queries, asked) = sync_channel::<Box<dyn QueryJob<S>>>(options.queue);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Reported::default());
         let writer = {
             let (memory, vault) = (database.clone(), vault.clone());
             let (clock, shared) = (options.clock.clone(), shared.clone());
@@ -238,13 +240,50 @@ impl<S: Schema> Store<S> {
         Ok(Self::of(commands, queries, vec![writer, reader], vault, options.clock, shared, None))
     }
 
+    /// Runs a database that several processes share, at its own clock. Not to be called on a thread of an asynchronous
+    /// runtime: it waits.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    #[cfg(feature = "postgres")]
+    pub fn start_postgres(database: Shared<S>, vault: S::Vault, options: Options) -> Result<Self, OpenError> {
+        let (commands, queue) = sync_channel::<Box<dyn Job<S>>>(options.queue);
+        let (queries, asked) = sync_channel::<Box<dyn QueryJob<S>>>(options.queue);
+        let (shared, asked) = (Arc::new(Reported::default()), Arc::new(Mutex::new(asked)));
+        let clock = database.clock();
+        let database = Arc::new(database);
+        let mut threads = vec![{
+            let (database, vault, clock, shared) =
+                (database.clone(), vault.clone(), clock.clone(), shared.clone());
+            thread_that_starts("wallop-writer", move |started| match database.writer() {
+                Ok(backend) => {
+                    started(Ok(()));
+                    write(Engine::new(backend, vault, 0), &queue, &*clock, &shared);
+                }
+                Err(error) => started(Err(error)),
+            })?
+        }];
+        for _ in 0..options.readers.max(1) {
+            let (database, vault, clock, asked) =
+                (database.clone(), vault.clone(), clock.clone(), asked.clone());
+            threads.push(thread_that_starts("wallop-reader", move |started| match database.reader() {
+                Ok(backend) => {
+                    started(Ok(()));
+                    answer(Engine::new(backend, vault, 0), &asked, &*clock);
+                }
+                Err(error) => started(Err(error)),
+            })?);
+        }
+        Ok(Self::of(commands, queries, threads, vault, clock, shared, None))
+    }
+
     fn of(
         commands: SyncSender<Box<dyn Job<S>>>,
         queries: SyncSender<Box<dyn QueryJob<S>>>,
         threads: Vec<JoinHandle<()>>,
         vault: S::Vault,
         clock: Arc<dyn Clock>,
-        shared: Arc<Shared>,
+        shared: Arc<Reported>,
         file: Option<(WriterSettings, File)>,
     ) -> Self {
         let (settings, lock) = file.unzip();

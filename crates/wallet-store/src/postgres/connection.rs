@@ -1,0 +1,247 @@
+//! A connection: a runtime of its own on the caller's thread, prepared statements, and flights with a deadline.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Row};
+
+use super::types::Parameter;
+use crate::error::OpenError;
+
+/// The longest time to connect, and to fly.
+const CONNECT: Duration = Duration::from_secs(3);
+const FLIGHT: Duration = Duration::from_secs(15);
+/// The number of prepared statements of a connection. Lists differ in their conditions, so their number has no bound of its own.
+const PREPARED: usize = 512;
+
+/// What follows from a failure.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The connection is gone, or is of no use.
+    Lost(String),
+    /// Another process was in the way.
+    Collided(String),
+    /// The database refused a statement.
+    Rejected(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Lost(why) | Self::Collided(why) | Self::Rejected(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let Some(database) = error.as_db_error() else {
+            // Without a code of the server: the connection broke, or the driver could not read or write a value.
+            let source =
+                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            let why = format!("{error}{source}");
+            return if error.is_closed() || source.is_empty() {
+                Self::Lost(why)
+            } else {
+                Self::of_source(&error, why)
+            };
+        };
+        let why = format!("{} ({})", database.message(), database.code().code());
+        match database.code() {
+            code if *code == SqlState::T_R_SERIALIZATION_FAILURE
+                || *code == SqlState::T_R_DEADLOCK_DETECTED
+                || *code == SqlState::LOCK_NOT_AVAILABLE =>
+            {
+                Self::Collided(why)
+            }
+            code if code.code().starts_with("08")
+                || code.code().starts_with("57P")
+                || ["25P03", "25006", "53300"].contains(&code.code()) =>
+            {
+                Self::Lost(why)
+            }
+            _ => Self::Rejected(why),
+        }
+    }
+}
+
+impl Failed {
+    fn of_source(error: &Error, why: String) -> Self {
+        let io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+        if io { Self::Lost(why) } else { Self::Rejected(why) }
+    }
+}
+
+/// The address of a database, and how to connect to it.
+#[derive(Clone)]
+pub(crate) struct Link(Config);
+
+impl fmt::Debug for Link {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}@{:?}/{}",
+            self.0.get_user().unwrap_or(""),
+            self.0.get_hosts(),
+            self.0.get_dbname().unwrap_or("")
+        )
+    }
+}
+
+impl Link {
+    pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
+        let mut config: Config = url.parse().map_err(|error: Error| {
+            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            OpenError::new(format!(
+                "cannot read the URL of the database: {error}: {why}. Write postgres://user@host/name"
+            ))
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name("wallop");
+        }
+        let options = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        // Planning takes longer than a small batch: each statement is planned once.
+        config.options(format!("{options}-c plan_cache_mode=force_generic_plan"));
+        config.connect_timeout(CONNECT).tcp_user_timeout(FLIGHT);
+        config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+        Ok(Self(config))
+    }
+}
+
+/// A statement of a flight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Statement<'a> {
+    /// Statements without parameters or answer.
+    Simple(&'a str),
+    /// A query.
+    Query { sql: &'a str, parameters: &'a [Parameter] },
+    /// A change of so many rows; another number is an error.
+    Change { sql: &'a str, parameters: &'a [Parameter], rows: u64 },
+}
+
+/// A connection.
+pub(crate) struct Connection {
+    // Dropped in this order: the task ends the connection, and with it what the server runs for it.
+    task: JoinHandle<()>,
+    client: Client,
+    prepared: HashMap<String, tokio_postgres::Statement>,
+    runtime: Runtime,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Without this, statements that were sent run on, a COMMIT too, and nobody reads their answers.
+        self.task.abort();
+    }
+}
+
+type Flying<'f> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Failed>> + 'f>>;
+
+impl Connection {
+    pub(crate) fn open(Link(config): &Link) -> Result<Self, Failed> {
+        let lost = |why: String| Failed::Lost(why);
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| lost(error.to_string()))?;
+        let (client, connection) = runtime
+            .block_on(async { tokio::time::timeout(CONNECT, config.connect(NoTls)).await })
+            .map_err(|_| lost(format!("no connection within {CONNECT:?}")))??;
+        let task = runtime.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the database ended");
+            }
+        });
+        Ok(Self { task, client, prepared: HashMap::new(), runtime })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Sends statements at once, and waits for the answers of all. The first failure is the flight's.
+    pub(crate) fn fly(&mut self, flight: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, Failed> {
+        let Self { client, prepared, runtime, .. } = self;
+        let landed = runtime.block_on(async {
+            let answers = async {
+                prepare(client, prepared, flight).await?;
+                let flying = flight.iter().map(|statement| send(client, prepared, *statement));
+                // Polled in this order, so sent in this order.
+                join_all(flying).await.into_iter().collect()
+            };
+            tokio::time::timeout(FLIGHT, answers).await
+        });
+        landed.unwrap_or_else(|_| {
+            self.task.abort();
+            Err(Failed::Lost(format!("no answer within {FLIGHT:?}")))
+        })
+    }
+
+    /// Inserts a row in table `node` for this process start, and returns its number.
+    pub(super) fn register(&mut self) -> Result<i64, Failed> {
+        let register = "INSERT INTO node (id, epoch, attempt, name, started_at, seen_at) \
+            SELECT coalesce(max(id), 0) + 1, 0, 0, $1::text, ms, ms \
+            FROM node RIGHT JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) AS clock ON true \
+            GROUP BY ms RETURNING id";
+        let name = [Parameter::one(wallet_engine::Cell::Text(&std::process::id().to_string()))];
+        let mut answers = self.fly(&[
+            Statement::Simple("BEGIN; LOCK TABLE node IN EXCLUSIVE MODE"),
+            Statement::Query { sql: register, parameters: &name },
+        ])?;
+        self.fly(&[Statement::Simple("COMMIT")])?;
+        let id = answers.pop().and_then(|rows| rows.first().and_then(|row| row.try_get(0).ok()));
+        id.ok_or_else(|| Failed::Rejected("table node gave no number".to_owned()))
+    }
+}
+
+/// Prepares the statements of a flight that are new.
+async fn prepare(
+    client: &Client,
+    prepared: &mut HashMap<String, tokio_postgres::Statement>,
+    flight: &[Statement<'_>],
+) -> Result<(), Failed> {
+    let texts = flight.iter().filter_map(|statement| match statement {
+        Statement::Simple(_) => None,
+        Statement::Query { sql, .. } | Statement::Change { sql, .. } => Some(*sql),
+    });
+    let mut new: Vec<&str> = texts.filter(|sql| !prepared.contains_key(*sql)).collect();
+    new.sort_unstable();
+    new.dedup();
+    if prepared.len() + new.len() > PREPARED {
+        prepared.clear();
+        return Box::pin(prepare(client, prepared, flight)).await;
+    }
+    for (sql, statement) in new.iter().zip(join_all(new.iter().map(|sql| client.prepare(sql))).await) {
+        prepared.insert((*sql).to_owned(), statement?);
+    }
+    Ok(())
+}
+
+fn send<'f>(
+    client: &'f Client,
+    prepared: &'f HashMap<String, tokio_postgres::Statement>,
+    statement: Statement<'f>,
+) -> Flying<'f> {
+    let bound = |parameters: &'f [Parameter]| -> Vec<&'f (dyn ToSql + Sync)> {
+        parameters.iter().map(|parameter| parameter as &(dyn ToSql + Sync)).collect()
+    };
+    let known = |sql: &str| prepared.get(sql).ok_or_else(|| Failed::Rejected(format!("not prepared: {sql}")));
+    Box::pin(async move {
+        match statement {
+            Statement::Simple(sql) => Ok(client.batch_execute(sql).await.map(|()| Vec::new())?),
+            Statement::Query { sql, parameters } => Ok(client.query(known(sql)?, &bound(parameters)).await?),
+            Statement::Change { sql, parameters, rows } => {
+                let changed = client.execute(known(sql)?, &bound(parameters)).await?;
+                if changed == rows {
+                    return Ok(Vec::new());
+                }
+                Err(Failed::Rejected(format!("expected to write {rows} rows, wrote {changed}: {sql}")))
+            }
+        }
+    })
+}

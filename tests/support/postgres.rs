@@ -1,0 +1,188 @@
+//! A PostgreSQL of the tests' own: a cluster in a new directory, on a port of its own on loopback, for this process alone.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Postgres {
+    directory: PathBuf,
+    port: u16,
+    settings: Vec<(&'static str, &'static str)>,
+    server: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+/// Where Debian's packages put the programs of a server.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest =
+        versions.map(|version| version.path().join("bin").join(name)).filter(|path| path.exists()).max();
+    newest.expect("PostgreSQL is not installed: `cargo xtask test` installs it, or says what to type")
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// A command as the user that may run a server: PostgreSQL refuses root.
+fn as_server(name: &Path) -> Command {
+    if !is_root() {
+        return Command::new(name);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=QUIT"]).arg(name);
+    command.current_dir("/").env("HOME", "/tmp");
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the program runs");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Postgres {
+    /// The cluster that all tests of this process share, each with a database of its own. It does not sync to the disk: the
+    /// machine does not fail.
+    pub fn of_the_tests() -> &'static Self {
+        static CLUSTER: OnceLock<Postgres> = OnceLock::new();
+        CLUSTER.get_or_init(|| Self::start(&[("fsync", "off"), ("full_page_writes", "off")]))
+    }
+
+    /// A cluster with these settings.
+    pub fn start(settings: &[(&'static str, &'static str)]) -> Self {
+        static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+        let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/tmp/wallop-postgres-{}-{number}", std::process::id()));
+        remove_stale();
+        run(as_server(&program("initdb")).arg("--pgdata").arg(&directory).args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]));
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
+        let cluster = Self {
+            directory,
+            port,
+            settings: settings.to_vec(),
+            server: Mutex::default(),
+            databases: AtomicU32::new(0),
+        };
+        cluster.run_server();
+        cluster
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the server, and waits until it answers.
+    pub fn run_server(&self) {
+        let mut command = as_server(&program("postgres"));
+        command.arg("-D").arg(&self.directory).args(["-p", &self.port.to_string()]);
+        let always = [
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", ""),
+            ("max_connections", "200"),
+            ("logging_collector", "off"),
+        ];
+        for (name, value) in always.iter().chain(&self.settings) {
+            command.args(["-c", &format!("{name}={value}")]);
+        }
+        let log = std::fs::File::create(self.directory.with_extension("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let (send, started) = mpsc::channel();
+        // On a thread that never ends: the server stops when the thread that started it ends.
+        std::thread::spawn(move || {
+            send.send(command.spawn().expect("postgres runs")).unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        *self.server() = Some(started.recv().unwrap());
+        let since = Instant::now();
+        while !self.answers() {
+            assert!(
+                since.elapsed() < Duration::from_secs(30),
+                "PostgreSQL does not answer: see {:?}",
+                self.directory
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let ready = Command::new(program("pg_isready"))
+            .args(["--host=127.0.0.1", "--quiet", "--port", &self.port.to_string()])
+            .status();
+        ready.is_ok_and(|status| status.success())
+    }
+
+    /// Stops the server as a crash does: sessions end in the middle, and the next start recovers from the log.
+    pub fn crash(&self) {
+        if let Some(mut server) = self.server().take() {
+            run(Command::new("kill").args(["-QUIT", &server.id().to_string()]));
+            server.wait().unwrap();
+        }
+    }
+
+    /// The name of a new, empty database.
+    pub fn new_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
+        Self::url_at(self.port, database)
+    }
+
+    /// The URL of a database at a port, a proxy's say.
+    pub fn url_at(port: u16, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{port}/{database}")
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs SQL in a database, and returns its output: a line a row.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let output = Command::new(program("psql"))
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()])
+            .args(["--dbname", database, "--command", sql])
+            .output()
+            .expect("psql runs");
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.crash();
+        let _ = std::fs::remove_dir_all(&self.directory);
+        let _ = std::fs::remove_file(self.directory.with_extension("log"));
+    }
+}
+
+/// Removes the clusters of test processes that are gone.
+fn remove_stale() {
+    for entry in std::fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let process = name.strip_prefix("wallop-postgres-").and_then(|rest| rest.split(['-', '.']).next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path()).or_else(|_| std::fs::remove_file(entry.path()));
+        }
+    }
+}
