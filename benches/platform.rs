@@ -4,158 +4,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use rusqlite::{Connection, Statement, params};
 use tokio::runtime::Runtime;
-use wallet_api::fomo::{CoinId, ServerUri, UserId};
+use wallet_benches::people::{
+    COIN, People, Random, pair, people_of, per_second, populate, through_the_store, trade_id,
+};
 use wallet_benches::{Figure, report};
 use wallet_core::Secret;
 use wallet_crypto::Portable;
-use wallet_platform::{
-    AppId, Coin, CreateApp, CreateUser, Deposit, FindApp, PasswordKind, PasswordState, PayUser, Proof,
-    PutCoin,
-};
 use wallet_server::store::{self, Options, Store};
 use wallet_store::{Clock as _, SystemClock, WRITER_PRAGMAS};
 
 const PEOPLE: usize = 1_000;
 const GROWN: u64 = 300_000;
 const ROUNDS: usize = 7;
-const COIN: CoinId = CoinId::new(5);
-
-/// Everybody owns an app, so that anybody's account may pay.
-#[derive(Clone)]
-struct People {
-    owners: Arc<Vec<(UserId, AppId)>>,
-    server_uri: ServerUri<'static>,
-}
-
-/// A generator of numbers that need only look random.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end
-    }
-}
 
 fn open(path: &Path) -> Store {
     let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
     store::open(path, options).expect("the store opens")
-}
-
-async fn populate(store: &Store) -> People {
-    let text = String::new;
-    let coin = Coin {
-        id: COIN,
-        chain_id: text(),
-        coin_type: text(),
-        price: text(),
-        name: "usdt".into(),
-        description: text(),
-        explorer: text(),
-        contract: text(),
-        decimals: 6,
-        min_amount: text(),
-        next_start: text(),
-        is_active: true,
-        sort_id: 0,
-    };
-    store.submit(PutCoin(coin)).await.expect("a coin");
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..PEOPLE {
-        let store = store.clone();
-        tasks.spawn(async move {
-            let phc =
-                || Secret::new("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b".to_owned());
-            let login_name = format!("user{number}");
-            let user = CreateUser {
-                name: login_name.clone(),
-                login_name,
-                pwd: phc(),
-                wallet_pwd: Some(phc()),
-                developer: true,
-            };
-            let owner = store.submit(user).await.expect("a user");
-            store
-                .submit(Deposit { user: owner, coin: COIN, amount: "1000000000".parse().expect("an amount") })
-                .await
-                .expect("money");
-            let (client_id, name, seed) = (format!("app{number}"), "App".to_owned(), store.vault().seed());
-            let app = CreateApp {
-                owner,
-                client_id: client_id.into(),
-                name,
-                redirect_uri: "shop.example/back".into(),
-                seed,
-            };
-            (number, owner, store.submit(app).await.expect("an app").app)
-        });
-    }
-    let mut owners = tasks.join_all().await;
-    owners.sort_by_key(|(number, ..)| *number);
-    let owners = Arc::new(owners.into_iter().map(|(_, owner, app)| (owner, app)).collect());
-    People { owners, server_uri: ServerUri::new("https://shop.example/fomo/callback").expect("an address") }
-}
-
-async fn people_of(store: &Store) -> People {
-    let mut owners = Vec::new();
-    for number in 0..PEOPLE {
-        let keys = store.view(FindApp::new(&format!("app{number}"))).await.expect("an app");
-        owners.push((keys.app.owner, keys.app.id));
-    }
-    People {
-        owners: Arc::new(owners),
-        server_uri: ServerUri::new("https://shop.example/fomo/callback").expect("an address"),
-    }
-}
-
-/// Payer and payee of a transfer.
-fn pair(random: &mut Random, hot: bool) -> (usize, usize) {
-    let payer = if hot { 0 } else { random.below(PEOPLE) };
-    (payer, (payer + 1 + random.below(PEOPLE - 1)) % PEOPLE)
-}
-
-/// Every trade_id is used once in a process.
-static TRADES: AtomicU64 = AtomicU64::new(0);
-
-fn trade_id() -> String {
-    format!("order-{:012}", TRADES.fetch_add(1, Ordering::Relaxed))
-}
-
-async fn through_the_store(store: &Store, people: &People, submitters: usize, transfers: usize, hot: bool) {
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..submitters {
-        let (store, people) = (store.clone(), people.clone());
-        let mine = transfers / submitters + usize::from(number < transfers % submitters);
-        tasks.spawn(async move {
-            let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1) << 20);
-            for _ in 0..mine {
-                let (payer, payee) = pair(&mut random, hot);
-                let (owner, app) = people.owners[payer];
-                let command = PayUser {
-                    app,
-                    trade_id: trade_id().into(),
-                    amount: "0.000001".parse().expect("an amount"),
-                    coin: COIN,
-                    user: people.owners[payee].0,
-                    server_uri: people.server_uri.clone(),
-                    state: "s".into(),
-                    proof: Proof::remembered(
-                        &PasswordState { user: owner, version: 1 },
-                        PasswordKind::Wallet,
-                    ),
-                };
-                store.submit(command).await.expect("paid");
-            }
-        });
-    }
-    tasks.join_all().await;
 }
 
 /// The plain loop: the statements that a transfer needs, on one connection.
@@ -318,7 +185,7 @@ impl<'c> Plain<'c> {
             let now = left.min(a_commit);
             connection.execute_batch("BEGIN IMMEDIATE").expect("begun");
             for _ in 0..now {
-                let (payer, payee) = pair(&mut random, false);
+                let (payer, payee) = pair(&mut random, PEOPLE, false);
                 self.one(people, payer, payee);
             }
             self.sequence.execute([self.next_id]).expect("written");
@@ -326,12 +193,6 @@ impl<'c> Plain<'c> {
             left -= now;
         }
     }
-}
-
-fn per_second(transfers: usize, run: impl FnOnce()) -> f64 {
-    let began = Instant::now();
-    run();
-    transfers as f64 / began.elapsed().as_secs_f64()
 }
 
 fn measure(runtime: &Runtime, directory: &Path, prepared: &Path, label: &str, figures: &mut Vec<Figure>) {
@@ -342,7 +203,7 @@ fn measure(runtime: &Runtime, directory: &Path, prepared: &Path, label: &str, fi
     };
     let (ours, plain) = (copy("store"), copy("plain"));
     let store = open(&ours);
-    let people = runtime.block_on(people_of(&store));
+    let people = runtime.block_on(people_of(&store, PEOPLE));
     let connection = Connection::open(&plain).expect("opened");
     for (name, value) in WRITER_PRAGMAS {
         connection.pragma_update(None, name, value).expect("set up");
@@ -405,7 +266,7 @@ fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     let fresh = directory.path().join("prepared.db");
     let store = open(&fresh);
-    let people = runtime.block_on(populate(&store));
+    let people = runtime.block_on(populate(&store, PEOPLE));
     drop(store); // the last connection folds the log into the file
     let mut figures = Vec::new();
     measure(&runtime, directory.path(), &fresh, "fresh file", &mut figures);

@@ -1,5 +1,7 @@
 //! What the benchmarks share: a counting allocator, interleaved rounds, medians and quartiles, JSON.
 
+pub mod people;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::path::Path;

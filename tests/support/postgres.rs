@@ -155,6 +155,18 @@ impl Postgres {
         self.port
     }
 
+    /// Runs pgbench on a database, and returns its output.
+    pub fn pgbench(&self, database: &str, arguments: &[&str]) -> String {
+        let output = Command::new(program("pgbench"))
+            .args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()])
+            .args(arguments)
+            .arg(database)
+            .output()
+            .expect("pgbench runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs SQL in a database, and returns its output: a line a row.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let output = Command::new(program("psql"))

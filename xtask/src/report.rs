@@ -13,6 +13,7 @@ const BENCHES: &[(&str, &str)] = &[
     ("signing", "Signing"),
     ("encoding", "Encoding"),
     ("platform", "Transfers through the store"),
+    ("postgres", "Transfers through the store on PostgreSQL"),
     ("server", "The server over keep-alive connections"),
 ];
 
