@@ -214,3 +214,23 @@ async fn late_and_repeated_ends_of_an_attempt_change_nothing() {
     finish(&world.store, &first[0], replied(200)).await;
     assert_eq!(finish(&world.store, &second[0], replied(200)).await, DeliveryState::Acknowledged);
 }
+
+#[tokio::test]
+async fn the_lease_of_a_process_that_died_runs_out() {
+    for world in TestStore::everywhere(1).await {
+        let tokens = world.tokens(0).await;
+        world.pay(&tokens, "trade").await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+        let died = claim(&world.store).await;
+        assert_eq!(died.len(), 1);
+        world.clock.advance(Duration::from_millis(59_999));
+        assert!(claim(&world.store).await.is_empty(), "it may still be under way");
+        world.clock.advance(Duration::from_millis(1));
+        let again = claim(&world.store).await;
+        assert_eq!((again[0].delivery, again[0].attempt), (died[0].delivery, 1), "the same attempt");
+        assert_eq!(finish(&world.store, &again[0], replied(200)).await, DeliveryState::Acknowledged);
+        // The one that was taken for dead ends, too late to count.
+        finish(&world.store, &died[0], AttemptResult::Timeout).await;
+        assert_eq!(world.store.view(AttemptsOf(again[0].delivery)).await.unwrap().len(), 1);
+    }
+}

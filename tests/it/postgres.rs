@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use wallet_crypto::PasswordCost;
 use wallet_engine::{ColumnKind, Schema as _};
 use wallet_platform::{Failure, Platform};
+use wallet_server::pages::PageSettings;
 use wallet_server::store::open_postgres_at;
-use wallet_tests::{Cut, Database, ManualClock, Postgres, Proxy, TestStore, options, trials};
+use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
+use wallet_tests::{Cut, Database, ManualClock, Merchant, Postgres, Proxy, TestStore, options, trials};
 
 #[tokio::test]
 async fn the_migrations_of_postgres_make_the_columns_that_the_platform_declares() {
@@ -184,4 +187,56 @@ async fn a_crash_of_the_server_loses_no_acknowledged_payment() {
         (SELECT sum(amount) FROM entry AS e WHERE e.owner = a.owner AND e.coin = a.coin)";
     assert_eq!(rows(unbalanced).trim(), "0");
     assert_eq!(rows("SELECT count(*) FROM delivery").trim(), done.len().to_string(), "a callback each");
+}
+
+fn server(node: &TestStore) -> Server {
+    let settings = Settings {
+        callback_addresses: Addresses::PublicAndLoopback,
+        password_cost: PasswordCost::default(),
+        notifier: Arc::new(Silent),
+        observer: None,
+        callback_clock: None,
+        chain: Arc::new(EmbeddedChain(node.store.clone())),
+        confirmations: 1,
+        pages: PageSettings::default(),
+        public_url: "https://wallet.example".to_owned(),
+        protocols: PROTOCOLS.to_vec(),
+    };
+    Server::new(node.store.clone(), settings)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_send_each_callback_once() {
+    let merchant = Merchant::open().await;
+    let mut world = TestStore::postgres(1).await;
+    world.server_uri = merchant.url.clone();
+    let Database::Postgres(name) = &world.database else { unreachable!() };
+    let url = Postgres::of_the_tests().url(name);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        let node = world.at(&url);
+        let mut stopped = stopped.clone();
+        let working = tokio::spawn(server(&node).work(async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }));
+        nodes.push((node, working));
+    }
+    let tokens = world.tokens(0).await;
+    let payments = trials(60, 1_000) as usize;
+    for number in 0..payments {
+        nodes[number % 3].0.pay(&tokens, &format!("t-{number}")).await.unwrap();
+    }
+    // Now all are due, and each node sees all of them.
+    world.clock.advance(Duration::from_secs(1));
+    let received = merchant.wait_for(payments).await;
+    let _ = stop.send(true);
+    for (_, working) in nodes {
+        working.await.unwrap();
+    }
+    let ids: BTreeSet<_> =
+        received.iter().map(|request| request.headers()["webhook-id"].as_bytes()).collect();
+    assert_eq!((ids.len(), merchant.received().len()), (payments, payments), "each once");
+    assert_eq!(world.database.count("SELECT count(*) FROM delivery WHERE state <> 1"), 0, "all acknowledged");
+    assert_eq!(world.database.count("SELECT max(attempts) FROM delivery"), 1);
 }

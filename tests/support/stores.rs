@@ -73,6 +73,8 @@ pub struct TestStore {
     pub owner: UserId,
     /// Users with their sessions.
     pub users: Vec<(UserId, Digest)>,
+    /// Where callbacks go.
+    pub server_uri: String,
     /// Its rows.
     pub database: Database,
     /// The directory of its file, removed with it.
@@ -109,6 +111,7 @@ impl TestStore {
             app,
             owner: self.owner,
             users,
+            server_uri: self.server_uri.clone(),
             database: self.database.clone(),
             _directory: None,
         }
@@ -185,8 +188,9 @@ impl TestStore {
             .await
             .unwrap();
         let (database, users) = (Database::Memory, Vec::new());
+        let server_uri = "http://127.0.0.1:9/callback".to_owned();
         let app = Arc::new(app);
-        let mut this = Self { store, clock, app, owner, users, database, _directory: None };
+        let mut this = Self { store, clock, app, owner, users, server_uri, database, _directory: None };
         for (number, id) in ids.into_iter().enumerate() {
             let login_name = format!("user{}", number + 1);
             let proof = this.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
@@ -243,7 +247,7 @@ impl TestStore {
             trade_id: trade_id.to_owned().into(),
             amount: amount.parse().unwrap(),
             coin: CoinId::new(5),
-            server_uri: ServerUri::new("http://127.0.0.1:9/callback").unwrap(),
+            server_uri: ServerUri::new(self.server_uri.clone()).unwrap(),
             redirect_uri: REDIRECT.into(),
             state: "s".into(),
         }

@@ -262,19 +262,18 @@ pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(
     Ok(())
 }
 
-/// Deliveries that wait for an attempt and are not leased, the earliest first. The constant conditions are those of the
-/// index `delivery_due`.
+/// Deliveries that wait for an attempt, the earliest first. The constant condition is that of the index `delivery_due`.
 pub(crate) fn waiting() -> List<DeliveryRow> {
     List::new()
         .only(DeliveryRow::state.is(DeliveryState::Waiting).always())
-        .only(DeliveryRow::leased_until.is(UnixTime::default()).always())
         .ascending(DeliveryRow::next_at)
         .ascending(DeliveryRow::id)
 }
 
-/// The deliveries of [`waiting`], without those of the apps in `except`.
-fn due(except: &[ReceiverId]) -> List<DeliveryRow> {
-    waiting().only(DeliveryRow::app.none_of(except))
+/// The deliveries of [`waiting`] that nobody has leased, without those of the apps in `except`. A lease that has run out is
+/// of a process that is gone.
+fn free(except: &[ReceiverId], now: UnixTime) -> List<DeliveryRow> {
+    waiting().only(DeliveryRow::leased_until.at_most(now)).only(DeliveryRow::app.none_of(except))
 }
 
 /// Deliveries that are due by a time and not leased, the earliest first, each with its app.
@@ -290,8 +289,8 @@ pub struct DueDeliveries {
 
 impl Query<Platform> for DueDeliveries {
     type Answer = Vec<(DeliveryId, ReceiverId)>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let list = due(&self.except).only(DeliveryRow::next_at.at_most(self.by)).limit(self.limit);
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let list = free(&self.except, cx.now).only(DeliveryRow::next_at.at_most(self.by)).limit(self.limit);
         Ok(rows.list(list)?.into_iter().map(|row| (row.id, row.app)).collect())
     }
 }
@@ -305,8 +304,8 @@ pub struct NextDue {
 
 impl Query<Platform> for NextDue {
     type Answer = Option<UnixTime>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let next = rows.list(due(&self.except).limit(1))?;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let next = rows.list(free(&self.except, cx.now).limit(1))?;
         Ok(next.first().map(|row| row.next_at))
     }
 }

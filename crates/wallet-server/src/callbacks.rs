@@ -1,6 +1,6 @@
 //! Delivers callbacks: makes each due attempt and stores its result. The platform sets the time of the next attempt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,12 +33,15 @@ const CLAIMED: u64 = 256;
 /// The largest number of claimed, unfinished deliveries of one app. At this number the worker skips the app's other due
 /// deliveries until one attempt ends, so a receiver that never answers does not block other apps.
 const PER_APP: usize = 32;
-/// The lease of a claimed delivery: longer than an attempt and its waits. A start frees the leases of a dead process.
-const LEASE: Duration = Duration::from_secs(3600);
+/// The lease of a claimed delivery. A worker that has waited so long that an attempt could outlast its lease gives it up, so
+/// that no other worker makes the same attempt. The leases of a process that died run out.
+const LEASE: Duration = Duration::from_secs(60);
 /// The longest wait for one `ended` notification at shutdown; then the loop checks `claimed` again.
 const NAP_AT_END: Duration = Duration::from_millis(50);
 /// The longest sleep. The worker notices a changed clock after at most this time.
 const NAP: Duration = Duration::from_secs(30);
+/// The same on a shared database: other processes bring deliveries too, and do not wake this worker.
+const SHARED_NAP: Duration = Duration::from_millis(250);
 
 /// The worker that delivers callbacks. Clones share it.
 #[derive(Clone)]
@@ -57,6 +60,8 @@ struct Inner {
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// The number of claimed, unfinished deliveries of each app; an app with 0 has no entry.
     claimed: Mutex<HashMap<ReceiverId, usize>>,
+    /// The claimed, unfinished deliveries. Their leases may run out early, when the clock is moved.
+    under_way: Mutex<HashSet<DeliveryId>>,
     attempts: AtomicU64,
     wake: Notify,
     ended: Notify,
@@ -117,6 +122,7 @@ impl Callbacks {
                 all: Semaphore::new(CONCURRENT_ATTEMPTS),
                 hosts: Mutex::default(),
                 claimed: Mutex::default(),
+                under_way: Mutex::default(),
                 attempts: AtomicU64::new(0),
                 wake: Notify::new(),
                 ended: Notify::new(),
@@ -187,9 +193,10 @@ impl Callbacks {
 
     async fn until_next(&self) -> Duration {
         let except = self.inner.busy_apps();
+        let nap = if self.inner.store.is_shared() { SHARED_NAP } else { NAP };
         match self.inner.store.view(NextDue { except }).await {
-            Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), NAP),
-            Ok(None) => NAP,
+            Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), nap),
+            Ok(None) => nap,
             Err(_) => Duration::from_secs(1), // the store is busy: query again in 1 s
         }
     }
@@ -207,7 +214,7 @@ impl Callbacks {
             let (found, before) = (due.len(), deliveries.len());
             for (id, app) in due {
                 let free = free.entry(app).or_insert_with(|| self.inner.free(app));
-                if *free > 0 {
+                if *free > 0 && !self.inner.under_way().contains(&id) {
                     *free -= 1;
                     deliveries.push(id);
                 }
@@ -222,6 +229,8 @@ impl Callbacks {
         if deliveries.is_empty() {
             return Ok(0);
         }
+        // By the monotonic clock, from before the claim: the lease ends later.
+        let send_by = Instant::now() + LEASE.saturating_sub(longest() + Duration::from_secs(1));
         let claimed = match store.submit(Claim { deliveries: deliveries.clone(), lease: LEASE }).await {
             // One damaged row must not stop the callbacks of others.
             Err(Failure::Store(StoreError::Damaged(_))) => self.claim_singly(deliveries).await?,
@@ -229,8 +238,8 @@ impl Callbacks {
         };
         let count = claimed.len();
         for one in claimed {
-            let held = ClaimSlot::new(&self.inner, one.app);
-            tokio::spawn(async move { held.inner.attempt(one).await });
+            let held = ClaimSlot::new(&self.inner, one.app, one.delivery);
+            tokio::spawn(async move { held.inner.attempt(one, send_by).await });
         }
         Ok(count)
     }
@@ -281,17 +290,20 @@ impl Callbacks {
 struct ClaimSlot {
     inner: Arc<Inner>,
     app: ReceiverId,
+    delivery: DeliveryId,
 }
 
 impl ClaimSlot {
-    fn new(inner: &Arc<Inner>, app: ReceiverId) -> Self {
+    fn new(inner: &Arc<Inner>, app: ReceiverId, delivery: DeliveryId) -> Self {
         *inner.claimed().entry(app).or_default() += 1;
-        Self { inner: inner.clone(), app }
+        inner.under_way().insert(delivery);
+        Self { inner: inner.clone(), app, delivery }
     }
 }
 
 impl Drop for ClaimSlot {
     fn drop(&mut self) {
+        self.inner.under_way().remove(&self.delivery);
         self.inner.release(self.app);
     }
 }
@@ -303,6 +315,10 @@ impl Inner {
 
     fn claimed(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiverId, usize>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Apps with `PER_APP` claimed deliveries.
@@ -343,9 +359,9 @@ impl Inner {
         hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))).clone()
     }
 
-    async fn attempt(self: &Arc<Self>, mut claimed: Claimed) {
-        let (started_at, result) = self.exchange(&mut claimed).await;
-        let Some(result) = result else { return }; // the platform has undone the payment
+    async fn attempt(self: &Arc<Self>, mut claimed: Claimed, send_by: Instant) {
+        let (started_at, result) = self.exchange(&mut claimed, send_by).await;
+        let Some(result) = result else { return }; // the payment was undone, or the claim given up
         let (outcome, status) = match &result {
             AttemptResult::Reply { status, acknowledges: true, .. } => ("acknowledged", *status),
             AttemptResult::Reply { status, .. } => ("refused", *status),
@@ -370,7 +386,7 @@ impl Inner {
             };
             match self.store.submit(finish).await {
                 Ok(_) => break,
-                // The next start frees the lease and makes the attempt again.
+                // The lease runs out, and the attempt is made again.
                 Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break,
                 Err(error) => {
                     tracing::warn!(delivery = claimed.delivery.0, %error, "cannot store an attempt's result; next try in 100 ms");
@@ -423,7 +439,12 @@ impl Inner {
         self.store.view(still).await.unwrap_or(true)
     }
 
-    async fn exchange(self: &Arc<Self>, claimed: &mut Claimed) -> (UnixTime, Option<AttemptResult>) {
+    /// The attempt's beginning and result; no result if nothing was sent.
+    async fn exchange(
+        self: &Arc<Self>,
+        claimed: &mut Claimed,
+        send_by: Instant,
+    ) -> (UnixTime, Option<AttemptResult>) {
         let host = self.host(&claimed.subject.address().parse().unwrap_or_default());
         let failed = |why: String| Some(AttemptResult::Failed(why));
         let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
@@ -442,6 +463,13 @@ impl Inner {
         }
         let started_at = self.store.now();
         if !self.is_due(claimed).await {
+            return (started_at, None);
+        }
+        if Instant::now() > send_by {
+            tracing::debug!(
+                delivery = claimed.delivery.0,
+                "waited too long for the host: the lease runs out"
+            );
             return (started_at, None);
         }
         let signed_at = self.clock.as_ref().map_or(started_at, |clock| clock.now());

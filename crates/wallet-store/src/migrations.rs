@@ -36,6 +36,7 @@ pub const WALLOP: &[Migration] = migrations![
     "0009_integrators": "",
     // No database of PostgreSQL is older than this one, which makes all tables.
     "0010_edits": include_str!("../migrations/postgres/0010_edits.sql"),
+    "0011_leases": include_str!("../migrations/postgres/0011_leases.sql"),
 ];
 
 /// Creates the table that stores the next row number, if no migration did. A first migration that wants another first

@@ -82,8 +82,19 @@ struct Inner<S: Schema> {
     clock: Arc<dyn Clock>,
     shared: Arc<Reported>,
     settings: Option<WriterSettings>,
+    is_shared: bool,
     /// The lock of the database file, held as long as the store lives: one process per database.
     _lock: Option<File>,
+}
+
+/// What a store runs on.
+enum Kind {
+    Memory,
+    /// A file of SQLite, locked for this process.
+    File(WriterSettings, File),
+    /// A database that several processes share.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code))]
+    Shared,
 }
 
 /// The state that the writer thread reports.
@@ -216,7 +227,7 @@ impl<S: Schema> Store<S> {
                 }
             })?);
         }
-        Ok(Self::of(commands, queries, threads, vault, options.clock, shared, Some((settings, lock))))
+        Ok(Self::of(commands, queries, threads, vault, options.clock, shared, Kind::File(settings, lock)))
     }
 
     /// Runs a database in memory: the same decisions, nothing on disk.
@@ -237,7 +248,7 @@ impl<S: Schema> Store<S> {
             let (clock, asked) = (options.clock.clone(), Mutex::new(asked));
             thread("wallop-reader", move || answer(memory.engine(vault), &asked, &*clock))?
         };
-        Ok(Self::of(commands, queries, vec![writer, reader], vault, options.clock, shared, None))
+        Ok(Self::of(commands, queries, vec![writer, reader], vault, options.clock, shared, Kind::Memory))
     }
 
     /// Runs a database that several processes share, at its own clock. Not to be called on a thread of an asynchronous
@@ -274,7 +285,7 @@ impl<S: Schema> Store<S> {
                 Err(error) => started(Err(error)),
             })?);
         }
-        Ok(Self::of(commands, queries, threads, vault, clock, shared, None))
+        Ok(Self::of(commands, queries, threads, vault, clock, shared, Kind::Shared))
     }
 
     fn of(
@@ -284,9 +295,13 @@ impl<S: Schema> Store<S> {
         vault: S::Vault,
         clock: Arc<dyn Clock>,
         shared: Arc<Reported>,
-        file: Option<(WriterSettings, File)>,
+        kind: Kind,
     ) -> Self {
-        let (settings, lock) = file.unzip();
+        let is_shared = matches!(kind, Kind::Shared);
+        let (settings, lock) = match kind {
+            Kind::File(settings, lock) => (Some(settings), Some(lock)),
+            Kind::Memory | Kind::Shared => (None, None),
+        };
         let (commands, queries, threads) = (Some(commands), Some(queries), Mutex::new(threads));
         Self {
             inner: Arc::new(Inner {
@@ -297,6 +312,7 @@ impl<S: Schema> Store<S> {
                 clock,
                 shared,
                 settings,
+                is_shared,
                 _lock: lock,
             }),
         }
@@ -368,7 +384,12 @@ impl<S: Schema> Store<S> {
         }
     }
 
-    /// The settings of the writer's connection; `None` for a store in memory.
+    /// Whether other processes write to the database too: what waits in it may come from them.
+    pub fn is_shared(&self) -> bool {
+        self.inner.is_shared
+    }
+
+    /// The settings of the writer's connection to SQLite; `None` for another store.
     pub fn writer_settings(&self) -> Option<&WriterSettings> {
         self.inner.settings.as_ref()
     }

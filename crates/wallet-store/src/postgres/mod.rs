@@ -4,6 +4,7 @@
 //! with SQLite: a row that does not exist needs no lock, row numbers are dense and in commit order, and there are no
 //! deadlocks. A *flight* is a group of statements that are sent at once, with one wait.
 
+mod clock;
 mod connection;
 mod migrate;
 mod types;
@@ -20,9 +21,10 @@ use wallet_engine::{
     TableMeta, Test, Turn,
 };
 
+use self::clock::DatabaseClock;
 use self::connection::{Connection, Failed, Link, Statement};
 use self::types::{Parameter, Raw, type_name};
-use crate::clock::{Clock, DatabaseClock};
+use crate::clock::Clock;
 use crate::error::OpenError;
 use crate::migrations::Migration;
 
