@@ -30,6 +30,7 @@ mod returns;
 mod rsa;
 mod rules;
 mod schema;
+mod serve;
 mod signing;
 mod store;
 mod story;

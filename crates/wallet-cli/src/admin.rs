@@ -7,8 +7,9 @@ use wallet_sandbox::clock_of;
 use wallet_server::{DataDirectory, add_operator};
 
 use crate::output::{Output, Stop};
+use crate::serve;
 
-pub(crate) const EXAMPLES: &str = "Examples:\n  wallop admin add carol --data /var/lib/wallop";
+pub(crate) const EXAMPLES: &str = "Examples:\n  wallop admin add carol --config /etc/wallop.toml\n  wallop admin add carol --data ./sandbox";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -16,9 +17,11 @@ pub(crate) enum Command {
     Add {
         /// The login name.
         name: String,
-        /// The server's data directory; stop the server first.
-        #[arg(long)]
-        data: PathBuf,
+        /// The data directory of a sandbox; stop the sandbox first.
+        #[arg(long, required_unless_present = "config", conflicts_with = "config")]
+        data: Option<PathBuf>,
+        #[command(flatten)]
+        from: serve::From,
         /// Print one line of JSON.
         #[arg(long)]
         json: bool,
@@ -26,10 +29,14 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(output: &Output, command: Command) -> Result<(), Stop> {
-    let Command::Add { name, data, json } = command;
+    let Command::Add { name, data, from, json } = command;
     let environment = |error: &dyn std::fmt::Display| Stop::environment(error.to_string());
-    let store =
-        DataDirectory::new(&data).open_existing(clock_of(&data)).map_err(|error| environment(&error))?;
+    let store = match data {
+        Some(data) => {
+            DataDirectory::new(&data).open_existing(clock_of(&data)).map_err(|error| environment(&error))?
+        }
+        None => serve::open(output, &serve::valid(output, &from)?)?,
+    };
     let pwd = add_operator(&store, &name).await.map_err(|error| environment(&error))?;
     let pwd = pwd.as_ref().map(|pwd| pwd.expose().as_str());
     if json {

@@ -102,7 +102,7 @@ pub(crate) async fn run(output: &Output, arguments: Arguments) -> Result<(), Sto
 }
 
 /// Resolves at SIGTERM or Ctrl-C.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     Ok(async move {

@@ -6,11 +6,13 @@
 #![allow(clippy::print_stderr)]
 
 mod admin;
+mod config;
 mod demos;
 mod dev;
 mod explain;
 mod output;
 mod qr;
+mod serve;
 mod sign;
 
 use std::process::ExitCode;
@@ -57,6 +59,21 @@ enum Command {
     /// Run the sandbox: demo users, coins and apps of both platforms, offline, on 127.0.0.1.
     #[command(after_help = dev::EXAMPLES)]
     Dev(dev::Arguments),
+    /// Run the platform in production, on SQLite or PostgreSQL.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::From),
+    /// Show or check the configuration of `wallop serve`.
+    #[command(after_help = serve::CONFIG_EXAMPLES)]
+    Config {
+        #[command(subcommand)]
+        command: serve::ConfigCommand,
+    },
+    /// Make or check the master key of `wallop serve`.
+    #[command(after_help = serve::KEY_EXAMPLES)]
+    Key {
+        #[command(subcommand)]
+        command: serve::KeyCommand,
+    },
     /// Play a whole payment against a sandbox and print every step.
     #[command(after_help = demos::EXAMPLES)]
     Demo(demos::Arguments),
@@ -121,6 +138,9 @@ fn main() -> ExitCode {
         // Without a command: the sandbox, so that `cargo run --release` shows something.
         match arguments.command.unwrap_or(Command::Dev(dev::Arguments::default())) {
             Command::Dev(arguments) => dev::run(&output, arguments).await,
+            Command::Serve(from) => serve::run(&output, from).await,
+            Command::Config { command } => serve::config(&output, command),
+            Command::Key { command } => serve::key(&output, command),
             Command::Demo(arguments) => demos::run(&output, arguments).await,
             Command::Admin { command } => admin::run(&output, command).await,
             Command::Explain(arguments) => explain::run(&output, arguments),

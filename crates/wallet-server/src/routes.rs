@@ -13,16 +13,24 @@ use crate::reply::text;
 use crate::wire::wire;
 
 impl Server {
-    /// Every route: the documents' own paths, the developer's pages, and `/healthz`, `/readyz`, `/metrics`.
+    /// Every route: [`public_router`](Self::public_router) and [`internal_router`](Self::internal_router).
     pub fn router(&self) -> Router {
+        self.public_router().merge(self.internal_router())
+    }
+
+    /// What users, apps and their developers call: the documents' own paths, and the pages.
+    pub fn public_router(&self) -> Router {
         let protocols = self.inner.protocols.iter();
         let routes = protocols.fold(pages::router(), |routes, protocol| routes.merge(protocol.pages()));
-        self.pages(routes)
-            .merge(pages::assets())
+        self.pages(routes).merge(pages::assets()).fallback(wire).with_state(self.clone())
+    }
+
+    /// What an operator's programs call, for an address that is not public: `/healthz`, `/readyz`, `/metrics`.
+    pub fn internal_router(&self) -> Router {
+        Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
-            .fallback(wire)
             .with_state(self.clone())
     }
 }

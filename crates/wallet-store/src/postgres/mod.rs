@@ -88,6 +88,13 @@ impl<S: Schema> Shared<S> {
         let failed =
             |why: &dyn fmt::Display| OpenError::new(format!("cannot open the database {link:?}: {why}"));
         let mut connection = Connection::open(&link).map_err(|error| failed(&error))?;
+        let asked = Statement::Query { sql: "SELECT current_setting('synchronous_commit')", parameters: &[] };
+        let settings = connection.fly(&[asked]).map_err(|error| failed(&error))?;
+        if settings.iter().flatten().any(|row| row.get::<_, &str>(0) == "off") {
+            let why =
+                "synchronous_commit is off: a crash would lose payments that were acknowledged; set it to on";
+            return Err(failed(&why));
+        }
         migrate::run(&mut connection, migrations).map_err(|error| failed(&error))?;
         drop(connection);
         Ok(Self { link, clock: Arc::new(clock), schema: PhantomData })

@@ -1,0 +1,663 @@
+//! The configuration of `wallop serve`: a TOML file, then environment variables, then flags; the later one holds.
+//!
+//! The settings are data: [`SETTINGS`] names each once. A value keeps where it came from, and every fault is reported at once,
+//! with its place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::output::Output;
+
+/// What the text of a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The path of a file.
+    Path,
+    /// An IP address with a port.
+    Address,
+    /// `https://…` or `http://…`, without a path.
+    Origin,
+    /// `sqlite:PATH`, or `postgres://…`. It may have a password.
+    Database,
+    /// `true` or `false`.
+    Switch,
+    /// A number in a range.
+    Number(u64, u64),
+}
+
+/// One setting.
+#[derive(Debug)]
+struct Setting {
+    /// `table.key` in the file; `WALLOP_TABLE_KEY` in the environment.
+    name: &'static str,
+    kind: Kind,
+    /// The value without any; `None`: it must be given.
+    default: Option<&'static str>,
+    zh: &'static str,
+    en: &'static str,
+}
+
+const DATABASE: &str = "database.url";
+const KEY: &str = "key.file";
+const ADDRESS: &str = "listen.address";
+const INTERNAL: &str = "listen.internal";
+const PUBLIC: &str = "listen.public_url";
+const BEHIND_PROXY: &str = "listen.behind_proxy";
+const QUEUE: &str = "store.queue";
+const READERS: &str = "store.readers";
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: DATABASE,
+        kind: Kind::Database,
+        default: None,
+        zh: "数据库：sqlite:路径，或 postgres://用户@主机/库名",
+        en: "the database: sqlite:PATH, or postgres://user@host/name",
+    },
+    Setting {
+        name: KEY,
+        kind: Kind::Path,
+        default: None,
+        zh: "主密钥文件，只有运行用户可读；用 wallop key new 生成",
+        en: "the file of the master key, readable by its user only; wallop key new makes one",
+    },
+    Setting {
+        name: PUBLIC,
+        kind: Kind::Origin,
+        default: None,
+        zh: "用户和应用看到的地址",
+        en: "the address that users and apps see",
+    },
+    Setting {
+        name: ADDRESS,
+        kind: Kind::Address,
+        default: Some("127.0.0.1:8080"),
+        zh: "监听地址",
+        en: "where to listen",
+    },
+    Setting {
+        name: INTERNAL,
+        kind: Kind::Address,
+        default: Some("127.0.0.1:8081"),
+        zh: "/healthz、/readyz 与 /metrics 的监听地址",
+        en: "where to listen for /healthz, /readyz and /metrics",
+    },
+    Setting {
+        name: BEHIND_PROXY,
+        kind: Kind::Switch,
+        default: Some("false"),
+        zh: "TLS 是否由前面的代理终结",
+        en: "whether a proxy before this program terminates TLS",
+    },
+    Setting {
+        name: QUEUE,
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("4096"),
+        zh: "最多等待的命令数；超过则应答繁忙",
+        en: "how many commands may wait; more are answered as an overload",
+    },
+    Setting {
+        name: READERS,
+        kind: Kind::Number(1, 256),
+        default: Some("2"),
+        zh: "读连接数",
+        en: "the number of connections that read",
+    },
+];
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    File { path: PathBuf, line: usize, column: usize },
+    Variable(String),
+    Flag,
+    Default,
+    Nowhere,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag => f.write_str("--set"),
+            Self::Default => f.write_str("default"),
+            Self::Nowhere => f.write_str("wallop"),
+        }
+    }
+}
+
+/// Something wrong with the configuration.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    place: Place,
+    zh: String,
+    en: String,
+}
+
+impl Fault {
+    fn new(place: Place, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { place, zh: zh.into(), en: en.into() }
+    }
+
+    pub(crate) fn in_words(&self, output: &Output) -> String {
+        format!("{}: {}", self.place, output.say(&self.zh, &self.en))
+    }
+}
+
+/// A value, and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    text: String,
+    pub(crate) place: Place,
+}
+
+/// Every setting with its value.
+#[derive(Debug, Default)]
+pub(crate) struct Config(BTreeMap<&'static str, Value>);
+
+/// Where a configuration is read from.
+pub(crate) struct Sources<'a> {
+    /// The file and its text.
+    pub(crate) file: Option<(&'a Path, &'a str)>,
+    pub(crate) variables: &'a [(String, String)],
+    /// `name=value` of each `--set`.
+    pub(crate) flags: &'a [String],
+}
+
+/// The line and column of a byte, from 1; columns count characters.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+fn variable(setting: &Setting) -> String {
+    format!("WALLOP_{}", setting.name.to_ascii_uppercase().replace('.', "_"))
+}
+
+/// The known name that is most like another.
+fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |a: &str, b: &str| {
+        let b: Vec<char> = b.chars().collect();
+        let mut row: Vec<usize> = (0..=b.len()).collect();
+        for (i, x) in a.chars().enumerate() {
+            let mut left_above = i;
+            row[0] = i + 1;
+            for (j, y) in b.iter().enumerate() {
+                let here = (left_above + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+                left_above = std::mem::replace(&mut row[j + 1], here);
+            }
+        }
+        row[b.len()]
+    };
+    known
+        .map(|other| (distance(name, other), other))
+        .min()
+        .filter(|(far, _)| *far <= 3)
+        .map(|(_, other)| other)
+}
+
+fn unknown(place: Place, name: &str, known: impl Iterator<Item = &'static str>) -> Fault {
+    let (zh, en) = match nearest(name, known) {
+        Some(other) => (
+            format!("没有 {name} 这个设置；是 {other} 吗？"),
+            format!("there is no setting {name}; did you mean {other}?"),
+        ),
+        None => (format!("没有 {name} 这个设置"), format!("there is no setting {name}")),
+    };
+    Fault::new(place, zh, en)
+}
+
+/// What a text lacks to be of a kind, in both languages.
+fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
+    let fits = match kind {
+        Kind::Path => !text.is_empty(),
+        Kind::Address => text.parse::<SocketAddr>().is_ok(),
+        Kind::Origin => origin(text),
+        Kind::Database => {
+            text.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty())
+                || text.starts_with("postgres://")
+                || text.starts_with("postgresql://")
+        }
+        Kind::Switch => matches!(text, "true" | "false"),
+        Kind::Number(least, most) => text.parse().is_ok_and(|number| (least..=most).contains(&number)),
+    };
+    let (zh, en) = match kind {
+        Kind::Path => ("应为文件路径".to_owned(), "must be the path of a file".to_owned()),
+        Kind::Address => (
+            "应为 IP 地址加端口，例如 127.0.0.1:8080".to_owned(),
+            "must be an IP address with a port, such as 127.0.0.1:8080".to_owned(),
+        ),
+        Kind::Origin => (
+            "应为不带路径的地址，例如 https://wallet.example".to_owned(),
+            "must be an address without a path, such as https://wallet.example".to_owned(),
+        ),
+        Kind::Database => (
+            "应为 sqlite:路径 或 postgres://用户@主机/库名".to_owned(),
+            "must be sqlite:PATH or postgres://user@host/name".to_owned(),
+        ),
+        Kind::Switch => ("应为 true 或 false".to_owned(), "must be true or false".to_owned()),
+        Kind::Number(least, most) => (
+            format!("应为 {least} 到 {most} 的整数"),
+            format!("must be a whole number from {least} to {most}"),
+        ),
+    };
+    (!fits).then_some((zh, en))
+}
+
+fn origin(text: &str) -> bool {
+    let Some(host) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return false;
+    };
+    let uri: Option<http::Uri> = text.parse().ok();
+    !host.contains(['/', '?', '#', '@'])
+        && uri.is_some_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+}
+
+/// A database's URL without its password.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    match rest.split_once('@').and_then(|(who, host)| Some((who.split_once(':')?.0, host))) {
+        Some((user, host)) => format!("{scheme}://{user}:••••@{host}"),
+        None => text.to_owned(),
+    }
+}
+
+impl Config {
+    /// Reads every source. The configuration is complete only if there are no faults.
+    pub(crate) fn read(sources: &Sources<'_>) -> (Self, Vec<Fault>) {
+        let (mut config, mut faults) = (Self::default(), Vec::new());
+        for setting in SETTINGS {
+            if let Some(default) = setting.default {
+                config.0.insert(setting.name, Value { text: default.to_owned(), place: Place::Default });
+            }
+        }
+        if let Some((path, text)) = sources.file {
+            config.read_file(path, text, &mut faults);
+        }
+        config.read_variables(sources.variables, &mut faults);
+        for flag in sources.flags {
+            match flag.split_once('=').map(|(name, value)| (setting(name.trim()), name.trim(), value)) {
+                Some((Some(setting), _, value)) => {
+                    config.put(setting, value.to_owned(), Place::Flag, &mut faults)
+                }
+                Some((None, name, _)) => {
+                    faults.push(unknown(Place::Flag, name, SETTINGS.iter().map(|setting| setting.name)));
+                }
+                None => faults.push(Fault::new(
+                    Place::Flag,
+                    format!("{flag}：应写成 名称=值"),
+                    format!("{flag}: write NAME=VALUE"),
+                )),
+            }
+        }
+        for Setting { name, zh, en, .. } in SETTINGS {
+            if !config.0.contains_key(name)
+                && !faults.iter().any(|fault| fault.en.starts_with(&format!("{name}: ")))
+            {
+                faults.push(Fault::new(
+                    Place::Nowhere,
+                    format!("缺少 {name}：{zh}"),
+                    format!("{name} is missing: {en}"),
+                ));
+            }
+        }
+        if faults.is_empty() {
+            config.check(&mut faults);
+        }
+        (config, faults)
+    }
+
+    fn put(&mut self, setting: &'static Setting, text: String, place: Place, faults: &mut Vec<Fault>) {
+        let name = setting.name;
+        match misfit(setting.kind, &text) {
+            Some((zh, en)) => {
+                let shown = without_password(&text);
+                faults.push(Fault::new(
+                    place,
+                    format!("{name}：{zh}，而不是 {shown:?}"),
+                    format!("{name}: {en}, not {shown:?}"),
+                ));
+            }
+            None => drop(self.0.insert(name, Value { text, place })),
+        }
+    }
+
+    fn read_file(&mut self, path: &Path, text: &str, faults: &mut Vec<Fault>) {
+        let place = |span: Range<usize>| {
+            let (line, column) = position(text, span.start);
+            Place::File { path: path.to_owned(), line, column }
+        };
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let why = error.message();
+            let place = place(error.span().unwrap_or(0..0));
+            faults.push(Fault::new(place, format!("不是 TOML：{why}"), format!("this is not TOML: {why}")));
+        }
+        for (table, value) in root.get_ref() {
+            let table_name = table.get_ref().as_ref();
+            let prefix = format!("{table_name}.");
+            let known = || SETTINGS.iter().filter(|setting| setting.name.starts_with(&prefix));
+            let DeValue::Table(entries) = value.get_ref() else {
+                faults.push(unknown(
+                    place(table.span()),
+                    table_name,
+                    SETTINGS.iter().map(|setting| setting.name),
+                ));
+                continue;
+            };
+            if known().next().is_none() {
+                let tables = SETTINGS.iter().filter_map(|setting| Some(setting.name.split_once('.')?.0));
+                faults.push(unknown(place(table.span()), table_name, tables));
+                continue;
+            }
+            for (key, value) in entries {
+                let name = format!("{prefix}{}", key.get_ref());
+                match (setting(&name), written(value)) {
+                    (None, _) => {
+                        faults.push(unknown(place(key.span()), &name, known().map(|setting| setting.name)))
+                    }
+                    (Some(setting), Some(text)) => self.put(setting, text, place(value.span()), faults),
+                    (Some(Setting { name, kind, .. }), None) => {
+                        let (zh, en) = misfit(*kind, "").unwrap_or_default();
+                        faults.push(Fault::new(
+                            place(value.span()),
+                            format!("{name}：{zh}"),
+                            format!("{name}: {en}"),
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_variables(&mut self, variables: &[(String, String)], faults: &mut Vec<Fault>) {
+        for (name, value) in variables {
+            if let Some(setting) = SETTINGS.iter().find(|setting| variable(setting) == *name) {
+                self.put(setting, value.clone(), Place::Variable(name.clone()), faults);
+                continue;
+            }
+            // Others may use the prefix too; but a variable of a table of settings is meant for this program.
+            let is_meant = SETTINGS.iter().any(|setting| {
+                let table = variable(setting);
+                table.rsplit_once('_').is_some_and(|(table, _)| name.starts_with(&format!("{table}_")))
+            });
+            if is_meant {
+                let names: Vec<String> = SETTINGS.iter().map(variable).collect();
+                let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+                let (zh, en) = match near {
+                    Some(near) => (
+                        format!("没有这个设置；是 {near} 吗？"),
+                        format!("there is no such setting; did you mean {near}?"),
+                    ),
+                    None => ("没有这个设置".to_owned(), "there is no such setting".to_owned()),
+                };
+                faults.push(Fault::new(Place::Variable(name.clone()), zh, en));
+            }
+        }
+    }
+
+    /// What no value shows by itself.
+    fn check(&self, faults: &mut Vec<Fault>) {
+        let (Some(public), Some(address)) = (self.0.get(PUBLIC), self.0.get(ADDRESS)) else { return };
+        if public.text.starts_with("http://") && !self.behind_proxy() {
+            faults.push(Fault::new(
+                public.place.clone(),
+                format!("{PUBLIC} 是 http：密码和令牌会以明文传输。请改用 https；若由代理终结 TLS，设置 {BEHIND_PROXY} = true"),
+                format!("{PUBLIC} is plain http: passwords and tokens would travel in clear. Use https, and if a proxy terminates TLS, set {BEHIND_PROXY} = true"),
+            ));
+        }
+        if let Some(internal) = self.0.get(INTERNAL).filter(|internal| internal.text == address.text) {
+            faults.push(Fault::new(
+                internal.place.clone(),
+                format!("{INTERNAL} 与 {ADDRESS} 相同；/metrics 不应公开"),
+                format!("{INTERNAL} is the same as {ADDRESS}; /metrics must not be public"),
+            ));
+        }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| &value.text)
+    }
+
+    pub(crate) fn database(&self) -> &str {
+        self.text(DATABASE)
+    }
+
+    pub(crate) fn key(&self) -> &Path {
+        Path::new(self.text(KEY))
+    }
+
+    pub(crate) fn public_url(&self) -> &str {
+        self.text(PUBLIC)
+    }
+
+    pub(crate) fn behind_proxy(&self) -> bool {
+        self.text(BEHIND_PROXY) == "true"
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.text(ADDRESS).parse().ok()
+    }
+
+    pub(crate) fn internal(&self) -> Option<SocketAddr> {
+        self.text(INTERNAL).parse().ok()
+    }
+
+    pub(crate) fn queue(&self) -> usize {
+        self.text(QUEUE).parse().unwrap_or(1)
+    }
+
+    pub(crate) fn readers(&self) -> usize {
+        self.text(READERS).parse().unwrap_or(1)
+    }
+
+    /// Each setting: its name, its value without a password, where it came from, and what it is.
+    pub(crate) fn shown(&self, output: &Output) -> Vec<(&'static str, String, String, String)> {
+        let row = |setting: &Setting| {
+            let value = self.0.get(setting.name)?;
+            let about = output.say(setting.zh, setting.en).to_owned();
+            Some((setting.name, without_password(&value.text), value.place.to_string(), about))
+        };
+        SETTINGS.iter().filter_map(row).collect()
+    }
+}
+
+/// A value of the file as text; `None` for a list or a table.
+fn written(value: &Spanned<DeValue<'_>>) -> Option<String> {
+    Some(match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Boolean(switch) => switch.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use wallet_core::Lang;
+
+    use super::*;
+
+    const GOOD: &str = "[database]\nurl = \"sqlite:/var/lib/wallop/wallop.db\"\n[key]\nfile = \"/etc/wallop/key\"\n[listen]\npublic_url = \"https://wallet.example\"\n";
+
+    fn read(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> (Config, Vec<String>) {
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let sources =
+            Sources { file: Some((Path::new("w.toml"), file)), variables: &variables, flags: &flags };
+        let (config, faults) = Config::read(&sources);
+        let output = Output { lang: Lang::En };
+        (config, faults.iter().map(|fault| fault.in_words(&output)).collect())
+    }
+
+    #[test]
+    fn the_later_source_holds_and_each_value_names_its_own() {
+        let (config, faults) = read(
+            GOOD,
+            &[("WALLOP_STORE_QUEUE", "9"), ("WALLOP_LOG", "debug")],
+            &["store.readers=3", "listen.address=127.0.0.1:1"],
+        );
+        assert_eq!(faults, Vec::<String>::new());
+        let shown = config.shown(&Output { lang: Lang::En });
+        let of = |name: &str| {
+            let row = shown.iter().find(|(known, ..)| *known == name).expect("shown");
+            (row.1.clone(), row.2.clone())
+        };
+        assert_eq!(shown.len(), SETTINGS.len(), "every setting");
+        assert_eq!(of("database.url"), ("sqlite:/var/lib/wallop/wallop.db".into(), "w.toml:2:7".into()));
+        assert_eq!(of("store.queue"), ("9".into(), "WALLOP_STORE_QUEUE".into()));
+        assert_eq!(of("store.readers"), ("3".into(), "--set".into()));
+        assert_eq!(of("listen.internal"), ("127.0.0.1:8081".into(), "default".into()));
+        let (config, _) = read(GOOD, &[], &["database.url=postgres://wallop:geheim@db/wallop"]);
+        assert!(config.database().contains("geheim"));
+        assert!(!format!("{:?}", config.shown(&Output { lang: Lang::En })).contains("geheim"));
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once_with_its_place() {
+        let with = |line: &str| format!("{GOOD}{line}\n");
+        let without = |text: &str| GOOD.replace(text, "");
+        let cases: &[(String, &[&str])] = &[
+            (
+                String::new(),
+                &[
+                    "wallop: database.url is missing",
+                    "wallop: key.file is missing",
+                    "wallop: listen.public_url is missing",
+                ],
+            ),
+            (
+                without("file = \"/etc/wallop/key\"\n"),
+                &["wallop: key.file is missing: the file of the master key"],
+            ),
+            (
+                with("adress = \"127.0.0.1:1\""),
+                &["w.toml:7:1: there is no setting listen.adress; did you mean listen.address?"],
+            ),
+            (
+                with("address = \":80\""),
+                &[
+                    "w.toml:7:11: listen.address: must be an IP address with a port, such as 127.0.0.1:8080, not \":80\"",
+                ],
+            ),
+            (with("address = \"localhost:80\""), &["w.toml:7:11: listen.address: must be an IP address"]),
+            (with("address = \"127.0.0.1:99999\""), &["w.toml:7:11: listen.address: must be"]),
+            (with("address = [1]"), &["w.toml:7:11: listen.address: must be an IP address"]),
+            (
+                with("behind_proxy = \"yes\""),
+                &["w.toml:7:16: listen.behind_proxy: must be true or false, not \"yes\""],
+            ),
+            (with("behind_proxy = 1"), &["w.toml:7:16: listen.behind_proxy: must be true or false"]),
+            (
+                with("internal = \"127.0.0.1:8080\""),
+                &["w.toml:7:12: listen.internal is the same as listen.address"],
+            ),
+            (
+                with("[store]\nqueue = 0"),
+                &["w.toml:8:9: store.queue: must be a whole number from 1 to 1000000, not \"0\""],
+            ),
+            (with("[store]\nqueue = -1"), &["w.toml:8:9: store.queue: must be"]),
+            (with("[store]\nqueue = 1.5"), &["w.toml:8:9: store.queue: must be"]),
+            (with("[store]\nqueue = \"many\""), &["w.toml:8:9: store.queue: must be"]),
+            (with("[store]\nqueue = 99999999999999999999"), &["w.toml:8:9"]),
+            (
+                with("[store]\nreaders = 257"),
+                &["w.toml:8:11: store.readers: must be a whole number from 1 to 256"],
+            ),
+            (
+                with("[store]\nreadres = 2"),
+                &["w.toml:8:1: there is no setting store.readres; did you mean store.readers?"],
+            ),
+            (with("[stor]\nqueue = 1"), &["w.toml:7:2: there is no setting stor; did you mean store?"]),
+            (with("[wholly_else]\nx = 1"), &["w.toml:7:2: there is no setting wholly_else"]),
+            (format!("queue = 1\n{GOOD}"), &["w.toml:1:1: there is no setting queue"]),
+            (
+                GOOD.replace("sqlite:/var/lib/wallop/wallop.db", "/var/lib/wallop.db"),
+                &["w.toml:2:7: database.url: must be sqlite:PATH or postgres://user@host/name"],
+            ),
+            (
+                GOOD.replace("sqlite:/var/lib/wallop/wallop.db", "sqlite:"),
+                &["w.toml:2:7: database.url: must be"],
+            ),
+            (
+                GOOD.replace("sqlite:/var/lib/wallop/wallop.db", "mysql://u:geheim@h/d"),
+                &[
+                    "w.toml:2:7: database.url: must be sqlite:PATH or postgres://user@host/name, not \"mysql://u:••••@h/d\"",
+                ],
+            ),
+            (GOOD.replace("/etc/wallop/key", ""), &["w.toml:4:8: key.file: must be the path of a file"]),
+            (
+                GOOD.replace("https://wallet.example", "wallet.example"),
+                &["w.toml:6:14: listen.public_url: must be an address without a path"],
+            ),
+            (
+                GOOD.replace("https://wallet.example", "https://wallet.example/"),
+                &["w.toml:6:14: listen.public_url: must be"],
+            ),
+            (
+                GOOD.replace("https://wallet.example", "https://u@wallet.example"),
+                &["w.toml:6:14: listen.public_url: must be"],
+            ),
+            (
+                GOOD.replace("https://wallet.example", "https://"),
+                &["w.toml:6:14: listen.public_url: must be"],
+            ),
+            (
+                GOOD.replace("https://wallet.example", "http://wallet.example"),
+                &["w.toml:6:14: listen.public_url is plain http"],
+            ),
+            (GOOD.replace("url = \"sqlite", "url = sqlite"), &["w.toml:2:"]),
+            (
+                with("address = \"127.0.0.1:1\"\naddress = \"127.0.0.1:2\""),
+                &["w.toml:8:1: this is not TOML: duplicate key"],
+            ),
+            (
+                with("address = \":80\"\n[store]\nqueue = 0\nreadres = 1"),
+                &[
+                    "w.toml:7:11: listen.address",
+                    "w.toml:9:9: store.queue",
+                    "w.toml:10:1: there is no setting store.readres",
+                ],
+            ),
+        ];
+        for (file, expected) in cases {
+            let (_, faults) = read(file, &[], &[]);
+            let all_found =
+                expected.iter().all(|beginning| faults.iter().any(|fault| fault.starts_with(beginning)));
+            assert!(
+                all_found && (faults.len() == expected.len() || file.contains("= sqlite")),
+                "{file}\n{faults:#?}\n{expected:#?}"
+            );
+        }
+        assert!(cases.len() > 30);
+        let (_, faults) = read(
+            GOOD,
+            &[("WALLOP_STORE_QUEUES", "1"), ("WALLOP_LISTEN_ADDRESS", "x"), ("WALLOP_BIN", "/x")],
+            &["store.queu=1", "nothing"],
+        );
+        assert_eq!(
+            faults,
+            [
+                "WALLOP_STORE_QUEUES: there is no such setting; did you mean WALLOP_STORE_QUEUE?",
+                "WALLOP_LISTEN_ADDRESS: listen.address: must be an IP address with a port, such as 127.0.0.1:8080, not \"x\"",
+                "--set: there is no setting store.queu; did you mean store.queue?",
+                "--set: nothing: write NAME=VALUE",
+            ]
+        );
+    }
+}

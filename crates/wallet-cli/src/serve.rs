@@ -1,0 +1,288 @@
+//! `wallop serve`: the platform in production. `wallop config` shows and checks its configuration, `wallop key` makes its key.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use wallet_core::Secret;
+use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
+use wallet_crypto::{PasswordCost, Portable};
+use wallet_server::pages::{NavItem, PageSettings};
+use wallet_server::store::{self, Options};
+use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent, Store, serve};
+use wallet_store::SystemClock;
+
+use crate::config::{Config, Fault, Sources};
+use crate::dev::stop_signal;
+use crate::output::{Output, Stop};
+
+pub(crate) const EXAMPLES: &str = "Examples:\n  wallop serve --config /etc/wallop.toml\n  \
+    WALLOP_DATABASE_URL=postgres://wallop@db/wallop wallop serve --config /etc/wallop.toml --set store.readers=8";
+pub(crate) const CONFIG_EXAMPLES: &str = "Examples:\n  wallop config check --config /etc/wallop.toml\n  wallop config show --config /etc/wallop.toml --json";
+pub(crate) const KEY_EXAMPLES: &str =
+    "Examples:\n  wallop key new /etc/wallop/master.key\n  wallop key check /etc/wallop/master.key";
+
+/// Where the configuration is.
+#[derive(clap::Args)]
+pub(crate) struct From {
+    /// The configuration, a TOML file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// One setting, such as `listen.address=127.0.0.1:8080`; it holds over the file and the environment.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print each setting with its value and where it came from.
+    Show {
+        #[command(flatten)]
+        from: From,
+        /// Print one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Report every fault at once, each with its place.
+    Check {
+        #[command(flatten)]
+        from: From,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new master key in a new file that only its user can read.
+    New {
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Check that a file has a master key, and that only its user can read it.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+fn read(output: &Output, from: &From) -> Result<(Config, Vec<Fault>), Stop> {
+    let text = match &from.config {
+        Some(path) => Some(String::from_utf8(output.read(path)?).map_err(|_| {
+            let path = path.display();
+            Stop::usage(
+                output.say(&format!("{path} 不是 UTF-8 文本"), &format!("{path} is not text in UTF-8")),
+            )
+        })?),
+        None => None,
+    };
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("WALLOP_"))
+        .collect();
+    let file = from.config.as_deref().zip(text.as_deref());
+    Ok(Config::read(&Sources { file, variables: &variables, flags: &from.set }))
+}
+
+fn all(output: &Output, faults: &[Fault]) -> String {
+    faults.iter().map(|fault| fault.in_words(output)).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn config(output: &Output, command: ConfigCommand) -> Result<(), Stop> {
+    let (from, json, shows) = match command {
+        ConfigCommand::Show { from, json } => (from, json, true),
+        ConfigCommand::Check { from } => (from, false, false),
+    };
+    let (config, faults) = read(output, &from)?;
+    if shows && json {
+        let rows = config.shown(output).into_iter();
+        let rows = rows.map(|(name, value, from, about)| {
+            serde_json::json!({ "name": name, "value": value, "from": from, "about": about })
+        });
+        output.line(&serde_json::Value::from_iter(rows).to_string())?;
+    } else if shows {
+        for (name, value, place, about) in config.shown(output) {
+            output.line(&format!("{name} = {value}\n    {place}: {about}"))?;
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Stop::finding(all(output, &faults)));
+    }
+    if shows { Ok(()) } else { output.line(output.say("配置无误。", "The configuration is valid.")) }
+}
+
+/// Refuses a file that others can read.
+#[cfg(unix)]
+fn check_mode(output: &Output, path: &Path) -> Result<(), Stop> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = std::fs::metadata(path).map_or(0, |file| file.mode()) & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Stop::environment(output.say(
+        &format!("{path} 的权限是 {mode:o}：其他用户也能读到主密钥。请执行 chmod 600 {path}"),
+        &format!("{path} has mode {mode:o}: other users can read the master key. Type chmod 600 {path}"),
+    )))
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Output, _: &Path) -> Result<(), Stop> {
+    Ok(())
+}
+
+/// The master key of a file.
+fn master_key(output: &Output, path: &Path) -> Result<Secret<[u8; 32]>, Stop> {
+    let bytes = output.read(path)?;
+    check_mode(output, path)?;
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let key = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok());
+    key.map(Secret::new).ok_or_else(|| {
+        let path = path.display();
+        Stop::environment(output.say(
+            &format!("{path} 里没有主密钥（64 个十六进制字符）；请从备份恢复，或用 wallop key new 新建"),
+            &format!("{path} has no master key (64 hexadecimal characters); restore it, or make one with wallop key new"),
+        ))
+    })
+}
+
+pub(crate) fn key(output: &Output, command: KeyCommand) -> Result<(), Stop> {
+    match command {
+        KeyCommand::Check { file } => {
+            master_key(output, &file)?;
+            output.line(output.say("主密钥可用。", "The master key can be used."))
+        }
+        KeyCommand::New { file } => {
+            let mut key = [0; 32];
+            Portable::new().fill(&mut key);
+            write_new(&file, hex_text(&key).as_bytes()).map_err(|error| {
+                let path = file.display();
+                Stop::environment(output.say(
+                    &format!("无法写入 {path}：{error}；请换一个不存在的文件名"),
+                    &format!("cannot write {path}: {error}; give a file that does not exist"),
+                ))
+            })?;
+            output.line(output.say(
+                "已生成。请与数据库分开备份：没有它，数据库里的密钥无法解开。",
+                "Made. Keep a copy apart from the database: without it, nothing opens the database's secrets.",
+            ))
+        }
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The store of a configuration.
+pub(crate) fn open(output: &Output, config: &Config) -> Result<Store, Stop> {
+    let crypto: Arc<dyn Crypto> = Arc::new(Portable::new());
+    let master = master_key(output, config.key())?;
+    let mut options = Options::new(Arc::new(SystemClock), crypto, master);
+    (options.queue, options.readers) = (config.queue(), config.readers());
+    let opened = match config.database().strip_prefix("sqlite:") {
+        Some(path) => store::open(Path::new(path), options),
+        None => store::open_postgres(config.database(), options),
+    };
+    opened.map_err(|error| Stop::environment(error.to_string()))
+}
+
+/// The configuration, without a fault.
+pub(crate) fn valid(output: &Output, from: &From) -> Result<Config, Stop> {
+    let (config, faults) = read(output, from)?;
+    if faults.is_empty() { Ok(config) } else { Err(Stop::usage(all(output, &faults))) }
+}
+
+const NAV: &[NavItem] =
+    &[NavItem { href: "/apps", zh: "应用", en: "Apps" }, NavItem { href: "/docs", zh: "文档", en: "Docs" }];
+
+async fn refuse_a_sandbox(output: &Output, store: &Store) -> Result<(), Stop> {
+    if !store::is_of_a_sandbox(store).await {
+        return Ok(());
+    }
+    Err(Stop::environment(output.say(
+        "这是沙箱的数据库：其中的密码和密钥人人可见。请换一个新的数据库。",
+        "this is the database of a sandbox, whose passwords and secrets everybody knows; use a new database",
+    )))
+}
+
+pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
+    let config = valid(output, &from)?;
+    let stop = stop_signal().map_err(|error| Stop::environment(error.to_string()))?;
+    let store = open(output, &config)?;
+    refuse_a_sandbox(output, &store).await?;
+    let listener = listen(output, config.address()).await?;
+    let internal = listen(output, config.internal()).await?;
+    let settings = Settings {
+        callback_addresses: Addresses::Public,
+        password_cost: PasswordCost::default(),
+        notifier: Arc::new(Silent),
+        observer: None,
+        callback_clock: None,
+        // Nothing is paid on it: the wallets of VAS and Lafi need a node of their chain, which no setting names yet.
+        chain: Arc::new(EmbeddedChain(store.clone())),
+        confirmations: 1,
+        pages: PageSettings {
+            nav: NAV,
+            https: config.public_url().starts_with("https://"),
+            ..PageSettings::default()
+        },
+        public_url: config.public_url().to_owned(),
+        protocols: PROTOCOLS.iter().copied().filter(|protocol| protocol.meta().id == "fomo").collect(),
+    };
+    let server = Server::new(store.clone(), settings);
+    let (stopping, stopped) = watch::channel(false);
+    let until_stopped = || {
+        let mut stopped = stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }
+    };
+    let tasks = [
+        tokio::spawn(serving(listener, server.public_router(), until_stopped())),
+        tokio::spawn(serving(internal, server.internal_router(), until_stopped())),
+        tokio::spawn(server.clone().work(until_stopped())),
+    ];
+    output.line(&format!("{} {}", output.say("正在提供服务：", "serving"), config.public_url()))?;
+    let broken = async {
+        loop {
+            if let Some(error) = store.broken() {
+                return error;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let broken = tokio::select! {
+        () = stop => None,
+        error = broken => Some(error),
+    };
+    tracing::info!("stopping: finishing the requests in flight");
+    let _ = stopping.send(true);
+    for task in tasks {
+        let _ = task.await;
+    }
+    broken.map_or(Ok(()), |error| Err(Stop::environment(error.to_string())))
+}
+
+async fn serving(listener: TcpListener, routes: axum::Router, stop: impl Future<Output = ()>) {
+    if let Err(error) = serve(listener, routes, stop).await {
+        tracing::error!(%error, "the server has stopped");
+    }
+}
+
+async fn listen(output: &Output, address: Option<std::net::SocketAddr>) -> Result<TcpListener, Stop> {
+    let address = address.ok_or_else(|| Stop::usage("no address"))?;
+    TcpListener::bind(address).await.map_err(|error| {
+        Stop::environment(output.say(
+            &format!("无法监听 {address}：{error}"),
+            &format!("cannot listen on {address}: {error}; another process may have the port"),
+        ))
+    })
+}

@@ -1,0 +1,195 @@
+//! `wallop serve`: what it refuses, and two nodes on one database.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use wallet_tests::{Database, Postgres, Wallop, wallop_path};
+
+fn wallop(arguments: &[&str]) -> Output {
+    let mut command = Command::new(wallop_path());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WALLOP_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).output().unwrap()
+}
+
+/// The exit code, and what was said.
+fn said(output: &Output) -> (Option<i32>, String) {
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Writes a configuration, and returns its path.
+fn configure(directory: &Path, database: &str) -> String {
+    let (path, key) = (directory.join("wallop.toml"), directory.join("key"));
+    let text = format!(
+        "[database]\nurl = \"{database}\"\n[key]\nfile = \"{}\"\n[listen]\npublic_url = \"https://wallet.example\"\n",
+        key.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_configuration_is_shown_with_its_sources_and_checked_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = configure(directory.path(), "postgres://wallop:geheim@db/wallop");
+    let (code, text) = said(&wallop(&["config", "check", "--config", &path]));
+    assert_eq!((code, text.trim()), (Some(0), "The configuration is valid."));
+    let shown = wallop(&["config", "show", "--json", "--config", &path, "--set", "store.readers=7"]);
+    let rows: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let row = |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
+    assert_eq!(
+        (&row("store.readers")["value"], &row("store.readers")["from"]),
+        (&"7".into(), &"--set".into())
+    );
+    assert_eq!(row("database.url")["from"], format!("{path}:2:7"));
+    assert_eq!(row("store.queue")["from"], "default");
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("geheim"));
+    std::fs::write(&path, "[listen]\naddress = 80\n[stor]\n").unwrap();
+    let (code, text) = said(&wallop(&["config", "check", "--config", &path]));
+    assert_eq!((code, text.lines().count()), (Some(1), 5), "{text}");
+    assert!(
+        text.contains("wallop.toml:2:11: listen.address") && text.contains("wallop.toml:3:2: "),
+        "{text}"
+    );
+    let (code, chinese) = said(&wallop(&["config", "check", "--lang", "zh", "--config", &path]));
+    assert!(code == Some(1) && chinese.contains("缺少 key.file"), "{chinese}");
+    let (code, text) = said(&wallop(&["serve", "--config", &path]));
+    assert!(code == Some(2) && text.lines().count() == 5, "{text}");
+}
+
+#[test]
+fn serve_refuses_what_is_unsafe() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let key = key.to_str().unwrap();
+    let (code, text) = said(&wallop(&["key", "new", key]));
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    let (code, text) = said(&wallop(&["key", "new", key]));
+    assert!(code == Some(3) && text.contains("give a file that does not exist"), "{text}");
+    let database = directory.path().join("wallop.db");
+    let path = configure(directory.path(), &format!("sqlite:{}", database.display()));
+    let refused = |more: &[&str], code: i32, why: &str| {
+        let (found, text) = said(&wallop(&[&["serve", "--config", &path], more].concat()));
+        assert!(found == Some(code) && text.contains(why), "{found:?} {text}");
+    };
+    refused(&["--set", "listen.public_url=http://wallet.example"], 2, "plain http");
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    refused(&[], 3, "mode 640");
+    let (code, text) = said(&wallop(&["key", "check", key]));
+    assert!(code == Some(3) && text.contains("chmod 600"), "{text}");
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    refused(&["--set", "key.file=/nowhere/key"], 3, "cannot read /nowhere/key");
+    refused(&["--set", "database.url=postgres://postgres@127.0.0.1:1/none"], 3, "cannot open the database");
+    refused(&["--set", "database.url=sqlite:/nowhere/wallop.db"], 3, "Does the directory exist");
+    // A sandbox's data, with the sandbox's own key.
+    let sandbox = tempfile::tempdir().unwrap();
+    Wallop::start(sandbox.path()).stop();
+    let (data, key) = (sandbox.path().join("wallop.db"), sandbox.path().join("master.key"));
+    let (data, key) =
+        (format!("database.url=sqlite:{}", data.display()), format!("key.file={}", key.display()));
+    refused(&["--set", &data, "--set", &key], 3, "the database of a sandbox");
+    // Another key does not open the database.
+    refused(&["--set", &data], 3, "master key");
+    let cluster = Postgres::of_the_tests();
+    let name = cluster.new_database();
+    cluster.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
+    let url = format!("database.url={}", cluster.url(&name));
+    refused(&["--set", &url], 3, "synchronous_commit");
+}
+
+/// A node, with the ports that it has.
+struct Node {
+    child: Child,
+    port: u16,
+    internal: u16,
+}
+
+impl Node {
+    fn start(config: &str) -> Self {
+        let (port, internal) = (free_port(), free_port());
+        let mut child = Command::new(wallop_path())
+            .args(["serve", "--config", config])
+            .args(["--set", &format!("listen.address=127.0.0.1:{port}")])
+            .args(["--set", &format!("listen.internal=127.0.0.1:{internal}")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("serving https://wallet.example"), "{line}");
+        Self { child, port, internal }
+    }
+
+    fn curl(port: u16, arguments: &[&str], path: &str) -> String {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let output =
+            Command::new("curl").args(["-s", "-S", "-m", "20"]).args(arguments).arg(url).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn call(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let arguments: Vec<&str> = fields.iter().flat_map(|field| ["--data-urlencode", field]).collect();
+        let text = Self::curl(self.port, &arguments, path);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_nodes_serve_one_database_and_one_may_die() {
+    let (directory, cluster) = (tempfile::tempdir().unwrap(), Postgres::of_the_tests());
+    let name = cluster.new_database();
+    let path = configure(directory.path(), &cluster.url(&name));
+    assert!(wallop(&["key", "new", directory.path().join("key").to_str().unwrap()]).status.success());
+    let (first, mut second) = (Node::start(&path), Node::start(&path));
+    for node in [&first, &second] {
+        assert_eq!(Node::curl(node.internal, &[], "/readyz"), "ready\n");
+        assert!(Node::curl(node.internal, &[], "/metrics").contains("# EOF"));
+        let status = ["-o", "/dev/null", "-w", "%{http_code}"];
+        assert_eq!(Node::curl(node.port, &status, "/metrics"), "404", "not in public");
+        assert_eq!(Node::curl(node.port, &status, "/apps"), "303");
+        // A production server has no sandbox.
+        for page in ["/sandbox", "/inspect", "/clock", "/wallet"] {
+            assert_eq!(Node::curl(node.port, &status, page), "404", "{page}");
+        }
+    }
+    let added = wallop(&["admin", "add", "carol", "--json", "--config", &path]);
+    let carol: Value = serde_json::from_slice(&added.stdout).unwrap_or_else(|_| panic!("{:?}", said(&added)));
+    // A session of one node is a session of the other.
+    let login = [("login_name", "carol"), ("pwd", carol["pwd"].as_str().unwrap())];
+    let session = first.call("/fomo/customer/login", &login);
+    assert_eq!(session["success"], true, "{session}");
+    let session = session["data"]["session_key"].as_str().unwrap().to_owned();
+    let session = [("session_key", &*session)];
+    assert_eq!(second.call("/fomo/wallet/get_user_coins", &session)["success"], true);
+    // One dies as a machine does; the other goes on.
+    drop(first);
+    let began = Instant::now();
+    let again = second.call("/fomo/customer/login", &login);
+    assert_eq!(again["success"], true, "{again}");
+    assert!(began.elapsed() < Duration::from_secs(15));
+    assert_eq!(second.call("/fomo/wallet/get_user_coins", &session)["success"], true);
+    assert!(Command::new("kill").args(["-TERM", &second.child.id().to_string()]).status().unwrap().success());
+    assert!(second.child.wait().unwrap().success(), "SIGTERM stops it cleanly");
+    assert!(Database::Postgres(name).count("SELECT count(*) FROM node") >= 3, "a row for each start");
+}
