@@ -29,6 +29,7 @@ mod races;
 mod returns;
 mod rsa;
 mod rules;
+mod same;
 mod schema;
 mod serve;
 mod signing;

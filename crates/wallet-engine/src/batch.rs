@@ -266,6 +266,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         taken: &mut Vec<Taken<S>>,
     ) -> Result<(), StoreError> {
         let done = self.begin(keys).and_then(|time| {
+            let first_id = self.ids.peek();
             for mut job in &mut *jobs {
                 let result = self.decide(time.unwrap_or_else(now), job.as_mut());
                 let (failure, stop) = result.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
@@ -278,6 +279,8 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
                 self.rows.write(&mut self.backend)?;
                 return self.backend.commit(self.ids.peek());
             }
+            // A command may have taken row numbers and changed nothing.
+            self.ids.reset(first_id);
             self.backend.rollback();
             Ok(())
         });
