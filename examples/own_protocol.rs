@@ -37,7 +37,6 @@ rows! { in Shop;
 }
 
 schema! {
-    /// The shop's database.
     pub struct Shop;
     vault: ();
     stop: Stop;

@@ -40,6 +40,9 @@ async fn r29_every_field_missing_empty_or_too_long_is_named() {
                         "empty",
                     );
                 }
+                // In a signature too: none has it.
+                let nul = valid.clone().with(field.name, "a\0b");
+                refused(meta, &world.call_as(&nul, format).await, field.name, "U+0000");
                 if field.fixed.is_none() {
                     let long = "1".repeat(field.max.unwrap_or(80) as usize + 1);
                     let reply = world.call_as(&valid.clone().with(field.name, &long), format).await;

@@ -240,3 +240,13 @@ async fn three_nodes_send_each_callback_once() {
     assert_eq!(world.database.count("SELECT count(*) FROM delivery WHERE state <> 1"), 0, "all acknowledged");
     assert_eq!(world.database.count("SELECT max(attempts) FROM delivery"), 1);
 }
+
+#[tokio::test]
+async fn a_text_that_postgres_cannot_store_is_no_key() {
+    for world in TestStore::everywhere(1).await {
+        let found = world.store.view(wallet_platform::FindUser("user\0".to_owned())).await.unwrap();
+        assert!(found.is_none());
+        let none = world.store.view(wallet_platform::FindApp::new("shop\0")).await;
+        assert!(none.unwrap_err().refused().is_some());
+    }
+}

@@ -197,6 +197,10 @@ impl<'a, const N: usize> Slots<'a, N> {
 
     #[inline]
     pub(crate) fn put(&mut self, at: usize, value: Value<'a>) -> Result<(), Fault> {
+        // No field has it, and PostgreSQL stores no text with it.
+        if value.text.as_bytes().contains(&0) {
+            return Err(self.fault(at, FaultKind::Malformed));
+        }
         match &mut self.values[at] {
             Some(before) if before.text == value.text => Ok(()),
             Some(before) if self.last_wins => {

@@ -93,6 +93,9 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedForm {
             form::pairs(text).map(form::split).map(|(name, value)| Ok((decode(name)?, decode(value)?)));
         let posted: Result<Vec<_>, form::FormError> = pairs.collect();
         let posted = Self(posted.map_err(|_| unreadable(&view))?);
+        if posted.0.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(unreadable(&view)); // no field has it, and PostgreSQL stores no text with it
+        }
         posted.refused(&view, &parts.headers).map_or(Ok(posted), Err)
     }
 }

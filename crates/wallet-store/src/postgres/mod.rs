@@ -379,9 +379,16 @@ fn read<S: Schema>(at: usize, found: &[Found], rows: &mut Vec<S::AnyRow>) -> Res
 /// The loads of some keys: a table's position, its SQL and its arrays.
 type Loads = Vec<(usize, String, Vec<Parameter>)>;
 
+/// Whether a key can be that of a row: no text in PostgreSQL has U+0000, and a query for one is an error.
+fn storable<S: Schema>(key: &S::AnyKey) -> bool {
+    let mut storable = true;
+    S::key_cells(key, &mut |cell| storable &= !matches!(cell, Cell::Text(text) if text.contains('\0')));
+    storable
+}
+
 fn loads<S: Schema>(keys: &[S::AnyKey]) -> Loads {
     let mut of_table: Vec<Vec<&S::AnyKey>> = vec![Vec::new(); S::TABLES.len()];
-    for key in keys {
+    for key in keys.iter().filter(|key| storable::<S>(key)) {
         if let Some(keys) = of_table.get_mut(S::table_of_key(key)) {
             keys.push(key);
         }
@@ -469,6 +476,10 @@ impl<S: Schema> Backend<S> for Postgres<S> {
     }
 
     fn list(&mut self, list: &ListOf) -> Result<Vec<S::AnyRow>, StoreError> {
+        let operands = list.conditions.iter().map(|condition| &condition.operand);
+        if operands.into_iter().any(|operand| matches!(operand, Operand::Text(text) if text.contains('\0'))) {
+            return Ok(Vec::new());
+        }
         let (sql, parameters) = list_sql(S::TABLES[list.table], list);
         let answers = self.fly(&[Statement::Query { sql: &sql, parameters: &parameters }])?;
         let mut rows = Vec::new();
