@@ -464,25 +464,18 @@ async fn r29_every_endpoint_answers_an_overload_and_a_fault() {
     waiting.join_all().await;
 
     // A database that has lost its tables.
-    let connection = rusqlite::Connection::open(world.database()).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    let tables: Vec<String> = {
-        let mut names = connection
-            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sequence', 'migration')")
-            .unwrap();
-        names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    let tables = world.database().tables();
+    let rename = |from: &str, to: &str| {
+        let sql = |table: &String| format!("ALTER TABLE \"{from}{table}\" RENAME TO \"{to}{table}\";");
+        world.database().change(&tables.iter().map(sql).collect::<String>());
     };
-    for table in &tables {
-        connection.execute_batch(&format!("ALTER TABLE {table} RENAME TO lost_{table}")).unwrap();
-    }
+    rename("", "lost_");
     for (id, call) in &calls {
         let reply = world.call(call).await;
         assert_eq!((reply.http, reply.status()), (500, 5), "{id}: {}", reply.text);
     }
     // Nothing of it is for ever.
-    for table in &tables {
-        connection.execute_batch(&format!("ALTER TABLE lost_{table} RENAME TO {table}")).unwrap();
-    }
+    rename("lost_", "");
     for (_, call) in &calls {
         world.call(call).await.ok();
     }

@@ -248,6 +248,9 @@ fn every_single_bit_counts() {
             let mut bytes = value.as_bytes().to_vec();
             bytes[at / 8] ^= 1 << (at % 8);
             let Ok(changed) = String::from_utf8(bytes) else { continue };
+            if changed.contains('\0') {
+                continue; // refused, whatever it covers
+            }
             let mut json = json.clone();
             json.insert(name.clone(), changed.into());
             let link = format!("vaspay://{}", serde_json::to_string(&json).unwrap());

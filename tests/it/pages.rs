@@ -583,7 +583,7 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
     let page = operator.get("/admin").await.text;
     assert!(page.contains("First") && page.contains("Second") && page.contains("www.a.example"));
     let silent = [("application", two.as_str()), ("verdict", "reject"), ("reason", " ")];
-    let hidden = [("application", two.as_str()), ("verdict", "reject"), ("reason", "\u{202e}a\u{0}b\n")];
+    let hidden = [("application", two.as_str()), ("verdict", "reject"), ("reason", "\u{202e}a\u{1}b\n")];
     let third = number(&apply(&mut bob, "Third").await);
     let hidden = [("application", third.as_str()), hidden[1], hidden[2]];
     operator.post("/admin", "/admin/review", &hidden).await;

@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use wallet_api::fomo::Refusal;
 use wallet_platform::{ConfirmPay, Failure, PasswordKind, Refresh, Who};
-use wallet_tests::{Call, Reply, TestStore, World, ledger_of, trials};
+use wallet_tests::{Call, Reply, TestStore, World, trials};
 
 const PARALLEL: usize = 16;
 
@@ -263,12 +263,12 @@ async fn over_http_codes_tokens_payments_and_trade_ids_have_one_winner() {
         late += paid;
     }
     println!("{late} of {rounds} late payments were confirmed in time");
-    let ledger = ledger_of(&world.database());
+    let ledger = world.database().ledger();
     ledger.check();
     let alice: i64 = world.user("alice").user_id.parse().unwrap();
     assert_eq!(ledger.balances[&(alice, 5)], 1_000_000_000 - 1_000 * ledger.done.len() as i128);
-    let path = world.database();
-    assert_eq!(count(&path, "SELECT count(*) FROM transfer"), 2 * i64::from(rounds));
+    let count = |sql: &str| world.database().count(sql);
+    assert_eq!(count("SELECT count(*) FROM transfer"), 2 * i64::from(rounds));
     assert_eq!(ledger.done.len(), rounds as usize + late);
-    assert_eq!(count(&path, "SELECT count(*) FROM code WHERE family IS NOT NULL"), 2 * i64::from(rounds));
+    assert_eq!(count("SELECT count(*) FROM code WHERE family IS NOT NULL"), 2 * i64::from(rounds));
 }

@@ -284,11 +284,7 @@ rule!(r22_five_parallel_right_passwords_all_succeed_and_parallel_guesses_share_n
     }
     let replies = guesses.join_all().await;
     assert!(replies.iter().all(|reply| reply.status() == 26));
-    let path = world.database();
-    let failures: i64 = rusqlite::Connection::open(path)
-        .unwrap()
-        .query_row("SELECT failures FROM attempt_limit WHERE kind = 2", [], |row| row.get(0))
-        .unwrap();
+    let failures = world.database().count("SELECT failures FROM attempt_limit WHERE kind = 2");
     assert_eq!(failures, 5, "the sixth guess found the lock");
 });
 
@@ -333,7 +329,7 @@ rule!(r23_the_receiver_pays_the_fee_rounded_up_once, |world| {
     for part in ["cut_amount=0.000002&direction=1", "amount=5&cut_amount=0.000005&direction=2"] {
         assert_eq!(bodies.iter().filter(|body| body.contains(part)).count(), 1, "{part}: {bodies:?}");
     }
-    let ledger = wallet_tests::ledger_of(&world.database());
+    let ledger = world.database().ledger();
     ledger.check();
     assert_eq!(ledger.balances[&(2, 5)], 7, "the fee account");
 });
@@ -521,7 +517,13 @@ rule!(r80_no_secret_is_stored_readable, |world| {
     let code = world.call(&world.authorize("alice").await).await.ok().data("code").to_owned();
     let mut stored = Vec::new();
     for name in ["wallop.db", "wallop.db-wal"] {
-        stored.extend(std::fs::read(world.database().with_file_name(name)).unwrap_or_default());
+        stored.extend(std::fs::read(world.directory().join(name)).unwrap_or_default());
+    }
+    if let wallet_tests::Database::Postgres(_) = world.database() {
+        for table in world.database().tables() {
+            let rows = world.database().rows(&format!("SELECT * FROM \"{table}\""));
+            stored.extend(rows.concat().concat().bytes());
+        }
     }
     let contains = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
     assert!(contains(b"demo_app"), "the search finds what is there");
@@ -547,12 +549,7 @@ rule!(r81_callbacks_go_to_no_private_address, |world| {
         let reply = world.call(&world.pay_user("alice").with("server_uri", address)).await.ok();
         assert_eq!(reply.data("httpcode"), "0", "{address}");
     }
-    let failures: Vec<String> = {
-        let connection = rusqlite::Connection::open(world.database()).unwrap();
-        let mut statement = connection.prepare("SELECT failure FROM attempt").unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    };
+    let failures: Vec<String> = { world.database().rows("SELECT failure FROM attempt").concat() };
     assert_eq!(failures.len(), 4);
     assert!(failures.iter().all(|why| why.contains("not on the public internet")), "{failures:?}");
 });
@@ -628,16 +625,17 @@ rule!(r29_overload_and_faults_have_their_codes, |world| {
     use wallet_engine::Command;
     use wallet_platform::{Changes, Context, Platform, Rows, Stop};
     // A sealed secret that does not open is a fault of the platform.
-    let connection = rusqlite::Connection::open(world.database()).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    let sealed: Vec<u8> = connection.query_row("SELECT secret FROM app", [], |row| row.get(0)).unwrap();
+    let damage = |from: &str, to: &str| world.database().change(&format!("UPDATE app SET {to} = {from}"));
     let (pay, token) = (world.pay_user("alice"), world.token("alice").await);
-    connection.execute("UPDATE app SET secret = x'00'", []).unwrap();
+    // Kept in another column meanwhile.
+    damage("secret", "old_secret");
+    damage("substr(secret, 1, 1)", "secret");
     let reply = world.call(&pay).await;
     assert_eq!((reply.http, reply.status()), (500, 5), "{}", reply.text);
     let reply = world.call(&token).await;
     assert_eq!((reply.http, reply.status(), reply.json["error"].as_str()), (500, 5, Some("server_error")));
-    connection.execute("UPDATE app SET secret = ?1", [sealed]).unwrap();
+    damage("old_secret", "secret");
+    damage("NULL", "old_secret");
     world.call(&token).await.ok();
 
     // A writer that is busy, and a queue that is full.

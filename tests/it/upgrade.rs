@@ -22,6 +22,7 @@ async fn open_fixture() -> (Sandbox, tempfile::TempDir) {
     drop(made);
     std::fs::write(directory.path().join("master.key"), MASTER_KEY).unwrap();
     let options = SandboxOptions {
+        database: None,
         data: Some(directory.path().to_owned()),
         port: 0,
         password_cost: PasswordCost { memory_kib: 8, passes: 1 },

@@ -76,6 +76,34 @@ impl Database {
         }
     }
 
+    /// Runs a change, and waits for others that write.
+    pub fn change(&self, sql: &str) {
+        match self {
+            Self::Memory => panic!("a store in memory has no SQL"),
+            Self::Sqlite(path) => {
+                let connection =
+                    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+                connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            Self::Postgres(name) => drop(Postgres::of_the_tests().sql(name, sql)),
+        }
+    }
+
+    /// The names of the schema's tables.
+    pub fn tables(&self) -> Vec<String> {
+        let sql = match self {
+            Self::Postgres(_) => "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+            _ => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        };
+        let own = ["sequence", "baton", "node", "migration"];
+        self.rows(sql)
+            .into_iter()
+            .map(|row| row[0].clone())
+            .filter(|name| !own.contains(&name.as_str()))
+            .collect()
+    }
+
     /// The number that a query gives.
     pub fn count(&self, sql: &str) -> i64 {
         self.rows(sql)[0][0].parse().unwrap()

@@ -15,6 +15,8 @@ use wallet_sandbox::{Described, DescribedUser, Sandbox, SandboxOptions};
 use wallet_server::Store;
 use wallet_store::Clock;
 
+use crate::{Database, Postgres};
+
 /// A form or query as another library writes it: what the product reads must not be what only it writes.
 pub fn form<N: AsRef<str>, V: AsRef<str>>(fields: &[(N, V)]) -> String {
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
@@ -175,21 +177,30 @@ pub struct World {
     pub sandbox: Sandbox,
     transport: HyperTransport<HttpConnector>,
     directory: tempfile::TempDir,
+    database: Database,
     counter: AtomicU64,
 }
 
 impl World {
-    /// Starts one.
+    /// Starts one, on SQLite; on the tests' PostgreSQL if the environment asks for it (`WALLOP_TEST_STORE=postgres`).
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let database = match std::env::var("WALLOP_TEST_STORE").as_deref() {
+            Ok("postgres") => Database::Postgres(Postgres::of_the_tests().new_database()),
+            _ => Database::Sqlite(directory.path().join("wallop.db")),
+        };
         let sandbox = Sandbox::start(SandboxOptions {
             data: Some(directory.path().to_owned()),
+            database: match &database {
+                Database::Postgres(name) => Some(Postgres::of_the_tests().url(name)),
+                _ => None,
+            },
             port: 0,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },
         })
         .await
         .unwrap();
-        Self { sandbox, transport: plain_client(), directory, counter: AtomicU64::new(0) }
+        Self { sandbox, transport: plain_client(), directory, database, counter: AtomicU64::new(0) }
     }
 
     /// Its description.
@@ -202,9 +213,14 @@ impl World {
         self.sandbox.server().store()
     }
 
-    /// Its database file.
-    pub fn database(&self) -> std::path::PathBuf {
-        self.directory.path().join("wallop.db")
+    /// Its data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Its rows.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Alice or Bob.

@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Keep the data in this directory instead of a temporary one.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database for this sandbox alone, instead of SQLite in the data directory.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Print one line of JSON once ready, and nothing else on stdout.
     #[arg(long)]
     json: bool,
@@ -35,7 +38,7 @@ pub(crate) struct Arguments {
 impl Default for Arguments {
     fn default() -> Self {
         let host = "127.0.0.1".to_owned();
-        Self { port: 7070, host, data: None, json: false, open: false, quiet: false }
+        Self { port: 7070, host, data: None, database: None, json: false, open: false, quiet: false }
     }
 }
 
@@ -72,7 +75,12 @@ pub(crate) async fn run(output: &Output, arguments: Arguments) -> Result<(), Sto
     }
     // Before anything is printed: a program that reads the line may stop the sandbox at once.
     let stop = stop_signal().map_err(|error| Stop::environment(error.to_string()))?;
-    let options = SandboxOptions { data: arguments.data.clone(), port: arguments.port, ..Default::default() };
+    let options = SandboxOptions {
+        data: arguments.data.clone(),
+        database: arguments.database.clone(),
+        port: arguments.port,
+        ..Default::default()
+    };
     let sandbox = Sandbox::start(options).await.map_err(|error| Stop::environment(error.to_string()))?;
     let mut log = sandbox.log(output.lang);
     let text = match arguments.json {

@@ -33,6 +33,8 @@ use crate::state::{Codes, Shared};
 pub struct SandboxOptions {
     /// The data directory; `None`: a temporary one, which is removed with the sandbox.
     pub data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database for this sandbox alone; `None`: SQLite in the data directory.
+    pub database: Option<String>,
     /// The loopback port; 0 takes any.
     pub port: u16,
     /// The cost of one password hash.
@@ -95,7 +97,8 @@ impl Sandbox {
         let bound = listener.local_addr().map_err(|error| SandboxError(format!("cannot listen: {error}")))?;
         let url = format!("http://{bound}");
 
-        let (store, clock) = open_store(&directory).map_err(|error| SandboxError(error.to_string()))?;
+        let (store, clock) = open_store(&directory, options.database.as_deref())
+            .map_err(|error| SandboxError(error.to_string()))?;
         let failed = |failure: Failure| SandboxError(format!("cannot create the demo data: {failure}"));
         seed(&store, &Passwords::new(options.password_cost)).await.map_err(failed)?;
         seed_shop(&store, &url).await.map_err(failed)?;
@@ -248,9 +251,13 @@ pub fn clock_of(directory: &Path) -> Arc<SandboxClock> {
     Arc::new(SandboxClock::ahead_by(offset.unwrap_or(0)))
 }
 
-fn open_store(directory: &Path) -> Result<(Store, Arc<SandboxClock>), OpenError> {
-    let clock = clock_of(directory);
-    Ok((DataDirectory::new(directory).open(clock.clone())?, clock))
+fn open_store(directory: &Path, database: Option<&str>) -> Result<(Store, Arc<SandboxClock>), OpenError> {
+    let (clock, data) = (clock_of(directory), DataDirectory::new(directory));
+    let store = match database {
+        None => data.open(clock.clone())?,
+        Some(url) => data.open_postgres_at(url, clock.clone())?,
+    };
+    Ok((store, clock))
 }
 
 /// The demo shop with its credentials at each platform. Its FOMO app has the redirect_uri of this sandbox.

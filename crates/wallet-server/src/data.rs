@@ -42,6 +42,17 @@ impl DataDirectory {
         open(&self.0.join(DATABASE), Options::new(clock, crypto as Arc<dyn Crypto>, master))
     }
 
+    /// Opens the store in the PostgreSQL database of a URL, at the time of `clock`. The directory has the master key.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the cause and the next step.
+    #[cfg(feature = "postgres")]
+    pub fn open_postgres_at(&self, url: &str, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
+        let crypto = Arc::new(Portable::new());
+        let master = self.master_key(&crypto)?;
+        crate::store::open_postgres_at(url, Options::new(clock, crypto as Arc<dyn Crypto>, master))
+    }
+
     /// Opens the store of a stopped server; fails if the database does not exist.
     ///
     /// # Errors
