@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use wallet_crypto::PasswordCost;
 use wallet_engine::{ColumnKind, Schema as _};
-use wallet_platform::{Failure, Platform};
+use wallet_platform::{Failure, Platform, TransferSeq};
 use wallet_server::pages::PageSettings;
 use wallet_server::store::open_postgres_at;
 use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
@@ -44,24 +44,34 @@ async fn the_migrations_of_postgres_make_the_columns_that_the_platform_declares(
 #[test]
 fn processes_that_start_at_once_make_the_tables_once() {
     let cluster = Postgres::of_the_tests();
-    let name = cluster.new_database();
-    std::thread::scope(|scope| {
-        let start = || open_postgres_at(&cluster.url(&name), options(ManualClock::new())).map(drop);
-        let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
-        for start in starts {
-            start.join().unwrap().unwrap();
-        }
-    });
+    let start_at_once = || {
+        let name = cluster.new_database();
+        let start = || open_postgres_at(&cluster.url(&name), options(ManualClock::new()));
+        let nodes: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
+        });
+        let shown: BTreeSet<String> = nodes
+            .iter()
+            .map(|node| format!("{:?}", node.vault().transfer_id(TransferSeq(100_000))))
+            .collect();
+        assert_eq!(shown.len(), 1, "all know the same transfer ids: {shown:?}");
+        name
+    };
+    let names: Vec<String> = (0..4).map(|_| start_at_once()).collect();
+    let name = &names[0];
     let database = Database::Postgres(name.clone());
     let migrations = database.count("SELECT count(*) FROM migration");
     assert_eq!(usize::try_from(migrations).unwrap(), wallet_store::WALLOP.len());
     assert_eq!(database.count("SELECT count(*) FROM sealed_key"), 1, "one permutation key");
     let refused =
-        || open_postgres_at(&cluster.url(&name), options(ManualClock::new())).unwrap_err().to_string();
-    cluster.sql(&name, "UPDATE migration SET checksum = 1 WHERE name = '0010_edits'");
+        || open_postgres_at(&cluster.url(name), options(ManualClock::new())).unwrap_err().to_string();
+    cluster.sql(name, "UPDATE migration SET checksum = 1 WHERE name = '0010_edits'");
     assert!(refused().contains("edited after it had run"), "{}", refused());
-    cluster.sql(&name, "INSERT INTO migration VALUES ('9999_later', 1)");
+    cluster.sql(name, "INSERT INTO migration VALUES ('9999_later', 1)");
     assert!(refused().contains("use a newer program"), "{}", refused());
+    let in_clear = open_postgres_at("postgres://u:p@ss@192.0.2.1/x", options(ManualClock::new()));
+    assert!(in_clear.unwrap_err().to_string().contains("does not encrypt"));
     let nowhere = open_postgres_at("postgres://postgres@127.0.0.1:1/none", options(ManualClock::new()));
     let said = nowhere.unwrap_err().to_string();
     assert!(said.contains("cannot open the database") && said.contains("refused"), "{said}");

@@ -266,12 +266,22 @@ fn origin(text: &str) -> bool {
         && uri.is_some_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
 }
 
-/// A database's URL without its password.
+/// A database's URL without its password, wherever it has one.
 fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    match rest.split_once('@').and_then(|(who, host)| Some((who.split_once(':')?.0, host))) {
-        Some((user, host)) => format!("{scheme}://{user}:••••@{host}"),
+    let masked = match text.split_once("://") {
+        // The last `@`: an unescaped one may be in the password.
+        Some((scheme, rest)) => match rest.rsplit_once('@').map(|(who, host)| (who.split_once(':'), host)) {
+            Some((Some((user, _)), host)) => format!("{scheme}://{user}:••••@{host}"),
+            _ => text.to_owned(),
+        },
         None => text.to_owned(),
+    };
+    match masked.split_once("password=") {
+        Some((before, after)) => {
+            let rest = after.find(['&', ' ']).and_then(|at| after.get(at..)).unwrap_or_default();
+            format!("{before}password=••••{rest}")
+        }
+        None => masked,
     }
 }
 
@@ -526,6 +536,14 @@ mod tests {
         let (config, _) = read(GOOD, &[], &["database.url=postgres://wallop:geheim@db/wallop"]);
         assert!(config.database().contains("geheim"));
         assert!(!format!("{:?}", config.shown(&Output { lang: Lang::En })).contains("geheim"));
+        for url in [
+            "postgres://u:ge@heim@db/x",
+            "postgres://db/x?user=u&password=ge@heim&a=1",
+            "host=db password=ge@heim",
+        ] {
+            let shown = without_password(url);
+            assert!(!shown.contains("ge@") && !shown.contains("heim"), "{shown}");
+        }
     }
 
     #[test]

@@ -204,7 +204,8 @@ const NAV: &[NavItem] =
     &[NavItem { href: "/apps", zh: "应用", en: "Apps" }, NavItem { href: "/docs", zh: "文档", en: "Docs" }];
 
 async fn refuse_a_sandbox(output: &Output, store: &Store) -> Result<(), Stop> {
-    if !store::is_of_a_sandbox(store).await {
+    let is_of_a_sandbox = store::is_of_a_sandbox(store).await;
+    if !is_of_a_sandbox.map_err(|failure| Stop::environment(failure.to_string()))? {
         return Ok(());
     }
     Err(Stop::environment(output.say(

@@ -279,7 +279,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
                 self.rows.write(&mut self.backend)?;
                 return self.backend.commit(self.ids.peek());
             }
-            // A command may have taken row numbers and changed nothing.
+            // What the commands changed may add up to nothing.
             self.ids.reset(first_id);
             self.backend.rollback();
             Ok(())
@@ -321,6 +321,9 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             let (rows, changes) = (&self.rows, &mut self.changes);
             let failure = match catch_unwind(AssertUnwindSafe(|| job.run(rows, &cx, changes))) {
                 Ok(Ok(())) => {
+                    if self.changes.mark() == 0 {
+                        self.ids.reset(first_id); // what changes nothing keeps no row number
+                    }
                     self.rows.absorb(&mut self.changes);
                     return Ok(None);
                 }
@@ -360,7 +363,26 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         mut read: impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
         now: UnixTime,
     ) -> Result<(), StoreError> {
-        let now = self.begin(&[])?.unwrap_or(now);
+        loop {
+            match self.read_once(&mut read, now) {
+                Err(StoreError::Interrupted(_)) => {} // the backend counts, and ends with another error in time
+                done => return done,
+            }
+        }
+    }
+
+    fn read_once(
+        &mut self,
+        read: &mut impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let now = match self.begin(&[]) {
+            Ok(time) => time.unwrap_or(now),
+            Err(error) => {
+                self.backend.rollback();
+                return Err(error);
+            }
+        };
         let done = loop {
             let cx = Context { now, ids: &self.ids, vault: &self.vault };
             match catch_unwind(AssertUnwindSafe(|| read(&self.rows, &cx))) {

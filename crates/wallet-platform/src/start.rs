@@ -66,19 +66,20 @@ pub fn start<B: Backend<Platform>>(
     now: UnixTime,
 ) -> Result<Vault, StartError> {
     let locked = engine.vault().clone();
-    let permutation = match engine.read(now, FindPermutation)? {
-        Some(sealed) => {
-            let key = locked.open(PERMUTATION_KEY, &sealed);
-            key.and_then(|key| key.expose().as_slice().try_into().ok()).ok_or(StartError::WrongMasterKey)?
-        }
+    let sealed = match engine.read(now, FindPermutation)? {
+        Some(sealed) => sealed,
         None => {
             let mut key = [0; 32];
             locked.crypto().fill(&mut key);
             let sealed = locked.seal(&locked.seed(), PERMUTATION_KEY, &key);
             run(engine, now, KeepPermutation(sealed))?;
-            key
+            // Of several processes that start at once, the first one's key is kept.
+            engine.read(now, FindPermutation)?.ok_or(StoreError::damaged("sealed_key"))?
         }
     };
+    let permutation = locked.open(PERMUTATION_KEY, &sealed);
+    let permutation = permutation.and_then(|key| key.expose().as_slice().try_into().ok());
+    let permutation = permutation.ok_or(StartError::WrongMasterKey)?;
     let vault = Vault::new(locked.shared_crypto(), master, permutation);
     engine.set_vault(vault.clone());
     // In a shared database they may be of a process that lives; there they run out.
@@ -116,8 +117,9 @@ impl Command<Platform> for KeepPermutation {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         let name = PERMUTATION_KEY.to_owned();
-        rows.find::<SealedKey>(&(name.clone(),))?;
-        out.put(SealedKey { name, sealed: self.0.clone() });
+        if rows.find::<SealedKey>(&(name.clone(),))?.is_none() {
+            out.put(SealedKey { name, sealed: self.0.clone() });
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wallet_core::Secret;
 use wallet_core::crypto::Crypto;
-use wallet_platform::{FIRST_ID, FindApp, Platform, StartError, locked_vault, start};
+use wallet_platform::{FIRST_ID, Failure, FindApp, Platform, StartError, locked_vault, start};
 #[cfg(feature = "postgres")]
 use wallet_store::Shared;
 use wallet_store::{Clock, Database, Memory, OpenError, WALLOP};
@@ -111,13 +111,18 @@ fn open_shared(
 const OF_A_SANDBOX: [&str; 2] = ["demo_app", "corner_cafe"];
 
 /// Whether a sandbox made the data of a store, which everybody knows the passwords and secrets of.
-pub async fn is_of_a_sandbox(store: &Store) -> bool {
+///
+/// # Errors
+/// The store's.
+pub async fn is_of_a_sandbox(store: &Store) -> Result<bool, Failure> {
     for client_id in OF_A_SANDBOX {
-        if store.view(FindApp::new(client_id)).await.is_err() {
-            return false;
+        match store.view(FindApp::new(client_id)).await {
+            Ok(_) => {}
+            Err(Failure::Refused(_)) => return Ok(false),
+            Err(failure) => return Err(failure),
         }
     }
-    true
+    Ok(true)
 }
 
 /// A store in memory, with the same decisions and no file.

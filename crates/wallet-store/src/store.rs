@@ -112,6 +112,8 @@ impl<S: Schema> fmt::Debug for Store<S> {
 
 /// The largest number of commands in a batch.
 const MAX_BATCH: usize = 1024;
+/// The same on a shared database, where others wait for their turn meanwhile.
+const MAX_TURN: usize = 256;
 /// After a batch of several commands: the idle time that closes the next batch, so that callers that were
 /// just answered come back in one batch. They arrive while the commands before them are decided.
 const QUIET: Duration = Duration::from_micros(20);
@@ -144,10 +146,11 @@ fn write<S: Schema, B: Backend<S>>(
     shared: &Reported,
 ) {
     let (mut quiet, mut awake) = (Duration::ZERO, Duration::ZERO);
+    let most = if B::SHARED { MAX_TURN } else { MAX_BATCH };
     while let Some(first) = soon(queue, awake).or_else(|| queue.recv().ok()) {
         let (mut first, mut taken) = (Some(first), 0_usize);
         let jobs = std::iter::from_fn(|| {
-            let next = first.take().or_else(|| (taken < MAX_BATCH).then(|| soon(queue, quiet)).flatten());
+            let next = first.take().or_else(|| (taken < most).then(|| soon(queue, quiet)).flatten());
             taken += usize::from(next.is_some());
             next
         });

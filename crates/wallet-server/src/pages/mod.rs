@@ -30,6 +30,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use wallet_core::{Lang, UnixTime};
+use wallet_engine::StoreError;
 use wallet_platform::Failure;
 use wallet_platform::fomo::answer;
 
@@ -300,6 +301,10 @@ pub fn failure(view: &View, failure: &Failure) -> Response {
             StatusCode::BAD_REQUEST,
             view.say("返回并更正后再试。", "Go back, correct the form and try again."),
         ),
+        Failure::Store(StoreError::Unknown(_)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            view.say("先查看当前状态，再决定是否重做。", "Look at the current state before you do it again."),
+        ),
         Failure::Store(error) if error.is_temporary() => {
             (StatusCode::SERVICE_UNAVAILABLE, view.say("请稍候再试。", "Try again in a moment."))
         }
@@ -328,6 +333,11 @@ pub(crate) fn shape(lang: Lang, (fewest, most, chars): (usize, usize, &str)) -> 
 pub fn in_words(lang: Lang, failure: &Failure) -> String {
     match failure {
         Failure::Refused(no) => wallet_core::message(answer(no.reason), no.field, no.wait, lang),
+        Failure::Store(StoreError::Unknown(_)) => match lang {
+            Lang::Zh => "数据库没有确认，这一操作可能已经生效",
+            Lang::En => "The database did not confirm it: it may or may not be done",
+        }
+        .to_owned(),
         Failure::Store(error) if error.is_temporary() => {
             if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
         }

@@ -2,22 +2,25 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row};
 
 use super::types::Parameter;
 use crate::error::OpenError;
 
-/// The longest time to connect, and to fly.
+/// The longest time to connect to one address of the URL, and to fly.
 const CONNECT: Duration = Duration::from_secs(3);
 const FLIGHT: Duration = Duration::from_secs(15);
+const MIGRATION: Duration = Duration::from_secs(24 * 3600);
 /// The number of prepared statements of a connection. Lists differ in their conditions, so their number has no bound of its own.
 const PREPARED: usize = 512;
 
@@ -53,16 +56,21 @@ impl From<Error> for Failed {
             };
         };
         let why = format!("{} ({})", database.message(), database.code().code());
+        if matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+            return Self::Lost(why); // the server has ended the session
+        }
         match database.code() {
             code if *code == SqlState::T_R_SERIALIZATION_FAILURE
                 || *code == SqlState::T_R_DEADLOCK_DETECTED
-                || *code == SqlState::LOCK_NOT_AVAILABLE =>
+                || *code == SqlState::LOCK_NOT_AVAILABLE
+                || *code == SqlState::QUERY_CANCELED =>
             {
                 Self::Collided(why)
             }
             code if code.code().starts_with("08")
                 || code.code().starts_with("57P")
-                || ["25P03", "25006", "53300"].contains(&code.code()) =>
+                // The last four: the session, or what is prepared in it, is of no use any more.
+                || ["25006", "53300", "25P02", "26000", "42P05", "0A000"].contains(&code.code()) =>
             {
                 Self::Lost(why)
             }
@@ -85,13 +93,27 @@ pub(crate) struct Link(Config);
 impl fmt::Debug for Link {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}@{:?}/{}",
-            self.0.get_user().unwrap_or(""),
-            self.0.get_hosts(),
-            self.0.get_dbname().unwrap_or("")
-        )
+        let (user, name) = (self.0.get_user().unwrap_or(""), self.0.get_dbname().unwrap_or(""));
+        let hosts: Vec<&str> = self.0.get_hosts().iter().map(shown).collect();
+        write!(f, "{user}@{}/{name}", hosts.join(","))
+    }
+}
+
+/// A host for display. An `@` in a password that was not escaped makes the password's end a part of the host.
+fn shown(host: &Host) -> &str {
+    match host {
+        Host::Tcp(name) => name.rsplit('@').next().unwrap_or(name),
+        Host::Unix(path) => path.to_str().unwrap_or("a socket"),
+    }
+}
+
+/// Whether what is sent to a host stays on this machine.
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+        Host::Unix(_) => true,
     }
 }
 
@@ -103,6 +125,12 @@ impl Link {
                 "cannot read the URL of the database: {error}: {why}. Write postgres://user@host/name"
             ))
         })?;
+        if config.get_ssl_mode() != SslMode::Disable && !config.get_hosts().iter().all(is_local) {
+            return Err(OpenError::new(
+                "this program does not encrypt its connection to PostgreSQL yet. Use a server on this machine or a tunnel \
+                 to it; if the network is trusted, write sslmode=disable into the URL",
+            ));
+        }
         if config.get_application_name().is_none() {
             config.application_name("wallop");
         }
@@ -133,6 +161,8 @@ pub(crate) struct Connection {
     client: Client,
     prepared: HashMap<String, tokio_postgres::Statement>,
     runtime: Runtime,
+    /// The longest flight.
+    limit: Duration,
 }
 
 impl Drop for Connection {
@@ -149,15 +179,22 @@ impl Connection {
         let lost = |why: String| Failed::Lost(why);
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| lost(error.to_string()))?;
+        // The driver's own limit is for one address, and ends once TCP is connected.
+        let limit = CONNECT * u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1) + CONNECT;
         let (client, connection) = runtime
-            .block_on(async { tokio::time::timeout(CONNECT, config.connect(NoTls)).await })
-            .map_err(|_| lost(format!("no connection within {CONNECT:?}")))??;
+            .block_on(async { tokio::time::timeout(limit, config.connect(NoTls)).await })
+            .map_err(|_| lost(format!("no connection within {limit:?}")))??;
         let task = runtime.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the database ended");
             }
         });
-        Ok(Self { task, client, prepared: HashMap::new(), runtime })
+        Ok(Self { task, client, prepared: HashMap::new(), runtime, limit: FLIGHT })
+    }
+
+    /// Lets flights last as long as a migration may take.
+    pub(super) fn be_patient(&mut self) {
+        self.limit = MIGRATION;
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -166,7 +203,7 @@ impl Connection {
 
     /// Sends statements at once, and waits for the answers of all. The first failure is the flight's.
     pub(crate) fn fly(&mut self, flight: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, Failed> {
-        let Self { client, prepared, runtime, .. } = self;
+        let Self { client, prepared, runtime, limit, .. } = self;
         let landed = runtime.block_on(async {
             let answers = async {
                 prepare(client, prepared, flight).await?;
@@ -174,11 +211,11 @@ impl Connection {
                 // Polled in this order, so sent in this order.
                 join_all(flying).await.into_iter().collect()
             };
-            tokio::time::timeout(FLIGHT, answers).await
+            tokio::time::timeout(*limit, answers).await
         });
         landed.unwrap_or_else(|_| {
             self.task.abort();
-            Err(Failed::Lost(format!("no answer within {FLIGHT:?}")))
+            Err(Failed::Lost(format!("no answer within {:?}", self.limit)))
         })
     }
 
@@ -190,7 +227,11 @@ impl Connection {
             GROUP BY ms RETURNING id";
         let name = [Parameter::one(wallet_engine::Cell::Text(&std::process::id().to_string()))];
         let mut answers = self.fly(&[
-            Statement::Simple("BEGIN; LOCK TABLE node IN EXCLUSIVE MODE"),
+            // A process that stops here must not hold up the others.
+            Statement::Simple(
+                "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL lock_timeout = '10s'; \
+                 LOCK TABLE node IN EXCLUSIVE MODE",
+            ),
             Statement::Query { sql: register, parameters: &name },
         ])?;
         self.fly(&[Statement::Simple("COMMIT")])?;

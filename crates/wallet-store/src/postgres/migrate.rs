@@ -24,13 +24,18 @@ const TABLES: &str = "
 /// The fault and the remedy.
 pub(super) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<(), String> {
     let failed = |error: Failed| error.to_string();
+    connection.be_patient();
     // Several processes may start at once on an empty database: IF NOT EXISTS does not keep them from colliding.
     if connection.fly(&[Statement::Simple(TABLES)]).is_err() {
         connection.fly(&[Statement::Simple(TABLES)]).map_err(failed)?;
     }
     let answers = connection
         .fly(&[
-            Statement::Simple("BEGIN; LOCK TABLE migration IN ACCESS EXCLUSIVE MODE"),
+            // Batches of older processes wait behind a migration that waits for its lock.
+            Statement::Simple(
+                "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
+                 LOCK TABLE migration IN ACCESS EXCLUSIVE MODE",
+            ),
             Statement::Query { sql: "SELECT name, checksum FROM migration ORDER BY name", parameters: &[] },
         ])
         .map_err(failed)?;

@@ -117,7 +117,8 @@ impl<S: Schema> Shared<S> {
         let mut connection =
             Connection::open(&self.link).map_err(|error| StoreError::Database(error.to_string()))?;
         let node = connection.register().map_err(|error| StoreError::Database(error.to_string()))?;
-        let writer = Writer { node, epoch: 0, attempt: 0, last_now: 0, in_doubt: None };
+        let writer =
+            Writer { node, epoch: 0, attempt: 0, last_now: 0, in_doubt: None, fence_in_doubt: false };
         Ok(Postgres::new(self, connection, Some(writer)))
     }
 
@@ -141,6 +142,8 @@ struct Writer {
     last_now: i64,
     /// The attempt whose COMMIT has no answer.
     in_doubt: Option<i64>,
+    /// Whether a fence of this epoch may have no answer: then the row may have the next epoch, and be this writer's own.
+    fence_in_doubt: bool,
 }
 
 /// Rows that wait for the commit's flight.
@@ -161,6 +164,8 @@ pub struct Postgres<S> {
     in_transaction: bool,
     /// Since when every attempt was interrupted, and the next wait.
     trouble: Option<(Instant, Duration)>,
+    /// Whether this attempt was interrupted.
+    is_failing: bool,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -183,6 +188,7 @@ impl<S: Schema> Postgres<S> {
             writes: Vec::new(),
             in_transaction: false,
             trouble: None,
+            is_failing: false,
             schema: PhantomData,
         }
     }
@@ -193,7 +199,9 @@ impl<S: Schema> Postgres<S> {
                 // What follows belongs to the transaction, and must not run outside one.
                 return Err(Failed::Lost("the connection was lost during a transaction".to_owned()));
             }
-            self.connection = Some(Connection::open(&self.link)?);
+            // Whatever it is, it may pass: the database was reached before.
+            let opened = Connection::open(&self.link).map_err(|error| Failed::Lost(error.to_string()))?;
+            self.connection = Some(opened);
         }
         self.connection.as_mut().ok_or(Failed::Lost(String::new()))
     }
@@ -215,9 +223,10 @@ impl<S: Schema> Postgres<S> {
             }
             Failed::Collided(why) => why,
         };
+        self.is_failing = true;
         let (since, wait) = *self.trouble.get_or_insert_with(|| (Instant::now(), FIRST_WAIT));
+        // From then on each batch is tried once, until one succeeds.
         if since.elapsed() > PATIENCE {
-            self.trouble = None;
             tracing::error!(why, "the database does not answer; callers get the error of an overload");
             return StoreError::Overloaded;
         }
@@ -229,7 +238,7 @@ impl<S: Schema> Postgres<S> {
 
     /// Finds out whether the COMMIT without an answer holds. Until that is known, nothing else is written here.
     fn settle(&mut self) -> Result<bool, StoreError> {
-        let Some((node, epoch, attempt)) =
+        let Some((node, mut epoch, attempt)) =
             (self.writer.as_ref()).and_then(|writer| Some((writer.node, writer.epoch, writer.in_doubt?)))
         else {
             return Ok(false);
@@ -241,16 +250,28 @@ impl<S: Schema> Postgres<S> {
             let fence = Statement::Query { sql: FENCE, parameters: &parameters };
             let why = match self.connection().and_then(|connection| connection.fly(&[fence])) {
                 Ok(answers) => {
-                    let Some(last) = answers.iter().flatten().next().and_then(|row| int(row, 0)) else {
-                        return Err(StoreError::Broken(FENCED.to_owned()));
-                    };
-                    if let Some(writer) = &mut self.writer {
-                        (writer.epoch, writer.in_doubt) = (epoch + 1, None);
+                    let last = answers.iter().flatten().next().and_then(|row| int(row, 0));
+                    let Some(writer) = &mut self.writer else { return Ok(false) };
+                    match last {
+                        Some(last) => {
+                            (writer.epoch, writer.in_doubt, writer.fence_in_doubt) = (epoch + 1, None, false);
+                            tracing::warn!(held = last == attempt, "a commit without an answer is settled");
+                            return Ok(last == attempt);
+                        }
+                        None if std::mem::take(&mut writer.fence_in_doubt) => {
+                            epoch += 1;
+                            writer.epoch = epoch;
+                            continue;
+                        }
+                        None => return Err(StoreError::Broken(FENCED.to_owned())),
                     }
-                    tracing::warn!(held = last == attempt, "a commit without an answer is settled");
-                    return Ok(last == attempt);
                 }
-                Err(failed) => failed.to_string(),
+                Err(failed) => {
+                    if let Some(writer) = &mut self.writer {
+                        writer.fence_in_doubt = true;
+                    }
+                    failed.to_string()
+                }
             };
             if since.elapsed() > PATIENCE {
                 tracing::error!(why, "a commit without an answer could not be settled");
@@ -422,6 +443,7 @@ impl<S: Schema> Backend<S> for Postgres<S> {
             Err(StoreError::Unknown(_)) => return Err(StoreError::Overloaded),
             settled => settled.map(drop)?,
         }
+        self.is_failing = false;
         self.writes.clear();
         let loads = loads::<S>(keys);
         let node: Vec<Parameter> = (self.writer.iter())
@@ -543,7 +565,12 @@ impl<S: Schema> Backend<S> for Postgres<S> {
             if let Some(writer) = &mut self.writer {
                 writer.in_doubt = Some(attempt);
             }
-            if !self.settle()? {
+            let held = self.settle().map_err(|error| match error {
+                // The next batch stops the store; whether this one holds, nobody here can tell.
+                StoreError::Broken(why) => StoreError::Unknown(why),
+                error => error,
+            })?;
+            if !held {
                 return Err(self.failed(Failed::Collided("the commit did not hold".to_owned())));
             }
         }
@@ -553,11 +580,14 @@ impl<S: Schema> Backend<S> for Postgres<S> {
 
     fn rollback(&mut self) {
         self.writes.clear();
-        if std::mem::take(&mut self.in_transaction)
-            && let Some(connection) = &mut self.connection
-            && connection.fly(&[Statement::Simple("ROLLBACK")]).is_err()
-        {
-            self.connection = None;
+        if !std::mem::take(&mut self.in_transaction) {
+            return;
+        }
+        let Some(connection) = &mut self.connection else { return };
+        match connection.fly(&[Statement::Simple("ROLLBACK")]) {
+            Ok(_) if self.is_failing => {}
+            Ok(_) => self.trouble = None,
+            Err(_) => self.connection = None,
         }
     }
 }
