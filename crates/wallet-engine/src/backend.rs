@@ -43,7 +43,7 @@ pub trait Backend<S: Schema> {
     /// keys a batch needs before its turn, so that the turn is short.
     const SHARED: bool = false;
 
-    /// Begins a transaction and loads the rows of these keys; there are none unless [`SHARED`](Self::SHARED).
+    /// Begins a transaction and loads the rows of these keys. `keys` is empty unless [`SHARED`](Self::SHARED).
     ///
     /// # Errors
     /// The database's.

@@ -186,7 +186,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         }
     }
 
-    /// Runs a batch whose keys are found out before its turn.
+    /// Finds out which keys a batch needs, then runs it in its turn.
     fn take_turn(
         &mut self,
         now: &dyn Fn() -> UnixTime,
@@ -217,7 +217,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         let several = taken.len() > 1;
         let mut jobs = taken.into_iter().map(|(job, _)| job);
         match error {
-            // The backend counts, and ends with another error in time.
+            // The backend bounds the repetitions: at last it returns another error.
             StoreError::Interrupted(_) => self.take_turn(now, jobs.collect()),
             // The database rejected a write: rerun each job in its own batch, so that only the job with that write fails.
             StoreError::Database(_) if several => jobs.try_for_each(|job| self.batch(now, [job])),
@@ -291,8 +291,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         done
     }
 
-    /// Begins a transaction on an empty working set, and loads the rows of these keys. The time of the database, if it has
-    /// one.
+    /// Begins a transaction on an empty working set, and loads the rows of these keys. Returns the time of a shared database.
     fn begin(&mut self, keys: &[S::AnyKey]) -> Result<Option<UnixTime>, StoreError> {
         self.rows.clear();
         let (keys, begun) = match self.backend.begin(keys) {
@@ -365,7 +364,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
     ) -> Result<(), StoreError> {
         loop {
             match self.read_once(&mut read, now) {
-                Err(StoreError::Interrupted(_)) => {} // the backend counts, and ends with another error in time
+                Err(StoreError::Interrupted(_)) => {} // the backend bounds the repetitions
                 done => return done,
             }
         }

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait after an interruption; each further one is twice as long, up to a second.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// A database's clock that went back by at most this is not followed.
+/// A step back of the database's clock by at most this is ignored.
 const STEP_BACK: Duration = Duration::from_secs(2);
 
 const BEGIN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
