@@ -45,6 +45,7 @@ schema! {
 
 const TABLES: &[Migration] = &[Migration {
     name: "0001_cards",
+    oldest: "0001_cards",
     sqlite: "CREATE TABLE card (code TEXT NOT NULL PRIMARY KEY, balance BLOB NOT NULL) STRICT, WITHOUT ROWID;",
     postgres: "CREATE TABLE \"card\" (\"code\" text COLLATE \"C\" PRIMARY KEY, \"balance\" numeric(39,0) NOT NULL);",
 }];

@@ -16,6 +16,7 @@ mod explain;
 mod fourth;
 mod fsync;
 mod journal;
+mod keeping;
 mod links;
 mod mistakes;
 mod onboarding;

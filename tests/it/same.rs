@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use wallet_api::fomo::{CoinId, ServerUri, UserId};
 use wallet_core::Secret;
-use wallet_engine::{Backend, Command, Engine, Job, ListOf, Query, Schema as _, job};
+use wallet_engine::{Backend, Command, Engine, Job, ListOf, Query, Scan, Schema as _, job};
 use wallet_platform::{
     AppId, AttemptResult, Authorize, CallbackKind, Challenge, Claim, Claimed, Coin, ConfirmPay, CreateApp,
     CreateUser, Deposit, Digest, DueDeliveries, EnrolDeveloper, ExchangeCode, FIRST_ID, FindApp,
     FinishAttempt, Login, Over, PasswordKind, PasswordState, PayUser, Platform, PrePay, Proof, PutCoin,
-    Reservation, ReservePassword, Seed, SetFees, TransferSeq, Who,
+    Reservation, ReservePassword, Seed, SetFees, TransferSeq, Who, check,
 };
 use wallet_store::{Clock as _, Database, Memory, Shared, WALLOP};
 use wallet_tests::{ManualClock, Postgres, test_vault, trials};
@@ -290,7 +290,7 @@ impl<B: Backend<Platform>> Play<'_, B> {
 }
 
 /// Plays so many commands on an engine: the outcomes, and every row at the end.
-fn play<B: Backend<Platform>>(
+fn play<B: Scan<Platform>>(
     engine: &mut Engine<Platform, B>,
     clock: &ManualClock,
     count: usize,
@@ -322,6 +322,8 @@ fn play<B: Backend<Platform>>(
     }
     engine.backend().rollback();
     rows.sort_unstable();
+    let checked = check(engine, |_, _| {}).unwrap();
+    assert_eq!((checked.rows, checked.damaged), (rows.len() as u64, Vec::new()));
     (outcomes, rows)
 }
 

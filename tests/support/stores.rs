@@ -104,6 +104,11 @@ impl TestStore {
     /// The same world through another process' store, which reaches its database at this URL.
     pub fn at(&self, url: &str) -> Self {
         let store = store::open_postgres_at(url, options(self.clock.clone())).unwrap();
+        Self { database: self.database.clone(), ..self.in_store(store) }
+    }
+
+    /// The same world in another store, which has its rows.
+    pub fn in_store(&self, store: Store) -> Self {
         let (clock, app, users) = (self.clock.clone(), self.app.clone(), self.users.clone());
         Self {
             store,
@@ -112,7 +117,7 @@ impl TestStore {
             owner: self.owner,
             users,
             server_uri: self.server_uri.clone(),
-            database: self.database.clone(),
+            database: Database::Memory,
             _directory: None,
         }
     }

@@ -10,6 +10,7 @@ mod config;
 mod demos;
 mod dev;
 mod explain;
+mod keep;
 mod output;
 mod qr;
 mod serve;
@@ -74,6 +75,21 @@ enum Command {
         #[command(subcommand)]
         command: serve::KeyCommand,
     },
+    /// Check a whole database: balances, journals, callbacks, references, secrets. Servers may be running on it.
+    #[command(after_help = keep::CHECK_EXAMPLES)]
+    Check(keep::Check),
+    /// Write a copy of a SQLite database into a file, while its server is running.
+    #[command(after_help = keep::BACKUP_EXAMPLES)]
+    Backup(keep::Backup),
+    /// Put a backup in the place of a database that does not exist yet.
+    #[command(after_help = keep::RESTORE_EXAMPLES)]
+    Restore(keep::Restore),
+    /// Copy a SQLite database into an empty PostgreSQL database, and compare both.
+    #[command(after_help = keep::COPY_EXAMPLES)]
+    Copy(keep::Copy),
+    /// Bring the tables of a database up to date, or say what that would do.
+    #[command(after_help = keep::MIGRATE_EXAMPLES)]
+    Migrate(keep::Migrate),
     /// Play a whole payment against a sandbox and print every step.
     #[command(after_help = demos::EXAMPLES)]
     Demo(demos::Arguments),
@@ -141,6 +157,11 @@ fn main() -> ExitCode {
             Command::Serve(from) => serve::run(&output, from).await,
             Command::Config { command } => serve::config(&output, command),
             Command::Key { command } => serve::key(&output, command),
+            Command::Check(arguments) => keep::check(&output, arguments),
+            Command::Backup(arguments) => keep::backup(&output, arguments),
+            Command::Restore(arguments) => keep::restore(&output, arguments),
+            Command::Copy(arguments) => keep::copy(&output, arguments),
+            Command::Migrate(arguments) => keep::migrate(&output, arguments),
             Command::Demo(arguments) => demos::run(&output, arguments).await,
             Command::Admin { command } => admin::run(&output, command).await,
             Command::Explain(arguments) => explain::run(&output, arguments),

@@ -10,7 +10,7 @@ use wallet_core::Secret;
 use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Portable};
 use wallet_server::pages::{NavItem, PageSettings};
-use wallet_server::store::{self, Options};
+use wallet_server::store::{self, Location, Options};
 use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent, Store, serve};
 use wallet_store::SystemClock;
 
@@ -132,7 +132,7 @@ fn check_mode(_: &Output, _: &Path) -> Result<(), Stop> {
 }
 
 /// The master key of a file.
-fn master_key(output: &Output, path: &Path) -> Result<Secret<[u8; 32]>, Stop> {
+pub(crate) fn master_key(output: &Output, path: &Path) -> Result<Secret<[u8; 32]>, Stop> {
     let bytes = output.read(path)?;
     check_mode(output, path)?;
     let text = String::from_utf8(bytes).unwrap_or_default();
@@ -187,11 +187,12 @@ pub(crate) fn open(output: &Output, config: &Config) -> Result<Store, Stop> {
     let master = master_key(output, config.key())?;
     let mut options = Options::new(Arc::new(SystemClock), crypto, master);
     (options.queue, options.readers) = (config.queue(), config.readers());
-    let opened = match config.database().strip_prefix("sqlite:") {
-        Some(path) => store::open(Path::new(path), options),
-        None => store::open_postgres(config.database(), options),
-    };
-    opened.map_err(|error| Stop::environment(error.to_string()))
+    location(config.database())?.open(options).map_err(|error| Stop::environment(error.to_string()))
+}
+
+/// Where the database of a text is.
+pub(crate) fn location(text: &str) -> Result<Location, Stop> {
+    Location::parse(text).ok_or_else(|| Stop::usage("this program is built without PostgreSQL"))
 }
 
 /// The configuration, without a fault.

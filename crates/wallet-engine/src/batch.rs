@@ -158,6 +158,11 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         &mut self.backend
     }
 
+    /// The next row number; of a [shared](Backend::SHARED) database, that of the last turn.
+    pub fn next_id(&self) -> u64 {
+        self.ids.peek()
+    }
+
     /// The keys and settings that commands and queries read.
     pub fn vault(&self) -> &S::Vault {
         &self.vault

@@ -65,6 +65,7 @@ pub mod journal;
 mod list;
 mod rows;
 mod schema;
+mod snapshot;
 
 pub use backend::{Backend, Begun, Turn};
 pub use batch::{Awaited, Engine, Job, QueryJob, job, query_job};
@@ -74,3 +75,4 @@ pub use error::{Failure, StoreError};
 pub use list::{Col, Condition, Filter, List, ListOf, Operand, Order, Test};
 pub use rows::{Change, Changes, Rows, Table};
 pub use schema::{ColumnMeta, HasTable, Row, Schema, TableMeta};
+pub use snapshot::{Scan, Snapshot};

@@ -23,7 +23,9 @@
 //! ```
 
 pub mod accounts;
+mod check;
 mod coins;
+mod damage;
 mod deliveries;
 pub mod fomo;
 mod milestones;
@@ -40,7 +42,9 @@ mod users;
 pub mod vas;
 mod vault;
 
+pub use check::{Checked, check};
 pub use coins::{ActiveCoins, Coin, PutCoin};
+pub use damage::{Damage, Damaged};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
     DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries, NextDue,
@@ -76,7 +80,7 @@ pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
-pub use start::{StartError, locked_vault, start};
+pub use start::{StartError, check_master_key, locked_vault, start};
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
     LoginName, LookAtSession, Registration, Session, SessionUser, SetWalletPwd, User, check_login_name,

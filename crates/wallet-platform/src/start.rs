@@ -90,6 +90,18 @@ pub fn start<B: Backend<Platform>>(
     Ok(vault)
 }
 
+/// Checks that a database is one of this platform, and that the engine's [`locked_vault`] has its master key.
+///
+/// # Errors
+/// [`StartError`].
+pub fn check_master_key<B: Backend<Platform>>(
+    engine: &mut Engine<Platform, B>,
+    now: UnixTime,
+) -> Result<(), StartError> {
+    let sealed = engine.read(now, FindPermutation)?.ok_or(StoreError::damaged("sealed_key"))?;
+    engine.vault().open(PERMUTATION_KEY, &sealed).map(drop).ok_or(StartError::WrongMasterKey)
+}
+
 /// Runs one command that never refuses.
 fn run<B: Backend<Platform>>(
     engine: &mut Engine<Platform, B>,

@@ -23,6 +23,7 @@ mod data;
 mod fomo;
 mod forms;
 mod guard;
+pub mod keeping;
 mod listen;
 mod metrics;
 mod milestones;

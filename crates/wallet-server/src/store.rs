@@ -1,12 +1,13 @@
 //! The platform's store: its schema on a database, with its keys.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wallet_core::Secret;
 use wallet_core::crypto::Crypto;
-use wallet_platform::{FIRST_ID, Failure, FindApp, Platform, StartError, locked_vault, start};
+use wallet_engine::{Backend, Engine};
+use wallet_platform::{FIRST_ID, Failure, FindApp, Platform, StartError, Vault, locked_vault, start};
 #[cfg(feature = "postgres")]
 use wallet_store::Shared;
 use wallet_store::{Clock, Database, Memory, OpenError, WALLOP};
@@ -36,6 +37,10 @@ impl Options {
         Self { clock, crypto, master, queue, readers }
     }
 
+    fn locked_vault(&self) -> Vault {
+        locked_vault(self.crypto.clone(), &self.master)
+    }
+
     fn running(&self) -> wallet_store::Options {
         let usual = wallet_store::Options::new(self.clock.clone());
         wallet_store::Options { queue: self.queue, readers: self.readers, ..usual }
@@ -51,8 +56,62 @@ impl fmt::Debug for Options {
     }
 }
 
-fn failed(error: StartError) -> OpenError {
+pub(crate) fn failed(error: StartError) -> OpenError {
     OpenError::new(error.to_string())
+}
+
+/// Where a database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A file of SQLite.
+    Sqlite(PathBuf),
+    /// The URL of a PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+}
+
+impl fmt::Debug for Location {
+    /// Without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => f.write_str("postgres"),
+        }
+    }
+}
+
+impl Location {
+    /// Of `sqlite:PATH`; anything else is the URL of a PostgreSQL database. `None` if this program is built without that.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            return Some(Self::Sqlite(path.into()));
+        }
+        #[cfg(feature = "postgres")]
+        return Some(Self::Postgres(text.to_owned()));
+        #[cfg(not(feature = "postgres"))]
+        None
+    }
+
+    /// Opens the store, and runs the migrations that its database lacks. A file of SQLite is created if it does not exist.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the cause and the next step.
+    pub fn open(&self, options: Options) -> Result<Store, OpenError> {
+        match self {
+            Self::Sqlite(path) => open(path, options),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => open_postgres(url, options),
+        }
+    }
+}
+
+/// Prepares a database for use.
+fn prepare<B: Backend<Platform>>(
+    engine: &mut Engine<Platform, B>,
+    options: &Options,
+) -> Result<Vault, OpenError> {
+    start(engine, &options.master, options.clock.now()).map_err(failed)
 }
 
 /// Opens the SQLite database at `path`; creates it if it does not exist. Only one process can open it at a time.
@@ -61,10 +120,7 @@ fn failed(error: StartError) -> OpenError {
 /// [`OpenError`] with the cause and the next step.
 pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
     let mut database = Database::<Platform>::open(path, WALLOP)?;
-    let vault = {
-        let mut engine = database.engine(locked_vault(options.crypto.clone(), &options.master))?;
-        start(&mut engine, &options.master, options.clock.now()).map_err(failed)?
-    };
+    let vault = prepare(&mut database.engine(options.locked_vault())?, &options)?;
     Store::start(database, vault, options.running())
 }
 
@@ -92,18 +148,18 @@ fn open_shared(
     options: Options,
     open: impl FnOnce() -> Result<Shared<Platform>, OpenError> + Send,
 ) -> Result<Store, OpenError> {
-    let opened = || {
+    apart(|| {
         let mut database = open()?;
-        let vault = {
-            let mut engine = database.engine(locked_vault(options.crypto.clone(), &options.master))?;
-            start(&mut engine, &options.master, options.clock.now()).map_err(failed)?
-        };
+        let vault = prepare(&mut database.engine(options.locked_vault())?, &options)?;
         Store::start_postgres(database, vault, options.running())
-    };
-    // On a thread of its own: it waits, and the caller may be a thread of an asynchronous runtime.
-    let opening = std::thread::scope(|scope| scope.spawn(opened).join());
-    opening.unwrap_or_else(|_| {
-        Err(OpenError::new("the start on PostgreSQL panicked: this is a bug, please report it"))
+    })
+}
+
+/// Runs what waits for PostgreSQL on a thread of its own: the caller may be a thread of an asynchronous runtime.
+#[cfg(feature = "postgres")]
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T, OpenError> + Send) -> Result<T, OpenError> {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| {
+        Err(OpenError::new("work on PostgreSQL panicked: this is a bug, please report it"))
     })
 }
 
@@ -131,7 +187,6 @@ pub async fn is_of_a_sandbox(store: &Store) -> Result<bool, Failure> {
 /// [`OpenError`] if a thread cannot be started.
 pub fn open_memory(options: Options) -> Result<(Store, Memory<Platform>), OpenError> {
     let memory = Memory::starting_at(FIRST_ID);
-    let mut engine = memory.engine(locked_vault(options.crypto.clone(), &options.master));
-    let vault = start(&mut engine, &options.master, options.clock.now()).map_err(failed)?;
+    let vault = prepare(&mut memory.engine(options.locked_vault()), &options)?;
     Ok((Store::start_memory(&memory, vault, options.running())?, memory))
 }

@@ -38,5 +38,5 @@ pub use memory::Memory;
 pub use migrations::{Migration, WALLOP};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, Shared};
-pub use sqlite::{Database, Sqlite, WRITER_PRAGMAS, WriterSettings};
+pub use sqlite::{Database, ReadOnly, Sqlite, WRITER_PRAGMAS, WriterSettings, back_up, restore};
 pub use store::{BatchSizes, Options, Store};

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wallet_engine::{
-    Backend, Begun, Cell, Engine, HasTable, ListOf, Operand, Order, Row, Schema, StoreError,
+    Backend, Begun, Cell, Engine, HasTable, ListOf, Operand, Order, Row, Scan, Schema, StoreError,
 };
 
 struct Committed<S: Schema> {
@@ -145,6 +145,30 @@ impl<S: Schema> Backend<S> for Memory<S> {
 
     fn rollback(&mut self) {
         self.staged.clear();
+    }
+}
+
+impl<S: Schema> Scan<S> for Memory<S> {
+    fn page(
+        &mut self,
+        table: usize,
+        after: Option<&S::AnyKey>,
+        limit: u32,
+    ) -> Result<Vec<S::AnyRow>, StoreError> {
+        let cells = |key: &S::AnyKey| {
+            let mut cells = Vec::new();
+            S::key_cells(key, &mut |cell| cells.push(Operand::from(cell)));
+            cells
+        };
+        let by_cell =
+            |a: &[Operand], b: &[Operand]| a.iter().map(Operand::cell).cmp(b.iter().map(Operand::cell));
+        let after = after.map(cells);
+        let committed = self.committed();
+        let of_table = committed.rows.iter().filter(|(_, row)| S::table_of(row) == table);
+        let mut rows: Vec<_> = of_table.map(|(key, row)| (cells(key), row)).collect();
+        rows.retain(|(key, _)| after.as_ref().is_none_or(|after| by_cell(key, after) == Ordering::Greater));
+        rows.sort_by(|(a, _), (b, _)| by_cell(a, b));
+        Ok(rows.into_iter().take(limit as usize).map(|(_, row)| row.clone()).collect())
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use wallet_engine::{
-    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Schema, StoreError,
-    TableMeta, Test,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Scan, Schema,
+    StoreError, TableMeta, Test,
 };
 
 use crate::error::OpenError;
@@ -89,9 +89,7 @@ impl<S: Schema> Database<S> {
     /// [`OpenError`]: the file cannot be opened, is locked, or its migrations differ.
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        let failed = |error: &dyn fmt::Display| {
-            OpenError::new(format!("cannot open the database {}: {error}", path.display()))
-        };
+        let failed = |error: &dyn fmt::Display| cannot_open(path, error);
         let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
         let settings = set(&connection, WRITER_PRAGMAS).and_then(|()| {
             Ok(WriterSettings {
@@ -115,17 +113,147 @@ impl<S: Schema> Database<S> {
 
     /// Another connection, which reads.
     pub(crate) fn reader(&self) -> Result<Connection, OpenError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags)
-            .and_then(|connection| set(&connection, READER_PRAGMAS).map(|()| connection))
-            .map_err(|error| {
-                OpenError::new(format!("cannot open the database {}: {error}", self.path.display()))
-            })
+        connect(&self.path, READER_PRAGMAS)
+    }
+
+    /// Records that a copy into this database has begun or is whole. Until it is, no program opens the database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn mark_unfinished(&mut self, unfinished: bool) -> Result<(), StoreError> {
+        let sql = if unfinished { migrations::MARK_UNFINISHED } else { migrations::MARK_FINISHED };
+        self.connection.execute_batch(sql).map_err(|error| database(&error))
     }
 
     pub(crate) fn into_parts(self) -> Parts {
         (self.connection, self.settings, self.lock)
     }
+}
+
+/// A database file that is read, also beside a process that writes to it.
+pub struct ReadOnly<S> {
+    connection: Connection,
+    schema: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for ReadOnly<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOnly").finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema> ReadOnly<S> {
+    /// Opens the database at `path`, which must exist and have every migration.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file cannot be opened, or its migrations differ.
+    pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
+        let connection = connect(path, READER_PRAGMAS)?;
+        let missing = migrations::missing(&connection, migrations);
+        missing
+            .and_then(|missing| migrations::none_missing(&missing))
+            .map_err(|error| cannot_open(path, &error))?;
+        Ok(Self { connection, schema: PhantomData })
+    }
+
+    /// The migrations that the database at `path` lacks, in order: all of them if it does not exist.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file cannot be opened, or its migrations differ.
+    pub fn missing_migrations(path: &Path, migrations: &[Migration]) -> Result<Vec<&'static str>, OpenError> {
+        if !path.exists() {
+            return Ok(migrations.iter().map(|migration| migration.name).collect());
+        }
+        let missing = migrations::missing(&connect(path, READER_PRAGMAS)?, migrations);
+        let missing = missing.map_err(|error| cannot_open(path, &error))?;
+        Ok(missing.into_iter().map(|migration| migration.name).collect())
+    }
+
+    /// An engine that reads.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn engine(&mut self, vault: S::Vault) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
+        reader(&self.connection, vault)
+    }
+}
+
+fn cannot_open(path: &Path, error: &dyn fmt::Display) -> OpenError {
+    OpenError::new(format!("cannot open the database {}: {error}", path.display()))
+}
+
+/// Connects to a database that exists.
+fn connect(path: &Path, pragmas: &[(&str, &str)]) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| set(&connection, pragmas).map(|()| connection))
+        .map_err(|error| cannot_open(path, &error))
+}
+
+/// Writes a copy of the database at `path`, as it is at this moment, into the new file `into`, which only this user can read. The process
+/// that writes to the database goes on meanwhile.
+///
+/// # Errors
+/// [`OpenError`]: the database cannot be read, or the file exists or cannot be written.
+pub fn back_up(path: &Path, into: &Path) -> Result<(), OpenError> {
+    let failed = |error: &dyn fmt::Display| {
+        OpenError::new(format!("cannot back up {} into {}: {error}", path.display(), into.display()))
+    };
+    let connection = connect(path, &[])?;
+    new_file(into, |unfinished| {
+        let name = unfinished.to_str().ok_or_else(|| failed(&"the file's name is not UTF-8"))?;
+        connection.execute("VACUUM INTO ?1", [name]).map(|_| ()).map_err(|error| failed(&error))
+    })
+}
+
+/// Puts a backup in the place of a database that does not exist yet. The backup's pages are checked first, then `check` gets
+/// the name of a copy.
+///
+/// # Errors
+/// [`OpenError`]: the backup cannot be read or is damaged, or the database exists; and the error of `check`.
+pub fn restore(
+    backup: &Path,
+    path: &Path,
+    check: impl FnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let failed = |error: &dyn fmt::Display| {
+        OpenError::new(format!("cannot restore {} to {}: {error}", backup.display(), path.display()))
+    };
+    let _lock = lock(path)?;
+    new_file(path, |unfinished| {
+        std::fs::copy(backup, unfinished).map_err(|error| failed(&error))?;
+        let copy = connect(unfinished, &[])?;
+        let verdict: String = copy
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        if verdict != "ok" {
+            return Err(failed(&format!("the backup is damaged: {verdict}")));
+        }
+        drop(copy);
+        check(unfinished)
+    })
+}
+
+/// Makes a file by `write`, which gets the name of an empty file beside it; the file has its own name only when it is whole and
+/// on disk.
+fn new_file(path: &Path, write: impl FnOnce(&Path) -> Result<(), OpenError>) -> Result<(), OpenError> {
+    let failed = |error: std::io::Error| OpenError::new(format!("cannot write {}: {error}", path.display()));
+    if path.exists() {
+        return Err(OpenError::new(format!("{} exists: give another file, or move it away", path.display())));
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    let unfinished = PathBuf::from(name);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&unfinished).map_err(failed)?;
+    write(&unfinished).inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
+    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&unfinished, path).map_err(failed)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 /// An engine on a connection that writes.
@@ -347,13 +475,7 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         let mut statement =
             self.connection.prepare_cached(&sql(table, list)).map_err(|error| database(&error))?;
         bind_list(&mut statement, list).map_err(|error| database(&error))?;
-        let mut rows = statement.raw_query();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|error| database(&error))? {
-            let row = S::read(list.table, &Columns(row));
-            found.push(row.ok_or_else(|| StoreError::damaged(table.name))?);
-        }
-        Ok(found)
+        collect::<S>(&mut statement, list.table)
     }
 
     fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
@@ -408,6 +530,49 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
             tracing::warn!(%error, "a rollback failed");
         }
     }
+}
+
+impl<S: Schema> Scan<S> for Sqlite<'_, S> {
+    fn page(
+        &mut self,
+        table: usize,
+        after: Option<&S::AnyKey>,
+        limit: u32,
+    ) -> Result<Vec<S::AnyRow>, StoreError> {
+        let sql = page_sql(S::TABLES[table], after.is_some());
+        let mut statement = self.connection.prepare_cached(&sql).map_err(|error| database(&error))?;
+        let bound = bind(&mut statement, |put| {
+            if let Some(key) = after {
+                S::key_cells(key, put);
+            }
+            put(Cell::Int(limit.into()));
+        });
+        bound.map_err(|error| database(&error))?;
+        collect::<S>(&mut statement, table)
+    }
+}
+
+/// The SELECT of a page.
+fn page_sql(table: &TableMeta, begins_after_a_key: bool) -> String {
+    let keys: Vec<_> =
+        table.columns.iter().filter(|column| column.key).map(|column| quoted(column.name)).collect();
+    let (list, name, order) = (columns(table), quoted(table.name), keys.join(", "));
+    let after = match begins_after_a_key {
+        true => format!(" WHERE ({order}) > ({})", vec!["?"; keys.len()].join(", ")),
+        false => String::new(),
+    };
+    format!("SELECT {list} FROM {name}{after} ORDER BY {order} LIMIT ?")
+}
+
+/// The rows of a statement that was bound.
+fn collect<S: Schema>(statement: &mut Statement<'_>, table: usize) -> Result<Vec<S::AnyRow>, StoreError> {
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(|error| database(&error))? {
+        let row = S::read(table, &Columns(row));
+        found.push(row.ok_or_else(|| StoreError::damaged(S::TABLES[table].name))?);
+    }
+    Ok(found)
 }
 
 /// The SELECT of a list. Lists that differ only in their bound operands share one statement.

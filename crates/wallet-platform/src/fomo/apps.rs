@@ -556,6 +556,16 @@ impl ProvenClient {
     }
 }
 
+impl App {
+    /// Whether the master key opens its secrets.
+    pub(crate) fn opens(&self, vault: &Vault) -> bool {
+        let open =
+            |version: u32, sealed: &[u8]| vault.open(&seal_context(self.id, version), sealed).is_some();
+        let old = self.old_secret.as_ref();
+        open(self.secret_version, &self.secret) && old.is_none_or(|old| open(self.secret_version - 1, old))
+    }
+}
+
 impl AppKeys {
     /// Opens an app's live secrets.
     ///

@@ -2,6 +2,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod callbacks;
+pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod oauth;
 pub(crate) mod payments;

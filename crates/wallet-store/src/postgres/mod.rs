@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row as Found;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Schema, StoreError,
-    TableMeta, Test, Turn,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Scan, Schema,
+    StoreError, TableMeta, Test, Turn,
 };
 
 use self::clock::DatabaseClock;
@@ -81,6 +81,58 @@ impl<S: Schema> Shared<S> {
     /// As [`open`](Self::open).
     pub fn open_at(url: &str, migrations: &[Migration], clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Self::with_clock(url, migrations, DatabaseClock::fixed_to(clock))
+    }
+
+    /// The same for reading: runs no migration, and fails if one is missing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_read(url: &str, migrations: &[Migration]) -> Result<Self, OpenError> {
+        let (link, missing) = Self::missing(url, migrations)?;
+        crate::migrations::none_missing(&missing)
+            .map_err(|error| OpenError::new(format!("cannot open the database {link:?}: {error}")))?;
+        Ok(Self { link, clock: Arc::default(), schema: PhantomData })
+    }
+
+    fn missing<'m>(url: &str, migrations: &'m [Migration]) -> Result<(Link, Vec<&'m Migration>), OpenError> {
+        let link = Link::parse(url)?;
+        let missing = Connection::open(&link)
+            .map_err(|error| error.to_string())
+            .and_then(|mut connection| migrate::missing(&mut connection, migrations));
+        match missing {
+            Ok(missing) => Ok((link, missing)),
+            Err(error) => Err(OpenError::new(format!("cannot open the database {link:?}: {error}"))),
+        }
+    }
+
+    /// The migrations that the database of a URL lacks, in order.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn missing_migrations(url: &str, migrations: &[Migration]) -> Result<Vec<&'static str>, OpenError> {
+        let (_, missing) = Self::missing(url, migrations)?;
+        Ok(missing.into_iter().map(|migration| migration.name).collect())
+    }
+
+    /// An engine that reads.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn reading(&mut self, vault: S::Vault) -> Result<Engine<S, Postgres<S>>, StoreError> {
+        Ok(Engine::new(self.reader()?, vault, 0))
+    }
+
+    /// Records that a copy into this database has begun or is whole. Until it is, no program opens the database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn mark_unfinished(&mut self, unfinished: bool) -> Result<(), StoreError> {
+        let sql =
+            if unfinished { crate::migrations::MARK_UNFINISHED } else { crate::migrations::MARK_FINISHED };
+        let mut connection =
+            Connection::open(&self.link).map_err(|error| StoreError::Database(error.to_string()))?;
+        let marked = connection.fly(&[Statement::Simple(sql)]);
+        marked.map(drop).map_err(|error| StoreError::Database(error.to_string()))
     }
 
     fn with_clock(url: &str, migrations: &[Migration], clock: DatabaseClock) -> Result<Self, OpenError> {
@@ -590,6 +642,42 @@ impl<S: Schema> Backend<S> for Postgres<S> {
             Err(_) => self.connection = None,
         }
     }
+}
+
+impl<S: Schema> Scan<S> for Postgres<S> {
+    fn page(
+        &mut self,
+        table: usize,
+        after: Option<&S::AnyKey>,
+        limit: u32,
+    ) -> Result<Vec<S::AnyRow>, StoreError> {
+        let mut parameters = Vec::new();
+        if let Some(key) = after {
+            S::key_cells(key, &mut |cell| parameters.push(Parameter::one(cell)));
+        }
+        let sql = page_sql(S::TABLES[table], after.is_some());
+        parameters.push(Parameter::one(Cell::Int(limit.into())));
+        let answers = self.fly(&[Statement::Query { sql: &sql, parameters: &parameters }])?;
+        let mut rows = Vec::new();
+        answers.iter().try_for_each(|found| read::<S>(table, found, &mut rows))?;
+        Ok(rows)
+    }
+}
+
+/// The SELECT of a page.
+fn page_sql(table: &TableMeta, begins_after_a_key: bool) -> String {
+    let keys: Vec<_> = table.columns.iter().filter(|column| column.key).collect();
+    let order = keys.iter().map(|column| quoted(column.name)).collect::<Vec<_>>().join(", ");
+    let typed = keys.iter().zip(1..).map(|(column, at)| format!("${at}::{}", type_name(column.kind)));
+    let (after, limit) = match begins_after_a_key {
+        true => {
+            let typed = typed.collect::<Vec<_>>().join(", ");
+            (format!(" WHERE ({order}) > ({typed})"), keys.len() + 1)
+        }
+        false => (String::new(), 1),
+    };
+    let (list, name) = (columns(table, ""), quoted(table.name));
+    format!("SELECT {list} FROM {name}{after} ORDER BY {order} LIMIT ${limit}::bigint")
 }
 
 impl<S: Schema> Postgres<S> {
