@@ -1,7 +1,6 @@
 //! Keeping a database safe: `wallop check`, `backup`, `restore`, `copy` and `migrate`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,24 +9,13 @@ use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::Location;
-use wallet_tests::{Database, Postgres, TestStore, Wallop, wallop_path};
+use wallet_tests::{Database, Postgres, TestStore, Wallop, configure, said};
 
 /// Runs the program: its exit code, its stdout, and both outputs.
 fn wallop(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(wallop_path()).args(arguments).output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let all = stdout.clone() + &*String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), stdout, all)
-}
-
-fn configure(directory: &Path, database: &str, key: &Path) -> String {
-    let path = directory.join("wallop.toml");
-    let text = format!(
-        "[database]\nurl = \"{database}\"\n[key]\nfile = \"{}\"\n[listen]\npublic_url = \"https://wallet.example\"\n",
-        key.display()
-    );
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    let output = wallet_tests::wallop(arguments);
+    let (code, all) = said(&output);
+    (code, String::from_utf8(output.stdout).unwrap(), all)
 }
 
 /// The database of a sandbox in which every demo was played.
@@ -91,8 +79,9 @@ fn a_check_finds_each_damage_and_none_in_a_whole_database() {
     let whole = played(directory.path());
     let key = directory.path().join("master.key");
     let check = |database: &Path| {
-        let config = configure(directory.path(), &format!("sqlite:{}", database.display()), &key);
-        let (code, stdout, all) = wallop(&["check", "--json", "--config", &config]);
+        let config = configure(directory.path(), &format!("sqlite:{}", database.display()));
+        let key = format!("key.file={}", key.display());
+        let (code, stdout, all) = wallop(&["check", "--json", "--config", &config, "--set", &key]);
         (code, serde_json::from_str::<Value>(&stdout).unwrap_or_else(|error| panic!("{error}: {all}")))
     };
     let (code, report) = check(&whole);
@@ -281,7 +270,7 @@ fn the_commands_say_what_they_do() {
     let key = directory.path().join("key");
     assert_eq!(wallop(&["key", "new", key.to_str().unwrap()]).0, Some(0));
     let database = directory.path().join("wallop.db");
-    let config = configure(directory.path(), &format!("sqlite:{}", database.display()), &key);
+    let config = configure(directory.path(), &format!("sqlite:{}", database.display()));
     let (code, stdout, _) = wallop(&["migrate", "--plan", "--config", &config]);
     assert!(
         code == Some(0) && stdout.starts_with("0001_fomo\n") && stdout.ends_with("have not run.\n"),

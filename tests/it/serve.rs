@@ -1,43 +1,11 @@
 //! `wallop serve`: what it refuses, and two nodes on one database.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wallet_tests::{Database, Postgres, Wallop, wallop_path};
-
-fn wallop(arguments: &[&str]) -> Output {
-    let mut command = Command::new(wallop_path());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WALLOP_")) {
-        command.env_remove(name);
-    }
-    command.args(arguments).output().unwrap()
-}
-
-/// The exit code, and what was said.
-fn said(output: &Output) -> (Option<i32>, String) {
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Writes a configuration, and returns its path.
-fn configure(directory: &Path, database: &str) -> String {
-    let (path, key) = (directory.join("wallop.toml"), directory.join("key"));
-    let text = format!(
-        "[database]\nurl = \"{database}\"\n[key]\nfile = \"{}\"\n[listen]\npublic_url = \"https://wallet.example\"\n",
-        key.display()
-    );
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+use wallet_tests::{Database, Node, Postgres, Wallop, configure, said, wallop};
 
 #[test]
 fn a_configuration_is_shown_with_its_sources_and_checked_whole() {
@@ -107,52 +75,6 @@ fn serve_refuses_what_is_unsafe() {
     cluster.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     let url = format!("database.url={}", cluster.url(&name));
     refused(&["--set", &url], 3, "synchronous_commit");
-}
-
-/// A node, with the ports that it has.
-struct Node {
-    child: Child,
-    port: u16,
-    internal: u16,
-}
-
-impl Node {
-    fn start(config: &str) -> Self {
-        let (port, internal) = (free_port(), free_port());
-        let mut child = Command::new(wallop_path())
-            .args(["serve", "--config", config])
-            .args(["--set", &format!("listen.address=127.0.0.1:{port}")])
-            .args(["--set", &format!("listen.internal=127.0.0.1:{internal}")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("serving https://wallet.example"), "{line}");
-        Self { child, port, internal }
-    }
-
-    fn curl(port: u16, arguments: &[&str], path: &str) -> String {
-        let url = format!("http://127.0.0.1:{port}{path}");
-        let output =
-            Command::new("curl").args(["-s", "-S", "-m", "20"]).args(arguments).arg(url).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn call(&self, path: &str, fields: &[(&str, &str)]) -> Value {
-        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let arguments: Vec<&str> = fields.iter().flat_map(|field| ["--data-urlencode", field]).collect();
-        let text = Self::curl(self.port, &arguments, path);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -29,6 +29,12 @@ enum Kind {
     Switch,
     /// A number in a range.
     Number(u64, u64),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// `smtps://…`, or `smtp://…` to this machine or with `?tls=required`.
+    Smtp,
 }
 
 /// One setting.
@@ -37,7 +43,7 @@ struct Setting {
     /// `table.key` in the file; `WALLOP_TABLE_KEY` in the environment.
     name: &'static str,
     kind: Kind,
-    /// The value without any; `None`: it must be given.
+    /// The value without any; `None`: it must be given; empty: it need not be.
     default: Option<&'static str>,
     zh: &'static str,
     en: &'static str,
@@ -51,6 +57,11 @@ const PUBLIC: &str = "listen.public_url";
 const BEHIND_PROXY: &str = "listen.behind_proxy";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
+const NOTIFY: &str = "notify.by";
+const NOTIFY_COMMAND: &str = "notify.command";
+const SMTP: &str = "notify.smtp_url";
+const SMTP_PASSWORD: &str = "notify.smtp_password_file";
+const SMTP_FROM: &str = "notify.from";
 
 const SETTINGS: &[Setting] = &[
     Setting {
@@ -108,6 +119,41 @@ const SETTINGS: &[Setting] = &[
         default: Some("2"),
         zh: "读连接数",
         en: "the number of connections that read",
+    },
+    Setting {
+        name: NOTIFY,
+        kind: Kind::Choice(&["none", "command", "smtp", "log"]),
+        default: Some("none"),
+        zh: "验证码如何送达：none 不送、command 运行程序、smtp 发邮件、log 写入日志（仅供开发）",
+        en: "how verification codes are sent: none, command (a program), smtp (mail), log (for development only)",
+    },
+    Setting {
+        name: NOTIFY_COMMAND,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "notify.by = command 时运行的程序；从标准输入得到一个 JSON 对象，退出码 0 表示已送达",
+        en: "the program of notify.by = command; it gets a JSON object on stdin, and exits with 0 when the code was sent",
+    },
+    Setting {
+        name: SMTP,
+        kind: Kind::Smtp,
+        default: Some(""),
+        zh: "邮件服务器，例如 smtps://用户@mail.example",
+        en: "the mail server, such as smtps://user@mail.example",
+    },
+    Setting {
+        name: SMTP_PASSWORD,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "邮件服务器密码的文件，只有运行用户可读",
+        en: "the file with the mail server's password, readable by its user only",
+    },
+    Setting {
+        name: SMTP_FROM,
+        kind: Kind::Text,
+        default: Some(""),
+        zh: "邮件的发件人，例如 Wallet <codes@wallet.example>",
+        en: "the sender of mails, such as Wallet <codes@wallet.example>",
     },
 ];
 
@@ -223,6 +269,9 @@ fn unknown(place: Place, name: &str, known: impl Iterator<Item = &'static str>) 
 /// What a text lacks to be of a kind, in both languages.
 fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
     let fits = match kind {
+        Kind::Choice(words) => words.contains(&text),
+        Kind::Text => true,
+        Kind::Smtp => is_safe_smtp(text),
         Kind::Path => !text.is_empty(),
         Kind::Address => text.parse::<SocketAddr>().is_ok(),
         Kind::Origin => origin(text),
@@ -235,6 +284,14 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
         Kind::Number(least, most) => text.parse().is_ok_and(|number| (least..=most).contains(&number)),
     };
     let (zh, en) = match kind {
+        Kind::Choice(words) => {
+            (format!("应为 {} 之一", words.join("、")), format!("must be one of {}", words.join(", ")))
+        }
+        Kind::Text => ("应为文本".to_owned(), "must be a text".to_owned()),
+        Kind::Smtp => (
+            "应为 smtps://用户@主机、smtp://用户@主机?tls=required，或本机的 smtp://127.0.0.1:端口".to_owned(),
+            "must be smtps://user@host, smtp://user@host?tls=required, or smtp://127.0.0.1:PORT on this machine".to_owned(),
+        ),
         Kind::Path => ("应为文件路径".to_owned(), "must be the path of a file".to_owned()),
         Kind::Address => (
             "应为 IP 地址加端口，例如 127.0.0.1:8080".to_owned(),
@@ -255,6 +312,27 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
         ),
     };
     (!fits).then_some((zh, en))
+}
+
+/// Whether a mail server is reached under TLS, or is on this machine.
+fn is_safe_smtp(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    match uri.scheme_str() {
+        Some("smtps") => uri.host().is_some_and(|host| !host.is_empty()),
+        Some("smtp") => {
+            is_on_this_machine(text) || uri.query().is_some_and(|query| query.contains("tls=required"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an origin's host is this machine.
+fn is_on_this_machine(origin: &str) -> bool {
+    let uri: Option<http::Uri> = origin.parse().ok();
+    uri.as_ref().and_then(http::Uri::host).is_some_and(|host| {
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    })
 }
 
 fn origin(text: &str) -> bool {
@@ -332,7 +410,8 @@ impl Config {
 
     fn put(&mut self, setting: &'static Setting, text: String, place: Place, faults: &mut Vec<Fault>) {
         let name = setting.name;
-        match misfit(setting.kind, &text) {
+        let may_be_empty = setting.default == Some("") && text.is_empty();
+        match misfit(setting.kind, &text).filter(|_| !may_be_empty) {
             Some((zh, en)) => {
                 let shown = without_password(&text);
                 faults.push(Fault::new(
@@ -429,6 +508,30 @@ impl Config {
                 format!("{PUBLIC} is plain http: passwords and tokens would travel in clear. Use https, and if a proxy terminates TLS, set {BEHIND_PROXY} = true"),
             ));
         }
+        let notify = self.0.get(NOTIFY);
+        let needed: &[&str] = match self.text(NOTIFY) {
+            "command" => &[NOTIFY_COMMAND],
+            "smtp" => &[SMTP, SMTP_FROM],
+            _ => &[],
+        };
+        for name in needed.iter().filter(|name| self.text(name).is_empty()) {
+            let place = notify.map_or(Place::Nowhere, |notify| notify.place.clone());
+            let by = self.text(NOTIFY);
+            faults.push(Fault::new(
+                place,
+                format!("{NOTIFY} = {by} 需要 {name}"),
+                format!("{NOTIFY} = {by} needs {name}"),
+            ));
+        }
+        if let Some(notify) = notify.filter(|notify| notify.text == "log")
+            && !is_on_this_machine(self.text(PUBLIC))
+        {
+            faults.push(Fault::new(
+                notify.place.clone(),
+                format!("{NOTIFY} = log 会把验证码写进日志：只能在 {PUBLIC} 是本机时用于开发"),
+                format!("{NOTIFY} = log writes verification codes into the log: it is for development, with a {PUBLIC} on this machine"),
+            ));
+        }
         if let Some(internal) = self.0.get(INTERNAL).filter(|internal| internal.text == address.text) {
             faults.push(Fault::new(
                 internal.place.clone(),
@@ -472,6 +575,21 @@ impl Config {
 
     pub(crate) fn readers(&self) -> usize {
         self.text(READERS).parse().unwrap_or(1)
+    }
+
+    /// How notices are sent.
+    pub(crate) fn notify(&self) -> &str {
+        self.text(NOTIFY)
+    }
+
+    pub(crate) fn notify_command(&self) -> &Path {
+        Path::new(self.text(NOTIFY_COMMAND))
+    }
+
+    /// The mail server, the file of its password if it has one, and the sender.
+    pub(crate) fn smtp(&self) -> (&str, Option<&Path>, &str) {
+        let password = Some(self.text(SMTP_PASSWORD)).filter(|path| !path.is_empty());
+        (self.text(SMTP), password.map(Path::new), self.text(SMTP_FROM))
     }
 
     /// Each setting: its name, its value without a password, where it came from, and what it is.
@@ -653,7 +771,29 @@ mod tests {
                 ],
             ),
         ];
-        for (file, expected) in cases {
+        let more: &[(String, &[&str])] = &[
+            (
+                with("[notify]\nby = \"pigeon\""),
+                &["w.toml:8:6: notify.by: must be one of none, command, smtp, log, not \"pigeon\""],
+            ),
+            (with("[notify]\nby = \"command\""), &["w.toml:8:6: notify.by = command needs notify.command"]),
+            (
+                with("[notify]\nby = \"smtp\""),
+                &[
+                    "w.toml:8:6: notify.by = smtp needs notify.smtp_url",
+                    "w.toml:8:6: notify.by = smtp needs notify.from",
+                ],
+            ),
+            (
+                with("[notify]\nsmtp_url = \"smtp://mail.example\""),
+                &["w.toml:8:12: notify.smtp_url: must be smtps://user@host"],
+            ),
+            (
+                with("[notify]\nby = \"log\""),
+                &["w.toml:8:6: notify.by = log writes verification codes into the log"],
+            ),
+        ];
+        for (file, expected) in cases.iter().chain(more) {
             let (_, faults) = read(file, &[], &[]);
             let all_found =
                 expected.iter().all(|beginning| faults.iter().any(|fault| fault.starts_with(beginning)));

@@ -11,8 +11,10 @@ mod demos;
 mod dev;
 mod explain;
 mod keep;
+mod notify;
 mod output;
 mod qr;
+mod secrets;
 mod serve;
 mod sign;
 

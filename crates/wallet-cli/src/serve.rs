@@ -11,12 +11,14 @@ use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Portable};
 use wallet_server::pages::{NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
-use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent, Store, serve};
+use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Store, serve};
 use wallet_store::SystemClock;
 
 use crate::config::{Config, Fault, Sources};
 use crate::dev::stop_signal;
+use crate::notify::notifier;
 use crate::output::{Output, Stop};
+use crate::secrets::read_secret;
 
 pub(crate) const EXAMPLES: &str = "Examples:\n  wallop serve --config /etc/wallop.toml\n  \
     WALLOP_DATABASE_URL=postgres://wallop@db/wallop wallop serve --config /etc/wallop.toml --set store.readers=8";
@@ -111,32 +113,10 @@ pub(crate) fn config(output: &Output, command: ConfigCommand) -> Result<(), Stop
     if shows { Ok(()) } else { output.line(output.say("配置无误。", "The configuration is valid.")) }
 }
 
-/// Refuses a file that others can read.
-#[cfg(unix)]
-fn check_mode(output: &Output, path: &Path) -> Result<(), Stop> {
-    use std::os::unix::fs::MetadataExt as _;
-    let mode = std::fs::metadata(path).map_or(0, |file| file.mode()) & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Stop::environment(output.say(
-        &format!("{path} 的权限是 {mode:o}：其他用户也能读到主密钥。请执行 chmod 600 {path}"),
-        &format!("{path} has mode {mode:o}: other users can read the master key. Type chmod 600 {path}"),
-    )))
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Output, _: &Path) -> Result<(), Stop> {
-    Ok(())
-}
-
 /// The master key of a file.
 pub(crate) fn master_key(output: &Output, path: &Path) -> Result<Secret<[u8; 32]>, Stop> {
-    let bytes = output.read(path)?;
-    check_mode(output, path)?;
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    let key = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok());
+    let text = read_secret(output, path)?;
+    let key = from_hex(text.expose().trim()).and_then(|bytes| bytes.try_into().ok());
     key.map(Secret::new).ok_or_else(|| {
         let path = path.display();
         Stop::environment(output.say(
@@ -225,7 +205,7 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     let settings = Settings {
         callback_addresses: Addresses::Public,
         password_cost: PasswordCost::default(),
-        notifier: Arc::new(Silent),
+        notifier: notifier(output, &config)?,
         observer: None,
         callback_clock: None,
         // Nothing is paid on it: the wallets of VAS and Lafi need a node of their chain, which no setting names yet.

@@ -320,6 +320,7 @@ impl<'r> Look<'r> {
                 });
             }
             AnyRow::SealedKey(key) => self.opens(key, self.vault.open(&key.name, &key.sealed).is_some()),
+            AnyRow::Notice(notice) => self.opens(notice, notice.opens(self.vault)),
             AnyRow::Audit(audit) => {
                 if let Some(operator) = audit.operator {
                     self.user(audit, operator);

@@ -31,6 +31,7 @@ pub mod fomo;
 mod milestones;
 mod money;
 mod names;
+mod notices;
 mod operators;
 mod passwords;
 mod purge;
@@ -68,6 +69,7 @@ pub use fomo::records::{Records, RecordsPage};
 pub use fomo::returns::{after_consent, after_payment};
 pub use milestones::{HasMilestone, Milestone, RecordMilestone, Step};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
+pub use notices::{ClaimNotices, ClaimedNotice, DueNotices, FinishNotice, Notice, NoticeId, NoticeKind};
 pub use operators::{
     Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
     ShownAudit, Undelivered, Upcoming,

@@ -19,6 +19,7 @@ use crate::fomo::oauth::{Code, Family, Token};
 use crate::fomo::payments::{TradeName, Transfer};
 use crate::milestones::{Milestone, Step};
 use crate::money::{Account, Entry, EntryMark};
+use crate::notices::{Notice, NoticeKind};
 use crate::operators::{Audit, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::refusal::{Refused, Stop};
@@ -38,6 +39,7 @@ schema! {
     user: User,
     login: LoginName,
     registration: Registration,
+    notice: Notice,
     session: Session,
     app: App,
     client: ClientName,
@@ -156,6 +158,7 @@ numbered! {
     Platform: CallbackKind { PaymentResult = 1, Payment = 2 }
     Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3 }
     Platform: OperatorAct { Enrolled = 1, Approved = 2, Rejected = 3, SentAgain = 4 }
+    Platform: NoticeKind { VerificationCode = 1 }
     Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4 }
     Platform: TokenKind { Access = 1, Refresh = 2 }
     Platform: Direction { UserToApp = 1, AppToUser = 2 }

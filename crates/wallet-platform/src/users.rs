@@ -6,6 +6,7 @@ use wallet_engine::{Command, Query, rows};
 use crate::accounts::{LoginText, UserId, lifetimes, limits};
 use crate::coins::{Coin, every_coin};
 use crate::money::Account;
+use crate::notices::{self, ClaimedNotice, NoticeKind};
 use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
@@ -193,8 +194,8 @@ pub struct BegunRegister {
     pub verify_id: String,
     /// The registration's second id.
     pub tmp_user_id: String,
-    /// The code that goes to the user over another channel.
-    pub verify_code: Secret<String>,
+    /// The code that goes to the user over another channel: the caller makes the first attempt.
+    pub notice: ClaimedNotice,
 }
 
 impl Command<Platform> for BeginRegister {
@@ -208,16 +209,20 @@ impl Command<Platform> for BeginRegister {
         let digits =
             u64::from_str_radix(&mint("verify_code").expose()[..15], 16).unwrap_or_default() % 1_000_000;
         let verify_code = Secret::new(format!("{digits:06}"));
+        let expires_at = cx.now + lifetimes::VERIFICATION;
         out.put(Registration {
             verify_id: verify_id.clone(),
             tmp_user_id: tmp_user_id.clone(),
-            login_name,
+            login_name: login_name.clone(),
             pwd: self.pwd.clone(),
             code: cx.vault.hash(&format!("{verify_id}:{}", verify_code.expose())),
             tries: 0,
-            expires_at: cx.now + lifetimes::VERIFICATION,
+            expires_at,
         });
-        Ok(BegunRegister { verify_id, tmp_user_id, verify_code })
+        let kind = NoticeKind::VerificationCode;
+        let notice =
+            notices::notify(cx, out, kind, (&login_name, &verify_id), (&verify_code, &self.seed), expires_at);
+        Ok(BegunRegister { verify_id, tmp_user_id, notice })
     }
 }
 

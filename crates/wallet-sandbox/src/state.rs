@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use wallet_core::Lang;
-use wallet_server::{ChainError, Drained, Notification, Notifier, Server, Store};
+use wallet_platform::ClaimedNotice;
+use wallet_server::{ChainError, Drained, Later, Notifier, Server, Store};
 use wallet_store::Clock;
 
 use crate::clock::{CallbackClock, SandboxClock};
@@ -27,31 +28,36 @@ const CODES_EACH: usize = 5;
 
 /// Verification codes, shown instead of sent.
 #[derive(Debug, Default)]
-pub(crate) struct Codes(Mutex<VecDeque<Notification>>);
+pub(crate) struct Codes(Mutex<VecDeque<ClaimedNotice>>);
 
 impl Notifier for Codes {
-    fn notify(&self, notification: Notification) {
-        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same = 0;
-        codes.retain(|sent| {
-            same += usize::from(sent.login_name == notification.login_name);
-            sent.login_name != notification.login_name || same < CODES_EACH
-        });
-        codes.truncate(CODES - 1);
-        codes.push_front(notification);
+    fn notify<'a>(&'a self, notice: &'a ClaimedNotice) -> Later<'a, Result<(), String>> {
+        self.keep(notice);
+        Box::pin(async { Ok(()) })
     }
 }
 
 impl Codes {
+    fn keep(&self, notice: &ClaimedNotice) {
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = 0;
+        codes.retain(|sent| {
+            same += usize::from(sent.recipient == notice.recipient);
+            sent.recipient != notice.recipient || same < CODES_EACH
+        });
+        codes.truncate(CODES - 1);
+        codes.push_front(notice.clone());
+    }
+
     /// The kept codes, newest first.
     pub(crate) fn list(&self) -> Vec<Code> {
         let codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         codes
             .iter()
             .map(|sent| Code {
-                login_name: sent.login_name.clone(),
-                verify_id: sent.verify_id.clone(),
-                verify_code: sent.verify_code.expose().clone(),
+                login_name: sent.recipient.clone(),
+                verify_id: sent.about.clone(),
+                verify_code: sent.secret.expose().clone(),
             })
             .collect()
     }
@@ -207,24 +213,27 @@ async fn move_to(
 #[cfg(test)]
 mod tests {
     use wallet_core::Secret;
+    use wallet_platform::{NoticeId, NoticeKind};
 
     use super::*;
 
     #[test]
     fn whoever_begins_many_registrations_pushes_out_no_other_names_code() {
         let codes = Codes::default();
-        let notify = |login_name: &str| {
-            let verify_code = Secret::new("123456".to_owned());
-            codes.notify(Notification {
-                login_name: login_name.to_owned(),
-                verify_id: String::new(),
-                verify_code,
+        let notify = |recipient: &str| {
+            codes.keep(&ClaimedNotice {
+                id: NoticeId(1),
+                attempt: 1,
+                recipient: recipient.to_owned(),
+                kind: NoticeKind::VerificationCode,
+                about: String::new(),
+                secret: Secret::new("123456".to_owned()),
             });
         };
         notify("hers");
         (0..2 * CODES).for_each(|_| notify("his"));
         let kept = codes.0.lock().unwrap();
         assert_eq!(kept.len(), 1 + CODES_EACH);
-        assert!(kept.iter().any(|sent| sent.login_name == "hers"));
+        assert!(kept.iter().any(|sent| sent.recipient == "hers"));
     }
 }

@@ -13,7 +13,7 @@ use wallet_platform::accounts::UserId;
 use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
 use crate::milestones::Milestones;
-use crate::notify::Notifier;
+use crate::notify::Outbox;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
@@ -104,7 +104,7 @@ pub struct Context {
     pub(crate) prover: Prover,
     pub(crate) callbacks: Callbacks,
     pub(crate) watcher: Watcher,
-    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) milestones: Milestones,
     pub(crate) pages: PageSettings,

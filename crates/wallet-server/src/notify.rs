@@ -1,25 +1,22 @@
-//! The traits [`Notifier`] for verification codes and [`Observer`] for callback attempts.
+//! The traits [`Notifier`] for messages to users and [`Observer`] for callback attempts, and the worker that empties the outbox.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use wallet_core::{Secret, UnixTime};
-use wallet_platform::{AttemptResult, CallbackKind};
+use tokio::task::JoinSet;
+use wallet_core::UnixTime;
+use wallet_engine::StoreError;
+use wallet_platform::{
+    AttemptResult, CallbackKind, ClaimNotices, ClaimedNotice, DueNotices, Failure, FinishNotice,
+};
 
-/// A verification code and its recipient.
-#[derive(Debug, Clone)]
-pub struct Notification {
-    /// The login name of the recipient.
-    pub login_name: String,
-    /// The id of the registration.
-    pub verify_id: String,
-    /// The code.
-    pub verify_code: Secret<String>,
-}
+use crate::own_app::Later;
+use crate::store::Store;
 
-/// Sends verification codes: by mail, by message, or onto a page of the sandbox.
+/// Sends messages to users, such as verification codes: by mail, by a program, or onto a page of the sandbox.
 pub trait Notifier: Send + Sync + 'static {
-    /// Sends one code. Must not block.
-    fn notify(&self, notification: Notification);
+    /// Sends one message. An error says why it was not sent, without the secret; it is then tried again.
+    fn notify<'a>(&'a self, notice: &'a ClaimedNotice) -> Later<'a, Result<(), String>>;
 }
 
 /// A notifier that sends nothing: no registration can be completed.
@@ -27,11 +24,81 @@ pub trait Notifier: Send + Sync + 'static {
 pub struct Silent;
 
 impl Notifier for Silent {
-    fn notify(&self, notification: Notification) {
-        tracing::warn!(
-            login_name = notification.login_name,
-            "cannot send a verification code: no notifier is configured"
-        );
+    fn notify<'a>(&'a self, _: &'a ClaimedNotice) -> Later<'a, Result<(), String>> {
+        Box::pin(async { Err("no notifier is configured".to_owned()) })
+    }
+}
+
+/// The longest attempt; shorter than the platform's lease of one.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// The time for which a caller waits for the first attempt.
+const FIRST: Duration = Duration::from_secs(1);
+/// The pause between two looks at the outbox.
+const NAP: Duration = Duration::from_secs(2);
+/// The largest number of concurrent attempts.
+const CONCURRENT: usize = 16;
+
+/// Empties the outbox. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    store: Store,
+    notifier: Arc<dyn Notifier>,
+}
+
+impl Outbox {
+    pub(crate) fn new(store: Store, notifier: Arc<dyn Notifier>) -> Self {
+        Self { store, notifier }
+    }
+
+    /// Makes the first attempt of a notice, and waits for it a moment: a quick one has ended when the caller is answered.
+    pub(crate) async fn first(&self, notice: ClaimedNotice) {
+        let attempt = tokio::spawn(self.clone().attempt(notice));
+        let _ = tokio::time::timeout(FIRST, attempt).await;
+    }
+
+    async fn attempt(self, notice: ClaimedNotice) {
+        let sent = tokio::time::timeout(DEADLINE, self.notifier.notify(&notice)).await;
+        let sent = sent.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}")));
+        if let Err(why) = &sent {
+            tracing::warn!(
+                recipient = notice.recipient,
+                attempt = notice.attempt,
+                why,
+                "a notice was not sent"
+            );
+        }
+        let done = FinishNotice { id: notice.id, attempt: notice.attempt, sent: sent.is_ok() };
+        if let Err(error) = self.store.submit(done).await {
+            tracing::warn!(%error, "cannot record that a notice was sent: it will be sent again");
+        }
+    }
+
+    /// Makes every attempt that is due. Returns the number of attempts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn empty(&self) -> Result<usize, Failure> {
+        let due = self.store.view(DueNotices { limit: CONCURRENT as u64 }).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let claimed = self.store.submit(ClaimNotices(due)).await?;
+        let count = claimed.len();
+        let attempts: JoinSet<()> = claimed.into_iter().map(|notice| self.clone().attempt(notice)).collect();
+        attempts.join_all().await;
+        Ok(count)
+    }
+
+    /// Empties the outbox, forever.
+    pub(crate) async fn run(self) {
+        loop {
+            match self.empty().await {
+                Ok(count) if count == CONCURRENT => continue,
+                Ok(_) | Err(Failure::Store(StoreError::Stopped)) => {}
+                Err(error) => tracing::warn!(%error, "cannot read the outbox"),
+            }
+            tokio::time::sleep(NAP).await;
+        }
     }
 }
 

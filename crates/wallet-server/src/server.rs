@@ -11,6 +11,7 @@ use crate::callbacks::{Callbacks, Drained};
 use crate::chain::ChainError;
 use crate::context::{Context, Protocol, Server};
 use crate::metrics::Metrics;
+use crate::notify::Outbox;
 use crate::passwords::Prover;
 use crate::purge;
 use crate::settings::Settings;
@@ -35,7 +36,7 @@ impl Server {
                 prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
                 callbacks,
                 watcher,
-                notifier: settings.notifier,
+                outbox: Outbox::new(store.clone(), settings.notifier),
                 metrics,
                 milestones: Default::default(),
                 pages: settings.pages,
@@ -49,8 +50,10 @@ impl Server {
     /// until `stop` resolves, then waits for the running attempts.
     pub async fn work(self, stop: impl Future<Output = ()>) {
         let purging = tokio::spawn(purge::run(self.inner.store.clone()));
+        let notifying = tokio::spawn(self.inner.outbox.clone().run());
         let watching = tokio::spawn(self.inner.watcher.clone().run());
         self.inner.callbacks.clone().run(stop).await;
+        notifying.abort();
         watching.abort();
         purging.abort();
     }

@@ -42,6 +42,7 @@ pub const WALLOP: &[Migration] = migrations![
     // No database of PostgreSQL is older than this one, which makes all tables.
     "0010_edits", "0010_edits": include_str!("../migrations/postgres/0010_edits.sql"),
     "0011_leases", "0011_leases": include_str!("../migrations/postgres/0011_leases.sql"),
+    "0012_notices", "0011_leases": include_str!("../migrations/postgres/0012_notices.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

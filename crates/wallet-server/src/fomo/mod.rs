@@ -21,7 +21,6 @@ use wallet_platform::{
 
 use self::own_app::FomoApp;
 use crate::context::{self, Answered, Context, Documents, Server};
-use crate::notify::Notification;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
@@ -376,9 +375,8 @@ impl Context {
         let pwd = Secret::new(self.prover.hash(request.pwd.as_str()).await?);
         let login_name = request.user_name.into_owned();
         let seed = self.store.vault().seed();
-        let begun = self.store.submit(BeginRegister { login_name: login_name.clone(), pwd, seed }).await?;
-        let (verify_id, verify_code) = (begun.verify_id.clone(), begun.verify_code);
-        self.notifier.notify(Notification { login_name, verify_id, verify_code });
+        let begun = self.store.submit(BeginRegister { login_name, pwd, seed }).await?;
+        self.outbox.first(begun.notice).await;
         Ok(register::Response { verify_id: begun.verify_id, tmp_user_id: begun.tmp_user_id })
     }
 
