@@ -17,6 +17,7 @@ use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
 use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
+use wallet_platform::{FindUser, FindVasApp, FreezeUser, SuspendVasApp};
 use wallet_sandbox::DescribedVas;
 use wallet_server::{
     Addresses, Answer, Chain, ChainError, EmbeddedChain, NodeChain, Server, Settings, Silent,
@@ -105,6 +106,47 @@ impl Shop {
     async fn state(&self, order: &Order) -> OrderState {
         self.client().order(order.order_id.as_str()).await.unwrap().state.known().unwrap()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r85_r86_a_suspended_app_and_a_frozen_user_have_codes_of_their_own() {
+    let shop = Shop::open().await;
+    let (store, described) = (shop.world.store(), shop.described());
+    let order = shop.order("order 1");
+    shop.pay(&order).await;
+    let pwd = &shop.world.user("alice").wallet_pwd;
+    let code = |reply: &Reply| reply.json["errorCode"].as_str().map(str::to_owned);
+    let submit = async |order: &Order| {
+        let form = form(&[("session_key", &*shop.session), ("wallet_pwd", pwd), ("link", &shop.link(order))]);
+        code(&shop.post("/vas/server/wallet/pay/submit", &form).await)
+    };
+    let of_app = async |path: &str, more: &str| {
+        let is_post = path == "pay/price";
+        let (token, app) = (&described.access_token, &described.uuid);
+        let path = format!("/vas/server/oauth/{path}?accessToken={token}&appId={app}&{more}");
+        code(&if is_post { shop.post(&path, "").await } else { shop.world.get(&path).await })
+    };
+    let app = store.view(FindVasApp(described.uuid.clone())).await.unwrap().id;
+    let suspend = async |suspended| {
+        store.submit(SuspendVasApp { app, suspended }).await.unwrap().unwrap();
+    };
+    suspend(true).await;
+    assert_eq!(submit(&shop.order("order 2")).await.as_deref(), Some("910015"));
+    for (path, more) in
+        [("login/aidInfo", "openCode=x"), ("pay/order", "orderId=order%201"), ("pay/price", "currency=USD")]
+    {
+        assert_eq!(of_app(path, more).await.as_deref(), Some("910015"), "{path}");
+    }
+    suspend(false).await;
+    assert_eq!(of_app("pay/order", "orderId=order%201").await.as_deref(), Some(""));
+    // What was paid is confirmed and reported, whatever has become of the app.
+    suspend(true).await;
+    shop.world.advance(30).await;
+    assert_eq!(shop.merchant.wait_for(1).await.len(), 1);
+    suspend(false).await;
+    let user = store.view(FindUser("alice".to_owned())).await.unwrap().unwrap().id;
+    store.submit(FreezeUser { user, frozen: true }).await.unwrap().unwrap();
+    assert_eq!(submit(&shop.order("order 3")).await.as_deref(), Some("910016"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

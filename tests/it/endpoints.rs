@@ -11,8 +11,8 @@ use wallet_api::fomo::Fomo;
 use wallet_core::{EndpointMeta, Platform as _};
 use wallet_engine::{Command, Query};
 use wallet_platform::{
-    ActiveCoins, Changes, Coin, Context, CreateApp, CreateUser, EnrolDeveloper, FindApp, Platform, PutCoin,
-    Rows, SessionUser, Stop,
+    ActiveCoins, Changes, Coin, Context, CreateApp, CreateUser, EnrolDeveloper, FindApp, FindUser,
+    FreezeUser, Platform, PutCoin, Rows, SessionUser, Stop, SuspendApp,
 };
 use wallet_tests::{Call, Format, Reply, World, fast_passwords, sign};
 
@@ -82,6 +82,8 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
     let first = meta.request.first().map_or("", |field| field.name);
     match (id, refusal) {
         (_, "missing_parameter" | "invalid_request") => call.without(first),
+        // The app is suspended, or alice frozen, once the call is made.
+        (_, "app_suspended" | "client_suspended" | "user_frozen") => call,
         (_, "not_logged_in") => call.bearer("0000000000000000000000000000000000000000"),
         (_, "scope_lacking") => {
             let other =
@@ -209,6 +211,23 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
     }
 }
 
+/// Suspends the app or freezes alice for a refusal of that, or lifts it.
+async fn stopped(world: &World, refusal: &str, stop: bool) {
+    let store = world.store();
+    match refusal {
+        "app_suspended" | "client_suspended" => {
+            let client_id = &world.described().fomo.client_id;
+            let app = store.view(FindApp::even_suspended(client_id)).await.unwrap().app.id;
+            store.submit(SuspendApp { app, suspended: stop }).await.unwrap();
+        }
+        "user_frozen" => {
+            let user = store.view(FindUser("alice".to_owned())).await.unwrap().unwrap().id;
+            store.submit(FreezeUser { user, frozen: stop }).await.unwrap();
+        }
+        _ => {}
+    }
+}
+
 async fn put_coin(world: &World, id: u64, is_active: bool) {
     let text = String::new;
     let coin = Coin {
@@ -302,7 +321,10 @@ async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
         let reply = world.call(&world.valid(meta.id).await).await.ok();
         replies.insert("success".to_owned(), shown(&world, &reply));
         for refusal in meta.errors {
-            let reply = world.call(&provoke(&world, meta, refusal.id).await).await;
+            let call = provoke(&world, meta, refusal.id).await;
+            stopped(&world, refusal.id, true).await;
+            let reply = world.call(&call).await;
+            stopped(&world, refusal.id, false).await;
             let (id, name) = (meta.id, refusal.id);
             assert_eq!(reply.status(), i64::from(refusal.code.code), "{id}: {name}: {}", reply.text);
             assert_eq!(reply.http, refusal.http, "{id}: {name}: {}", reply.text);

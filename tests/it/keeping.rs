@@ -283,7 +283,7 @@ fn the_commands_say_what_they_do() {
     // Nothing has started on it yet, so that it has no key.
     let (code, _, all) = wallop(&["check", "--config", &config]);
     assert!(code == Some(3) && all.contains("sealed_key"), "{all}");
-    assert_eq!(wallop(&["admin", "add", "carol", "--config", &config]).0, Some(0));
+    assert_eq!(wallop(&["admin", "operator", "add", "carol", "--config", &config]).0, Some(0));
     let (code, stdout, _) = wallop(&["check", "--config", &config]);
     assert!(
         code == Some(0) && stdout.contains(" rows, ") && stdout.ends_with("No damage was found.\n"),

@@ -21,6 +21,7 @@ mod links;
 mod mistakes;
 mod notices;
 mod onboarding;
+mod operators;
 mod orders;
 mod pages;
 mod postgres;

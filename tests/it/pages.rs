@@ -573,7 +573,7 @@ async fn operators_alone_review_and_what_they_did_is_recorded() {
     let decision = Decision::Reject { reason: "by force".to_owned() };
     let command = ReviewVas { app: VasAppId(one.parse().unwrap()), decision };
     assert!(
-        world.store().submit(ByOperator { session, command }).await.is_err(),
+        world.store().submit(ByOperator::new(session, command)).await.is_err(),
         "decided by the platform too"
     );
     assert!(bob.get(&first).await.text.contains("in review"));

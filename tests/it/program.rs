@@ -238,7 +238,8 @@ async fn an_operator_is_added_on_the_machine_while_no_server_runs() {
     let directory = tempfile::tempdir().unwrap();
     let add = |name: &str| {
         let mut add = Command::new(wallop_path());
-        let done = add.args(["admin", "add", name, "--data"]).arg(directory.path()).output().unwrap();
+        let done =
+            add.args(["admin", "operator", "add", name, "--data"]).arg(directory.path()).output().unwrap();
         let text = [done.stdout, done.stderr].concat();
         (done.status.success(), String::from_utf8(text).unwrap())
     };

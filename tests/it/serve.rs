@@ -95,7 +95,7 @@ fn two_nodes_serve_one_database_and_one_may_die() {
             assert_eq!(Node::curl(node.port, &status, page), "404", "{page}");
         }
     }
-    let added = wallop(&["admin", "add", "carol", "--json", "--config", &path]);
+    let added = wallop(&["admin", "operator", "add", "carol", "--json", "--config", &path]);
     let carol: Value = serde_json::from_slice(&added.stdout).unwrap_or_else(|_| panic!("{:?}", said(&added)));
     // A session of one node is a session of the other.
     let login = [("login_name", "carol"), ("pwd", carol["pwd"].as_str().unwrap())];

@@ -96,10 +96,21 @@ const MONEY: &[&str] =
 /// list what each protocol brings (its tables, its expired rows, its callbacks, its watcher), or use what FOMO's document
 /// defines for every account (`accounts`, the sign-in) and for every refusal's text (`pages`).
 const SHARED: &[(&str, &[&str])] = &[
-    ("wallet-platform", &["lib.rs", "accounts.rs", "check.rs", "deliveries.rs", "purge.rs", "schema.rs"]),
+    (
+        "wallet-platform",
+        &["lib.rs", "accounts.rs", "check.rs", "deliveries.rs", "purge.rs", "schema.rs", "sheets.rs"],
+    ),
     (
         "wallet-server",
-        &["lib.rs", "context.rs", "protocols.rs", "server.rs", "pages/mod.rs", "pages/sign_in.rs"],
+        &[
+            "lib.rs",
+            "administration.rs",
+            "context.rs",
+            "protocols.rs",
+            "server.rs",
+            "pages/mod.rs",
+            "pages/sign_in.rs",
+        ],
     ),
 ];
 

@@ -17,6 +17,7 @@ mod qr;
 mod secrets;
 mod serve;
 mod sign;
+mod socket;
 
 use std::process::ExitCode;
 
@@ -95,12 +96,9 @@ enum Command {
     /// Play a whole payment against a sandbox and print every step.
     #[command(after_help = demos::EXAMPLES)]
     Demo(demos::Arguments),
-    /// Manage operators, who review applications and see failures at /admin.
+    /// Operate a platform: operators, apps, users, callbacks, the audit, and everything that has an id.
     #[command(after_help = admin::EXAMPLES)]
-    Admin {
-        #[command(subcommand)]
-        command: admin::Command,
-    },
+    Admin(admin::Arguments),
     /// Explain why a signature does not fit.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
@@ -165,7 +163,7 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => keep::copy(&output, arguments),
             Command::Migrate(arguments) => keep::migrate(&output, arguments),
             Command::Demo(arguments) => demos::run(&output, arguments).await,
-            Command::Admin { command } => admin::run(&output, command).await,
+            Command::Admin(arguments) => admin::run(&output, arguments).await,
             Command::Explain(arguments) => explain::run(&output, arguments),
             Command::Sign { command } => sign::run(&output, command),
             Command::WebhookSecret(arguments) => sign::webhook_secret(&output, &arguments),

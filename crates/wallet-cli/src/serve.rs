@@ -19,6 +19,7 @@ use crate::dev::stop_signal;
 use crate::notify::notifier;
 use crate::output::{Output, Stop};
 use crate::secrets::read_secret;
+use crate::socket;
 
 pub(crate) const EXAMPLES: &str = "Examples:\n  wallop serve --config /etc/wallop.toml\n  \
     WALLOP_DATABASE_URL=postgres://wallop@db/wallop wallop serve --config /etc/wallop.toml --set store.readers=8";
@@ -31,10 +32,10 @@ pub(crate) const KEY_EXAMPLES: &str =
 pub(crate) struct From {
     /// The configuration, a TOML file.
     #[arg(long)]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// One setting, such as `listen.address=127.0.0.1:8080`; it holds over the file and the environment.
     #[arg(long, value_name = "NAME=VALUE")]
-    set: Vec<String>,
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -232,6 +233,8 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         tokio::spawn(serving(internal, server.internal_router(), until_stopped())),
         tokio::spawn(server.clone().work(until_stopped())),
     ];
+    let admin = socket::listen(output, &config)?;
+    let admin = admin.map(|(listener, bound)| tokio::spawn(socket::answer(listener, bound, store.clone())));
     output.line(&format!("{} {}", output.say("正在提供服务：", "serving"), config.public_url()))?;
     let broken = async {
         loop {
@@ -246,6 +249,9 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         error = broken => Some(error),
     };
     tracing::info!("stopping: finishing the requests in flight");
+    if let Some(admin) = admin {
+        admin.abort();
+    }
     let _ = stopping.send(true);
     for task in tasks {
         let _ = task.await;

@@ -51,6 +51,13 @@ pub enum Damage {
     Sealed,
     /// The balances of a coin do not sum to zero.
     CoinSum(i128),
+    /// What was refunded differs from the refunds, or from their entries.
+    Refunded {
+        /// The payment's.
+        stored: i128,
+        /// The sum of the others.
+        found: i128,
+    },
     /// A count differs from the rows that it counts.
     Count {
         /// The count.
@@ -117,6 +124,10 @@ impl Damage {
             Self::CoinSum(sum) => (
                 format!("这种币全部余额之和是 {sum}，不是 0"),
                 format!("all balances of this coin sum to {sum}, not to 0"),
+            ),
+            Self::Refunded { stored, found } => (
+                format!("已退款记为 {stored}，而退款或分录之和是 {found}"),
+                format!("{stored} was refunded, and its refunds or their entries sum to {found}"),
             ),
             Self::Count { stored, found } => (
                 format!("记录的数目是 {stored}，实际有 {found} 行"),
@@ -321,6 +332,10 @@ impl<'r> Look<'r> {
             }
             AnyRow::SealedKey(key) => self.opens(key, self.vault.open(&key.name, &key.sealed).is_some()),
             AnyRow::Notice(notice) => self.opens(notice, notice.opens(self.vault)),
+            AnyRow::Operator(operator) => {
+                self.user(operator, operator.user);
+                self.opens(operator, operator.opens(self.vault));
+            }
             AnyRow::Audit(audit) => {
                 if let Some(operator) = audit.operator {
                     self.user(audit, operator);

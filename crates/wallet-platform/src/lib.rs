@@ -38,6 +38,8 @@ mod purge;
 mod refusal;
 mod returns;
 mod schema;
+mod second_factors;
+mod sheets;
 mod start;
 mod users;
 pub mod vas;
@@ -55,7 +57,7 @@ pub use deliveries::{
 pub use fomo::apps::{
     App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CloseApp, CreateApp, CreatedApp, EditApp,
     EndOldRedirect, EndOldSecret, EnrolDeveloper, FindApp, MoveApp, OwnApp, ProvenClient, RotateSecret,
-    RotatedSecret, SetFees, ShowSecret,
+    RotatedSecret, SetFees, ShowSecret, SuspendApp,
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
@@ -66,13 +68,15 @@ pub use fomo::payments::{
     PrePay, Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
 };
 pub use fomo::records::{Records, RecordsPage};
+pub use fomo::refunds::{Refund, RefundFault, RefundId, RefundPayment, RefundsOf};
 pub use fomo::returns::{after_consent, after_payment};
 pub use milestones::{HasMilestone, Milestone, RecordMilestone, Step};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use notices::{ClaimNotices, ClaimedNotice, DueNotices, FinishNotice, Notice, NoticeId, NoticeKind};
 pub use operators::{
-    Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing, OperatorAct,
-    ShownAudit, Undelivered, Upcoming,
+    Act, Actor, Audit, AuditId, Audited, Audits, ByOperator, DeliverySummary, EnrolOperator, Failing,
+    Operator, OperatorAct, OperatorOf, Operators, RemoveOperator, Role, Roles, ShownAudit, Undelivered,
+    Upcoming,
 };
 pub use passwords::{
     AttemptLimit, Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof,
@@ -82,16 +86,21 @@ pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
+pub use second_factors::{
+    BeginSecondFactor, ConfirmSecondFactor, PendingSecondFactor, RemoveSecondFactor, open_second_factor,
+};
+pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
 pub use start::{StartError, check_master_key, locked_vault, start};
 pub use users::{
-    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, FindUser, Login,
-    LoginName, LookAtSession, Registration, Session, SessionUser, SetWalletPwd, User, check_login_name,
+    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, EndSessionsOf,
+    FindUser, FreezeUser, Login, LoginName, LookAtSession, Registration, ResetPassword, Session, SessionUser,
+    SessionsOf, SetWalletPwd, User, check_login_name,
 };
 pub use vas::addresses::{AddAddress, AddressFault, AddressesOf, ReceivingAddress};
 pub use vas::apps::{
     AidInfo, Applicant, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin, Decision, FindVasApp,
-    OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, VasApp, VasAppId,
-    VasAppName, VasApps, VasToken, aid, safe_domain,
+    OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, SuspendVasApp,
+    VasApp, VasAppId, VasAppName, VasApps, VasToken, aid, safe_domain,
 };
 pub use vas::edits::{CloseVasApp, DomainRequestOf, EditVasApp, PendingDomains, ReviewDomain};
 pub use vas::orders::{

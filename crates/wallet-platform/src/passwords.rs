@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use wallet_core::crypto::hex_text;
 use wallet_core::{Secret, UnixTime};
 use wallet_engine::{Command, Query, rows};
 
 use crate::accounts::{UserId, lifetimes, limits};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::second_factors;
 use crate::users;
 use crate::users::{LoginName, User};
 use crate::vault::Digest;
@@ -45,6 +47,8 @@ pub enum PasswordKind {
     LoginAgain,
     /// For payments; a wrong one is 26.
     Wallet,
+    /// A code of an operator's second factor. The [`Challenge`] has its sealed secret, in hexadecimal digits.
+    SecondFactor,
     /// The verification codes sent for one login name. They share one limit, so that many registrations of a name give no
     /// more guesses than one.
     Verification,
@@ -56,6 +60,7 @@ impl PasswordKind {
             Self::Login | Self::LoginAgain => Reason::PasswordWrong,
             Self::Wallet => Reason::PaymentPasswordWrong,
             Self::Verification => Reason::VerificationWrong,
+            Self::SecondFactor => Reason::SecondFactorWrong,
         }
     }
 
@@ -63,7 +68,7 @@ impl PasswordKind {
         match self {
             Self::Login | Self::LoginAgain => (Some(&user.pwd), user.pwd_version),
             Self::Wallet => (user.wallet_pwd.as_ref(), user.wallet_pwd_version),
-            Self::Verification => (None, 0),
+            Self::Verification | Self::SecondFactor => (None, 0),
         }
     }
 }
@@ -98,6 +103,11 @@ impl Who {
             },
         };
         let user = rows.find::<User>(&(id,))?.ok_or(Reason::UserUnknown)?;
+        if kind == PasswordKind::SecondFactor {
+            let factor = second_factors::sealed(rows, user.id)?.ok_or(Reason::SecondFactorWrong)?;
+            let (phc, version) = (Some(Secret::new(hex_text(&factor.sealed))), factor.version);
+            return Ok(Subject { user: user.id, phc, version });
+        }
         let (phc, version) = kind.of(user);
         Ok(Subject { user: user.id, phc: phc.cloned(), version })
     }
@@ -158,7 +168,12 @@ impl Challenge {
     /// The password was right.
     pub fn proven(self) -> Proof {
         let Self { user, kind, version, lapses_at, .. } = self;
-        Proof { user, kind, version, reserved_until: Some(lapses_at) }
+        Proof { user, kind, version, reserved_until: Some(lapses_at), step: 0 }
+    }
+
+    /// The code of a second factor was right, at this time step.
+    pub fn proven_at(self, step: u64) -> Proof {
+        Proof { step, ..self.proven() }
     }
 
     /// The password was wrong.
@@ -175,6 +190,8 @@ pub struct Proof {
     version: u32,
     /// The end of its reservation; `None` for a remembered password.
     reserved_until: Option<UnixTime>,
+    /// The time step of a second factor's code.
+    step: u64,
 }
 
 /// The outcome of [`ReservePassword`].
@@ -280,13 +297,18 @@ impl AttemptLimit {
 impl Proof {
     /// The proof of a password that this process has already checked at this version.
     pub fn remembered(state: &PasswordState, kind: PasswordKind) -> Self {
-        Self { user: state.user, kind, version: state.version, reserved_until: None }
+        Self { user: state.user, kind, version: state.version, reserved_until: None, step: 0 }
     }
 
     /// Requests ahead the rows that [`Proof::check`] reads.
     pub(crate) fn want(&self, rows: &Rows) {
         rows.want::<User>(&(self.user,));
         rows.want::<AttemptLimit>(&(self.user, self.kind));
+    }
+
+    /// The time step of a second factor's code.
+    pub(crate) fn step(&self) -> u64 {
+        self.step
     }
 
     /// The user whose password was proven.
@@ -303,22 +325,29 @@ impl Proof {
         user: &User,
     ) -> Result<(), Stop> {
         let mut limit = limit(rows, self.user, self.kind, cx.now)?;
-        let (phc, version) = self.kind.of(user);
-        if phc.is_none() {
-            return Err(Reason::PaymentPasswordUnset.into());
-        }
+        let version = match self.kind {
+            PasswordKind::SecondFactor => second_factors::version(rows, user.id, self.step)?,
+            kind => {
+                let (phc, version) = kind.of(user);
+                phc.ok_or(Reason::PaymentPasswordUnset)?;
+                Some(version)
+            }
+        };
         match self.reserved_until {
             // Another attempt may have taken the lapsed reservation's place: this one has to try again.
             Some(lapsed) if cx.now > lapsed => return Err(Reason::Busy.into()),
             Some(_) => limit.pending = limit.pending.saturating_sub(1),
             None => {}
         }
-        if self.user != user.id || self.version != version {
+        if self.user != user.id || Some(self.version) != version {
             out.put(limit);
             return Err(self.kind.refusal().into());
         }
         if self.reserved_until.is_none() {
             refuse_locked(&limit, cx.now)?;
+        }
+        if self.kind == PasswordKind::SecondFactor {
+            second_factors::use_step(rows, out, user.id, self.step)?;
         }
         // Success resets the failures. A row without failures and reservations is deleted.
         limit.failures = 0;

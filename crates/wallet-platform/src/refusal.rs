@@ -49,6 +49,12 @@ pub enum Reason {
     UserUnknown,
     /// The user, the app or the operator may not do this.
     NotAllowed,
+    /// An operator has frozen the user.
+    UserFrozen,
+    /// An operator has suspended the app.
+    AppSuspended,
+    /// The code of the second factor is wrong, was used before, or is locked.
+    SecondFactorWrong,
     /// The login name is malformed or taken.
     LoginNameInvalid,
     /// The login password is wrong, or locked: `wait` of [`Refused`] says for how long.

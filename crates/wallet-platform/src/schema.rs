@@ -17,10 +17,11 @@ use crate::fomo::apps::{App, ClientName};
 use crate::fomo::events::{Event, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{Code, Family, Token};
 use crate::fomo::payments::{TradeName, Transfer};
+use crate::fomo::refunds::Refund;
 use crate::milestones::{Milestone, Step};
 use crate::money::{Account, Entry, EntryMark};
 use crate::notices::{Notice, NoticeKind};
-use crate::operators::{Audit, OperatorAct};
+use crate::operators::{Audit, Operator, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
@@ -50,6 +51,7 @@ schema! {
     token: Token,
     transfer: Transfer,
     trade: TradeName,
+    refund: Refund,
     entry: Entry,
     entry_mark: EntryMark,
     delivery: DeliveryRow,
@@ -78,6 +80,7 @@ schema! {
     dev_coin: DevCoin,
     dev_purse: DevPurse,
     milestone: Milestone,
+    operator: Operator,
     audit: Audit,
     sealed_key: SealedKey,
 }
@@ -156,10 +159,25 @@ numbered! {
     Platform: Step { SecretShown = 1, Called = 2 }
     Platform: DeliveryState { Waiting = 0, Acknowledged = 1, Exhausted = 2 }
     Platform: CallbackKind { PaymentResult = 1, Payment = 2 }
-    Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3 }
-    Platform: OperatorAct { Enrolled = 1, Approved = 2, Rejected = 3, SentAgain = 4 }
+    Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3, Refunded = 4 }
+    Platform: OperatorAct {
+        Enrolled = 1,
+        Approved = 2,
+        Rejected = 3,
+        SentAgain = 4,
+        Removed = 5,
+        Suspended = 6,
+        Resumed = 7,
+        Frozen = 8,
+        Unfrozen = 9,
+        SessionsEnded = 10,
+        PasswordReset = 11,
+        SecondFactorSet = 12,
+        SecondFactorRemoved = 13,
+        Refunded = 14,
+    }
     Platform: NoticeKind { VerificationCode = 1 }
-    Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4 }
+    Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4, SecondFactor = 5 }
     Platform: TokenKind { Access = 1, Refresh = 2 }
     Platform: Direction { UserToApp = 1, AppToUser = 2 }
     Platform: Profile { Vas = 1, Lafi = 2 }

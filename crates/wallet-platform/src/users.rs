@@ -1,7 +1,7 @@
 //! Users, their sessions and their balances (R26, R36).
 
 use wallet_core::{Secret, Units, UnixTime};
-use wallet_engine::{Command, Query, rows};
+use wallet_engine::{Command, List, Query, rows};
 
 use crate::accounts::{LoginText, UserId, lifetimes, limits};
 use crate::coins::{Coin, every_coin};
@@ -41,6 +41,8 @@ rows! { in Platform;
         created_at: UnixTime,
         /// Whether the user is an operator.
         operator: bool,
+        /// Whether an operator has frozen the user: no sign-in, and no money moves (R86).
+        frozen: bool,
     }
 
     /// Makes login names unique.
@@ -108,6 +110,13 @@ pub(crate) fn signed_in<'r>(
     Ok(user)
 }
 
+impl User {
+    /// Refuses a frozen user with 54 (R86).
+    pub(crate) fn may_move_money(&self) -> Result<(), Stop> {
+        if self.frozen { Err(Reason::UserFrozen.into()) } else { Ok(()) }
+    }
+}
+
 /// Refuses a malformed login name with 11 (R29).
 fn login_name(name: &str) -> Result<String, Stop> {
     if LoginText::from(name).well_formed() {
@@ -142,6 +151,7 @@ fn new_user(
         developer: false,
         created_at: cx.now,
         operator: false,
+        frozen: false,
     };
     out.put(LoginName { login_name: login_name.to_owned(), user: id });
     Ok(user)
@@ -276,6 +286,10 @@ impl Command<Platform> for Login {
         let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Reason::PasswordWrong)?;
         let user = rows.find::<User>(&(name.user,))?.ok_or(Reason::PasswordWrong)?;
         self.proof.check(rows, cx, out, user)?;
+        // Only who knows the password learns that the user is frozen.
+        if user.frozen {
+            return Err(Reason::UserFrozen.into());
+        }
         let key = cx.vault.mint(&self.seed, "session_key");
         out.put(Session { hash: key.hash, user: user.id, expires_at: cx.now + lifetimes::SESSION });
         Ok((key, user.clone()))
@@ -386,5 +400,90 @@ impl Query<Platform> for FindUser {
             Some(name) => Ok(rows.find::<User>(&(name.user,))?.cloned()),
             None => Ok(None),
         }
+    }
+}
+
+/// Freezes a user, or lifts that (R86).
+#[derive(Debug)]
+pub struct FreezeUser {
+    /// The user.
+    pub user: UserId,
+    /// Whether the user is to be frozen.
+    pub frozen: bool,
+}
+
+impl Command<Platform> for FreezeUser {
+    /// The user; `None` if that changed nothing.
+    type Outcome = Option<User>;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<Option<User>, Stop> {
+        let user = rows.find::<User>(&(self.user,))?.ok_or(Reason::UserUnknown)?;
+        if user.frozen == self.frozen {
+            return Ok(None);
+        }
+        let user = User { frozen: self.frozen, ..user.clone() };
+        out.put(user.clone());
+        Ok(Some(user))
+    }
+}
+
+/// The sessions of a user.
+#[derive(Debug)]
+pub struct SessionsOf {
+    /// The user.
+    pub user: UserId,
+    /// The largest number of rows in the answer.
+    pub limit: u64,
+}
+
+impl Query<Platform> for SessionsOf {
+    type Answer = Vec<Digest>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let sessions = List::new().only(Session::user.is(self.user)).limit(self.limit);
+        Ok(rows.list(sessions)?.into_iter().map(|session| session.hash).collect())
+    }
+}
+
+/// Ends sessions of a user, which [`SessionsOf`] found.
+#[derive(Debug)]
+pub struct EndSessionsOf {
+    /// The user.
+    pub user: UserId,
+    /// The sessions.
+    pub sessions: Vec<Digest>,
+}
+
+impl Command<Platform> for EndSessionsOf {
+    /// The user, and the number of sessions that were ended.
+    type Outcome = (User, usize);
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(User, usize), Stop> {
+        let user = rows.find::<User>(&(self.user,))?.ok_or(Reason::UserUnknown)?;
+        let sessions = rows.find_all::<Session>(self.sessions.iter().map(|hash| (*hash,)))?;
+        let own: Vec<_> = sessions.into_iter().filter(|session| session.user == self.user).collect();
+        own.iter().for_each(|session| out.delete::<Session>(&(session.hash,)));
+        Ok((user.clone(), own.len()))
+    }
+}
+
+/// Gives a user another login password, and clears its lock. Only an operator does this.
+#[derive(Debug)]
+pub struct ResetPassword {
+    /// The user.
+    pub user: UserId,
+    /// The PHC text of the new password.
+    pub pwd: Secret<String>,
+}
+
+impl Command<Platform> for ResetPassword {
+    type Outcome = User;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<User, Stop> {
+        let user = rows.find::<User>(&(self.user,))?.ok_or(Reason::UserUnknown)?;
+        for kind in [PasswordKind::Login, PasswordKind::LoginAgain] {
+            if rows.find::<AttemptLimit>(&(self.user, kind))?.is_some() {
+                out.delete::<AttemptLimit>(&(self.user, kind));
+            }
+        }
+        let user = User { pwd: self.pwd.clone(), pwd_version: user.pwd_version + 1, ..user.clone() };
+        out.put(user.clone());
+        Ok(user)
     }
 }

@@ -11,9 +11,9 @@ use wallet_core::Secret;
 use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
-    ActiveCoins, AddAddress, AddressesOf, ApplyVas, Balances, Coin, CreateApp, CreateUser, Decision, Deposit,
-    EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote, Records,
-    ReviewVas, VasApp, VasApps, aid,
+    ActiveCoins, AddAddress, AddressesOf, ApplyVas, Balances, ByOperator, Coin, CreateApp, CreateUser,
+    Decision, Deposit, EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote,
+    Records, ReviewVas, Roles, VasApp, VasApps, aid,
 };
 use wallet_server::Store;
 
@@ -261,8 +261,8 @@ pub(crate) async fn seed(store: &Store, passwords: &Passwords) -> Result<(), Fai
         create_user(store, passwords, &OPERATOR),
         create_user(store, passwords, &POOR),
     )?;
-    store.submit(EnrolOperator(operator)).await?;
-    if found(store.view(FindApp::new(CLIENT_ID)).await)?.is_none() {
+    store.submit(ByOperator::machine("", EnrolOperator { user: operator, roles: Roles::ALL })).await?;
+    if found(store.view(FindApp::even_suspended(CLIENT_ID)).await)?.is_none() {
         store.submit(EnrolDeveloper(owner)).await?;
         let seed = store.vault().seed();
         let (client_id, name) = (CLIENT_ID.to_owned(), "Demo shop".to_owned());
@@ -297,11 +297,11 @@ const SHOP_CLIENT_ID: &str = "corner_cafe";
 /// Creates the demo shop's app, or updates its redirect_uri after a change of the port.
 pub(crate) async fn seed_shop(store: &Store, url: &str) -> Result<(), Failure> {
     let redirect_uri = format!("{url}/shop/back");
-    match found(store.view(FindApp::new(SHOP_CLIENT_ID)).await)? {
+    match found(store.view(FindApp::even_suspended(SHOP_CLIENT_ID)).await)? {
         Some(keys) if keys.app.redirect_uri.as_str() == redirect_uri => {}
         Some(keys) => store.submit(MoveApp { app: keys.app.id, redirect_uri: redirect_uri.into() }).await?,
         None => {
-            let owner = store.view(FindApp::new(CLIENT_ID)).await?.app.owner;
+            let owner = store.view(FindApp::even_suspended(CLIENT_ID)).await?.app.owner;
             let (client_id, name) = (SHOP_CLIENT_ID.to_owned(), SHOP_NAME.to_owned());
             let seed = store.vault().seed();
             store
@@ -420,8 +420,8 @@ async fn describe_vas(
 
 /// The description of the sandbox at `url`.
 pub(crate) async fn describe(store: &Store, url: &str) -> Result<Described, Failure> {
-    let app = store.view(FindApp::new(CLIENT_ID)).await?;
-    let shop = store.view(FindApp::new(SHOP_CLIENT_ID)).await?;
+    let app = store.view(FindApp::even_suspended(CLIENT_ID)).await?;
+    let shop = store.view(FindApp::even_suspended(SHOP_CLIENT_ID)).await?;
     let mut users = Vec::new();
     for user in USERS.iter().skip(1) {
         let Some(known) = store.view(FindUser(user.login_name.to_owned())).await? else { continue };

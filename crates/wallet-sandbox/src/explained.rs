@@ -40,7 +40,7 @@ async fn secrets(
     client_id: &str,
     given: &str,
 ) -> Result<(String, Vec<(String, String)>), Missing> {
-    let keys = found(store.view(FindApp::new(client_id)).await).map_err(Missing::Failed)?;
+    let keys = found(store.view(FindApp::even_suspended(client_id)).await).map_err(Missing::Failed)?;
     let Some(keys) = keys else {
         return if given.is_empty() { Err(Missing::Unknown) } else { Ok((given.to_owned(), Vec::new())) };
     };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use wallet_core::Secret;
 use wallet_core::crypto::Crypto;
-use wallet_engine::{Engine, Scan, Schema as _};
+#[cfg(feature = "postgres")]
+use wallet_engine::Schema as _;
+use wallet_engine::{Engine, Scan};
 use wallet_platform::{Checked, Platform, check, check_master_key, locked_vault};
 #[cfg(feature = "postgres")]
 use wallet_store::Shared;

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod administration;
 pub mod body;
 mod callbacks;
 mod chain;
@@ -28,7 +29,6 @@ mod listen;
 mod metrics;
 mod milestones;
 mod notify;
-mod operators;
 mod own_app;
 pub mod pages;
 mod passwords;
@@ -36,6 +36,7 @@ mod protocols;
 mod purge;
 pub mod reply;
 mod routes;
+mod second_factor;
 mod server;
 mod settings;
 mod snippets;
@@ -52,7 +53,6 @@ pub use forms::{Faults, FormMessage};
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::serve;
 pub use notify::{Attempted, Notifier, Observer, Silent};
-pub use operators::add_operator;
 pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage};
 pub use protocols::{PROTOCOLS, platforms};
 pub use settings::Settings;

@@ -8,12 +8,16 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use wallet_core::crypto::from_hex;
 use wallet_crypto::Passwords;
 use wallet_engine::StoreError;
+use wallet_platform::accounts::UserId;
 use wallet_platform::{
-    Digest, Failure, FindPassword, PasswordKind, PasswordState, Proof, Reservation, ReservePassword, Vault,
-    Who,
+    Challenge, Digest, Failure, FindPassword, PasswordKind, PasswordState, Proof, Reservation,
+    ReservePassword, Vault, Who, open_second_factor,
 };
+
+use crate::second_factor::step_of;
 
 use crate::store::Store;
 
@@ -96,6 +100,7 @@ impl Prover {
             PasswordKind::LoginAgain => b"login again",
             PasswordKind::Wallet => b"wallet",
             PasswordKind::Verification => b"verification",
+            PasswordKind::SecondFactor => b"second factor",
         };
         let (user, version) = (state.user.get().to_be_bytes(), state.version.to_be_bytes());
         // Lengths first, so that two places never give the same bytes.
@@ -120,6 +125,39 @@ impl Prover {
     pub(crate) async fn prove_payment(&self, session: Digest, wallet_pwd: &str) -> Result<Proven, Failure> {
         let place = [session.as_bytes().as_slice()];
         self.prove(Who::Session(session), PasswordKind::Wallet, Place::Here(&place), wallet_pwd).await
+    }
+
+    /// A proof of a code of the second factor of the session's user.
+    pub(crate) async fn prove_second_factor(
+        &self,
+        session: Digest,
+        user: UserId,
+        code: &str,
+    ) -> Result<Proof, Failure> {
+        let (who, kind) = (Who::Session(session), PasswordKind::SecondFactor);
+        let challenge = match self.store.submit(ReservePassword { who, kind }).await? {
+            Reservation::Challenge(challenge) => challenge,
+            Reservation::Busy => return Err(StoreError::Overloaded.into()),
+        };
+        let sealed = from_hex(challenge.phc());
+        let secret = sealed.and_then(|sealed| open_second_factor(self.vault(), user, &sealed));
+        match secret.and_then(|secret| step_of(&secret, code, self.store.now())) {
+            Some(step) => Ok(challenge.proven_at(step)),
+            None => self.fail(challenge).await,
+        }
+    }
+
+    /// Counts a wrong password; retries while the store is busy: each one must count.
+    async fn fail<T>(&self, challenge: Challenge) -> Result<T, Failure> {
+        loop {
+            match self.store.submit(challenge.clone().failed()).await {
+                Ok(never) => match never {},
+                Err(Failure::Store(error)) if error.is_retryable() => {
+                    tokio::time::sleep(Duration::from_millis(20)).await
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// A proof that `password` is right, or the platform's refusal.
@@ -165,16 +203,7 @@ impl Prover {
             self.in_pool(move || passwords.verify(&phc, &given)).await?
         };
         if !right {
-            // Retries while the store is busy: each wrong password must count.
-            loop {
-                match self.store.submit(challenge.clone().failed()).await {
-                    Ok(never) => match never {},
-                    Err(Failure::Store(error)) if error.is_retryable() => {
-                        tokio::time::sleep(Duration::from_millis(20)).await
-                    }
-                    Err(failure) => return Err(failure),
-                }
-            }
+            return self.fail(challenge).await;
         }
         Ok(Proven { proof: challenge.proven(), memory })
     }

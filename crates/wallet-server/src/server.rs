@@ -89,14 +89,7 @@ impl Server {
     /// # Errors
     /// The error text.
     pub async fn approval(&self) -> Result<Decision, &'static str> {
-        let key = tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await;
-        let key = key.ok().and_then(Result::ok).ok_or("cannot generate a key pair")?;
-        Ok(Decision::Approve {
-            rsa_private: key.to_base64(),
-            rsa_public: key.public().pkcs1().to_vec(),
-            seed: self.inner.store.vault().seed(),
-            address: self.inner.watcher.chain().is_embedded(),
-        })
+        approval(&self.inner.store, self.inner.watcher.chain().is_embedded()).await
     }
 
     /// The watcher of the chain.
@@ -126,4 +119,16 @@ impl Server {
     pub fn store(&self) -> &Store {
         &self.inner.store
     }
+}
+
+/// The approval of an application, with a new key pair, and with an address of the platform's own chain.
+pub(crate) async fn approval(store: &Store, address: bool) -> Result<Decision, &'static str> {
+    let key = tokio::task::spawn_blocking(|| PrivateKey::generate(DEFAULT_BITS)).await;
+    let key = key.ok().and_then(Result::ok).ok_or("cannot generate a key pair")?;
+    Ok(Decision::Approve {
+        rsa_private: key.to_base64(),
+        rsa_public: key.public().pkcs1().to_vec(),
+        seed: store.vault().seed(),
+        address,
+    })
 }

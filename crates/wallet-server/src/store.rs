@@ -172,7 +172,7 @@ const OF_A_SANDBOX: [&str; 2] = ["demo_app", "corner_cafe"];
 /// The store's.
 pub async fn is_of_a_sandbox(store: &Store) -> Result<bool, Failure> {
     for client_id in OF_A_SANDBOX {
-        match store.view(FindApp::new(client_id)).await {
+        match store.view(FindApp::even_suspended(client_id)).await {
             Ok(_) => {}
             Err(Failure::Refused(_)) => return Ok(false),
             Err(failure) => return Err(failure),

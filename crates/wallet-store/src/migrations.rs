@@ -43,6 +43,8 @@ pub const WALLOP: &[Migration] = migrations![
     "0010_edits", "0010_edits": include_str!("../migrations/postgres/0010_edits.sql"),
     "0011_leases", "0011_leases": include_str!("../migrations/postgres/0011_leases.sql"),
     "0012_notices", "0011_leases": include_str!("../migrations/postgres/0012_notices.sql"),
+    // A program of before would let a suspended app go on.
+    "0013_operators", "0013_operators": include_str!("../migrations/postgres/0013_operators.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

@@ -45,7 +45,10 @@ fn answer(reason: Reason) -> &'static RefusalMeta {
         | Reason::VerificationWrong
         | Reason::CoinUnknown
         | Reason::CoinInactive
-        | Reason::InsufficientBalance => Refusal::Failed,
+        | Reason::InsufficientBalance
+        | Reason::UserFrozen
+        | Reason::AppSuspended
+        | Reason::SecondFactorWrong => Refusal::Failed,
     };
     refusal.meta()
 }

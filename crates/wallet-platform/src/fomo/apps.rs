@@ -10,7 +10,7 @@ use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::names::is_shown_name;
 use crate::passwords::Proof;
-use crate::refusal::{Refused, Stop};
+use crate::refusal::{Reason, Refused, Stop};
 use crate::returns::{Target, browser_address, target};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
@@ -59,6 +59,8 @@ rows! { in Platform;
         old_redirect_until: UnixTime,
         /// When its owner closed it.
         closed_at: Option<UnixTime>,
+        /// Whether an operator has suspended it (R85).
+        suspended: bool,
     }
 
     /// Makes client_ids unique.
@@ -76,6 +78,11 @@ impl App {
     /// Whether the app may be used: its owner has not closed it.
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
+    }
+
+    /// Refuses an app that an operator has suspended with 54 (R85).
+    pub(crate) fn may_act(&self) -> Result<(), Stop> {
+        if self.suspended { Err(Reason::AppSuspended.into()) } else { Ok(()) }
     }
 
     /// Whether users may return to this address: the registered one, or for a day the one before it (R7).
@@ -252,6 +259,7 @@ impl Command<Platform> for CreateApp {
             old_redirect_uri: None,
             old_redirect_until: UnixTime::default(),
             closed_at: None,
+            suspended: false,
         });
         Ok(CreatedApp { app, client_secret })
     }
@@ -552,6 +560,9 @@ impl ProvenClient {
     pub(crate) fn check<'r>(&self, rows: &'r Rows, now: UnixTime) -> Result<&'r App, Stop> {
         let app =
             rows.find::<App>(&(self.app,))?.filter(|app| app.is_open()).ok_or(Refusal::UnknownClient)?;
+        if app.suspended {
+            return Err(Refusal::ClientSuspended.into());
+        }
         if app.accepts(self.version, now) { Ok(app) } else { Err(Refusal::InvalidClient.into()) }
     }
 }
@@ -625,17 +636,26 @@ impl AppKeys {
 pub struct FindApp {
     client_id: ClientId<'static>,
     unknown: Refusal,
+    /// The refusal of a suspended app; `None` finds it like any other.
+    suspended: Option<Refusal>,
 }
 
 impl FindApp {
     /// For a request that is signed or names its app.
     pub fn new(client_id: &str) -> Self {
-        Self { client_id: client_id.to_owned().into(), unknown: Refusal::ClientIdUnknown }
+        let (unknown, suspended) = (Refusal::ClientIdUnknown, Some(Refusal::AppSuspended));
+        Self { client_id: client_id.to_owned().into(), unknown, suspended }
+    }
+
+    /// For a look at an app that asks for nothing: also at a suspended one.
+    pub fn even_suspended(client_id: &str) -> Self {
+        Self { suspended: None, ..Self::new(client_id) }
     }
 
     /// For a token endpoint, where an unknown app is `invalid_client` (R29).
     pub fn for_token(client_id: &str) -> Self {
-        Self { client_id: client_id.to_owned().into(), unknown: Refusal::UnknownClient }
+        // The proof of the secret comes first: others do not learn of the suspension here.
+        Self { unknown: Refusal::UnknownClient, suspended: None, ..Self::new(client_id) }
     }
 }
 
@@ -645,6 +665,29 @@ impl Query<Platform> for FindApp {
         let name = rows.find::<ClientName>(&(self.client_id.clone(),))?.ok_or(self.unknown)?;
         // A closed app is unknown to every call.
         let app = rows.find::<App>(&(name.app,))?.filter(|app| app.is_open()).ok_or(self.unknown)?;
+        if let Some(suspended) = self.suspended.filter(|_| app.suspended) {
+            return Err(suspended.into());
+        }
         Ok(AppKeys::open(app, cx.now, cx.vault)?)
+    }
+}
+
+/// Suspends an app, or lifts that (R85).
+#[derive(Debug)]
+pub struct SuspendApp {
+    /// The app.
+    pub app: AppId,
+    /// Whether it is to be suspended.
+    pub suspended: bool,
+}
+
+impl Command<Platform> for SuspendApp {
+    /// The app; `None` if it does not exist, or that changed nothing.
+    type Outcome = Option<App>;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let app = rows.find::<App>(&(self.app,))?.filter(|app| app.suspended != self.suspended);
+        let app = app.map(|app| App { suspended: self.suspended, ..app.clone() });
+        app.iter().for_each(|app| out.put(app.clone()));
+        Ok(app)
     }
 }

@@ -1,6 +1,6 @@
 //! The part of a check that knows FOMO's tables: apps, tokens, transfers and feeds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wallet_core::Units;
 use wallet_engine::{Row, journal};
@@ -20,13 +20,34 @@ pub(crate) struct Fomo {
     unmoved: BTreeSet<TransferSeq>,
     feeds: HashMap<AppId, Feed>,
     events: HashMap<AppId, End<EventId>>,
+    refunds: BTreeMap<TransferSeq, Refunds>,
+}
+
+/// What was refunded of a payment, from three sides.
+#[derive(Default)]
+struct Refunds {
+    /// As the payment says.
+    stored: i128,
+    /// The sum of its refunds.
+    rows: i128,
+    /// The sum of the entries.
+    moved: i128,
 }
 
 impl Part for Fomo {
     fn follow(&mut self, row: &AnyRow, found: &mut Found) {
         match row {
-            AnyRow::Transfer(transfer) if transfer.done => {
-                self.unmoved.insert(transfer.id);
+            AnyRow::Transfer(transfer) => {
+                if transfer.done {
+                    self.unmoved.insert(transfer.id);
+                }
+                if transfer.refunded != Units::ZERO {
+                    self.refunds.entry(transfer.id).or_default().stored = transfer.refunded.get();
+                }
+            }
+            AnyRow::Refund(refund) => {
+                let rows = &mut self.refunds.entry(refund.transfer).or_default().rows;
+                *rows = rows.saturating_add(refund.amount.get());
             }
             AnyRow::Feed(feed) => {
                 self.feeds.insert(feed.app, feed.clone());
@@ -42,8 +63,13 @@ impl Part for Fomo {
     }
 
     fn moved(&mut self, movement: &[Entry]) {
-        if let Some(id) = movement.first().and_then(|entry| entry.transfer) {
-            self.unmoved.remove(&id);
+        let Some((first, id)) = movement.first().and_then(|first| Some((first, first.transfer?))) else {
+            return;
+        };
+        // The payment itself comes first; whatever follows is a refund.
+        if !self.unmoved.remove(&id) {
+            let moved = &mut self.refunds.entry(id).or_default().moved;
+            *moved = moved.saturating_sub(first.amount.get());
         }
     }
 
@@ -103,14 +129,15 @@ impl Part for Fomo {
         let leg = |entry: &Entry| (entry.owner, entry.amount.get());
         let (amount, cut) = (transfer.amount.get(), transfer.cut.get());
         let (pays, receives, fee) = ((transfer.payer, -amount), (transfer.payee, amount - cut), (FEES, cut));
-        let fits = first.coin == transfer.coin
-            && leg(first) == pays
+        let is_payment = leg(first) == pays
             && match rest {
                 [received] => leg(received) == receives && transfer.cut == Units::ZERO,
                 [received, cut] => leg(received) == receives && leg(cut) == fee,
                 _ => false,
             };
-        if !fits {
+        let is_refund = first.owner == transfer.payee
+            && matches!(rest, [back] if leg(back) == (transfer.payer, -first.amount.get()));
+        if first.coin != transfer.coin || !(is_payment || is_refund) {
             look.damage(transfer, Damage::OtherMovement);
         }
     }
@@ -118,6 +145,12 @@ impl Part for Fomo {
     fn end(&mut self, found: &mut Found) {
         for id in std::mem::take(&mut self.unmoved) {
             found.at(Transfer::TABLE.name, shown(&id), Damage::NotMoved);
+        }
+        for (id, refunds) in std::mem::take(&mut self.refunds) {
+            let stored = refunds.stored;
+            if let Some(other) = [refunds.rows, refunds.moved].into_iter().find(|other| *other != stored) {
+                found.at(Transfer::TABLE.name, shown(&id), Damage::Refunded { stored, found: other });
+            }
         }
         for (app, feed) in sorted(std::mem::take(&mut self.feeds)) {
             let end = self.events.remove(&app).unwrap_or_default();

@@ -85,4 +85,6 @@ pub enum EventKind {
     Paid,
     /// Every attempt of the callback failed.
     CallbackExhausted,
+    /// An operator refunded it, or a part of it.
+    Refunded,
 }

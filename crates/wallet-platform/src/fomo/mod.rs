@@ -7,8 +7,10 @@ pub(crate) mod events;
 pub(crate) mod oauth;
 pub(crate) mod payments;
 pub(crate) mod records;
+pub(crate) mod refunds;
 mod refusal;
 pub(crate) mod returns;
+pub(crate) mod sheets;
 pub mod wire;
 
 pub use refusal::answer;

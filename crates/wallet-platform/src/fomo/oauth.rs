@@ -102,6 +102,7 @@ impl Command<Platform> for Authorize {
         let name = rows.find::<ClientName>(&client)?.ok_or(Refusal::ClientIdUnknown)?;
         let app = rows.find::<App>(&(name.app,))?.filter(|app| app.is_open());
         let app = app.ok_or(Refusal::ClientIdUnknown)?;
+        app.may_act()?;
         if !app.returns_to(&self.redirect_uri, cx.now) {
             return Err(Refusal::NoPermission.into());
         }
@@ -328,9 +329,8 @@ pub(crate) fn bearer<'r>(
         .filter(|family| !family.revoked)
         .ok_or(Refusal::NotLoggedIn)?;
     // The tokens of a closed app are revoked.
-    if !rows.find::<App>(&(family.app,))?.is_some_and(App::is_open) {
-        return Err(Refusal::NotLoggedIn.into());
-    }
+    let app = rows.find::<App>(&(family.app,))?.filter(|app| app.is_open()).ok_or(Refusal::NotLoggedIn)?;
+    app.may_act()?;
     if !token.scopes.split(' ').any(|known| known == scope) {
         return Err(Refusal::ScopeLacking.into());
     }

@@ -73,6 +73,8 @@ rows! { in Platform;
         updated_at: UnixTime,
         /// The callback that reports it; `None` before the money has moved.
         delivery: Option<DeliveryId>,
+        /// What was refunded, in base units (R87).
+        refunded: Units,
     }
 
     /// Makes trade_ids unique for each app (R21).
@@ -213,6 +215,7 @@ impl Command<Platform> for PrePay {
         let family = bearer(rows, cx.now, self.token, scope_of::<pre_pay::Endpoint>())?;
         rows.want::<TradeName>(&(family.app, self.trade_id.clone()));
         rows.want::<Feed>(&(family.app,));
+        rows.want::<User>(&(family.user,));
         let app = rows.find::<App>(&(family.app,))?.ok_or(Refusal::ClientIdDiffers)?;
         if app.client_id != self.client_id {
             return Err(Refusal::ClientIdDiffers.into());
@@ -224,6 +227,9 @@ impl Command<Platform> for PrePay {
         if app.owner == family.user {
             return Err(Refusal::OwnPayment.into());
         }
+        rows.want::<User>(&(app.owner,));
+        rows.find::<User>(&(family.user,))?.ok_or(Refusal::UserUnknown)?.may_move_money()?;
+        rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?.may_move_money()?;
         let coin = coins::usable(rows, self.coin)?;
         let amount = moving_units(&self.amount, coin)?;
         fresh_trade(rows, cx, app.id, &self.trade_id)?;
@@ -247,6 +253,7 @@ impl Command<Platform> for PrePay {
             created_at: cx.now,
             updated_at: cx.now,
             delivery: None,
+            refunded: Units::ZERO,
         });
         record_event(rows, cx, out, app.id, EventKind::Created, id)?;
         Ok(id)
@@ -271,7 +278,7 @@ fn still_waiting(rows: &Rows, cx: &Context<'_>, transfer: &Transfer) -> Result<(
         TransferStatus::Waiting if !rows.find::<App>(&(transfer.app,))?.is_some_and(App::is_open) => {
             Err(by_transfer(rows, cx, Refusal::TransferExpired, transfer))
         }
-        TransferStatus::Waiting => Ok(()),
+        TransferStatus::Waiting => rows.get::<App>(&(transfer.app,))?.may_act(),
         TransferStatus::Done => Err(by_transfer(rows, cx, Refusal::TransferDone, transfer)),
         TransferStatus::Expired => Err(by_transfer(rows, cx, Refusal::TransferExpired, transfer)),
     }
@@ -307,7 +314,10 @@ impl Command<Platform> for ConfirmPay {
         if transfer.payer != user.id {
             return Err(Refusal::NoPermission.into());
         }
+        rows.want::<User>(&(transfer.payee,));
         still_waiting(rows, cx, transfer)?;
+        user.may_move_money()?;
+        rows.get::<User>(&(transfer.payee,))?.may_move_money()?;
         coins::usable(rows, transfer.coin)?;
         let mut done = Transfer { done: true, updated_at: cx.now, ..transfer.clone() };
         // A refusal undoes the changes of `complete`: otherwise they would be kept.
@@ -360,7 +370,9 @@ impl Command<Platform> for PayUser {
         let app = app.ok_or(Refusal::ClientIdUnknown)?;
         let owner = rows.find::<User>(&(app.owner,))?.ok_or(Refusal::UserUnknown)?;
         self.proof.check(rows, cx, out, owner)?;
-        rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?;
+        app.may_act()?;
+        owner.may_move_money()?;
+        rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?.may_move_money()?;
         if self.user == app.owner {
             return Err(Refusal::OwnPayment.into());
         }
@@ -385,6 +397,7 @@ impl Command<Platform> for PayUser {
             created_at: cx.now,
             updated_at: cx.now,
             delivery: None,
+            refunded: Units::ZERO,
         };
         let before = out.mark();
         match complete(rows, cx, out, &transfer) {

@@ -6,10 +6,10 @@ use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::accounts::UserId;
-use crate::names::{hides, is_shown_name};
-use crate::operators::{Audited, OperatorAct};
+use crate::names::is_shown_name;
+use crate::operators::{Act, Audited, OperatorAct, Role, shown_reason};
 use crate::passwords::Proof;
-use crate::refusal::{Refused, Stop};
+use crate::refusal::{Reason, Refused, Stop};
 use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
@@ -65,6 +65,8 @@ rows! { in Platform;
         created_at: UnixTime,
         /// When its owner closed it.
         closed_at: Option<UnixTime>,
+        /// Whether an operator has suspended it (R85).
+        suspended: bool,
     }
 
     /// A safe domain that an approved app asks for, until an operator decides.
@@ -297,6 +299,7 @@ impl Command<Platform> for ApplyVas {
             rsa_public: Vec::new(),
             created_at: cx.now,
             closed_at: None,
+            suspended: false,
         });
         Ok(Ok(id))
     }
@@ -326,15 +329,6 @@ pub enum Decision {
         /// The reason, for the applicant.
         reason: String,
     },
-}
-
-/// The largest number of characters in a reason.
-const LONGEST_REASON: usize = 500;
-
-/// A reason as it is stored: a space replaces each character that is invisible or changes the display of its neighbours.
-pub(crate) fn shown_reason(reason: &str) -> String {
-    let shown = |c: char| if hides(c) { ' ' } else { c };
-    reason.trim().chars().map(shown).take(LONGEST_REASON).collect()
 }
 
 /// Decides on an application.
@@ -388,14 +382,36 @@ impl Command<Platform> for ReviewVas {
 }
 
 impl Audited for ReviewVas {
-    fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<(OperatorAct, String)> {
+    const ROLE: Role = Role::Review;
+    fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<Act> {
         let app = outcome.as_ref().ok()?;
+        let about = format!("{} ({})", app.name, app.id.0);
         Some(match &self.decision {
-            Decision::Approve { .. } => (OperatorAct::Approved, format!("{} ({})", app.name, app.id.0)),
+            Decision::Approve { .. } => Act::new(OperatorAct::Approved, about),
             Decision::Reject { .. } => {
-                (OperatorAct::Rejected, format!("{} ({}): {}", app.name, app.id.0, app.reason))
+                Act::new(OperatorAct::Rejected, about).changing("", app.reason.clone())
             }
         })
+    }
+}
+
+/// Suspends an app of the VAS and Lafi wallets, or lifts that (R85).
+#[derive(Debug)]
+pub struct SuspendVasApp {
+    /// The app.
+    pub app: VasAppId,
+    /// Whether it is to be suspended.
+    pub suspended: bool,
+}
+
+impl Command<Platform> for SuspendVasApp {
+    /// The app; `None` if it does not exist, or that changed nothing.
+    type Outcome = Option<VasApp>;
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<Self::Outcome, Stop> {
+        let app = rows.find::<VasApp>(&(self.app,))?.filter(|app| app.suspended != self.suspended);
+        let app = app.map(|app| VasApp { suspended: self.suspended, ..app.clone() });
+        app.iter().for_each(|app| out.put(app.clone()));
+        Ok(app)
     }
 }
 
@@ -455,7 +471,9 @@ pub(crate) fn by_uuid(rows: &Rows, uuid: &str) -> Result<VasApp, Stop> {
     let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AppUnknown)?;
     // A closed app is unknown to every call.
     let app = rows.find::<VasApp>(&(name.app,))?.filter(|app| app.closed_at.is_none());
-    Ok(app.ok_or(Refusal::AppUnknown)?.clone())
+    let app = app.ok_or(Refusal::AppUnknown)?;
+    app.may_act()?;
+    Ok(app.clone())
 }
 
 impl Query<Platform> for FindVasApp {
@@ -469,6 +487,11 @@ impl VasApp {
     /// Whether the app may be used: it is approved, and its owner has not closed it.
     pub fn may_be_used(&self) -> bool {
         self.state == Review::Approved && self.closed_at.is_none()
+    }
+
+    /// Refuses an app that an operator has suspended (R85).
+    pub(crate) fn may_act(&self) -> Result<(), Stop> {
+        if self.suspended { Err(Reason::AppSuspended.into()) } else { Ok(()) }
     }
 
     /// Whether the application waits for an operator's decision.
@@ -617,8 +640,10 @@ pub(crate) fn proven(rows: &Rows, access_token: Digest, uuid: &str) -> Result<Va
     rows.want::<VasAppName>(&(uuid.to_owned().into(),));
     let token = rows.find::<VasToken>(&(access_token,))?.ok_or(Refusal::AccessTokenWrong)?;
     let name = rows.find::<VasAppName>(&(uuid.to_owned().into(),))?.ok_or(Refusal::AccessTokenWrong)?;
-    let is_open = rows.find::<VasApp>(&(name.app,))?.is_some_and(|app| app.closed_at.is_none());
-    if is_open && token.app == name.app { Ok(token.app) } else { Err(Refusal::AccessTokenWrong.into()) }
+    let app = rows.find::<VasApp>(&(name.app,))?.filter(|app| app.closed_at.is_none());
+    let app = app.filter(|app| token.app == app.id).ok_or(Refusal::AccessTokenWrong)?;
+    app.may_act()?;
+    Ok(app.id)
 }
 
 impl Command<Platform> for RedeemOpenCode {

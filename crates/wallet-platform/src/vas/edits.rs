@@ -5,7 +5,7 @@ use wallet_engine::{Command, List, Query};
 
 use crate::accounts::UserId;
 use crate::names::is_shown_name;
-use crate::operators::{Audited, OperatorAct};
+use crate::operators::{Act, Audited, OperatorAct, Role};
 use crate::passwords::Proof;
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
@@ -94,10 +94,11 @@ impl Command<Platform> for ReviewDomain {
 }
 
 impl Audited for ReviewDomain {
-    fn done(&self, outcome: &Self::Outcome) -> Option<(OperatorAct, String)> {
+    const ROLE: Role = Role::Review;
+    fn done(&self, outcome: &Self::Outcome) -> Option<Act> {
         let (app, domain) = outcome.as_ref()?;
         let act = if self.approve { OperatorAct::Approved } else { OperatorAct::Rejected };
-        Some((act, format!("{} ({}): {domain}", app.name, app.id.0)))
+        Some(Act::new(act, format!("{} ({}): {domain}", app.name, app.id.0)))
     }
 }
 

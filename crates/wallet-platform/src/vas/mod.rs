@@ -10,6 +10,7 @@ pub(crate) mod orders;
 pub(crate) mod prices;
 mod refusal;
 pub(crate) mod returns;
+pub(crate) mod sheets;
 pub mod wire;
 
 pub use refusal::answer;

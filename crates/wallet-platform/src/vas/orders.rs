@@ -305,6 +305,7 @@ impl Command<Platform> for SubmitPay {
         rows.want::<VasAppName>(&(link.app_uuid.clone(),));
         let user = signed_in(rows, cx, out, self.session).map_err(session_unknown)?.clone();
         self.proof.check(rows, cx, out, &user)?;
+        user.may_move_money()?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
         let from = cx.vault.address(user.id);
         check(link, &app, Some(&from), cx)?;

@@ -114,7 +114,7 @@ fn counted(rows: &Rows, cx: &Context<'_>, out: &mut Changes, access_token: Diges
     let app = token.app;
     // The token of a closed app is unknown to every call.
     let open = rows.find::<VasApp>(&(app,))?.filter(|app| app.closed_at.is_none());
-    open.ok_or(Refusal::PriceAccessTokenWrong)?;
+    open.ok_or(Refusal::PriceAccessTokenWrong)?.may_act()?;
     let mut times = within(rows.find::<PriceWindow>(&(app,))?, cx.now);
     if times.len() as u64 >= limits::PRICES_PER_WINDOW {
         return Err(Refusal::PriceTooOften.into());

@@ -20,8 +20,11 @@ pub fn answer(reason: Reason) -> &'static RefusalMeta {
             Refusal::PwdWrong
         }
         Reason::InsufficientBalance => Refusal::InsufficientBalance,
+        Reason::UserFrozen => Refusal::UserFrozen,
+        Reason::AppSuspended => Refusal::AppSuspended,
         // No endpoint of these wallets takes a login name, a verification code or a coin.
         Reason::NotAllowed
+        | Reason::SecondFactorWrong
         | Reason::LoginNameInvalid
         | Reason::VerificationWrong
         | Reason::CoinUnknown

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
-    Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorAct,
+    Audit, Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue,
     PendingApplications, PendingDomains, PricesNow, SendAgain, Undelivered,
 };
 
@@ -65,6 +65,8 @@ struct Act {
     operator: String,
     act: &'static str,
     about: String,
+    /// The values before and after, and the reason.
+    more: String,
 }
 
 #[derive(Template)]
@@ -81,7 +83,8 @@ struct AdminPage<'a> {
     failing: Vec<Receiver>,
     undelivered: Vec<Receiver>,
     prices: Vec<(String, String, usize)>,
-    limits: Vec<Limit>,
+    undelivered_count: String,
+    failing_count: String,
     acts: Vec<Act>,
 }
 
@@ -104,8 +107,8 @@ fn not_for_you(view: &View) -> Response {
         view.say("这是运营人员的页面", "This page is for operators"),
         view.say("当前登录的用户不是运营人员。", "The signed-in user is not an operator."),
         view.say(
-            "沙箱里请以 operator 登录；否则停下服务器，运行 wallop admin add 用户名 --data 目录。",
-            "In a sandbox, sign in as operator. Elsewhere stop the server, then run: wallop admin add NAME --data DIR",
+            "沙箱里请以 operator 登录；否则在服务器上运行 wallop admin operator add 用户名 --config 文件。",
+            "In a sandbox, sign in as operator. Elsewhere type on the server: wallop admin operator add NAME --config FILE",
         ),
     )
 }
@@ -175,12 +178,8 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     let acts = store.view(Audits { limit: ROWS }).await.or_page(&view)?.into_iter().map(|shown| Act {
         at: shown_time(shown.audit.at),
         operator: shown.operator.unwrap_or_else(|| view.say("本机", "the machine").to_owned()),
-        act: match shown.audit.act {
-            OperatorAct::Enrolled => view.say("成为运营人员", "made an operator"),
-            OperatorAct::Approved => view.say("通过申请", "approved"),
-            OperatorAct::Rejected => view.say("拒绝申请", "rejected"),
-            OperatorAct::SentAgain => view.say("重发回调", "sent again"),
-        },
+        act: shown.audit.act.in_words(view.lang),
+        more: more_of(&shown.audit),
         about: shown.audit.about,
     });
     Ok(render(&AdminPage {
@@ -190,17 +189,46 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
         waiting,
         due: counted(due.len()),
         oldest: overdue.map(|seconds| stretch(&view, seconds)),
+        failing_count: counted_to(failing.len(), ROWS),
+        undelivered_count: counted_to(undelivered.len(), ROWS),
         failing: receivers(failing, true),
         undelivered: receivers(undelivered, false),
         prices: prices.collect(),
-        limits: limits(&server, &view),
         acts: acts.collect(),
     }))
 }
 
+/// What an act changed, and why.
+fn more_of(audit: &Audit) -> String {
+    let change = match (audit.before.is_empty(), audit.after.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => audit.after.clone(),
+        _ => format!("{} → {}", audit.before, audit.after),
+    };
+    let parts: Vec<&str> = [&*change, &*audit.reason].into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" · ")
+}
+
 /// A count as text, with a plus sign at `COUNTED`.
 fn counted(found: usize) -> String {
-    if found as u64 == COUNTED { format!("{COUNTED}+") } else { found.to_string() }
+    counted_to(found, COUNTED)
+}
+
+/// A count as text, with a plus sign at the largest that is counted to.
+fn counted_to(found: usize, most: u64) -> String {
+    if found as u64 == most { format!("{most}+") } else { found.to_string() }
+}
+
+#[derive(Template)]
+#[template(path = "admin_limits.html")]
+struct LimitsPage<'a> {
+    view: &'a View,
+    limits: Vec<Limit>,
+}
+
+/// The page of the lifetimes and limits of the specs.
+pub(crate) async fn limits_page(State(server): State<Server>, view: View, _: Operator) -> Page {
+    Ok(render(&LimitsPage { view: &view, limits: limits(&server, &view) }))
 }
 
 /// The page after an act that was refused.
@@ -228,7 +256,7 @@ pub(crate) async fn send_again(
         )
     };
     let delivery = posted.text("delivery").parse().map(DeliveryId).map_err(|_| not_again())?;
-    let command = ByOperator { session, command: SendAgain(delivery) };
+    let command = ByOperator::new(session, SendAgain(delivery));
     server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(not_again)?;
     server.inner.callbacks.wake();
     Ok(see_other(OPERATE))

@@ -8,6 +8,7 @@ pub(crate) mod admin;
 pub(crate) mod apps;
 mod deliveries;
 mod docs;
+mod operate;
 mod payments;
 mod posted;
 pub(crate) mod settings;
@@ -78,6 +79,10 @@ pub(crate) fn router() -> Router<Server> {
         .route("/docs/{platform}/codes/{code}", get(docs::code))
         .route("/admin", get(admin::page))
         .route("/admin/send_again", post(admin::send_again))
+        .route("/admin/limits", get(admin::limits_page))
+        .route("/admin/find", get(operate::find))
+        .route("/admin/second_factor", get(operate::second_factor).post(operate::set_second_factor))
+        .route("/admin/{kind}/{id}", get(operate::sheet).post(operate::do_act))
         .merge(docs::search_routes())
 }
 

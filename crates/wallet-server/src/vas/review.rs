@@ -41,7 +41,7 @@ async fn review_domain(
         _ => return Err(not_done(&view, view.say(CHOOSE.0, CHOOSE.1))),
     };
     let safe_domain = posted.text("safe_domain").to_owned();
-    let command = ByOperator { session, command: ReviewDomain { app, safe_domain, approve } };
+    let command = ByOperator::new(session, ReviewDomain { app, safe_domain, approve });
     server.inner.store.submit(command).await.or_page(&view)?.ok_or_else(gone)?;
     Ok(see_other(OPERATE))
 }
@@ -66,7 +66,7 @@ async fn review(
         _ => Err(view.say(CHOOSE.0, CHOOSE.1)),
     };
     let decision = decision.map_err(|why| not_done(&view, why))?;
-    let command = ByOperator { session, command: ReviewVas { app, decision } };
+    let command = ByOperator::new(session, ReviewVas { app, decision });
     match server.inner.store.submit(command).await.or_page(&view)? {
         Ok(_) => Ok(see_other(OPERATE)),
         Err(ApplicationFault::Decided) => Err(not_done(
