@@ -43,12 +43,11 @@ schema! {
     card: Card,
 }
 
-const TABLES: &[Migration] = &[Migration {
-    name: "0001_cards",
-    oldest: "0001_cards",
-    sqlite: "CREATE TABLE card (code TEXT NOT NULL PRIMARY KEY, balance BLOB NOT NULL) STRICT, WITHOUT ROWID;",
-    postgres: "CREATE TABLE \"card\" (\"code\" text COLLATE \"C\" PRIMARY KEY, \"balance\" numeric(39,0) NOT NULL);",
-}];
+const TABLES: &[Migration] = &[Migration::new(
+    "0001_cards",
+    "CREATE TABLE card (code TEXT NOT NULL PRIMARY KEY, balance BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE \"card\" (\"code\" text COLLATE \"C\" PRIMARY KEY, \"balance\" numeric(39,0) NOT NULL);",
+)];
 
 // ---- the commands: each decides about one card, in cents
 

@@ -19,6 +19,7 @@ mod journal;
 mod keeping;
 mod links;
 mod mistakes;
+mod network;
 mod notices;
 mod onboarding;
 mod operators;

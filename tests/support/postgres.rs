@@ -133,6 +133,20 @@ impl Postgres {
         }
     }
 
+    /// Lets the server take connections under TLS, too, with a certificate and its key in PEM.
+    pub fn use_tls(&self, certificate: &str, key: &str) {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+        let owner = std::fs::metadata(&self.directory).unwrap();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.directory.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// The name of a new, empty database.
     pub fn new_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));

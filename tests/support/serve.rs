@@ -58,12 +58,18 @@ impl Node {
 
     /// The same with more arguments.
     pub fn start_with(config: &str, more: &[&str]) -> Self {
+        Self::start_in(config, more, &[])
+    }
+
+    /// The same with environment variables.
+    pub fn start_in(config: &str, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let (port, internal) = (free_port(), free_port());
         let mut child = Command::new(wallop_path())
             .args(["serve", "--config", config])
             .args(["--set", &format!("listen.address=127.0.0.1:{port}")])
             .args(["--set", &format!("listen.internal=127.0.0.1:{internal}")])
             .args(more)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use wallet_server::Networks;
 
 use crate::output::Output;
 
@@ -33,6 +36,8 @@ enum Kind {
     Choice(&'static [&'static str]),
     /// Any text.
     Text,
+    /// IP addresses and networks, separated by commas.
+    Networks,
     /// `smtps://…`, or `smtp://…` to this machine or with `?tls=required`.
     Smtp,
 }
@@ -55,6 +60,12 @@ const ADDRESS: &str = "listen.address";
 const INTERNAL: &str = "listen.internal";
 const PUBLIC: &str = "listen.public_url";
 const BEHIND_PROXY: &str = "listen.behind_proxy";
+const TLS_CERTIFICATE: &str = "listen.tls_certificate";
+const TLS_KEY: &str = "listen.tls_key";
+const PROXIES: &str = "listen.trusted_proxies";
+const DRAIN: &str = "listen.drain_seconds";
+const PER_SECOND: &str = "limits.requests_per_second";
+const BURST: &str = "limits.requests_at_once";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
 const NOTIFY: &str = "notify.by";
@@ -105,6 +116,48 @@ const SETTINGS: &[Setting] = &[
         default: Some("false"),
         zh: "TLS 是否由前面的代理终结",
         en: "whether a proxy before this program terminates TLS",
+    },
+    Setting {
+        name: PROXIES,
+        kind: Kind::Networks,
+        default: Some(""),
+        zh: "可信代理的地址或网段，以逗号分隔；只采信它们的 Forwarded 与 X-Forwarded-For",
+        en: "the addresses or networks of trusted proxies, separated by commas: only their Forwarded and X-Forwarded-For are believed",
+    },
+    Setting {
+        name: TLS_CERTIFICATE,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "TLS 证书链文件（PEM）；更新后自动重新读取",
+        en: "the file of the TLS certificate chain, PEM; it is read again when it changes",
+    },
+    Setting {
+        name: TLS_KEY,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "TLS 私钥文件（PEM），只有运行用户可读",
+        en: "the file of its private key, PEM, readable by its user only",
+    },
+    Setting {
+        name: DRAIN,
+        kind: Kind::Number(0, 300),
+        default: Some("5"),
+        zh: "停止时 /readyz 先报告未就绪的秒数，然后才不再接受连接",
+        en: "how many seconds /readyz says not ready before a stopping server refuses connections",
+    },
+    Setting {
+        name: PER_SECOND,
+        kind: Kind::Number(0, 1_000_000),
+        default: Some("100"),
+        zh: "每个客户端地址每秒的请求数；0 不限制",
+        en: "how many requests a second one client address may make; 0: no limit",
+    },
+    Setting {
+        name: BURST,
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("400"),
+        zh: "每个客户端地址一次可连续发出的请求数",
+        en: "how many requests one client address may make at once",
     },
     Setting {
         name: QUEUE,
@@ -271,6 +324,7 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
     let fits = match kind {
         Kind::Choice(words) => words.contains(&text),
         Kind::Text => true,
+        Kind::Networks => Networks::parse(text).is_some(),
         Kind::Smtp => is_safe_smtp(text),
         Kind::Path => !text.is_empty(),
         Kind::Address => text.parse::<SocketAddr>().is_ok(),
@@ -288,6 +342,10 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
             (format!("应为 {} 之一", words.join("、")), format!("must be one of {}", words.join(", ")))
         }
         Kind::Text => ("应为文本".to_owned(), "must be a text".to_owned()),
+        Kind::Networks => (
+            "应为以逗号分隔的 IP 地址或网段，例如 10.0.0.0/8,::1".to_owned(),
+            "must be IP addresses or networks separated by commas, such as 10.0.0.0/8,::1".to_owned(),
+        ),
         Kind::Smtp => (
             "应为 smtps://用户@主机、smtp://用户@主机?tls=required，或本机的 smtp://127.0.0.1:端口".to_owned(),
             "must be smtps://user@host, smtp://user@host?tls=required, or smtp://127.0.0.1:PORT on this machine".to_owned(),
@@ -508,6 +566,25 @@ impl Config {
                 format!("{PUBLIC} is plain http: passwords and tokens would travel in clear. Use https, and if a proxy terminates TLS, set {BEHIND_PROXY} = true"),
             ));
         }
+        let is_local = self.address().is_some_and(|address| address.ip().is_loopback());
+        if public.text.starts_with("https://") && self.tls().is_none() && !self.behind_proxy() && !is_local {
+            faults.push(Fault::new(
+                address.place.clone(),
+                format!("{ADDRESS} 对外监听明文 http：请给出 {TLS_CERTIFICATE} 与 {TLS_KEY}；若由代理终结 TLS，设置 {BEHIND_PROXY} = true"),
+                format!("{ADDRESS} would serve plain http to the network: give {TLS_CERTIFICATE} and {TLS_KEY}, or, if a proxy terminates TLS, set {BEHIND_PROXY} = true"),
+            ));
+        }
+        for (one, other) in [(TLS_CERTIFICATE, TLS_KEY), (TLS_KEY, TLS_CERTIFICATE)] {
+            if let Some(value) = self.0.get(one).filter(|value| !value.text.is_empty())
+                && self.text(other).is_empty()
+            {
+                faults.push(Fault::new(
+                    value.place.clone(),
+                    format!("{one} 需要 {other}"),
+                    format!("{one} needs {other}"),
+                ));
+            }
+        }
         let notify = self.0.get(NOTIFY);
         let needed: &[&str] = match self.text(NOTIFY) {
             "command" => &[NOTIFY_COMMAND],
@@ -575,6 +652,25 @@ impl Config {
 
     pub(crate) fn readers(&self) -> usize {
         self.text(READERS).parse().unwrap_or(1)
+    }
+
+    /// The files of the certificate chain and of its key; `None` without TLS.
+    pub(crate) fn tls(&self) -> Option<(&Path, &Path)> {
+        let (certificate, key) = (self.text(TLS_CERTIFICATE), self.text(TLS_KEY));
+        (!certificate.is_empty()).then_some((Path::new(certificate), Path::new(key)))
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> Networks {
+        Networks::parse(self.text(PROXIES)).unwrap_or_default()
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.text(DRAIN).parse().unwrap_or(0))
+    }
+
+    /// The requests of one client address: in each second, and at once; `None`: no limit.
+    pub(crate) fn address_limit(&self) -> Option<(NonZeroU32, NonZeroU32)> {
+        Some((self.text(PER_SECOND).parse().ok()?, self.text(BURST).parse().ok()?))
     }
 
     /// How notices are sent.
@@ -787,6 +883,19 @@ mod tests {
             (
                 with("[notify]\nsmtp_url = \"smtp://mail.example\""),
                 &["w.toml:8:12: notify.smtp_url: must be smtps://user@host"],
+            ),
+            (
+                with("address = \"0.0.0.0:80\""),
+                &["w.toml:7:11: listen.address would serve plain http to the network"],
+            ),
+            (with("tls_key = \"/k\""), &["w.toml:7:11: listen.tls_key needs listen.tls_certificate"]),
+            (
+                with("trusted_proxies = \"10.0.0.0/33\""),
+                &["w.toml:7:19: listen.trusted_proxies: must be IP addresses or networks"],
+            ),
+            (
+                with("[limits]\nrequests_at_once = 0"),
+                &["w.toml:8:20: limits.requests_at_once: must be a whole number from 1"],
             ),
             (
                 with("[notify]\nby = \"log\""),

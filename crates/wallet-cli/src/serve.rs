@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wallet_core::Secret;
 use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Portable};
-use wallet_server::pages::{NavItem, PageSettings};
+use wallet_server::pages::{Cookies, NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
-use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Store, serve};
+use wallet_server::{
+    AddressLimit, Addresses, EdgeSettings, EmbeddedChain, PROTOCOLS, Server, Settings, Store, Tls, serve,
+    serve_tls, with_edge,
+};
 use wallet_store::SystemClock;
 
 use crate::config::{Config, Fault, Sources};
@@ -201,8 +206,21 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     let stop = stop_signal().map_err(|error| Stop::environment(error.to_string()))?;
     let store = open(output, &config)?;
     refuse_a_sandbox(output, &store).await?;
-    let listener = listen(output, config.address()).await?;
+    let tls = match config.tls() {
+        None => None,
+        Some((certificate, key)) => {
+            read_secret(output, key)?;
+            let tls = Tls::load(certificate, key);
+            Some(tls.map_err(|error| Stop::environment(error.to_string()))?)
+        }
+    };
+    let mut activated = ListenFd::from_env();
+    let listener = match activated.take_tcp_listener(0).ok().flatten() {
+        Some(listener) => adopt(output, listener)?,
+        None => listen(output, config.address()).await?,
+    };
     let internal = listen(output, config.internal()).await?;
+    let https = config.public_url().starts_with("https://");
     let settings = Settings {
         callback_addresses: Addresses::Public,
         password_cost: PasswordCost::default(),
@@ -214,7 +232,7 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         confirmations: 1,
         pages: PageSettings {
             nav: NAV,
-            https: config.public_url().starts_with("https://"),
+            cookies: if https { Cookies::Host } else { Cookies::Plain },
             ..PageSettings::default()
         },
         public_url: config.public_url().to_owned(),
@@ -228,14 +246,25 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
             let _ = stopped.wait_for(|stopped| *stopped).await;
         }
     };
+    let edge = EdgeSettings {
+        trusted: config.trusted_proxies(),
+        limit: config.address_limit().map(|(per_second, burst)| AddressLimit { per_second, burst }),
+        https,
+    };
+    let public = with_edge(server.public_router(), edge);
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().watch());
+    }
     let tasks = [
-        tokio::spawn(serving(listener, server.public_router(), until_stopped())),
-        tokio::spawn(serving(internal, server.internal_router(), until_stopped())),
+        tokio::spawn(serving(listener, tls, public, until_stopped())),
+        tokio::spawn(serving(internal, None, server.internal_router(), until_stopped())),
         tokio::spawn(server.clone().work(until_stopped())),
     ];
     let admin = socket::listen(output, &config)?;
     let admin = admin.map(|(listener, bound)| tokio::spawn(socket::answer(listener, bound, store.clone())));
     output.line(&format!("{} {}", output.say("正在提供服务：", "serving"), config.public_url()))?;
+    systemd(&[NotifyState::Ready]);
+    let watchdog = tokio::spawn(watchdog(server.clone()));
     let broken = async {
         loop {
             if let Some(error) = store.broken() {
@@ -248,6 +277,14 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         () = stop => None,
         error = broken => Some(error),
     };
+    systemd(&[NotifyState::Stopping]);
+    watchdog.abort();
+    if broken.is_none() && !config.drain().is_zero() {
+        // A load balancer sees that this node is not ready, and sends no more to it.
+        server.announce_stop();
+        tracing::info!(seconds = config.drain().as_secs(), "stopping: not ready from now on");
+        tokio::time::sleep(config.drain()).await;
+    }
     tracing::info!("stopping: finishing the requests in flight");
     if let Some(admin) = admin {
         admin.abort();
@@ -259,8 +296,46 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     broken.map_or(Ok(()), |error| Err(Stop::environment(error.to_string())))
 }
 
-async fn serving(listener: TcpListener, routes: axum::Router, stop: impl Future<Output = ()>) {
-    if let Err(error) = serve(listener, routes, stop).await {
+/// Says something to systemd, if that started this program.
+fn systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "systemd was not notified");
+    }
+}
+
+/// Tells systemd's watchdog that this program works, twice in each of its intervals, for as long as it does.
+async fn watchdog(server: Server) {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        if server.is_ready().await.is_ok() {
+            systemd(&[NotifyState::Watchdog]);
+        }
+        tokio::time::sleep(interval / 2).await;
+    }
+}
+
+/// A socket that systemd has opened.
+fn adopt(output: &Output, listener: std::net::TcpListener) -> Result<TcpListener, Stop> {
+    let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+    adopted.map_err(|error| {
+        Stop::environment(output.say(
+            &format!("无法使用 systemd 打开的套接字：{error}"),
+            &format!("cannot use the socket that systemd opened: {error}"),
+        ))
+    })
+}
+
+async fn serving(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    routes: axum::Router,
+    stop: impl Future<Output = ()>,
+) {
+    let served = match tls {
+        Some(tls) => serve_tls(listener, tls, routes, stop).await,
+        None => serve(listener, routes, stop).await,
+    };
+    if let Err(error) = served {
         tracing::error!(%error, "the server has stopped");
     }
 }

@@ -90,7 +90,7 @@ pub use second_factors::{
     BeginSecondFactor, ConfirmSecondFactor, PendingSecondFactor, RemoveSecondFactor, open_second_factor,
 };
 pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
-pub use start::{StartError, check_master_key, locked_vault, start};
+pub use start::{Ping, StartError, check_master_key, locked_vault, start};
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, EndSessionsOf,
     FindUser, FreezeUser, Login, LoginName, LookAtSession, Registration, ResetPassword, Session, SessionUser,

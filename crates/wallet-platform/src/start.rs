@@ -114,6 +114,17 @@ fn run<B: Backend<Platform>>(
     Ok(())
 }
 
+/// A command that changes nothing: whether the writer answers.
+#[derive(Debug)]
+pub struct Ping;
+
+impl Command<Platform> for Ping {
+    type Outcome = ();
+    fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
 struct FindPermutation;
 
 impl Query<Platform> for FindPermutation {

@@ -14,7 +14,7 @@ use wallet_api::vas::{Profile, limits};
 use wallet_core::Lang;
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::Failure;
-use wallet_server::pages::PageSettings;
+use wallet_server::pages::{Cookies, PageSettings};
 use wallet_server::{Addresses, DataDirectory, EmbeddedChain, Server, Settings, Store, serve};
 use wallet_store::{Clock as _, OpenError};
 
@@ -117,7 +117,12 @@ impl Sandbox {
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),
                 confirmations: limits::CONFIRMATIONS,
-                pages: PageSettings { nav: NAV, hints: HINTS, sandbox: true, https: false },
+                pages: PageSettings {
+                    nav: NAV,
+                    hints: HINTS,
+                    sandbox: true,
+                    cookies: Cookies::Port(bound.port()),
+                },
                 protocols: wallet_server::PROTOCOLS.to_vec(),
                 public_url: url.clone(),
             },

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::response::Response;
@@ -107,6 +108,8 @@ pub struct Context {
     pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) milestones: Milestones,
+    /// Whether the server is about to stop.
+    pub(crate) draining: AtomicBool,
     pub(crate) pages: PageSettings,
     pub(crate) public_url: String,
 }

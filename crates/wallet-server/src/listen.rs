@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
 
+use crate::edge::PeerAddress;
+use crate::tls::Tls;
+
 /// The largest number of connections that are open at once.
 const CONNECTIONS: usize = 4096;
 /// The longest time without progress of a write: a client that does not read its reply is cut off after it.
@@ -23,11 +27,34 @@ const READ_DEADLINE: Duration = Duration::from_secs(60);
 /// The time that open requests have to finish after a stop.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Serves `router` until `stop` resolves; then stops accepting connections, finishes the requests in flight, and returns.
+/// Serves `router` until `stop` resolves; then stops accepting connections, finishes the requests in flight, and returns. Each
+/// request has its [`PeerAddress`].
 ///
 /// # Errors
 /// The listener's error, if the listener cannot accept any more.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    serve_on(listener, None, router, stop).await
+}
+
+/// The same under TLS.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_on(listener, Some(tls), router, stop).await
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
@@ -36,7 +63,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let (stream, permit) = match accepted {
+        let (stream, peer, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // A broken connection or a lack of file descriptors does not end the server.
@@ -45,21 +72,31 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
                 continue;
             }
         };
-        let service = router.clone().map_request(|request: http::Request<Incoming>| request.map(Body::new));
-        let mut stopped = stopped.clone();
+        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(PeerAddress(peer));
+            request.map(Body::new)
+        });
+        let (mut stopped, tls) = (stopped.clone(), tls.clone());
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(READ_DEADLINE));
         tokio::spawn(async move {
             let stop = async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             };
-            let served = serve_connection(
-                TokioIo::new(stream),
-                TowerToHyperService::new(service),
-                TokioTimer::new(),
-                stop,
-            );
-            if let Err(error) = served.await {
+            let service = TowerToHyperService::new(service);
+            let served = match tls {
+                None => serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => {
+                        serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a TLS handshake failed");
+                        Ok(())
+                    }
+                },
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke");
             }
             drop(permit);
@@ -77,9 +114,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    Ok((stream, peer, permit))
 }

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
-use wallet_platform::NextDue;
 
 use crate::context::Server;
 use crate::pages;
@@ -36,14 +35,9 @@ impl Server {
 }
 
 async fn ready(State(server): State<Server>) -> Response {
-    let broken = server.inner.store.broken().map(|error| error.to_string());
-    let failed = match broken {
-        Some(broken) => Some(broken),
-        None => server.inner.store.view(NextDue::default()).await.err().map(|failure| failure.to_string()),
-    };
-    match failed {
-        None => text(StatusCode::OK, "ready\n"),
-        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    match server.is_ready().await {
+        Ok(()) => text(StatusCode::OK, "ready\n"),
+        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The background work of a [`Server`], and its public methods.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 use wallet_core::UnixTime;
 use wallet_crypto::{DEFAULT_BITS, Passwords, PrivateKey};
-use wallet_platform::{Decision, Failure, NextDue};
+use wallet_platform::{Decision, Failure, NextDue, Ping};
 
 use crate::callbacks::{Callbacks, Drained};
 use crate::chain::ChainError;
@@ -39,6 +40,7 @@ impl Server {
                 outbox: Outbox::new(store.clone(), settings.notifier),
                 metrics,
                 milestones: Default::default(),
+                draining: Default::default(),
                 pages: settings.pages,
                 public_url: settings.public_url,
                 store,
@@ -90,6 +92,28 @@ impl Server {
     /// The error text.
     pub async fn approval(&self) -> Result<Decision, &'static str> {
         approval(&self.inner.store, self.inner.watcher.chain().is_embedded()).await
+    }
+
+    /// From now on the server is not ready: it is about to stop.
+    pub fn announce_stop(&self) {
+        self.inner.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether this server can read and write.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn is_ready(&self) -> Result<(), String> {
+        if self.inner.draining.load(Ordering::Acquire) {
+            return Err("it is about to stop".to_owned());
+        }
+        let store = &self.inner.store;
+        if let Some(error) = store.broken() {
+            return Err(error.to_string());
+        }
+        store.view(NextDue::default()).await.map_err(|failure| failure.to_string())?;
+        // A command that changes nothing still takes its turn in the writer.
+        store.submit(Ping).await.map_err(|failure| failure.to_string())
     }
 
     /// The watcher of the chain.

@@ -16,6 +16,13 @@ pub struct Migration {
     pub postgres: &'static str,
 }
 
+impl Migration {
+    /// One that no program of before can run beside.
+    pub const fn new(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { name, oldest: name, sqlite, postgres }
+    }
+}
+
 /// `name, oldest: SQL for PostgreSQL`. The SQL for SQLite is the file of that name.
 macro_rules! migrations {
     ($($name:literal, $oldest:literal: $postgres:expr),+ $(,)?) => {

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use tower_service::Service as _;
 use wallet_core::{Lang, Platform as _, PlatformMeta, RefusalMeta};
 use wallet_platform::{Balances, Login, PasswordKind, Reason, SessionUser, Who};
-use wallet_server::pages::{SESSION_COOKIE, SubmittedForm, View, form_again};
+use wallet_server::pages::{SubmittedForm, View, form_again};
 use wallet_server::reply::{self, Handled};
 use wallet_server::{
     Addresses, Answered, Context, Documents, FormMessage, FormPage, Later, Protocol, RegistrationForm,
@@ -151,7 +151,7 @@ async fn each_protocol_brings_its_pages() {
     let proof = world.proof(Who::Login(login_name.clone()), PasswordKind::Login).await;
     let seed = world.store.vault().seed();
     let (session, _) = world.store.submit(Login { login_name, proof, seed }).await.unwrap();
-    let cookie = format!("{SESSION_COOKIE}={}", session.text.expose());
+    let cookie = format!("wallop_session={}", session.text.expose());
     let server = serve(&world, vec![&Fourth]);
     let call = async |method: &str, path: &str, cookie: &str, body: String| {
         let request = http::Request::builder()

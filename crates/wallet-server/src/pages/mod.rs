@@ -40,9 +40,9 @@ pub use crate::snippets::quoted;
 pub use apps::new::form_again;
 pub use docs::code_page;
 pub use posted::{SubmittedFile, SubmittedForm};
-pub use settings::{Hint, NavItem, PageSettings};
+pub use settings::{Cookies, Hint, NavItem, PageSettings, cookie_of};
 pub use sign_in::{SIGN_IN, sign_in_first};
-pub use view::{Params, SESSION_COOKIE, SignedIn, View, cookie_of};
+pub use view::{Params, SignedIn, View};
 
 use crate::context::Server;
 pub(crate) use crate::forms::{FormMessage, FormProblem};
@@ -213,19 +213,19 @@ fn dressed(mut response: Response, server: &Server, view: &View, fresh: Option<S
         HeaderValue::from_static("same-origin"),
     );
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let https = server.inner.pages.https;
+    let cookies = server.inner.pages.cookies;
     if let Some(lang) = view.asked {
-        set_cookie(headers, LANG_COOKIE, if lang == Lang::Zh { "zh" } else { "en" }, https);
+        set_cookie(headers, LANG_COOKIE, if lang == Lang::Zh { "zh" } else { "en" }, cookies);
     }
     if let Some(visitor) = fresh {
-        set_cookie(headers, VISITOR_COOKIE, &visitor, https);
+        set_cookie(headers, VISITOR_COOKIE, &visitor, cookies);
     }
     response
 }
 
 /// Sets an `HttpOnly`, `SameSite=Lax` cookie. An empty value deletes the cookie.
-pub(crate) fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str, https: bool) {
-    let secure = if https { "; Secure" } else { "" };
+pub(crate) fn set_cookie(headers: &mut HeaderMap, plain: &str, value: &str, cookies: Cookies) {
+    let (name, secure) = (cookies.name(plain), if cookies == Cookies::Host { "; Secure" } else { "" });
     let gone = if value.is_empty() { "; Max-Age=0" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{gone}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {

@@ -1,5 +1,8 @@
 //! The settings of the pages.
 
+use http::HeaderMap;
+use http::header::COOKIE;
+
 /// An entry of the pages' main navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct NavItem {
@@ -36,6 +39,42 @@ pub struct PageSettings {
     /// Whether the server is a sandbox: it registers users without a verification code, and developers approve their own
     /// applications.
     pub sandbox: bool,
-    /// Whether cookies are for https only.
-    pub https: bool,
+    /// How the pages name their cookies.
+    pub cookies: Cookies,
+}
+
+/// How the pages name their cookies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cookies {
+    /// By their plain names, over http.
+    #[default]
+    Plain,
+    /// With the prefix `__Host-` and `Secure`: a browser takes and sends them over https only, for this very host.
+    Host,
+    /// With a port: cookies know no ports, so that two servers on one machine would sign each other's users out.
+    Port(u16),
+}
+
+impl Cookies {
+    /// The name of a cookie.
+    pub fn name(self, plain: &str) -> String {
+        match self {
+            Self::Plain => plain.to_owned(),
+            Self::Host => format!("__Host-{plain}"),
+            Self::Port(port) => format!("{plain}_{port}"),
+        }
+    }
+
+    /// The value of a cookie. One with the plain name is of a server of before: its session goes on.
+    pub fn of<'h>(self, headers: &'h HeaderMap, plain: &str) -> Option<&'h str> {
+        cookie_of(headers, &self.name(plain)).or_else(|| cookie_of(headers, plain))
+    }
+}
+
+/// The value of a cookie of this name.
+pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }

@@ -9,10 +9,10 @@ use wallet_api::fomo::{LoginName, complete_register, login, register};
 use wallet_core::{Secret, form};
 use wallet_platform::{CreateUser, EndSession, Reason, check_login_name};
 
-use super::view::{LANG_COOKIE, VISITOR_COOKIE, local};
+use super::view::{LANG_COOKIE, SESSION_COOKIE, VISITOR_COOKIE, local};
 use super::{
-    Faults, FormMessage, FormProblem, Hint, Params, SESSION_COOKIE, SubmittedForm, View, failure, page_with,
-    see_other, set_cookie, shape,
+    Faults, FormMessage, FormProblem, Hint, Params, SubmittedForm, View, failure, page_with, see_other,
+    set_cookie, shape,
 };
 use crate::context::Server;
 
@@ -148,11 +148,11 @@ async fn signed_in(server: &Server, view: &View, session_key: &str, next: &str) 
         let _ = server.inner.store.submit(EndSession(before.session)).await; // on failure the session expires
     }
     let mut response = see_other(local(next));
-    let https = server.inner.pages.https;
-    set_cookie(response.headers_mut(), SESSION_COOKIE, session_key, https);
-    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", https);
+    let cookies = server.inner.pages.cookies;
+    set_cookie(response.headers_mut(), SESSION_COOKIE, session_key, cookies);
+    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", cookies);
     let lang = if view.is_zh() { "zh" } else { "en" };
-    set_cookie(response.headers_mut(), LANG_COOKIE, lang, https);
+    set_cookie(response.headers_mut(), LANG_COOKIE, lang, cookies);
     response
 }
 
@@ -163,9 +163,9 @@ pub(crate) async fn sign_out(State(server): State<Server>, view: View, _posted: 
         return super::failure(&view, &failure);
     }
     let mut response = see_other(SIGN_IN);
-    let https = server.inner.pages.https;
-    set_cookie(response.headers_mut(), SESSION_COOKIE, "", https);
-    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", https);
+    let cookies = server.inner.pages.cookies;
+    set_cookie(response.headers_mut(), SESSION_COOKIE, "", cookies);
+    set_cookie(response.headers_mut(), VISITOR_COOKIE, "", cookies);
     response
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT_LANGUAGE, COOKIE};
+use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sig
 use crate::context::Server;
 
 /// The cookie with the session_key of the signed-in user.
-pub const SESSION_COOKIE: &str = "wallop_session";
+pub(crate) const SESSION_COOKIE: &str = "wallop_session";
 /// The cookie with the visitor id, from which the CSRF token is derived.
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
 /// The cookie with the chosen language.
@@ -64,14 +64,6 @@ impl std::fmt::Debug for View {
     }
 }
 
-/// The value of a cookie.
-pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
-}
-
 /// A path that starts with exactly one slash: two slashes lead to another host; some browsers read `\` as `/`.
 fn of_this_host(path: &str) -> String {
     format!("/{}", path.trim_start_matches(['/', '\\']))
@@ -86,20 +78,27 @@ fn language(text: &str) -> Option<Lang> {
 }
 
 impl View {
+    /// The session_key in a request's cookies; empty without one.
+    pub fn session_key<'h>(&self, headers: &'h HeaderMap) -> &'h str {
+        self.settings.cookies.of(headers, SESSION_COOKIE).unwrap_or_default()
+    }
+
     /// The view of a request, and a new visitor id if the request has none.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn of(server: &Server, request: &Parts) -> Result<(Self, Option<String>), Failure> {
         let (headers, uri, vault) = (&request.headers, &request.uri, server.inner.store.vault());
+        let cookies = server.inner.pages.cookies;
         let query = uri.query().unwrap_or_default();
         let asked = form::pairs(query).map(form::split).filter(|(name, _)| *name == "lang");
         let asked = asked.filter_map(|(_, value)| language(value)).last();
         let accepted = || headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let lang = asked
-            .or_else(|| cookie_of(headers, LANG_COOKIE).and_then(language))
+            .or_else(|| cookies.of(headers, LANG_COOKIE).and_then(language))
             .unwrap_or_else(|| accepted().map_or(Lang::En, Lang::from_accept_language));
-        let known = cookie_of(headers, VISITOR_COOKIE)
+        let known = cookies
+            .of(headers, VISITOR_COOKIE)
             .filter(|known| known.len() == 40 && known.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let (visitor, fresh) = match known {
             Some(known) => (known.to_owned(), None),
@@ -110,7 +109,7 @@ impl View {
                 (visitor.clone(), Some(visitor))
             }
         };
-        let key = cookie_of(headers, SESSION_COOKIE).filter(|key| key.len() == 40);
+        let key = cookies.of(headers, SESSION_COOKIE).filter(|key| key.len() == 40);
         let signed_in = match key {
             None => None,
             Some(key) => {

@@ -4,15 +4,21 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::types::Parameter;
 use crate::error::OpenError;
@@ -88,13 +94,17 @@ impl Failed {
 
 /// The address of a database, and how to connect to it.
 #[derive(Clone)]
-pub(crate) struct Link(Config);
+pub(crate) struct Link {
+    config: Config,
+    /// `None`: in clear.
+    tls: Option<MakeRustlsConnect>,
+}
 
 impl fmt::Debug for Link {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user, name) = (self.0.get_user().unwrap_or(""), self.0.get_dbname().unwrap_or(""));
-        let hosts: Vec<&str> = self.0.get_hosts().iter().map(shown).collect();
+        let (user, name) = (self.config.get_user().unwrap_or(""), self.config.get_dbname().unwrap_or(""));
+        let hosts: Vec<&str> = self.config.get_hosts().iter().map(shown).collect();
         write!(f, "{user}@{}/{name}", hosts.join(","))
     }
 }
@@ -117,20 +127,73 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-impl Link {
-    pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
-        let mut config: Config = url.parse().map_err(|error: Error| {
-            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            OpenError::new(format!(
-                "cannot read the URL of the database: {error}: {why}. Write postgres://user@host/name"
-            ))
-        })?;
-        if config.get_ssl_mode() != SslMode::Disable && !config.get_hosts().iter().all(is_local) {
-            return Err(OpenError::new(
-                "this program does not encrypt its connection to PostgreSQL yet. Use a server on this machine or a tunnel \
-                 to it; if the network is trusted, write sslmode=disable into the URL",
-            ));
+/// Takes a parameter out of a URL, or out of `name=value name=value`: the driver does not know every one of libpq's.
+fn take(url: &str, name: &str) -> (String, Option<String>) {
+    let (head, parameters, between) = match url.split_once('?') {
+        Some((head, query)) => (format!("{head}?"), query, '&'),
+        None if url.contains("://") => return (url.to_owned(), None),
+        None => (String::new(), url, ' '),
+    };
+    let is_it = |part: &&str| part.split_once('=').is_some_and(|(known, _)| known == name);
+    let value = parameters.split(between).find(is_it).and_then(|part| part.split_once('='));
+    let value = value.map(|(_, value)| value.replace("%2F", "/").replace("%2f", "/"));
+    let rest: Vec<&str> = parameters.split(between).filter(|part| !is_it(part)).collect();
+    (head + &rest.join(&between.to_string()), value)
+}
+
+/// TLS that verifies the server's certificate and name, by the certificates of a file, or else by the machine's.
+fn tls(roots: Option<&str>) -> Result<MakeRustlsConnect, String> {
+    let mut store = RootCertStore::empty();
+    match roots.filter(|roots| *roots != "system") {
+        Some(path) => {
+            let failed =
+                |error: rustls_pki_types::pem::Error| format!("cannot read sslrootcert {path}: {error}");
+            for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
+                let certificate = certificate.map_err(failed)?;
+                store.add(certificate).map_err(|error| format!("cannot use sslrootcert {path}: {error}"))?;
+            }
         }
+        None => {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if store.is_empty() {
+        return Err(
+            "there is no root certificate to verify the server with: give sslrootcert=FILE".to_owned()
+        );
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+impl Link {
+    /// The link of a URL. A connection that leaves this machine is under TLS, with the server's certificate and name verified,
+    /// unless the URL has `sslmode=disable`.
+    pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
+        let malformed = |why: &dyn fmt::Display| {
+            OpenError::new(format!(
+                "cannot read the URL of the database: {why}. Write postgres://user@host/name"
+            ))
+        };
+        let (plain, mode) = take(url, "sslmode");
+        let (plain, roots) = take(&plain, "sslrootcert");
+        let mut config: Config = plain.trim_end_matches('?').parse().map_err(|error: Error| {
+            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            malformed(&format!("{error}: {why}"))
+        })?;
+        let is_encrypted = match mode.as_deref() {
+            Some("disable") => false,
+            // Without TLS if the server is this machine's own: so does libpq.
+            None | Some("prefer" | "allow") => !config.get_hosts().iter().all(is_local),
+            Some("require" | "verify-ca" | "verify-full") => true,
+            Some(other) => return Err(malformed(&format!("there is no sslmode {other}"))),
+        };
+        config.ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
+        let tls = is_encrypted.then(|| tls(roots.as_deref())).transpose().map_err(OpenError::new)?;
         if config.get_application_name().is_none() {
             config.application_name("wallop");
         }
@@ -139,9 +202,25 @@ impl Link {
         config.options(format!("{options}-c plan_cache_mode=force_generic_plan"));
         config.connect_timeout(CONNECT).tcp_user_timeout(FLIGHT);
         config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
-        Ok(Self(config))
+        Ok(Self { config, tls })
+    }
+
+    async fn connect(&self) -> Result<(Client, Running), Error> {
+        Ok(match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                (client, Box::pin(connection))
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                (client, Box::pin(connection))
+            }
+        })
     }
 }
+
+/// A connection at work.
+type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// A statement of a flight.
 #[derive(Debug, Clone, Copy)]
@@ -175,14 +254,14 @@ impl Drop for Connection {
 type Flying<'f> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Failed>> + 'f>>;
 
 impl Connection {
-    pub(crate) fn open(Link(config): &Link) -> Result<Self, Failed> {
+    pub(crate) fn open(link: &Link) -> Result<Self, Failed> {
         let lost = |why: String| Failed::Lost(why);
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| lost(error.to_string()))?;
         // The driver's own limit is for one address, and ends once TCP is connected.
-        let limit = CONNECT * u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1) + CONNECT;
+        let limit = CONNECT * u32::try_from(link.config.get_hosts().len()).unwrap_or(1).max(1) + CONNECT;
         let (client, connection) = runtime
-            .block_on(async { tokio::time::timeout(limit, config.connect(NoTls)).await })
+            .block_on(async { tokio::time::timeout(limit, link.connect()).await })
             .map_err(|_| lost(format!("no connection within {limit:?}")))??;
         let task = runtime.spawn(async move {
             if let Err(error) = connection.await {

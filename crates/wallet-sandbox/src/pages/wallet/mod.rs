@@ -22,9 +22,7 @@ use wallet_chain::embedded::DevBalance;
 use wallet_client::{FomoWallet, VasWallet};
 use wallet_core::{Transport, form};
 use wallet_platform::{Digest, User};
-use wallet_server::pages::{
-    Params, SESSION_COOKIE, SignedIn, SubmittedForm, View, cookie_of, page as render, see_other,
-};
+use wallet_server::pages::{Params, SignedIn, SubmittedForm, View, page as render, see_other};
 
 pub(crate) use forms::{approve, confirm, expire, pay, scan};
 pub(crate) use history::page as history_page;
@@ -190,7 +188,7 @@ impl FromRequestParts<Pages> for Wallet {
         let SignedIn { session, user } = SignedIn::from_request_parts(parts, pages).await?;
         let view = View::from_request_parts(parts, pages).await.map_err(IntoResponse::into_response)?;
         // The wallet calls in the user's name, with the session's key.
-        let key = cookie_of(&parts.headers, SESSION_COOKIE).unwrap_or_default().to_owned();
+        let key = view.session_key(&parts.headers).to_owned();
         let transport = InLanguage(pages.transport.clone(), view.tag());
         let fomo = FomoWallet::new(transport.clone(), &base::<wallet_api::fomo::Fomo>(pages));
         let vas = VasWallet::new(transport, &base::<vas::Vas>(pages));
