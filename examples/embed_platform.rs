@@ -8,7 +8,8 @@ use wallet_core::{Secret, UnixTime};
 use wallet_crypto::Portable;
 use wallet_engine::{Command, Engine, job};
 use wallet_platform::{
-    Balances, Coin, CreateUser, Deposit, FIRST_ID, Failure, Platform, PutCoin, locked_vault, start,
+    Balances, Coin, CreateUser, Deposit, FIRST_ID, Failure, MasterKeys, Platform, PutCoin, locked_vault,
+    start,
 };
 use wallet_store::Memory;
 
@@ -28,7 +29,7 @@ impl World {
 
 pub fn main() {
     // The master key protects every secret of a database. This database is not kept, so any key will do.
-    let (crypto, master) = (Arc::new(Portable::new()), Secret::new([7; 32]));
+    let (crypto, master) = (Arc::new(Portable::new()), MasterKeys::only(Secret::new([7; 32])));
     let now = UnixTime::from_secs(1_574_510_444);
     let mut engine = Memory::starting_at(FIRST_ID).engine(locked_vault(crypto, &master));
     start(&mut engine, &master, now).expect("a new database opens");

@@ -31,6 +31,7 @@ mod purge;
 mod qr;
 mod races;
 mod returns;
+mod rotation;
 mod rsa;
 mod rules;
 mod same;

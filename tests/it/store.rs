@@ -40,7 +40,10 @@ async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
     assert!(second.contains("in use by another process"), "{second}");
     let id = store.vault().transfer_id(wallet_platform::TransferSeq(1));
     drop(store);
-    let other = Options { master: wallet_core::Secret::new([8; 32]), ..options(clock.clone()) };
+    let other = Options {
+        master: wallet_platform::MasterKeys::only(wallet_core::Secret::new([8; 32])),
+        ..options(clock.clone())
+    };
     let wrong = open(&path, other).unwrap_err().to_string();
     assert!(wrong.contains("master key"), "{wrong}");
     let again = open(&path, options(clock.clone())).unwrap();

@@ -98,7 +98,16 @@ const MONEY: &[&str] =
 const SHARED: &[(&str, &[&str])] = &[
     (
         "wallet-platform",
-        &["lib.rs", "accounts.rs", "check.rs", "deliveries.rs", "purge.rs", "schema.rs", "sheets.rs"],
+        &[
+            "lib.rs",
+            "accounts.rs",
+            "check.rs",
+            "deliveries.rs",
+            "purge.rs",
+            "reseal.rs",
+            "schema.rs",
+            "sheets.rs",
+        ],
     ),
     (
         "wallet-server",

@@ -56,6 +56,8 @@ struct Setting {
 
 const DATABASE: &str = "database.url";
 const KEY: &str = "key.file";
+const NEXT_KEY: &str = "key.next";
+const PREVIOUS_KEY: &str = "key.previous";
 const ADDRESS: &str = "listen.address";
 const INTERNAL: &str = "listen.internal";
 const PUBLIC: &str = "listen.public_url";
@@ -88,6 +90,20 @@ const SETTINGS: &[Setting] = &[
         default: None,
         zh: "主密钥文件，只有运行用户可读；用 wallop key new 生成",
         en: "the file of the master key, readable by its user only; wallop key new makes one",
+    },
+    Setting {
+        name: NEXT_KEY,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "更换主密钥的第一步：新主密钥的文件，先只用来读",
+        en: "the first step of a change of the master key: the file of the next one, only read with",
+    },
+    Setting {
+        name: PREVIOUS_KEY,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "更换主密钥的第二步：原主密钥的文件，直到所有秘密都已重新加密",
+        en: "the second step of a change of the master key: the file of the one before, until everything is sealed again",
     },
     Setting {
         name: PUBLIC,
@@ -628,6 +644,12 @@ impl Config {
 
     pub(crate) fn key(&self) -> &Path {
         Path::new(self.text(KEY))
+    }
+
+    /// The files of the next and of the previous master key, during a change of it.
+    pub(crate) fn other_keys(&self) -> [Option<&Path>; 2] {
+        [NEXT_KEY, PREVIOUS_KEY]
+            .map(|name| Some(self.text(name)).filter(|path| !path.is_empty()).map(Path::new))
     }
 
     pub(crate) fn public_url(&self) -> &str {

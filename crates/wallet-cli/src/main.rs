@@ -156,7 +156,7 @@ fn main() -> ExitCode {
             Command::Dev(arguments) => dev::run(&output, arguments).await,
             Command::Serve(from) => serve::run(&output, from).await,
             Command::Config { command } => serve::config(&output, command),
-            Command::Key { command } => serve::key(&output, command),
+            Command::Key { command } => serve::key(&output, command).await,
             Command::Check(arguments) => keep::check(&output, arguments),
             Command::Backup(arguments) => keep::backup(&output, arguments),
             Command::Restore(arguments) => keep::restore(&output, arguments),

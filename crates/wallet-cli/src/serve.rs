@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use wallet_core::Secret;
 use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
 use wallet_crypto::{PasswordCost, Portable};
+use wallet_server::administration::{Task, administer};
 use wallet_server::pages::{Cookies, NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
 use wallet_server::{
@@ -66,6 +67,14 @@ pub(crate) enum KeyCommand {
     New {
         /// The file; it must not exist.
         file: PathBuf,
+    },
+    /// Seal every secret of the database under `key.file`, as a running server with `key.previous` does by itself.
+    Rotate {
+        #[command(flatten)]
+        from: From,
+        /// Print one line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Check that a file has a master key, and that only its user can read it.
     Check {
@@ -132,8 +141,17 @@ pub(crate) fn master_key(output: &Output, path: &Path) -> Result<Secret<[u8; 32]
     })
 }
 
-pub(crate) fn key(output: &Output, command: KeyCommand) -> Result<(), Stop> {
+pub(crate) async fn key(output: &Output, command: KeyCommand) -> Result<(), Stop> {
     match command {
+        KeyCommand::Rotate { from, json } => {
+            let config = valid(output, &from)?;
+            let done = match socket::ask(&config, output.lang, &Task::RotateKey).await {
+                Some(done) => done?,
+                None => administer(&open(output, &config)?, Task::RotateKey, output.lang).await,
+            };
+            let done = done.map_err(Stop::finding)?;
+            output.line(if json { &done.json } else { &done.text })
+        }
         KeyCommand::Check { file } => {
             master_key(output, &file)?;
             output.line(output.say("主密钥可用。", "The master key can be used."))
@@ -172,6 +190,9 @@ pub(crate) fn open(output: &Output, config: &Config) -> Result<Store, Stop> {
     let crypto: Arc<dyn Crypto> = Arc::new(Portable::new());
     let master = master_key(output, config.key())?;
     let mut options = Options::new(Arc::new(SystemClock), crypto, master);
+    let [next, previous] = config.other_keys();
+    options.master.next = next.map(|path| master_key(output, path)).transpose()?;
+    options.master.previous = previous.map(|path| master_key(output, path)).transpose()?;
     (options.queue, options.readers) = (config.queue(), config.readers());
     location(config.database())?.open(options).map_err(|error| Stop::environment(error.to_string()))
 }

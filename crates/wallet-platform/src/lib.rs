@@ -36,6 +36,7 @@ mod operators;
 mod passwords;
 mod purge;
 mod refusal;
+mod reseal;
 mod returns;
 mod schema;
 mod second_factors;
@@ -84,13 +85,14 @@ pub use passwords::{
 };
 pub use purge::{Over, Purge};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
+pub use reseal::{Reseal, SealedUnderAnother};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use second_factors::{
     BeginSecondFactor, ConfirmSecondFactor, PendingSecondFactor, RemoveSecondFactor, open_second_factor,
 };
 pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
-pub use start::{Ping, StartError, check_master_key, locked_vault, start};
+pub use start::{MasterKeys, Ping, StartError, check_master_key, locked_vault, start};
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, EndSessionsOf,
     FindUser, FreezeUser, Login, LoginName, LookAtSession, Registration, ResetPassword, Session, SessionUser,

@@ -7,6 +7,7 @@ use wallet_core::{Secret, UnixTime};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 
 use crate::refusal::Stop;
+use crate::reseal::{self, Sealed};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vault::{Seed, Vault};
 
@@ -70,6 +71,13 @@ pub struct ClaimedNotice {
     pub about: String,
     /// The secret in it.
     pub secret: Secret<String>,
+}
+
+impl Sealed for Notice {
+    fn sealed_again(&self, vault: &Vault, seed: &Seed) -> Option<Self> {
+        let mut row = self.clone();
+        reseal::field(vault, seed, &seal_context(self.id), &mut row.sealed).then_some(row)
+    }
 }
 
 impl Notice {

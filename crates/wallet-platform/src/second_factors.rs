@@ -8,6 +8,7 @@ use crate::accounts::UserId;
 use crate::operators::{Act, Audited, Operator, OperatorAct, Role};
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Stop};
+use crate::reseal::{self, Sealed};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vault::{Digest, Seed, Vault};
@@ -20,16 +21,16 @@ fn seal_context(user: UserId) -> String {
 }
 
 /// The sealed secret of a second factor.
-pub(crate) struct Sealed {
+pub(crate) struct SealedSecret {
     pub(crate) sealed: Vec<u8>,
     pub(crate) version: u32,
 }
 
 /// The secret that codes of a user are checked with: the confirmed one, else the one that waits for its first code.
-pub(crate) fn sealed(rows: &Rows, user: UserId) -> Result<Option<Sealed>, Stop> {
+pub(crate) fn sealed(rows: &Rows, user: UserId) -> Result<Option<SealedSecret>, Stop> {
     let Some(operator) = rows.find::<Operator>(&(user,))? else { return Ok(None) };
     let sealed = operator.totp.clone().or_else(|| operator.totp_next.clone());
-    Ok(sealed.map(|sealed| Sealed { sealed, version: operator.totp_version }))
+    Ok(sealed.map(|sealed| SealedSecret { sealed, version: operator.totp_version }))
 }
 
 /// The version of the secret that a proof of this time step must have; `None` if the step, or a later one, was used.
@@ -57,6 +58,15 @@ impl Operator {
             .into_iter()
             .flatten()
             .all(|sealed| open_second_factor(vault, self.user, sealed).is_some())
+    }
+}
+
+impl Sealed for Operator {
+    fn sealed_again(&self, vault: &Vault, seed: &Seed) -> Option<Self> {
+        let (mut row, context) = (self.clone(), seal_context(self.user));
+        let is_new =
+            [&mut row.totp, &mut row.totp_next].map(|sealed| reseal::optional(vault, seed, &context, sealed));
+        is_new.contains(&true).then_some(row)
     }
 }
 

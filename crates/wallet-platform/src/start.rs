@@ -9,7 +9,7 @@ use wallet_engine::{Backend, Command, Engine, Query, StoreError, job};
 use crate::deliveries::{LeasedDeliveries, ReleaseLeases};
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Failure, Platform, Rows};
-use crate::vault::{PERMUTATION_KEY, SealedKey, Vault};
+use crate::vault::{PERMUTATION_KEY, SealedKey, TOKEN_KEYS, TokenKeys, Vault};
 
 /// The error of [`start`].
 #[derive(Debug)]
@@ -50,37 +50,61 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// A vault with the master key only. [`start`] reads the permutation key with it and returns the complete vault.
-pub fn locked_vault(crypto: Arc<dyn Crypto>, master: &Secret<[u8; 32]>) -> Vault {
-    Vault::new(crypto, master, [0; 32])
+/// The master key of a database, and those that it had before or gets next, during a change of it.
+#[derive(Debug, Clone)]
+pub struct MasterKeys {
+    /// The key that seals.
+    pub current: Secret<[u8; 32]>,
+    /// The key before, whose change to the current one is under way.
+    pub previous: Option<Secret<[u8; 32]>>,
+    /// The key that other nodes may seal with already.
+    pub next: Option<Secret<[u8; 32]>>,
 }
 
-/// Completes the keys of the platform (the permutation's key is made once for each database and sealed in it, R30), and
-/// releases the leases of a dead process. `engine` has a [`locked_vault`].
+impl MasterKeys {
+    /// One key, and no change under way.
+    pub const fn only(current: Secret<[u8; 32]>) -> Self {
+        Self { current, previous: None, next: None }
+    }
+
+    fn others(&self) -> Vec<Secret<[u8; 32]>> {
+        [&self.previous, &self.next].into_iter().flatten().cloned().collect()
+    }
+}
+
+/// A vault with the master keys only. [`start`] reads the other keys with it and returns the complete vault.
+pub fn locked_vault(crypto: Arc<dyn Crypto>, keys: &MasterKeys) -> Vault {
+    Vault::new(crypto, &keys.current, [0; 32]).opening(&keys.others())
+}
+
+/// Completes the keys of the platform, and releases the leases of a dead process. `engine` has a [`locked_vault`].
+///
+/// The permutation's key is made once for each database and sealed in it (R30). The keys behind tokens are those of the first
+/// master key: the first change of it seals them in the database.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start<B: Backend<Platform>>(
     engine: &mut Engine<Platform, B>,
-    master: &Secret<[u8; 32]>,
+    keys: &MasterKeys,
     now: UnixTime,
 ) -> Result<Vault, StartError> {
     let locked = engine.vault().clone();
-    let sealed = match engine.read(now, FindPermutation)? {
-        Some(sealed) => sealed,
-        None => {
-            let mut key = [0; 32];
-            locked.crypto().fill(&mut key);
-            let sealed = locked.seal(&locked.seed(), PERMUTATION_KEY, &key);
-            run(engine, now, KeepPermutation(sealed))?;
-            // Of several processes that start at once, the first one's key is kept.
-            engine.read(now, FindPermutation)?.ok_or(StoreError::damaged("sealed_key"))?
-        }
+    let fresh = || {
+        let mut key = [0; 32];
+        locked.crypto().fill(&mut key);
+        key.to_vec()
     };
-    let permutation = locked.open(PERMUTATION_KEY, &sealed);
+    let permutation = kept(engine, now, PERMUTATION_KEY, Some(&fresh))?;
     let permutation = permutation.and_then(|key| key.expose().as_slice().try_into().ok());
     let permutation = permutation.ok_or(StartError::WrongMasterKey)?;
-    let vault = Vault::new(locked.shared_crypto(), master, permutation);
+    let of_previous = keys.previous.as_ref().map(|previous| TokenKeys::of(locked.crypto(), previous));
+    let of_previous = of_previous.map(|tokens| move || tokens.to_bytes().to_vec());
+    let make = of_previous.as_ref().map(|make| make as &dyn Fn() -> Vec<u8>);
+    let mut vault = locked.with_permutation(permutation);
+    if let Some(tokens) = kept(engine, now, TOKEN_KEYS, make)? {
+        vault = vault.with_tokens(TokenKeys::from_bytes(tokens.expose()).ok_or(StartError::WrongMasterKey)?);
+    }
     engine.set_vault(vault.clone());
     // In a shared database they may be of a process that lives; there they run out.
     let leased = if B::SHARED { Vec::new() } else { engine.read(now, LeasedDeliveries)? };
@@ -88,6 +112,23 @@ pub fn start<B: Backend<Platform>>(
         run(engine, now, ReleaseLeases(leased))?;
     }
     Ok(vault)
+}
+
+/// The key that a database keeps under a name, opened. Makes one first, if there is none and `make` is given.
+fn kept<B: Backend<Platform>>(
+    engine: &mut Engine<Platform, B>,
+    now: UnixTime,
+    name: &'static str,
+    make: Option<&dyn Fn() -> Vec<u8>>,
+) -> Result<Option<Secret<Vec<u8>>>, StartError> {
+    let locked = engine.vault().clone();
+    let mut sealed = engine.read(now, FindKey(name))?;
+    if let Some(make) = make.filter(|_| sealed.is_none()) {
+        run(engine, now, KeepKey(name, locked.seal(&locked.seed(), name, &make())))?;
+        // Of several processes that start at once, the first one's key is kept.
+        sealed = Some(engine.read(now, FindKey(name))?.ok_or(StoreError::damaged("sealed_key"))?);
+    }
+    sealed.map(|sealed| locked.open(name, &sealed).ok_or(StartError::WrongMasterKey)).transpose()
 }
 
 /// Checks that a database is one of this platform, and that the engine's [`locked_vault`] has its master key.
@@ -98,7 +139,7 @@ pub fn check_master_key<B: Backend<Platform>>(
     engine: &mut Engine<Platform, B>,
     now: UnixTime,
 ) -> Result<(), StartError> {
-    let sealed = engine.read(now, FindPermutation)?.ok_or(StoreError::damaged("sealed_key"))?;
+    let sealed = engine.read(now, FindKey(PERMUTATION_KEY))?.ok_or(StoreError::damaged("sealed_key"))?;
     engine.vault().open(PERMUTATION_KEY, &sealed).map(drop).ok_or(StartError::WrongMasterKey)
 }
 
@@ -125,23 +166,23 @@ impl Command<Platform> for Ping {
     }
 }
 
-struct FindPermutation;
+struct FindKey(&'static str);
 
-impl Query<Platform> for FindPermutation {
+impl Query<Platform> for FindKey {
     type Answer = Option<Vec<u8>>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        Ok(rows.find::<SealedKey>(&(PERMUTATION_KEY.to_owned(),))?.map(|row| row.sealed.clone()))
+        Ok(rows.find::<SealedKey>(&(self.0.to_owned(),))?.map(|row| row.sealed.clone()))
     }
 }
 
-struct KeepPermutation(Vec<u8>);
+struct KeepKey(&'static str, Vec<u8>);
 
-impl Command<Platform> for KeepPermutation {
+impl Command<Platform> for KeepKey {
     type Outcome = ();
     fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let name = PERMUTATION_KEY.to_owned();
+        let name = self.0.to_owned();
         if rows.find::<SealedKey>(&(name.clone(),))?.is_none() {
-            out.put(SealedKey { name, sealed: self.0.clone() });
+            out.put(SealedKey { name, sealed: self.1.clone() });
         }
         Ok(())
     }

@@ -76,10 +76,43 @@ pub struct Minted {
 #[derive(Clone)]
 pub struct Vault {
     crypto: Arc<dyn Crypto>,
-    hash_key: [u8; 32],
-    mint_key: [u8; 32],
+    tokens: TokenKeys,
     seal_key: [u8; 32],
+    /// Keys that open what is sealed, and seal nothing: those of other master keys, during a change of it.
+    opening_keys: Vec<[u8; 32]>,
     permutation: [u8; 32],
+}
+
+/// The keys behind codes, tokens and session keys. They outlive a change of the master key: otherwise everybody would be signed
+/// out.
+#[derive(Clone)]
+pub(crate) struct TokenKeys {
+    hash: [u8; 32],
+    mint: [u8; 32],
+}
+
+impl TokenKeys {
+    /// Derived from a master key.
+    pub(crate) fn of(crypto: &dyn Crypto, master: &Secret<[u8; 32]>) -> Self {
+        let derive = |info: &str| crypto.hkdf(master.expose(), info.as_bytes());
+        Self { hash: derive("wallop token hash v1"), mint: derive("wallop token mint v1") }
+    }
+
+    pub(crate) fn to_bytes(&self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.hash);
+        bytes[32..].copy_from_slice(&self.mint);
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (hash, mint) = bytes.split_first_chunk::<32>()?;
+        Some(Self { hash: *hash, mint: mint.try_into().ok()? })
+    }
+}
+
+fn seal_key(crypto: &dyn Crypto, master: &Secret<[u8; 32]>) -> [u8; 32] {
+    crypto.hkdf(master.expose(), b"wallop seal v1")
 }
 
 impl fmt::Debug for Vault {
@@ -90,23 +123,38 @@ impl fmt::Debug for Vault {
 
 /// The name of the row that keeps the permutation's key.
 pub(crate) const PERMUTATION_KEY: &str = "transfer_id";
+/// The name of the row that keeps the token keys, once the master key was changed.
+pub(crate) const TOKEN_KEYS: &str = "tokens";
 
 impl Vault {
     /// Keys derived from a master key. `permutation` is the key behind transfer ids, made once for each database.
     pub fn new(crypto: Arc<dyn Crypto>, master: &Secret<[u8; 32]>, permutation: [u8; 32]) -> Self {
-        let derive = |info: &str| crypto.hkdf(master.expose(), info.as_bytes());
-        let (hash_key, mint_key, seal_key) =
-            (derive("wallop token hash v1"), derive("wallop token mint v1"), derive("wallop seal v1"));
-        Self { crypto, hash_key, mint_key, seal_key, permutation }
+        let (tokens, seal_key) = (TokenKeys::of(&*crypto, master), seal_key(&*crypto, master));
+        Self { crypto, tokens, seal_key, opening_keys: Vec::new(), permutation }
+    }
+
+    /// The same, which also opens what was sealed under these master keys.
+    #[must_use]
+    pub fn opening(mut self, masters: &[Secret<[u8; 32]>]) -> Self {
+        self.opening_keys = masters.iter().map(|master| seal_key(&*self.crypto, master)).collect();
+        self
+    }
+
+    /// The same, with the token keys of another master key.
+    #[must_use]
+    pub(crate) fn with_tokens(self, tokens: TokenKeys) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// The same, with this permutation key.
+    #[must_use]
+    pub(crate) fn with_permutation(self, permutation: [u8; 32]) -> Self {
+        Self { permutation, ..self }
     }
 
     /// The crypto that this vault uses.
     pub fn crypto(&self) -> &dyn Crypto {
         &*self.crypto
-    }
-
-    pub(crate) fn shared_crypto(&self) -> Arc<dyn Crypto> {
-        self.crypto.clone()
     }
 
     /// A fresh seed for a command.
@@ -118,11 +166,11 @@ impl Vault {
 
     /// The keyed hash of a presented secret.
     pub fn hash(&self, text: &str) -> Digest {
-        Digest(first_20(&self.crypto.hmac(&self.hash_key, &[text.as_bytes()])))
+        Digest(first_20(&self.crypto.hmac(&self.tokens.hash, &[text.as_bytes()])))
     }
 
     fn minted(&self, parts: &[&[u8]]) -> Minted {
-        let text = crypto::hex_text(&first_20(&self.crypto.hmac(&self.mint_key, parts)));
+        let text = crypto::hex_text(&first_20(&self.crypto.hmac(&self.tokens.mint, parts)));
         Minted { hash: self.hash(&text), text: Secret::new(text) }
     }
 
@@ -144,7 +192,7 @@ impl Vault {
     pub fn seal(&self, seed: &Seed, context: &str, plain: &[u8]) -> Vec<u8> {
         let mut nonce = [0; 12];
         nonce.copy_from_slice(
-            &self.crypto.hmac(&self.mint_key, &[b"nonce", context.as_bytes(), &[0], &seed.0])[..12],
+            &self.crypto.hmac(&self.tokens.mint, &[b"nonce", context.as_bytes(), &[0], &seed.0])[..12],
         );
         let mut out = nonce.to_vec();
         out.extend(self.crypto.seal(&self.seal_key, nonce, context.as_bytes(), plain));
@@ -154,7 +202,18 @@ impl Vault {
     /// Opens a sealed text; `None` when it was sealed under another key or for another purpose.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
-        self.crypto.open(&self.seal_key, *nonce, context.as_bytes(), sealed).map(Secret::new)
+        let mut keys = std::iter::once(&self.seal_key).chain(&self.opening_keys);
+        keys.find_map(|key| self.crypto.open(key, *nonce, context.as_bytes(), sealed)).map(Secret::new)
+    }
+
+    /// The same text sealed under the current key, if it is sealed under another one that this vault opens.
+    pub(crate) fn sealed_again(&self, seed: &Seed, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, text) = sealed.split_first_chunk::<12>()?;
+        if self.crypto.open(&self.seal_key, *nonce, context.as_bytes(), text).is_some() {
+            return None;
+        }
+        let plain = self.open(context, sealed)?;
+        Some(self.seal(seed, context, plain.expose()))
     }
 
     /// Opens a sealed text that is UTF-8.

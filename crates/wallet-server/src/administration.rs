@@ -14,6 +14,7 @@ use wallet_platform::{
 };
 
 use crate::pages::in_words;
+use crate::rotation::reseal;
 use crate::server::approval;
 use crate::store::Store;
 
@@ -97,6 +98,8 @@ pub enum Task {
         /// Why.
         reason: String,
     },
+    /// Seals everything under the current master key.
+    RotateKey,
     /// Lists the last acts of operators.
     Audit {
         /// The largest number of acts.
@@ -209,6 +212,17 @@ impl Administration<'_> {
                 })?;
                 let (zh, en) = (format!("已重发，新编号 {}", again.0), format!("sent again as {}", again.0));
                 Ok(self.done(&zh, &en, &json!({ "delivery": again.0 })))
+            }
+            Task::RotateKey => {
+                let sealed = reseal(self.store).await.map_err(|no| self.no(&no))?;
+                let zh = format!(
+                    "重新加密了 {sealed} 行；所有秘密都用当前主密钥加密。各节点都这样之后，删去 key.previous"
+                );
+                let en = format!(
+                    "{sealed} rows were sealed again; every secret is sealed under the current master key. Remove key.previous once \
+                     every node runs with that key"
+                );
+                Ok(self.done(&zh, &en, &json!({ "sealed": sealed })))
             }
             Task::Audit { limit } => self.audit(limit).await,
         }

@@ -8,7 +8,7 @@ use wallet_core::crypto::Crypto;
 #[cfg(feature = "postgres")]
 use wallet_engine::Schema as _;
 use wallet_engine::{Engine, Scan};
-use wallet_platform::{Checked, Platform, check, check_master_key, locked_vault};
+use wallet_platform::{Checked, MasterKeys, Platform, check, check_master_key, locked_vault};
 #[cfg(feature = "postgres")]
 use wallet_store::Shared;
 use wallet_store::{Clock as _, Database, OpenError, ReadOnly, SystemClock, WALLOP, back_up, restore};
@@ -48,7 +48,7 @@ impl Location {
             check_master_key(&mut engine, SystemClock.now()).map_err(failed)?;
             check(&mut engine, progress).map_err(OpenError::from)
         }
-        let vault = locked_vault(master.crypto.clone(), &master.key);
+        let vault = locked_vault(master.crypto.clone(), &MasterKeys::only(master.key.clone()));
         match self {
             Self::Sqlite(path) => run(ReadOnly::open(path, WALLOP)?.engine(vault)?, progress),
             #[cfg(feature = "postgres")]
@@ -81,7 +81,7 @@ impl Location {
     pub fn restore(&self, backup: &Path, master: &MasterKey) -> Result<(), OpenError> {
         match self {
             Self::Sqlite(path) => restore(backup, path, |copy| {
-                let vault = locked_vault(master.crypto.clone(), &master.key);
+                let vault = locked_vault(master.crypto.clone(), &MasterKeys::only(master.key.clone()));
                 let mut copy = Database::<Platform>::open(copy, WALLOP)?;
                 check_master_key(&mut copy.engine(vault)?, SystemClock.now()).map_err(failed)
             }),
@@ -133,7 +133,7 @@ impl Location {
             // No vault: what is sealed is copied as it is.
             let vault = || {
                 let crypto: Arc<dyn Crypto> = Arc::new(wallet_crypto::Portable::new());
-                locked_vault(crypto, &Secret::new([0; 32]))
+                locked_vault(crypto, &MasterKeys::only(Secret::new([0; 32])))
             };
             let mut from = Database::<Platform>::open(from, WALLOP)?;
             let mut from = from.engine(vault())?;

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::notify::Outbox;
 use crate::passwords::Prover;
 use crate::purge;
+use crate::rotation;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
@@ -53,9 +54,11 @@ impl Server {
     pub async fn work(self, stop: impl Future<Output = ()>) {
         let purging = tokio::spawn(purge::run(self.inner.store.clone()));
         let notifying = tokio::spawn(self.inner.outbox.clone().run());
+        let resealing = tokio::spawn(rotation::run(self.inner.store.clone()));
         let watching = tokio::spawn(self.inner.watcher.clone().run());
         self.inner.callbacks.clone().run(stop).await;
         notifying.abort();
+        resealing.abort();
         watching.abort();
         purging.abort();
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use wallet_core::Secret;
 use wallet_core::crypto::Crypto;
 use wallet_engine::{Backend, Engine};
-use wallet_platform::{FIRST_ID, Failure, FindApp, Platform, StartError, Vault, locked_vault, start};
+use wallet_platform::{
+    FIRST_ID, Failure, FindApp, MasterKeys, Platform, StartError, Vault, locked_vault, start,
+};
 #[cfg(feature = "postgres")]
 use wallet_store::Shared;
 use wallet_store::{Clock, Database, Memory, OpenError, WALLOP};
@@ -23,7 +25,7 @@ pub struct Options {
     /// The crypto backend.
     pub crypto: Arc<dyn Crypto>,
     /// The key that encrypts every secret of the database. It is stored outside the database.
-    pub master: Secret<[u8; 32]>,
+    pub master: MasterKeys,
     /// The number of commands that may wait in the queue.
     pub queue: usize,
     /// The number of read connections.
@@ -34,7 +36,7 @@ impl Options {
     /// Options with the default sizes.
     pub fn new(clock: Arc<dyn Clock>, crypto: Arc<dyn Crypto>, master: Secret<[u8; 32]>) -> Self {
         let wallet_store::Options { queue, readers, clock, .. } = wallet_store::Options::new(clock);
-        Self { clock, crypto, master, queue, readers }
+        Self { clock, crypto, master: MasterKeys::only(master), queue, readers }
     }
 
     fn locked_vault(&self) -> Vault {

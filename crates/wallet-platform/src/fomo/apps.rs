@@ -11,6 +11,7 @@ use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
 use crate::names::is_shown_name;
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Refused, Stop};
+use crate::reseal::{self, Sealed};
 use crate::returns::{Target, browser_address, target};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
@@ -564,6 +565,16 @@ impl ProvenClient {
             return Err(Refusal::ClientSuspended.into());
         }
         if app.accepts(self.version, now) { Ok(app) } else { Err(Refusal::InvalidClient.into()) }
+    }
+}
+
+impl Sealed for App {
+    fn sealed_again(&self, vault: &Vault, seed: &Seed) -> Option<Self> {
+        let (mut row, version) = (self.clone(), self.secret_version);
+        let is_new = reseal::field(vault, seed, &seal_context(self.id, version), &mut row.secret);
+        let before = seal_context(self.id, version.saturating_sub(1));
+        let is_old_new = reseal::optional(vault, seed, &before, &mut row.old_secret);
+        (is_new || is_old_new).then_some(row)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::names::is_shown_name;
 use crate::operators::{Act, Audited, OperatorAct, Role, shown_reason};
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Refused, Stop};
+use crate::reseal::{self, Sealed};
 use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
@@ -438,6 +439,15 @@ impl VasApp {
             opened.ok_or(Stop::from(Halt::Damaged { table: VasApp::TABLE.name }))
         };
         Ok((open("accessToken", &self.access_token)?, open("rsaPrivate", &self.rsa_private)?))
+    }
+}
+
+impl Sealed for VasApp {
+    fn sealed_again(&self, vault: &Vault, seed: &Seed) -> Option<Self> {
+        let mut row = self.clone();
+        let is_new = [("accessToken", &mut row.access_token), ("rsaPrivate", &mut row.rsa_private)]
+            .map(|(what, sealed)| reseal::optional(vault, seed, &seal_context(self.id, what), sealed));
+        is_new.contains(&true).then_some(row)
     }
 }
 
