@@ -114,7 +114,7 @@ pub fn start<B: Backend<Platform>>(
     Ok(vault)
 }
 
-/// The key that a database keeps under a name, opened. Makes one first, if there is none and `make` is given.
+/// The key that a database keeps under a name, opened. A missing one is made first, if `make` is given.
 fn kept<B: Backend<Platform>>(
     engine: &mut Engine<Platform, B>,
     now: UnixTime,
