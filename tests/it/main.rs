@@ -13,6 +13,7 @@ mod edits;
 mod embedded;
 mod endpoints;
 mod explain;
+mod first_day;
 mod fourth;
 mod fsync;
 mod journal;

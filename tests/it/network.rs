@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use wallet_tests::{Node, Postgres, configure, said, wallop};
 
 /// Writes a certificate of a new authority for 127.0.0.1 and its key; returns the authority's certificate.
-fn certify(certificate: &Path, key: &Path) -> String {
+pub(crate) fn certify(certificate: &Path, key: &Path) -> String {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, "an authority of the tests");

@@ -180,6 +180,25 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
         let newest = &world.call(&records).await.ok().json["data"]["records"][0].clone();
         assert!(newest.to_string().contains("0.5"), "{newest}");
     }
+    // Another session of the operator must give a code before anything else, on the pages and by the platform.
+    let mut stolen = Visitor::new(&world, "en");
+    stolen.sign_in("operator", "/admin").await;
+    for address in ["/admin", &*page, "/admin/find?q=alice"] {
+        assert_eq!(stolen.get(address).await.location(), "/admin/second_factor", "{address}");
+    }
+    let freeze = [("act", "freeze"), ("reason", "by force")];
+    let forced = stolen.post("/admin/second_factor", "/admin/user/1", &freeze).await;
+    assert_eq!(forced.location(), "/admin/second_factor");
+    let name = format!("wallop_session_{}", world.described().url.rsplit(':').next().unwrap());
+    let session = world.store().vault().hash(&stolen.cookies[&name]);
+    let user = world.store().view(FindUser("alice".to_owned())).await.unwrap().unwrap().id;
+    let forced = ByOperator::new(session, FreezeUser { user, frozen: true });
+    assert!(world.store().submit(forced).await.unwrap_err().to_string().contains("SecondFactorWrong"));
+    world.jump(Duration::from_secs(60));
+    let give = [("act", "give"), ("code", &*code(&secret, now()))];
+    let given = stolen.post("/admin/second_factor", "/admin/second_factor", &give).await;
+    assert_eq!(given.location(), "/admin", "{}", text(&given.text, "#fault"));
+    assert_eq!(stolen.get(&page).await.status, StatusCode::OK);
     // Without the role.
     roles(&world, "operator", Roles::of([Role::Review, Role::Support])).await;
     world.jump(Duration::from_secs(60));

@@ -57,6 +57,23 @@ enum Command {
         /// A login name, user_id, client_id, appId, transfer_id, trade_id, orderId, txid, or the number of a callback.
         id: String,
     },
+    /// Coins.
+    Coin {
+        #[command(subcommand)]
+        command: CoinCommand,
+    },
+    /// Credit a user with money that was received outside the platform.
+    Deposit {
+        /// The login name or the user_id.
+        user: String,
+        /// The coin's id.
+        coin: u64,
+        /// The amount, a decimal number.
+        amount: String,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Callbacks that fail.
     Callbacks {
         #[command(subcommand)]
@@ -181,6 +198,25 @@ enum UserCommand {
 }
 
 #[derive(Subcommand)]
+enum CoinCommand {
+    /// Add a coin, or change its name and whether it can be used. Its decimals never change.
+    Put {
+        /// Its id on the wire.
+        id: u64,
+        /// Its name.
+        name: String,
+        /// Digits behind the point.
+        #[arg(long)]
+        decimals: u8,
+        /// Refuse payments in it.
+        #[arg(long)]
+        inactive: bool,
+    },
+    /// List the coins that can be used.
+    List,
+}
+
+#[derive(Subcommand)]
 enum CallbacksCommand {
     /// List the callbacks that fail, and those that were given up.
     Failing,
@@ -220,6 +256,13 @@ fn task(command: Command) -> Task {
             UserCommand::EndSessions { id, reason } => Task::UserEndSessions { id, reason },
         },
         Command::Find { id } => find(id, &[]),
+        Command::Coin { command } => match command {
+            CoinCommand::Put { id, name, decimals, inactive } => {
+                Task::CoinPut { id, name, decimals, active: !inactive }
+            }
+            CoinCommand::List => Task::CoinList,
+        },
+        Command::Deposit { user, coin, amount, reason } => Task::Deposit { user, coin, amount, reason },
         Command::Callbacks { command } => match command {
             CallbacksCommand::Failing => Task::CallbacksFailing,
             CallbacksCommand::Resend { delivery, reason } => Task::CallbacksResend { delivery, reason },

@@ -71,3 +71,15 @@ impl From<&str> for Secret<String> {
         Self(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_nothing_of_itself() {
+        let shown = format!("{:?}", Some(Secret::new("geheim".to_owned())));
+        assert!(!shown.contains("geheim"), "{shown}");
+        assert_eq!(Secret::new("geheim".to_owned()).expose(), "geheim");
+    }
+}

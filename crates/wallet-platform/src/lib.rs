@@ -89,7 +89,8 @@ pub use reseal::{Reseal, SealedUnderAnother};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use second_factors::{
-    BeginSecondFactor, ConfirmSecondFactor, PendingSecondFactor, RemoveSecondFactor, open_second_factor,
+    BeginSecondFactor, ConfirmSecondFactor, GiveSecondFactor, PendingSecondFactor, RemoveSecondFactor,
+    open_second_factor,
 };
 pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
 pub use start::{MasterKeys, Ping, StartError, check_master_key, locked_vault, start};

@@ -4,12 +4,14 @@ use wallet_core::{DeliveryState, Lang, UnixTime};
 use wallet_engine::{Cell, Column, ColumnKind, Command, List, Query, row_ids, rows};
 
 use crate::accounts::UserId;
+use crate::coins::{Coin, PutCoin};
 use crate::deliveries::{Attempt, DeliveryId, DeliveryRow, SendAgain, waiting};
+use crate::money::Deposit;
 use crate::names::hides;
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::users::{EndSessionsOf, FreezeUser, ResetPassword, User, signed_in};
+use crate::users::{EndSessionsOf, FreezeUser, ResetPassword, User, session, signed_in};
 use crate::vault::Digest;
 
 row_ids! {
@@ -159,6 +161,10 @@ pub enum OperatorAct {
     SecondFactorRemoved,
     /// Refunds a payment.
     Refunded,
+    /// Adds a coin, or changes one.
+    CoinPut,
+    /// Credits a user with a deposit.
+    Deposited,
 }
 
 impl OperatorAct {
@@ -179,6 +185,8 @@ impl OperatorAct {
             Self::SecondFactorSet => ("设置第二因素", "set the second factor"),
             Self::SecondFactorRemoved => ("移除第二因素", "removed the second factor"),
             Self::Refunded => ("退款", "refunded"),
+            Self::CoinPut => ("设置币种", "set a coin"),
+            Self::Deposited => ("入账", "deposited"),
         };
         match lang {
             Lang::Zh => zh,
@@ -279,6 +287,9 @@ impl<C: Audited> Command<Platform> for ByOperator<C> {
                 let user = signed_in(rows, cx, out, session)?;
                 let operator = operator(rows, user)?.filter(|operator| operator.roles.has(C::ROLE));
                 let operator = operator.ok_or(Reason::NotAllowed)?;
+                if !may_operate(rows, cx, operator, session)? {
+                    return Err(Reason::SecondFactorWrong.into());
+                }
                 if C::SECOND_FACTOR {
                     // A second factor that was never confirmed proves nothing.
                     let confirmed = self.second_factor.as_ref().filter(|_| operator.totp.is_some());
@@ -314,6 +325,11 @@ fn operator<'r>(rows: &'r Rows, user: &User) -> Result<Option<&'r Operator>, Sto
         return Ok(None);
     }
     Ok(rows.find::<Operator>(&(user.id,))?)
+}
+
+/// Whether an operator may act in a session: one with a second factor has given a code in it.
+fn may_operate(rows: &Rows, cx: &Context<'_>, operator: &Operator, hash: Digest) -> Result<bool, Stop> {
+    Ok(operator.totp.is_none() || session(rows, hash, cx.now)?.second_factor)
 }
 
 /// The largest number of characters in a reason.
@@ -413,15 +429,20 @@ impl Query<Platform> for Operators {
     }
 }
 
-/// The operator that a user is; `None` for other users, and for one who is frozen.
+/// The operator of a session, and whether the second factor was given in it if there is one; `None` for other users, and for one
+/// who is frozen.
 #[derive(Debug)]
-pub struct OperatorOf(pub UserId);
+pub struct OperatorOf(pub Digest);
 
 impl Query<Platform> for OperatorOf {
-    type Answer = Option<Operator>;
-    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let Some(user) = rows.find::<User>(&(self.0,))? else { return Ok(None) };
-        Ok(operator(rows, user)?.cloned())
+    type Answer = Option<(Operator, bool)>;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let user = session(rows, self.0, cx.now)?.user;
+        let Some(user) = rows.find::<User>(&(user,))? else { return Ok(None) };
+        match operator(rows, user)? {
+            Some(operator) => Ok(Some((operator.clone(), may_operate(rows, cx, operator, self.0)?))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -430,6 +451,24 @@ impl Audited for FreezeUser {
     fn done(&self, outcome: &Option<User>) -> Option<Act> {
         let act = if self.frozen { OperatorAct::Frozen } else { OperatorAct::Unfrozen };
         outcome.as_ref().map(|user| Act::new(act, format!("{} ({})", user.login_name, user.id)))
+    }
+}
+
+impl Audited for PutCoin {
+    const ROLE: Role = Role::Money;
+    fn done(&self, (): &()) -> Option<Act> {
+        let Coin { id, name, decimals, is_active, .. } = &self.0;
+        let after = format!("decimals {decimals}, {}", if *is_active { "active" } else { "inactive" });
+        Some(Act::new(OperatorAct::CoinPut, format!("{name} ({id})")).changing("", after))
+    }
+}
+
+impl Audited for Deposit {
+    const ROLE: Role = Role::Money;
+    const SECOND_FACTOR: bool = true;
+    fn done(&self, (): &()) -> Option<Act> {
+        let about = format!("{}: {} of coin {}", self.user, self.amount.as_str(), self.coin);
+        Some(Act::new(OperatorAct::Deposited, about))
     }
 }
 

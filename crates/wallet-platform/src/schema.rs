@@ -175,6 +175,8 @@ numbered! {
         SecondFactorSet = 12,
         SecondFactorRemoved = 13,
         Refunded = 14,
+        CoinPut = 15,
+        Deposited = 16,
     }
     Platform: NoticeKind { VerificationCode = 1 }
     Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4, SecondFactor = 5 }

@@ -4,13 +4,13 @@
 use wallet_core::Secret;
 use wallet_engine::{Command, Halt, Query, Row as _};
 
-use crate::accounts::UserId;
+use crate::accounts::{UserId, lifetimes};
 use crate::operators::{Act, Audited, Operator, OperatorAct, Role};
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Stop};
 use crate::reseal::{self, Sealed};
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::users::{User, signed_in};
+use crate::users::{Session, User, session, signed_in};
 use crate::vault::{Digest, Seed, Vault};
 
 /// The bytes of a secret: as many as its hash has.
@@ -140,9 +140,38 @@ impl Command<Platform> for ConfirmSecondFactor {
             totp_step,
             ..operator.clone()
         });
+        mark(rows, cx, out, self.session)?;
         let act = Act::new(OperatorAct::SecondFactorSet, &*user.login_name);
         crate::operators::record(cx, out, Some(user.id), act, "");
         Ok(())
+    }
+}
+
+/// Records that the second factor was given in a session.
+fn mark(rows: &Rows, cx: &Context<'_>, out: &mut Changes, hash: Digest) -> Result<(), Stop> {
+    let session = session(rows, hash, cx.now)?;
+    let expires_at = cx.now + lifetimes::SESSION;
+    out.put(Session { second_factor: true, expires_at, ..session.clone() });
+    Ok(())
+}
+
+/// An operator gives a code of the second factor, once in each session.
+#[derive(Debug)]
+pub struct GiveSecondFactor {
+    /// The session of the operator.
+    pub session: Digest,
+    /// The proof of the code.
+    pub proof: Proof,
+}
+
+impl Command<Platform> for GiveSecondFactor {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session)?;
+        self.proof.check(rows, cx, out, user)?;
+        let operator = rows.find::<Operator>(&(user.id,))?.filter(|operator| operator.totp.is_some());
+        operator.ok_or(Reason::NotAllowed)?;
+        mark(rows, cx, out, self.session)
     }
 }
 

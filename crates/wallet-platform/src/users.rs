@@ -85,6 +85,8 @@ rows! { in Platform;
         user: UserId,
         /// The expiry; each use moves it (R30).
         expires_at: UnixTime,
+        /// Whether an operator has given a code of the second factor in it (R88).
+        second_factor: bool,
     }
 }
 
@@ -291,7 +293,8 @@ impl Command<Platform> for Login {
             return Err(Reason::UserFrozen.into());
         }
         let key = cx.vault.mint(&self.seed, "session_key");
-        out.put(Session { hash: key.hash, user: user.id, expires_at: cx.now + lifetimes::SESSION });
+        let expires_at = cx.now + lifetimes::SESSION;
+        out.put(Session { hash: key.hash, user: user.id, expires_at, second_factor: false });
         Ok((key, user.clone()))
     }
 }

@@ -140,6 +140,11 @@ impl Vault {
         self
     }
 
+    /// Whether a change of the master key is under way.
+    pub fn opens_others(&self) -> bool {
+        !self.opening_keys.is_empty()
+    }
+
     /// The same, with the token keys of another master key.
     #[must_use]
     pub(crate) fn with_tokens(self, tokens: TokenKeys) -> Self {

@@ -4,13 +4,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wallet_core::crypto::hex_text;
-use wallet_core::{Lang, Secret};
+use wallet_core::{Amount, Lang, Secret};
 use wallet_crypto::{PasswordCost, Passwords};
+use wallet_platform::accounts::CoinId;
 use wallet_platform::{
-    AppSheets, ApplicationFault, Audits, ByOperator, CreateUser, Decision, DeliveryId, EndSessionsOf,
-    EnrolOperator, Fact, FactValue, Failing, Failure, FindSheets, FindUser, FreezeUser, Operators,
-    RemoveOperator, RemoveSecondFactor, ResetPassword, ReviewVas, Role, Roles, SendAgain, SessionsOf,
-    SetSuspended, Sheet, SheetKind, Undelivered, User, VasAppId,
+    ActiveCoins, AppSheets, ApplicationFault, Audits, ByOperator, Coin, CreateUser, Decision, DeliveryId,
+    Deposit, EndSessionsOf, EnrolOperator, Fact, FactValue, Failing, Failure, FindSheets, FindUser,
+    FreezeUser, Operators, PutCoin, RemoveOperator, RemoveSecondFactor, ResetPassword, ReviewVas, Role,
+    Roles, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, Undelivered, User, VasAppId,
 };
 
 use crate::pages::in_words;
@@ -95,6 +96,30 @@ pub enum Task {
     CallbacksResend {
         /// Its number.
         delivery: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Adds a coin, or changes one; its decimals never change.
+    CoinPut {
+        /// Its id on the wire.
+        id: u64,
+        /// Its name.
+        name: String,
+        /// Digits behind the point.
+        decimals: u8,
+        /// Whether it can be used.
+        active: bool,
+    },
+    /// Lists the active coins.
+    CoinList,
+    /// Credits a user with money that was received outside the platform.
+    Deposit {
+        /// The login name or the user_id.
+        user: String,
+        /// The coin's id.
+        coin: u64,
+        /// The amount, a decimal number.
+        amount: String,
         /// Why.
         reason: String,
     },
@@ -213,6 +238,26 @@ impl Administration<'_> {
                 let (zh, en) = (format!("已重发，新编号 {}", again.0), format!("sent again as {}", again.0));
                 Ok(self.done(&zh, &en, &json!({ "delivery": again.0 })))
             }
+            Task::CoinPut { id, name, decimals, active } => self.coin_put(id, &name, decimals, active).await,
+            Task::CoinList => {
+                let coins = self.store.view(ActiveCoins).await.map_err(|no| self.no(&no))?;
+                let text = coins.iter().map(|coin| format!("{}  {}  {}", coin.id, coin.name, coin.decimals));
+                let text = text.collect::<Vec<_>>().join("\n");
+                let json = coins
+                    .iter()
+                    .map(|coin| json!({ "id": coin.id.get(), "name": coin.name, "decimals": coin.decimals }));
+                Ok(Done { text, json: Value::from_iter(json).to_string() })
+            }
+            Task::Deposit { user, coin, amount, reason } => {
+                let amount = Amount::parse(amount).map_err(|_| {
+                    self.say("金额不是十进制数", "the amount is no decimal number").to_owned()
+                })?;
+                let (user, reason) = (self.user(&user).await?, self.reason(&reason)?);
+                let command = Deposit { user: user.id, coin: CoinId::new(coin), amount };
+                let command = ByOperator::machine(reason, command);
+                self.store.submit(command).await.map_err(|no| self.no(&no))?;
+                self.found(&user.id.to_string(), &["user"]).await
+            }
             Task::RotateKey => {
                 let sealed = reseal(self.store).await.map_err(|no| self.no(&no))?;
                 let zh = format!(
@@ -312,6 +357,35 @@ impl Administration<'_> {
             text,
             json: json!({ "login_name": name, "pwd": pwd, "roles": roles.to_string() }).to_string(),
         })
+    }
+
+    async fn coin_put(&self, id: u64, name: &str, decimals: u8, is_active: bool) -> Result<Done, Not> {
+        let text = String::new;
+        let coin = Coin {
+            id: CoinId::new(id),
+            chain_id: text(),
+            coin_type: text(),
+            price: text(),
+            name: name.to_owned(),
+            description: text(),
+            explorer: text(),
+            contract: text(),
+            decimals,
+            min_amount: text(),
+            next_start: text(),
+            is_active,
+            sort_id: u32::try_from(id).unwrap_or(u32::MAX),
+        };
+        // The other members, of a coin that is known, stay as they are.
+        let known = self.store.view(ActiveCoins).await.map_err(|no| self.no(&no))?;
+        let coin = match known.into_iter().find(|known| known.id == coin.id) {
+            Some(known) => Coin { name: coin.name, decimals, is_active, ..known },
+            None => coin,
+        };
+        let command = ByOperator::machine("", PutCoin(coin));
+        self.store.submit(command).await.map_err(|no| self.no(&no))?;
+        let (zh, en) = (format!("已设置币种 {name}（{id}）"), format!("coin {name} ({id}) is set"));
+        Ok(self.done(&zh, &en, &json!({ "id": id, "name": name, "decimals": decimals, "active": is_active })))
     }
 
     async fn operator_list(&self) -> Result<Done, Not> {

@@ -28,7 +28,7 @@ pub(crate) async fn reseal(store: &Store) -> Result<usize, Failure> {
 
 /// Reseals until nothing is left.
 pub(crate) async fn run(store: Store) {
-    loop {
+    while store.vault().opens_others() {
         match reseal(&store).await {
             Ok(sealed) => {
                 return tracing::info!(

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
-    Audit, Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue,
+    Audit, Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorOf,
     PendingApplications, PendingDomains, PricesNow, SendAgain, Undelivered,
 };
 
@@ -20,6 +20,8 @@ use crate::context::Server;
 
 /// The address of the page.
 pub(crate) const OPERATE: &str = "/admin";
+/// The page of the operator's second factor.
+pub(crate) const SECOND_FACTOR: &str = "/admin/second_factor";
 /// The largest number of rows of a table.
 const ROWS: u64 = 50;
 /// The largest count of due callbacks and of applications.
@@ -88,15 +90,40 @@ struct AdminPage<'a> {
     acts: Vec<Act>,
 }
 
-/// An operator's session. A handler that takes it refuses every other user with a page.
+/// An operator's session. A handler that takes it refuses every other user with a page, and asks an operator with a second
+/// factor for a code of it once in each session.
 pub(crate) struct Operator(pub(crate) SignedIn);
 
-impl<S: Send + Sync> FromRequestParts<S> for Operator {
+/// The same before the code was given, for the page that asks for it.
+pub(crate) struct OperatorWithoutCode(pub(crate) SignedIn);
+
+/// The signed-in operator, and whether a code is missing.
+async fn operator(parts: &mut Parts, server: &Server) -> Result<(SignedIn, bool), Response> {
+    let signed_in = SignedIn::from_request_parts(parts, server).await?;
+    let view = View::from_request_parts(parts, server).await.map_err(IntoResponse::into_response)?;
+    if !signed_in.user.operator {
+        return Err(not_for_you(&view));
+    }
+    match server.inner.store.view(OperatorOf(signed_in.session)).await.or_page(&view)? {
+        Some((_, may_operate)) => Ok((signed_in, !may_operate)),
+        None => Err(not_for_you(&view)),
+    }
+}
+
+impl FromRequestParts<Server> for Operator {
     type Rejection = Response;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let signed_in = SignedIn::from_request_parts(parts, state).await?;
-        let view = View::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
-        if signed_in.user.operator { Ok(Self(signed_in)) } else { Err(not_for_you(&view)) }
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Response> {
+        match operator(parts, server).await? {
+            (signed_in, false) => Ok(Self(signed_in)),
+            (_, true) => Err(see_other(SECOND_FACTOR)),
+        }
+    }
+}
+
+impl FromRequestParts<Server> for OperatorWithoutCode {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Response> {
+        Ok(Self(operator(parts, server).await?.0))
     }
 }
 

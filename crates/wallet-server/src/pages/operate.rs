@@ -9,12 +9,12 @@ use wallet_core::Amount;
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
     BeginSecondFactor, ByOperator, ConfirmSecondFactor, DeliveryId, EndSessionsOf, Fact, FactValue, Failure,
-    FindSheets, FreezeUser, Operator as OperatorRow, OperatorOf, PasswordKind, PendingSecondFactor, Reason,
-    RefundFault, RefundPayment, Role, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, SheetOf,
-    TransferSeq, Who,
+    FindSheets, FreezeUser, GiveSecondFactor, Operator as OperatorRow, OperatorOf, PasswordKind,
+    PendingSecondFactor, Reason, RefundFault, RefundPayment, Role, SendAgain, SessionsOf, SetSuspended,
+    Sheet, SheetKind, SheetOf, TransferSeq, Who,
 };
 
-use super::admin::{OPERATE, Operator};
+use super::admin::{OPERATE, Operator, OperatorWithoutCode, SECOND_FACTOR};
 use super::{
     OrPage as _, Page, Params, SignedIn, SubmittedForm, View, in_words, page as render, page_with, problem,
     see_other, shown_time,
@@ -181,15 +181,15 @@ fn nothing(view: &View) -> axum::response::Response {
 async fn sheet_page(
     server: &Server,
     view: &View,
-    user: UserId,
+    by: &SignedIn,
     at: (&str, u64),
     fault: Option<String>,
 ) -> Page {
     let kind = SheetKind::ALL.into_iter().find(|kind| kind.name() == at.0).ok_or_else(|| nothing(view))?;
     let store = &server.inner.store;
     let sheet = store.view(SheetOf { kind, id: at.1 }).await.or_page(view)?.ok_or_else(|| nothing(view))?;
-    let operator = store.view(OperatorOf(user)).await.or_page(view)?;
-    let acts = operator.map(|operator| acts(view, &sheet, &operator)).unwrap_or_default();
+    let operator = store.view(OperatorOf(by.session)).await.or_page(view)?;
+    let acts = operator.map(|(operator, _)| acts(view, &sheet, &operator)).unwrap_or_default();
     let facts = sheet.facts.iter().map(|fact| shown(view, fact)).collect();
     let (kind, title) = (kind.in_words(view.lang), &*sheet.title);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -202,7 +202,7 @@ pub(crate) async fn sheet(
     Operator(signed_in): Operator,
     Path((kind, id)): Path<(String, u64)>,
 ) -> Page {
-    sheet_page(&server, &view, signed_in.user.id, (&kind, id), None).await
+    sheet_page(&server, &view, &signed_in, (&kind, id), None).await
 }
 
 /// Does an act. The error is what the operator reads.
@@ -267,10 +267,10 @@ async fn refund(
     let amount =
         amount.map_err(|_| view.say("金额不是十进制数。", "The amount is no decimal number.").to_owned())?;
     let (session, reason) = (by.session, posted.text("reason").trim().to_owned());
-    let operator = server.inner.store.view(OperatorOf(by.user.id)).await;
+    let operator = server.inner.store.view(OperatorOf(by.session)).await;
     let operator = operator.map_err(|failure| in_words(view.lang, &failure))?;
     // Otherwise the code would be used up, and refused all the same.
-    if !operator.is_some_and(|operator| operator.roles.has(Role::Money)) {
+    if !operator.is_some_and(|(operator, _)| operator.roles.has(Role::Money)) {
         return Err(view.say("需要 money 角色。", "This needs the role money.").to_owned());
     }
     let code = posted.text("code");
@@ -325,7 +325,7 @@ pub(crate) async fn do_act(
     let here = format!("{OPERATE}/{kind}/{id}");
     match act(&server, &view, &signed_in, (&kind, id), &posted).await {
         Ok(()) => Ok(see_other(&here)),
-        Err(fault) => sheet_page(&server, &view.at(&here), signed_in.user.id, (&kind, id), Some(fault)).await,
+        Err(fault) => sheet_page(&server, &view.at(&here), &signed_in, (&kind, id), Some(fault)).await,
     }
 }
 
@@ -334,6 +334,8 @@ pub(crate) async fn do_act(
 struct SecondFactorPage<'a> {
     view: &'a View,
     confirmed: bool,
+    /// Whether this session needs a code before anything else.
+    needs_code: bool,
     /// The secret that waits for its first code, and the address that an authenticator opens.
     pending: Option<(String, String)>,
     fault: Option<String>,
@@ -341,18 +343,19 @@ struct SecondFactorPage<'a> {
 
 async fn second_factor_page(server: &Server, view: &View, by: &SignedIn, fault: Option<String>) -> Page {
     let store = &server.inner.store;
-    let operator = store.view(OperatorOf(by.user.id)).await.or_page(view)?;
+    let operator = store.view(OperatorOf(by.session)).await.or_page(view)?;
     let pending = store.view(PendingSecondFactor(by.user.id)).await.or_page(view)?;
     let pending = pending.map(|secret| to_enter(&secret, &by.user.login_name, "wallop"));
-    let confirmed = operator.is_some_and(|operator| operator.totp.is_some());
+    let confirmed = operator.as_ref().is_some_and(|(operator, _)| operator.totp.is_some());
+    let needs_code = operator.is_some_and(|(_, may_operate)| !may_operate);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(page_with(status, &SecondFactorPage { view, confirmed, pending, fault }))
+    Ok(page_with(status, &SecondFactorPage { view, confirmed, needs_code, pending, fault }))
 }
 
 pub(crate) async fn second_factor(
     State(server): State<Server>,
     view: View,
-    Operator(signed_in): Operator,
+    OperatorWithoutCode(signed_in): OperatorWithoutCode,
 ) -> Page {
     second_factor_page(&server, &view, &signed_in, None).await
 }
@@ -360,12 +363,11 @@ pub(crate) async fn second_factor(
 pub(crate) async fn set_second_factor(
     State(server): State<Server>,
     view: View,
-    Operator(signed_in): Operator,
+    OperatorWithoutCode(signed_in): OperatorWithoutCode,
     posted: SubmittedForm,
 ) -> Page {
-    const HERE: &str = "/admin/second_factor";
     let (session, store) = (signed_in.session, &server.inner.store);
-    let view = view.at(HERE);
+    let view = view.at(SECOND_FACTOR);
     let done = match posted.text("act") {
         "begin" => {
             let (who, kind) = (Who::Session(session), PasswordKind::LoginAgain);
@@ -377,18 +379,18 @@ pub(crate) async fn set_second_factor(
                 Err(failure) => Err(failure),
             }
         }
-        _ => match server
-            .inner
-            .prover
-            .prove_second_factor(session, signed_in.user.id, posted.text("code"))
-            .await
-        {
-            Ok(proof) => store.submit(ConfirmSecondFactor { session, proof }).await,
-            Err(failure) => Err(failure),
-        },
+        act => {
+            let code = posted.text("code");
+            match server.inner.prover.prove_second_factor(session, signed_in.user.id, code).await {
+                Ok(proof) if act == "confirm" => store.submit(ConfirmSecondFactor { session, proof }).await,
+                Ok(proof) => store.submit(GiveSecondFactor { session, proof }).await,
+                Err(failure) => Err(failure),
+            }
+        }
     };
     match done {
-        Ok(()) => Ok(see_other(HERE)),
+        Ok(()) if posted.text("act") == "give" => Ok(see_other(OPERATE)),
+        Ok(()) => Ok(see_other(SECOND_FACTOR)),
         Err(failure) => {
             second_factor_page(&server, &view, &signed_in, Some(wrong_code(&view, &failure))).await
         }
