@@ -144,6 +144,10 @@ async fn r85_r86_a_suspended_app_and_a_frozen_user_have_codes_of_their_own() {
     shop.world.advance(30).await;
     assert_eq!(shop.merchant.wait_for(1).await.len(), 1);
     suspend(false).await;
+    let owner = store.view(FindVasApp(described.uuid.clone())).await.unwrap().owner;
+    store.submit(FreezeUser { user: owner, frozen: true }).await.unwrap().unwrap();
+    assert_eq!(submit(&shop.order("order 3")).await.as_deref(), Some("910016"), "nor to a frozen owner");
+    store.submit(FreezeUser { user: owner, frozen: false }).await.unwrap().unwrap();
     let user = store.view(FindUser("alice".to_owned())).await.unwrap().unwrap().id;
     store.submit(FreezeUser { user, frozen: true }).await.unwrap().unwrap();
     assert_eq!(submit(&shop.order("order 3")).await.as_deref(), Some("910016"));

@@ -9,7 +9,7 @@ use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::Location;
-use wallet_tests::{Database, Postgres, TestStore, Wallop, configure, said};
+use wallet_tests::{Database, Postgres, TestStore, Wallop, configure, said, trials};
 
 /// Runs the program: its exit code, its stdout, and both outputs.
 fn wallop(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -130,6 +130,62 @@ async fn a_check_runs_beside_a_writer_on_each_store() {
     }
 }
 
+/// Many payments, by many at once: time and memory of a check, and the slowest payment beside a backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_and_a_backup_of_many_payments() {
+    const AT_ONCE: u32 = 64;
+    let count = trials(1_000, 1_000_000);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let world = Arc::new(TestStore::sqlite(&path, AT_ONCE as usize).await);
+    let owner = world.owner;
+    let pay = async |from: u32, to: u32| {
+        let payers = (0..AT_ONCE).map(|payer| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                let tokens = world.tokens(payer as usize).await;
+                for number in (from..to).skip(payer as usize).step_by(AT_ONCE as usize) {
+                    world.pay_as(payer as usize, &tokens, &format!("trade {number}")).await.unwrap();
+                }
+            })
+        });
+        for payer in payers.collect::<Vec<_>>() {
+            payer.await.unwrap();
+        }
+    };
+    let began = Instant::now();
+    pay(0, count).await;
+    println!("{count} payments in {:?}, to {owner}", began.elapsed());
+    let at = Location::Sqlite(path);
+    let (one, began) = (at.clone(), Instant::now());
+    let checked =
+        tokio::task::spawn_blocking(move || one.check(&master(), &|_, _| {}).unwrap()).await.unwrap();
+    assert_eq!(checked.damaged, []);
+    println!("{} rows checked in {:?}", checked.rows, began.elapsed());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default());
+    // A writer that commits every 4 ms beside a backup.
+    let (from, into) = (at, directory.path().join("backup.db"));
+    let backup = tokio::task::spawn_blocking(move || {
+        let began = Instant::now();
+        from.back_up(&into).unwrap();
+        began.elapsed()
+    });
+    let tokens = world.tokens(0).await;
+    let (mut slowest, mut commits) = (Duration::ZERO, 0);
+    while !backup.is_finished() || commits < 20 {
+        let began = Instant::now();
+        world.waiting(&tokens, &format!("beside {commits}"), "1").await;
+        slowest = slowest.max(began.elapsed());
+        commits += 1;
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    println!(
+        "a backup took {:?}; the slowest of {commits} commits beside it {slowest:?}",
+        backup.await.unwrap()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_a_running_server_is_restored_with_its_key_alone() {
     let directory = tempfile::tempdir().unwrap();
@@ -171,6 +227,12 @@ async fn a_backup_of_a_running_server_is_restored_with_its_key_alone() {
     std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
     let refused = there.restore(&cut, &master()).unwrap_err().to_string();
     assert!(refused.contains("damaged") || refused.contains("malformed"), "{refused}");
+    // The log of the database before is not played into the restored one.
+    let log = restored.path().join("db-wal");
+    std::fs::write(&log, "old").unwrap();
+    let refused = there.restore(&file, &master()).unwrap_err().to_string();
+    assert!(refused.contains("db-wal of another database is beside it"), "{refused}");
+    std::fs::remove_file(&log).unwrap();
     there.restore(&file, &master()).unwrap();
     let refused = there.restore(&file, &master()).unwrap_err().to_string();
     assert!(refused.contains("exists"), "{refused}");

@@ -6,11 +6,12 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 use totp_rs::{Builder, Secret as TotpSecret};
+use wallet_api::fomo::CoinId;
 use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_platform::{
-    Audits, ByOperator, Damage, EnrolOperator, FindApp, FindUser, FreezeUser, OperatorAct, RefundFault,
-    RefundPayment, Role, Roles, SetSuspended, SheetKind, TransferSeq,
+    Audits, ByOperator, Damage, Deposit, EnrolOperator, FindApp, FindUser, FreezeUser, OperatorAct,
+    RefundFault, RefundPayment, Role, Roles, SetSuspended, SheetKind, TransferSeq,
 };
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::Location;
@@ -271,6 +272,14 @@ async fn r87_refunds_never_exceed_the_payment_nor_overdraw_the_owner() {
         refund(id, "0.25").await.unwrap().unwrap();
         let over = refund(id, "0.000001").await.unwrap();
         assert!(matches!(over, Err(RefundFault::TooMuch(left)) if left.get() == 0), "{over:?}");
+        // A deposit beyond the largest balance is refused whole.
+        let most = Deposit {
+            user: world.users[0].0,
+            coin: CoinId::new(5),
+            amount: "999999999999999999999999999999".parse().unwrap(),
+        };
+        let refused = store.submit(ByOperator::machine("test", most)).await.unwrap_err();
+        assert!(refused.to_string().contains("Field"), "{refused}");
         check_whole(&world.database);
     }
 }
@@ -327,7 +336,15 @@ fn every_admin_command_reaches_a_running_server_and_prints_json() {
             (12.into(), true.into())
         );
         refused(&["operator", "reset-second-factor", "carol"], "no second factor");
-        refused(&["user", "freeze", "nobody", "--reason", "x"], "there is no user nobody");
+        refused(&["user", "freeze", "nobody", "--reason", "x"], "nothing has the id nobody");
+        // A login name that reads as somebody else's number: nothing is done to either.
+        ok(&["operator", "add", &id]);
+        refused(&["user", "freeze", &id, "--reason", "x"], "is the id of more than one");
+        ok(&["coin", "put", "7", "eur", "--decimals", "2"]);
+        assert_eq!(ok(&["coin", "list"])[0]["name"], "eur");
+        refused(&["coin", "put", "7", "eur", "--decimals", "3"], "");
+        refused(&["deposit", &id, "7", "1", "--reason", "x"], "is the id of more than one");
+        assert_eq!(ok(&["deposit", "carol", "7", "1.5", "--reason", "paid in"])[0]["balance"], "1.5 eur");
         assert_eq!(ok(&["app", "list"]), Value::Array(Vec::new()));
         for arguments in [
             &["app", "show", "none"][..],
@@ -352,6 +369,9 @@ fn every_admin_command_reaches_a_running_server_and_prints_json() {
             [
                 "ended sessions",
                 "removed from the operators",
+                "deposited",
+                "set a coin",
+                "made an operator",
                 "reset the password",
                 "ended sessions",
                 "lifted the freeze",
@@ -359,7 +379,7 @@ fn every_admin_command_reaches_a_running_server_and_prints_json() {
                 "made an operator"
             ]
         );
-        assert_eq!(audit[5]["reason"], "stolen phone");
+        assert_eq!(audit[8]["reason"], "stolen phone");
         drop(node);
     }
     // The socket of a killed server is in nobody's way.

@@ -263,7 +263,15 @@ impl TestStore {
     /// # Errors
     /// The first failure.
     pub async fn pay(&self, tokens: &TokenPair, trade_id: &str) -> Result<(), Failure> {
-        let session = self.users[0].1;
+        self.pay_as(0, tokens, trade_id).await
+    }
+
+    /// The same by another user, whose tokens these are.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn pay_as(&self, user: usize, tokens: &TokenPair, trade_id: &str) -> Result<(), Failure> {
+        let session = self.users[user].1;
         let transfer = Some(self.store.submit(self.pre_pay(tokens, trade_id, "1")).await?);
         let proof = loop {
             let who = Who::Session(session);

@@ -394,7 +394,8 @@ fn is_safe_smtp(text: &str) -> bool {
     match uri.scheme_str() {
         Some("smtps") => uri.host().is_some_and(|host| !host.is_empty()),
         Some("smtp") => {
-            is_on_this_machine(text) || uri.query().is_some_and(|query| query.contains("tls=required"))
+            is_on_this_machine(text)
+                || uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "tls=required"))
         }
         _ => false,
     }
@@ -690,8 +691,12 @@ impl Config {
         Duration::from_secs(self.text(DRAIN).parse().unwrap_or(0))
     }
 
-    /// The requests of one client address: in each second, and at once; `None`: no limit.
+    /// The requests of one client address: in each second, and at once; `None`: no limit. Behind a proxy that is not trusted, every
+    /// client has the proxy's address.
     pub(crate) fn address_limit(&self) -> Option<(NonZeroU32, NonZeroU32)> {
+        if self.behind_proxy() && self.text(PROXIES).is_empty() {
+            return None;
+        }
         Some((self.text(PER_SECOND).parse().ok()?, self.text(BURST).parse().ok()?))
     }
 

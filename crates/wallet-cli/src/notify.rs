@@ -9,6 +9,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::io::AsyncWriteExt as _;
 use wallet_api::fomo::lifetimes;
+use wallet_core::form;
 use wallet_server::{ClaimedNotice, Later, NoticeKind, Notifier, Silent};
 
 use crate::config::Config;
@@ -87,7 +88,8 @@ impl Mail {
             let password = read_secret(output, path)?.expose().trim_end().to_owned();
             let uri: http::Uri = url.parse().map_err(|error| bad(&error))?;
             let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'));
-            let user = user.map_or("", |(user, _)| user).to_owned();
+            let user = user.map_or("", |(user, _)| user).replace('+', "%2B");
+            let user = form::decode(user.as_bytes()).map_err(|_| bad(&"the user in smtp_url"))?.into_owned();
             builder = builder.credentials(Credentials::new(user, password));
         }
         Ok(Self { transport: builder.build(), from })

@@ -267,6 +267,11 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
             let _ = stopped.wait_for(|stopped| *stopped).await;
         }
     };
+    if config.address_limit().is_none() {
+        tracing::warn!(
+            "no client address has a limit: set listen.trusted_proxies, and limits.requests_per_second"
+        );
+    }
     let edge = EdgeSettings {
         trusted: config.trusted_proxies(),
         limit: config.address_limit().map(|(per_second, burst)| AddressLimit { per_second, burst }),
@@ -307,12 +312,13 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         tokio::time::sleep(config.drain()).await;
     }
     tracing::info!("stopping: finishing the requests in flight");
-    if let Some(admin) = admin {
-        admin.abort();
-    }
     let _ = stopping.send(true);
     for task in tasks {
         let _ = task.await;
+    }
+    // Last: a task that it has begun has had as much time as the requests in flight.
+    if let Some(admin) = admin {
+        admin.abort();
     }
     broken.map_or(Ok(()), |error| Err(Stop::environment(error.to_string())))
 }

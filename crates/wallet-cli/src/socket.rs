@@ -2,6 +2,7 @@
 //! It is beside the database file, and only its user and root may use it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -33,7 +34,7 @@ pub(crate) async fn ask(
 ) -> Option<Result<Result<Done, String>, Stop>> {
     let stream = UnixStream::connect(path(config)?).await.ok()?;
     Some(exchange(stream, lang, task).await.map_err(|error| {
-        Stop::environment(format!("the running server did not answer: {error}; see its log"))
+        Stop::environment(format!("the running server did not answer: {error}; look whether it was done before you repeat it (wallop admin audit)"))
     }))
 }
 
@@ -84,15 +85,17 @@ impl Drop for Bound {
 /// Answers tasks, one at a time, forever.
 pub(crate) async fn answer(listener: UnixListener, bound: Bound, store: Store) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await; // no file descriptors, say
+            continue;
+        };
         // Beside the file's permissions: they were set a moment after the socket was made.
         let peer = stream.peer_cred().ok().map(|peer| peer.uid());
         if peer.is_none() || (peer != Some(0) && peer != bound.owner()) {
             tracing::warn!(?peer, "refused another user at the admin socket");
             continue;
         }
-        let served = tokio::time::timeout(std::time::Duration::from_secs(60), one(stream, &store)).await;
-        if let Ok(Err(error)) = served {
+        if let Err(error) = one(stream, &store).await {
             tracing::warn!(%error, "cannot answer at the admin socket");
         }
     }
@@ -101,7 +104,9 @@ pub(crate) async fn answer(listener: UnixListener, bound: Bound, store: Store) {
 async fn one(stream: UnixStream, store: &Store) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    stream.read_line(&mut line).await?;
+    // What was read whole is done, however long it takes: its caller must not take it for undone.
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_line(&mut line)).await;
+    read.map_err(std::io::Error::other)??;
     let Request { zh, task } = serde_json::from_str(&line)?;
     let done = administer(store, task, if zh { Lang::Zh } else { Lang::En }).await;
     stream.write_all(format!("{}\n", serde_json::to_string(&done)?).as_bytes()).await

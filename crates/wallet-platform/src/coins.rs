@@ -68,6 +68,17 @@ impl Query<Platform> for ActiveCoins {
     }
 }
 
+/// A coin, whether it can be used or not.
+#[derive(Debug)]
+pub struct FindCoin(pub CoinId);
+
+impl Query<Platform> for FindCoin {
+    type Answer = Option<Coin>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        Ok(rows.find::<Coin>(&(self.0,))?.cloned())
+    }
+}
+
 /// An active coin; an unknown one is 23, an inactive one 21 (R29).
 pub(crate) fn usable(rows: &Rows, id: CoinId) -> Result<&Coin, Stop> {
     let coin = rows.find::<Coin>(&(id,))?.ok_or(Reason::CoinUnknown)?;

@@ -8,9 +8,9 @@
 //! use std::sync::Arc;
 //! use wallet_core::{Secret, UnixTime};
 //! use wallet_engine::job;
-//! use wallet_platform::{CreateUser, FIRST_ID, locked_vault, start};
+//! use wallet_platform::{CreateUser, FIRST_ID, MasterKeys, locked_vault, start};
 //!
-//! let (master, now) = (Secret::new([7; 32]), UnixTime::from_secs(1_574_510_444));
+//! let (master, now) = (MasterKeys::only(Secret::new([7; 32])), UnixTime::from_secs(1_574_510_444));
 //! let vault = locked_vault(Arc::new(wallet_crypto::Portable::new()), &master);
 //! let mut engine = wallet_store::Memory::starting_at(FIRST_ID).engine(vault);
 //! start(&mut engine, &master, now)?;
@@ -47,7 +47,7 @@ pub mod vas;
 mod vault;
 
 pub use check::{Checked, check};
-pub use coins::{ActiveCoins, Coin, PutCoin};
+pub use coins::{ActiveCoins, Coin, FindCoin, PutCoin};
 pub use damage::{Damage, Damaged};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,

@@ -122,9 +122,15 @@ impl Movement {
         }
     }
 
-    /// Writes balanced entries and the new balances. The entries of a movement sum to zero:
+    /// Writes balanced entries and the new balances, all or none. The entries of a movement sum to zero:
     /// `−amount + (amount − cut) + cut`.
     pub(crate) fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        // The changes of a command that is refused are kept.
+        let before = out.mark();
+        self.write(rows, cx, out).inspect_err(|_| out.undo_since(before))
+    }
+
+    fn write(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
         // Amounts are below 10^36 and a cut is at most the amount.
         let too_large = |_| Halt::Damaged { table: Account::TABLE.name };
         let arrives = self.amount.minus(self.cut).map_err(too_large)?;

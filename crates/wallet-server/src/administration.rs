@@ -9,9 +9,9 @@ use wallet_crypto::{PasswordCost, Passwords};
 use wallet_platform::accounts::CoinId;
 use wallet_platform::{
     ActiveCoins, AppSheets, ApplicationFault, Audits, ByOperator, Coin, CreateUser, Decision, DeliveryId,
-    Deposit, EndSessionsOf, EnrolOperator, Fact, FactValue, Failing, Failure, FindSheets, FindUser,
+    Deposit, EndSessionsOf, EnrolOperator, Fact, FactValue, Failing, Failure, FindCoin, FindSheets, FindUser,
     FreezeUser, Operators, PutCoin, RemoveOperator, RemoveSecondFactor, ResetPassword, ReviewVas, Role,
-    Roles, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, Undelivered, User, VasAppId,
+    Roles, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, SheetOf, Undelivered, User, VasAppId,
 };
 
 use crate::pages::in_words;
@@ -196,6 +196,8 @@ impl Administration<'_> {
                 let command = ByOperator::machine("", RemoveSecondFactor(user.id));
                 let removed = self.store.submit(command).await.map_err(|no| self.no(&no))?;
                 removed.ok_or_else(|| self.say("没有第二因素", "there is no second factor").to_owned())?;
+                // They were opened with the factor that is lost.
+                self.end_sessions(&user, "").await?;
                 let (zh, en) =
                     (format!("已移除 {name} 的第二因素"), format!("removed the second factor of {name}"));
                 Ok(self.done(&zh, &en, &json!({ "login_name": name })))
@@ -212,7 +214,7 @@ impl Administration<'_> {
                     ByOperator::machine(self.reason(&reason)?, FreezeUser { user: user.id, frozen });
                 let changed = self.store.submit(command).await.map_err(|no| self.no(&no))?;
                 changed.ok_or_else(|| self.unchanged())?;
-                self.found(&user.id.to_string(), &["user"]).await
+                self.sheet(SheetKind::User, user.id.get()).await
             }
             Task::UserEndSessions { id, reason } => {
                 let (user, reason) = (self.user(&id).await?, self.reason(&reason)?);
@@ -256,7 +258,7 @@ impl Administration<'_> {
                 let command = Deposit { user: user.id, coin: CoinId::new(coin), amount };
                 let command = ByOperator::machine(reason, command);
                 self.store.submit(command).await.map_err(|no| self.no(&no))?;
-                self.found(&user.id.to_string(), &["user"]).await
+                self.sheet(SheetKind::User, user.id.get()).await
             }
             Task::RotateKey => {
                 let sealed = reseal(self.store).await.map_err(|no| self.no(&no))?;
@@ -288,23 +290,33 @@ impl Administration<'_> {
         }
     }
 
+    /// The one sheet of an id. A login name or client_id may look like another's number: then nothing is done.
+    async fn one(&self, id: &str, is_it: impl Fn(SheetKind) -> bool) -> Result<Sheet, Not> {
+        let sheets = self.store.view(FindSheets(id.to_owned())).await.map_err(|no| self.no(&no))?;
+        let mut found: Vec<Sheet> = Vec::new();
+        for sheet in sheets.into_iter().filter(|sheet| is_it(sheet.kind)) {
+            if !found.iter().any(|other| (other.kind, other.id) == (sheet.kind, sheet.id)) {
+                found.push(sheet);
+            }
+        }
+        match found.len() {
+            0 => Err(self.say(&format!("没有找到 {id}"), &format!("nothing has the id {id}")).to_owned()),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let all = found.iter().map(|sheet| format!("{} ({})", sheet.title, sheet.id));
+                let all = all.collect::<Vec<_>>().join(", ");
+                let (zh, en) =
+                    (format!("{id} 指的不止一个：{all}"), format!("{id} is the id of more than one: {all}"));
+                Err(self.say(&zh, &en).to_owned())
+            }
+        }
+    }
+
     /// The user of a login name or a user_id.
     async fn user(&self, id: &str) -> Result<User, Not> {
-        let missing = || {
-            self.say(
-                &format!("没有用户 {id}"),
-                &format!("there is no user {id}: give a login name or a user_id"),
-            )
-            .to_owned()
-        };
-        let found = self.store.view(FindUser(id.to_owned())).await.map_err(|no| self.no(&no))?;
-        if let Some(user) = found {
-            return Ok(user);
-        }
-        let sheets = self.store.view(FindSheets(id.to_owned())).await.map_err(|no| self.no(&no))?;
-        let user = sheets.iter().find(|sheet| sheet.kind == SheetKind::User).ok_or_else(missing)?;
-        let found = self.store.view(FindUser(user.title.clone())).await.map_err(|no| self.no(&no))?;
-        found.ok_or_else(missing)
+        let sheet = self.one(id, |kind| kind == SheetKind::User).await?;
+        let found = self.store.view(FindUser(sheet.title)).await.map_err(|no| self.no(&no))?;
+        found.ok_or_else(|| self.say("没有这个用户", "there is no such user").to_owned())
     }
 
     /// A new password, and its hash.
@@ -376,9 +388,9 @@ impl Administration<'_> {
             is_active,
             sort_id: u32::try_from(id).unwrap_or(u32::MAX),
         };
-        // The other members, of a coin that is known, stay as they are.
-        let known = self.store.view(ActiveCoins).await.map_err(|no| self.no(&no))?;
-        let coin = match known.into_iter().find(|known| known.id == coin.id) {
+        // The other members of a known coin stay as they are.
+        let known = self.store.view(FindCoin(coin.id)).await.map_err(|no| self.no(&no))?;
+        let coin = match known {
             Some(known) => Coin { name: coin.name, decimals, is_active, ..known },
             None => coin,
         };
@@ -434,14 +446,7 @@ impl Administration<'_> {
 
     /// The one app of an id.
     async fn app(&self, id: &str) -> Result<Sheet, Not> {
-        let sheets = self.store.view(FindSheets(id.to_owned())).await.map_err(|no| self.no(&no))?;
-        sheets.into_iter().find(|sheet| sheet.kind.is_app()).ok_or_else(|| {
-            self.say(
-                &format!("没有应用 {id}；请给出 client_id 或 appId"),
-                &format!("there is no app {id}: give a client_id or an appId"),
-            )
-            .to_owned()
-        })
+        self.one(id, SheetKind::is_app).await
     }
 
     async fn suspend(&self, id: &str, suspended: bool, reason: &str) -> Result<Done, Not> {
@@ -471,6 +476,11 @@ impl Administration<'_> {
             .to_owned()
         })?;
         self.found(id, &["vas_app"]).await
+    }
+
+    async fn sheet(&self, kind: SheetKind, id: u64) -> Result<Done, Not> {
+        let sheet = self.store.view(SheetOf { kind, id }).await.map_err(|no| self.no(&no))?;
+        Ok(self.sheets(sheet.as_slice(), false))
     }
 
     async fn found(&self, id: &str, kinds: &[&str]) -> Result<Done, Not> {

@@ -158,6 +158,11 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).map(|element| element.trim().to_owned()).collect()
     };
+    let xff = HeaderName::from_static("x-forwarded-for");
+    if headers.contains_key(FORWARDED) && headers.contains_key(&xff) {
+        // A proxy writes one of them, and passes on what the client wrote into the other.
+        return Vec::new();
+    }
     if headers.contains_key(FORWARDED) {
         return elements(FORWARDED)
             .iter()
@@ -168,7 +173,7 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
             })
             .collect();
     }
-    elements(HeaderName::from_static("x-forwarded-for")).iter().map(|node| address(node)).collect()
+    elements(xff).iter().map(|node| address(node)).collect()
 }
 
 /// An address with or without a port; IPv6 in brackets if it has one.
@@ -209,6 +214,11 @@ mod tests {
         assert_eq!(of("10.0.0.1", forwarded, "for=203.0.113.9;proto=https;by=10.0.0.1"), "203.0.113.9");
         assert_eq!(of("10.0.0.1", forwarded, "for=1.1.1.1, For=\"[2001:db8::2]:1\""), "2001:db8::2");
         assert_eq!(of("10.0.0.1", forwarded, "for=_hidden"), "10.0.0.1");
+        // Of two headers, one is the client's own.
+        let mut both = HeaderMap::new();
+        both.insert(xff, "203.0.113.9".parse().unwrap());
+        both.insert(forwarded, "for=1.1.1.1".parse().unwrap());
+        assert_eq!(client(&both, "10.0.0.1".parse().unwrap(), &trusted).to_string(), "10.0.0.1");
         assert_eq!(of("::ffff:10.0.0.1", xff, "203.0.113.9"), "::ffff:10.0.0.1", "canonical before");
     }
 

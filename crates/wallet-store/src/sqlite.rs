@@ -220,7 +220,17 @@ pub fn restore(
         OpenError::new(format!("cannot restore {} to {}: {error}", backup.display(), path.display()))
     };
     let _lock = lock(path)?;
+    // SQLite would play another database's log into the restored one.
+    if let Some(log) = logs(path).into_iter().find(|log| log.exists()) {
+        return Err(failed(&format!(
+            "{} of another database is beside it: move that away, too",
+            log.display()
+        )));
+    }
     new_file(path, |unfinished| {
+        for log in logs(unfinished) {
+            let _ = std::fs::remove_file(log);
+        }
         std::fs::copy(backup, unfinished).map_err(|error| failed(&error))?;
         let copy = connect(unfinished, &[])?;
         let verdict: String = copy
@@ -231,6 +241,15 @@ pub fn restore(
         }
         drop(copy);
         check(unfinished)
+    })
+}
+
+/// The files that SQLite keeps beside a database.
+fn logs(path: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", "-journal"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
     })
 }
 

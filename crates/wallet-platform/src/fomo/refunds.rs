@@ -83,7 +83,6 @@ impl Command<Platform> for RefundPayment {
         }
         let (from, to, id) = (transfer.payee, transfer.payer, RefundId(cx.ids.next()));
         let (coin, cut, moved) = (transfer.coin, Units::ZERO, Some(transfer.id));
-        // Without a mark to go back to: it is the first change of this command.
         Movement { from, to, coin, amount, cut, transfer: moved }.apply(rows, cx, out)?;
         let refunded = transfer.refunded.plus(amount).map_err(damaged)?;
         let transfer = Transfer { refunded, ..transfer.clone() };

@@ -25,7 +25,7 @@ use crate::passwords::Proof;
 use crate::refusal::{Refused, Stop};
 use crate::returns::callable;
 use crate::schema::{Changes, Context, Platform, Rows};
-use crate::users::signed_in;
+use crate::users::{User, signed_in};
 use crate::vas::apps::{VasApp, VasAppId, VasAppName, by_uuid, proven, session_unknown};
 use crate::vault::{Digest, Vault};
 
@@ -307,6 +307,7 @@ impl Command<Platform> for SubmitPay {
         self.proof.check(rows, cx, out, &user)?;
         user.may_move_money()?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
+        rows.get::<User>(&(app.owner,))?.may_move_money()?;
         let from = cx.vault.address(user.id);
         check(link, &app, Some(&from), cx)?;
         let (opens, given) = (app.opens_after(link)?, self.given()?);

@@ -65,9 +65,11 @@ impl Cookies {
         }
     }
 
-    /// The value of a cookie. One with the plain name is of a server of before: its session goes on.
+    /// The value of a cookie. Beside a port, one with the plain name is of a sandbox of before: its session goes on. Beside `__Host-`
+    /// a plain one may be planted by a neighbour under the same domain.
     pub fn of<'h>(self, headers: &'h HeaderMap, plain: &str) -> Option<&'h str> {
-        cookie_of(headers, &self.name(plain)).or_else(|| cookie_of(headers, plain))
+        let own = cookie_of(headers, &self.name(plain));
+        if self == Self::Host { own } else { own.or_else(|| cookie_of(headers, plain)) }
     }
 }
 

@@ -127,6 +127,14 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
+/// Whether every address of a database is on this machine. What is dialled is a `hostaddr`, where the URL has one.
+fn is_here(config: &Config) -> bool {
+    match config.get_hostaddrs() {
+        [] => !config.get_hosts().is_empty() && config.get_hosts().iter().all(is_local),
+        addresses => addresses.iter().all(IpAddr::is_loopback),
+    }
+}
+
 /// Takes a parameter out of a URL, or out of `name=value name=value`: the driver does not know every one of libpq's.
 fn take(url: &str, name: &str) -> (String, Option<String>) {
     let (head, parameters, between) = match url.split_once('?') {
@@ -188,7 +196,7 @@ impl Link {
         let is_encrypted = match mode.as_deref() {
             Some("disable") => false,
             // Without TLS if the server is this machine's own: so does libpq.
-            None | Some("prefer" | "allow") => !config.get_hosts().iter().all(is_local),
+            None | Some("prefer" | "allow") => !is_here(&config),
             Some("require" | "verify-ca" | "verify-full") => true,
             Some(other) => return Err(malformed(&format!("there is no sslmode {other}"))),
         };
@@ -364,4 +372,33 @@ fn send<'f>(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_here_only_if_what_is_dialled_is() {
+        let here = |url: &str| is_here(&url.parse().unwrap());
+        for local in ["postgres://u@127.0.0.1/x", "postgres://u@localhost/x", "host=/run/postgresql user=u"] {
+            assert!(here(local), "{local}");
+        }
+        for far in [
+            "postgres://u@db/x",
+            "postgres://u@localhost,db/x",
+            "hostaddr=203.0.113.5 user=u",
+            "host=localhost hostaddr=203.0.113.5 user=u",
+        ] {
+            assert!(!here(far), "{far}");
+        }
+        assert_eq!(
+            take("postgres://u@h/x?sslmode=require&a=1", "sslmode"),
+            ("postgres://u@h/x?a=1".to_owned(), Some("require".to_owned()))
+        );
+        assert_eq!(
+            take("host=h sslmode=disable", "sslmode"),
+            ("host=h".to_owned(), Some("disable".to_owned()))
+        );
+    }
 }
