@@ -11,7 +11,7 @@ use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_platform::{
     Audits, ByOperator, Damage, Deposit, EnrolOperator, FindApp, FindUser, FreezeUser, OperatorAct,
-    RefundFault, RefundPayment, Role, Roles, SetSuspended, SheetKind, TransferSeq,
+    RefundFault, RefundPayment, RemoveSecondFactor, Role, Roles, SetSuspended, SheetKind, TransferSeq,
 };
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::Location;
@@ -41,7 +41,12 @@ async fn r85_a_suspended_app_is_refused_everywhere_and_goes_on_when_it_is_resume
     merchant.answer(&[503, 200]);
     let paid = world.pay_user("alice").with("server_uri", &merchant.url);
     world.call(&paid).await.ok();
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
     suspend(&world, true).await;
+    let own = owner.get("/apps/fomo/demo_app").await.text;
+    assert!(own.contains("has suspended this app") && !own.contains(">active<"), "{own}");
+    assert!(owner.get("/apps").await.text.contains("suspended"));
     let info = Call::post("oauth2/resource/get_user_info").bearer(&token);
     for call in [&info, &world.pre_pay_with(&token), &confirm, &world.pay_user("bob"), &world.get_trade("x")]
     {
@@ -200,6 +205,26 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     let given = stolen.post("/admin/second_factor", "/admin/second_factor", &give).await;
     assert_eq!(given.location(), "/admin", "{}", text(&given.text, "#fault"));
     assert_eq!(stolen.get(&page).await.status, StatusCode::OK);
+    let mut owner = Visitor::new(&world, "en");
+    owner.sign_in("owner", "/apps").await;
+    let seen = owner.get(&format!("/apps/fomo/demo_app/payments/one?id={trade_id}")).await;
+    assert!(seen.text.contains("refunded") && seen.text.contains("0.5 usdt"), "{}", seen.text);
+    // What is no number is no page.
+    assert_eq!(operator.get("/admin/user/alice").await.status, StatusCode::NOT_FOUND);
+    // A second factor that was removed and set again opens no session of before.
+    let command = ByOperator::machine(
+        "lost",
+        RemoveSecondFactor(world.store().view(FindUser("operator".to_owned())).await.unwrap().unwrap().id),
+    );
+    world.store().submit(command).await.unwrap().unwrap();
+    world.jump(Duration::from_secs(60));
+    let secret = second_factor(&world, &mut operator).await;
+    assert_eq!(
+        stolen.get("/admin").await.location(),
+        "/admin/second_factor",
+        "the code before counts no more"
+    );
+    world.jump(Duration::from_secs(60));
     // Without the role.
     roles(&world, "operator", Roles::of([Role::Review, Role::Support])).await;
     world.jump(Duration::from_secs(60));
@@ -220,7 +245,7 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     assert_eq!(record.operator.as_deref(), Some("operator"));
     assert!(record.audit.about.contains(trade_id) && record.audit.about.ends_with(": 0.5"), "{record:?}");
     assert_eq!(record.audit.reason, "broken <b>box</b>");
-    assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SecondFactorSet).count(), 1);
+    assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SecondFactorSet).count(), 2);
 }
 
 /// A check of the whole database finds nothing.

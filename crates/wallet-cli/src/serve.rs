@@ -291,17 +291,9 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     output.line(&format!("{} {}", output.say("正在提供服务：", "serving"), config.public_url()))?;
     systemd(&[NotifyState::Ready]);
     let watchdog = tokio::spawn(watchdog(server.clone()));
-    let broken = async {
-        loop {
-            if let Some(error) = store.broken() {
-                return error;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    };
     let broken = tokio::select! {
         () = stop => None,
-        error = broken => Some(error),
+        error = server.broken() => Some(error),
     };
     systemd(&[NotifyState::Stopping]);
     watchdog.abort();

@@ -329,7 +329,8 @@ fn operator<'r>(rows: &'r Rows, user: &User) -> Result<Option<&'r Operator>, Sto
 
 /// Whether an operator may act in a session: one with a second factor has given a code in it.
 fn may_operate(rows: &Rows, cx: &Context<'_>, operator: &Operator, hash: Digest) -> Result<bool, Stop> {
-    Ok(operator.totp.is_none() || session(rows, hash, cx.now)?.second_factor)
+    // A code of a second factor that was removed since opens nothing.
+    Ok(operator.totp.is_none() || session(rows, hash, cx.now)?.second_factor == operator.totp_version)
 }
 
 /// The largest number of characters in a reason.

@@ -82,13 +82,25 @@ pub struct BeginSecondFactor {
     pub seed: Seed,
 }
 
+/// The operator of a session, by a proof, who has a confirmed second factor or has none.
+fn proven<'r>(
+    rows: &'r Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    (session, proof): (Digest, &Proof),
+    is_confirmed: bool,
+) -> Result<(&'r User, &'r Operator), Stop> {
+    let user = signed_in(rows, cx, out, session)?;
+    proof.check(rows, cx, out, user)?;
+    let operator = rows.find::<Operator>(&(user.id,))?;
+    let operator = operator.filter(|operator| operator.totp.is_some() == is_confirmed);
+    Ok((user, operator.ok_or(Reason::NotAllowed)?))
+}
+
 impl Command<Platform> for BeginSecondFactor {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let user = signed_in(rows, cx, out, self.session)?;
-        self.proof.check(rows, cx, out, user)?;
-        let operator = rows.find::<Operator>(&(user.id,))?.filter(|operator| operator.totp.is_none());
-        let operator = operator.ok_or(Reason::NotAllowed)?;
+        let (user, operator) = proven(rows, cx, out, (self.session, &self.proof), false)?;
         let secret = cx.vault.mint(&self.seed, "second factor").hash;
         let secret: &[u8; SECRET] = secret.as_bytes();
         let sealed = cx.vault.seal(&self.seed, &seal_context(user.id), secret);
@@ -129,29 +141,27 @@ pub struct ConfirmSecondFactor {
 impl Command<Platform> for ConfirmSecondFactor {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let user = signed_in(rows, cx, out, self.session)?;
-        self.proof.check(rows, cx, out, user)?;
-        let operator = rows.find::<Operator>(&(user.id,))?.filter(|operator| operator.totp.is_none());
-        let operator = operator.ok_or(Reason::NotAllowed)?;
-        let totp_step = self.proof.step();
-        out.put(Operator {
-            totp: operator.totp_next.clone(),
-            totp_next: None,
-            totp_step,
-            ..operator.clone()
-        });
-        mark(rows, cx, out, self.session)?;
+        let (user, operator) = proven(rows, cx, out, (self.session, &self.proof), false)?;
+        let (totp, totp_step) = (operator.totp_next.clone(), self.proof.step());
+        out.put(Operator { totp, totp_next: None, totp_step, ..operator.clone() });
+        mark(rows, cx, out, self.session, operator)?;
         let act = Act::new(OperatorAct::SecondFactorSet, &*user.login_name);
         crate::operators::record(cx, out, Some(user.id), act, "");
         Ok(())
     }
 }
 
-/// Records that the second factor was given in a session.
-fn mark(rows: &Rows, cx: &Context<'_>, out: &mut Changes, hash: Digest) -> Result<(), Stop> {
+/// Records in a session that a code of the operator's second factor was given.
+fn mark(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    hash: Digest,
+    operator: &Operator,
+) -> Result<(), Stop> {
     let session = session(rows, hash, cx.now)?;
-    let expires_at = cx.now + lifetimes::SESSION;
-    out.put(Session { second_factor: true, expires_at, ..session.clone() });
+    let (second_factor, expires_at) = (operator.totp_version, cx.now + lifetimes::SESSION);
+    out.put(Session { second_factor, expires_at, ..session.clone() });
     Ok(())
 }
 
@@ -167,11 +177,8 @@ pub struct GiveSecondFactor {
 impl Command<Platform> for GiveSecondFactor {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let user = signed_in(rows, cx, out, self.session)?;
-        self.proof.check(rows, cx, out, user)?;
-        let operator = rows.find::<Operator>(&(user.id,))?.filter(|operator| operator.totp.is_some());
-        operator.ok_or(Reason::NotAllowed)?;
-        mark(rows, cx, out, self.session)
+        let (_, operator) = proven(rows, cx, out, (self.session, &self.proof), true)?;
+        mark(rows, cx, out, self.session, operator)
     }
 }
 

@@ -85,8 +85,8 @@ rows! { in Platform;
         user: UserId,
         /// The expiry; each use moves it (R30).
         expires_at: UnixTime,
-        /// Whether an operator has given a code of the second factor in it (R88).
-        second_factor: bool,
+        /// The version of the operator's second factor whose code was given in it (R88); 0 before.
+        second_factor: u32,
     }
 }
 
@@ -294,7 +294,7 @@ impl Command<Platform> for Login {
         }
         let key = cx.vault.mint(&self.seed, "session_key");
         let expires_at = cx.now + lifetimes::SESSION;
-        out.put(Session { hash: key.hash, user: user.id, expires_at, second_factor: false });
+        out.put(Session { hash: key.hash, user: user.id, expires_at, second_factor: 0 });
         Ok((key, user.clone()))
     }
 }

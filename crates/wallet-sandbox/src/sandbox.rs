@@ -201,12 +201,7 @@ impl Sandbox {
 
     /// Resolves with the error when the store has stopped by itself: the process should then stop too.
     pub async fn broken(&self) -> wallet_engine::StoreError {
-        loop {
-            if let Some(error) = self.server.store().broken() {
-                return error;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
+        self.server.broken().await
     }
 
     /// Stops accepting connections, finishes the requests in flight, closes the database.

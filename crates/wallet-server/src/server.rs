@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wallet_core::UnixTime;
 use wallet_crypto::{DEFAULT_BITS, Passwords, PrivateKey};
+use wallet_engine::StoreError;
 use wallet_platform::{Decision, Failure, NextDue, Ping};
 
 use crate::callbacks::{Callbacks, Drained};
@@ -95,6 +97,16 @@ impl Server {
     /// The error text.
     pub async fn approval(&self) -> Result<Decision, &'static str> {
         approval(&self.inner.store, self.inner.watcher.chain().is_embedded()).await
+    }
+
+    /// Resolves with the error when the store has stopped by itself: the process should then stop too.
+    pub async fn broken(&self) -> StoreError {
+        loop {
+            if let Some(error) = self.inner.store.broken() {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// From now on the server is not ready: it is about to stop.

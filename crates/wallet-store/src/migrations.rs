@@ -123,7 +123,7 @@ pub(crate) fn check<'m>(
     Ok(missing)
 }
 
-/// An error that names the missing migrations, unless there are none.
+/// Fails if a migration is missing, and names it.
 pub(crate) fn none_missing(missing: &[&Migration]) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());

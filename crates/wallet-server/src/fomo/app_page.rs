@@ -18,7 +18,7 @@ use super::snippets::snippets;
 use crate::context::Server;
 use crate::own_app::{AppSummary, Later};
 use crate::pages::apps::{
-    After, AppPage, ClockOff, Fact, SecretsForm, Tab, check_list, closed_note, fresh_password, shown_once,
+    After, AppPage, ClockOff, Fact, SecretsForm, Tab, check_list, fresh_password, refused_note, shown_once,
     unknown, wrong, wrong_password,
 };
 use crate::pages::{
@@ -89,7 +89,7 @@ async fn overview(
             tab: Tab::Overview,
             problem: faults.whole().map(str::to_owned),
             done: after.done,
-            note: app.closed_at.map(|at| closed_note(view, at)),
+            note: refused_note(view, app.closed_at, app.suspended),
             may_approve: false,
             steps,
             facts,

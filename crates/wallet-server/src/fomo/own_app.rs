@@ -1,7 +1,7 @@
 //! A FOMO app as [`OwnApp`]: its payments, and its statement of settled payments in the order of settlement.
 
 use wallet_api::fomo::{Direction, Fomo, TransferStatus, UserId};
-use wallet_core::{Platform as _, Text};
+use wallet_core::{Platform as _, Text, Units};
 use wallet_platform::{
     App, AppPayment, CallbackKind, Failure, OwnApp as Own, PaymentsOf, ReceiverId, StatementOf, TradeOf,
     Vault,
@@ -22,16 +22,18 @@ pub(crate) async fn find(store: &Store, owner: UserId, client_id: &str) -> Resul
 
 /// The summary of an app.
 pub(crate) fn summary(app: &App) -> AppSummary {
+    let (state, mood) = match app.is_open() {
+        false => (Text { zh: "已关闭", en: "closed" }, Mood::Waiting),
+        true if app.suspended => (Text { zh: "已停用", en: "suspended" }, Mood::Bad),
+        true => (Text { zh: "可用", en: "active" }, Mood::Good),
+    };
     AppSummary {
         name: app.name.clone(),
         platform: Fomo::META.doc,
         id: app.client_id.to_string(),
         href: format!("/apps/fomo/{}", app.client_id),
-        state: match app.is_open() {
-            true => Text { zh: "可用", en: "active" },
-            false => Text { zh: "已关闭", en: "closed" },
-        },
-        mood: if app.is_open() { Mood::Good } else { Mood::Waiting },
+        state,
+        mood,
         has_tabs: true,
     }
 }
@@ -122,6 +124,16 @@ fn shown(store: &Store, AppPayment { transfer, coin }: &AppPayment) -> ShownPaym
         TransferStatus::Waiting => (Text { zh: "待付款", en: "waiting" }, Mood::Waiting, Stage::Open),
         TransferStatus::Expired => (Text { zh: "已过期", en: "expired" }, Mood::Bad, Stage::Expired),
     };
+    let mut facts = vec![
+        ("transfer_id", store.vault().transfer_id(transfer.id).to_string()),
+        ("user_id", transfer.user().to_string()),
+        ("coin_id", coin.id.to_string()),
+        ("server_uri", transfer.server_uri.as_str().to_owned()),
+        ("state", transfer.state.to_string()),
+    ];
+    if transfer.refunded != Units::ZERO {
+        facts.push(("refunded", format!("{} {}", transfer.refunded.to_decimal(coin.decimals), coin.name)));
+    }
     ShownPayment {
         about: transfer.trade_id.to_string(),
         id: store.vault().transfer_id(transfer.id).to_string(),
@@ -135,13 +147,7 @@ fn shown(store: &Store, AppPayment { transfer, coin }: &AppPayment) -> ShownPaym
         since: transfer.created_at,
         paid: transfer.done,
         stage,
-        facts: vec![
-            ("transfer_id", store.vault().transfer_id(transfer.id).to_string()),
-            ("user_id", transfer.user().to_string()),
-            ("coin_id", coin.id.to_string()),
-            ("server_uri", transfer.server_uri.as_str().to_owned()),
-            ("state", transfer.state.to_string()),
-        ],
+        facts,
     }
 }
 

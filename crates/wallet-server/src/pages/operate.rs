@@ -200,8 +200,9 @@ pub(crate) async fn sheet(
     State(server): State<Server>,
     view: View,
     Operator(signed_in): Operator,
-    Path((kind, id)): Path<(String, u64)>,
+    Path((kind, id)): Path<(String, String)>,
 ) -> Page {
+    let id = id.parse().map_err(|_| nothing(&view))?;
     sheet_page(&server, &view, &signed_in, (&kind, id), None).await
 }
 
@@ -319,9 +320,10 @@ pub(crate) async fn do_act(
     State(server): State<Server>,
     view: View,
     Operator(signed_in): Operator,
-    Path((kind, id)): Path<(String, u64)>,
+    Path((kind, id)): Path<(String, String)>,
     posted: SubmittedForm,
 ) -> Page {
+    let id = id.parse().map_err(|_| nothing(&view))?;
     let here = format!("{OPERATE}/{kind}/{id}");
     match act(&server, &view, &signed_in, (&kind, id), &posted).await {
         Ok(()) => Ok(see_other(&here)),

@@ -23,8 +23,8 @@ use super::snippets::snippets;
 use crate::context::Server;
 use crate::own_app::AppSummary;
 use crate::pages::apps::{
-    Addresses, After, AppPage, Fact, SecretsForm, ShownAddress, Tab, check_list, closed_note, fresh_password,
-    shown_once, unknown, wrong, wrong_password,
+    Addresses, After, AppPage, Fact, SecretsForm, ShownAddress, Tab, check_list, fresh_password,
+    refused_note, shown_once, unknown, wrong, wrong_password,
 };
 use crate::pages::{
     Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
@@ -127,10 +127,8 @@ async fn overview(
             tab: Tab::Overview,
             problem: faults.whole().map(str::to_owned).or(reason),
             done: after.done,
-            note: match app.closed_at {
-                Some(at) => Some(closed_note(view, at)),
-                None => pending.then(|| in_review(view).to_owned()),
-            },
+            note: refused_note(view, app.closed_at, app.suspended)
+                .or_else(|| pending.then(|| in_review(view).to_owned())),
             may_approve: pending && server.inner.pages.sandbox,
             steps,
             facts,

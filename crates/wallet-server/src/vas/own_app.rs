@@ -34,6 +34,7 @@ const KEY_IN_GUIDE: &str = r#"key=$(mktemp)
 pub(crate) fn summary(app: &Row) -> AppSummary {
     let (state, mood) = match app.state {
         _ if app.closed_at.is_some() => (Text { zh: "已关闭", en: "closed" }, Mood::Waiting),
+        _ if app.suspended => (Text { zh: "已停用", en: "suspended" }, Mood::Bad),
         Review::Pending => (Text { zh: "待审核", en: "in review" }, Mood::Waiting),
         Review::Approved => (Text { zh: "已通过", en: "approved" }, Mood::Good),
         Review::Rejected => (Text { zh: "未通过", en: "rejected" }, Mood::Bad),

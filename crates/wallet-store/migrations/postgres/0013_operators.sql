@@ -4,7 +4,7 @@
 ALTER TABLE "user" ADD COLUMN "frozen" bigint NOT NULL DEFAULT 0 CHECK ("frozen" IN (0, 1));
 ALTER TABLE "app" ADD COLUMN "suspended" bigint NOT NULL DEFAULT 0 CHECK ("suspended" IN (0, 1));
 ALTER TABLE "vas_app" ADD COLUMN "suspended" bigint NOT NULL DEFAULT 0 CHECK ("suspended" IN (0, 1));
-ALTER TABLE "session" ADD COLUMN "second_factor" bigint NOT NULL DEFAULT 0 CHECK ("second_factor" IN (0, 1));
+ALTER TABLE "session" ADD COLUMN "second_factor" bigint NOT NULL DEFAULT 0;
 ALTER TABLE "transfer" ADD COLUMN "refunded" numeric(39,0) NOT NULL DEFAULT 0;
 ALTER TABLE "audit" ADD COLUMN "reason" text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE "audit" ADD COLUMN "before" text COLLATE "C" NOT NULL DEFAULT '';

@@ -227,13 +227,22 @@ impl After {
     }
 }
 
-/// The text about a closed app.
-pub(crate) fn closed_note(view: &View, at: UnixTime) -> String {
-    let words = view.say(
-        "应用已关闭：不再接受调用，付款与回调记录保留。关闭时间：",
-        "This app is closed: the platform refuses its calls. Its payments and callbacks stay visible. Closed at",
-    );
-    format!("{words} {}", shown_time(at))
+/// What the owner of an app reads that is closed or suspended.
+pub(crate) fn refused_note(view: &View, closed_at: Option<UnixTime>, suspended: bool) -> Option<String> {
+    if let Some(at) = closed_at {
+        let words = view.say(
+            "应用已关闭：不再接受调用，付款与回调记录保留。关闭时间：",
+            "This app is closed: the platform refuses its calls. Its payments and callbacks stay visible. Closed at",
+        );
+        return Some(format!("{words} {}", shown_time(at)));
+    }
+    suspended.then(|| {
+        view.say(
+            "应用已被平台停用：每个调用都被拒绝，已完成付款的回调仍会发出。请联系平台运营方。",
+            "The platform has suspended this app: it refuses each of its calls. Callbacks of payments that were made are still sent. Ask the platform's operator.",
+        )
+        .to_owned()
+    })
 }
 
 /// The result of a page that shows secrets once.
