@@ -82,7 +82,7 @@ impl Drop for Bound {
     }
 }
 
-/// Answers tasks, one at a time, forever.
+/// Does the tasks that callers send, one at a time, forever.
 pub(crate) async fn answer(listener: UnixListener, bound: Bound, store: Store) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {

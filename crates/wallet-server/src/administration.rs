@@ -19,7 +19,7 @@ use crate::rotation::reseal;
 use crate::server::approval;
 use crate::store::Store;
 
-/// What is to be done.
+/// A task for an administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -280,7 +280,7 @@ impl Administration<'_> {
     }
 
     fn unchanged(&self) -> Not {
-        self.say("没有变化：已经是这样", "nothing changed: it is so already").to_owned()
+        self.say("没有变化：已经是这样", "nothing changed: it was done already").to_owned()
     }
 
     fn reason<'r>(&self, reason: &'r str) -> Result<&'r str, Not> {

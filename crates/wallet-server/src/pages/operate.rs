@@ -128,7 +128,11 @@ fn acts(view: &View, sheet: &Sheet, operator: &OperatorRow) -> Vec<ActForm> {
             ));
         }
         kind if kind.is_app() && support => acts.push(if sheet.is("suspended") {
-            ActForm::new("resume", view.say("恢复", "Resume"), view.say("一切照旧。", "All is as before."))
+            ActForm::new(
+                "resume",
+                view.say("恢复", "Resume"),
+                view.say("应用的调用恢复正常。", "Its calls are answered again."),
+            )
         } else {
             ActForm::new(
                 "suspend",
@@ -145,7 +149,7 @@ fn acts(view: &View, sheet: &Sheet, operator: &OperatorRow) -> Vec<ActForm> {
             acts.push(ActForm::new(
                 "resend",
                 view.say("重发", "Send again"),
-                view.say("从第一次尝试重新开始。", "It begins with a first attempt."),
+                view.say("从第一次尝试重新开始。", "It starts again with the first attempt."),
             ));
         }
         SheetKind::Payment if operator.roles.has(Role::Money) && sheet.value("refunded").is_some() => {
@@ -173,7 +177,7 @@ fn nothing(view: &View) -> axum::response::Response {
         view,
         StatusCode::NOT_FOUND,
         view.say("没有找到", "Nothing was found"),
-        view.say("没有这个编号。", "There is nothing of this id."),
+        view.say("没有这个编号。", "Nothing has this id."),
         view.say("从运营页查找。", "Use the search on the operators' page."),
     )
 }
@@ -221,7 +225,7 @@ async fn act(
         return Err(view.say("请填写原因。", "Enter the reason.").to_owned());
     }
     let unchanged =
-        || view.say("没有变化：可能已有人做过。", "Nothing changed: somebody may have done it.").to_owned();
+        || view.say("没有变化：可能已经做过。", "Nothing changed: it may have been done already.").to_owned();
     let session = by.session;
     match (kind, posted.text("act")) {
         ("user", act @ ("freeze" | "unfreeze")) => {
