@@ -17,7 +17,7 @@ use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
 use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
-use wallet_platform::{FindUser, FindVasApp, FreezeUser, SuspendVasApp};
+use wallet_platform::{FindUser, FindVasApp, FreezeUser, OrderChain, SuspendVasApp};
 use wallet_sandbox::DescribedVas;
 use wallet_server::{
     Addresses, Answer, Chain, ChainError, EmbeddedChain, NodeChain, Server, Settings, Silent,
@@ -553,6 +553,9 @@ impl Chain for Scripted {
             let known = self.transactions.lock().unwrap().get(txid).cloned();
             known.unwrap_or(Ok(None)).map_err(ChainError::Answer)
         })
+    }
+    fn order_chain<'a>(&'a self, _: &'a str) -> Answer<'a, OrderChain> {
+        Box::pin(async { Ok(OrderChain::Embedded) })
     }
 }
 

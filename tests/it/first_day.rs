@@ -1,26 +1,36 @@
-//! The first day of an operator: from the key to a payment behind TLS on two nodes, of which one dies.
+//! The first day of an operator: from the key to payments behind TLS on two nodes, of which one dies; with a second factor, an app
+//! that is reviewed, and an order that is paid on a chain.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use scraper::{Html, Selector};
 use serde_json::Value;
-use wallet_tests::{Node, Postgres, configure, said, sign, wallop, wallop_path};
+use wallet_client::Order;
+use wallet_core::Signer;
+use wallet_core::link::OutgoingLink as _;
+use wallet_crypto::{PrivateKey, RsaSign};
+use wallet_tests::{
+    ANY_TIME, LITECOIN_PASSWORD, LITECOIN_USER, Litecoin, Node, Postgres, configure, said, sign, wallop,
+    wallop_path, write_secret,
+};
 
 use crate::network::certify;
+use crate::operators::totp;
 
-/// A caller of two nodes that trusts the authority, and keeps cookies.
+/// A caller of two nodes that trusts the authority, and keeps its cookies in a file.
 struct Caller<'d> {
     directory: &'d Path,
     port: u16,
+    cookies: &'static str,
 }
 
 impl Caller<'_> {
     fn curl(&self, arguments: &[&str], path: &str) -> String {
-        let (root, jar) = (self.directory.join("root.pem"), self.directory.join("cookies"));
+        let (root, jar) = (self.directory.join("root.pem"), self.directory.join(self.cookies));
         let url = format!("https://localhost:{}{path}", self.port);
         let mut command = Command::new("curl");
         command.args(["-s", "-S", "-m", "20", "--cacert"]).arg(root).arg("-b").arg(&jar).arg("-c").arg(&jar);
@@ -47,10 +57,21 @@ impl Caller<'_> {
         let reply: Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"));
         assert_eq!(reply["success"], true, "{path}: {text}");
-        let Value::Object(data) = &reply["data"] else { return BTreeMap::new() };
-        data.iter()
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect()
+        texts(&reply["data"])
+    }
+
+    /// A call of the VAS wallet, which succeeds.
+    fn vas(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        let arguments = Self::form(fields);
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        if path.starts_with("oauth/") {
+            arguments.push("-G");
+        }
+        let text = self.curl(&arguments, &format!("/vas/server/{path}"));
+        let reply: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"));
+        assert_eq!(reply["success"], true, "{path}: {text}");
+        reply["result"].clone()
     }
 
     /// Sends the form of a page, as a browser does.
@@ -62,10 +83,20 @@ impl Caller<'_> {
     }
 }
 
+/// The members of an object.
+fn texts(data: &Value) -> BTreeMap<String, String> {
+    let Value::Object(data) = data else { return BTreeMap::new() };
+    data.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
 fn value_of(page: &str, selector: &str) -> String {
     let page = Html::parse_document(page);
     let found = page.select(&Selector::parse(selector).unwrap()).next().expect("found on the page");
     found.value().attr("value").map_or_else(|| found.text().collect(), str::to_owned)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[test]
@@ -91,7 +122,13 @@ fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
         .unwrap();
     std::fs::write(file("send"), format!("#!/bin/sh\ncat >> {}\n", file("codes"))).unwrap();
     std::fs::set_permissions(file("send"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let node = Litecoin::start();
+    write_secret(&file("cookie"), &format!("{LITECOIN_USER}:{LITECOIN_PASSWORD}"));
+    step("a node of a chain, in its regression-test mode");
     let settings = [
+        "chain.node=core".to_owned(),
+        format!("chain.url={}", node.url()),
+        format!("chain.password_file={}", file("cookie")),
         format!("listen.tls_certificate={}", file("tls.pem")),
         format!("listen.tls_key={}", file("tls.key")),
         "notify.by=command".to_owned(),
@@ -99,9 +136,19 @@ fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
     ];
     let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let (first, second) = (Node::start_with(&config, &settings), Node::start_with(&config, &settings));
-    let (one, two) = (Caller { directory, port: first.port }, Caller { directory, port: second.port });
+    let caller = |port, cookies| Caller { directory, port, cookies };
+    let (one, two) = (caller(first.port, "owner"), caller(second.port, "owner"));
     step("two nodes serve under TLS");
-    run(&["admin", "operator", "add", "carol"]);
+    let carol: Value = serde_json::from_str(&run(&["admin", "operator", "add", "carol", "--json"])).unwrap();
+    let (carol, pwd) = (caller(second.port, "carol"), carol["pwd"].as_str().unwrap().to_owned());
+    let page = "/openfomo/login.html";
+    carol.submit(page, page, &[("login_name", "carol"), ("pwd", &pwd), ("next", "/admin")]);
+    let page = "/admin/second_factor";
+    carol.submit(page, page, &[("act", "begin"), ("pwd", &pwd)]);
+    let secret = value_of(&carol.curl(&[], page), "#secret");
+    carol.submit(page, page, &[("act", "confirm"), ("code", &totp(&secret, now()))]);
+    assert!(carol.curl(&[], page).contains("id=\"confirmed\""));
+    step("an operator has a second factor");
     run(&["admin", "coin", "put", "5", "usdt", "--decimals", "6"]);
     // A shop's owner and a customer register; each code arrives by the program.
     let mut sessions = BTreeMap::new();
@@ -152,8 +199,7 @@ fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
             ("redirect_uri", back),
         ];
         let token = other.call("/fomo/oauth2/authorize/token", None, &exchange)["access_token"].clone();
-        let now =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
+        let now = now().to_string();
         let fields = [
             ("direction", "1"),
             ("trade_id", trade),
@@ -179,6 +225,50 @@ fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
     };
     pay(&one, &two, "first");
     step("a payment by the document's own calls, on both nodes");
+    // An app of the VAS wallet: applied for, reviewed, and paid on the chain.
+    let (owner, alice) = (&*sessions["owner"], &*sessions["alice"]);
+    let application = [
+        ("session_key", owner),
+        ("wallet", "vas"),
+        ("name", "Tea"),
+        ("safe_domain", "tea.example"),
+        ("scheme", "tea"),
+    ];
+    let id = one.vas("wallet/app/apply", &application)["application_id"].as_str().unwrap().to_owned();
+    carol.submit("/admin", "/admin/review", &[("application", &id), ("verdict", "approve")]);
+    let shown = [("session_key", owner), ("pwd", "owner-password"), ("application_id", &*id)];
+    let app = texts(&two.vas("wallet/app/credentials", &shown));
+    step("an app is reviewed");
+    let (payer, receiver) = (node.new_address("payer"), node.new_address("shop"));
+    let login = wallet_api::vas::login::Link::new("tea://login".into(), app["uuid"].clone().into());
+    let login = login.qr(None).unwrap();
+    let consent = [("session_key", alice), ("link", &*login), ("address", &*payer)];
+    let goes = one.vas("wallet/login/approve", &consent)["address"].as_str().unwrap().to_owned();
+    let code = goes.split_once("openCode=").unwrap().1;
+    let ids = [("accessToken", &*app["accessToken"]), ("appId", &*app["uuid"])];
+    let user = two.vas("oauth/login/aidInfo", &[&ids[..], &[("openCode", code)]].concat());
+    assert_eq!(user["address"], *payer);
+    let order = Order {
+        order_id: "tea-1".into(),
+        to_addr: receiver.clone().into(),
+        asset: "VAS".into(),
+        amount: "1.50".parse().unwrap(),
+        callback_url: "https://tea.example/paid".into(),
+    };
+    let key = PrivateKey::load(&app["rsaPrivate"]).unwrap();
+    let link =
+        order.link(&app["uuid"]).qr(Some(&Signer::rsa(&RsaSign::new(&key).unwrap(), ANY_TIME))).unwrap();
+    let txid = node.pay(&receiver, "1.5", "tea-1");
+    let submitted =
+        [("session_key", alice), ("wallet_pwd", "alice-wallet"), ("link", &*link), ("txid", &*txid)];
+    one.vas("wallet/pay/submit", &submitted);
+    node.mine(1);
+    let state = || two.vas("oauth/pay/order", &[&ids[..], &[("orderId", "tea-1")]].concat())["state"].clone();
+    while state() != "paid" {
+        assert!(began.elapsed().as_secs() < 120, "{}", state());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    step("an order is paid on the chain");
     drop(first); // SIGKILL
     pay(&two, &two, "second");
     step("one node is killed, the other goes on");

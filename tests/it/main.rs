@@ -19,6 +19,7 @@ mod fsync;
 mod journal;
 mod keeping;
 mod links;
+mod litecoin;
 mod mistakes;
 mod network;
 mod notices;

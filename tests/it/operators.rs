@@ -10,9 +10,12 @@ use wallet_api::fomo::CoinId;
 use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_platform::{
-    Audits, ByOperator, Damage, Deposit, EnrolOperator, FindApp, FindUser, FreezeUser, OperatorAct,
-    RefundFault, RefundPayment, RemoveSecondFactor, Role, Roles, SetSuspended, SheetKind, TransferSeq,
+    Audited, Audits, ByOperator, Damage, Decision, DeliveryId, Deposit, Digest, EndSessionsOf, EnrolOperator,
+    FindApp, FindUser, FreezeUser, OperatorAct, Reason, RefundFault, RefundPayment, RemoveOperator,
+    RemoveSecondFactor, ReviewDomain, ReviewVas, Role, Roles, SendAgain, SetSuspended, SheetKind,
+    TransferSeq, VasAppId,
 };
+use wallet_server::Store;
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::Location;
 use wallet_tests::{Call, Database, Merchant, Node, Postgres, World, configure, said, wallop};
@@ -105,7 +108,7 @@ async fn roles(world: &World, name: &str, roles: Roles) {
 }
 
 /// The code of a secret at a time.
-fn code(secret: &str, seconds: u64) -> String {
+pub(crate) fn totp(secret: &str, seconds: u64) -> String {
     let secret = TotpSecret::try_from_base32(secret).unwrap();
     Builder::new().with_secret(secret).build().unwrap().generate(seconds).to_string()
 }
@@ -123,7 +126,7 @@ async fn second_factor(world: &World, operator: &mut Visitor<'_>) -> String {
     assert_eq!(begun.location(), PAGE, "{}", begun.text);
     let secret = text(&operator.get(PAGE).await.text, "#secret");
     let now: u64 = world.timestamp().parse().unwrap();
-    let confirmed = operator.post(PAGE, PAGE, &[("act", "confirm"), ("code", &code(&secret, now))]).await;
+    let confirmed = operator.post(PAGE, PAGE, &[("act", "confirm"), ("code", &totp(&secret, now))]).await;
     assert_eq!(confirmed.location(), PAGE, "{}", confirmed.text);
     assert!(operator.get(PAGE).await.text.contains("id=\"confirmed\""));
     secret
@@ -161,16 +164,16 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     let secret = second_factor(&world, &mut operator).await;
     let now = || world.timestamp().parse::<u64>().unwrap();
     // The code that confirmed the factor is used up.
-    refused(&refund(&mut operator, "0.5", "broken", &code(&secret, now())).await, "were used");
+    refused(&refund(&mut operator, "0.5", "broken", &totp(&secret, now())).await, "were used");
     world.jump(Duration::from_secs(60));
-    refused(&refund(&mut operator, "0.5", " ", &code(&secret, now())).await, "Enter the reason");
-    refused(&refund(&mut operator, "1000000", "broken", &code(&secret, now())).await, "left to refund");
+    refused(&refund(&mut operator, "0.5", " ", &totp(&secret, now())).await, "Enter the reason");
+    refused(&refund(&mut operator, "1000000", "broken", &totp(&secret, now())).await, "left to refund");
     world.jump(Duration::from_secs(60));
-    refused(&refund(&mut operator, "0.5x", "broken", &code(&secret, now())).await, "no decimal number");
-    let done = refund(&mut operator, "0.5", "broken <b>box</b>", &code(&secret, now())).await;
+    refused(&refund(&mut operator, "0.5x", "broken", &totp(&secret, now())).await, "no decimal number");
+    let done = refund(&mut operator, "0.5", "broken <b>box</b>", &totp(&secret, now())).await;
     assert_eq!(done.location(), page, "{}", text(&done.text, "#fault"));
     // The same code again.
-    refused(&refund(&mut operator, "0.5", "broken", &code(&secret, now())).await, "were used");
+    refused(&refund(&mut operator, "0.5", "broken", &totp(&secret, now())).await, "were used");
     let shown = operator.get(&page).await.text;
     assert!(shown.contains("0.5 usdt") && shown.contains("broken &#60;b&#62;box"), "{shown}");
     let units = |text: &str| (text.parse::<f64>().unwrap() * 1e6).round() as i64;
@@ -201,7 +204,7 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     let forced = ByOperator::new(session, FreezeUser { user, frozen: true });
     assert!(world.store().submit(forced).await.unwrap_err().to_string().contains("SecondFactorWrong"));
     world.jump(Duration::from_secs(60));
-    let give = [("act", "give"), ("code", &*code(&secret, now()))];
+    let give = [("act", "give"), ("code", &*totp(&secret, now()))];
     let given = stolen.post("/admin/second_factor", "/admin/second_factor", &give).await;
     assert_eq!(given.location(), "/admin", "{}", text(&given.text, "#fault"));
     assert_eq!(stolen.get(&page).await.status, StatusCode::OK);
@@ -229,7 +232,7 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     roles(&world, "operator", Roles::of([Role::Review, Role::Support])).await;
     world.jump(Duration::from_secs(60));
     assert!(!operator.get(&page).await.text.contains("act-refund"));
-    let got = refund(&mut operator, "0.1", "broken", &code(&secret, now())).await;
+    let got = refund(&mut operator, "0.1", "broken", &totp(&secret, now())).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
     roles(&world, "operator", Roles::of([Role::Money])).await;
     assert!(!operator.get("/admin/find?q=alice").await.text.contains("act-freeze"));
@@ -238,7 +241,7 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
         refused(&refund(&mut operator, "0.1", "broken", "000000").await, "wrong");
     }
     refused(&refund(&mut operator, "0.1", "broken", "000000").await, "wait");
-    refused(&refund(&mut operator, "0.1", "broken", &code(&secret, now())).await, "wait");
+    refused(&refund(&mut operator, "0.1", "broken", &totp(&secret, now())).await, "wait");
     // The record says who, what and why.
     let audits = world.store().view(Audits { limit: 20 }).await.unwrap();
     let record = audits.iter().find(|one| one.audit.act == OperatorAct::Refunded).unwrap();
@@ -306,6 +309,48 @@ async fn r87_refunds_never_exceed_the_payment_nor_overdraw_the_owner() {
         let refused = store.submit(ByOperator::machine("test", most)).await.unwrap_err();
         assert!(refused.to_string().contains("Field"), "{refused}");
         check_whole(&world.database);
+    }
+}
+
+/// Whether a command of an operator is refused for the operator's roles.
+async fn is_refused<C: Audited + Send + 'static>(store: &Store, session: Digest, command: C) -> bool
+where
+    C::Outcome: Send,
+{
+    let done = store.submit(ByOperator::new(session, command).because("test")).await;
+    done.is_err_and(|failure| failure.refused().is_some_and(|no| no.reason == Reason::NotAllowed))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r88_each_act_takes_its_role_and_none_gives_roles() {
+    let world = wallet_tests::TestStore::memory(2).await;
+    let (store, (operator, session), user) = (&world.store, world.users[0], world.users[1].0);
+    let amount = || "1".parse().unwrap();
+    let app = VasAppId(1);
+    for role in [Role::Review, Role::Support, Role::Money] {
+        let roles = Roles::of([role]);
+        store.submit(ByOperator::machine("", EnrolOperator { user: operator, roles })).await.unwrap();
+        macro_rules! takes {
+            ($needed:expr, $command:expr) => {
+                let refused = is_refused(store, session, $command).await;
+                assert_eq!(refused, $needed != Some(role), "{} as {role:?}", stringify!($command));
+            };
+        }
+        takes!(Some(Role::Review), ReviewVas { app, decision: Decision::Reject { reason: "no".to_owned() } });
+        takes!(Some(Role::Review), ReviewDomain { app, safe_domain: "a.example".to_owned(), approve: true });
+        takes!(Some(Role::Support), FreezeUser { user, frozen: false });
+        takes!(Some(Role::Support), EndSessionsOf { user, sessions: vec![] });
+        takes!(Some(Role::Support), SendAgain(DeliveryId(1)));
+        takes!(Some(Role::Support), SetSuspended { kind: SheetKind::App, id: 1, suspended: true });
+        takes!(Some(Role::Money), Deposit { user, coin: CoinId::new(5), amount: amount() });
+        takes!(
+            Some(Role::Money),
+            RefundPayment { transfer: TransferSeq(1), amount: amount(), reason: "no".to_owned() }
+        );
+        // An operator who could give roles would have every role.
+        takes!(None, EnrolOperator { user: operator, roles: Roles::ALL });
+        takes!(None, RemoveOperator(user));
+        takes!(None, RemoveSecondFactor(operator));
     }
 }
 

@@ -15,8 +15,8 @@ use wallet_core::{Callback as _, DeliveryState, UnixTime, VerifyingKey};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_platform::{
     Attempt, AttemptResult, AttemptsOf, CallbackKind, Claimed, DueDeliveries, Failure, NextDue,
-    ObservePayment, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof, SendAgain,
-    StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
+    ObservePayment, OrderChain, OrderOf, OrderSeq, OrdersPaidBy, PasswordKind, PasswordState, Proof,
+    SendAgain, StillToBeMade, SubmitPay, SubmittedPay, VasOrder, WatchedOrders,
 };
 use wallet_store::Clock as _;
 use wallet_tests::{ANY_TIME, TestStore, trials, with};
@@ -66,7 +66,7 @@ impl Shop {
         )
     }
 
-    fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
+    pub(crate) fn submission(&self, who: usize, link: pay::Link<'static>, txid: Option<&str>) -> SubmitPay {
         let (user, session) = self.world.users[who];
         let proof = Proof::remembered(&PasswordState { user, version: 1 }, PasswordKind::Wallet);
         SubmitPay {
@@ -76,7 +76,7 @@ impl Shop {
             txid: txid.map(|txid| txid.to_owned().into()),
             seen: None,
             missing: None,
-            embedded: true,
+            chain: OrderChain::Embedded,
         }
     }
 

@@ -113,7 +113,7 @@ async fn vas(world: &World, call: &str, change: (&str, &str), first: &str) -> St
         );
         let wallet = VasWallet::new(world.transport(), &vas.base_url);
         let key = wallet_api::vas::SessionKey::new(session.as_str());
-        let approved = wallet.approve_login(&key, &link).await.unwrap();
+        let approved = wallet.approve_login(&key, &link, None).await.unwrap();
         let address = approved.address.as_str().to_owned();
         code = address.split("openCode=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     }

@@ -8,8 +8,8 @@ use wallet_api::vas::{Currency, Profile, Refusal, Review, limits, login};
 use wallet_core::Secret;
 use wallet_crypto::PrivateKey;
 use wallet_platform::{
-    AddAddress, AddressFault, AddressesOf, AidInfo, ApplicationFault, ApplyVas, ApproveLogin, AskPrice,
-    Decision, Digest, Failure, FindVasApp, PutQuote, RedeemOpenCode, ReviewVas, VasApp,
+    AddAddress, AddressFault, AddressesOf, AidInfo, ApplicationFault, ApplyVas, ApproveLogin, ApprovedLogin,
+    AskPrice, Decision, Digest, Failure, FindVasApp, OrderChain, PutQuote, RedeemOpenCode, ReviewVas, VasApp,
 };
 use wallet_server::Store;
 use wallet_tests::{TestStore, options, trials, with};
@@ -118,20 +118,30 @@ async fn an_application_is_reviewed_once_and_its_secrets_are_sealed() {
     }
 }
 
-fn link(uuid: &str) -> login::Link<'static> {
+pub(crate) fn link(uuid: &str) -> login::Link<'static> {
     login::Link::new("payApp://login".into(), uuid.to_owned().into())
 }
 
 /// The user consents; the openCode as the app receives it.
 async fn open_code(store: &Store, session: Digest, uuid: &str) -> Digest {
-    let approve = ApproveLogin { session, link: link(uuid), seed: store.vault().seed() };
-    let approved = store.submit(approve).await.unwrap();
+    let approve = ApproveLogin {
+        session,
+        link: link(uuid),
+        address: None,
+        chain: OrderChain::Embedded,
+        seed: store.vault().seed(),
+    };
+    code_in(store, &store.submit(approve).await.unwrap())
+}
+
+/// The openCode of an approved login.
+pub(crate) fn code_in(store: &Store, approved: &ApprovedLogin) -> Digest {
     let code = approved.goes.address.strip_prefix("payApp://login?openCode=").unwrap().to_owned();
     assert_eq!(code.len(), 40, "R47");
     store.vault().hash(&code)
 }
 
-fn redeem(store: &Store, code: Digest, app: &Approved) -> RedeemOpenCode {
+pub(crate) fn redeem(store: &Store, code: Digest, app: &Approved) -> RedeemOpenCode {
     RedeemOpenCode { code, access_token: store.vault().hash(&app.access_token), uuid: app.app.uuid.clone() }
 }
 
@@ -163,7 +173,13 @@ async fn r50_on(world: TestStore) {
 
     let approve = |uuid: &str, callback_url: &'static str| {
         let link = with(link(uuid), |link| link.callback_url = callback_url.into());
-        store.submit(ApproveLogin { session, link, seed: store.vault().seed() })
+        store.submit(ApproveLogin {
+            session,
+            link,
+            address: None,
+            chain: OrderChain::Embedded,
+            seed: store.vault().seed(),
+        })
     };
     assert_eq!(refused(approve("x", "payApp://login").await), Refusal::AppUnknown);
     assert_eq!(
@@ -173,6 +189,8 @@ async fn r50_on(world: TestStore) {
     let nobody = ApproveLogin {
         session: store.vault().hash("x"),
         link: link(shop.app.uuid.as_str()),
+        address: None,
+        chain: OrderChain::Embedded,
         seed: store.vault().seed(),
     };
     assert_eq!(refused(store.submit(nobody).await), Refusal::SessionUnknown);
@@ -327,7 +345,7 @@ async fn an_approved_app_gets_addresses_and_takes_an_own_one_that_is_valid() {
     assert_ne!(first[0].address.as_str(), vault.address(owner), "the owner can pay his own app (R56)");
     let add = async |entered: Option<&str>| {
         let entered = entered.map(str::to_owned);
-        store.submit(AddAddress { owner, app, entered }).await.unwrap()
+        store.submit(AddAddress { owner, app, entered, chain: OrderChain::Embedded }).await.unwrap()
     };
     let second = add(None).await.unwrap();
     assert!(vault.is_address(second.address.as_str()) && second.address != first[0].address);
@@ -341,7 +359,10 @@ async fn an_approved_app_gets_addresses_and_takes_an_own_one_that_is_valid() {
         assert_eq!(add(Some(malformed)).await, Err(AddressFault::Malformed), "{malformed}");
     }
     let stranger = UserId::new(owner.get() + 1);
-    let other = store.submit(AddAddress { owner: stranger, app, entered: None }).await.unwrap();
+    let other = store
+        .submit(AddAddress { owner: stranger, app, entered: None, chain: OrderChain::Embedded })
+        .await
+        .unwrap();
     assert_eq!(other, Err(AddressFault::Unknown));
     for _ in 3..limits::RECEIVING_ADDRESSES {
         add(None).await.unwrap();

@@ -2,6 +2,7 @@
 //! clock that is moved by hand.
 
 mod browser;
+mod litecoin;
 mod merchant;
 mod model;
 mod postgres;
@@ -12,11 +13,12 @@ mod wallop;
 mod world;
 
 pub use browser::Browser;
+pub use litecoin::{Litecoin, PASSWORD as LITECOIN_PASSWORD, USER as LITECOIN_USER};
 pub use merchant::Merchant;
 pub use model::{Account, Database, Ledger, ledger_of};
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
-pub use serve::{Node, configure, free_port, said, wallop};
+pub use serve::{Node, configure, free_port, said, wallop, write_secret};
 pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
 pub use wallop::{Wallop, wallop_path};
 pub use world::{Call, Format, Reply, World, fields, form, plain_client, sign};

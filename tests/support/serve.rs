@@ -40,6 +40,14 @@ pub fn configure(directory: &Path, database: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// Writes a new file that only its user can read.
+pub fn write_secret(path: &str, text: &str) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
 /// A node, with the ports that it has.
 pub struct Node {
     /// The process.

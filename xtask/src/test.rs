@@ -22,6 +22,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("litecoind", "litecoind"),
 ];
 
 /// What a package includes is in its reach. That each builds by itself takes minutes: `--long` leaves the last word away.

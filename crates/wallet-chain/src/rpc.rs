@@ -152,6 +152,28 @@ pub struct Block {
     pub txids: Vec<String>,
 }
 
+/// The kind of a node: how it reports transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// As section 2.1 of the document of VAS shows: amounts are text, and an output has an asset and data.
+    Vas,
+    /// Bitcoin Core or a relative, such as Litecoin Core: amounts are numbers, and the data of an output is in its script, after
+    /// `OP_RETURN`. It must run with `-txindex`.
+    Core,
+}
+
+impl NodeKind {
+    /// The most bytes of an orderId that a transaction can carry; `None`: any.
+    pub const fn data_limit(self) -> Option<usize> {
+        match self {
+            Self::Vas => None,
+            // What such a node passes on to others (-datacarriersize), less the three bytes around it.
+            Self::Core => Some(80),
+        }
+    }
+}
+
 /// The most inputs of a transaction; a payment has few. An input without an address costs one more call.
 const MAX_INPUTS: usize = 64;
 
@@ -162,6 +184,7 @@ pub struct Node<T> {
     url: String,
     credentials: Credentials,
     native_asset: String,
+    kind: NodeKind,
 }
 
 impl<T: Transport> Node<T> {
@@ -172,7 +195,25 @@ impl<T: Transport> Node<T> {
         credentials: Credentials,
         native_asset: impl Into<String>,
     ) -> Self {
-        Self { transport, url: url.into(), credentials, native_asset: native_asset.into() }
+        Self {
+            transport,
+            url: url.into(),
+            credentials,
+            native_asset: native_asset.into(),
+            kind: NodeKind::Vas,
+        }
+    }
+
+    /// The same for a node of another kind.
+    #[must_use]
+    pub fn of_kind(mut self, kind: NodeKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The kind of the node.
+    pub fn kind(&self) -> NodeKind {
+        self.kind
     }
 
     async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError<T::Error>> {
@@ -218,17 +259,27 @@ impl<T: Transport> Node<T> {
     }
 
     async fn raw_transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
-        match self.call("getrawtransaction", json!([txid, 4])).await {
-            Ok(answer) => match Transaction::from_json(&answer, &self.native_asset)? {
-                transaction if transaction.txid == txid => Ok(Some(transaction)),
-                _ => Err(RpcError::UnexpectedReply("txid")),
-            },
+        let verbose = match self.kind {
+            NodeKind::Vas => json!(4),
+            NodeKind::Core => json!(true),
+        };
+        match self.call("getrawtransaction", json!([txid, verbose])).await {
+            Ok(answer) => {
+                let transaction = match self.kind {
+                    NodeKind::Vas => Transaction::from_json(&answer, &self.native_asset)?,
+                    NodeKind::Core => Transaction::from_core_json(&answer, &self.native_asset)?,
+                };
+                if transaction.txid != txid {
+                    return Err(RpcError::UnexpectedReply("txid"));
+                }
+                Ok(Some(transaction))
+            }
             Err(RpcError::Refused(refusal)) if refusal.code == NOT_FOUND => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// A transaction, with the addresses of its inputs: `getrawtransaction "txid" 4`. `None` when the node has none.
+    /// A transaction, with the addresses of its inputs: `getrawtransaction "txid"`, verbose. `None` when the node has none.
     ///
     /// # Errors
     /// [`RpcError`].
@@ -243,7 +294,48 @@ impl<T: Transport> Node<T> {
             let output = spent.outputs.into_iter().nth(input.vout as usize);
             input.addresses = output.ok_or(RpcError::UnexpectedReply("vin"))?.addresses;
         }
+        if self.kind == NodeKind::Core && self.is_double_spent(&transaction).await? {
+            transaction.confirmations = -1;
+        }
         Ok(Some(transaction))
+    }
+
+    /// Whether another transaction of the chain has spent an input. A node with `-txindex` goes on reporting a transaction of a
+    /// block that a reorganisation has removed, with that block and without confirmations; one that waits has no block.
+    async fn is_double_spent(&self, transaction: &Transaction) -> Result<bool, RpcError<T::Error>> {
+        let is_removed =
+            |transaction: &Transaction| transaction.confirmations == 0 && transaction.block.is_some();
+        if !is_removed(transaction) {
+            return Ok(false);
+        }
+        for input in &transaction.inputs {
+            let unspent = self.call("gettxout", json!([input.txid, input.vout, false])).await?;
+            if unspent.is_null() {
+                // Meanwhile a new block may have spent it with this very transaction: then that block is reported.
+                let again = self.raw_transaction(&transaction.txid).await?;
+                return Ok(again.is_some_and(|again| is_removed(&again) && again.block == transaction.block));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the node can report every transaction (`getindexinfo`): `None` if it runs without `-txindex`, `Some(false)` while
+    /// it still builds that index. A node of the kind [`NodeKind::Vas`] always can.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn transaction_index(&self) -> Result<Option<bool>, RpcError<T::Error>> {
+        if self.kind == NodeKind::Vas {
+            return Ok(Some(true));
+        }
+        let indices = self.call("getindexinfo", json!(["txindex"])).await?;
+        match indices.get("txindex") {
+            None => Ok(None),
+            Some(index) => {
+                let synced = index["synced"].as_bool().ok_or(RpcError::UnexpectedReply("synced"))?;
+                Ok(Some(synced))
+            }
+        }
     }
 
     /// A block: `getblock "hash"`. `None` when the node has none.

@@ -117,15 +117,64 @@ impl TxOut {
     }
 }
 
+/// The data of an output that nothing can spend: what its script pushes after `OP_RETURN`.
+fn pushed_after_return(script: &[u8]) -> Vec<Vec<u8>> {
+    const OP_RETURN: u8 = 0x6a;
+    let (mut pushed, mut rest) = (Vec::new(), script.strip_prefix(&[OP_RETURN]).unwrap_or_default());
+    while let Some((opcode, after)) = rest.split_first() {
+        // The length is the opcode itself, or one or two bytes after OP_PUSHDATA1 and OP_PUSHDATA2.
+        let (length, after) = match (opcode, after) {
+            (1..=75, after) => (usize::from(*opcode), after),
+            (76, [length, after @ ..]) => (usize::from(*length), after),
+            (77, [low, high, after @ ..]) => (usize::from(u16::from_le_bytes([*low, *high])), after),
+            _ => break,
+        };
+        let Some((data, after)) = after.split_at_checked(length) else { break };
+        pushed.push(data.to_vec());
+        rest = after;
+    }
+    pushed
+}
+
+impl TxOut {
+    /// An output as Bitcoin Core and its relatives report it.
+    fn from_core_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
+        // A JSON number, whose decimal text serde_json keeps. Text is refused: such a node never sends it.
+        let value = reply.get("value").and_then(Value::as_number).ok_or(Unreadable("value"))?;
+        let value = Amount::parse(value.as_str().to_owned()).map_err(|_| Unreadable("value"))?;
+        let script = reply.get("scriptPubKey").ok_or(Unreadable("scriptPubKey"))?;
+        // Since version 22 a script has one `address`; before, a list of them.
+        let addresses = match script.get("address") {
+            Some(_) => vec![text(script, "address")?.to_owned()],
+            None => texts(script, "addresses")?,
+        };
+        let script = crypto::from_hex(text(script, "hex")?).ok_or(Unreadable("hex"))?;
+        Ok(Self { addresses, asset: native.to_owned(), value, data: pushed_after_return(&script) })
+    }
+}
+
 impl Transaction {
+    /// Reads the result of `getrawtransaction "txid" true` of Bitcoin Core and its relatives: an amount is a JSON number, the
+    /// order's id is the data after `OP_RETURN`, and every output is in the chain's own asset, `native`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] names the member.
+    pub fn from_core_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
+        Self::read(reply, |output| TxOut::from_core_json(output, native))
+    }
+
     /// Reads the result of `getrawtransaction "txid" 4`. Other members are ignored. `native` is the
     /// asset of an output without an asset field: the chain's own.
     ///
     /// # Errors
     /// [`Unreadable`] names the member.
     pub fn from_json(reply: &Value, native: &str) -> Result<Self, Unreadable> {
+        Self::read(reply, |output| TxOut::from_json(output, native))
+    }
+
+    fn read(reply: &Value, output: impl Fn(&Value) -> Result<TxOut, Unreadable>) -> Result<Self, Unreadable> {
         let inputs = list(reply, "vin")?.iter().filter_map(|input| TxIn::from_json(input).transpose());
-        let outputs = list(reply, "vout")?.iter().map(|output| TxOut::from_json(output, native));
+        let outputs = list(reply, "vout")?.iter().map(output);
         let confirmations = match reply.get("confirmations") {
             None | Some(Value::Null) => 0,
             Some(number) => number.as_i64().ok_or(Unreadable("confirmations"))?,
@@ -330,8 +379,24 @@ mod tests {
     fn a_transaction_survives_out_and_in() {
         let transaction = paying("1.50");
         assert_eq!(Transaction::from_json(&transaction.to_json(), "x").unwrap(), transaction);
+        // What another kind of node sends is not read as this kind's.
+        assert_eq!(Transaction::from_core_json(&transaction.to_json(), "x"), Err(Unreadable("value")));
         let mut bare = transaction.to_json();
         bare["vout"][0]["value"] = serde_json::from_str("1.5").unwrap();
         assert_eq!(Transaction::from_json(&bare, "VAS"), Err(Unreadable("value")), "a number is no amount");
+    }
+
+    #[test]
+    fn the_data_after_op_return_is_read_and_nothing_else() {
+        let pushed = |hex: &str| pushed_after_return(&crypto::from_hex(hex).unwrap());
+        assert_eq!(pushed("6a036f2d31"), [b"o-1"]);
+        assert_eq!(pushed("6a4c036f2d31024142"), [&b"o-1"[..], b"AB"]);
+        assert_eq!(pushed("6a4d03006f2d31"), [b"o-1"]);
+        let longest = format!("6a4c50{}", "41".repeat(80));
+        assert_eq!(pushed(&longest), [[b'A'; 80]]);
+        // Another script, an empty one, a push that is longer than its script, an opcode that pushes nothing.
+        for none in ["", "6a", "76a9036f2d3188ac", "6a046f2d31", "6a4c", "6a4d03", "6a51036f2d31"] {
+            assert_eq!(pushed(none), Vec::<Vec<u8>>::new(), "{none}");
+        }
     }
 }

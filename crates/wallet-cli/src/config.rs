@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use wallet_server::Networks;
+use wallet_server::{Networks, NodeKind};
 
 use crate::output::Output;
 
@@ -38,6 +38,8 @@ enum Kind {
     Text,
     /// IP addresses and networks, separated by commas.
     Networks,
+    /// `https://…` with any path, or `http://…` to this machine.
+    Node,
     /// `smtps://…`, or `smtp://…` to this machine or with `?tls=required`.
     Smtp,
 }
@@ -68,6 +70,12 @@ const PROXIES: &str = "listen.trusted_proxies";
 const DRAIN: &str = "listen.drain_seconds";
 const PER_SECOND: &str = "limits.requests_per_second";
 const BURST: &str = "limits.requests_at_once";
+const CHAIN: &str = "chain.node";
+const CHAIN_URL: &str = "chain.url";
+const CHAIN_USER: &str = "chain.user";
+const CHAIN_PASSWORD: &str = "chain.password_file";
+const CHAIN_ASSET: &str = "chain.asset";
+const CONFIRMATIONS: &str = "chain.confirmations";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
 const NOTIFY: &str = "notify.by";
@@ -176,6 +184,48 @@ const SETTINGS: &[Setting] = &[
         en: "how many requests one client address may make at once",
     },
     Setting {
+        name: CHAIN,
+        kind: Kind::Choice(&["none", "vas", "core"]),
+        default: Some("none"),
+        zh: "支付订单的链的节点：none 没有（不提供 VAS 与 Lafi）、vas 如其文档、core 如 Bitcoin Core（须以 -txindex 运行）",
+        en: "the node of the chain that orders are paid on: none (VAS and Lafi are not offered), vas (as their document says), core (like Bitcoin Core; it must run with -txindex)",
+    },
+    Setting {
+        name: CHAIN_URL,
+        kind: Kind::Node,
+        default: Some(""),
+        zh: "节点 JSON-RPC 的地址，例如 http://127.0.0.1:9332/",
+        en: "the address of the node's JSON-RPC, such as http://127.0.0.1:9332/",
+    },
+    Setting {
+        name: CHAIN_USER,
+        kind: Kind::Text,
+        default: Some(""),
+        zh: "节点的用户名；不填则密码文件里是 用户名:密码，如节点自己的 .cookie",
+        en: "the node's user name; without it the password file has user:password, as a node's own .cookie",
+    },
+    Setting {
+        name: CHAIN_PASSWORD,
+        kind: Kind::Path,
+        default: Some(""),
+        zh: "节点密码的文件，只有运行用户可读",
+        en: "the file with the node's password, readable by its user only",
+    },
+    Setting {
+        name: CHAIN_ASSET,
+        kind: Kind::Text,
+        default: Some("VAS"),
+        zh: "链自己的资产在支付链接里的名称",
+        en: "the name that the chain's own asset has in payment links",
+    },
+    Setting {
+        name: CONFIRMATIONS,
+        kind: Kind::Number(1, 1_000),
+        default: Some("1"),
+        zh: "订单算作已付所需的确认数（R53）",
+        en: "how many confirmations make an order paid (R53)",
+    },
+    Setting {
         name: QUEUE,
         kind: Kind::Number(1, 1_000_000),
         default: Some("4096"),
@@ -277,6 +327,17 @@ pub(crate) struct Value {
 #[derive(Debug, Default)]
 pub(crate) struct Config(BTreeMap<&'static str, Value>);
 
+/// The node of a chain.
+#[derive(Debug)]
+pub(crate) struct ChainNode<'a> {
+    pub(crate) kind: NodeKind,
+    pub(crate) url: &'a str,
+    /// `None`: the file has the user, too.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) password_file: &'a Path,
+    pub(crate) asset: &'a str,
+}
+
 /// Where a configuration is read from.
 pub(crate) struct Sources<'a> {
     /// The file and its text.
@@ -342,6 +403,9 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
         Kind::Text => true,
         Kind::Networks => Networks::parse(text).is_some(),
         Kind::Smtp => is_safe_smtp(text),
+        Kind::Node => {
+            text.starts_with("https://") || (text.starts_with("http://") && is_on_this_machine(text))
+        }
         Kind::Path => !text.is_empty(),
         Kind::Address => text.parse::<SocketAddr>().is_ok(),
         Kind::Origin => origin(text),
@@ -361,6 +425,10 @@ fn misfit(kind: Kind, text: &str) -> Option<(String, String)> {
         Kind::Networks => (
             "应为以逗号分隔的 IP 地址或网段，例如 10.0.0.0/8,::1".to_owned(),
             "must be IP addresses or networks separated by commas, such as 10.0.0.0/8,::1".to_owned(),
+        ),
+        Kind::Node => (
+            "应为 https://…，或本机的 http://127.0.0.1:端口/：密码会随每个请求发送".to_owned(),
+            "must be https://…, or http://127.0.0.1:PORT/ on this machine: the password travels with each request".to_owned(),
         ),
         Kind::Smtp => (
             "应为 smtps://用户@主机、smtp://用户@主机?tls=required，或本机的 smtp://127.0.0.1:端口".to_owned(),
@@ -602,22 +670,23 @@ impl Config {
                 ));
             }
         }
-        let notify = self.0.get(NOTIFY);
-        let needed: &[&str] = match self.text(NOTIFY) {
-            "command" => &[NOTIFY_COMMAND],
-            "smtp" => &[SMTP, SMTP_FROM],
-            _ => &[],
-        };
-        for name in needed.iter().filter(|name| self.text(name).is_empty()) {
-            let place = notify.map_or(Place::Nowhere, |notify| notify.place.clone());
-            let by = self.text(NOTIFY);
-            faults.push(Fault::new(
-                place,
-                format!("{NOTIFY} = {by} 需要 {name}"),
-                format!("{NOTIFY} = {by} needs {name}"),
-            ));
+        let needs: &[(&str, &str, &[&str])] = &[
+            (NOTIFY, "command", &[NOTIFY_COMMAND]),
+            (NOTIFY, "smtp", &[SMTP, SMTP_FROM]),
+            (CHAIN, "vas", &[CHAIN_URL, CHAIN_PASSWORD]),
+            (CHAIN, "core", &[CHAIN_URL, CHAIN_PASSWORD]),
+        ];
+        for (setting, value, needed) in needs.iter().filter(|(name, value, _)| self.text(name) == *value) {
+            let place = self.0.get(setting).map_or(Place::Nowhere, |value| value.place.clone());
+            for name in needed.iter().filter(|name| self.text(name).is_empty()) {
+                faults.push(Fault::new(
+                    place.clone(),
+                    format!("{setting} = {value} 需要 {name}"),
+                    format!("{setting} = {value} needs {name}"),
+                ));
+            }
         }
-        if let Some(notify) = notify.filter(|notify| notify.text == "log")
+        if let Some(notify) = self.0.get(NOTIFY).filter(|notify| notify.text == "log")
             && !is_on_this_machine(self.text(PUBLIC))
         {
             faults.push(Fault::new(
@@ -698,6 +767,26 @@ impl Config {
             return None;
         }
         Some((self.text(PER_SECOND).parse().ok()?, self.text(BURST).parse().ok()?))
+    }
+
+    /// The node of the chain; `None` without one.
+    pub(crate) fn chain(&self) -> Option<ChainNode<'_>> {
+        let kind = match self.text(CHAIN) {
+            "vas" => NodeKind::Vas,
+            "core" => NodeKind::Core,
+            _ => return None,
+        };
+        Some(ChainNode {
+            kind,
+            url: self.text(CHAIN_URL),
+            user: Some(self.text(CHAIN_USER)).filter(|user| !user.is_empty()),
+            password_file: Path::new(self.text(CHAIN_PASSWORD)),
+            asset: self.text(CHAIN_ASSET),
+        })
+    }
+
+    pub(crate) fn confirmations(&self) -> u64 {
+        self.text(CONFIRMATIONS).parse().unwrap_or(1)
     }
 
     /// How notices are sent.
@@ -923,6 +1012,17 @@ mod tests {
             (
                 with("[limits]\nrequests_at_once = 0"),
                 &["w.toml:8:20: limits.requests_at_once: must be a whole number from 1"],
+            ),
+            (
+                with("[chain]\nnode = \"core\""),
+                &[
+                    "w.toml:8:8: chain.node = core needs chain.url",
+                    "w.toml:8:8: chain.node = core needs chain.password_file",
+                ],
+            ),
+            (
+                with("[chain]\nurl = \"http://node.example:9332/\""),
+                &["w.toml:8:7: chain.url: must be https://…, or http://127.0.0.1:PORT/ on this machine"],
             ),
             (
                 with("[notify]\nby = \"log\""),

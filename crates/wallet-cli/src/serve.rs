@@ -15,12 +15,12 @@ use wallet_server::administration::{Task, administer};
 use wallet_server::pages::{Cookies, NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
 use wallet_server::{
-    AddressLimit, Addresses, EdgeSettings, EmbeddedChain, PROTOCOLS, Server, Settings, Store, Tls, serve,
-    serve_tls, with_edge,
+    AddressLimit, Addresses, Chain, ChainError, Credentials, EdgeSettings, EmbeddedChain, PROTOCOLS, Server,
+    Settings, Store, Tls, node_chain, serve, serve_tls, with_edge,
 };
 use wallet_store::SystemClock;
 
-use crate::config::{Config, Fault, Sources};
+use crate::config::{ChainNode, Config, Fault, Sources};
 use crate::dev::stop_signal;
 use crate::notify::notifier;
 use crate::output::{Output, Stop};
@@ -222,6 +222,37 @@ async fn refuse_a_sandbox(output: &Output, store: &Store) -> Result<(), Stop> {
     )))
 }
 
+/// The chain of a configuration. A node that does not report every transaction is refused; one that does not answer now is
+/// asked again later.
+async fn chain(output: &Output, config: &Config) -> Result<Option<Arc<dyn Chain>>, Stop> {
+    let Some(ChainNode { kind, url, user, password_file, asset }) = config.chain() else { return Ok(None) };
+    let secret = read_secret(output, password_file)?;
+    let (user, password) = match (user, secret.expose().trim()) {
+        (Some(user), password) => (user, password),
+        (None, both) => both.split_once(':').unwrap_or(("", both)),
+    };
+    let credentials = Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) };
+    let chain = node_chain(url, credentials, asset, kind);
+    match chain.transaction_index().await {
+        Ok(Some(true)) => {}
+        Ok(Some(false)) => tracing::warn!(url, "the node still builds its index: payments are found late"),
+        Ok(None) => {
+            return Err(Stop::environment(output.say(
+                &format!("{url} 的节点没有交易索引，查不到用户的支付：请以 -txindex 启动节点"),
+                &format!("the node at {url} has no index of transactions, and cannot find users' payments: start it with -txindex"),
+            )));
+        }
+        Err(ChainError::Unauthorized(why)) => {
+            return Err(Stop::environment(output.say(
+                &format!("{url}：{why}；请检查 chain.user 与 chain.password_file"),
+                &format!("{url}: {why}; check chain.user and chain.password_file"),
+            )));
+        }
+        Err(error) => tracing::warn!(url, %error, "the node does not answer; it is asked again"),
+    }
+    Ok(Some(chain))
+}
+
 pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     let config = valid(output, &from)?;
     let stop = stop_signal().map_err(|error| Stop::environment(error.to_string()))?;
@@ -241,6 +272,8 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         None => listen(output, config.address()).await?,
     };
     let internal = listen(output, config.internal()).await?;
+    let chain = chain(output, &config).await?;
+    let offered = |protocol: &str| chain.is_some() || protocol != "vas";
     let https = config.public_url().starts_with("https://");
     let settings = Settings {
         callback_addresses: Addresses::Public,
@@ -248,16 +281,16 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         notifier: notifier(output, &config)?,
         observer: None,
         callback_clock: None,
-        // Nothing is paid on it: the wallets of VAS and Lafi need a node of their chain, which no setting names yet.
-        chain: Arc::new(EmbeddedChain(store.clone())),
-        confirmations: 1,
+        // Without a node nothing is paid on a chain, and VAS and Lafi are not offered.
+        chain: chain.clone().unwrap_or_else(|| Arc::new(EmbeddedChain(store.clone()))),
+        confirmations: config.confirmations(),
         pages: PageSettings {
             nav: NAV,
             cookies: if https { Cookies::Host } else { Cookies::Plain },
             ..PageSettings::default()
         },
         public_url: config.public_url().to_owned(),
-        protocols: PROTOCOLS.iter().copied().filter(|protocol| protocol.meta().id == "fomo").collect(),
+        protocols: PROTOCOLS.iter().copied().filter(|protocol| offered(protocol.meta().id)).collect(),
     };
     let server = Server::new(store.clone(), settings);
     let (stopping, stopped) = watch::channel(false);

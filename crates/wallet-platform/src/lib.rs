@@ -105,6 +105,7 @@ pub use vas::apps::{
     OpenCode, OwnVasApp, PendingApplications, RedeemOpenCode, ReviewVas, ShowCredentials, SuspendVasApp,
     VasApp, VasAppId, VasAppName, VasApps, VasToken, aid, safe_domain,
 };
+pub use vas::chain::OrderChain;
 pub use vas::edits::{CloseVasApp, DomainRequestOf, EditVasApp, PendingDomains, ReviewDomain};
 pub use vas::orders::{
     CheckPay, FindOrder, ObservePayment, OrderOf, OrderSeq, OrdersOf, OrdersPaidBy, SubmitPay, SubmittedPay,

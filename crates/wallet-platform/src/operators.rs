@@ -232,8 +232,8 @@ pub enum Actor {
 
 /// A command that an operator may give, and its audit record.
 pub trait Audited: Command<Platform> {
-    /// The role that it needs.
-    const ROLE: Role;
+    /// The role that it needs; `None`: only on the machine itself. No operator gives roles, or takes away a second factor.
+    const ROLE: Option<Role>;
     /// Whether it needs a code of the second factor.
     const SECOND_FACTOR: bool = false;
 
@@ -285,7 +285,9 @@ impl<C: Audited> Command<Platform> for ByOperator<C> {
             Actor::Machine => None,
             Actor::Session(session) => {
                 let user = signed_in(rows, cx, out, session)?;
-                let operator = operator(rows, user)?.filter(|operator| operator.roles.has(C::ROLE));
+                let operator = operator(rows, user)?;
+                let operator =
+                    operator.filter(|operator| C::ROLE.is_some_and(|role| operator.roles.has(role)));
                 let operator = operator.ok_or(Reason::NotAllowed)?;
                 if !may_operate(rows, cx, operator, session)? {
                     return Err(Reason::SecondFactorWrong.into());
@@ -378,7 +380,7 @@ impl Command<Platform> for EnrolOperator {
 }
 
 impl Audited for EnrolOperator {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = None;
     fn done(&self, outcome: &Self::Outcome) -> Option<Act> {
         let (user, before) = outcome.as_ref()?;
         let before = before.map(|roles| roles.to_string()).unwrap_or_default();
@@ -409,7 +411,7 @@ impl Command<Platform> for RemoveOperator {
 }
 
 impl Audited for RemoveOperator {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = None;
     fn done(&self, outcome: &Option<User>) -> Option<Act> {
         outcome.as_ref().map(|user| Act::new(OperatorAct::Removed, &*user.login_name))
     }
@@ -448,7 +450,7 @@ impl Query<Platform> for OperatorOf {
 }
 
 impl Audited for FreezeUser {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = Some(Role::Support);
     fn done(&self, outcome: &Option<User>) -> Option<Act> {
         let act = if self.frozen { OperatorAct::Frozen } else { OperatorAct::Unfrozen };
         outcome.as_ref().map(|user| Act::new(act, format!("{} ({})", user.login_name, user.id)))
@@ -456,7 +458,7 @@ impl Audited for FreezeUser {
 }
 
 impl Audited for PutCoin {
-    const ROLE: Role = Role::Money;
+    const ROLE: Option<Role> = Some(Role::Money);
     fn done(&self, (): &()) -> Option<Act> {
         let Coin { id, name, decimals, is_active, .. } = &self.0;
         let after = format!("decimals {decimals}, {}", if *is_active { "active" } else { "inactive" });
@@ -465,7 +467,7 @@ impl Audited for PutCoin {
 }
 
 impl Audited for Deposit {
-    const ROLE: Role = Role::Money;
+    const ROLE: Option<Role> = Some(Role::Money);
     const SECOND_FACTOR: bool = true;
     fn done(&self, (): &()) -> Option<Act> {
         let about = format!("{}: {} of coin {}", self.user, self.amount.as_str(), self.coin);
@@ -474,7 +476,7 @@ impl Audited for Deposit {
 }
 
 impl Audited for EndSessionsOf {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = Some(Role::Support);
     fn done(&self, (user, count): &(User, usize)) -> Option<Act> {
         let about = format!("{} ({})", user.login_name, user.id);
         (*count > 0).then(|| Act::new(OperatorAct::SessionsEnded, about).changing(count.to_string(), "0"))
@@ -482,14 +484,14 @@ impl Audited for EndSessionsOf {
 }
 
 impl Audited for ResetPassword {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = None;
     fn done(&self, user: &User) -> Option<Act> {
         Some(Act::new(OperatorAct::PasswordReset, format!("{} ({})", user.login_name, user.id)))
     }
 }
 
 impl Audited for SendAgain {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = Some(Role::Support);
     fn done(&self, outcome: &Option<DeliveryId>) -> Option<Act> {
         outcome.map(|again| Act::new(OperatorAct::SentAgain, format!("{} → {}", self.0.0, again.0)))
     }

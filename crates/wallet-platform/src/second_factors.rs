@@ -201,7 +201,7 @@ impl Command<Platform> for RemoveSecondFactor {
 }
 
 impl Audited for RemoveSecondFactor {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = None;
     fn done(&self, outcome: &Option<User>) -> Option<Act> {
         outcome.as_ref().map(|user| Act::new(OperatorAct::SecondFactorRemoved, &*user.login_name))
     }

@@ -104,7 +104,7 @@ impl Command<Platform> for SetSuspended {
 }
 
 impl Audited for SetSuspended {
-    const ROLE: Role = Role::Support;
+    const ROLE: Option<Role> = Some(Role::Support);
     fn done(&self, outcome: &Self::Outcome) -> Option<Act> {
         let act = if self.suspended { OperatorAct::Suspended } else { OperatorAct::Resumed };
         outcome.as_ref().map(|(name, id)| Act::new(act, format!("{name} ({id})")))

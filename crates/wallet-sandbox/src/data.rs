@@ -12,8 +12,8 @@ use wallet_crypto::{Passwords, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
     ActiveCoins, AddAddress, AddressesOf, ApplyVas, Balances, ByOperator, Coin, CreateApp, CreateUser,
-    Decision, Deposit, EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, PutCoin, PutQuote,
-    Records, ReviewVas, Roles, VasApp, VasApps, aid,
+    Decision, Deposit, EnrolDeveloper, EnrolOperator, Failure, FindApp, FindUser, MoveApp, OrderChain,
+    PutCoin, PutQuote, Records, ReviewVas, Roles, VasApp, VasApps, aid,
 };
 use wallet_server::Store;
 
@@ -357,7 +357,9 @@ async fn seed_vas(store: &Store, owner: UserId) -> Result<(), Failure> {
             Some(app) if app.state == Review::Approved => {
                 // Approved before apps had addresses.
                 if store.view(AddressesOf(app.id)).await?.is_empty() {
-                    let _known = store.submit(AddAddress { owner, app: app.id, entered: None }).await?;
+                    let _known = store
+                        .submit(AddAddress { owner, app: app.id, entered: None, chain: OrderChain::Embedded })
+                        .await?;
                 }
                 continue;
             }

@@ -1,15 +1,20 @@
 //! The trait [`Chain`] and its two adapters: [`EmbeddedChain`] in the store, and [`NodeChain`],
-//! a node over JSON-RPC.
+//! a node over JSON-RPC, which [`node_chain`] connects over HTTP.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wallet_chain::Transaction;
 use wallet_chain::embedded::{DevNextBlock, DevTick, DevTip, DevTransaction};
-use wallet_chain::rpc::{Node, RpcError, Tip};
+use wallet_chain::rpc::{Credentials, Node, NodeKind, RpcError, Tip};
 use wallet_core::{Transport, UnixTime, in_words};
-use wallet_platform::Failure;
+use wallet_hyper::{HyperTransport, Limits, https};
+use wallet_platform::{Failure, OrderChain};
 
 use crate::store::Store;
 
@@ -19,6 +24,8 @@ use crate::store::Store;
 pub enum ChainError {
     /// The chain is unreachable; the text is the cause. Retry later.
     Unreachable(String),
+    /// The node rejects its credentials; the text is the cause.
+    Unauthorized(String),
     /// The chain's answer about this transaction is invalid; the text is the cause.
     Answer(String),
     /// The store failed.
@@ -28,7 +35,7 @@ pub enum ChainError {
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) | Self::Answer(why) => f.write_str(why),
+            Self::Unreachable(why) | Self::Unauthorized(why) | Self::Answer(why) => f.write_str(why),
             Self::Store(failure) => failure.fmt(f),
         }
     }
@@ -45,7 +52,11 @@ impl From<Failure> for ChainError {
 impl<E: std::error::Error + 'static> From<RpcError<E>> for ChainError {
     fn from(error: RpcError<E>) -> Self {
         let words = in_words(&error);
-        if error.is_answer() { Self::Answer(words) } else { Self::Unreachable(words) }
+        match error {
+            RpcError::Unauthorized => Self::Unauthorized(words),
+            error if error.is_answer() => Self::Answer(words),
+            _ => Self::Unreachable(words),
+        }
     }
 }
 
@@ -59,6 +70,15 @@ pub trait Chain: Send + Sync + 'static {
 
     /// A transaction, with the addresses of its inputs; `None` if the chain does not have it.
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>>;
+
+    /// What a decision about an order must know of the chain and of an address.
+    fn order_chain<'a>(&'a self, address: &'a str) -> Answer<'a, OrderChain>;
+
+    /// Whether the chain reports every transaction: `None` if its node lacks the index for it, `Some(false)` while the node
+    /// builds that index.
+    fn transaction_index(&self) -> Answer<'_, Option<bool>> {
+        Box::pin(async { Ok(Some(true)) })
+    }
 
     /// Whether this is the chain in the store, on which the platform's wallet pays without a node.
     fn is_embedded(&self) -> bool {
@@ -87,6 +107,10 @@ impl Chain for EmbeddedChain {
 
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
         Box::pin(async { Ok(self.0.view(DevTransaction(txid.to_owned())).await?) })
+    }
+
+    fn order_chain<'a>(&'a self, _: &'a str) -> Answer<'a, OrderChain> {
+        Box::pin(async { Ok(OrderChain::Embedded) })
     }
 
     fn is_embedded(&self) -> bool {
@@ -120,4 +144,29 @@ impl<T: Transport + 'static> Chain for NodeChain<T> {
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>> {
         Box::pin(async { Ok(self.0.transaction(txid).await?) })
     }
+
+    fn order_chain<'a>(&'a self, address: &'a str) -> Answer<'a, OrderChain> {
+        Box::pin(async {
+            // A node reads more than an address has; nothing longer than this is one.
+            let is_address = (1..=128).contains(&address.len()) && self.0.is_address(address).await?;
+            Ok(OrderChain::Node { is_address, data_limit: self.0.kind().data_limit() })
+        })
+    }
+
+    fn transaction_index(&self) -> Answer<'_, Option<bool>> {
+        Box::pin(async { Ok(self.0.transaction_index().await?) })
+    }
+}
+
+/// The bounds of one call. A block has many transactions, and a transaction may be large.
+const LIMITS: Limits = Limits { deadline: Duration::from_secs(10), max_body: 16 << 20 };
+
+/// The chain of the node at `url`, over HTTP. `asset` is the name of the chain's own asset.
+pub fn node_chain(url: &str, credentials: Credentials, asset: &str, kind: NodeKind) -> Arc<dyn Chain> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false); // https goes through it, too
+    let connector = https(connector);
+    let transport =
+        HyperTransport::new(connector, TokioExecutor::new(), TokioTimer::new()).with_limits(LIMITS);
+    Arc::new(NodeChain(Node::new(transport, url, credentials, asset).of_kind(kind)))
 }

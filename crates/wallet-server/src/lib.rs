@@ -48,7 +48,7 @@ mod vas;
 mod wire;
 
 pub use callbacks::{Callbacks, Drained};
-pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain};
+pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain, node_chain};
 pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;
 pub use edge::{AddressLimit, ClientAddress, EdgeSettings, Networks, PeerAddress, with_edge};
@@ -63,4 +63,5 @@ pub use settings::Settings;
 pub use store::Store;
 pub use tls::Tls;
 pub use vas::watch::Watcher;
+pub use wallet_chain::rpc::{Credentials, NodeKind};
 pub use wallet_platform::{ClaimedNotice, NoticeKind};

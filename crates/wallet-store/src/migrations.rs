@@ -52,6 +52,7 @@ pub const WALLOP: &[Migration] = migrations![
     "0012_notices", "0011_leases": include_str!("../migrations/postgres/0012_notices.sql"),
     // A program of before would let a suspended app go on.
     "0013_operators", "0013_operators": include_str!("../migrations/postgres/0013_operators.sql"),
+    "0014_addresses", "0013_operators": include_str!("../migrations/postgres/0014_addresses.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

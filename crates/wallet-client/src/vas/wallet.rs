@@ -23,7 +23,8 @@ impl<T: Transport> VasWallet<T> {
         Self { transport, base_url: base(base_url) }
     }
 
-    /// The user consents to log in. The wallet opens the reply's address, which holds the openCode.
+    /// The user consents to log in. The wallet opens the reply's address, which holds the openCode. `address` is the user's on
+    /// the chain, from a wallet that has its keys; where the platform's wallet pays, it is not needed.
     ///
     /// # Errors
     /// [`CallError`].
@@ -31,8 +32,10 @@ impl<T: Transport> VasWallet<T> {
         &self,
         session: &SessionKey<'_>,
         link: &str,
+        address: Option<&str>,
     ) -> Called<T, approve_login::Request<'_>> {
-        let request = approve_login::Request::new(session.clone(), link.into());
+        let mut request = approve_login::Request::new(session.clone(), link.into());
+        request.address = address.map(|address| address.to_owned().into());
         call(&self.transport, &self.base_url, None, None, request).await
     }
 

@@ -94,7 +94,7 @@ impl Command<Platform> for RefundPayment {
 }
 
 impl Audited for RefundPayment {
-    const ROLE: Role = Role::Money;
+    const ROLE: Option<Role> = Some(Role::Money);
     const SECOND_FACTOR: bool = true;
     fn done(&self, outcome: &Self::Outcome) -> Option<Act> {
         let transfer = outcome.as_ref().ok()?;

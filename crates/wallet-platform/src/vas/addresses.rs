@@ -8,6 +8,7 @@ use crate::accounts::UserId;
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vas::apps::{VasApp, VasAppId};
+use crate::vas::chain::OrderChain;
 
 /// The largest number of addresses of one app.
 const MAX_ADDRESSES: u32 = limits::RECEIVING_ADDRESSES as u32;
@@ -32,7 +33,7 @@ rows! { in Platform;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressFault {
-    /// The text is not an address of the chain: its version or its checksum is wrong.
+    /// The text is not an address of the chain, for example because its checksum is wrong.
     Malformed,
     /// The app already has this address.
     Known,
@@ -70,6 +71,8 @@ pub struct AddAddress {
     pub app: VasAppId,
     /// The address that the developer entered; `None`: a new address of the embedded chain.
     pub entered: Option<String>,
+    /// The chain, and what it says of the entered address.
+    pub chain: OrderChain,
 }
 
 impl Command<Platform> for AddAddress {
@@ -87,7 +90,7 @@ impl Command<Platform> for AddAddress {
         let added = match &self.entered {
             None => derived_address(self.app, number, cx),
             Some(text) => {
-                if !cx.vault.is_address(text) {
+                if !self.chain.has(cx.vault, text) {
                     return Ok(Err(AddressFault::Malformed));
                 }
                 let address: Address<'static> = text.clone().into();

@@ -1,6 +1,6 @@
 //! Apps of the VAS and Lafi wallets: application, review, credentials, and the openCode of a login.
 
-use wallet_api::vas::{AnyLink, AppUuid, Profile, Refusal, Review, Vas, lifetimes, limits, login};
+use wallet_api::vas::{Address, AnyLink, AppUuid, Profile, Refusal, Review, Vas, lifetimes, limits, login};
 use wallet_core::address::is_scheme;
 use wallet_core::{Platform as _, Secret, UnixTime, link};
 use wallet_engine::{Command, Halt, List, Query, Row as _, row_ids, rows};
@@ -15,6 +15,7 @@ use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::signed_in;
 use crate::vas::addresses;
+use crate::vas::chain::OrderChain;
 use crate::vas::returns::{Return, after_login};
 use crate::vault::{Digest, Minted, Seed, Vault};
 
@@ -114,6 +115,8 @@ rows! { in Platform;
         user: UserId,
         /// When it expires.
         expires_at: UnixTime,
+        /// The user's address on the chain of a node, from the wallet that consented; `None`: the user's of the embedded chain.
+        address: Option<Address<'static>>,
     }
 }
 
@@ -383,7 +386,7 @@ impl Command<Platform> for ReviewVas {
 }
 
 impl Audited for ReviewVas {
-    const ROLE: Role = Role::Review;
+    const ROLE: Option<Role> = Some(Role::Review);
     fn done(&self, outcome: &Result<VasApp, ApplicationFault>) -> Option<Act> {
         let app = outcome.as_ref().ok()?;
         let about = format!("{} ({})", app.name, app.id.0);
@@ -567,6 +570,10 @@ pub struct ApproveLogin {
     pub session: Digest,
     /// The link as it was scanned or opened.
     pub link: login::Link<'static>,
+    /// The user's address, from a wallet that has its keys; the user's of the embedded chain is known.
+    pub address: Option<Address<'static>>,
+    /// The chain, and what it says of that address.
+    pub chain: OrderChain,
     /// The seed of the openCode.
     pub seed: Seed,
 }
@@ -585,12 +592,21 @@ impl ApproveLogin {
     ///
     /// # Errors
     /// [`Refusal::LinkRefused`].
-    pub fn read(session: Digest, link: &str, seed: Seed) -> Result<Self, Refused> {
+    pub fn read(link: &str) -> Result<login::Link<'static>, Refused> {
         let refused = || Refused::new(Refusal::LinkRefused);
         let payload = link::payload(link).map_err(|_| refused())?;
         match AnyLink::read(&payload) {
-            Ok((AnyLink::Login(link), _)) => Ok(Self { session, link: link.into_owned(), seed }),
+            Ok((AnyLink::Login(link), _)) => Ok(link.into_owned()),
             _ => Err(refused()),
+        }
+    }
+
+    /// The address to keep with the openCode.
+    fn kept_address(&self, cx: &Context<'_>) -> Result<Option<Address<'static>>, Stop> {
+        match &self.address {
+            _ if self.chain == OrderChain::Embedded => Ok(None),
+            Some(address) if self.chain.has(cx.vault, address.as_str()) => Ok(Some(address.clone())),
+            _ => Err(Refused::field("address").into()),
         }
     }
 }
@@ -617,6 +633,7 @@ impl Command<Platform> for ApproveLogin {
             app: app.id,
             user: user.id,
             expires_at: cx.now + lifetimes::OPEN_CODE,
+            address: self.kept_address(cx)?,
         });
         Ok(ApprovedLogin { app_name: app.name, goes })
     }
@@ -666,7 +683,9 @@ impl Command<Platform> for RedeemOpenCode {
             .filter(|code| code.app == app && cx.now <= code.expires_at)
             .ok_or(Refusal::OpenCodeUnknown)?;
         out.delete::<OpenCode>(&(self.code,));
-        Ok(AidInfo { user: code.user, aid: aid(code.user), address: cx.vault.address(code.user) })
+        let address =
+            code.address.as_ref().map_or_else(|| cx.vault.address(code.user), |address| address.to_string());
+        Ok(AidInfo { user: code.user, aid: aid(code.user), address })
     }
 }
 

@@ -9,6 +9,44 @@ use crate::refusal::{Reason, Stop};
 use crate::vas::apps::VasAppId;
 use crate::vault::Vault;
 
+/// The chain that orders are paid on, as far as a decision needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum OrderChain {
+    /// The embedded chain: the platform derives the users' addresses, and pays by itself.
+    Embedded,
+    /// The chain of a node: only the holder of a user's keys can pay.
+    Node {
+        /// Whether the node has found the address in question to be one of its chain.
+        is_address: bool,
+        /// The most bytes of an orderId that a transaction can carry.
+        data_limit: Option<usize>,
+    },
+}
+
+impl OrderChain {
+    /// Whether a text is an address of the chain.
+    pub(super) fn has(self, vault: &Vault, address: &str) -> bool {
+        match self {
+            Self::Embedded => vault.is_address(address),
+            Self::Node { is_address, .. } => is_address,
+        }
+    }
+
+    /// The address of a user that the platform knows by itself.
+    pub(super) fn address_of(self, vault: &Vault, user: UserId) -> Option<String> {
+        (self == Self::Embedded).then(|| vault.address(user))
+    }
+
+    /// Whether a transaction can carry this orderId.
+    pub(super) fn carries(self, order_id: &str) -> bool {
+        match self {
+            Self::Embedded => true,
+            Self::Node { data_limit, .. } => data_limit.is_none_or(|limit| order_id.len() <= limit),
+        }
+    }
+}
+
 /// The first byte of an address.
 const ADDRESS_VERSION: u8 = limits::ADDRESS_VERSION as u8;
 

@@ -94,7 +94,7 @@ impl Command<Platform> for ReviewDomain {
 }
 
 impl Audited for ReviewDomain {
-    const ROLE: Role = Role::Review;
+    const ROLE: Option<Role> = Some(Role::Review);
     fn done(&self, outcome: &Self::Outcome) -> Option<Act> {
         let (app, domain) = outcome.as_ref()?;
         let act = if self.approve { OperatorAct::Approved } else { OperatorAct::Rejected };

@@ -3,7 +3,7 @@
 pub(crate) mod addresses;
 pub(crate) mod apps;
 pub(crate) mod callbacks;
-mod chain;
+pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod edits;
 pub(crate) mod orders;

@@ -27,6 +27,7 @@ use crate::returns::callable;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vas::apps::{VasApp, VasAppId, VasAppName, by_uuid, proven, session_unknown};
+use crate::vas::chain::OrderChain;
 use crate::vault::{Digest, Vault};
 
 row_ids! {
@@ -115,8 +116,8 @@ pub struct SubmitPay {
     pub seen: Option<Transaction>,
     /// The transaction that was submitted before, if the chain has just reported it as unknown.
     pub missing: Option<Txid<'static>>,
-    /// Whether the chain is the embedded one, on which the platform's wallet pays.
-    pub embedded: bool,
+    /// The chain, and what it says of the receiver's address.
+    pub chain: OrderChain,
 }
 
 /// A payment that was submitted.
@@ -248,7 +249,13 @@ fn order_of(rows: &Rows, app: &VasApp, order_id: &OrderId<'_>) -> Result<Option<
 }
 
 /// Refuses a link that cannot be paid in any state of its order: by any payer, or from this address.
-fn check(link: &pay::Link<'_>, app: &VasApp, from: Option<&str>, cx: &Context<'_>) -> Result<(), Stop> {
+fn check(
+    link: &pay::Link<'_>,
+    app: &VasApp,
+    from: Option<&str>,
+    chain: OrderChain,
+    cx: &Context<'_>,
+) -> Result<(), Stop> {
     if !app.may_be_called_at(link.callback_url.as_str()) {
         return Err(Refusal::NotRegistered.into());
     }
@@ -258,8 +265,11 @@ fn check(link: &pay::Link<'_>, app: &VasApp, from: Option<&str>, cx: &Context<'_
     if !is_payable(&link.amount) {
         return Err(not_payable("amount"));
     }
+    if !chain.carries(link.order_id.as_str()) {
+        return Err(not_payable("orderId"));
+    }
     // R56: a payment to the payer's own address is no payment.
-    if !cx.vault.is_address(link.to_addr.as_str()) || from == Some(link.to_addr.as_str()) {
+    if !chain.has(cx.vault, link.to_addr.as_str()) || from == Some(link.to_addr.as_str()) {
         return Err(not_payable("toAddr"));
     }
     app.opens_after(link).map(|_| ())
@@ -272,14 +282,16 @@ pub struct CheckPay {
     pub link: pay::Link<'static>,
     /// The payer, if known.
     pub payer: Option<UserId>,
+    /// The chain, and what it says of the receiver's address.
+    pub chain: OrderChain,
 }
 
 impl Query<Platform> for CheckPay {
     type Answer = ();
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<(), Stop> {
         let app = by_uuid(rows, self.link.app_uuid.as_str())?;
-        let from = self.payer.map(|payer| cx.vault.address(payer));
-        check(&self.link, &app, from.as_deref(), cx)
+        let from = self.payer.and_then(|payer| self.chain.address_of(cx.vault, payer));
+        check(&self.link, &app, from.as_deref(), self.chain, cx)
     }
 }
 
@@ -292,7 +304,7 @@ impl SubmitPay {
             }
             Some(_) => Err(not_payable("txid")),
             // On a real chain only the holder of the user's keys can pay.
-            None if !self.embedded => Err(not_payable("txid")),
+            None if self.chain != OrderChain::Embedded => Err(not_payable("txid")),
             None => Ok(None),
         }
     }
@@ -308,8 +320,9 @@ impl Command<Platform> for SubmitPay {
         user.may_move_money()?;
         let app = by_uuid(rows, link.app_uuid.as_str())?;
         rows.get::<User>(&(app.owner,))?.may_move_money()?;
-        let from = cx.vault.address(user.id);
-        check(link, &app, Some(&from), cx)?;
+        let from = self.chain.address_of(cx.vault, user.id);
+        check(link, &app, from.as_deref(), self.chain, cx)?;
+        let from = from.unwrap_or_default();
         let (opens, given) = (app.opens_after(link)?, self.given()?);
         let begun = order_of(rows, &app, &link.order_id)?;
         let order = begun.unwrap_or_else(|| VasOrder::new(cx, &app, user.id, link));

@@ -221,7 +221,7 @@ impl<'a> Play<'a> {
         let (zh, en) = ("用户同意，钱包带回 openCode", "The user consents; the wallet brings the openCode");
         self.tell.step(zh, en, "POST wallet/login/approve");
         let session = self.sign_in(self.payer).await?;
-        let approved = call!("approve", self.wallet.approve_login(&session, &qr));
+        let approved = call!("approve", self.wallet.approve_login(&session, &qr, None));
         same("the app's name", &approved.app_name, &app.name)?;
         same("how the wallet returns", &approved.how, &How::Get)?;
         let return_to = http::Request::get(approved.address.as_str()).body(Vec::new());

@@ -10,7 +10,7 @@ use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link::OutgoingLink;
 use wallet_core::{VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{CheckPay, Failure};
+use wallet_platform::{CheckPay, Failure, OrderChain};
 use wallet_server::pages::{Params, View, in_words, page as render};
 
 use super::Pages;
@@ -138,7 +138,11 @@ async fn known(
         known
             .push((true, view.say("签名与应用的公钥相符。", "The signature fits the app's key.").to_owned()));
         let asset = asks.asset_type.as_str().to_owned();
-        let checked = pages.shared.store.view(CheckPay { link: asks.into_owned(), payer: None }).await;
+        let checked = pages
+            .shared
+            .store
+            .view(CheckPay { link: asks.into_owned(), payer: None, chain: OrderChain::Embedded })
+            .await;
         known.push(match checked {
             Ok(()) => (
                 true,

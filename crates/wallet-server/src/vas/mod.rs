@@ -166,7 +166,10 @@ impl Context {
     async fn approve_login(&self, request: approve_login::Request<'_>) -> Handled<approve_login::Endpoint> {
         let vault = self.store.vault();
         let session = vault.hash(request.session_key.as_str());
-        let command = ApproveLogin::read(session, request.link.as_str(), vault.seed())?;
+        let link = ApproveLogin::read(request.link.as_str())?;
+        let address = request.address.map(Address::into_owned);
+        let chain = self.watcher.order_chain(address.as_ref().map_or("", Address::as_str)).await?;
+        let command = ApproveLogin { session, link, address, chain, seed: vault.seed() };
         let approved = self.store.submit(command).await?;
         Ok(approve_login::Response {
             app_name: approved.app_name,
@@ -197,8 +200,8 @@ impl Context {
             None => None,
         };
         let missing = self.missing(link.app_uuid.clone().into_owned(), order_id.clone()).await?;
-        let embedded = self.watcher.chain().is_embedded();
-        let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, embedded };
+        let chain = self.watcher.order_chain(link.to_addr.as_str()).await?;
+        let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, chain };
         let submitted = self.store.submit(command).await?;
         self.prover.remember(memory);
         self.watcher.submitted(submitted.order, submitted.txid.clone());

@@ -12,7 +12,9 @@ use wallet_api::vas::{OrderState, Txid};
 use wallet_chain::Transaction;
 use wallet_core::UnixTime;
 use wallet_core::crypto::from_hex;
-use wallet_platform::{ObservePayment, OrderSeq, VasOrder, WatchedOrders};
+use wallet_platform::{
+    Failure, ObservePayment, OrderChain, OrderSeq, Reason, Refused, VasOrder, WatchedOrders,
+};
 
 use crate::callbacks::Callbacks;
 use crate::chain::{Chain, ChainError};
@@ -89,6 +91,23 @@ impl Watcher {
         }
         let txid = txid.to_ascii_lowercase();
         tokio::time::timeout(LOOKUP_TIMEOUT, self.inner.chain.transaction(&txid)).await.ok()?.ok()
+    }
+
+    /// The chain, and what it says of an address.
+    ///
+    /// # Errors
+    /// Busy, if the chain did not answer within `LOOKUP_TIMEOUT`: the caller may try again.
+    pub(crate) async fn order_chain(&self, address: &str) -> Result<OrderChain, Failure> {
+        let asked = self.inner.chain.order_chain(address);
+        match tokio::time::timeout(LOOKUP_TIMEOUT, asked).await {
+            Ok(Ok(chain)) => Ok(chain),
+            Ok(Err(ChainError::Store(failure))) => Err(failure),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot ask the chain whether an address is one of its");
+                Err(Refused::new(Reason::Busy).into())
+            }
+            Err(_) => Err(Refused::new(Reason::Busy).into()),
+        }
     }
 
     /// The txid of a submitted order, if the watcher has never seen it and the chain answers now that it does not exist.

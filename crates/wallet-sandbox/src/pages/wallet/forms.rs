@@ -129,7 +129,7 @@ fn no_password() -> NotDone {
 pub(crate) async fn approve(wallet: Wallet, posted: SubmittedForm) -> Response {
     let sheet = sheet_of(&posted);
     let session = vas::SessionKey::new(wallet.key.as_str());
-    let approved = match wallet.vas.approve_login(&session, &sheet.scan).await {
+    let approved = match wallet.vas.approve_login(&session, &sheet.scan, None).await {
         Ok(approved) => approved,
         Err(error) => return wallet.refused(&sheet, NotDone::of(&error, wallet.view.lang)),
     };

@@ -6,7 +6,7 @@ use wallet_client::CallError;
 use wallet_core::address::Address;
 use wallet_core::{Lang, VerifyingKey, link};
 use wallet_crypto::{PublicKey, RsaVerify};
-use wallet_platform::{CheckPay, Failure, FindOrder, Refused, VasApp, VasOrder, after_login};
+use wallet_platform::{CheckPay, Failure, FindOrder, OrderChain, Refused, VasApp, VasOrder, after_login};
 use wallet_server::pages::View;
 use wallet_store::Clock as _;
 
@@ -273,7 +273,7 @@ impl Wallet {
             asks.description.as_deref().unwrap_or_default().chars().take(LONGEST_NOTE).collect();
         let store = &self.pages.shared.store;
         let link = asks.clone().into_owned();
-        match store.view(CheckPay { link, payer: Some(self.user.id) }).await {
+        match store.view(CheckPay { link, payer: Some(self.user.id), chain: OrderChain::Embedded }).await {
             Ok(()) => {}
             Err(Failure::Refused(no)) => {
                 return Err(NotDone::in_words_of(|lang| cannot_be_paid(lang, &no, &known, &asset)));
