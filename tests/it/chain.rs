@@ -568,6 +568,7 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
         shop.world.store.clone(),
         Settings {
             callback_addresses: Addresses::PublicAndLoopback,
+            callback_places: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

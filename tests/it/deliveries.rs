@@ -24,7 +24,7 @@ async fn paid(path: &Path) -> TestStore {
 }
 
 pub(crate) async fn claim(store: &Store) -> Vec<Claimed> {
-    let due = store.view(DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 }).await.unwrap();
+    let due = store.view(DueDeliveries { by: store.now(), limit: 10 }).await.unwrap();
     let due = due.into_iter().map(|(id, _)| id).collect();
     store.submit(Claim { deliveries: due, lease: Duration::from_secs(60) }).await.unwrap()
 }
@@ -48,7 +48,7 @@ pub(crate) async fn run(
     takes: Duration,
 ) -> Vec<Duration> {
     let mut times = Vec::new();
-    while let Some(next) = store.view(NextDue::default()).await.unwrap() {
+    while let Some(next) = store.view(NextDue).await.unwrap() {
         // Nothing is due a millisecond before.
         clock.set(next - Duration::from_millis(1));
         assert!(claim(store).await.is_empty());
@@ -104,7 +104,7 @@ async fn r03_a_restart_before_any_attempt_changes_nothing() {
     for number in 0..101 {
         drop(store.take());
         let open = wallet_server::store::open(&path, options(clock.clone())).unwrap();
-        let Some(next) = open.view(NextDue::default()).await.unwrap() else {
+        let Some(next) = open.view(NextDue).await.unwrap() else {
             assert_eq!(number, 100);
             break;
         };
@@ -140,7 +140,7 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
     ];
     let mut delivery = None;
     for result in &results {
-        let next = world.store.view(NextDue::default()).await.unwrap().unwrap();
+        let next = world.store.view(NextDue).await.unwrap().unwrap();
         world.clock.set(next);
         let claimed = claim(&world.store).await;
         delivery = Some(claimed[0].delivery);
@@ -152,7 +152,7 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
             "{result:?}"
         );
     }
-    assert_eq!(world.store.view(NextDue::default()).await.unwrap(), None, "success ends it");
+    assert_eq!(world.store.view(NextDue).await.unwrap(), None, "success ends it");
     let log = world.store.view(AttemptsOf(delivery.unwrap())).await.unwrap();
     let log: Vec<(Option<u16>, String)> =
         log.into_iter().map(|attempt| (attempt.http_status, attempt.failure.unwrap_or_default())).collect();
@@ -165,13 +165,13 @@ async fn r04_only_200_ends_it_and_the_log_says_what_came() {
 async fn a_clock_that_is_set_back_during_an_attempt_does_not_lose_it() {
     let directory = tempfile::tempdir().unwrap();
     let world = paid(&directory.path().join("db")).await;
-    let due = world.store.view(NextDue::default()).await.unwrap().unwrap();
+    let due = world.store.view(NextDue).await.unwrap().unwrap();
     world.clock.set(due);
     let claimed = claim(&world.store).await;
     world.clock.set(due - Duration::from_secs(5));
     let state = finish(&world.store, &claimed[0], replied(500)).await;
     assert_eq!(state, DeliveryState::Waiting);
-    let next = world.store.view(NextDue::default()).await.unwrap().expect("it is not leased for ever");
+    let next = world.store.view(NextDue).await.unwrap().expect("it is not leased for ever");
     assert_eq!(next, due - Duration::from_secs(5) + Duration::from_secs(60));
     world.clock.set(next);
     let claimed = claim(&world.store).await;
@@ -187,7 +187,7 @@ async fn r03_after_a_stop_of_a_day_there_is_no_burst() {
     let resumed = world.store.now();
     let mut times = Vec::new();
     for _ in 0..3 {
-        let next = world.store.view(NextDue::default()).await.unwrap().unwrap();
+        let next = world.store.view(NextDue).await.unwrap().unwrap();
         world.clock.set(next.max(world.clock.now()));
         let claimed = claim(&world.store).await;
         assert_eq!(claimed.len(), 1);
@@ -206,9 +206,9 @@ async fn late_and_repeated_ends_of_an_attempt_change_nothing() {
     let first = claim(&world.store).await;
     assert!(claim(&world.store).await.is_empty(), "leased to one");
     finish(&world.store, &first[0], AttemptResult::Timeout).await;
-    let next = world.store.view(NextDue::default()).await.unwrap();
+    let next = world.store.view(NextDue).await.unwrap();
     finish(&world.store, &first[0], replied(200)).await;
-    assert_eq!(world.store.view(NextDue::default()).await.unwrap(), next);
+    assert_eq!(world.store.view(NextDue).await.unwrap(), next);
     world.clock.advance(Duration::from_secs(60));
     let second = claim(&world.store).await;
     finish(&world.store, &first[0], replied(200)).await;

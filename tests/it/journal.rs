@@ -98,7 +98,7 @@ async fn a_database_of_before_orders_keeps_its_callbacks() {
         )
         .unwrap();
     let store = wallet_server::store::open(&path, options(ManualClock::new())).unwrap();
-    let due = DueDeliveries { by: store.now(), except: Vec::new(), limit: 10 };
+    let due = DueDeliveries { by: store.now(), limit: 10 };
     assert_eq!(store.view(due).await.unwrap(), [(DeliveryId(77), ReceiverId(79))]);
     let connection = rusqlite::Connection::open(&path).unwrap();
     let kept = connection.query_row("SELECT subject, callback, attempts FROM delivery", [], |row| {

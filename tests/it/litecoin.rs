@@ -36,6 +36,7 @@ impl OnChain {
         let node = tokio::task::spawn_blocking(Litecoin::start).await.unwrap();
         let settings = Settings {
             callback_addresses: Addresses::PublicAndLoopback,
+            callback_places: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

@@ -32,6 +32,7 @@ mod program;
 mod purge;
 mod qr;
 mod races;
+mod receivers;
 mod returns;
 mod rotation;
 mod rsa;

@@ -135,7 +135,7 @@ impl Shop {
     }
 
     async fn next_due(&self) -> Option<UnixTime> {
-        self.world.store.view(NextDue::default()).await.unwrap()
+        self.world.store.view(NextDue).await.unwrap()
     }
 
     async fn attempts(&self, order: &VasOrder) -> Vec<Attempt> {
@@ -847,7 +847,7 @@ impl Shop {
                 None => assert_ne!(order.state, OrderState::Paid, "a paid order has a callback"),
             }
         }
-        let due = DueDeliveries { by: UnixTime::from_millis(i64::MAX), except: Vec::new(), limit: 100 };
+        let due = DueDeliveries { by: UnixTime::from_millis(i64::MAX), limit: 100 };
         for (delivery, _) in store.view(due).await.unwrap() {
             assert!(waiting.contains(&(delivery, OrderState::Paid)), "there is no other callback");
         }

@@ -203,6 +203,7 @@ fn server(node: &TestStore) -> Server {
         password_cost: PasswordCost::default(),
         notifier: Arc::new(Silent),
         observer: None,
+        callback_places: Default::default(),
         callback_clock: None,
         chain: Arc::new(EmbeddedChain(node.store.clone())),
         confirmations: 1,

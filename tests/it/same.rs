@@ -238,7 +238,7 @@ impl<B: Backend<Platform>> Play<'_, B> {
             }
             72 => {
                 let by = self.clock.now();
-                let due = self.read(DueDeliveries { by, except: Vec::new(), limit: 64 });
+                let due = self.read(DueDeliveries { by, limit: 64 });
                 let deliveries = due.into_iter().map(|(id, _)| id).collect();
                 let claim = Claim { deliveries, lease: Duration::from_secs(60) };
                 self.add(claim, |known, claimed| known.claimed.extend(claimed));

@@ -228,6 +228,20 @@ enum CallbacksCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Send every callback of an app again that was given up.
+    ResendAll {
+        /// The app's client_id or uuid.
+        app: String,
+        /// Only of payments since this minute, such as 2026-01-31T13:45, UTC.
+        #[arg(long, default_value = "")]
+        from: String,
+        /// Only of payments until this minute.
+        #[arg(long, default_value = "")]
+        to: String,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 fn task(command: Command) -> Task {
@@ -266,6 +280,9 @@ fn task(command: Command) -> Task {
         Command::Callbacks { command } => match command {
             CallbacksCommand::Failing => Task::CallbacksFailing,
             CallbacksCommand::Resend { delivery, reason } => Task::CallbacksResend { delivery, reason },
+            CallbacksCommand::ResendAll { app, from, to, reason } => {
+                Task::CallbacksResendAll { app, from, to, reason }
+            }
         },
         Command::Audit { limit } => Task::Audit { limit },
     }

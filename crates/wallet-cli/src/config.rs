@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use wallet_server::{Networks, NodeKind};
+use wallet_server::{Networks, NodeKind, Places};
 
 use crate::output::Output;
 
@@ -76,6 +76,9 @@ const CHAIN_USER: &str = "chain.user";
 const CHAIN_PASSWORD: &str = "chain.password_file";
 const CHAIN_ASSET: &str = "chain.asset";
 const CONFIRMATIONS: &str = "chain.confirmations";
+const AT_ONCE: &str = "callbacks.at_once";
+const PER_APP: &str = "callbacks.per_app";
+const PER_HOST: &str = "callbacks.per_host";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
 const NOTIFY: &str = "notify.by";
@@ -224,6 +227,27 @@ const SETTINGS: &[Setting] = &[
         default: Some("1"),
         zh: "订单算作已付所需的确认数（R53）",
         en: "how many confirmations make an order paid (R53)",
+    },
+    Setting {
+        name: AT_ONCE,
+        kind: Kind::Number(2, 10_000),
+        default: Some("256"),
+        zh: "同时进行的回调请求数；慢的和失败的接收方合计最多占一半",
+        en: "how many callback attempts may be under way; slow and failing receivers share half of them",
+    },
+    Setting {
+        name: PER_APP,
+        kind: Kind::Number(1, 1_000),
+        default: Some("32"),
+        zh: "一个应用同时进行的回调请求数",
+        en: "how many of them for one app",
+    },
+    Setting {
+        name: PER_HOST,
+        kind: Kind::Number(1, 1_000),
+        default: Some("32"),
+        zh: "一个主机同时进行的回调请求数，不论几个应用共用它",
+        en: "how many of them to one host, whichever apps share it",
     },
     Setting {
         name: QUEUE,
@@ -787,6 +811,12 @@ impl Config {
 
     pub(crate) fn confirmations(&self) -> u64 {
         self.text(CONFIRMATIONS).parse().unwrap_or(1)
+    }
+
+    /// How many callback attempts may be under way.
+    pub(crate) fn callback_places(&self) -> Places {
+        let number = |name| self.text(name).parse().unwrap_or(1);
+        Places { at_once: number(AT_ONCE), per_app: number(PER_APP), per_host: number(PER_HOST) }
     }
 
     /// How notices are sent.

@@ -29,6 +29,9 @@ pub(crate) fn notifier(output: &Output, config: &Config) -> Result<Arc<dyn Notif
 const fn kind(notice: &ClaimedNotice) -> &'static str {
     match notice.kind {
         NoticeKind::VerificationCode => "verification_code",
+        NoticeKind::ReceiverFails => "receiver_fails",
+        NoticeKind::CallbackGivenUp => "callback_given_up",
+        NoticeKind::ReceiverRecovered => "receiver_recovered",
     }
 }
 
@@ -44,13 +47,15 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let message = serde_json::json!({
+        let mut message = serde_json::json!({
             "kind": kind(notice),
             "to": notice.recipient,
             "about": notice.about,
-            "code": notice.secret.expose(),
             "attempt": notice.attempt,
         });
+        if !notice.secret.expose().is_empty() {
+            message["code"] = notice.secret.expose().as_str().into();
+        }
         if let Some(mut stdin) = child.stdin.take() {
             // A program that reads nothing closes its end: its exit code says what became of the message.
             let _ = stdin.write_all(format!("{message}\n").as_bytes()).await;
@@ -98,7 +103,30 @@ impl Mail {
     async fn send(&self, notice: &ClaimedNotice) -> Result<(), String> {
         let to: Mailbox =
             notice.recipient.parse().map_err(|_| "the login name is no mail address".to_owned())?;
+        let app = &notice.about;
         let (subject, text) = match notice.kind {
+            NoticeKind::ReceiverFails => (
+                "回调失败 / Callbacks fail",
+                format!(
+                    "应用 {app} 的接收端连续没有确认回调。平台会继续重试；请在开发者页面查看原因。\n\n\
+                     The receiver of your app {app} did not acknowledge several callbacks in a row. The platform goes on trying; \
+                     the developers' page shows why they fail.\n"
+                ),
+            ),
+            NoticeKind::CallbackGivenUp => (
+                "回调未送达 / A callback was not delivered",
+                format!(
+                    "应用 {app} 的一个回调已用完所有重试。修复接收端后，请在开发者页面重发。\n\n\
+                     Every attempt to deliver a callback to your app {app} has failed. Once the receiver works, send it again from \
+                     the developers' page.\n"
+                ),
+            ),
+            NoticeKind::ReceiverRecovered => (
+                "回调已恢复 / Callbacks are acknowledged again",
+                format!(
+                    "应用 {app} 的接收端又开始确认回调。\n\nThe receiver of your app {app} acknowledges callbacks again.\n"
+                ),
+            ),
             NoticeKind::VerificationCode => (
                 "验证码 / Verification code",
                 format!(
@@ -126,8 +154,9 @@ struct Log;
 
 impl Notifier for Log {
     fn notify<'a>(&'a self, notice: &'a ClaimedNotice) -> Later<'a, Result<(), String>> {
-        let (to, code) = (&notice.recipient, notice.secret.expose());
-        tracing::warn!(to, code, "a verification code, in the log because notify.by is log");
+        let (kind, to, about) = (kind(notice), &notice.recipient, &notice.about);
+        let code = notice.secret.expose();
+        tracing::warn!(kind, to, about, code, "a notice, in the log because notify.by is log");
         Box::pin(async { Ok(()) })
     }
 }

@@ -72,7 +72,7 @@ pub use batch::{Awaited, Engine, Job, QueryJob, job, query_job};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith};
 pub use error::{Failure, StoreError};
-pub use list::{Col, Condition, Filter, List, ListOf, Operand, Order, Test};
+pub use list::{Col, Condition, Filter, IN_A_ROW, List, ListOf, Operand, Order, Test, share_of};
 pub use rows::{Change, Changes, Rows, Table};
 pub use schema::{ColumnMeta, HasTable, Row, Schema, TableMeta};
 pub use snapshot::{Scan, Snapshot};

@@ -64,6 +64,11 @@ impl<R: Row, T: Column<R::Schema>> Col<R, T> {
         self.filter(Test::GreaterOrEqual, &value)
     }
 
+    /// In one of so many equal shares, by [`share_of`]. Only for columns that hold integers.
+    pub fn in_share(self, share: u32, of: u32) -> Filter<R> {
+        self.made(Test::InShare { of: of.max(1) }, Operand::Int(i64::from(share)))
+    }
+
     /// None of these values. Only for columns that hold integers.
     pub fn none_of(self, values: &[T]) -> Filter<R> {
         let ints = values.iter().map(|value| match value.cell() {
@@ -198,6 +203,20 @@ pub enum Test {
     GreaterOrEqual,
     /// Equal to none of [`Operand::Ints`].
     NoneOf,
+    /// Its [share](share_of) is the operand.
+    InShare {
+        /// The number of shares, above 0.
+        of: u32,
+    },
+}
+
+/// The number of integers in a row that are in the same share.
+pub const IN_A_ROW: i64 = 64;
+
+/// The share of an integer among so many. Row numbers of one kind have steps in common, which may be all even, so neighbours
+/// are in the same share.
+pub const fn share_of(int: i64, of: u32) -> i64 {
+    int / IN_A_ROW % of as i64
 }
 
 /// The operand of a comparison.
@@ -257,6 +276,10 @@ impl Condition {
             Test::Greater => cell > operand,
             Test::GreaterOrEqual => cell >= operand,
             Test::NoneOf => cell != operand,
+            Test::InShare { of } => match (cell, operand) {
+                (Cell::Int(int), Cell::Int(share)) => share_of(int, of) == share,
+                _ => false,
+            },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Callbacks under delivery. [`Delivery`] alone decides when the next attempt is due.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,12 @@ use wallet_core::{
 };
 use wallet_engine::{Command, Halt, List, Query, row_ids, rows};
 
+use crate::accounts::UserId;
+use crate::receivers::{Ended, Receiver};
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vault::Vault;
+use crate::workers::Share;
 use crate::{fomo, vas};
 
 row_ids! {
@@ -123,6 +127,12 @@ pub(crate) trait Source: Sync {
     /// # Errors
     /// [`Stop`] if a row is not loaded, missing or damaged.
     fn subject(&self, rows: &Rows, row: &DeliveryRow) -> Result<Arc<dyn Subject>, Stop>;
+
+    /// The owner of the app that receives it. The rows of [`Source::want`] are enough.
+    ///
+    /// # Errors
+    /// [`Stop`] if a row is not loaded, missing or damaged.
+    fn owner(&self, rows: &Rows, row: &DeliveryRow) -> Result<(UserId, String), Stop>;
 
     /// Records `again` as the newest delivery of a subject.
     ///
@@ -262,7 +272,7 @@ pub(crate) fn forget(rows: &Rows, out: &mut Changes, id: DeliveryId) -> Result<(
     Ok(())
 }
 
-/// Deliveries that wait for an attempt, the earliest first. The constant condition is that of the index `delivery_due`.
+/// Deliveries that wait for an attempt, the earliest first, by the index `delivery_due`, whose condition is the constant one.
 pub(crate) fn waiting() -> List<DeliveryRow> {
     List::new()
         .only(DeliveryRow::state.is(DeliveryState::Waiting).always())
@@ -270,10 +280,9 @@ pub(crate) fn waiting() -> List<DeliveryRow> {
         .ascending(DeliveryRow::id)
 }
 
-/// The deliveries of [`waiting`] that nobody has leased, without those of the apps in `except`. A lease that has run out is
-/// of a process that is gone.
-fn free(except: &[ReceiverId], now: UnixTime) -> List<DeliveryRow> {
-    waiting().only(DeliveryRow::leased_until.at_most(now)).only(DeliveryRow::app.none_of(except))
+/// The deliveries of [`waiting`] that nobody has leased. A lease that has run out is of a process that is gone.
+fn free(now: UnixTime) -> List<DeliveryRow> {
+    waiting().only(DeliveryRow::leased_until.at_most(now))
 }
 
 /// Deliveries that are due by a time and not leased, the earliest first, each with its app.
@@ -281,8 +290,6 @@ fn free(except: &[ReceiverId], now: UnixTime) -> List<DeliveryRow> {
 pub struct DueDeliveries {
     /// The latest due time.
     pub by: UnixTime,
-    /// Apps to skip: the largest number of attempts is under way for each of them.
-    pub except: Vec<ReceiverId>,
     /// The largest number of rows in the answer.
     pub limit: u64,
 }
@@ -290,23 +297,176 @@ pub struct DueDeliveries {
 impl Query<Platform> for DueDeliveries {
     type Answer = Vec<(DeliveryId, ReceiverId)>;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let list = free(&self.except, cx.now).only(DeliveryRow::next_at.at_most(self.by)).limit(self.limit);
+        let list = free(cx.now).only(DeliveryRow::next_at.at_most(self.by)).limit(self.limit);
         Ok(rows.list(list)?.into_iter().map(|row| (row.id, row.app)).collect())
     }
 }
 
 /// The time of the next due delivery without a lease.
-#[derive(Debug, Default)]
-pub struct NextDue {
-    /// Apps to skip.
-    pub except: Vec<ReceiverId>,
-}
+#[derive(Debug)]
+pub struct NextDue;
 
 impl Query<Platform> for NextDue {
     type Answer = Option<UnixTime>;
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let next = rows.list(free(&self.except, cx.now).limit(1))?;
+        let next = rows.list(free(cx.now).limit(1))?;
         Ok(next.first().map(|row| row.next_at))
+    }
+}
+
+/// The newest delivery.
+#[derive(Debug)]
+pub struct NewestDelivery;
+
+impl Query<Platform> for NewestDelivery {
+    type Answer = Option<DeliveryId>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let newest = rows.list(List::new().descending(DeliveryRow::id).limit(1))?;
+        Ok(newest.first().map(|row: &&DeliveryRow| row.id))
+    }
+}
+
+/// The deliveries that were begun after one, in order, each with its app and the time of its first attempt. Their ids are in the
+/// order of their commits, so none is passed over.
+#[derive(Debug)]
+pub struct NewDeliveries {
+    /// Only deliveries after this one.
+    pub after: DeliveryId,
+    /// The largest number of rows in the answer.
+    pub limit: u64,
+}
+
+impl Query<Platform> for NewDeliveries {
+    type Answer = Vec<(DeliveryId, ReceiverId, UnixTime)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let new = List::new().only(DeliveryRow::id.above(self.after)).ascending(DeliveryRow::id);
+        Ok(rows.list(new.limit(self.limit))?.into_iter().map(|row| (row.id, row.app, row.next_at)).collect())
+    }
+}
+
+/// The deliveries of an app that wait, by the index `delivery_of_app_due`.
+fn waiting_of() -> List<DeliveryRow> {
+    List::new()
+        .only(DeliveryRow::state.is(DeliveryState::Waiting).always())
+        .ascending(DeliveryRow::app)
+        .ascending(DeliveryRow::next_at)
+        .ascending(DeliveryRow::id)
+}
+
+/// The apps for which callbacks wait, by their row ids, each with the time of its earliest one.
+#[derive(Debug)]
+pub struct WaitingApps {
+    /// Only apps after this one.
+    pub after: ReceiverId,
+    /// The largest number of apps in the answer.
+    pub limit: usize,
+}
+
+impl Query<Platform> for WaitingApps {
+    type Answer = Vec<(ReceiverId, UnixTime)>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let (mut found, mut after) = (Vec::new(), self.after);
+        while found.len() < self.limit {
+            // From one app to the next, whatever the number of callbacks that wait for it.
+            let next = rows.list(waiting_of().only(DeliveryRow::app.above(after)).limit(1))?;
+            let Some(row) = next.first() else { break };
+            after = row.app;
+            found.push((row.app, row.next_at));
+        }
+        Ok(found)
+    }
+}
+
+/// Where to look for due callbacks of an app.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The app.
+    pub app: ReceiverId,
+    /// No callback that waits has an earlier time. Without this bound, each look would pass over the index entries of
+    /// everything that was delivered since the database last cleaned up.
+    pub low: UnixTime,
+    /// The largest number of callbacks to find.
+    pub limit: u64,
+}
+
+/// What is due for an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueOfApp {
+    /// The app.
+    pub app: ReceiverId,
+    /// The deliveries, the earliest first.
+    pub due: Vec<DeliveryId>,
+    /// The time of the earliest callback that nobody has leased.
+    pub earliest: Option<UnixTime>,
+    /// The time at which another one is due for this worker; a time that has passed if there are more.
+    pub next: Option<UnixTime>,
+    /// Whether the receiver fails.
+    pub fails: bool,
+}
+
+/// The time after which a callback that is due is every worker's, whichever share it is in.
+const LATE: Duration = Duration::from_secs(2);
+
+/// What is due for some apps, in one worker's share.
+#[derive(Debug)]
+pub struct DueOf {
+    /// The apps.
+    pub looks: Vec<Look>,
+    /// The latest due time.
+    pub by: UnixTime,
+    /// The share.
+    pub share: Share,
+}
+
+impl DueOf {
+    fn lists(&self, look: &Look, now: UnixTime) -> [Option<List<DeliveryRow>>; 2] {
+        let free = || {
+            waiting_of()
+                .only(DeliveryRow::app.is(look.app))
+                .only(DeliveryRow::next_at.at_least(look.low))
+                .only(DeliveryRow::leased_until.at_most(now))
+                .limit(look.limit.saturating_add(1)) // one more: the next one
+        };
+        let own = DeliveryRow::id.in_share(self.share.number, self.share.of);
+        match self.share {
+            Share::ALL => [Some(free()), None],
+            _ => [Some(free().only(own)), Some(free())],
+        }
+    }
+}
+
+impl Query<Platform> for DueOf {
+    type Answer = Vec<DueOfApp>;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        // Requested all at once; otherwise this function would run again for each of them.
+        for look in &self.looks {
+            rows.want::<Receiver>(&(look.app,));
+            self.lists(look, cx.now).into_iter().flatten().for_each(|list| drop(rows.list(list)));
+        }
+        let mut found = Vec::new();
+        for look in &self.looks {
+            let [own, others] = self.lists(look, cx.now);
+            let own = own.map(|list| rows.list(list)).transpose()?.unwrap_or_default();
+            let others = others.map(|list| rows.list(list)).transpose()?.unwrap_or_default();
+            // Of the others' callbacks, those that are late.
+            let mut waiting: Vec<(UnixTime, DeliveryId)> =
+                own.iter().map(|row| (row.next_at, row.id)).collect();
+            waiting.extend(others.iter().map(|row| (row.next_at + LATE, row.id)));
+            waiting.sort_unstable();
+            let mut seen = HashSet::new();
+            waiting.retain(|(_, id)| seen.insert(*id));
+            let limit = usize::try_from(look.limit).unwrap_or(usize::MAX);
+            let due = waiting.iter().take(limit).take_while(|(at, _)| *at <= self.by);
+            let due: Vec<DeliveryId> = due.map(|(_, id)| *id).collect();
+            found.push(DueOfApp {
+                app: look.app,
+                earliest: own.iter().chain(&others).map(|row| row.next_at).min(),
+                next: waiting.get(due.len()).map(|(at, _)| *at),
+                due,
+                fails: Receiver::fails(rows, look.app)?,
+            });
+        }
+        Ok(found)
     }
 }
 
@@ -506,6 +666,8 @@ pub struct Finished {
     pub state: DeliveryState,
     /// The time at which the next attempt is due, if the state is waiting.
     pub next_at: UnixTime,
+    /// Whether the receiver fails.
+    pub fails: bool,
 }
 
 impl Command<Platform> for FinishAttempt {
@@ -513,15 +675,19 @@ impl Command<Platform> for FinishAttempt {
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<Finished, Stop> {
         // The payment was undone while the attempt was under way.
         let Some(row) = rows.find::<DeliveryRow>(&(self.delivery,))? else {
-            return Ok(Finished { state: DeliveryState::Exhausted, next_at: cx.now });
+            return Ok(Finished { state: DeliveryState::Exhausted, next_at: cx.now, fails: false });
         };
         let mut delivery = restore(row);
         // Late or repeated: another attempt has been counted since. A claimed attempt was due; a
         // clock that was set back meanwhile must not lose its result.
         let due = delivery.poll_output(cx.now.max(row.next_at)) == Output::Transmit;
         if row.attempts + 1 != self.attempt || !due {
-            return Ok(Finished { state: row.state, next_at: row.next_at });
+            let fails = Receiver::fails(rows, row.app)?;
+            return Ok(Finished { state: row.state, next_at: row.next_at, fails });
         }
+        // Requested with the receiver's row; otherwise this function would run again for each.
+        rows.want::<Receiver>(&(row.app,));
+        let _ = row.source().owner(rows, row);
         let (input, http_status, failure) = match &self.result {
             AttemptResult::Reply { status, acknowledges: true, .. } => {
                 (Input::Acknowledged, Some(*status), None)
@@ -539,9 +705,14 @@ impl Command<Platform> for FinishAttempt {
             AttemptResult::Timeout | AttemptResult::Failed(_) => None,
         };
         let after = delivery.snapshot();
-        if after.state == DeliveryState::Exhausted {
+        let given_up = after.state == DeliveryState::Exhausted;
+        if given_up {
             row.source().given_up(rows, cx, out, row)?;
         }
+        let (owner, name) = row.source().owner(rows, row)?;
+        let acknowledged = after.state == DeliveryState::Acknowledged;
+        let ended = Ended { app: row.app, name: &name, owner, acknowledged, given_up };
+        let fails = ended.count(rows, cx, out)?;
         if let (Some(query), None) = (&self.signed, rows.find::<SignedCallback>(&(row.id,))?) {
             out.put(SignedCallback { delivery: row.id, query: query.clone() });
         }
@@ -561,7 +732,7 @@ impl Command<Platform> for FinishAttempt {
             leased_until: UnixTime::default(),
             ..row.clone()
         });
-        Ok(Finished { state: after.state, next_at: after.next_at })
+        Ok(Finished { state: after.state, next_at: after.next_at, fails })
     }
 }
 
@@ -572,7 +743,8 @@ pub struct LeasedDeliveries;
 impl Query<Platform> for LeasedDeliveries {
     type Answer = Vec<DeliveryId>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        let leased = List::new().only(DeliveryRow::leased_until.above(UnixTime::default()).always());
+        // Only what waits is leased.
+        let leased = waiting().only(DeliveryRow::leased_until.above(UnixTime::default()).always());
         Ok(rows.list(leased)?.into_iter().map(|row| row.id).collect())
     }
 }

@@ -35,6 +35,7 @@ mod notices;
 mod operators;
 mod passwords;
 mod purge;
+mod receivers;
 mod refusal;
 mod reseal;
 mod returns;
@@ -45,15 +46,16 @@ mod start;
 mod users;
 pub mod vas;
 mod vault;
+mod workers;
 
 pub use check::{Checked, check};
 pub use coins::{ActiveCoins, Coin, FindCoin, PutCoin};
 pub use damage::{Damage, Damaged};
 pub use deliveries::{
     Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
-    DeliveryId, DeliveryRow, DueDeliveries, FinishAttempt, Finished, LeasedDeliveries, NextDue,
-    PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain, ShownCallback, SignedCallback, StillToBeMade,
-    Subject,
+    DeliveryId, DeliveryRow, DueDeliveries, DueOf, DueOfApp, FinishAttempt, Finished, LeasedDeliveries, Look,
+    NewDeliveries, NewestDelivery, NextDue, PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain,
+    ShownCallback, SignedCallback, StillToBeMade, Subject, WaitingApps,
 };
 pub use fomo::apps::{
     App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CloseApp, CreateApp, CreatedApp, EditApp,
@@ -84,6 +86,7 @@ pub use passwords::{
     Reservation, ReservePassword, Who,
 };
 pub use purge::{Over, Purge};
+pub use receivers::{FAILS_AFTER, Receiver};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
 pub use reseal::{Reseal, SealedUnderAnother};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
@@ -116,3 +119,4 @@ pub use vas::prices::{
 };
 pub use vas::returns::{Return, after_login};
 pub use vault::{Digest, Minted, SealedKey, Seed, TokenKind, Vault};
+pub use workers::{Share, Shares, SignOfLife, Worker, WorkerId};

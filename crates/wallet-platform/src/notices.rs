@@ -27,9 +27,9 @@ rows! { in Platform;
         recipient: String,
         /// The kind of message.
         kind: NoticeKind,
-        /// What it is about: of a verification code, the `verify_id`.
+        /// What it is about: of a verification code, the `verify_id`; of callbacks, the app's name.
         about: String,
-        /// The secret in it, sealed.
+        /// The secret in it, sealed; empty if it has none.
         sealed: Vec<u8>,
         /// The number of attempts that were begun.
         attempts: u32,
@@ -45,6 +45,12 @@ rows! { in Platform;
 pub enum NoticeKind {
     /// The verification code of a registration.
     VerificationCode,
+    /// The callbacks of an app of the recipient fail.
+    ReceiverFails,
+    /// A callback of an app of the recipient was given up.
+    CallbackGivenUp,
+    /// The callbacks of an app of the recipient are acknowledged again.
+    ReceiverRecovered,
 }
 
 /// The time within which an attempt must end: then another process makes the next one.
@@ -69,12 +75,15 @@ pub struct ClaimedNotice {
     pub kind: NoticeKind,
     /// What it is about.
     pub about: String,
-    /// The secret in it.
+    /// The secret in it: the code; empty if it has none.
     pub secret: Secret<String>,
 }
 
 impl Sealed for Notice {
     fn sealed_again(&self, vault: &Vault, seed: &Seed) -> Option<Self> {
+        if self.sealed.is_empty() {
+            return None;
+        }
         let mut row = self.clone();
         reseal::field(vault, seed, &seal_context(self.id), &mut row.sealed).then_some(row)
     }
@@ -82,7 +91,10 @@ impl Sealed for Notice {
 
 impl Notice {
     fn claimed(&self, vault: &Vault) -> Result<ClaimedNotice, Stop> {
-        let secret = vault.open_text(&seal_context(self.id), &self.sealed);
+        let secret = match self.sealed.is_empty() {
+            true => Some(Secret::new(String::new())),
+            false => vault.open_text(&seal_context(self.id), &self.sealed),
+        };
         Ok(ClaimedNotice {
             id: self.id,
             attempt: self.attempts,
@@ -95,7 +107,7 @@ impl Notice {
 
     /// Whether the master key opens its secret.
     pub(crate) fn opens(&self, vault: &Vault) -> bool {
-        vault.open(&seal_context(self.id), &self.sealed).is_some()
+        self.sealed.is_empty() || vault.open(&seal_context(self.id), &self.sealed).is_some()
     }
 }
 
@@ -122,6 +134,19 @@ pub(crate) fn notify(
     out.put(notice.clone());
     let Notice { attempts: attempt, recipient, about, .. } = notice;
     ClaimedNotice { id, attempt, recipient, kind, about, secret: secret.clone() }
+}
+
+/// Writes a notice without a secret. The outbox makes its first attempt.
+pub(crate) fn announce(
+    cx: &Context<'_>,
+    out: &mut Changes,
+    kind: NoticeKind,
+    (recipient, about): (&str, &str),
+    expires_at: UnixTime,
+) {
+    let (id, next_at) = (NoticeId(cx.ids.next()), cx.now);
+    let (recipient, about, sealed) = (recipient.to_owned(), about.to_owned(), Vec::new());
+    out.put(Notice { id, recipient, kind, about, sealed, attempts: 0, next_at, expires_at });
 }
 
 /// The notices that are due, the earliest first.

@@ -23,6 +23,7 @@ use crate::money::{Account, Entry, EntryMark};
 use crate::notices::{Notice, NoticeKind};
 use crate::operators::{Audit, Operator, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
+use crate::receivers::Receiver;
 use crate::refusal::{Refused, Stop};
 use crate::users::{LoginName, Registration, Session, User};
 use crate::vas::addresses::ReceivingAddress;
@@ -30,6 +31,7 @@ use crate::vas::apps::{Applicant, DomainRequest, OpenCode, VasApp, VasAppName, V
 use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
+use crate::workers::Worker;
 use wallet_chain::embedded::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 
 schema! {
@@ -73,6 +75,8 @@ schema! {
     vas_order_name: VasOrderName,
     vas_payment: VasPayment,
     vas_callback: SignedCallback,
+    receiver: Receiver,
+    worker: Worker,
     dev_chain: DevChain,
     dev_block: DevBlock,
     dev_block_name: DevBlockName,
@@ -178,7 +182,7 @@ numbered! {
         CoinPut = 15,
         Deposited = 16,
     }
-    Platform: NoticeKind { VerificationCode = 1 }
+    Platform: NoticeKind { VerificationCode = 1, ReceiverFails = 2, CallbackGivenUp = 3, ReceiverRecovered = 4 }
     Platform: PasswordKind { Login = 1, Wallet = 2, Verification = 3, LoginAgain = 4, SecondFactor = 5 }
     Platform: TokenKind { Access = 1, Refresh = 2 }
     Platform: Direction { UserToApp = 1, AppToUser = 2 }

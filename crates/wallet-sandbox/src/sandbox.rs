@@ -113,6 +113,7 @@ impl Sandbox {
                 callback_addresses: Addresses::PublicAndLoopback,
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
+                callback_places: Default::default(),
                 callback_clock: Some(callback_clock.clone()),
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),

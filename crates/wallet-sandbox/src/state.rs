@@ -160,7 +160,7 @@ pub(crate) async fn move_clock(shared: Shared, advance: u64) -> Result<Advanced,
         if let Err(error) = std::fs::write(&*shared.offset_file, shared.clock.offset_ms().to_string()) {
             tracing::warn!(%error, "cannot save the clock's offset; a restart sets the clock back to the system's time");
         }
-        shared.server.callbacks().wake();
+        shared.server.callbacks().stir();
         shared.server.watcher().wake();
         result.map(|quiet| Advanced {
             now_ms: shared.clock.now().millis(),
@@ -181,7 +181,7 @@ pub(crate) async fn return_to_machine_time(shared: &Shared) {
     if let Err(error) = std::fs::write(&*shared.offset_file, "0") {
         tracing::warn!(%error, "cannot save the clock's offset; a restart moves the clock forward again");
     }
-    shared.server.callbacks().wake();
+    shared.server.callbacks().stir();
     shared.server.watcher().wake();
 }
 

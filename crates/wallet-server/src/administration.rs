@@ -10,14 +10,15 @@ use wallet_platform::accounts::CoinId;
 use wallet_platform::{
     ActiveCoins, AppSheets, ApplicationFault, Audits, ByOperator, Coin, CreateUser, Decision, DeliveryId,
     Deposit, EndSessionsOf, EnrolOperator, Fact, FactValue, Failing, Failure, FindCoin, FindSheets, FindUser,
-    FreezeUser, Operators, PutCoin, RemoveOperator, RemoveSecondFactor, ResetPassword, ReviewVas, Role,
-    Roles, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, SheetOf, Undelivered, User, VasAppId,
+    FreezeUser, Operators, PutCoin, ReceiverId, RemoveOperator, RemoveSecondFactor, ResetPassword, ReviewVas,
+    Role, Roles, SendAgain, SessionsOf, SetSuspended, Sheet, SheetKind, SheetOf, Undelivered, User, VasAppId,
 };
 
 use crate::pages::in_words;
 use crate::rotation::reseal;
 use crate::server::approval;
 use crate::store::Store;
+use crate::undelivered::{Span, UndeliveredIn};
 
 /// A task for an administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,17 @@ pub enum Task {
     CallbacksResend {
         /// Its number.
         delivery: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Sends every callback of an app again that was given up, of payments in a span of time.
+    CallbacksResendAll {
+        /// The app's client_id or uuid.
+        app: String,
+        /// The first minute, `2026-01-31T13:45`, UTC; empty: from the beginning.
+        from: String,
+        /// The last minute; empty: to the end.
+        to: String,
         /// Why.
         reason: String,
     },
@@ -239,6 +251,9 @@ impl Administration<'_> {
                 })?;
                 let (zh, en) = (format!("已重发，新编号 {}", again.0), format!("sent again as {}", again.0));
                 Ok(self.done(&zh, &en, &json!({ "delivery": again.0 })))
+            }
+            Task::CallbacksResendAll { app, from, to, reason } => {
+                self.resend_all(&app, &from, &to, &reason).await
             }
             Task::CoinPut { id, name, decimals, active } => self.coin_put(id, &name, decimals, active).await,
             Task::CoinList => {
@@ -455,6 +470,25 @@ impl Administration<'_> {
         let command = ByOperator::machine(reason, command);
         let changed = self.store.submit(command).await.map_err(|no| self.no(&no))?.is_some();
         if changed { self.found(id, &["app", "vas_app"]).await } else { Err(self.unchanged()) }
+    }
+
+    async fn resend_all(&self, app: &str, from: &str, to: &str, reason: &str) -> Result<Done, Not> {
+        let (app, reason) = (self.app(app).await?, self.reason(reason)?);
+        let span = Span::parse(from, to).ok_or_else(|| {
+            let (zh, en) = ("时间应写作 2026-01-31T13:45（UTC）", "write a time as 2026-01-31T13:45, UTC");
+            self.say(zh, en).to_owned()
+        })?;
+        let mut undelivered = UndeliveredIn::new(ReceiverId(app.id), span);
+        let mut sent = 0_u64;
+        while let Some(found) = undelivered.next(self.store).await.map_err(|no| self.no(&no))? {
+            for delivery in found {
+                let command = ByOperator::machine(reason, SendAgain(delivery));
+                let again = self.store.submit(command).await.map_err(|no| self.no(&no))?;
+                sent += u64::from(again.is_some());
+            }
+        }
+        let (zh, en) = (format!("已重发 {sent} 个回调"), format!("{sent} callbacks are sent again"));
+        Ok(self.done(&zh, &en, &json!({ "sent": sent })))
     }
 
     async fn decide(&self, id: &str, approve: bool, reason: &str) -> Result<Done, Not> {

@@ -20,6 +20,7 @@ use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
+use crate::workers::Workers;
 
 /// A protocol that the server speaks.
 pub trait Protocol: Send + Sync {
@@ -105,6 +106,7 @@ pub struct Context {
     pub(crate) prover: Prover,
     pub(crate) callbacks: Callbacks,
     pub(crate) watcher: Watcher,
+    pub(crate) workers: Workers,
     pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) milestones: Milestones,

@@ -44,10 +44,12 @@ mod settings;
 mod snippets;
 pub mod store;
 mod tls;
+mod undelivered;
 mod vas;
 mod wire;
+mod workers;
 
-pub use callbacks::{Callbacks, Drained};
+pub use callbacks::{Callbacks, Drained, Places};
 pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain, node_chain};
 pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;

@@ -21,25 +21,36 @@ use crate::rotation;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
+use crate::workers::Workers;
 
 impl Server {
     /// Creates a server. The caller must run its [`work`](Self::work).
     pub fn new(store: Store, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new());
+        let workers = Workers::new(store.clone());
         let callbacks = Callbacks::new(
             store.clone(),
             metrics.clone(),
             settings.callback_addresses,
             settings.observer,
             settings.callback_clock,
+            settings.callback_places,
+            workers.clone(),
         );
-        let watcher = Watcher::new(store.clone(), settings.chain, callbacks.clone(), settings.confirmations);
+        let watcher = Watcher::new(
+            store.clone(),
+            settings.chain,
+            callbacks.clone(),
+            settings.confirmations,
+            workers.clone(),
+        );
         Self {
             inner: Arc::new(Context {
                 protocols: settings.protocols,
                 prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
                 callbacks,
                 watcher,
+                workers,
                 outbox: Outbox::new(store.clone(), settings.notifier),
                 metrics,
                 milestones: Default::default(),
@@ -57,11 +68,13 @@ impl Server {
         let purging = tokio::spawn(purge::run(self.inner.store.clone()));
         let notifying = tokio::spawn(self.inner.outbox.clone().run());
         let resealing = tokio::spawn(rotation::run(self.inner.store.clone()));
+        let living = tokio::spawn(self.inner.workers.clone().run());
         let watching = tokio::spawn(self.inner.watcher.clone().run());
         self.inner.callbacks.clone().run(stop).await;
         notifying.abort();
         resealing.abort();
         watching.abort();
+        living.abort();
         purging.abort();
     }
 
@@ -86,8 +99,7 @@ impl Server {
     /// # Errors
     /// The error text of the store or the chain.
     pub async fn next_event(&self) -> Result<Option<UnixTime>, ChainError> {
-        let (attempt, block) =
-            (self.inner.store.view(NextDue::default()).await?, self.inner.watcher.next().await?);
+        let (attempt, block) = (self.inner.store.view(NextDue).await?, self.inner.watcher.next().await?);
         Ok([attempt, block].into_iter().flatten().min())
     }
 
@@ -126,7 +138,7 @@ impl Server {
         if let Some(error) = store.broken() {
             return Err(error.to_string());
         }
-        store.view(NextDue::default()).await.map_err(|failure| failure.to_string())?;
+        store.view(NextDue).await.map_err(|failure| failure.to_string())?;
         // A command that changes nothing still takes its turn in the writer.
         store.submit(Ping).await.map_err(|failure| failure.to_string())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wallet_crypto::PasswordCost;
 use wallet_store::Clock;
 
+use crate::callbacks::Places;
 use crate::chain::Chain;
 use crate::context::Protocol;
 use crate::guard::Addresses;
@@ -17,6 +18,8 @@ use crate::pages::settings::PageSettings;
 pub struct Settings {
     /// The addresses that callbacks may be sent to.
     pub callback_addresses: Addresses,
+    /// How many callback attempts may be under way at once.
+    pub callback_places: Places,
     /// The cost parameters of a password hash.
     pub password_cost: PasswordCost,
     /// The sender of verification codes.

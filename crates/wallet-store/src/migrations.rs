@@ -53,6 +53,8 @@ pub const WALLOP: &[Migration] = migrations![
     // A program of before would let a suspended app go on.
     "0013_operators", "0013_operators": include_str!("../migrations/postgres/0013_operators.sql"),
     "0014_addresses", "0013_operators": include_str!("../migrations/postgres/0014_addresses.sql"),
+    // A program of before does not know its new kinds of notices.
+    "0015_callbacks", "0015_callbacks": include_str!("../migrations/postgres/0015_callbacks.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

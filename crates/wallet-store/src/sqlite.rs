@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use wallet_engine::{
-    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Scan, Schema,
-    StoreError, TableMeta, Test,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Operand, Row, Scan,
+    Schema, StoreError, TableMeta, Test,
 };
 
 use crate::error::OpenError;
@@ -611,6 +611,7 @@ fn sql(table: &TableMeta, list: &ListOf) -> String {
             Test::LessOrEqual => "<=",
             Test::Greater => ">",
             Test::GreaterOrEqual => ">=",
+            Test::InShare { of } => &format!("/ {IN_A_ROW} % {of} ="),
             Test::NoneOf => {
                 let name = name(condition.column);
                 if table.columns.get(condition.column).is_some_and(|column| column.nullable) {

@@ -131,6 +131,7 @@ fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
         world.store.clone(),
         Settings {
             callback_addresses: Addresses::PublicAndLoopback,
+            callback_places: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },

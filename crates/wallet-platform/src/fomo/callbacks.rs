@@ -8,6 +8,7 @@ use wallet_core::crypto::RsaSigner;
 use wallet_core::{Callback as _, CallbackMeta, Secret, UnixTime, webhook};
 use wallet_engine::{Halt, Row as _};
 
+use crate::accounts::UserId;
 use crate::coins::Coin;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, Source, Subject};
 use crate::fomo::apps::{App, AppId, AppKeys};
@@ -52,6 +53,11 @@ impl Source for PaymentResult {
         let coin = rows.get::<Coin>(&(transfer.coin,))?.clone();
         let app = rows.get::<App>(&(transfer.app,))?.clone();
         Ok(Arc::new(Paid { transfer, coin, app }))
+    }
+
+    fn owner(&self, rows: &Rows, row: &DeliveryRow) -> Result<(UserId, String), Stop> {
+        let app = rows.get::<App>(&(AppId(row.app.0),))?;
+        Ok((app.owner, app.name.clone()))
     }
 
     fn renew(

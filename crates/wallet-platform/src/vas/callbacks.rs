@@ -8,6 +8,7 @@ use wallet_core::crypto::RsaSigner;
 use wallet_core::{Callback as _, CallbackMeta, Secret, Signer, UnixTime, link};
 use wallet_engine::{Halt, Row as _};
 
+use crate::accounts::UserId;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, SignedCallback, Source, Subject};
 use crate::refusal::{Stop, damaged};
 use crate::returns::callable;
@@ -47,6 +48,11 @@ impl Source for Payment {
         let order = rows.get::<VasOrder>(&key(row))?.clone();
         let app = rows.get::<VasApp>(&(order.app,))?.clone();
         Ok(Arc::new(Paid { order, app }))
+    }
+
+    fn owner(&self, rows: &Rows, row: &DeliveryRow) -> Result<(UserId, String), Stop> {
+        let app = rows.get::<VasApp>(&(VasAppId(row.app.0),))?;
+        Ok((app.owner, app.name.clone()))
     }
 
     fn renew(

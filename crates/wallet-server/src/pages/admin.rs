@@ -188,9 +188,8 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     });
     let applications = applications.collect();
     let now = store.now();
-    let due =
-        store.view(DueDeliveries { by: now, except: Vec::new(), limit: COUNTED }).await.or_page(&view)?;
-    let next = store.view(NextDue::default()).await.or_page(&view)?;
+    let due = store.view(DueDeliveries { by: now, limit: COUNTED }).await.or_page(&view)?;
+    let next = store.view(NextDue).await.or_page(&view)?;
     let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
     let receivers = |all: Vec<DeliverySummary>, waits| {
         all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect()

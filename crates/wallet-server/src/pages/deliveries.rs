@@ -6,11 +6,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use time::{Date, Month, PrimitiveDateTime, Time};
 use wallet_core::{Acknowledgement, DeliveryState, Lang, UnixTime};
 use wallet_platform::{
-    AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, Failure, ReceiverId, SendAgain,
-    ShownCallback,
+    AttemptNow, AttemptsOf, CallbackOf, CallbacksOf, DeliveryId, SendAgain, ShownCallback,
 };
 
 use super::apps::{Tab, own_app};
@@ -20,15 +18,12 @@ use super::{
 };
 use crate::context::Server;
 use crate::own_app::AppSummary;
-use crate::store::Store;
+use crate::undelivered::{Span, UndeliveredIn};
 
 /// The number of callbacks on a page.
 const EACH_PAGE: u64 = 50;
-/// The number of undelivered callbacks that one form sends again, and the number that one query reads.
+/// The number of undelivered callbacks that one form sends again.
 const SENT_PER_FORM: usize = 500;
-const LOOKED_AT: u64 = 100;
-/// The largest number of queries of one form, which skips callbacks that were sent again before.
-const LOOKS: usize = 50;
 
 /// An attempt on the timeline: its position, and the class for its outcome.
 struct Dot {
@@ -171,8 +166,8 @@ pub(crate) async fn page(
     let (receiver, undelivered) = (app.receiver(), show == "undelivered");
     let query = CallbacksOf { app: receiver, undelivered, before: before.map(DeliveryId), limit: EACH_PAGE };
     let (callbacks, older) = store.view(query).await.or_page(&view)?;
-    let some_undelivered =
-        !undelivered_that_fit(store, receiver, |_| true, 1).await.or_page(&view)?.is_empty();
+    let undelivered_one = UndeliveredIn::new(receiver, Span::ALL).first(store, 1).await.or_page(&view)?;
+    let some_undelivered = !undelivered_one.is_empty();
     let now = store.now();
     let shown: Vec<Shown> = callbacks.iter().map(|callback| Shown::of(&view, callback, now)).collect();
     let summary = app.summary();
@@ -194,28 +189,6 @@ pub(crate) async fn page(
         sent,
         older,
     }))
-}
-
-/// The undelivered callbacks of an app that may be sent again and satisfy `fits`, newest first.
-async fn undelivered_that_fit(
-    store: &Store,
-    app: ReceiverId,
-    fits: impl Fn(&ShownCallback) -> bool,
-    limit: usize,
-) -> Result<Vec<DeliveryId>, Failure> {
-    let (mut found, mut before) = (Vec::new(), None);
-    for _ in 0..LOOKS {
-        let query = CallbacksOf { app, undelivered: true, before, limit: LOOKED_AT };
-        let (callbacks, older) = store.view(query).await?;
-        let again = callbacks.iter().filter(|one| one.may_be_sent_again() && fits(one));
-        found.extend(again.map(|one| one.delivery.id));
-        if found.len() >= limit || older.is_none() {
-            break;
-        }
-        before = older;
-    }
-    found.truncate(limit);
-    Ok(found)
 }
 
 /// An attempt as a table row.
@@ -300,29 +273,14 @@ fn no_callback(view: &View) -> Response {
     )
 }
 
-/// Parses a time of a `datetime-local` field: `2026-01-31T13:45`, UTC.
-fn time_of(text: &str) -> Option<UnixTime> {
-    let (date, clock) = text.split_once('T')?;
-    let mut date = date.splitn(3, '-');
-    let mut number = || date.next()?.parse().ok();
-    let (year, month, day): (u16, u16, u16) = (number()?, number()?, number()?);
-    let mut clock = clock.splitn(3, ':');
-    let mut number = || clock.next()?.parse().ok();
-    let (hour, minute): (u8, u8) = (number()?, number()?);
-    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
-    let date = Date::from_calendar_date(year.into(), month, u8::try_from(day).ok()?).ok()?;
-    let time = PrimitiveDateTime::new(date, Time::from_hms(hour, minute, 0).ok()?);
-    Some(UnixTime::from_secs(time.assume_utc().unix_timestamp()))
-}
-
 /// The action of the form.
 enum Wanted {
     /// Makes the next attempt of this delivery now.
     Now(DeliveryId),
     /// Sends this delivery again.
     One(DeliveryId),
-    /// Sends again every undelivered callback of payments from the first to the second time.
-    Span(UnixTime, UnixTime),
+    /// Sends again every undelivered callback of payments in a span of time.
+    InSpan(Span),
 }
 
 impl Wanted {
@@ -335,11 +293,7 @@ impl Wanted {
         if !posted.text("delivery").is_empty() {
             return number("delivery").map(Self::One);
         }
-        let end = |name: &str, open| match posted.text(name) {
-            "" => Some(UnixTime::from_millis(open)),
-            text => time_of(text),
-        };
-        Some(Self::Span(end("from", i64::MIN)?, end("to", i64::MAX)?))
+        Span::parse(posted.text("from"), posted.text("to")).map(Self::InSpan)
     }
 }
 
@@ -369,13 +323,9 @@ pub(crate) async fn send_again(
             let again = store.submit(SendAgain(own(delivery).await?)).await.or_page(&view)?;
             sent += u64::from(again.is_some());
         }
-        Some(Wanted::Span(from, to)) => {
-            // The field has no seconds: the span includes the whole last minute.
-            let fits = |callback: &ShownCallback| {
-                let paid_at = callback.subject.paid_at();
-                paid_at >= from && paid_at.secs() / 60 <= to.secs() / 60
-            };
-            for delivery in undelivered_that_fit(store, receiver, fits, SENT_PER_FORM).await.or_page(&view)? {
+        Some(Wanted::InSpan(span)) => {
+            let undelivered = UndeliveredIn::new(receiver, span).first(store, SENT_PER_FORM).await;
+            for delivery in undelivered.or_page(&view)? {
                 match store.submit(SendAgain(delivery)).await {
                     Ok(again) => sent += u64::from(again.is_some()),
                     // The earlier callbacks are queued; the page shows their number.
@@ -397,7 +347,7 @@ pub(crate) async fn send_again(
             view.say("返回查看它的状态。", "Go back to see the callback's state."),
         ));
     }
-    server.inner.callbacks.wake();
+    server.inner.callbacks.stir();
     Ok(see_other(&format!("{}/deliveries?sent={sent}", app.summary().href)))
 }
 
@@ -412,23 +362,5 @@ mod tests {
         assert_eq!(plain(refused, address, Lang::En), "nothing listens on 127.0.0.1:9100");
         assert_eq!(plain(refused, "https://shop.example", Lang::Zh), "shop.example:443 上没有程序在监听");
         assert_eq!(plain("HTTP 503", address, Lang::En), "HTTP 503");
-    }
-
-    #[test]
-    fn times_of_forms_are_read() {
-        assert_eq!(time_of("1970-01-02T01:01"), Some(UnixTime::from_secs(90_060)));
-        assert_eq!(time_of("2026-11-25T12:34:56"), time_of("2026-11-25T12:34"));
-        for bad in [
-            "",
-            "x",
-            "2026-13-01T00:00",
-            "2026-02-30T00:00",
-            "2026-01-01T24:00",
-            "2026-01-01",
-            "T",
-            "2026-01-01T12",
-        ] {
-            assert_eq!(time_of(bad), None, "{bad}");
-        }
     }
 }

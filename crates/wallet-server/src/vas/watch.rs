@@ -19,6 +19,7 @@ use wallet_platform::{
 use crate::callbacks::Callbacks;
 use crate::chain::{Chain, ChainError};
 use crate::store::Store;
+use crate::workers::Workers;
 
 /// The number of orders that one query reads.
 const ORDERS_PER_QUERY: u64 = 256;
@@ -40,6 +41,7 @@ struct Inner {
     chain: Arc<dyn Chain>,
     callbacks: Callbacks,
     confirmations: u64,
+    workers: Workers,
     /// The hash of the newest block at the last full scan, and the time of the scan.
     looked: Mutex<Option<(String, Instant)>>,
     /// Payments submitted since the last scan.
@@ -62,13 +64,20 @@ impl fmt::Debug for Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn new(store: Store, chain: Arc<dyn Chain>, callbacks: Callbacks, confirmations: u64) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        chain: Arc<dyn Chain>,
+        callbacks: Callbacks,
+        confirmations: u64,
+        workers: Workers,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
                 chain,
                 callbacks,
                 confirmations,
+                workers,
                 looked: Mutex::default(),
                 submitted: std::sync::Mutex::default(),
                 stirred: AtomicBool::new(true),
@@ -136,7 +145,8 @@ impl Watcher {
         let stirred = inner.stirred.swap(false, Ordering::AcqRel);
         let submitted = std::mem::take(&mut *inner.submitted());
         let fresh = |(hash, at): &(String, Instant)| *hash == tip && at.elapsed() < LOOK_ANYWAY;
-        if !stirred && looked.as_ref().is_some_and(fresh) {
+        // Of several nodes one looks at all of them; each looks at those that were submitted to it.
+        if !inner.workers.is_first() || (!stirred && looked.as_ref().is_some_and(fresh)) {
             return self.observe(&submitted).await;
         }
         *looked = None; // an error below leaves `None`: the next scan is full

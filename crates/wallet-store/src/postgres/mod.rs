@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row as Found;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, ListOf, Operand, Row, Scan, Schema,
-    StoreError, TableMeta, Test, Turn,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Operand, Row, Scan,
+    Schema, StoreError, TableMeta, Test, Turn,
 };
 
 use self::clock::DatabaseClock;
@@ -712,6 +712,7 @@ fn list_sql(table: &TableMeta, list: &ListOf) -> (String, Vec<Parameter>) {
             Test::LessOrEqual => "<=",
             Test::Greater => ">",
             Test::GreaterOrEqual => ">=",
+            Test::InShare { of } => &format!("/ {IN_A_ROW} % {of} ="),
             Test::NoneOf => {
                 let mut ints = Parameter::many();
                 if let Operand::Ints(values) = &condition.operand {

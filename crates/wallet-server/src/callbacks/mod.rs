@@ -1,7 +1,9 @@
 //! Delivers callbacks: makes each due attempt and stores its result. The platform sets the time of the next attempt.
 
+mod turns;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,13 +11,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use wallet_core::crypto::RsaSigner;
-use wallet_core::{Acknowledgement, CallbackMeta, Transport as _, UnixTime, in_words};
+use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
-    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueDeliveries, Failure, FinishAttempt, NextDue,
-    PostponeDamaged, ReceiverId, StillToBeMade,
+    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueOf, Failure, FinishAttempt, Finished,
+    NewDeliveries, NewestDelivery, PostponeDamaged, ReceiverId, StillToBeMade, WaitingApps,
 };
 use wallet_store::Clock;
 
@@ -23,23 +25,27 @@ use crate::guard::{Addresses, GuardedConnector};
 use crate::metrics::Metrics;
 use crate::notify::{Attempted, Observer};
 use crate::store::Store;
+use crate::workers::Workers;
 
-/// The largest number of concurrent attempts to one host.
-const PER_HOST: usize = 8;
-/// The largest number of concurrent attempts to all hosts.
-const CONCURRENT_ATTEMPTS: usize = 256;
-/// The largest number of deliveries that one `Claim` takes.
-const CLAIMED: u64 = 256;
-/// The largest number of claimed, unfinished deliveries of one app. At this number the worker skips the app's other due
-/// deliveries until one attempt ends, so a receiver that never answers does not block other apps.
-const PER_APP: usize = 32;
+pub use turns::Places;
+use turns::{Ended, Turns};
+
+/// The number of new deliveries that one query reads.
+const NEW_PER_QUERY: u64 = 1_024;
+/// The number of apps that one query of a scan finds.
+const APPS_PER_QUERY: usize = 64;
+/// The pause between two scans of all apps for which callbacks wait: for those that no other way has shown, such as the
+/// callbacks of a process that died.
+const SCAN_EVERY: Duration = Duration::from_secs(10);
+/// The pause while callbacks are due and every place for them is taken; an attempt that ends cuts it short.
+const FULL_NAP: Duration = Duration::from_millis(50);
 /// The lease of a claimed delivery. A worker that has waited so long that an attempt could outlast its lease gives it up, so
 /// that no other worker makes the same attempt. The leases of a process that died run out.
 const LEASE: Duration = Duration::from_secs(60);
 /// The longest wait for one `ended` notification at shutdown; then the loop checks `claimed` again.
 const NAP_AT_END: Duration = Duration::from_millis(50);
 /// The longest sleep. The worker notices a changed clock after at most this time.
-const NAP: Duration = Duration::from_secs(30);
+const NAP: Duration = Duration::from_secs(10);
 /// The same on a shared database: other processes bring deliveries too, and do not wake this worker.
 const SHARED_NAP: Duration = Duration::from_millis(250);
 
@@ -56,19 +62,32 @@ struct Inner {
     observer: Option<Arc<dyn Observer>>,
     /// The clock of the signed timestamps; `None`: the store's.
     clock: Option<Arc<dyn Clock>>,
-    all: Semaphore,
+    workers: Workers,
+    per_host: usize,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// The number of claimed, unfinished deliveries of each app; an app with 0 has no entry.
-    claimed: Mutex<HashMap<ReceiverId, usize>>,
+    turns: Mutex<Turns>,
     /// The claimed, unfinished deliveries. Their leases may run out early, when the clock is moved.
     under_way: Mutex<HashSet<DeliveryId>>,
     attempts: AtomicU64,
     wake: Notify,
     ended: Notify,
-    claiming: tokio::sync::Mutex<()>,
+    /// Whether what is known of the waiting callbacks may be wrong: at the start, and after a change of times or of the clock.
+    stirred: AtomicBool,
+    search: tokio::sync::Mutex<Search>,
     waiters: Mutex<HashMap<DeliveryId, oneshot::Sender<u16>>>,
     /// Keys that sign callbacks, parsed once.
     keys: Mutex<HashMap<ReceiverId, Arc<dyn RsaSigner>>>,
+}
+
+/// How far the worker has searched for waiting callbacks.
+#[derive(Debug, Default)]
+struct Search {
+    /// The newest delivery that is known.
+    newest: Option<DeliveryId>,
+    /// The last app of the scan that is under way.
+    scanned: Option<ReceiverId>,
+    /// The end of the last scan.
+    ended: Option<Instant>,
 }
 
 /// The largest number of cached keys.
@@ -109,6 +128,8 @@ impl Callbacks {
         addresses: Addresses,
         observer: Option<Arc<dyn Observer>>,
         clock: Option<Arc<dyn Clock>>,
+        places: Places,
+        workers: Workers,
     ) -> Self {
         let connector = https(GuardedConnector::new(addresses));
         let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new());
@@ -119,23 +140,31 @@ impl Callbacks {
                 transport,
                 observer,
                 clock,
-                all: Semaphore::new(CONCURRENT_ATTEMPTS),
+                workers,
+                per_host: places.per_host.max(1),
                 hosts: Mutex::default(),
-                claimed: Mutex::default(),
+                turns: Mutex::new(Turns::new(places)),
                 under_way: Mutex::default(),
                 attempts: AtomicU64::new(0),
                 wake: Notify::new(),
                 ended: Notify::new(),
-                claiming: tokio::sync::Mutex::new(()),
+                stirred: AtomicBool::new(true),
+                search: tokio::sync::Mutex::default(),
                 waiters: Mutex::default(),
                 keys: Mutex::default(),
             }),
         }
     }
 
-    /// Wakes the worker after a payment or a change of the clock.
+    /// Wakes the worker after a payment.
     pub fn wake(&self) {
         self.inner.wake.notify_one();
+    }
+
+    /// Wakes the worker after a change of the clock, or of the time of a callback: it looks at every app again.
+    pub fn stir(&self) {
+        self.inner.stirred.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// The number of ended attempts since the start.
@@ -164,7 +193,7 @@ impl Callbacks {
         let mut stop = std::pin::pin!(stop);
         loop {
             let pause = match self.dispatch().await {
-                Ok(0) => self.until_next().await,
+                Ok(0) => self.until_next(),
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
                     tracing::warn!(%error, "cannot read the due callbacks; next try in 1 s");
@@ -185,61 +214,117 @@ impl Callbacks {
             }
         }
         let end = Instant::now() + longest() + Duration::from_secs(1);
-        while !self.inner.claimed().is_empty() && Instant::now() < end {
+        while self.inner.turns().under_way() > 0 && Instant::now() < end {
             let nap = (Instant::now() + NAP_AT_END).min(end);
             let _ = tokio::time::timeout_at(nap, self.inner.ended.notified()).await;
         }
     }
 
-    async fn until_next(&self) -> Duration {
-        let except = self.inner.busy_apps();
+    fn until_next(&self) -> Duration {
         let nap = if self.inner.store.is_shared() { SHARED_NAP } else { NAP };
-        match self.inner.store.view(NextDue { except }).await {
-            Ok(Some(next)) => next.since(self.inner.store.now()).clamp(Duration::from_millis(1), nap),
-            Ok(None) => nap,
-            Err(_) => Duration::from_secs(1), // the store is busy: query again in 1 s
+        match self.inner.turns().next() {
+            Some(next) => match next.since(self.inner.store.now()) {
+                Duration::ZERO => FULL_NAP,
+                wait => wait.clamp(Duration::from_millis(1), nap),
+            },
+            None => nap,
         }
     }
 
-    /// Starts an attempt for each due delivery and returns the number of attempts.
-    async fn dispatch(&self) -> Result<usize, Failure> {
-        let _one_at_a_time = self.inner.claiming.lock().await;
+    /// Learns for which apps callbacks wait: from the new deliveries, and from time to time from all that wait.
+    async fn learn(&self, search: &mut Search) -> Result<(), Failure> {
         let store = &self.inner.store;
-        let mut except = self.inner.busy_apps();
-        let mut free: HashMap<ReceiverId, usize> = HashMap::new();
-        let mut deliveries = Vec::new();
-        loop {
-            let due = DueDeliveries { by: store.now(), except: except.clone(), limit: CLAIMED };
-            let due = store.view(due).await?;
-            let (found, before) = (due.len(), deliveries.len());
-            for (id, app) in due {
-                let free = free.entry(app).or_insert_with(|| self.inner.free(app));
-                if *free > 0 && !self.inner.under_way().contains(&id) {
-                    *free -= 1;
-                    deliveries.push(id);
+        let stirred = self.inner.stirred.swap(false, Ordering::AcqRel);
+        if stirred {
+            self.inner.turns().forget_lows();
+            search.scanned = Some(ReceiverId(0));
+        }
+        let learned = self.learn_new(search).await;
+        if search.scanned.is_none() && search.ended.is_none_or(|ended| ended.elapsed() >= SCAN_EVERY) {
+            search.scanned = Some(ReceiverId(0));
+        }
+        let scanned = async {
+            learned?;
+            while let Some(after) = search.scanned {
+                let found = store.view(WaitingApps { after, limit: APPS_PER_QUERY }).await?;
+                found.iter().for_each(|(app, at)| self.inner.turns().waits(*app, *at));
+                match found.last().filter(|_| found.len() == APPS_PER_QUERY) {
+                    Some((last, _)) => search.scanned = Some(*last),
+                    None => (search.scanned, search.ended) = (None, Some(Instant::now())),
+                }
+                if !stirred {
+                    break; // the rest of the scan comes between the attempts
                 }
             }
-            // A full list may hold only the backlog of a few apps: query again without these apps.
-            let passed_over = deliveries.len() - before < found;
-            if !passed_over || (found as u64) < CLAIMED {
-                break;
-            }
-            except.extend(free.keys().copied().filter(|app| !except.contains(app)).collect::<Vec<_>>());
+            Ok(())
+        };
+        let scanned = scanned.await;
+        if scanned.is_err() && stirred {
+            self.inner.stirred.store(true, Ordering::Release);
         }
+        scanned
+    }
+
+    async fn learn_new(&self, search: &mut Search) -> Result<(), Failure> {
+        let store = &self.inner.store;
+        let Some(mut newest) = search.newest else {
+            search.newest = Some(store.view(NewestDelivery).await?.unwrap_or(DeliveryId(0)));
+            return Ok(()); // the first scan finds all of before
+        };
+        loop {
+            let new = store.view(NewDeliveries { after: newest, limit: NEW_PER_QUERY }).await?;
+            new.iter().for_each(|(_, app, at)| self.inner.turns().waits(*app, *at));
+            newest = new.last().map_or(newest, |(id, ..)| *id);
+            search.newest = Some(newest);
+            if (new.len() as u64) < NEW_PER_QUERY {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Starts an attempt for each callback that is due and has a place, and returns the number of attempts.
+    async fn dispatch(&self) -> Result<usize, Failure> {
+        let mut search = self.inner.search.lock().await;
+        self.learn(&mut search).await?;
+        let store = &self.inner.store;
+        let now = store.now();
+        let looks = self.inner.turns().looks(now);
+        if looks.is_empty() {
+            return Ok(0);
+        }
+        let due = DueOf { looks: looks.clone(), by: now, share: self.inner.workers.share() };
+        let found = store.view(due).await?;
+        let mut held = HashMap::new();
+        for (look, found) in looks.iter().zip(&found) {
+            let begin = self.inner.turns().found(look, found, now);
+            let free = found.due.iter().filter(|id| !self.inner.under_way().contains(id)).take(begin);
+            let free: Vec<&DeliveryId> = free.collect();
+            held.extend(free.into_iter().map(|id| (*id, Place::take(&self.inner, look.app, *id))));
+        }
+        let mut deliveries: Vec<DeliveryId> = held.keys().copied().collect();
         if deliveries.is_empty() {
             return Ok(0);
         }
+        deliveries.sort_unstable_by_key(|id| id.0);
         // By the monotonic clock, from before the claim: the lease ends later.
         let send_by = Instant::now() + LEASE.saturating_sub(longest() + Duration::from_secs(1));
         let claimed = match store.submit(Claim { deliveries: deliveries.clone(), lease: LEASE }).await {
             // One damaged row must not stop the callbacks of others.
-            Err(Failure::Store(StoreError::Damaged(_))) => self.claim_singly(deliveries).await?,
-            claimed => claimed?,
+            Err(Failure::Store(StoreError::Damaged(_))) => self.claim_singly(deliveries).await,
+            claimed => claimed,
         };
+        if claimed.is_err() {
+            // None of them has begun: they are due again.
+            looks.iter().for_each(|look| self.inner.turns().waits(look.app, now));
+        }
+        let claimed = claimed?;
         let count = claimed.len();
         for one in claimed {
-            let held = ClaimSlot::new(&self.inner, one.app, one.delivery);
-            tokio::spawn(async move { held.inner.attempt(one, send_by).await });
+            let Some(place) = held.remove(&one.delivery) else { continue };
+            tokio::spawn(async move {
+                let ended = place.inner.attempt(one, send_by).await;
+                place.give_back(ended);
+            });
         }
         Ok(count)
     }
@@ -265,10 +350,11 @@ impl Callbacks {
     /// # Errors
     /// The store's.
     pub async fn drain(&self, until: Instant) -> Result<Drained, Failure> {
+        self.stir();
         loop {
             let ended = self.inner.ended.notified();
             let begun = self.dispatch().await?;
-            if begun == 0 && self.inner.claimed().is_empty() {
+            if begun == 0 && self.inner.turns().under_way() == 0 {
                 return Ok(Drained::Idle);
             }
             if begun > 0 {
@@ -286,25 +372,34 @@ impl Callbacks {
     }
 }
 
-/// One claimed delivery of an app. `drop` releases it, whatever the result of the attempt.
-struct ClaimSlot {
+/// The place of one attempt. `drop` gives it back, whatever the result of the attempt.
+struct Place {
     inner: Arc<Inner>,
     app: ReceiverId,
     delivery: DeliveryId,
+    /// The result of the attempt, if it was made.
+    ended: Option<Ended>,
 }
 
-impl ClaimSlot {
-    fn new(inner: &Arc<Inner>, app: ReceiverId, delivery: DeliveryId) -> Self {
-        *inner.claimed().entry(app).or_default() += 1;
+impl Place {
+    fn take(inner: &Arc<Inner>, app: ReceiverId, delivery: DeliveryId) -> Self {
+        inner.turns().begin(app);
         inner.under_way().insert(delivery);
-        Self { inner: inner.clone(), app, delivery }
+        Self { inner: inner.clone(), app, delivery, ended: None }
+    }
+
+    fn give_back(mut self, ended: Option<Ended>) {
+        self.ended = ended;
+        drop(self);
     }
 }
 
-impl Drop for ClaimSlot {
+impl Drop for Place {
     fn drop(&mut self) {
         self.inner.under_way().remove(&self.delivery);
-        self.inner.release(self.app);
+        self.inner.turns().end(self.app, self.ended, self.inner.store.now());
+        self.inner.ended.notify_waiters();
+        self.inner.wake.notify_one(); // for what waited for the place
     }
 }
 
@@ -313,40 +408,12 @@ impl Inner {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claimed(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiverId, usize>> {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> std::sync::MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn under_way(&self) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Apps with `PER_APP` claimed deliveries.
-    fn busy_apps(&self) -> Vec<ReceiverId> {
-        let claimed = self.claimed();
-        claimed.iter().filter(|(_, count)| **count >= PER_APP).map(|(app, _)| *app).collect()
-    }
-
-    /// The number of further deliveries of an app that the worker may claim.
-    fn free(&self, app: ReceiverId) -> usize {
-        PER_APP.saturating_sub(self.claimed().get(&app).copied().unwrap_or(0))
-    }
-
-    /// Counts one claimed delivery of an app as ended.
-    fn release(&self, app: ReceiverId) {
-        let mut claimed = self.claimed();
-        let left = claimed.get(&app).copied().unwrap_or(0);
-        if left <= 1 {
-            claimed.remove(&app);
-        } else {
-            claimed.insert(app, left - 1);
-        }
-        drop(claimed);
-        self.ended.notify_waiters();
-        // `dispatch` may have skipped deliveries of the app while it had `PER_APP` claimed ones.
-        if left >= PER_APP {
-            self.wake.notify_one();
-        }
     }
 
     fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
@@ -354,14 +421,17 @@ impl Inner {
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() > 10_000 {
-            hosts.retain(|_, permits| permits.available_permits() < PER_HOST);
+            hosts.retain(|_, permits| permits.available_permits() < self.per_host);
         }
-        hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))).clone()
+        hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(self.per_host))).clone()
     }
 
-    async fn attempt(self: &Arc<Self>, mut claimed: Claimed, send_by: Instant) {
+    /// Makes an attempt; `None` if it was not made, or its result was not stored.
+    async fn attempt(self: &Arc<Self>, mut claimed: Claimed, send_by: Instant) -> Option<Ended> {
+        let began = Instant::now();
         let (started_at, result) = self.exchange(&mut claimed, send_by).await;
-        let Some(result) = result else { return }; // the payment was undone, or the claim given up
+        let result = result?; // the payment was undone, or the claim given up
+        let took = began.elapsed();
         let (outcome, status) = match &result {
             AttemptResult::Reply { status, acknowledges: true, .. } => ("acknowledged", *status),
             AttemptResult::Reply { status, .. } => ("refused", *status),
@@ -376,7 +446,7 @@ impl Inner {
             "callback attempt"
         );
         // Retries while the store is busy: a result must not be lost.
-        loop {
+        let finished = loop {
             let finish = FinishAttempt {
                 delivery: claimed.delivery,
                 attempt: claimed.attempt,
@@ -385,19 +455,22 @@ impl Inner {
                 signed: claimed.signed.clone(),
             };
             match self.store.submit(finish).await {
-                Ok(_) => break,
+                Ok(finished) => break Some(finished),
                 // The lease runs out, and the attempt is made again.
-                Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break,
+                Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break None,
                 Err(error) => {
                     tracing::warn!(delivery = claimed.delivery.0, %error, "cannot store an attempt's result; next try in 100 ms");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
-        }
+        };
         self.attempts.fetch_add(1, Ordering::Relaxed);
         if let Some(waiter) = self.waiters().remove(&claimed.delivery) {
             let _ = waiter.send(status);
         }
+        let Finished { state, next_at, fails } = finished?;
+        let retry_at = (state == DeliveryState::Waiting).then_some(next_at);
+        Some(Ended { acknowledged: outcome == "acknowledged", took, retry_at, fails })
     }
 
     /// The key that signs the app's callbacks; `None` if the protocol has no RSA signature.
@@ -447,7 +520,7 @@ impl Inner {
     ) -> (UnixTime, Option<AttemptResult>) {
         let host = self.host(&claimed.subject.address().parse().unwrap_or_default());
         let failed = |why: String| Some(AttemptResult::Failed(why));
-        let (Ok(_host), Ok(_all)) = (host.acquire().await, self.all.acquire().await) else {
+        let Ok(_host) = host.acquire().await else {
             return (self.store.now(), failed("the server is stopping".to_owned()));
         };
         if claimed.signed.is_none()
