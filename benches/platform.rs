@@ -224,14 +224,14 @@ fn measure(runtime: &Runtime, directory: &Path, prepared: &Path, label: &str, fi
         row[0] = per_second(1_000, || one_by_one.run(&connection, &people, 1_000, 1));
         row[1] = per_second(8_000, || one_by_one.run(&connection, &people, 8_000, 100));
         for (at, (submitters, hot)) in [(64, false), (256, false), (256, true)].into_iter().enumerate() {
-            let before = store.batch_sizes();
+            let before = store.measured().batch_commands;
             row[at + 2] = per_second(8_000, || {
                 runtime.block_on(through_the_store(&store, &people, submitters, 8_000, hot));
             });
-            let after = store.batch_sizes();
+            let after = store.measured().batch_commands;
             if at < 2 && round > 0 {
-                batches[at].0 += after.commands - before.commands;
-                batches[at].1 += after.batches - before.batches;
+                batches[at].0 += after.sum - before.sum;
+                batches[at].1 += after.count() - before.count();
             }
         }
         eprintln!("{label}: round {round} of {ROUNDS}: {row:.0?}");

@@ -125,6 +125,15 @@ pub fn allocations(mut run: impl FnMut()) -> f64 {
 
 /// Prints figures, and writes them to `benches/out/NAME.json`.
 pub fn report(name: &str, figures: &[Figure]) {
+    show(figures);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("out");
+    let text = serde_json::to_string_pretty(figures).expect("figures are plain");
+    std::fs::create_dir_all(&directory).expect("benches/out can be made");
+    std::fs::write(directory.join(format!("{name}.json")), text + "\n").expect("benches/out can be written");
+}
+
+/// Prints figures.
+pub fn show(figures: &[Figure]) {
     for figure in figures {
         let allocations =
             figure.allocations.map_or_else(String::new, |count| format!("  {count:.2} allocations"));
@@ -133,8 +142,4 @@ pub fn report(name: &str, figures: &[Figure]) {
             figure.name, figure.median, figure.unit, figure.q1, figure.q3, figure.note
         );
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("out");
-    let text = serde_json::to_string_pretty(figures).expect("figures are plain");
-    std::fs::create_dir_all(&directory).expect("benches/out can be made");
-    std::fs::write(directory.join(format!("{name}.json")), text + "\n").expect("benches/out can be written");
 }

@@ -37,6 +37,7 @@ impl OnChain {
         let settings = Settings {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
+            attempts_kept: wallet_server::ATTEMPTS_KEPT,
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

@@ -21,6 +21,7 @@ mod keeping;
 mod links;
 mod litecoin;
 mod mistakes;
+mod monitoring;
 mod network;
 mod notices;
 mod onboarding;

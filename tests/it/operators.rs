@@ -251,16 +251,24 @@ async fn r87_r88_a_refund_takes_a_role_a_fresh_code_and_a_reason_and_both_sides_
     assert_eq!(audits.iter().filter(|one| one.audit.act == OperatorAct::SecondFactorSet).count(), 2);
 }
 
-/// A check of the whole database finds nothing.
-fn check_whole(database: &Database) {
+fn location(database: &Database) -> Option<(Location, MasterKey)> {
     let at = match database {
-        Database::Memory => return,
+        Database::Memory => return None,
         Database::Sqlite(path) => Location::Sqlite(path.clone()),
         Database::Postgres(name) => Location::Postgres(Postgres::of_the_tests().url(name)),
     };
-    let master = MasterKey { crypto: Arc::new(Portable::new()), key: Secret::new([7; 32]) };
+    Some((at, MasterKey { crypto: Arc::new(Portable::new()), key: Secret::new([7; 32]) }))
+}
+
+/// A check of the whole database finds nothing.
+pub(crate) fn check_whole(database: &Database) {
+    let Some((at, master)) = location(database) else { return };
     assert_eq!(at.check(&master, &|_, _| {}).unwrap().damaged, []);
-    // A refund that was not paid out is found.
+}
+
+/// A refund that was not paid out is found.
+fn check_refunds(database: &Database) {
+    let Some((at, master)) = location(database) else { return };
     database.change("UPDATE refund SET amount = (SELECT amount FROM transfer WHERE done = 1 LIMIT 1)");
     let found = at.check(&master, &|_, _| {}).unwrap().damaged;
     assert!(found.iter().any(|one| matches!(one.damage, Damage::Refunded { .. })), "{found:?}");
@@ -309,6 +317,7 @@ async fn r87_refunds_never_exceed_the_payment_nor_overdraw_the_owner() {
         let refused = store.submit(ByOperator::machine("test", most)).await.unwrap_err();
         assert!(refused.to_string().contains("Field"), "{refused}");
         check_whole(&world.database);
+        check_refunds(&world.database);
     }
 }
 

@@ -204,6 +204,7 @@ fn server(node: &TestStore) -> Server {
         notifier: Arc::new(Silent),
         observer: None,
         callback_places: Default::default(),
+        attempts_kept: wallet_server::ATTEMPTS_KEPT,
         callback_clock: None,
         chain: Arc::new(EmbeddedChain(node.store.clone())),
         confirmations: 1,

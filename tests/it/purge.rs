@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use wallet_api::fomo::Refusal;
 use wallet_platform::{
-    Failure, FindApp, Over, PasswordKind, Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
+    AttemptResult, AttemptsOf, CallbackKind, DeliveryId, Failure, FindApp, OldAttempts, Over, PasswordKind,
+    Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
 };
 use wallet_tests::TestStore;
+
+use crate::deliveries::{claim, finish};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -77,5 +80,54 @@ async fn what_is_over_goes(world: TestStore) {
 async fn what_is_over_goes_from_each_store() {
     for world in TestStore::everywhere(2).await {
         what_is_over_goes(world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_callbacks_keep_their_last_attempt_and_lose_the_others() {
+    for world in TestStore::everywhere(1).await {
+        let (store, tokens) = (&world.store, world.tokens(0).await);
+        let reply = |status, body: &[u8]| AttemptResult::reply(CallbackKind::Payment, status, body);
+        let attempts = async |id| store.view(AttemptsOf(id)).await.unwrap();
+        let shed = async |after: DeliveryId, limit| {
+            let before = store.now() - 400 * DAY;
+            let found = store.view(OldAttempts { after, before, limit }).await.unwrap();
+            (store.submit(found.shed).await.unwrap(), found.after)
+        };
+        // Three payments, of which the second is acknowledged at its third attempt and the third still waits.
+        for trade in ["first", "second", "third"] {
+            world.pay(&tokens, trade).await.unwrap();
+        }
+        world.clock.advance(Duration::from_secs(1));
+        let claimed = claim(store).await;
+        let [first, second, third] = [0, 1, 2].map(|at| claimed[at].delivery);
+        finish(store, &claimed[0], reply(200, br#"{"success":true}"#)).await;
+        finish(store, &claimed[1], reply(500, b"busy")).await;
+        finish(store, &claimed[2], reply(500, b"busy")).await;
+        for status in [500, 200] {
+            world.clock.advance(Duration::from_secs(60));
+            for one in claim(store).await {
+                let status = if one.delivery == second { status } else { 500 };
+                finish(store, &one, reply(status, br#"{"success":true}"#)).await;
+            }
+        }
+        assert_eq!(attempts(second).await.len(), 3);
+        assert_eq!(shed(DeliveryId(0), 256).await, (0, None), "nothing is old");
+        world.clock.advance(401 * DAY);
+        // Pages end between callbacks: of four attempts, the first callback's one and the second's three do not fit.
+        let (changed, after) = shed(DeliveryId(0), 4).await;
+        assert_eq!((changed, after), (1, Some(first)), "the reply of the first");
+        assert_eq!(
+            shed(first, 256).await,
+            (3, None),
+            "two attempts of the second, and the reply of its last"
+        );
+        assert_eq!(shed(DeliveryId(0), 256).await, (0, None), "nothing is left to shed");
+        let kept = attempts(second).await;
+        assert_eq!((kept.len(), kept[0].n, kept[0].http_status, &kept[0].reply), (1, 3, Some(200), &None));
+        assert_eq!(attempts(first).await[0].reply, None);
+        assert_eq!(attempts(third).await.len(), 3, "it waits");
+        assert!(attempts(third).await.iter().all(|attempt| attempt.reply.is_some()));
+        crate::operators::check_whole(&world.database);
     }
 }

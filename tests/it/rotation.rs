@@ -86,7 +86,7 @@ async fn every_secret_is_readable_at_every_step_of_a_change() {
                 break;
             }
             sealing.submit(more).await.unwrap();
-            works(&sealing, &format!("trade {}", sealing.batch_sizes().commands)).await;
+            works(&sealing, &format!("trade {}", sealing.measured().batch_commands.sum)).await;
         }
         drop(sealing);
         // Step 3: the new key alone.

@@ -1,5 +1,6 @@
 //! A PostgreSQL of the tests' own: a cluster in a new directory, on a port of its own on loopback, for this process alone.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -181,6 +182,23 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Opens a transaction that reads a database as it is now, and stays open until it is dropped.
+    pub fn open_transaction(&self, database: &str) -> OpenTransaction {
+        let mut psql = Command::new(program("psql"))
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--set=ON_ERROR_STOP=1"])
+            .args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()])
+            .args(["--dbname", database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        // Its snapshot is of its first statement, which has run once it has printed something.
+        let begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM coin;\n";
+        psql.stdin.as_mut().unwrap().write_all(begin).unwrap();
+        psql.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        OpenTransaction(psql)
+    }
+
     /// Runs SQL in a database, and returns its output: a line a row.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let output = Command::new(program("psql"))
@@ -191,6 +209,17 @@ impl Postgres {
             .expect("psql runs");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A transaction that stays open.
+#[derive(Debug)]
+pub struct OpenTransaction(Child);
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

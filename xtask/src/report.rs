@@ -14,6 +14,7 @@ const BENCHES: &[(&str, &str)] = &[
     ("encoding", "Encoding"),
     ("platform", "Transfers through the store"),
     ("postgres", "Transfers through the store on PostgreSQL"),
+    ("callbacks", "Callbacks"),
     ("server", "The server over keep-alive connections"),
 ];
 

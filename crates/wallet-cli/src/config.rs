@@ -79,6 +79,7 @@ const CONFIRMATIONS: &str = "chain.confirmations";
 const AT_ONCE: &str = "callbacks.at_once";
 const PER_APP: &str = "callbacks.per_app";
 const PER_HOST: &str = "callbacks.per_host";
+const ATTEMPTS_KEPT: &str = "retention.callback_attempts_days";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
 const NOTIFY: &str = "notify.by";
@@ -246,8 +247,15 @@ const SETTINGS: &[Setting] = &[
         name: PER_HOST,
         kind: Kind::Number(1, 1_000),
         default: Some("32"),
-        zh: "一个主机同时进行的回调请求数，不论几个应用共用它",
-        en: "how many of them to one host, whichever apps share it",
+        zh: "一个主机的一个端口同时进行的回调请求数，不论几个应用共用它",
+        en: "how many of them to one port of a host, whichever apps share it",
+    },
+    Setting {
+        name: ATTEMPTS_KEPT,
+        kind: Kind::Number(1, 36_500),
+        default: Some("400"),
+        zh: "回调的每次尝试与接收方的应答保留的天数；之后只留最后一次尝试的结果",
+        en: "for how many days all attempts of a callback are kept, with what the receiver answered; then only the last one's outcome",
     },
     Setting {
         name: QUEUE,
@@ -817,6 +825,11 @@ impl Config {
     pub(crate) fn callback_places(&self) -> Places {
         let number = |name| self.text(name).parse().unwrap_or(1);
         Places { at_once: number(AT_ONCE), per_app: number(PER_APP), per_host: number(PER_HOST) }
+    }
+
+    /// How long the attempts of callbacks are kept.
+    pub(crate) fn attempts_kept(&self) -> Duration {
+        Duration::from_secs(self.text(ATTEMPTS_KEPT).parse::<u64>().unwrap_or(400) * 86_400)
     }
 
     /// How notices are sent.

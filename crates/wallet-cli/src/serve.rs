@@ -282,6 +282,7 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         observer: None,
         callback_clock: None,
         callback_places: config.callback_places(),
+        attempts_kept: config.attempts_kept(),
         // Without a node nothing is paid on a chain, and VAS and Lafi are not offered.
         chain: chain.clone().unwrap_or_else(|| Arc::new(EmbeddedChain(store.clone()))),
         confirmations: config.confirmations(),

@@ -28,6 +28,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The classes of errors, each for one variant.
+    pub const CLASSES: [&'static str; 8] =
+        ["overloaded", "stopped", "database", "interrupted", "unknown", "damaged", "panicked", "broken"];
+
+    /// The class of the error, for metrics.
+    pub const fn class(&self) -> &'static str {
+        let at = match self {
+            Self::Overloaded => 0,
+            Self::Stopped => 1,
+            Self::Database(_) => 2,
+            Self::Interrupted(_) => 3,
+            Self::Unknown(_) => 4,
+            Self::Damaged(_) => 5,
+            Self::Panicked(_) => 6,
+            Self::Broken(_) => 7,
+        };
+        Self::CLASSES[at]
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Interrupted(_))

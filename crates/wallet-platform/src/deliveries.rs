@@ -486,6 +486,8 @@ pub struct Claimed {
     pub delivery: DeliveryId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// The time at which the attempt was due.
+    pub due_at: UnixTime,
     /// The app that receives it.
     pub app: ReceiverId,
     /// The kind of callback.
@@ -518,7 +520,8 @@ impl Command<Platform> for Claim {
         for row in due {
             let (subject, signed) = (row.about(rows)?, row.signed(rows)?);
             let (delivery, attempt, app, callback) = (row.id, row.attempts + 1, row.app, row.callback);
-            claimed.push(Claimed { delivery, attempt, app, callback, subject, signed });
+            let due_at = row.next_at;
+            claimed.push(Claimed { delivery, attempt, due_at, app, callback, subject, signed });
             out.put(DeliveryRow { leased_until: cx.now + self.lease, ..row.clone() });
         }
         Ok(claimed)
@@ -837,8 +840,8 @@ impl ShownCallback {
 
     /// This callback as a claimed attempt, for a preview of its request.
     pub fn claimed(self, attempt: u32) -> Claimed {
-        let DeliveryRow { id: delivery, app, callback, .. } = self.delivery;
-        Claimed { delivery, attempt, app, callback, subject: self.subject, signed: self.signed }
+        let DeliveryRow { id: delivery, app, callback, next_at: due_at, .. } = self.delivery;
+        Claimed { delivery, attempt, due_at, app, callback, subject: self.subject, signed: self.signed }
     }
 }
 

@@ -38,6 +38,7 @@ mod purge;
 mod receivers;
 mod refusal;
 mod reseal;
+mod retention;
 mod returns;
 mod schema;
 mod second_factors;
@@ -70,6 +71,7 @@ pub use fomo::payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentKeys, PaymentsOf, Pending,
     PrePay, Statement, StatementOf, TradeName, TradeOf, Transfer, TransferDetail, TransferView,
 };
+pub use fomo::pulse::{Pulse, PulseNow};
 pub use fomo::records::{Records, RecordsPage};
 pub use fomo::refunds::{Refund, RefundFault, RefundId, RefundPayment, RefundsOf};
 pub use fomo::returns::{after_consent, after_payment};
@@ -89,6 +91,7 @@ pub use purge::{Over, Purge};
 pub use receivers::{FAILS_AFTER, Receiver};
 pub use refusal::{Reason, Refused, RefusedData, Stop};
 pub use reseal::{Reseal, SealedUnderAnother};
+pub use retention::{FoundAttempts, OldAttempts, ShedAttempts};
 pub use returns::{Registered, Target, browser_address, host_name, is_invisible, target};
 pub use schema::{AnyKey, AnyRow, Changes, Context, FIRST_ID, Failure, Platform, Rows, Tables};
 pub use second_factors::{

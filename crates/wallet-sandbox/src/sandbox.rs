@@ -114,6 +114,7 @@ impl Sandbox {
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
                 callback_places: Default::default(),
+                attempts_kept: wallet_server::ATTEMPTS_KEPT,
                 callback_clock: Some(callback_clock.clone()),
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
@@ -20,6 +21,7 @@ use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
+use crate::wire::RequestIds;
 use crate::workers::Workers;
 
 /// A protocol that the server speaks.
@@ -103,12 +105,15 @@ pub struct Answered {
 pub struct Context {
     pub(crate) store: Store,
     pub(crate) protocols: Vec<&'static dyn Protocol>,
-    pub(crate) prover: Prover,
+    pub(crate) prover: Arc<Prover>,
     pub(crate) callbacks: Callbacks,
     pub(crate) watcher: Watcher,
     pub(crate) workers: Workers,
     pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) request_ids: RequestIds,
+    /// How long the attempts of a callback are kept.
+    pub(crate) attempts_kept: Duration,
     pub(crate) milestones: Milestones,
     /// Whether the server is about to stop.
     pub(crate) draining: AtomicBool,

@@ -61,7 +61,7 @@ pub use listen::{serve, serve_tls};
 pub use notify::{Attempted, Notifier, Observer, Silent};
 pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage};
 pub use protocols::{PROTOCOLS, platforms};
-pub use settings::Settings;
+pub use settings::{ATTEMPTS_KEPT, Settings};
 pub use store::Store;
 pub use tls::Tls;
 pub use vas::watch::Watcher;

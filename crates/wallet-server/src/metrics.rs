@@ -1,67 +1,187 @@
-//! Prometheus text.
+//! The metrics of a server, as OpenMetrics text. `docs/monitoring` has a dashboard and alerts for them.
 
-use std::fmt::Write as _;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
-use wallet_store::BatchSizes;
+use prometheus_client::registry::{Registry, Unit};
+use wallet_store::Distribution;
+
+use crate::callbacks::Callbacks;
+use crate::passwords::Prover;
+use crate::store::Store;
 
 type Labels = Vec<(&'static str, String)>;
 
+/// The metrics that are counted when something happens. The others, of [`State`], are read when the text is made.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
-    seconds: Family<Labels, Histogram>,
-    callbacks: Family<Labels, Counter>,
+    request_seconds: Family<Labels, Histogram>,
+    attempts: Family<Labels, Counter>,
+    attempt_seconds: Histogram,
+    lateness: Histogram,
+    notices: Family<Labels, Counter>,
+}
+
+/// What is read when the text is made.
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) prover: Arc<Prover>,
+}
+
+fn seconds_from(first: f64) -> Histogram {
+    Histogram::new(exponential_buckets(first, 2.0, 16))
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("wallop");
-        let requests = Family::default();
-        registry.register("requests", "Requests by endpoint and HTTP status", requests.clone());
-        let seconds = Family::<Labels, Histogram>::new_with_constructor(|| {
-            Histogram::new(exponential_buckets(0.000_25, 2.0, 16))
-        });
+        let (requests, attempts, notices) = (Family::default(), Family::default(), Family::default());
+        let request_seconds = Family::<Labels, Histogram>::new_with_constructor(|| seconds_from(0.000_25));
+        let (attempt_seconds, lateness) = (seconds_from(0.001), seconds_from(0.001));
         registry.register(
-            "request_seconds",
-            "Seconds from the head of a request to its reply",
-            seconds.clone(),
+            "requests",
+            "Requests, by endpoint, HTTP status and the code in the reply",
+            requests.clone(),
         );
-        let callbacks = Family::default();
+        registry.register_with_unit(
+            "request_duration",
+            "Time from the head of a request to its reply",
+            Unit::Seconds,
+            request_seconds.clone(),
+        );
         registry.register(
             "callback_attempts",
             "Attempts to deliver a callback, by outcome",
-            callbacks.clone(),
+            attempts.clone(),
         );
-        Self { registry, requests, seconds, callbacks }
+        registry.register_with_unit(
+            "callback_attempt_duration",
+            "Time of an attempt to deliver a callback, from its turn to its end",
+            Unit::Seconds,
+            attempt_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "callback_lateness",
+            "Time from the moment when an attempt was due to its beginning",
+            Unit::Seconds,
+            lateness.clone(),
+        );
+        registry.register("notices", "Attempts to send a notice, by outcome", notices.clone());
+        Self { registry, requests, request_seconds, attempts, attempt_seconds, lateness, notices }
     }
 
-    pub(crate) fn request(&self, endpoint: &'static str, status: u16, took: Duration) {
+    /// Counts a request; `code` is the one in the reply, if the platform has written it.
+    pub(crate) fn request(&self, endpoint: &'static str, status: u16, code: Option<u32>, took: Duration) {
         let endpoint = ("endpoint", endpoint.to_owned());
-        self.requests.get_or_create(&vec![endpoint.clone(), ("status", status.to_string())]).inc();
-        self.seconds.get_or_create(&vec![endpoint]).observe(took.as_secs_f64());
+        let code = ("code", code.map(|code| code.to_string()).unwrap_or_default());
+        let labels = vec![endpoint.clone(), ("status", status.to_string()), code];
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&vec![endpoint]).observe(took.as_secs_f64());
     }
 
-    pub(crate) fn callback(&self, outcome: &'static str) {
-        self.callbacks.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    /// Counts an attempt to deliver a callback.
+    pub(crate) fn callback(&self, outcome: &'static str, late: Duration, took: Duration) {
+        self.attempts.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+        self.lateness.observe(late.as_secs_f64());
+        self.attempt_seconds.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn text(&self, batches: BatchSizes) -> String {
-        let mut text = String::new();
-        // Writing into a String cannot fail. The registry's text ends with `# EOF`, so the store's metrics go first.
-        let _ = write!(
-            text,
-            "# HELP wallop_store_batches Batches that the store has run.\n# TYPE wallop_store_batches counter\n\
-             wallop_store_batches_total {}\n# HELP wallop_store_commands Commands in them.\n\
-             # TYPE wallop_store_commands counter\nwallop_store_commands_total {}\n",
-            batches.batches, batches.commands
-        );
-        let _ = encode(&mut text, &self.registry);
+    /// Counts an attempt to send a notice.
+    pub(crate) fn notice(&self, sent: bool) {
+        let outcome = if sent { "sent" } else { "failed" };
+        self.notices.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    pub(crate) fn text(&self, state: State) -> String {
+        let (mut text, mut read) = (String::new(), Registry::with_prefix("wallop"));
+        read.register_collector(Box::new(state));
+        // Writing into a String cannot fail.
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &read);
+        let _ = encode_eof(&mut text);
         text
     }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl Collector for State {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self { store, callbacks, prover } = self;
+        let measured = store.measured();
+        let one = |value: u64| value as f64;
+        histogram(
+            &mut out,
+            "store_batch_commands",
+            None,
+            "Commands in a batch",
+            &measured.batch_commands,
+            one,
+        )?;
+        histogram(
+            &mut out,
+            "store_batch_duration",
+            Some(&Unit::Seconds),
+            "Time of a batch, its commit included",
+            &measured.batch_micros,
+            |micros| micros as f64 / 1e6,
+        )?;
+        let (running, waiting) = prover.in_use();
+        let backlog = callbacks.earliest_due().map_or(Duration::ZERO, |due| store.now().since(due));
+        let gauges = [
+            ("store_queue_commands", "Commands that wait or are being decided", one(measured.queued)),
+            ("callback_attempts_under_way", "Attempts under way", callbacks.under_way() as f64),
+            (
+                "callback_backlog_age_seconds",
+                "How long the earliest callback that waits in this node has been due",
+                backlog.as_secs_f64(),
+            ),
+            ("password_hashes_running", "Password hashes being made", running as f64),
+            ("password_hashes_waiting", "Password hashes that wait for a place", waiting as f64),
+            (
+                "store_broken",
+                "1 once the store has stopped by itself",
+                f64::from(u8::from(store.broken().is_some())),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(out.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let help = "Commands and queries that failed, by the class of the error";
+        let mut errors = out.encode_descriptor("store_errors", help, None, MetricType::Counter)?;
+        for (class, count) in measured.errors {
+            ConstCounter::new(count).encode(errors.encode_family(&[("class", class)])?)?;
+        }
+        Ok(())
+    }
+}
+
+fn histogram(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    unit: Option<&Unit>,
+    help: &str,
+    values: &Distribution,
+    scaled: impl Fn(u64) -> f64,
+) -> Result<(), fmt::Error> {
+    let bound = |bound: u64| if bound == u64::MAX { f64::MAX } else { scaled(bound) };
+    let buckets: Vec<(f64, u64)> = values.buckets.iter().map(|(at, count)| (bound(*at), *count)).collect();
+    let mut encoder = out.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+    encoder.encode_histogram::<NoLabelSet>(scaled(values.sum), values.count(), &buckets, None)
 }

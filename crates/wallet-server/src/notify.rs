@@ -10,6 +10,7 @@ use wallet_platform::{
     AttemptResult, CallbackKind, ClaimNotices, ClaimedNotice, DueNotices, Failure, FinishNotice,
 };
 
+use crate::metrics::Metrics;
 use crate::own_app::Later;
 use crate::store::Store;
 
@@ -43,11 +44,12 @@ const CONCURRENT: usize = 16;
 pub(crate) struct Outbox {
     store: Store,
     notifier: Arc<dyn Notifier>,
+    metrics: Arc<Metrics>,
 }
 
 impl Outbox {
-    pub(crate) fn new(store: Store, notifier: Arc<dyn Notifier>) -> Self {
-        Self { store, notifier }
+    pub(crate) fn new(store: Store, notifier: Arc<dyn Notifier>, metrics: Arc<Metrics>) -> Self {
+        Self { store, notifier, metrics }
     }
 
     /// Makes the first attempt of a notice, and waits for it a moment: a quick one has ended when the caller is answered.
@@ -59,6 +61,7 @@ impl Outbox {
     async fn attempt(self, notice: ClaimedNotice) {
         let sent = tokio::time::timeout(DEADLINE, self.notifier.notify(&notice)).await;
         let sent = sent.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}")));
+        self.metrics.notice(sent.is_ok());
         if let Err(why) = &sent {
             tracing::warn!(
                 recipient = notice.recipient,

@@ -64,6 +64,12 @@ impl Prover {
         Self { store, passwords, pool, waiting, key, remembered: Mutex::default(), nobody: OnceLock::new() }
     }
 
+    /// The hashes being made, and those that wait for a place.
+    pub(crate) fn in_use(&self) -> (usize, usize) {
+        let running = CONCURRENT_HASHES.saturating_sub(self.pool.available_permits());
+        (running, self.waiting.load(Ordering::Relaxed))
+    }
+
     fn vault(&self) -> &Vault {
         self.store.vault()
     }

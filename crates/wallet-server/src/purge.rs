@@ -1,8 +1,8 @@
-//! Deletes expired rows in small commits, so that other commands do not wait.
+//! Deletes expired rows, and what old callbacks need not keep, in small commits, so that other commands do not wait.
 
 use std::time::Duration;
 
-use wallet_platform::{Failure, Over};
+use wallet_platform::{DeliveryId, Failure, OldAttempts, Over};
 
 use crate::store::Store;
 
@@ -29,14 +29,42 @@ pub(crate) async fn purge(store: &Store) -> Result<usize, Failure> {
     }
 }
 
-/// Deletes expired rows every `INTERVAL`, forever.
-pub(crate) async fn run(store: Store) {
+/// Deletes attempts of callbacks that ended longer ago than `kept`, from a callback on. Returns where to go on: what is before it has
+/// nothing to delete.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn shed(
+    store: &Store,
+    kept: Duration,
+    mut after: DeliveryId,
+) -> Result<DeliveryId, Failure> {
+    loop {
+        let before = store.now() - kept;
+        let found = store.view(OldAttempts { after, before, limit: ROWS_PER_COMMIT }).await?;
+        if !found.shed.is_empty() {
+            store.submit(found.shed).await?;
+        }
+        match found.after {
+            Some(next) => after = next,
+            None => return Ok(after),
+        }
+    }
+}
+
+/// Deletes expired rows and old attempts every `INTERVAL`, forever.
+pub(crate) async fn run(store: Store, kept: Duration) {
+    let mut after = DeliveryId(0);
     loop {
         tokio::time::sleep(INTERVAL).await;
         match purge(&store).await {
             Ok(0) => {}
             Ok(gone) => tracing::debug!(gone, "deleted expired rows"),
             Err(error) => tracing::warn!(%error, "cannot delete expired rows; next try in 60 s"),
+        }
+        match shed(&store, kept, after).await {
+            Ok(next) => after = next,
+            Err(error) => tracing::warn!(%error, "cannot delete old attempts; next try in 60 s"),
         }
     }
 }

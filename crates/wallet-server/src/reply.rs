@@ -22,9 +22,14 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
+/// The platform's code in a reply, for the metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplyCode(pub(crate) u32);
+
 /// A refusal's HTTP status and headers.
 fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Response {
     let mut response = json(refusal.http, body);
+    response.extensions_mut().insert(ReplyCode(refusal.code.code));
     let headers = response.headers_mut();
     match refusal.http {
         401 => {
@@ -63,7 +68,11 @@ pub type Handled<E> = Result<<E as Endpoint>::Response, Failure>;
 /// The reply of an endpoint.
 pub fn handled<E: Endpoint>(lang: Lang, answers: Answers, handled: Handled<E>) -> Response {
     match handled {
-        Ok(data) => json(200, success_body::<E>(lang, &data)),
+        Ok(data) => {
+            let mut response = json(200, success_body::<E>(lang, &data));
+            response.extensions_mut().insert(ReplyCode(0));
+            response
+        }
         Err(failure) => self::failure(E::META, lang, answers, &failure),
     }
 }

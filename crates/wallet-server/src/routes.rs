@@ -7,6 +7,7 @@ use axum::routing::get;
 use http::StatusCode;
 
 use crate::context::Server;
+use crate::metrics::State as Read;
 use crate::pages;
 use crate::reply::text;
 use crate::wire::wire;
@@ -42,7 +43,9 @@ async fn ready(State(server): State<Server>) -> Response {
 }
 
 async fn metrics(State(server): State<Server>) -> Response {
-    let body = server.inner.metrics.text(server.inner.store.batch_sizes());
+    let inner = &server.inner;
+    let (store, callbacks, prover) = (inner.store.clone(), inner.callbacks.clone(), inner.prover.clone());
+    let body = inner.metrics.text(Read { store, callbacks, prover });
     let mut response = text(StatusCode::OK, body);
     let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);

@@ -21,6 +21,7 @@ use crate::rotation;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
+use crate::wire::RequestIds;
 use crate::workers::Workers;
 
 impl Server {
@@ -47,12 +48,14 @@ impl Server {
         Self {
             inner: Arc::new(Context {
                 protocols: settings.protocols,
-                prover: Prover::new(store.clone(), Passwords::new(settings.password_cost)),
+                prover: Arc::new(Prover::new(store.clone(), Passwords::new(settings.password_cost))),
                 callbacks,
                 watcher,
                 workers,
-                outbox: Outbox::new(store.clone(), settings.notifier),
+                outbox: Outbox::new(store.clone(), settings.notifier, metrics.clone()),
                 metrics,
+                request_ids: RequestIds::new(&store),
+                attempts_kept: settings.attempts_kept,
                 milestones: Default::default(),
                 draining: Default::default(),
                 pages: settings.pages,
@@ -65,7 +68,7 @@ impl Server {
     /// The background work: delivers callbacks, watches the chain and deletes expired rows. Runs
     /// until `stop` resolves, then waits for the running attempts.
     pub async fn work(self, stop: impl Future<Output = ()>) {
-        let purging = tokio::spawn(purge::run(self.inner.store.clone()));
+        let purging = tokio::spawn(purge::run(self.inner.store.clone(), self.inner.attempts_kept));
         let notifying = tokio::spawn(self.inner.outbox.clone().run());
         let resealing = tokio::spawn(rotation::run(self.inner.store.clone()));
         let living = tokio::spawn(self.inner.workers.clone().run());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wallet_crypto::PasswordCost;
 use wallet_store::Clock;
@@ -13,6 +14,9 @@ use crate::guard::Addresses;
 use crate::notify::{Notifier, Observer};
 use crate::pages::settings::PageSettings;
 
+/// How long the attempts of a callback are kept if nothing else is set: a year and a month.
+pub const ATTEMPTS_KEPT: Duration = Duration::from_secs(400 * 86_400);
+
 /// The settings of a server.
 #[derive(Clone)]
 pub struct Settings {
@@ -20,6 +24,8 @@ pub struct Settings {
     pub callback_addresses: Addresses,
     /// How many callback attempts may be under way at once.
     pub callback_places: Places,
+    /// How long all attempts of a callback are kept, with what the receiver answered.
+    pub attempts_kept: Duration,
     /// The cost parameters of a password hash.
     pub password_cost: PasswordCost,
     /// The sender of verification codes.

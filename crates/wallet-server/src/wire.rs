@@ -1,20 +1,48 @@
 //! The handler of every request that is not a page. It reads the body, answers in a separate task, then counts
 //! and logs the request. The path determines the platform.
+//!
+//! Each request has an id, which the reply repeats in `X-Request-Id` and the log has in the span `request`. A payment logs the number
+//! of its callback there, and the span `callback` of each attempt has that number.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::ACCEPT_LANGUAGE;
+use http::header::{ACCEPT_LANGUAGE, HeaderName};
+use http::{HeaderValue, StatusCode};
+use tracing::Instrument as _;
 use wallet_core::Lang;
+use wallet_core::crypto::hex_text;
 use wallet_platform::accounts::limits;
 
 use crate::body::{self, BodyError};
 use crate::context::Server;
 use crate::context::{Answered, Context};
+use crate::reply::ReplyCode;
+use crate::store::Store;
 use crate::{pages, reply};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Numbers the requests of a process, after a random text that tells it from others.
+pub(crate) struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(store: &Store) -> Self {
+        let mut process = [0; 4];
+        store.vault().crypto().fill(&mut process);
+        Self { process: hex_text(&process), next: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Answers a request that is not a page.
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
@@ -23,15 +51,19 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
+    let id = inner.request_ids.next();
+    let span = tracing::debug_span!("request", id);
     if pages::is_for_people(&parts.method, &parts.headers) && inner.endpoint_at(parts.uri.path()).is_none() {
         return pages::nowhere(&server, &parts).await;
     }
-    let Answered { endpoint: name, response } = match body::read(body, limits::BODY_BYTES as usize).await {
+    let Answered { endpoint: name, mut response } = match body::read(body, limits::BODY_BYTES as usize).await
+    {
         Ok(body) => {
             // A separate task: a disconnected client must not leave a payment without a wake of the callback worker,
             // or a reserved password attempt.
             let (server, request) = (server.clone(), http::Request::from_parts(parts, body));
-            let answered = tokio::spawn(async move { server.inner.answer(&request, lang).await });
+            let answering = async move { server.inner.answer(&request, lang).await };
+            let answered = tokio::spawn(answering.instrument(span.clone()));
             answered.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a handler failed");
                 let response =
@@ -53,8 +85,13 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
         },
     };
     let (status, took) = (response.status().as_u16(), began.elapsed());
-    inner.metrics.request(name, status, took);
-    tracing::debug!(endpoint = name, status, micros = took.as_micros() as u64, "request");
+    let code = response.extensions().get::<ReplyCode>().map(|code| code.0);
+    inner.metrics.request(name, status, code, took);
+    let micros = took.as_micros() as u64;
+    span.in_scope(|| tracing::debug!(endpoint = name, status, code, micros, "request"));
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
 }
 

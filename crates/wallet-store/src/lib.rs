@@ -25,6 +25,7 @@
 
 mod clock;
 mod error;
+mod measure;
 mod memory;
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -34,9 +35,10 @@ mod store;
 
 pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
+pub use measure::{Distribution, Measured};
 pub use memory::Memory;
 pub use migrations::{Migration, WALLOP};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, Shared};
 pub use sqlite::{Database, ReadOnly, Sqlite, WRITER_PRAGMAS, WriterSettings, back_up, restore};
-pub use store::{BatchSizes, Options, Store};
+pub use store::{Options, Store};

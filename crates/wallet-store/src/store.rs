@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +15,7 @@ use wallet_engine::{
 
 use crate::clock::Clock;
 use crate::error::OpenError;
+use crate::measure::{Measured, Measures};
 use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Shared;
@@ -46,21 +46,6 @@ impl fmt::Debug for Options {
             .field("readers", &self.readers)
             .finish_non_exhaustive()
     }
-}
-
-/// Counts of batches and of their commands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BatchSizes {
-    /// Batches that were run.
-    pub batches: u64,
-    /// Commands in them.
-    pub commands: u64,
-}
-
-#[derive(Default)]
-struct Counters {
-    batches: AtomicU64,
-    commands: AtomicU64,
 }
 
 /// A store. Clones share it; it stops when the last one is dropped.
@@ -100,7 +85,7 @@ enum Kind {
 /// The state that the writer thread reports.
 #[derive(Default)]
 struct Reported {
-    counters: Counters,
+    measures: Measures,
     broken: Mutex<Option<StoreError>>,
 }
 
@@ -154,10 +139,10 @@ fn write<S: Schema, B: Backend<S>>(
             taken += usize::from(next.is_some());
             next
         });
+        let began = Instant::now();
         let done = engine.batch(&|| clock.now(), jobs);
         (quiet, awake) = if taken > 1 { (QUIET, AWAKE) } else { (Duration::ZERO, Duration::ZERO) };
-        shared.counters.batches.fetch_add(1, Ordering::Relaxed);
-        shared.counters.commands.fetch_add(taken as u64, Ordering::Relaxed);
+        shared.measures.batch(taken, began.elapsed());
         if let Err(error) = done {
             tracing::error!(%error, "the store stops");
             *shared.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -327,7 +312,8 @@ impl<S: Schema> Store<S> {
     /// [`Failure`]: the platform refused, or the store failed.
     pub async fn submit<C: Command<S>>(&self, command: C) -> Result<C::Outcome, Failure<RefusedOf<S>>> {
         let (job, outcome) = job(command);
-        self.send(self.inner.commands.as_ref(), job, outcome).await
+        let measures = &self.inner.shared.measures;
+        self.send(self.inner.commands.as_ref(), job, outcome, || measures.queued()).await
     }
 
     /// Runs a query.
@@ -336,7 +322,7 @@ impl<S: Schema> Store<S> {
     /// [`Failure`]: the platform refused, or the store failed.
     pub async fn view<Q: Query<S>>(&self, query: Q) -> Result<Q::Answer, Failure<RefusedOf<S>>> {
         let (query, answer) = query_job(query);
-        self.send(self.inner.queries.as_ref(), query, answer).await
+        self.send(self.inner.queries.as_ref(), query, answer, || {}).await
     }
 
     async fn send<M, T>(
@@ -344,14 +330,21 @@ impl<S: Schema> Store<S> {
         queue: Option<&SyncSender<M>>,
         message: M,
         answer: Awaited<S, T>,
+        sent: impl FnOnce(),
     ) -> Result<T, Failure<RefusedOf<S>>> {
-        let Some(queue) = queue else { return Err(StoreError::Stopped.into()) };
-        match queue.try_send(message) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded.into()),
-            Err(TrySendError::Disconnected(_)) => return Err(self.stopped().into()),
+        let answered = match queue.map(|queue| queue.try_send(message)) {
+            Some(Ok(())) => {
+                sent();
+                answer.await.unwrap_or_else(|| Err(self.stopped().into()))
+            }
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::Overloaded.into()),
+            Some(Err(TrySendError::Disconnected(_))) => Err(self.stopped().into()),
+            None => Err(StoreError::Stopped.into()),
+        };
+        if let Err(Failure::Store(error)) = &answered {
+            self.inner.shared.measures.failed(error);
         }
-        answer.await.unwrap_or_else(|| Err(self.stopped().into()))
+        answered
     }
 
     fn stopped(&self) -> StoreError {
@@ -378,13 +371,9 @@ impl<S: Schema> Store<S> {
         self.inner.clock.now()
     }
 
-    /// The batch counts so far.
-    pub fn batch_sizes(&self) -> BatchSizes {
-        let counters = &self.inner.shared.counters;
-        BatchSizes {
-            batches: counters.batches.load(Ordering::Relaxed),
-            commands: counters.commands.load(Ordering::Relaxed),
-        }
+    /// What the store has counted since it was opened.
+    pub fn measured(&self) -> Measured {
+        self.inner.shared.measures.measured()
     }
 
     /// Whether other processes write to the database too: what waits in it may come from them.

@@ -132,6 +132,7 @@ fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
         Settings {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
+            attempts_kept: wallet_server::ATTEMPTS_KEPT,
             callback_clock: None,
             observer: None,
             password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },

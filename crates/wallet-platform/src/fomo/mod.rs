@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod oauth;
 pub(crate) mod payments;
+pub(crate) mod pulse;
 pub(crate) mod records;
 pub(crate) mod refunds;
 mod refusal;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use wallet_core::crypto::RsaSigner;
 use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
@@ -167,6 +168,16 @@ impl Callbacks {
         self.wake();
     }
 
+    /// The number of attempts under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.inner.turns().under_way()
+    }
+
+    /// The time at which the earliest callback that waits in this process is due, as far as it knows.
+    pub(crate) fn earliest_due(&self) -> Option<UnixTime> {
+        self.inner.turns().next()
+    }
+
     /// The number of ended attempts since the start.
     pub fn attempts(&self) -> u64 {
         self.inner.attempts.load(Ordering::Relaxed)
@@ -321,10 +332,12 @@ impl Callbacks {
         let count = claimed.len();
         for one in claimed {
             let Some(place) = held.remove(&one.delivery) else { continue };
-            tokio::spawn(async move {
+            let span = tracing::debug_span!("callback", delivery = one.delivery.0, attempt = one.attempt);
+            let attempt = async move {
                 let ended = place.inner.attempt(one, send_by).await;
                 place.give_back(ended);
-            });
+            };
+            tokio::spawn(attempt.instrument(span));
         }
         Ok(count)
     }
@@ -417,8 +430,9 @@ impl Inner {
     }
 
     fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
-        // Without the port: all ports of a host share its limit.
-        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        // With the port: receivers on other ports of a host are other programs.
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let host = format!("{}:{port}", uri.host().unwrap_or_default().to_ascii_lowercase());
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() > 10_000 {
             hosts.retain(|_, permits| permits.available_permits() < self.per_host);
@@ -438,13 +452,8 @@ impl Inner {
             AttemptResult::Timeout => ("timeout", 0),
             AttemptResult::Failed(_) => ("failed", 0),
         };
-        self.metrics.callback(outcome);
-        tracing::debug!(
-            delivery = claimed.delivery.0,
-            attempt = claimed.attempt,
-            outcome,
-            "callback attempt"
-        );
+        self.metrics.callback(outcome, started_at.since(claimed.due_at), took);
+        tracing::debug!(outcome, "callback attempt");
         // Retries while the store is busy: a result must not be lost.
         let finished = loop {
             let finish = FinishAttempt {

@@ -18,7 +18,7 @@ pub struct Places {
     pub at_once: usize,
     /// For one app.
     pub per_app: usize,
-    /// To one host, whichever apps share it.
+    /// To one port of a host, whichever apps share it.
     pub per_host: usize,
 }
 

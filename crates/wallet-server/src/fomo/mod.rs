@@ -16,7 +16,8 @@ use wallet_platform::{
     ActiveCoins, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister,
     CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand,
     PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh,
-    SessionUser, SetWalletPwd, TokenPair, TradeOf, TransferDetail, Verifier, Who, check_login_name, scope_of,
+    SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer, TransferDetail, Verifier, Who, check_login_name,
+    scope_of,
 };
 
 use self::own_app::FomoApp;
@@ -96,6 +97,12 @@ impl context::Protocol for Protocol {
 
 fn reply<E: Endpoint>(lang: Lang, handled: Handled<E>) -> Response {
     reply::handled::<E>(lang, answer, handled)
+}
+
+/// Logs the number of a payment's callback in the request that has made it.
+fn log_paid(transfer: &Transfer) {
+    let delivery = transfer.delivery.map(|delivery| delivery.0);
+    tracing::debug!(payment = transfer.id.0, delivery, "paid");
 }
 
 impl Context {
@@ -267,6 +274,7 @@ impl Context {
             proof,
         };
         let ConfirmedPay(transfer) = self.store.submit(command).await?;
+        log_paid(&transfer);
         self.prover.remember(memory);
         self.callbacks.wake();
         Ok(confirm_pay::Response {
@@ -303,6 +311,7 @@ impl Context {
             proof,
         };
         let transfer = self.store.submit(command).await?;
+        log_paid(&transfer);
         self.prover.remember(memory);
         let first =
             transfer.delivery.map(|delivery| self.callbacks.first_status(delivery, lifetimes::HTTPCODE_WAIT));
@@ -470,7 +479,7 @@ fn record(
     store: &Store,
     coin: &wallet_platform::Coin,
     entry: wallet_platform::Entry,
-    transfer: Option<wallet_platform::Transfer>,
+    transfer: Option<Transfer>,
 ) -> Result<Record, Failure> {
     let out = entry.amount < wallet_core::Units::ZERO;
     let (tx_scene, target_id) = match &transfer {

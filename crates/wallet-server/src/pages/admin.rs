@@ -9,7 +9,7 @@ use http::request::Parts;
 use wallet_core::QuantityMeta;
 use wallet_platform::{
     Audit, Audits, ByOperator, DeliveryId, DeliverySummary, DueDeliveries, Failing, NextDue, OperatorOf,
-    PendingApplications, PendingDomains, PricesNow, SendAgain, Undelivered,
+    PendingApplications, PendingDomains, PricesNow, Pulse, SendAgain, Undelivered,
 };
 
 use super::docs::inline;
@@ -26,6 +26,8 @@ pub(crate) const SECOND_FACTOR: &str = "/admin/second_factor";
 const ROWS: u64 = 50;
 /// The largest count of due callbacks and of applications.
 const COUNTED: u64 = 1_000;
+/// How many of the newest payments and callbacks the figures are made of.
+const PULSE: u64 = 200;
 
 struct Application {
     id: u64,
@@ -80,6 +82,11 @@ struct AdminPage<'a> {
     domains: Vec<(u64, String, String, String)>,
     /// The number of all applications.
     waiting: String,
+    payments_an_hour: u64,
+    /// In percent.
+    succeeded: Option<u64>,
+    /// In milliseconds.
+    answered_within: Option<u128>,
     due: String,
     oldest: Option<String>,
     failing: Vec<Receiver>,
@@ -191,6 +198,7 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     let due = store.view(DueDeliveries { by: now, limit: COUNTED }).await.or_page(&view)?;
     let next = store.view(NextDue).await.or_page(&view)?;
     let overdue = next.filter(|next| *next < now).map(|next| now.since(next).as_secs());
+    let pulse = store.view(Pulse { newest: PULSE }).await.or_page(&view)?;
     let receivers = |all: Vec<DeliverySummary>, waits| {
         all.into_iter().map(|one| Receiver::of(&view, one, waits)).collect()
     };
@@ -210,6 +218,9 @@ pub(crate) async fn page(State(server): State<Server>, view: View, _: Operator) 
     });
     Ok(render(&AdminPage {
         view: &view,
+        payments_an_hour: pulse.payments_an_hour,
+        succeeded: pulse.succeeded,
+        answered_within: pulse.answered_within.map(|took| took.as_millis()),
         applications,
         domains,
         waiting,

@@ -1,0 +1,315 @@
+//! Callbacks under load: how late first attempts are at 300 payments a second, what 99 dead receivers cost a healthy one, and claims
+//! on PostgreSQL while a great many callbacks wait and one transaction stays open.
+//!
+//! With the argument `claims`, only the last. `WALLOP_LONG=1` takes 1,000,000 waiting callbacks and ten minutes for the last; without it, 50,000 and ten seconds.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use wallet_api::fomo::ServerUri;
+use wallet_benches::people::{COIN, People, populate, trade_id};
+use wallet_benches::{Figure, report};
+use wallet_core::{Secret, UnixTime};
+use wallet_crypto::{PasswordCost, Portable};
+use wallet_platform::{
+    AttemptResult, CallbackKind, Claim, DueOf, FinishAttempt, Look, PasswordKind, PasswordState, PayUser,
+    Proof, ReceiverId, Share,
+};
+use wallet_server::store::{self, Options, Store};
+use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
+use wallet_store::SystemClock;
+use wallet_tests::{Postgres, trials};
+
+const ROUNDS: usize = 5;
+/// Payments a second, and for how long.
+const RATE: u64 = 300;
+const SECONDS: u64 = 5;
+
+fn options() -> Options {
+    Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]))
+}
+
+fn serve(store: &Store) -> Server {
+    let server = Server::new(
+        store.clone(),
+        Settings {
+            callback_addresses: Addresses::PublicAndLoopback,
+            callback_places: Default::default(),
+            attempts_kept: wallet_server::ATTEMPTS_KEPT,
+            callback_clock: None,
+            observer: None,
+            password_cost: PasswordCost { memory_kib: 8, passes: 1 },
+            notifier: Arc::new(Silent),
+            chain: Arc::new(EmbeddedChain(store.clone())),
+            confirmations: 1,
+            pages: Default::default(),
+            protocols: PROTOCOLS.to_vec(),
+            public_url: "http://127.0.0.1".to_owned(),
+        },
+    );
+    tokio::spawn(server.clone().work(std::future::pending()));
+    server
+}
+
+/// A receiver that acknowledges at once, and keeps when each trade_id arrived.
+#[derive(Default)]
+struct Receiver {
+    arrived: Mutex<HashMap<String, Instant>>,
+    count: AtomicU64,
+}
+
+impl Receiver {
+    async fn open(self: Arc<Self>) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let url = format!("http://{}/callback", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let this = self.clone();
+                tokio::spawn(async move {
+                    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+                    // A request ends with its body, whose length its head gives.
+                    let body = loop {
+                        let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
+                        text += &String::from_utf8_lossy(&buffer[..read]);
+                        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                        let length = head.lines().find_map(|line| {
+                            line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+                        });
+                        if body.len() >= length.unwrap_or(0) {
+                            break body.to_owned();
+                        }
+                    };
+                    let trade = body.split('&').find_map(|pair| pair.strip_prefix("trade_id="));
+                    this.arrived
+                        .lock()
+                        .expect("kept")
+                        .insert(trade.unwrap_or_default().to_owned(), Instant::now());
+                    this.count.fetch_add(1, Ordering::Relaxed);
+                    let _ = stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                        .await;
+                });
+            }
+        });
+        url
+    }
+}
+
+/// A receiver that takes connections and never answers.
+async fn dead() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}/callback", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+        }
+    });
+    url
+}
+
+/// One payment through a server, by the owner of an app, reported to an address. Returns its trade_id.
+async fn pay_at(server: &Server, people: &People, payer: usize, to: &ServerUri<'static>) -> String {
+    let trade = pay(server.store(), people, payer, to).await;
+    server.callbacks().wake(); // as an endpoint does
+    trade
+}
+
+/// One payment by the owner of an app, reported to an address. Returns its trade_id.
+async fn pay(store: &Store, people: &People, payer: usize, to: &ServerUri<'static>) -> String {
+    let (owner, app) = people.owners[payer];
+    let trade = trade_id();
+    let command = PayUser {
+        app,
+        trade_id: trade.clone().into(),
+        amount: "0.000001".parse().expect("an amount"),
+        coin: COIN,
+        user: people.owners[(payer + 1) % people.owners.len()].0,
+        server_uri: to.clone(),
+        state: "s".into(),
+        proof: Proof::remembered(&PasswordState { user: owner, version: 1 }, PasswordKind::Wallet),
+    };
+    store.submit(command).await.expect("paid");
+    trade
+}
+
+fn uri(url: String) -> ServerUri<'static> {
+    ServerUri::new(url).expect("an address")
+}
+
+/// Payments of `payer` at a steady rate. Returns when each was committed.
+async fn steadily(
+    server: &Server,
+    people: &People,
+    payer: usize,
+    to: &ServerUri<'static>,
+) -> Vec<(String, Instant)> {
+    let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
+    let mut paid = Vec::new();
+    for _ in 0..RATE * SECONDS {
+        ticks.tick().await;
+        paid.push((pay_at(server, people, payer, to).await, Instant::now()));
+    }
+    paid
+}
+
+/// How late the callbacks of payments arrived after their commit, in milliseconds: the median and the 99th of 100, and the share that
+/// arrived within `SECONDS` of the last payment.
+async fn lateness(receiver: &Receiver, paid: &[(String, Instant)]) -> (f64, f64, f64) {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let arrived = receiver.arrived.lock().expect("kept").clone();
+    let mut late: Vec<f64> = paid
+        .iter()
+        .filter_map(|(trade, at)| Some(arrived.get(trade)?.duration_since(*at).as_secs_f64() * 1_000.0))
+        .collect();
+    late.sort_by(f64::total_cmp);
+    let at = |part: usize| late.get(late.len().saturating_sub(1) * part / 100).copied().unwrap_or(f64::NAN);
+    (at(50), at(99), late.len() as f64 / paid.len() as f64)
+}
+
+/// First attempts at a steady rate: alone, and beside 99 dead receivers with a backlog.
+fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
+    let (mut alone, mut beside) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
+    for round in 0..=ROUNDS {
+        for with_dead in [false, true] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let measured = runtime.block_on(async {
+                let store = store::open(&directory.path().join("db"), options()).expect("a store");
+                let people = populate(&store, 100).await;
+                let server = serve(&store);
+                if with_dead {
+                    for app in 1..100 {
+                        let to = uri(dead().await);
+                        for _ in 0..20 {
+                            pay_at(&server, &people, app, &to).await;
+                        }
+                    }
+                    // Until it is known that they are dead.
+                    tokio::time::sleep(Duration::from_secs(12)).await;
+                }
+                let receiver = Arc::new(Receiver::default());
+                let to = uri(receiver.clone().open().await);
+                let paid = steadily(&server, &people, 0, &to).await;
+                let measured = lateness(&receiver, &paid).await;
+                drop(server);
+                measured
+            });
+            eprintln!("round {round} of {ROUNDS}, dead receivers: {with_dead}: {measured:.3?}");
+            let into = if with_dead { &mut beside } else { &mut alone };
+            if round > 0 {
+                into[0].push(measured.0);
+                into[1].push(measured.1);
+                into[2].push(measured.2);
+            }
+        }
+    }
+    let mut add = |name: &str, unit, values: &Vec<f64>| figures.push(Figure::of(name, unit, values.clone()));
+    add("first attempt after the commit, 300 payments/s: median", "ms", &alone[0]);
+    add("first attempt after the commit, 300 payments/s: 99th of 100", "ms", &alone[1]);
+    add("the same beside 99 dead receivers: median", "ms", &beside[0]);
+    add("the same beside 99 dead receivers: 99th of 100", "ms", &beside[1]);
+    add("delivered beside 99 dead receivers, of those paid", "ratio", &beside[2]);
+}
+
+/// Claims and acknowledgements a second by one worker, on PostgreSQL: at the beginning, and at the end of a transaction that stays
+/// open meanwhile.
+fn claims(runtime: &Runtime, figures: &mut Vec<Figure>) {
+    let waiting = u64::from(trials(50_000, 1_000_000));
+    let open_for = Duration::from_secs(u64::from(trials(10, 600)));
+    let (due, measured) = (waiting / 4, waiting / 40);
+    let cluster = Postgres::start(&[
+        ("shared_buffers", "512MB"),
+        ("max_wal_size", "4GB"),
+        ("checkpoint_timeout", "30min"),
+    ]);
+    let database = cluster.new_database();
+    let store = store::open_postgres(&cluster.url(&database), options()).expect("the store opens");
+    let people = runtime.block_on(populate(&store, 10));
+    let to = uri("https://shop.example/callback".to_owned());
+    runtime.block_on(async { pay(&store, &people, 0, &to).await });
+    // The one callback that there is, many times over: a quarter of them due, the others in a day.
+    cluster.sql(
+        &database,
+        &format!(
+            "INSERT INTO delivery (id, subject, app, state, attempts, next_at, leased_until, callback) \
+             SELECT (SELECT next_id FROM baton) + n, subject, app, 0, 0, CASE WHEN n <= {due} THEN 1 + n ELSE next_at + 86400000 END, 0, callback \
+             FROM delivery, generate_series(1, {waiting}) AS n; \
+             UPDATE baton SET next_id = next_id + {waiting} + 1;"
+        ),
+    );
+    cluster.sql(&database, "VACUUM ANALYZE delivery");
+    let open = cluster.open_transaction(&database);
+    let (app, began) = (ReceiverId(people.owners[0].1.0), Instant::now());
+    let (mut low, mut looked) = (UnixTime::default(), Instant::now());
+    let mut work = |count: u64| {
+        runtime.block_on(async {
+            let mut done = 0;
+            while done < count {
+                // As the worker does: the bound is renewed every ten seconds.
+                if looked.elapsed() > Duration::from_secs(10) {
+                    (low, looked) = (UnixTime::default(), Instant::now());
+                }
+                let look = Look { app, low, limit: 256 };
+                let due = DueOf { looks: vec![look], by: store.now(), share: Share::ALL };
+                let found = store.view(due).await.expect("a look").remove(0);
+                low = found.earliest.unwrap_or_default();
+                let claim = Claim { deliveries: found.due, lease: Duration::from_secs(60) };
+                let claimed = store.submit(claim).await.expect("claims");
+                assert!(!claimed.is_empty(), "nothing is due after {done}");
+                done += claimed.len() as u64;
+                let mut ends = tokio::task::JoinSet::new();
+                for one in claimed {
+                    let store = store.clone();
+                    ends.spawn(async move {
+                        let result = AttemptResult::reply(CallbackKind::PaymentResult, 200, b"");
+                        let (delivery, attempt, started_at) = (one.delivery, one.attempt, store.now());
+                        let end = FinishAttempt { delivery, attempt, started_at, result, signed: None };
+                        store.submit(end).await.expect("an end");
+                    });
+                }
+                ends.join_all().await;
+            }
+        });
+    };
+    let rate = |work: &mut dyn FnMut(u64), count: u64| {
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            work(count / ROUNDS as u64);
+            rates.push((count / ROUNDS as u64) as f64 / began.elapsed().as_secs_f64());
+        }
+        rates
+    };
+    let first = rate(&mut work, measured);
+    work(due - 3 * measured);
+    std::thread::sleep(open_for.saturating_sub(began.elapsed()));
+    let last = rate(&mut work, measured);
+    eprintln!("{waiting} waiting: {first:.0?} a second at the beginning, {last:.0?} at the end");
+    drop(open);
+    let what = format!("callbacks claimed and acknowledged, {waiting} waiting, a transaction open");
+    figures.push(Figure::of(format!("{what}: at the beginning"), "1/s", first));
+    figures.push(Figure::of(format!("{what}: at the end, after {} s", open_for.as_secs()), "1/s", last));
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut figures = Vec::new();
+    if std::env::args().all(|argument| argument != "claims") {
+        first_attempts(&runtime, &mut figures);
+    }
+    claims(&runtime, &mut figures);
+    if figures.len() == 2 {
+        wallet_benches::show(&figures); // not the whole report
+    } else {
+        report("callbacks", &figures);
+    }
+}
