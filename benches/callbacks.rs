@@ -41,6 +41,7 @@ fn serve(store: &Store) -> Server {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
             attempts_kept: wallet_server::ATTEMPTS_KEPT,
+            hashes: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

@@ -570,6 +570,7 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
             attempts_kept: wallet_server::ATTEMPTS_KEPT,
+            hashes: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

@@ -38,6 +38,7 @@ impl OnChain {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
             attempts_kept: wallet_server::ATTEMPTS_KEPT,
+            hashes: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },

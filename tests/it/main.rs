@@ -13,6 +13,7 @@ mod edits;
 mod embedded;
 mod endpoints;
 mod explain;
+mod faults;
 mod first_day;
 mod fourth;
 mod fsync;

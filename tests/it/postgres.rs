@@ -205,6 +205,7 @@ fn server(node: &TestStore) -> Server {
         observer: None,
         callback_places: Default::default(),
         attempts_kept: wallet_server::ATTEMPTS_KEPT,
+        hashes: Default::default(),
         callback_clock: None,
         chain: Arc::new(EmbeddedChain(node.store.clone())),
         confirmations: 1,

@@ -694,3 +694,48 @@ rule!(r29_overload_and_faults_have_their_codes, |world| {
     assert!(outcomes.iter().any(Result::is_ok));
     world.call(&Call::post("customer/get_user_info").with("session_key", &session)).await.ok();
 });
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r89_an_app_reads_the_events_of_its_payments_after_a_cursor() {
+    let world = World::start().await;
+    let events = async |after| {
+        let reply = world.call(&world.get_events(after)).await.ok();
+        reply.json["data"]["events"].as_array().unwrap().clone()
+    };
+    let number = |event: &Value| event["n"].as_str().unwrap().parse::<u64>().unwrap();
+    let before = events(0).await.len() as u64;
+    let confirm = world.confirm_pay("alice").await;
+    world.call(&confirm).await.ok();
+    let payout = world.pay_user("bob");
+    world.call(&payout).await.ok();
+    let all = events(before).await;
+    let kinds: Vec<_> = all.iter().map(|event| (number(event), event["kind"].as_str().unwrap())).collect();
+    assert_eq!(kinds, [(before + 1, "created"), (before + 2, "paid"), (before + 3, "paid")]);
+    assert_eq!(all[0]["trade_id"], confirm.field("trade_id"));
+    assert_eq!(all[0]["transfer_id"], confirm.field("transfer_id"));
+    assert_eq!(all[2]["trade_id"], payout.field("trade_id"));
+    // From each cursor what follows it, and nothing after the last.
+    assert_eq!(events(before + 1).await, all[1..]);
+    assert_eq!(events(before + 3).await, [] as [Value; 0]);
+    assert_eq!(events(i64::MAX.cast_unsigned()).await, [] as [Value; 0]);
+    // At most a hundred, without a gap from page to page.
+    for _ in 0..60 {
+        world.call(&world.pay_user("bob")).await.ok();
+    }
+    for _ in 0..60 {
+        world.call(&world.pay_user("alice")).await.ok();
+    }
+    let page = events(before).await;
+    assert_eq!(page.len(), 100);
+    let rest = events(before + 100).await;
+    assert_eq!((number(&rest[0]), rest.len()), (before + 101, 23));
+    // Of this app only; and only with its signature.
+    let shop = &world.described().shop;
+    let timestamp = world.timestamp();
+    let other = world.get_events(0).with("client_id", &shop.client_id).with("timestamp", &timestamp);
+    let other = other.with("sign", &sign(&shop.client_secret, &timestamp));
+    let theirs = world.call(&other).await.ok();
+    let theirs = theirs.json["data"]["events"].as_array().unwrap().clone();
+    assert!(theirs.iter().all(|event| event["trade_id"] != confirm.field("trade_id")));
+    assert_eq!(world.call(&world.get_events(0).with("sign", "00")).await.status(), 7);
+}

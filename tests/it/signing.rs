@@ -151,7 +151,11 @@ fn every_signed_field_is_one_that_the_rule_names() {
     assert_eq!((window.field, window.seconds), ("timestamp", 600));
     let signed: Vec<&str> =
         Fomo::META.endpoints.iter().filter(|e| e.signing.is_some()).map(|e| e.id).collect();
-    assert_eq!(signed, ["pre_pay", "pay_user", "get_trade"], "add a new signed endpoint to this list");
+    assert_eq!(
+        signed,
+        ["pre_pay", "pay_user", "get_trade", "get_events"],
+        "add a new signed endpoint to this list"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,6 +41,12 @@ fn as_server(name: &Path) -> Command {
     command
 }
 
+fn new_directory() -> PathBuf {
+    static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+    let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+    PathBuf::from(format!("/tmp/wallop-postgres-{}-{number}", std::process::id()))
+}
+
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().expect("the program runs");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -56,9 +62,7 @@ impl Postgres {
 
     /// A cluster with these settings.
     pub fn start(settings: &[(&'static str, &'static str)]) -> Self {
-        static CLUSTERS: AtomicU32 = AtomicU32::new(0);
-        let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
-        let directory = PathBuf::from(format!("/tmp/wallop-postgres-{}-{number}", std::process::id()));
+        let directory = new_directory();
         remove_stale();
         run(as_server(&program("initdb")).arg("--pgdata").arg(&directory).args([
             "--username=postgres",
@@ -67,15 +71,31 @@ impl Postgres {
             "--locale=C",
             "--no-sync",
         ]));
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
-        let cluster = Self {
-            directory,
-            port,
-            settings: settings.to_vec(),
-            server: Mutex::default(),
-            databases: AtomicU32::new(0),
-        };
+        Self::run(directory, settings.to_vec())
+    }
+
+    /// A copy of this cluster on a port of its own, which follows it until it is promoted.
+    pub fn standby(&self) -> Self {
+        let directory = new_directory();
+        run(as_server(&program("pg_basebackup")).arg("--pgdata").arg(&directory).args([
+            "--host=127.0.0.1",
+            "--username=postgres",
+            &format!("--port={}", self.port),
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        ]));
+        Self::run(directory, self.settings.clone())
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("postgres", "SELECT pg_promote()").trim(), "t");
+    }
+
+    fn run(directory: PathBuf, settings: Vec<(&'static str, &'static str)>) -> Self {
+        let (port, server) = (crate::free_port(), Mutex::default());
+        let cluster = Self { directory, port, settings, server, databases: AtomicU32::new(0) };
         cluster.run_server();
         cluster
     }

@@ -428,6 +428,13 @@ impl World {
         self.signed(call.with("trade_id", trade_id))
     }
 
+    /// The events after a cursor.
+    pub fn get_events(&self, after: u64) -> Call {
+        let call =
+            Call::post("oauth2/authorize/get_events").with("client_id", &self.described().fomo.client_id);
+        self.signed(call.with("after", &after.to_string()))
+    }
+
     /// A call of each endpoint that would succeed now, with exactly the parameters of the document.
     pub async fn valid(&self, endpoint: &str) -> Call {
         match endpoint {
@@ -475,6 +482,18 @@ impl World {
                     .with("session_key", confirm.field("session_key"))
                     .with("transfer_id", confirm.field("transfer_id"))
                     .with("trade_id", confirm.field("trade_id"))
+            }
+            "get_events" => {
+                // The one event of a new payment.
+                self.call(&self.pre_pay("alice").await).await.ok();
+                let mut after = 0;
+                loop {
+                    let reply = self.call(&self.get_events(after)).await.ok();
+                    match reply.json["data"]["events"].as_array().unwrap().last() {
+                        Some(newest) => after = newest["n"].as_str().unwrap().parse().unwrap(),
+                        None => break self.get_events(after - 1),
+                    }
+                }
             }
             "get_trade" => {
                 let pre_pay = self.pre_pay("alice").await;

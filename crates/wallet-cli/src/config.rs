@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use wallet_server::{Networks, NodeKind, Places};
+use wallet_crypto::PasswordCost;
+use wallet_server::{Connections, Hashes, Networks, NodeKind, Places};
 
 use crate::output::Output;
 
@@ -80,6 +81,12 @@ const AT_ONCE: &str = "callbacks.at_once";
 const PER_APP: &str = "callbacks.per_app";
 const PER_HOST: &str = "callbacks.per_host";
 const ATTEMPTS_KEPT: &str = "retention.callback_attempts_days";
+const CONNECTIONS: &str = "listen.connections";
+const GRACE: &str = "listen.grace_seconds";
+const HASH_MEMORY: &str = "passwords.memory_kib";
+const HASH_PASSES: &str = "passwords.passes";
+const HASHES: &str = "passwords.at_once";
+const HASHES_WAITING: &str = "passwords.waiting";
 const QUEUE: &str = "store.queue";
 const READERS: &str = "store.readers";
 const NOTIFY: &str = "notify.by";
@@ -172,6 +179,48 @@ const SETTINGS: &[Setting] = &[
         default: Some("5"),
         zh: "停止时 /readyz 先报告未就绪的秒数，然后才不再接受连接",
         en: "how many seconds /readyz says not ready before a stopping server refuses connections",
+    },
+    Setting {
+        name: GRACE,
+        kind: Kind::Number(1, 600),
+        default: Some("15"),
+        zh: "停止后留给在途请求完成的秒数",
+        en: "how many seconds the requests in flight have to finish after a stop",
+    },
+    Setting {
+        name: CONNECTIONS,
+        kind: Kind::Number(16, 1_000_000),
+        default: Some("4096"),
+        zh: "同时打开的连接数",
+        en: "how many connections may be open at once",
+    },
+    Setting {
+        name: HASH_MEMORY,
+        kind: Kind::Number(8_192, 4_194_304),
+        default: Some("19456"),
+        zh: "一次密码散列（Argon2id）占用的内存，KiB；只影响新设的密码",
+        en: "the memory of one password hash (Argon2id), in KiB; of passwords that are set from then on",
+    },
+    Setting {
+        name: HASH_PASSES,
+        kind: Kind::Number(1, 100),
+        default: Some("2"),
+        zh: "一次密码散列的遍数；只影响新设的密码",
+        en: "the passes of one password hash; of passwords that are set from then on",
+    },
+    Setting {
+        name: HASHES,
+        kind: Kind::Number(1, 1_024),
+        default: Some("2"),
+        zh: "同时进行的密码散列数；每个占用一个核和上述内存",
+        en: "how many password hashes are made at once; each takes a core and that memory",
+    },
+    Setting {
+        name: HASHES_WAITING,
+        kind: Kind::Number(1, 100_000),
+        default: Some("128"),
+        zh: "最多等待散列的请求数；超过则应答繁忙",
+        en: "how many requests may wait for a password hash; more are answered as an overload",
     },
     Setting {
         name: PER_SECOND,
@@ -830,6 +879,30 @@ impl Config {
     /// How long the attempts of callbacks are kept.
     pub(crate) fn attempts_kept(&self) -> Duration {
         Duration::from_secs(self.text(ATTEMPTS_KEPT).parse::<u64>().unwrap_or(400) * 86_400)
+    }
+
+    /// The bounds of the connections.
+    pub(crate) fn connections(&self) -> Connections {
+        let grace = Duration::from_secs(self.text(GRACE).parse().unwrap_or(15));
+        Connections { most: self.text(CONNECTIONS).parse().unwrap_or(4096), grace }
+    }
+
+    /// The cost of a password hash.
+    pub(crate) fn password_cost(&self) -> PasswordCost {
+        let cost = PasswordCost::default();
+        PasswordCost {
+            memory_kib: self.text(HASH_MEMORY).parse().unwrap_or(cost.memory_kib),
+            passes: self.text(HASH_PASSES).parse().unwrap_or(cost.passes),
+        }
+    }
+
+    /// How many password hashes are made.
+    pub(crate) fn hashes(&self) -> Hashes {
+        let hashes = Hashes::default();
+        Hashes {
+            at_once: self.text(HASHES).parse().unwrap_or(hashes.at_once),
+            waiting: self.text(HASHES_WAITING).parse().unwrap_or(hashes.waiting),
+        }
     }
 
     /// How notices are sent.

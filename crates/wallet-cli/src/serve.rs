@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wallet_core::Secret;
 use wallet_core::crypto::{Crypto, Entropy as _, from_hex, hex_text};
-use wallet_crypto::{PasswordCost, Portable};
+use wallet_crypto::Portable;
 use wallet_server::administration::{Task, administer};
 use wallet_server::pages::{Cookies, NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
 use wallet_server::{
-    AddressLimit, Addresses, Chain, ChainError, Credentials, EdgeSettings, EmbeddedChain, PROTOCOLS, Server,
-    Settings, Store, Tls, node_chain, serve, serve_tls, with_edge,
+    AddressLimit, Addresses, Chain, ChainError, Connections, Credentials, EdgeSettings, EmbeddedChain,
+    PROTOCOLS, Server, Settings, Store, Tls, node_chain, serve_with, with_edge,
 };
 use wallet_store::SystemClock;
 
@@ -277,7 +277,8 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     let https = config.public_url().starts_with("https://");
     let settings = Settings {
         callback_addresses: Addresses::Public,
-        password_cost: PasswordCost::default(),
+        password_cost: config.password_cost(),
+        hashes: config.hashes(),
         notifier: notifier(output, &config)?,
         observer: None,
         callback_clock: None,
@@ -316,9 +317,10 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     if let Some(tls) = &tls {
         tokio::spawn(tls.clone().watch());
     }
+    let connections = config.connections();
     let tasks = [
-        tokio::spawn(serving(listener, tls, public, until_stopped())),
-        tokio::spawn(serving(internal, None, server.internal_router(), until_stopped())),
+        tokio::spawn(serving(listener, tls, connections, public, until_stopped())),
+        tokio::spawn(serving(internal, None, connections, server.internal_router(), until_stopped())),
         tokio::spawn(server.clone().work(until_stopped())),
     ];
     let admin = socket::listen(output, &config)?;
@@ -382,14 +384,11 @@ fn adopt(output: &Output, listener: std::net::TcpListener) -> Result<TcpListener
 async fn serving(
     listener: TcpListener,
     tls: Option<Tls>,
+    connections: Connections,
     routes: axum::Router,
     stop: impl Future<Output = ()>,
 ) {
-    let served = match tls {
-        Some(tls) => serve_tls(listener, tls, routes, stop).await,
-        None => serve(listener, routes, stop).await,
-    };
-    if let Err(error) = served {
+    if let Err(error) = serve_with(listener, tls, connections, routes, stop).await {
         tracing::error!(%error, "the server has stopped");
     }
 }

@@ -115,6 +115,7 @@ impl Sandbox {
                 notifier: codes.clone(),
                 callback_places: Default::default(),
                 attempts_kept: wallet_server::ATTEMPTS_KEPT,
+                hashes: Default::default(),
                 callback_clock: Some(callback_clock.clone()),
                 observer: Some(Arc::new(recorder.clone())),
                 chain: Arc::new(EmbeddedChain(store.clone())),

@@ -57,9 +57,10 @@ pub use edge::{AddressLimit, ClientAddress, EdgeSettings, Networks, PeerAddress,
 pub use fomo::consent::consent_page;
 pub use forms::{Faults, FormMessage};
 pub use guard::{Addresses, GuardedConnector, is_public};
-pub use listen::{serve, serve_tls};
+pub use listen::{Connections, serve, serve_tls, serve_with};
 pub use notify::{Attempted, Notifier, Observer, Silent};
 pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage};
+pub use passwords::Hashes;
 pub use protocols::{PROTOCOLS, platforms};
 pub use settings::{ATTEMPTS_KEPT, Settings};
 pub use store::Store;

@@ -20,12 +20,23 @@ use wallet_hyper::serve_connection;
 use crate::edge::PeerAddress;
 use crate::tls::Tls;
 
-/// The largest number of connections that are open at once.
-const CONNECTIONS: usize = 4096;
+/// How many connections there may be, and how long they may go on after a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// The largest number that are open at once.
+    pub most: usize,
+    /// The time that open requests have to finish after a stop.
+    pub grace: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { most: 4096, grace: Duration::from_secs(15) }
+    }
+}
+
 /// The longest time without progress of a write: a client that does not read its reply is cut off after it.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
-/// The time that open requests have to finish after a stop.
-const GRACE: Duration = Duration::from_secs(15);
 
 /// Serves `router` until `stop` resolves; then stops accepting connections, finishes the requests in flight, and returns. Each
 /// request has its [`PeerAddress`].
@@ -33,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// # Errors
 /// The listener's error, if the listener cannot accept any more.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    serve_on(listener, None, router, stop).await
+    serve_with(listener, None, Connections::default(), router, stop).await
 }
 
 /// The same under TLS.
@@ -46,17 +57,22 @@ pub async fn serve_tls(
     router: Router,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    serve_on(listener, Some(tls), router, stop).await
+    serve_with(listener, Some(tls), Connections::default(), router, stop).await
 }
 
-async fn serve_on(
+/// The same with bounds of its own, under TLS if it is given.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
     listener: TcpListener,
     tls: Option<Tls>,
+    connections: Connections,
     router: Router,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(connections.most));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -104,8 +120,8 @@ async fn serve_on(
     }
     drop(listener);
     let _ = stopping.send(true);
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    if tokio::time::timeout(GRACE, permits.acquire_many(all)).await.is_err() {
+    let all = u32::try_from(connections.most).unwrap_or(u32::MAX);
+    if tokio::time::timeout(connections.grace, permits.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not finish in time; closing them");
     }
     Ok(())

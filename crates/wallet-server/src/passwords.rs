@@ -21,10 +21,21 @@ use crate::second_factor::step_of;
 
 use crate::store::Store;
 
-/// The number of concurrent hashes; each takes 19 MiB and a core.
-const CONCURRENT_HASHES: usize = 2;
-/// The number of requests that may wait for a hash; further requests get HTTP 503.
-const WAITING: usize = 128;
+/// How many password hashes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashes {
+    /// At once; each takes a core and the memory of its [cost](wallet_crypto::PasswordCost).
+    pub at_once: usize,
+    /// The number of requests that may wait for one; further requests get HTTP 503.
+    pub waiting: usize,
+}
+
+impl Default for Hashes {
+    fn default() -> Self {
+        Self { at_once: 2, waiting: 128 }
+    }
+}
+
 /// The number of remembered proven passwords.
 const REMEMBERED: usize = 10_000;
 /// The longest wait for other attempts of the same user.
@@ -39,6 +50,7 @@ pub(crate) struct Proven {
 pub(crate) struct Prover {
     store: Store,
     passwords: Passwords,
+    hashes: Hashes,
     pool: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// The key of the remembered hashes, random in each process.
@@ -57,16 +69,25 @@ pub(crate) enum Place<'a> {
 }
 
 impl Prover {
-    pub(crate) fn new(store: Store, passwords: Passwords) -> Self {
+    pub(crate) fn new(store: Store, passwords: Passwords, hashes: Hashes) -> Self {
         let mut key = [0; 32];
         store.vault().crypto().fill(&mut key);
-        let (pool, waiting) = (Arc::new(Semaphore::new(CONCURRENT_HASHES)), AtomicUsize::new(0));
-        Self { store, passwords, pool, waiting, key, remembered: Mutex::default(), nobody: OnceLock::new() }
+        let (pool, waiting) = (Arc::new(Semaphore::new(hashes.at_once)), AtomicUsize::new(0));
+        Self {
+            store,
+            passwords,
+            hashes,
+            pool,
+            waiting,
+            key,
+            remembered: Mutex::default(),
+            nobody: OnceLock::new(),
+        }
     }
 
     /// The hashes being made, and those that wait for a place.
     pub(crate) fn in_use(&self) -> (usize, usize) {
-        let running = CONCURRENT_HASHES.saturating_sub(self.pool.available_permits());
+        let running = self.hashes.at_once.saturating_sub(self.pool.available_permits());
         (running, self.waiting.load(Ordering::Relaxed))
     }
 
@@ -84,7 +105,7 @@ impl Prover {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING {
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.hashes.waiting {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(StoreError::Overloaded.into());
         }

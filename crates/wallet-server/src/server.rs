@@ -48,7 +48,11 @@ impl Server {
         Self {
             inner: Arc::new(Context {
                 protocols: settings.protocols,
-                prover: Arc::new(Prover::new(store.clone(), Passwords::new(settings.password_cost))),
+                prover: Arc::new(Prover::new(
+                    store.clone(),
+                    Passwords::new(settings.password_cost),
+                    settings.hashes,
+                )),
                 callbacks,
                 watcher,
                 workers,

@@ -13,6 +13,7 @@ use crate::context::Protocol;
 use crate::guard::Addresses;
 use crate::notify::{Notifier, Observer};
 use crate::pages::settings::PageSettings;
+use crate::passwords::Hashes;
 
 /// How long the attempts of a callback are kept if nothing else is set: a year and a month.
 pub const ATTEMPTS_KEPT: Duration = Duration::from_secs(400 * 86_400);
@@ -28,6 +29,8 @@ pub struct Settings {
     pub attempts_kept: Duration,
     /// The cost parameters of a password hash.
     pub password_cost: PasswordCost,
+    /// How many password hashes are made at once, and how many may wait.
+    pub hashes: Hashes,
     /// The sender of verification codes.
     pub notifier: Arc<dyn Notifier>,
     /// The observer of callbacks, if there is one.

@@ -133,6 +133,7 @@ fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
             callback_addresses: Addresses::PublicAndLoopback,
             callback_places: Default::default(),
             attempts_kept: wallet_server::ATTEMPTS_KEPT,
+            hashes: Default::default(),
             callback_clock: None,
             observer: None,
             password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },

@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use wallet_api::fomo::{
-    AccessToken, ClientId, ClientSecret, Coin, CoinId, ErrorCode, RedirectUri, RefreshToken, ServerUri,
-    State, Trade, TradeId, TransferId, User, UserId, get_active_coins, get_trade, get_transfer_detail,
-    get_user_info, pay_user, pre_pay, refresh_token, token,
+    AccessToken, ClientId, ClientSecret, Coin, CoinId, ErrorCode, Event, RedirectUri, RefreshToken,
+    ServerUri, State, Trade, TradeId, TransferId, User, UserId, get_active_coins, get_events, get_trade,
+    get_transfer_detail, get_user_info, pay_user, pre_pay, refresh_token, token,
 };
 use wallet_core::crypto::Crypto;
 use wallet_core::types::SecretText;
@@ -279,5 +279,14 @@ impl<T: Transport> FomoApp<T> {
     /// [`CallError`]; code 212 when the platform does not know it.
     pub async fn trade(&self, trade_id: &TradeId<'_>) -> Called<T, Trade> {
         self.call(None, get_trade::Request::new(self.client_id(), trade_id.clone())).await
+    }
+    /// The events of the app's payments after a cursor, in order, at most 100 (R89): whatever its callbacks missed. Keep the number
+    /// of the last one that you have handled; 0 begins with the first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn events(&self, after: u64) -> Called<T, Vec<Event>> {
+        let request = get_events::Request::new(self.client_id(), after);
+        Ok(self.call(None, request).await?.events)
     }
 }

@@ -5,6 +5,7 @@ use wallet_core::{Amount, Units, UnixTime};
 use wallet_engine::{Halt, Row as _};
 
 use crate::coins::Coin;
+use crate::fomo::events::{Event, EventKind};
 use crate::fomo::payments::Transfer;
 use crate::money::Account;
 use crate::refusal::damaged;
@@ -54,6 +55,23 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
         status: transfer.status(now).into(),
         create_time: transfer.created_at,
         update_time: transfer.updated_at,
+    }
+}
+
+/// An event, as get_events has it (R89).
+pub fn event(vault: &Vault, event: &Event, transfer: &Transfer) -> fomo::Event {
+    let kind = match event.kind {
+        EventKind::Created => fomo::EventKind::Created,
+        EventKind::Paid => fomo::EventKind::Paid,
+        EventKind::CallbackExhausted => fomo::EventKind::CallbackExhausted,
+        EventKind::Refunded => fomo::EventKind::Refunded,
+    };
+    fomo::Event {
+        n: event.n,
+        kind: kind.into(),
+        transfer_id: vault.transfer_id(transfer.id),
+        trade_id: transfer.trade_id.clone(),
+        time: event.at,
     }
 }
 

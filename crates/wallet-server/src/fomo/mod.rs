@@ -13,11 +13,11 @@ use wallet_api::fomo::*;
 use wallet_core::{Bearer, Endpoint, Lang, Platform as _, PlatformMeta, Secret, Unverified};
 use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
-    ActiveCoins, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf, BeginRegister,
-    CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, Login as LoginCommand,
-    PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records, RecordsPage, Refresh,
-    SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer, TransferDetail, Verifier, Who, check_login_name,
-    scope_of,
+    ActiveCoins, AppEvents, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf,
+    BeginRegister, CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp,
+    Login as LoginCommand, PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records,
+    RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer, TransferDetail, Verifier,
+    Who, check_login_name, scope_of,
 };
 
 use self::own_app::FomoApp;
@@ -99,6 +99,9 @@ fn reply<E: Endpoint>(lang: Lang, handled: Handled<E>) -> Response {
     reply::handled::<E>(lang, answer, handled)
 }
 
+/// The largest number of events in a reply (R89).
+const EVENTS: u64 = 100;
+
 /// Logs the number of a payment's callback in the request that has made it.
 fn log_paid(transfer: &Transfer) {
     let delivery = transfer.delivery.map(|delivery| delivery.0);
@@ -154,6 +157,7 @@ impl Context {
             AnyRequest::GetPending(request) => {
                 reply::<get_pending::Endpoint>(lang, self.pending(request).await)
             }
+            AnyRequest::GetEvents(request) => reply::<get_events::Endpoint>(lang, self.events(request).await),
             AnyRequest::GetTrade(request) => reply::<get_trade::Endpoint>(lang, self.trade(request).await),
         };
         Answered { endpoint, response }
@@ -370,6 +374,15 @@ impl Context {
         let trade_id = request.trade_id.into_owned();
         let (transfer, coin) = self.store.view(TradeOf { app: keys.app.id, trade_id }).await?;
         Ok(rows::trade_state(self.store.vault(), &transfer, coin.decimals, self.store.now())?)
+    }
+
+    async fn events(&self, signed: Unverified<'_, get_events::Request<'_>>) -> Handled<get_events::Endpoint> {
+        let (request, keys) = self.verified(signed).await?;
+        let query = AppEvents { app: keys.app.id, after: request.after, limit: EVENTS };
+        let events = self.store.view(query).await?;
+        let vault = self.store.vault();
+        let events = events.iter().map(|(event, transfer)| rows::event(vault, event, transfer));
+        Ok(get_events::Response { events: events.collect() })
     }
 
     async fn active_coins(&self) -> Handled<get_active_coins::Endpoint> {
