@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use wallet_core::Secret;
 use wallet_crypto::Portable;
-use wallet_server::store::{self, Options};
+use wallet_platform::{CreateApp, CreateUser};
+use wallet_server::keeping::MasterKey;
+use wallet_server::store::{self, Location, Options};
 use wallet_store::SystemClock;
 use wallet_tests::{Cut, ManualClock, Merchant, Postgres, Proxy, TestStore, trials};
 
@@ -329,4 +331,102 @@ async fn a_promoted_synchronous_standby_has_everything_that_was_acknowledged() {
     // An asynchronous one that was behind has not: this test would see a loss.
     let (acknowledged, done) = fail_over(false).await;
     assert!(acknowledged.difference(&done).count() >= 100, "the standby was not behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_master_key_survives_kills_under_load() {
+    const APPS: usize = 3_000;
+    let cluster = Postgres::start(&[("fsync", "off")]);
+    let (database, merchant) = (cluster.new_database(), Merchant::open().await);
+    let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
+    let store = store::open_postgres(&cluster.url(&database), options).unwrap();
+    let world = TestStore::on(store, ManualClock::new(), 1).await;
+    // Secrets to seal again: one of each app.
+    let mut made = tokio::task::JoinSet::new();
+    for number in 0..APPS {
+        let store = world.store.clone();
+        made.spawn(async move {
+            let (pwd, name) = (Secret::new("x".to_owned()), format!("maker{number}"));
+            let user = CreateUser {
+                login_name: name.clone(),
+                name: name.clone(),
+                pwd,
+                wallet_pwd: None,
+                developer: true,
+            };
+            let owner = store.submit(user).await.unwrap();
+            let (seed, redirect_uri) = (store.vault().seed(), "shop.example/back".into());
+            let app = CreateApp { owner, client_id: name.clone().into(), name, redirect_uri, seed };
+            store.submit(app).await.unwrap();
+        });
+    }
+    made.join_all().await;
+    let outcomes: Arc<Mutex<Outcomes>> = Arc::default();
+    let node = |number, keys: [(&'static str, &str); 2]| {
+        let mut environment = vec![
+            ("NODE_DATABASE", cluster.url(&database)),
+            ("NODE_APP", world.app.app.0.to_string()),
+            ("NODE_OWNER", world.owner.to_string()),
+            ("NODE_USER", world.users[0].0.to_string()),
+            ("NODE_SERVER_URI", merchant.url.clone()),
+        ];
+        environment.extend(keys.map(|(name, key)| (name, key.to_owned())));
+        let (outcomes, quiet, ended) = (outcomes.clone(), AtomicBool::new(false), AtomicBool::new(false));
+        let node = Arc::new(Node { pid: AtomicU32::new(0), number, environment, outcomes, quiet, ended });
+        let running = node.clone();
+        (node, std::thread::spawn(move || running.run()))
+    };
+    let closed = |byte: u8| {
+        let master = MasterKey { crypto: Arc::new(Portable::new()), key: Secret::new([byte; 32]) };
+        let at = Location::Postgres(cluster.url(&database));
+        at.check(&master, &|_, _| {}).ok().map(|checked| checked.damaged.len())
+    };
+    // One node seals with the old key and knows the next one; the other has changed, seals everything again, and dies.
+    let (old, old_runs) = node(0, [("NODE_KEY", "7"), ("NODE_NEXT", "8")]);
+    let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
+    let since = Instant::now();
+    let wait = async |what: &str, done: &dyn Fn() -> bool| {
+        while !done() {
+            assert!(since.elapsed() < Duration::from_secs(120), "{what}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    wait("no payment succeeds", &|| acknowledged() > 50).await;
+    let (new, new_runs) = node(1, [("NODE_KEY", "8"), ("NODE_PREVIOUS", "7")]);
+    let by_new =
+        || outcomes.lock().unwrap().acknowledged.iter().filter(|trade| trade.starts_with("t-1-")).count();
+    let (mut kills, mut half_way) = (0, 0);
+    while closed(8) != Some(0) && kills < 8 {
+        // It has begun; it dies between two of its commits, or in one.
+        let from = by_new();
+        wait("the node that seals does not start", &|| by_new() > from).await;
+        tokio::time::sleep(Duration::from_millis(10 * kills)).await;
+        new.signal("-KILL");
+        kills += 1;
+        half_way += u32::from(closed(7) != Some(0) && closed(8) != Some(0));
+    }
+    assert!(half_way > 0, "it was never killed half-way");
+    wait("the change does not end", &|| closed(8) == Some(0)).await;
+    let from = acknowledged();
+    wait("no payment succeeds after the change", &|| acknowledged() > from + 50).await;
+    for node in [&old, &new] {
+        node.quiet.store(true, Ordering::SeqCst);
+    }
+    let rows = |sql: &str| cluster.sql(&database, sql).trim().to_owned();
+    wait("callbacks wait", &|| rows("SELECT count(*) FROM delivery WHERE state <> 1") == "0").await;
+    for node in [&old, &new] {
+        node.ended.store(true, Ordering::SeqCst);
+        node.signal("-KILL");
+    }
+    old_runs.join().unwrap();
+    new_runs.join().unwrap();
+    // Each callback is signed with the app's secret: none ever failed for the lack of it.
+    assert_eq!(rows("SELECT count(*) FROM attempt WHERE failure IS NOT NULL"), "0");
+    assert!(outcomes.lock().unwrap().refused.is_empty());
+    assert_eq!(closed(8), Some(0), "the new key alone opens everything");
+    assert_eq!(closed(7), None, "the old one opens nothing");
+    println!(
+        "{kills} kills of the node that seals, {half_way} half-way; {} payments meanwhile",
+        acknowledged()
+    );
 }

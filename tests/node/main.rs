@@ -1,6 +1,6 @@
 //! One node of the tests of faults: a process that pays what it reads and delivers callbacks, until it is killed.
 //!
-//! Each line of its input is a trade_id; it prints `ok`, `unknown` or `refused`, and the trade_id, when the payment has ended.
+//! `NODE_KEY`, `NODE_PREVIOUS` and `NODE_NEXT` are bytes: master keys of 32 of them. Each line of its input is a trade_id; it prints `ok`, `unknown` or `refused`, and the trade_id, when the payment has ended.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
@@ -24,7 +24,13 @@ fn number(name: &str) -> u64 {
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
+    let key = |name: &str| {
+        let byte = std::env::var(name).ok()?.parse().expect("a byte");
+        Some(Secret::new([byte; 32]))
+    };
+    let current = key("NODE_KEY").unwrap_or(Secret::new([7; 32]));
+    let mut options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), current);
+    (options.master.previous, options.master.next) = (key("NODE_PREVIOUS"), key("NODE_NEXT"));
     let store = store::open_postgres(&variable("NODE_DATABASE"), options).expect("the store opens");
     let (app, owner, user) = (AppId(number("NODE_APP")), number("NODE_OWNER"), number("NODE_USER"));
     let server_uri = ServerUri::new(variable("NODE_SERVER_URI")).expect("an address");
