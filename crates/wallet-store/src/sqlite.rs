@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
@@ -202,7 +204,29 @@ pub fn back_up(path: &Path, into: &Path) -> Result<(), OpenError> {
     let connection = connect(path, &[])?;
     new_file(into, |unfinished| {
         let name = unfinished.to_str().ok_or_else(|| failed(&"the file's name is not UTF-8"))?;
-        connection.execute("VACUUM INTO ?1", [name]).map(|_| ()).map_err(|error| failed(&error))
+        let copy =
+            || connection.execute("VACUUM INTO ?1", [name]).map(|_| ()).map_err(|error| failed(&error));
+        let file = File::open(unfinished).map_err(|error| failed(&error))?;
+        in_small_writes(&file, copy)
+    })
+}
+
+/// The pause between two writes to the disk of a file that grows.
+const BETWEEN_WRITES: Duration = Duration::from_millis(10);
+
+/// Runs `copy`, which fills a file, and writes the file to the disk piece by piece meanwhile: its last sync would otherwise have
+/// everything to write, and the commits of the process that writes to the database would wait for it.
+fn in_small_writes<T>(file: &File, copy: impl FnOnce() -> T) -> T {
+    let (done, is_done) = sync_channel::<()>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_done.recv_timeout(BETWEEN_WRITES) == Err(RecvTimeoutError::Timeout) {
+                let _ = file.sync_data(); // a disk that fails is reported by the copy's own sync
+            }
+        });
+        let copied = copy();
+        drop(done);
+        copied
     })
 }
 
