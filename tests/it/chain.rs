@@ -554,7 +554,7 @@ impl Chain for Scripted {
             known.unwrap_or(Ok(None)).map_err(ChainError::Answer)
         })
     }
-    fn order_chain<'a>(&'a self, _: &'a str) -> Answer<'a, OrderChain> {
+    fn order_chain<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> Answer<'a, OrderChain> {
         Box::pin(async { Ok(OrderChain::Embedded) })
     }
 }

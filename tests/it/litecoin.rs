@@ -10,7 +10,9 @@ use wallet_crypto::PasswordCost;
 use wallet_platform::{
     AddAddress, AddressFault, ApproveLogin, CheckPay, Failure, OrderChain, SubmitPay, SubmittedPay,
 };
-use wallet_server::{Addresses, Chain, Credentials, NodeKind, Server, Settings, Silent, node_chain};
+use wallet_server::{
+    Addresses, Chain, ChainError, Credentials, NodeKind, Server, Settings, Silent, node_chain,
+};
 use wallet_tests::{LITECOIN_PASSWORD, LITECOIN_USER, Litecoin, TestStore, said, wallop};
 
 use crate::orders::Shop;
@@ -62,7 +64,7 @@ impl OnChain {
     async fn submission(&self, to: &str, order: &str, txid: &str) -> SubmitPay {
         let mut link = self.shop.link(order, "1.50");
         link.to_addr = to.to_owned().into();
-        let chain = self.chain().order_chain(to).await.unwrap();
+        let chain = self.chain().order_chain(to, Some("VAS")).await.unwrap();
         let seen = self.chain().transaction(txid).await.unwrap();
         SubmitPay { chain, seen, ..self.shop.submission(0, link, Some(txid)) }
     }
@@ -204,7 +206,7 @@ async fn an_order_that_the_chain_cannot_carry_is_refused_when_it_is_made() {
     let check = async |to: &str, order: &str| {
         let mut link = here.shop.link(order, "1.50");
         link.to_addr = to.to_owned().into();
-        let chain = here.chain().order_chain(to).await.unwrap();
+        let chain = here.chain().order_chain(to, Some("VAS")).await.unwrap();
         match store.view(CheckPay { link, payer: Some(here.shop.world.users[0].0), chain }).await {
             Ok(()) => None,
             Err(failure) => failure.refused().unwrap().field,
@@ -223,15 +225,23 @@ async fn an_order_that_the_chain_cannot_carry_is_refused_when_it_is_made() {
     for wrong in [here.shop.to_addr.as_str(), "", "x", &here.to[1..], &"1".repeat(128), "回"] {
         assert_eq!(check(wrong, "o-1").await, Some("toAddr"), "{wrong}");
     }
+    // The node reads an address in capitals, and reports payments to it in small letters only.
+    assert_eq!(check(&here.to.to_ascii_uppercase(), "o-1").await, Some("toAddr"));
+    // It has one asset.
+    let has = async |asset| here.chain().order_chain(&here.to, Some(asset)).await.unwrap();
+    assert!(matches!(has("VAS").await, OrderChain::Node { is_address: true, has_asset: true, .. }));
+    let link = here.shop.link("o-1", "1.50");
+    let other = CheckPay { link, payer: None, chain: has("L-F").await };
+    assert_eq!(store.view(other).await.unwrap_err().refused().unwrap().field, Some("assetType"));
     // The platform's wallet pays on the embedded chain only.
     let link = here.shop.link("o-1", "1.50");
-    let chain = here.chain().order_chain(&here.to).await.unwrap();
+    let chain = here.chain().order_chain(&here.to, Some("VAS")).await.unwrap();
     let unpaid = SubmitPay { chain, ..here.shop.submission(0, link, None) };
     assert_eq!(refused(store.submit(unpaid).await), Refusal::NotPayable);
     // A developer enters addresses of the node's chain.
     let (owner, app) = (here.shop.world.owner, here.shop.app.app.id);
     let add = async |address: &str| {
-        let chain = here.chain().order_chain(address).await.unwrap();
+        let chain = here.chain().order_chain(address, None).await.unwrap();
         let added = AddAddress { owner, app, entered: Some(address.to_owned()), chain };
         store.submit(added).await.unwrap().map(|added| added.address.to_string())
     };
@@ -252,17 +262,27 @@ async fn the_wallet_says_with_which_address_a_user_logs_in() {
     let redeemed =
         async |approved| store.submit(redeem(store, code_in(store, &approved), app)).await.unwrap();
     for wrong in [None, Some(""), Some("x"), Some(here.shop.from_addr.as_str())] {
-        let chain = here.chain().order_chain(wrong.unwrap_or_default()).await.unwrap();
+        let chain = here.chain().order_chain(wrong.unwrap_or_default(), None).await.unwrap();
         let no = approve(wrong, chain).await.unwrap_err();
         assert_eq!(no.refused().unwrap().field, Some("address"), "{wrong:?}");
     }
     let own = here.node.new_address("payer");
-    let chain = here.chain().order_chain(&own).await.unwrap();
+    let chain = here.chain().order_chain(&own, None).await.unwrap();
     let approved = approve(Some(&own), chain).await.unwrap();
     assert_eq!(redeemed(approved).await.address, own);
     // On the embedded chain the platform knows the user's address, whatever a wallet says.
     let approved = approve(Some(&own), OrderChain::Embedded).await.unwrap();
     assert_eq!(redeemed(approved).await.address, here.shop.from_addr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_incomplete_node_lacks_may_exist() {
+    // Without an index of transactions, and without a block of today.
+    for options in [&[][..], &["-txindex=1"]] {
+        let node = tokio::task::spawn_blocking(move || Litecoin::start_with(options)).await.unwrap();
+        let answer = connect(&node, LITECOIN_PASSWORD).transaction(&"0".repeat(64)).await;
+        assert!(matches!(answer, Err(ChainError::Unreachable(_))), "{options:?}: {answer:?}");
+    }
 }
 
 #[test]

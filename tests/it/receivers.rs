@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use wallet_core::{DeliveryState, Lang, UnixTime};
 use wallet_platform::{
-    Claim, ClaimNotices, DeliveryId, DueDeliveries, DueNotices, DueOf, DueOfApp, FAILS_AFTER, Look,
-    NewDeliveries, NewestDelivery, NoticeKind, ReceiverId, Share, Shares, SignOfLife, WaitingApps,
+    AttemptResult, AttemptsOf, CallbackKind, Claim, ClaimNotices, DeliveryId, DueDeliveries, DueNotices,
+    DueOf, DueOfApp, FAILS_AFTER, Look, NewDeliveries, NewestDelivery, NoticeKind, ReceiverId, Share, Shares,
+    SignOfLife, WaitingApps,
 };
 use wallet_server::administration::{Task, administer};
 use wallet_tests::TestStore;
@@ -89,8 +90,11 @@ async fn an_owner_learns_that_callbacks_fail_were_given_up_and_work_again() {
         finish(&world.store, &claimed[0], replied(200)).await;
         assert!(!fails().await);
         assert_eq!(notices(&world).await, [got(NoticeKind::ReceiverRecovered)]);
-        // An acknowledgement begins the count again.
-        finish(&world.store, &claimed[1], replied(500)).await;
+        // An acknowledgement begins the count again. Whatever a receiver answers can be stored.
+        let odd = AttemptResult::reply(CallbackKind::Payment, 500, b"a\0b\xff");
+        finish(&world.store, &claimed[1], odd).await;
+        let kept = world.store.view(AttemptsOf(claimed[1].delivery)).await.unwrap();
+        assert_eq!(kept.last().unwrap().reply.as_deref(), Some("a\u{fffd}b\u{fffd}"));
         assert_eq!((fails().await, notices(&world).await), (false, vec![]));
     }
 }

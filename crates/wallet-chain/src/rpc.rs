@@ -86,6 +86,8 @@ pub enum RpcError<E> {
     Transport(E),
     /// The node replied with HTTP 401 or 403: the user name or the password is wrong.
     Unauthorized,
+    /// The node is not complete yet, so that what it lacks may exist.
+    Incomplete,
     /// The node replied with an error object.
     Refused(ErrorObject),
     /// The reply is not JSON-RPC, or it lacks the member named here.
@@ -101,6 +103,9 @@ impl<E> fmt::Display for RpcError<E> {
             Self::Transport(_) => f.write_str("cannot reach the node, or its reply was lost"),
             Self::Unauthorized => {
                 f.write_str("the node rejects the user name or the password (HTTP 401 or 403)")
+            }
+            Self::Incomplete => {
+                f.write_str("the node still reads the chain, or has no index of transactions (-txindex)")
             }
             Self::Refused(refusal) => {
                 write!(f, "the node refused with {}: {}", refusal.code, refusal.message)
@@ -174,8 +179,8 @@ impl NodeKind {
     }
 }
 
-/// The most inputs of a transaction; a payment has few. An input without an address costs one more call.
-const MAX_INPUTS: usize = 64;
+/// The most inputs of a transaction: more than nodes pass on. An input without an address costs one more call.
+const MAX_INPUTS: usize = 2_000;
 
 /// A JSON-RPC client of a node, over any transport.
 #[derive(Debug, Clone)]
@@ -209,6 +214,11 @@ impl<T: Transport> Node<T> {
     pub fn of_kind(mut self, kind: NodeKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Whether the chain has an asset: Bitcoin Core and its relatives have one.
+    pub fn has_asset(&self, asset: &str) -> bool {
+        self.kind == NodeKind::Vas || asset == self.native_asset
     }
 
     /// The kind of the node.
@@ -284,7 +294,9 @@ impl<T: Transport> Node<T> {
     /// # Errors
     /// [`RpcError`].
     pub async fn transaction(&self, txid: &str) -> Result<Option<Transaction>, RpcError<T::Error>> {
-        let Some(mut transaction) = self.raw_transaction(txid).await? else { return Ok(None) };
+        let Some(mut transaction) = self.raw_transaction(txid).await? else {
+            return if self.is_complete().await? { Ok(None) } else { Err(RpcError::Incomplete) };
+        };
         if transaction.inputs.len() > MAX_INPUTS {
             return Err(RpcError::UnexpectedReply("vin"));
         }
@@ -311,12 +323,28 @@ impl<T: Transport> Node<T> {
         for input in &transaction.inputs {
             let unspent = self.call("gettxout", json!([input.txid, input.vout, false])).await?;
             if unspent.is_null() {
+                // The output is spent, or the transaction that made it was removed with its block, too.
+                let made = self.raw_transaction(&input.txid).await?;
+                if made.is_none_or(|made| made.confirmations <= 0) {
+                    continue;
+                }
                 // Meanwhile a new block may have spent it with this very transaction: then that block is reported.
                 let again = self.raw_transaction(&transaction.txid).await?;
                 return Ok(again.is_some_and(|again| is_removed(&again) && again.block == transaction.block));
             }
         }
         Ok(false)
+    }
+
+    /// Whether a transaction that the node does not report does not exist: it has read the chain, and indexes it.
+    async fn is_complete(&self) -> Result<bool, RpcError<T::Error>> {
+        if self.kind == NodeKind::Vas {
+            return Ok(true);
+        }
+        let info = self.call("getblockchaininfo", json!([])).await?;
+        let reads = info["initialblockdownload"].as_bool();
+        let reads = reads.ok_or(RpcError::UnexpectedReply("initialblockdownload"))?;
+        Ok(!reads && self.transaction_index().await? == Some(true))
     }
 
     /// Whether the node can report every transaction (`getindexinfo`): `None` if it runs without `-txindex`, `Some(false)` while
@@ -358,13 +386,15 @@ impl<T: Transport> Node<T> {
         }))
     }
 
-    /// Whether `address` is a valid address of the chain: `validateaddress`.
+    /// Whether `address` is a valid address of the chain, as the node itself writes it: `validateaddress`.
     ///
     /// # Errors
     /// [`RpcError`].
     pub async fn is_address(&self, address: &str) -> Result<bool, RpcError<T::Error>> {
         let answer = self.call("validateaddress", json!([address])).await?;
-        answer["isvalid"].as_bool().ok_or(RpcError::UnexpectedReply("isvalid"))
+        let is_valid = answer["isvalid"].as_bool().ok_or(RpcError::UnexpectedReply("isvalid"))?;
+        // In transactions the node writes an address in one way; a payment to another spelling would not be recognised.
+        Ok(is_valid && (self.kind == NodeKind::Vas || answer["address"] == address))
     }
 
     /// A fresh address of the node's wallet: `getnewaddress`.

@@ -266,7 +266,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: CHAIN_ASSET,
-        kind: Kind::Text,
+        kind: Kind::Choice(&["VAS", "L-F"]),
         default: Some("VAS"),
         zh: "链自己的资产在支付链接里的名称",
         en: "the name that the chain's own asset has in payment links",

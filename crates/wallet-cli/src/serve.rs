@@ -15,8 +15,8 @@ use wallet_server::administration::{Task, administer};
 use wallet_server::pages::{Cookies, NavItem, PageSettings};
 use wallet_server::store::{self, Location, Options};
 use wallet_server::{
-    AddressLimit, Addresses, Chain, ChainError, Connections, Credentials, EdgeSettings, EmbeddedChain,
-    PROTOCOLS, Server, Settings, Store, Tls, node_chain, serve_with, with_edge,
+    AddressLimit, Addresses, Chain, ChainError, Connections, Credentials, EdgeSettings, NoChain, PROTOCOLS,
+    Server, Settings, Store, Tls, node_chain, serve_with, with_edge,
 };
 use wallet_store::SystemClock;
 
@@ -284,8 +284,8 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         callback_clock: None,
         callback_places: config.callback_places(),
         attempts_kept: config.attempts_kept(),
-        // Without a node nothing is paid on a chain, and VAS and Lafi are not offered.
-        chain: chain.clone().unwrap_or_else(|| Arc::new(EmbeddedChain(store.clone()))),
+        // Without a node, VAS and Lafi are not offered.
+        chain: chain.clone().unwrap_or_else(|| Arc::new(NoChain)),
         confirmations: config.confirmations(),
         pages: PageSettings {
             nav: NAV,

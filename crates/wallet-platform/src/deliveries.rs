@@ -605,6 +605,11 @@ impl AttemptResult {
     }
 }
 
+/// A text of another program, as every store can hold it: PostgreSQL has no U+0000.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// The recorded failure of an attempt without an answer within the deadline.
 const NO_ANSWER: &str = "no answer within the deadline";
 
@@ -700,11 +705,11 @@ impl Command<Platform> for FinishAttempt {
                 (Input::Refused, Some(*status), Some(not_acknowledged(row.callback, *status, Lang::En)))
             }
             AttemptResult::Timeout => (Input::Timeout, None, Some(NO_ANSWER.to_owned())),
-            AttemptResult::Failed(why) => (Input::Failed, None, Some(why.clone())),
+            AttemptResult::Failed(why) => (Input::Failed, None, Some(storable(why))),
         };
         delivery.handle_input(input, cx.now);
         let reply = match &self.result {
-            AttemptResult::Reply { beginning, .. } => beginning.clone(),
+            AttemptResult::Reply { beginning, .. } => beginning.as_deref().map(storable),
             AttemptResult::Timeout | AttemptResult::Failed(_) => None,
         };
         let after = delivery.snapshot();

@@ -42,7 +42,12 @@ impl Query<Platform> for OldAttempts {
         let young = found.iter().position(|attempt| attempt.ended_at >= self.before);
         let old: Vec<_> = found.into_iter().take(young.unwrap_or(usize::MAX)).collect();
         let after = old.last().map(|attempt| attempt.delivery).filter(|_| is_full && young.is_none());
-        let keys = old.into_iter().map(|attempt| (attempt.delivery, attempt.n)).collect();
+        // A callback's last attempt has only a reply to lose.
+        let next = old.iter().skip(1).map(|attempt| Some(attempt.delivery)).chain([None]);
+        let pairs = old.iter().zip(next);
+        let sheds =
+            pairs.filter(|(attempt, next)| attempt.reply.is_some() || *next == Some(attempt.delivery));
+        let keys = sheds.map(|(attempt, _)| (attempt.delivery, attempt.n)).collect();
         Ok(FoundAttempts { shed: ShedAttempts(keys), after })
     }
 }

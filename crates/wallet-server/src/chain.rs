@@ -71,8 +71,13 @@ pub trait Chain: Send + Sync + 'static {
     /// A transaction, with the addresses of its inputs; `None` if the chain does not have it.
     fn transaction<'a>(&'a self, txid: &'a str) -> Answer<'a, Option<Transaction>>;
 
-    /// What a decision about an order must know of the chain and of an address.
-    fn order_chain<'a>(&'a self, address: &'a str) -> Answer<'a, OrderChain>;
+    /// What a decision must know of the chain, of an address and of an order's asset.
+    fn order_chain<'a>(&'a self, address: &'a str, asset: Option<&'a str>) -> Answer<'a, OrderChain>;
+
+    /// Whether there is no chain at all: nothing is watched then.
+    fn is_absent(&self) -> bool {
+        false
+    }
 
     /// Whether the chain reports every transaction: `None` if its node lacks the index for it, `Some(false)` while the node
     /// builds that index.
@@ -109,7 +114,7 @@ impl Chain for EmbeddedChain {
         Box::pin(async { Ok(self.0.view(DevTransaction(txid.to_owned())).await?) })
     }
 
-    fn order_chain<'a>(&'a self, _: &'a str) -> Answer<'a, OrderChain> {
+    fn order_chain<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> Answer<'a, OrderChain> {
         Box::pin(async { Ok(OrderChain::Embedded) })
     }
 
@@ -132,6 +137,32 @@ impl Chain for EmbeddedChain {
     }
 }
 
+/// No chain: the protocols that need one are not offered. It is not the embedded one, which has none of the orders' transactions.
+#[derive(Debug)]
+pub struct NoChain;
+
+fn absent() -> ChainError {
+    ChainError::Unreachable("no chain is configured".to_owned())
+}
+
+impl Chain for NoChain {
+    fn tip(&self) -> Answer<'_, Tip> {
+        Box::pin(async { Err(absent()) })
+    }
+
+    fn transaction<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Transaction>> {
+        Box::pin(async { Err(absent()) })
+    }
+
+    fn order_chain<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> Answer<'a, OrderChain> {
+        Box::pin(async { Err(absent()) })
+    }
+
+    fn is_absent(&self) -> bool {
+        true
+    }
+}
+
 /// A node of the chain, over JSON-RPC.
 #[derive(Debug)]
 pub struct NodeChain<T>(pub Node<T>);
@@ -145,11 +176,12 @@ impl<T: Transport + 'static> Chain for NodeChain<T> {
         Box::pin(async { Ok(self.0.transaction(txid).await?) })
     }
 
-    fn order_chain<'a>(&'a self, address: &'a str) -> Answer<'a, OrderChain> {
-        Box::pin(async {
+    fn order_chain<'a>(&'a self, address: &'a str, asset: Option<&'a str>) -> Answer<'a, OrderChain> {
+        Box::pin(async move {
             // A node reads more than an address has; nothing longer than this is one.
             let is_address = (1..=128).contains(&address.len()) && self.0.is_address(address).await?;
-            Ok(OrderChain::Node { is_address, data_limit: self.0.kind().data_limit() })
+            let has_asset = asset.is_none_or(|asset| self.0.has_asset(asset));
+            Ok(OrderChain::Node { is_address, has_asset, data_limit: self.0.kind().data_limit() })
         })
     }
 

@@ -50,7 +50,7 @@ mod wire;
 mod workers;
 
 pub use callbacks::{Callbacks, Drained, Places};
-pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NodeChain, node_chain};
+pub use chain::{Answer, Chain, ChainError, EmbeddedChain, NoChain, NodeChain, node_chain};
 pub use context::{Answered, Context, Documents, Protocol, Server};
 pub use data::DataDirectory;
 pub use edge::{AddressLimit, ClientAddress, EdgeSettings, Networks, PeerAddress, with_edge};

@@ -5,11 +5,15 @@ use std::time::Duration;
 use wallet_platform::{DeliveryId, Failure, OldAttempts, Over};
 
 use crate::store::Store;
+use crate::workers::Workers;
 
 /// The pause between two runs.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The largest number of rows of each kind that one command deletes.
 const ROWS_PER_COMMIT: u64 = 256;
+
+/// The pause between two looks for old attempts: there may be a great many, and no haste.
+const BETWEEN_PAGES: Duration = Duration::from_millis(100);
 
 /// Deletes expired rows and returns their number.
 ///
@@ -49,11 +53,12 @@ pub(crate) async fn shed(
             Some(next) => after = next,
             None => return Ok(after),
         }
+        tokio::time::sleep(BETWEEN_PAGES).await;
     }
 }
 
 /// Deletes expired rows and old attempts every `INTERVAL`, forever.
-pub(crate) async fn run(store: Store, kept: Duration) {
+pub(crate) async fn run(store: Store, workers: Workers, kept: Duration) {
     let mut after = DeliveryId(0);
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -61,6 +66,9 @@ pub(crate) async fn run(store: Store, kept: Duration) {
             Ok(0) => {}
             Ok(gone) => tracing::debug!(gone, "deleted expired rows"),
             Err(error) => tracing::warn!(%error, "cannot delete expired rows; next try in 60 s"),
+        }
+        if !workers.is_first() {
+            continue; // one of several nodes is enough
         }
         match shed(&store, kept, after).await {
             Ok(next) => after = next,

@@ -72,11 +72,19 @@ impl Server {
     /// The background work: delivers callbacks, watches the chain and deletes expired rows. Runs
     /// until `stop` resolves, then waits for the running attempts.
     pub async fn work(self, stop: impl Future<Output = ()>) {
-        let purging = tokio::spawn(purge::run(self.inner.store.clone(), self.inner.attempts_kept));
+        let purging = {
+            let (store, workers) = (self.inner.store.clone(), self.inner.workers.clone());
+            tokio::spawn(purge::run(store, workers, self.inner.attempts_kept))
+        };
         let notifying = tokio::spawn(self.inner.outbox.clone().run());
         let resealing = tokio::spawn(rotation::run(self.inner.store.clone()));
         let living = tokio::spawn(self.inner.workers.clone().run());
-        let watching = tokio::spawn(self.inner.watcher.clone().run());
+        let watcher = self.inner.watcher.clone();
+        let watching = tokio::spawn(async move {
+            if !watcher.chain().is_absent() {
+                watcher.run().await;
+            }
+        });
         self.inner.callbacks.clone().run(stop).await;
         notifying.abort();
         resealing.abort();

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
@@ -317,6 +317,9 @@ pub(crate) fn reader<S: Schema>(
     Ok(Engine::new(Sqlite::new(connection, false)?, vault, 0))
 }
 
+/// How long to wait for another process to give the lock back.
+const LOCK_WAIT: Duration = Duration::from_millis(300);
+
 /// Locks a database for this process.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
@@ -328,7 +331,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             name.display()
         ))
     })?;
-    match file.try_lock() {
+    // A process that ends, or a child that has not begun its own program yet, gives it back in a moment.
+    let begun = Instant::now();
+    let mut locked = file.try_lock();
+    while matches!(locked, Err(TryLockError::WouldBlock)) && begun.elapsed() < LOCK_WAIT {
+        std::thread::sleep(Duration::from_millis(10));
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::new(format!(
             "{} is in use by another process: stop it, or use another directory",

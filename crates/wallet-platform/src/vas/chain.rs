@@ -19,6 +19,8 @@ pub enum OrderChain {
     Node {
         /// Whether the node has found the address in question to be one of its chain.
         is_address: bool,
+        /// Whether the chain has the order's asset.
+        has_asset: bool,
         /// The most bytes of an orderId that a transaction can carry.
         data_limit: Option<usize>,
     },
@@ -30,6 +32,14 @@ impl OrderChain {
         match self {
             Self::Embedded => vault.is_address(address),
             Self::Node { is_address, .. } => is_address,
+        }
+    }
+
+    /// Whether the chain has the order's asset.
+    pub(super) fn has_asset(self) -> bool {
+        match self {
+            Self::Embedded => true,
+            Self::Node { has_asset, .. } => has_asset,
         }
     }
 

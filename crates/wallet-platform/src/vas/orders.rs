@@ -259,7 +259,7 @@ fn check(
     if !app.may_be_called_at(link.callback_url.as_str()) {
         return Err(Refusal::NotRegistered.into());
     }
-    if link.asset_type.as_str() != app.profile.asset() {
+    if link.asset_type.as_str() != app.profile.asset() || !chain.has_asset() {
         return Err(not_payable("assetType"));
     }
     if !is_payable(&link.amount) {

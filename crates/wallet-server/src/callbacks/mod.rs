@@ -74,6 +74,8 @@ struct Inner {
     ended: Notify,
     /// Whether what is known of the waiting callbacks may be wrong: at the start, and after a change of times or of the clock.
     stirred: AtomicBool,
+    /// Whether a scan is under way, which goes on with the next dispatch.
+    scanning: AtomicBool,
     search: tokio::sync::Mutex<Search>,
     waiters: Mutex<HashMap<DeliveryId, oneshot::Sender<u16>>>,
     /// Keys that sign callbacks, parsed once.
@@ -150,6 +152,7 @@ impl Callbacks {
                 wake: Notify::new(),
                 ended: Notify::new(),
                 stirred: AtomicBool::new(true),
+                scanning: AtomicBool::new(false),
                 search: tokio::sync::Mutex::default(),
                 waiters: Mutex::default(),
                 keys: Mutex::default(),
@@ -232,7 +235,11 @@ impl Callbacks {
     }
 
     fn until_next(&self) -> Duration {
-        let nap = if self.inner.store.is_shared() { SHARED_NAP } else { NAP };
+        let nap = match self.inner.store.is_shared() {
+            _ if self.inner.scanning.load(Ordering::Acquire) => FULL_NAP,
+            true => SHARED_NAP,
+            false => NAP,
+        };
         match self.inner.turns().next() {
             Some(next) => match next.since(self.inner.store.now()) {
                 Duration::ZERO => FULL_NAP,
@@ -296,7 +303,9 @@ impl Callbacks {
     /// Starts an attempt for each callback that is due and has a place, and returns the number of attempts.
     async fn dispatch(&self) -> Result<usize, Failure> {
         let mut search = self.inner.search.lock().await;
-        self.learn(&mut search).await?;
+        let learned = self.learn(&mut search).await;
+        self.inner.scanning.store(search.scanned.is_some(), Ordering::Release);
+        learned?;
         let store = &self.inner.store;
         let now = store.now();
         let looks = self.inner.turns().looks(now);
@@ -467,6 +476,11 @@ impl Inner {
                 Ok(finished) => break Some(finished),
                 // The lease runs out, and the attempt is made again.
                 Err(Failure::Store(StoreError::Stopped | StoreError::Broken(_))) => break None,
+                // By now the lease has run out, and another attempt may be under way.
+                Err(error) if began.elapsed() > LEASE => {
+                    tracing::error!(%error, "cannot store an attempt's result: it is made again");
+                    break None;
+                }
                 Err(error) => {
                     tracing::warn!(delivery = claimed.delivery.0, %error, "cannot store an attempt's result; next try in 100 ms");
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -34,6 +34,8 @@ const FIRST_PLACES: usize = 2;
 const SLOW: Duration = Duration::from_secs(1);
 /// How long the earliest time of an app's callbacks bounds its looks; see [`Look::low`].
 const LOW_HOLDS: Duration = Duration::from_secs(10);
+/// No commit takes longer.
+const COMMITS_WITHIN: Duration = Duration::from_secs(60);
 /// The largest number of apps that one look covers.
 const APPS_PER_LOOK: usize = 64;
 
@@ -42,6 +44,8 @@ const APPS_PER_LOOK: usize = 64;
 struct App {
     /// The time at which its next callback may be due; `None`: none is known to wait, or every place is taken.
     head: Option<UnixTime>,
+    /// The earliest time that was reported since its last look: what the look has not seen.
+    reported: Option<UnixTime>,
     /// Whether it waits for a place.
     blocked: bool,
     /// The number of its attempts under way.
@@ -102,6 +106,7 @@ impl Turns {
         let places = FIRST_PLACES.min(self.places.per_app);
         self.apps.entry(app).or_insert(App {
             head: None,
+            reported: None,
             blocked: false,
             under_way: 0,
             places,
@@ -122,6 +127,7 @@ impl Turns {
     /// A callback of an app waits until a time.
     pub(super) fn waits(&mut self, app: ReceiverId, at: UnixTime) {
         let known = self.app(app);
+        known.reported = Some(known.reported.map_or(at, |reported| reported.min(at)));
         if !known.blocked && known.head.is_none_or(|head| at < head) {
             self.set_head(app, Some(at));
         }
@@ -166,6 +172,7 @@ impl Turns {
             if limit == 0 {
                 continue;
             }
+            app.reported = None;
             free -= limit;
             free_slow -= if slow { limit } else { 0 };
             let low = app.low.filter(|(_, found)| found.elapsed() < LOW_HOLDS);
@@ -193,17 +200,21 @@ impl Turns {
     /// What a look has found. Returns the number of attempts that may begin.
     pub(super) fn found(&mut self, look: &Look, found: &DueOfApp, now: UnixTime) -> usize {
         self.change(look.app, |app| app.fails = found.fails);
+        let free_slow = self.free_slow();
         let app = self.app(look.app);
         if look.low == UnixTime::default() {
-            // A callback that comes later is due later than now.
-            app.low = Some((found.earliest.map_or(now, |earliest| earliest.min(now)), Instant::now()));
+            // A commit that is under way may still bring a callback that was due before.
+            let low = found.earliest.map_or(now, |earliest| earliest.min(now)) - COMMITS_WITHIN;
+            app.low = Some((low, Instant::now()));
         }
         // Only the look may have shown that the receiver fails: then it has one place.
         let mut begin = found.due.len();
         if found.fails {
-            begin = begin.min(1_usize.saturating_sub(app.under_way)).min(self.free_slow());
+            begin = begin.min(1_usize.saturating_sub(app.under_way)).min(free_slow);
         }
-        self.set_head(look.app, if begin < found.due.len() { Some(now) } else { found.next });
+        let next = if begin < found.due.len() { Some(now) } else { found.next };
+        let next = [next, app.reported].into_iter().flatten().min();
+        self.set_head(look.app, next);
         begin
     }
 
@@ -356,11 +367,24 @@ mod tests {
         turns.end(app(1), Some(failed), NOW);
         assert_eq!((turns.under_way(), turns.slow, turns.next()), (0, 0, Some(later)));
         assert!(turns.looks(NOW).is_empty());
-        assert_eq!(turns.looks(later)[0].low, NOW, "nothing earlier waits");
+        assert_eq!(turns.looks(later)[0].low, NOW - COMMITS_WITHIN, "nothing earlier waits");
         turns.begin(app(1));
         turns.found(&look, &found, NOW);
         turns.end(app(1), None, NOW);
         assert!(turns.apps.is_empty() && turns.heads.is_empty());
         assert_eq!((turns.under_way, turns.slow), (0, 0));
+    }
+
+    #[test]
+    fn a_retry_that_is_reported_during_a_look_is_not_lost() {
+        let mut turns = turns(10);
+        turns.waits(app(1), NOW);
+        let look = turns.looks(NOW)[0];
+        // The look sees the callback leased; then its attempt ends, and is to be made again.
+        let (retry, nothing) = (NOW + Duration::from_secs(15), None);
+        turns.waits(app(1), retry);
+        let found = DueOfApp { app: app(1), due: vec![], earliest: nothing, next: nothing, fails: false };
+        turns.found(&look, &found, NOW);
+        assert_eq!(turns.next(), Some(retry));
     }
 }

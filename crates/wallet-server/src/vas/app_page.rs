@@ -409,7 +409,7 @@ async fn add_address(
     let app = own_vas_app(&server, &view, &user, &id).await?;
     let entered = posted.text("address").trim().to_owned();
     let is_new = !posted.text("new").is_empty() && server.inner.watcher.chain().is_embedded();
-    let chain = server.inner.watcher.order_chain(&entered).await.or_page(&view)?;
+    let chain = server.inner.watcher.order_chain(&entered, None).await.or_page(&view)?;
     let (owner, app_id, given) = (user.id, app.id, (!is_new).then(|| entered.clone()));
     let command = AddAddress { owner, app: app_id, entered: given, chain };
     let fault = match server.inner.store.submit(command).await.or_page(&view)? {

@@ -168,7 +168,7 @@ impl Context {
         let session = vault.hash(request.session_key.as_str());
         let link = ApproveLogin::read(request.link.as_str())?;
         let address = request.address.map(Address::into_owned);
-        let chain = self.watcher.order_chain(address.as_ref().map_or("", Address::as_str)).await?;
+        let chain = self.watcher.order_chain(address.as_ref().map_or("", Address::as_str), None).await?;
         let command = ApproveLogin { session, link, address, chain, seed: vault.seed() };
         let approved = self.store.submit(command).await?;
         Ok(approve_login::Response {
@@ -200,7 +200,7 @@ impl Context {
             None => None,
         };
         let missing = self.missing(link.app_uuid.clone().into_owned(), order_id.clone()).await?;
-        let chain = self.watcher.order_chain(link.to_addr.as_str()).await?;
+        let chain = self.watcher.order_chain(link.to_addr.as_str(), Some(link.asset_type.as_str())).await?;
         let command = SubmitPay { session, proof, link: link.into_owned(), txid, seen, missing, chain };
         let submitted = self.store.submit(command).await?;
         self.prover.remember(memory);

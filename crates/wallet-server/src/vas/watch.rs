@@ -106,8 +106,12 @@ impl Watcher {
     ///
     /// # Errors
     /// Busy, if the chain did not answer within `LOOKUP_TIMEOUT`: the caller may try again.
-    pub(crate) async fn order_chain(&self, address: &str) -> Result<OrderChain, Failure> {
-        let asked = self.inner.chain.order_chain(address);
+    pub(crate) async fn order_chain(
+        &self,
+        address: &str,
+        asset: Option<&str>,
+    ) -> Result<OrderChain, Failure> {
+        let asked = self.inner.chain.order_chain(address, asset);
         match tokio::time::timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(chain)) => Ok(chain),
             Ok(Err(ChainError::Store(failure))) => Err(failure),
@@ -146,8 +150,18 @@ impl Watcher {
         let submitted = std::mem::take(&mut *inner.submitted());
         let fresh = |(hash, at): &(String, Instant)| *hash == tip && at.elapsed() < LOOK_ANYWAY;
         // Of several nodes one looks at all of them; each looks at those that were submitted to it.
-        if !inner.workers.is_first() || (!stirred && looked.as_ref().is_some_and(fresh)) {
-            return self.observe(&submitted).await;
+        // A node that is not the first looks at them from time to time: the first one's own node of the chain may be down.
+        let recent = |(_, at): &(String, Instant)| at.elapsed() < LOOK_ANYWAY;
+        let skips = match inner.workers.is_first() {
+            true => !stirred && looked.as_ref().is_some_and(fresh),
+            false => looked.as_ref().is_some_and(recent),
+        };
+        if skips {
+            let observed = self.observe(&submitted).await;
+            if observed.is_err() {
+                inner.submitted().extend(submitted);
+            }
+            return observed;
         }
         *looked = None; // an error below leaves `None`: the next scan is full
         let mut after = OrderSeq(0);
