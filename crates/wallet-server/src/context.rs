@@ -19,9 +19,9 @@ use crate::notify::Outbox;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
+use crate::request_ids::RequestIds;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
-use crate::wire::RequestIds;
 use crate::workers::Workers;
 
 /// A protocol that the server speaks.
@@ -105,7 +105,7 @@ pub struct Answered {
 pub struct Context {
     pub(crate) store: Store,
     pub(crate) protocols: Vec<&'static dyn Protocol>,
-    pub(crate) prover: Arc<Prover>,
+    pub(crate) prover: Prover,
     pub(crate) callbacks: Callbacks,
     pub(crate) watcher: Watcher,
     pub(crate) workers: Workers,

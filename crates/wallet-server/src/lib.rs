@@ -36,6 +36,7 @@ mod passwords;
 mod protocols;
 mod purge;
 pub mod reply;
+mod request_ids;
 mod rotation;
 mod routes;
 mod second_factor;

@@ -1,7 +1,6 @@
 //! The metrics of a server, as OpenMetrics text. `docs/monitoring` has a dashboard and alerts for them.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -13,11 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use wallet_store::Distribution;
-
-use crate::callbacks::Callbacks;
-use crate::passwords::Prover;
-use crate::store::Store;
+use wallet_store::{Distribution, Measured};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -33,10 +28,16 @@ pub(crate) struct Metrics {
 }
 
 /// What is read when the text is made.
+#[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) store: Store,
-    pub(crate) callbacks: Callbacks,
-    pub(crate) prover: Arc<Prover>,
+    pub(crate) store: Measured,
+    /// Whether the store has stopped by itself.
+    pub(crate) broken: bool,
+    pub(crate) attempts_under_way: usize,
+    /// How long the earliest callback that waits in this process has been due.
+    pub(crate) backlog: Duration,
+    /// The password hashes being made, and those that wait for a place.
+    pub(crate) hashes: (usize, usize),
 }
 
 fn seconds_from(first: f64) -> Histogram {
@@ -114,16 +115,9 @@ impl Metrics {
     }
 }
 
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("State")
-    }
-}
-
 impl Collector for State {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Self { store, callbacks, prover } = self;
-        let measured = store.measured();
+        let Self { store: measured, broken, attempts_under_way, backlog, hashes: (running, waiting) } = self;
         let one = |value: u64| value as f64;
         histogram(
             &mut out,
@@ -141,23 +135,17 @@ impl Collector for State {
             &measured.batch_micros,
             |micros| micros as f64 / 1e6,
         )?;
-        let (running, waiting) = prover.in_use();
-        let backlog = callbacks.earliest_due().map_or(Duration::ZERO, |due| store.now().since(due));
         let gauges = [
             ("store_queue_commands", "Commands that wait or are being decided", one(measured.queued)),
-            ("callback_attempts_under_way", "Attempts under way", callbacks.under_way() as f64),
+            ("callback_attempts_under_way", "Attempts under way", *attempts_under_way as f64),
             (
                 "callback_backlog_age_seconds",
                 "How long the earliest callback that waits in this node has been due",
                 backlog.as_secs_f64(),
             ),
-            ("password_hashes_running", "Password hashes being made", running as f64),
-            ("password_hashes_waiting", "Password hashes that wait for a place", waiting as f64),
-            (
-                "store_broken",
-                "1 once the store has stopped by itself",
-                f64::from(u8::from(store.broken().is_some())),
-            ),
+            ("password_hashes_running", "Password hashes being made", *running as f64),
+            ("password_hashes_waiting", "Password hashes that wait for a place", *waiting as f64),
+            ("store_broken", "1 once the store has stopped by itself", f64::from(u8::from(*broken))),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
@@ -165,8 +153,8 @@ impl Collector for State {
         }
         let help = "Commands and queries that failed, by the class of the error";
         let mut errors = out.encode_descriptor("store_errors", help, None, MetricType::Counter)?;
-        for (class, count) in measured.errors {
-            ConstCounter::new(count).encode(errors.encode_family(&[("class", class)])?)?;
+        for (class, count) in &measured.errors {
+            ConstCounter::new(*count).encode(errors.encode_family(&[("class", *class)])?)?;
         }
         Ok(())
     }

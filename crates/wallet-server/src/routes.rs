@@ -1,5 +1,7 @@
 //! Every route of a server.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -44,8 +46,14 @@ async fn ready(State(server): State<Server>) -> Response {
 
 async fn metrics(State(server): State<Server>) -> Response {
     let inner = &server.inner;
-    let (store, callbacks, prover) = (inner.store.clone(), inner.callbacks.clone(), inner.prover.clone());
-    let body = inner.metrics.text(Read { store, callbacks, prover });
+    let due = inner.callbacks.earliest_due();
+    let body = inner.metrics.text(Read {
+        store: inner.store.measured(),
+        broken: inner.store.broken().is_some(),
+        attempts_under_way: inner.callbacks.under_way(),
+        backlog: due.map_or(Duration::ZERO, |due| inner.store.now().since(due)),
+        hashes: inner.prover.in_use(),
+    });
     let mut response = text(StatusCode::OK, body);
     let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);

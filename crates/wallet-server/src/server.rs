@@ -17,11 +17,11 @@ use crate::metrics::Metrics;
 use crate::notify::Outbox;
 use crate::passwords::Prover;
 use crate::purge;
+use crate::request_ids::RequestIds;
 use crate::rotation;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
-use crate::wire::RequestIds;
 use crate::workers::Workers;
 
 impl Server {
@@ -48,11 +48,7 @@ impl Server {
         Self {
             inner: Arc::new(Context {
                 protocols: settings.protocols,
-                prover: Arc::new(Prover::new(
-                    store.clone(),
-                    Passwords::new(settings.password_cost),
-                    settings.hashes,
-                )),
+                prover: Prover::new(store.clone(), Passwords::new(settings.password_cost), settings.hashes),
                 callbacks,
                 watcher,
                 workers,

@@ -4,7 +4,6 @@
 //! Each request has an id, which the reply repeats in `X-Request-Id` and the log has in the span `request`. A payment logs the number
 //! of its callback there, and the span `callback` of each attempt has that number.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -14,35 +13,15 @@ use http::header::{ACCEPT_LANGUAGE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use tracing::Instrument as _;
 use wallet_core::Lang;
-use wallet_core::crypto::hex_text;
 use wallet_platform::accounts::limits;
 
 use crate::body::{self, BodyError};
 use crate::context::Server;
 use crate::context::{Answered, Context};
 use crate::reply::ReplyCode;
-use crate::store::Store;
 use crate::{pages, reply};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Numbers the requests of a process, after a random text that tells it from others.
-pub(crate) struct RequestIds {
-    process: String,
-    next: AtomicU64,
-}
-
-impl RequestIds {
-    pub(crate) fn new(store: &Store) -> Self {
-        let mut process = [0; 4];
-        store.vault().crypto().fill(&mut process);
-        Self { process: hex_text(&process), next: AtomicU64::new(1) }
-    }
-
-    fn next(&self) -> String {
-        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
-    }
-}
 
 /// Answers a request that is not a page.
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
