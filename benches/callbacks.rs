@@ -15,15 +15,15 @@ use wallet_api::fomo::ServerUri;
 use wallet_benches::people::{COIN, People, populate, trade_id};
 use wallet_benches::{Figure, report};
 use wallet_core::{Secret, UnixTime};
-use wallet_crypto::{PasswordCost, Portable};
+use wallet_crypto::Portable;
 use wallet_platform::{
     AttemptResult, CallbackKind, Claim, DueOf, FinishAttempt, Look, PasswordKind, PasswordState, PayUser,
     Proof, ReceiverId, Share,
 };
+use wallet_server::Server;
 use wallet_server::store::{self, Options, Store};
-use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
 use wallet_store::SystemClock;
-use wallet_tests::{Postgres, trials};
+use wallet_tests::{Postgres, settings, trials};
 
 const ROUNDS: usize = 5;
 /// Payments a second, and for how long.
@@ -35,24 +35,7 @@ fn options() -> Options {
 }
 
 fn serve(store: &Store) -> Server {
-    let server = Server::new(
-        store.clone(),
-        Settings {
-            callback_addresses: Addresses::PublicAndLoopback,
-            callback_places: Default::default(),
-            attempts_kept: wallet_server::ATTEMPTS_KEPT,
-            hashes: Default::default(),
-            callback_clock: None,
-            observer: None,
-            password_cost: PasswordCost { memory_kib: 8, passes: 1 },
-            notifier: Arc::new(Silent),
-            chain: Arc::new(EmbeddedChain(store.clone())),
-            confirmations: 1,
-            pages: Default::default(),
-            protocols: PROTOCOLS.to_vec(),
-            public_url: "http://127.0.0.1".to_owned(),
-        },
-    );
+    let server = Server::new(store.clone(), settings(store));
     tokio::spawn(server.clone().work(std::future::pending()));
     server
 }

@@ -15,14 +15,12 @@ use wallet_client::{
 };
 use wallet_core::link::OutgoingLink as _;
 use wallet_core::{Amount, Platform as _, Secret, Signer, Transport};
-use wallet_crypto::{PasswordCost, PrivateKey, PublicKey, RsaSign, RsaVerify};
+use wallet_crypto::{PrivateKey, PublicKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::{FindUser, FindVasApp, FreezeUser, OrderChain, SuspendVasApp};
 use wallet_sandbox::DescribedVas;
-use wallet_server::{
-    Addresses, Answer, Chain, ChainError, EmbeddedChain, NodeChain, Server, Settings, Silent,
-};
-use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World, form};
+use wallet_server::{Answer, Chain, ChainError, EmbeddedChain, NodeChain, Server, Settings};
+use wallet_tests::{ANY_TIME, Merchant, Reply, TestStore, World, form, settings};
 
 type Http = HyperTransport<hyper_util::client::legacy::connect::HttpConnector>;
 
@@ -566,21 +564,7 @@ async fn one_payment_that_cannot_be_looked_up_does_not_hide_the_others() {
     let chain = Arc::new(Scripted::default());
     let server = Server::new(
         shop.world.store.clone(),
-        Settings {
-            callback_addresses: Addresses::PublicAndLoopback,
-            callback_places: Default::default(),
-            attempts_kept: wallet_server::ATTEMPTS_KEPT,
-            hashes: Default::default(),
-            callback_clock: None,
-            observer: None,
-            password_cost: PasswordCost { memory_kib: 8, passes: 1 },
-            notifier: Arc::new(Silent),
-            chain: chain.clone(),
-            confirmations: 1,
-            pages: Default::default(),
-            protocols: wallet_server::PROTOCOLS.to_vec(),
-            public_url: "http://127.0.0.1".to_owned(),
-        },
+        Settings { chain: chain.clone(), ..settings(&shop.world.store) },
     );
     let state = async |order: &str| shop.order(order).await.state;
     let (bad, good) = ("ab".repeat(32), shop.send(&shop.from_addr, &shop.to_addr, "VAS", "1.5", "o-2").await);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use wallet_core::Secret;
@@ -57,6 +58,29 @@ fn program() -> PathBuf {
 }
 
 impl Node {
+    /// A node on a database, which it reaches at this URL, and the thread that runs it.
+    fn start(
+        number: usize,
+        url: String,
+        world: &TestStore,
+        merchant: &Merchant,
+        outcomes: &Arc<Mutex<Outcomes>>,
+        keys: &[(&'static str, &str)],
+    ) -> (Arc<Self>, JoinHandle<()>) {
+        let mut environment = vec![
+            ("NODE_DATABASE", url),
+            ("NODE_APP", world.app.app.0.to_string()),
+            ("NODE_OWNER", world.owner.to_string()),
+            ("NODE_USER", world.users[0].0.to_string()),
+            ("NODE_SERVER_URI", merchant.url.clone()),
+        ];
+        environment.extend(keys.iter().map(|(name, key)| (*name, (*key).to_owned())));
+        let (outcomes, quiet, ended) = (outcomes.clone(), AtomicBool::new(false), AtomicBool::new(false));
+        let node = Arc::new(Self { pid: AtomicU32::new(0), number, environment, outcomes, quiet, ended });
+        let running = node.clone();
+        (node, std::thread::spawn(move || running.run()))
+    }
+
     fn signal(&self, signal: &str) {
         let pid = self.pid.load(Ordering::SeqCst);
         if pid > 0 {
@@ -132,25 +156,13 @@ async fn three_nodes_lose_nothing_whatever_breaks() {
     for _ in 0..3 {
         proxies.push(Proxy::start(cluster.port(), "COMMIT\0").await);
     }
-    let node = |(number, proxy): (usize, &Proxy)| {
-        let environment = vec![
-            ("NODE_DATABASE", Postgres::url_at(proxy.port(), &database)),
-            ("NODE_APP", world.app.app.0.to_string()),
-            ("NODE_OWNER", world.owner.to_string()),
-            ("NODE_USER", world.users[0].0.to_string()),
-            ("NODE_SERVER_URI", merchant.url.clone()),
-        ];
-        let (outcomes, quiet, ended) = (outcomes.clone(), AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Node { pid: AtomicU32::new(0), number, environment, outcomes, quiet, ended })
-    };
-    let nodes: Vec<Arc<Node>> = proxies.iter().enumerate().map(node).collect();
-    let running: Vec<_> = nodes
-        .iter()
-        .map(|node| {
-            let node = node.clone();
-            std::thread::spawn(move || node.run())
-        })
-        .collect();
+    let (mut nodes, mut running) = (Vec::new(), Vec::new());
+    for (number, proxy) in proxies.iter().enumerate() {
+        let url = Postgres::url_at(proxy.port(), &database);
+        let (node, runs) = Node::start(number, url, &world, &merchant, &outcomes, &[]);
+        nodes.push(node);
+        running.push(runs);
+    }
     drop(world);
     let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
     // Between two events some payments succeed, so that each meets load.
@@ -274,25 +286,8 @@ async fn fail_over(is_synchronous: bool) -> (BTreeSet<String>, BTreeSet<String>)
         standby.port()
     );
     let outcomes: Arc<Mutex<Outcomes>> = Arc::default();
-    let node = Arc::new(Node {
-        pid: AtomicU32::new(0),
-        number: 0,
-        environment: vec![
-            ("NODE_DATABASE", hosts),
-            ("NODE_APP", world.app.app.0.to_string()),
-            ("NODE_OWNER", world.owner.to_string()),
-            ("NODE_USER", world.users[0].0.to_string()),
-            ("NODE_SERVER_URI", merchant.url.clone()),
-        ],
-        outcomes: outcomes.clone(),
-        quiet: AtomicBool::new(false),
-        ended: AtomicBool::new(false),
-    });
+    let (node, running) = Node::start(0, hosts, &world, &merchant, &outcomes, &[]);
     drop(world);
-    let running = {
-        let node = node.clone();
-        std::thread::spawn(move || node.run())
-    };
     let progress = async |more: usize| {
         let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
         let (from, since) = (acknowledged(), Instant::now());
@@ -362,27 +357,16 @@ async fn a_change_of_the_master_key_survives_kills_under_load() {
     }
     made.join_all().await;
     let outcomes: Arc<Mutex<Outcomes>> = Arc::default();
-    let node = |number, keys: [(&'static str, &str); 2]| {
-        let mut environment = vec![
-            ("NODE_DATABASE", cluster.url(&database)),
-            ("NODE_APP", world.app.app.0.to_string()),
-            ("NODE_OWNER", world.owner.to_string()),
-            ("NODE_USER", world.users[0].0.to_string()),
-            ("NODE_SERVER_URI", merchant.url.clone()),
-        ];
-        environment.extend(keys.map(|(name, key)| (name, key.to_owned())));
-        let (outcomes, quiet, ended) = (outcomes.clone(), AtomicBool::new(false), AtomicBool::new(false));
-        let node = Arc::new(Node { pid: AtomicU32::new(0), number, environment, outcomes, quiet, ended });
-        let running = node.clone();
-        (node, std::thread::spawn(move || running.run()))
-    };
     let closed = |byte: u8| {
         let master = MasterKey { crypto: Arc::new(Portable::new()), key: Secret::new([byte; 32]) };
         let at = Location::Postgres(cluster.url(&database));
         at.check(&master, &|_, _| {}).ok().map(|checked| checked.damaged.len())
     };
+    let node = |number, keys: &[(&'static str, &str)]| {
+        Node::start(number, cluster.url(&database), &world, &merchant, &outcomes, keys)
+    };
     // One node seals with the old key and knows the next one; the other has changed, seals everything again, and dies.
-    let (old, old_runs) = node(0, [("NODE_KEY", "7"), ("NODE_NEXT", "8")]);
+    let (old, old_runs) = node(0, &[("NODE_KEY", "7"), ("NODE_NEXT", "8")]);
     let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
     let since = Instant::now();
     let wait = async |what: &str, done: &dyn Fn() -> bool| {
@@ -392,7 +376,7 @@ async fn a_change_of_the_master_key_survives_kills_under_load() {
         }
     };
     wait("no payment succeeds", &|| acknowledged() > 50).await;
-    let (new, new_runs) = node(1, [("NODE_KEY", "8"), ("NODE_PREVIOUS", "7")]);
+    let (new, new_runs) = node(1, &[("NODE_KEY", "8"), ("NODE_PREVIOUS", "7")]);
     let by_new =
         || outcomes.lock().unwrap().acknowledged.iter().filter(|trade| trade.starts_with("t-1-")).count();
     let (mut kills, mut half_way) = (0, 0);

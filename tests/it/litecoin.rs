@@ -6,14 +6,11 @@ use wallet_api::vas::{Address, OrderFault, OrderState, Refusal};
 use wallet_chain::{Verdict, judge};
 use wallet_client::{Order, verify_on_chain};
 use wallet_core::Secret;
-use wallet_crypto::PasswordCost;
 use wallet_platform::{
     AddAddress, AddressFault, ApproveLogin, CheckPay, Failure, OrderChain, SubmitPay, SubmittedPay,
 };
-use wallet_server::{
-    Addresses, Chain, ChainError, Credentials, NodeKind, Server, Settings, Silent, node_chain,
-};
-use wallet_tests::{LITECOIN_PASSWORD, LITECOIN_USER, Litecoin, TestStore, said, wallop};
+use wallet_server::{Chain, ChainError, Credentials, NodeKind, Server, Settings, node_chain};
+use wallet_tests::{LITECOIN_PASSWORD, LITECOIN_USER, Litecoin, TestStore, said, settings, wallop};
 
 use crate::orders::Shop;
 use crate::vas::{code_in, link, redeem, refused};
@@ -36,21 +33,8 @@ impl OnChain {
     async fn open() -> Self {
         let shop = Shop::of(TestStore::memory(2).await).await;
         let node = tokio::task::spawn_blocking(Litecoin::start).await.unwrap();
-        let settings = Settings {
-            callback_addresses: Addresses::PublicAndLoopback,
-            callback_places: Default::default(),
-            attempts_kept: wallet_server::ATTEMPTS_KEPT,
-            hashes: Default::default(),
-            callback_clock: None,
-            observer: None,
-            password_cost: PasswordCost { memory_kib: 8, passes: 1 },
-            notifier: Arc::new(Silent),
-            chain: connect(&node, LITECOIN_PASSWORD),
-            confirmations: 1,
-            pages: Default::default(),
-            protocols: wallet_server::PROTOCOLS.to_vec(),
-            public_url: "http://127.0.0.1".to_owned(),
-        };
+        let chain = connect(&node, LITECOIN_PASSWORD);
+        let settings = Settings { chain, ..settings(&shop.world.store) };
         let server = Server::new(shop.world.store.clone(), settings);
         let to = node.new_address("shop");
         Self { shop, node, server, to }
@@ -221,7 +205,7 @@ async fn an_order_that_the_chain_cannot_carry_is_refused_when_it_is_made() {
     here.submit(&longest, &txid).await.unwrap();
     here.node.mine(1);
     assert_eq!(here.state(&longest).await, (OrderState::Paid, None), "the node carries 80 bytes");
-    // Only the node knows its addresses: those of the embedded chain are none of its.
+    // Only the node knows which texts are addresses of its chain; those of the embedded chain are not.
     for wrong in [here.shop.to_addr.as_str(), "", "x", &here.to[1..], &"1".repeat(128), "回"] {
         assert_eq!(check(wrong, "o-1").await, Some("toAddr"), "{wrong}");
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use wallet_crypto::PasswordCost;
 use wallet_engine::{ColumnKind, Schema as _};
 use wallet_platform::{Failure, Platform, TransferSeq};
-use wallet_server::pages::PageSettings;
+use wallet_server::Server;
 use wallet_server::store::open_postgres_at;
-use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
-use wallet_tests::{Cut, Database, ManualClock, Merchant, Postgres, Proxy, TestStore, options, trials};
+use wallet_tests::{
+    Cut, Database, ManualClock, Merchant, Postgres, Proxy, TestStore, options, settings, trials,
+};
 
 #[tokio::test]
 async fn the_migrations_of_postgres_make_the_columns_that_the_platform_declares() {
@@ -198,22 +198,7 @@ async fn a_crash_of_the_server_loses_no_acknowledged_payment() {
 }
 
 fn server(node: &TestStore) -> Server {
-    let settings = Settings {
-        callback_addresses: Addresses::PublicAndLoopback,
-        password_cost: PasswordCost::default(),
-        notifier: Arc::new(Silent),
-        observer: None,
-        callback_places: Default::default(),
-        attempts_kept: wallet_server::ATTEMPTS_KEPT,
-        hashes: Default::default(),
-        callback_clock: None,
-        chain: Arc::new(EmbeddedChain(node.store.clone())),
-        confirmations: 1,
-        pages: PageSettings::default(),
-        public_url: "https://wallet.example".to_owned(),
-        protocols: PROTOCOLS.to_vec(),
-    };
-    Server::new(node.store.clone(), settings)
+    Server::new(node.store.clone(), settings(&node.store))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

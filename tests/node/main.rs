@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use wallet_api::fomo::{CoinId, ServerUri, UserId};
 use wallet_core::Secret;
-use wallet_crypto::{PasswordCost, Portable};
+use wallet_crypto::Portable;
 use wallet_platform::{AppId, Failure, PasswordKind, PasswordState, PayUser, Proof};
+use wallet_server::Server;
 use wallet_server::store::{self, Options};
-use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Server, Settings, Silent};
 use wallet_store::SystemClock;
+use wallet_tests::settings;
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: the tests start this program"))
@@ -34,22 +35,8 @@ fn main() {
     let store = store::open_postgres(&variable("NODE_DATABASE"), options).expect("the store opens");
     let (app, owner, user) = (AppId(number("NODE_APP")), number("NODE_OWNER"), number("NODE_USER"));
     let server_uri = ServerUri::new(variable("NODE_SERVER_URI")).expect("an address");
-    let settings = Settings {
-        callback_addresses: Addresses::PublicAndLoopback,
-        callback_places: Default::default(),
-        attempts_kept: wallet_server::ATTEMPTS_KEPT,
-        hashes: Default::default(),
-        callback_clock: None,
-        observer: None,
-        password_cost: PasswordCost { memory_kib: 8, passes: 1 },
-        notifier: Arc::new(Silent),
-        chain: Arc::new(EmbeddedChain(store.clone())),
-        confirmations: 1,
-        pages: Default::default(),
-        protocols: PROTOCOLS.to_vec(),
-        public_url: "http://127.0.0.1".to_owned(),
-    };
-    runtime.spawn(Server::new(store.clone(), settings).work(std::future::pending()));
+    let server = Server::new(store.clone(), settings(&store));
+    runtime.spawn(server.work(std::future::pending()));
     for trade in std::io::stdin().lock().lines() {
         let trade = trade.expect("a line");
         let pay = PayUser {

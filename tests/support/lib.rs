@@ -19,7 +19,7 @@ pub use model::{Account, Database, Ledger, ledger_of};
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
 pub use serve::{Node, configure, free_port, said, wallop, write_secret};
-pub use stores::{ManualClock, TestStore, fast_passwords, options, test_vault};
+pub use stores::{ManualClock, TestStore, fast_passwords, options, settings, test_vault};
 pub use wallop::{Wallop, wallop_path};
 pub use world::{Call, Format, Reply, World, fields, form, plain_client, sign};
 

@@ -15,6 +15,7 @@ use wallet_platform::{
     ReservePassword, TokenPair, TransferSeq, Vault, Who,
 };
 use wallet_server::store::{self, Options, Store};
+use wallet_server::{ATTEMPTS_KEPT, Addresses, EmbeddedChain, PROTOCOLS, Settings, Silent};
 use wallet_store::Clock;
 
 use crate::{Database, Postgres};
@@ -79,6 +80,25 @@ pub struct TestStore {
     pub database: Database,
     /// The directory of its file, removed with it.
     _directory: Option<TempDir>,
+}
+
+/// The settings of a server on a store: the embedded chain, callbacks to this machine too, cheap passwords, every protocol.
+pub fn settings(store: &Store) -> Settings {
+    Settings {
+        callback_addresses: Addresses::PublicAndLoopback,
+        callback_places: Default::default(),
+        attempts_kept: ATTEMPTS_KEPT,
+        hashes: Default::default(),
+        callback_clock: None,
+        observer: None,
+        password_cost: PasswordCost { memory_kib: 8, passes: 1 },
+        notifier: Arc::new(Silent),
+        chain: Arc::new(EmbeddedChain(store.clone())),
+        confirmations: 1,
+        pages: Default::default(),
+        protocols: PROTOCOLS.to_vec(),
+        public_url: "http://127.0.0.1".to_owned(),
+    }
 }
 
 /// The app's redirect_uri.

@@ -1,8 +1,6 @@
 //! A fourth protocol, which is in this directory and nowhere else: its spec, how it answers what the platform refuses, and
 //! its handler. The server is given it beside its own.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -15,10 +13,9 @@ use wallet_platform::{Balances, Login, PasswordKind, Reason, SessionUser, Who};
 use wallet_server::pages::{SubmittedForm, View, form_again};
 use wallet_server::reply::{self, Handled};
 use wallet_server::{
-    Addresses, Answered, Context, Documents, FormMessage, FormPage, Later, Protocol, RegistrationForm,
-    Server, Settings, Silent,
+    Answered, Context, Documents, FormMessage, FormPage, Later, Protocol, RegistrationForm, Server, Settings,
 };
-use wallet_tests::TestStore;
+use wallet_tests::{TestStore, settings};
 
 mod api {
     /// What a user has.
@@ -127,24 +124,7 @@ impl Protocol for Fourth {
 }
 
 fn serve(world: &TestStore, protocols: Vec<&'static dyn Protocol>) -> Server {
-    Server::new(
-        world.store.clone(),
-        Settings {
-            callback_addresses: Addresses::PublicAndLoopback,
-            callback_places: Default::default(),
-            attempts_kept: wallet_server::ATTEMPTS_KEPT,
-            hashes: Default::default(),
-            callback_clock: None,
-            observer: None,
-            password_cost: wallet_crypto::PasswordCost { memory_kib: 8, passes: 1 },
-            notifier: Arc::new(Silent),
-            chain: Arc::new(wallet_server::EmbeddedChain(world.store.clone())),
-            confirmations: 1,
-            pages: Default::default(),
-            public_url: "http://127.0.0.1".to_owned(),
-            protocols,
-        },
-    )
+    Server::new(world.store.clone(), Settings { protocols, ..settings(&world.store) })
 }
 
 #[tokio::test]

@@ -99,9 +99,6 @@ fn reply<E: Endpoint>(lang: Lang, handled: Handled<E>) -> Response {
     reply::handled::<E>(lang, answer, handled)
 }
 
-/// The largest number of events in a reply (R89).
-const EVENTS: u64 = 100;
-
 /// Logs the number of a payment's callback in the request that has made it.
 fn log_paid(transfer: &Transfer) {
     let delivery = transfer.delivery.map(|delivery| delivery.0);
@@ -378,7 +375,7 @@ impl Context {
 
     async fn events(&self, signed: Unverified<'_, get_events::Request<'_>>) -> Handled<get_events::Endpoint> {
         let (request, keys) = self.verified(signed).await?;
-        let query = AppEvents { app: keys.app.id, after: request.after, limit: EVENTS };
+        let query = AppEvents { app: keys.app.id, after: request.after, limit: limits::EVENTS_PER_CALL };
         let events = self.store.view(query).await?;
         let vault = self.store.vault();
         let events = events.iter().map(|(event, transfer)| rows::event(vault, event, transfer));
