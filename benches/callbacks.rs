@@ -1,5 +1,5 @@
-//! Callbacks under load: how late first attempts are at 300 payments a second, what 99 dead receivers cost a healthy one, and claims
-//! on PostgreSQL while a great many callbacks wait and one transaction stays open.
+//! Callbacks under load: how late first attempts are at 300 payments a second, what 99 dead or slow receivers cost a healthy one, and
+//! claims on PostgreSQL while a great many callbacks wait and one transaction stays open.
 //!
 //! With the argument `claims`, only the last. `WALLOP_LONG=1` takes 1,000,000 waiting callbacks and ten minutes for the last; without it, 50,000 and ten seconds.
 
@@ -84,17 +84,41 @@ impl Receiver {
     }
 }
 
-/// A receiver that takes connections and never answers.
-async fn dead() -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let url = format!("http://{}/callback", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            kept.push(stream);
-        }
-    });
-    url
+/// What 99 receivers are beside the healthy one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    None,
+    /// They take connections and never answer.
+    Dead,
+    /// They acknowledge after so long.
+    Slow,
+}
+
+/// The time that a slow receiver takes: less than the deadline of an attempt.
+const SLOWNESS: Duration = Duration::from_secs(4);
+
+impl Others {
+    /// Opens one.
+    async fn open(self) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let url = format!("http://{}/callback", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                match self {
+                    Self::None | Self::Dead => kept.push(stream),
+                    Self::Slow => drop(tokio::spawn(async move {
+                        tokio::time::sleep(SLOWNESS).await;
+                        let _ = stream.read(&mut [0; 4096]).await;
+                        let _ = stream
+                            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                            .await;
+                    })),
+                }
+            }
+        });
+        url
+    }
 }
 
 /// One payment through a server, by the owner of an app, reported to an address. Returns its trade_id.
@@ -156,24 +180,24 @@ async fn lateness(receiver: &Receiver, paid: &[(String, Instant)]) -> (f64, f64,
     (at(50), at(99), late.len() as f64 / paid.len() as f64)
 }
 
-/// First attempts at a steady rate: alone, and beside 99 dead receivers with a backlog.
+/// First attempts at a steady rate: alone, and beside 99 dead or slow receivers with a backlog.
 fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
-    let (mut alone, mut beside) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
+    let mut all = [const { [const { Vec::new() }; 3] }; 3];
     for round in 0..=ROUNDS {
-        for with_dead in [false, true] {
+        for (others, into) in [Others::None, Others::Dead, Others::Slow].into_iter().zip(&mut all) {
             let directory = tempfile::tempdir().expect("a directory");
             let measured = runtime.block_on(async {
                 let store = store::open(&directory.path().join("db"), options()).expect("a store");
                 let people = populate(&store, 100).await;
                 let server = serve(&store);
-                if with_dead {
+                if others != Others::None {
                     for app in 1..100 {
-                        let to = uri(dead().await);
+                        let to = uri(others.open().await);
                         for _ in 0..20 {
                             pay_at(&server, &people, app, &to).await;
                         }
                     }
-                    // Until it is known that they are dead.
+                    // Until it is known what they are.
                     tokio::time::sleep(Duration::from_secs(12)).await;
                 }
                 let receiver = Arc::new(Receiver::default());
@@ -183,8 +207,7 @@ fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
                 drop(server);
                 measured
             });
-            eprintln!("round {round} of {ROUNDS}, dead receivers: {with_dead}: {measured:.3?}");
-            let into = if with_dead { &mut beside } else { &mut alone };
+            eprintln!("round {round} of {ROUNDS}, others {others:?}: {measured:.3?}");
             if round > 0 {
                 into[0].push(measured.0);
                 into[1].push(measured.1);
@@ -193,11 +216,15 @@ fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
         }
     }
     let mut add = |name: &str, unit, values: &Vec<f64>| figures.push(Figure::of(name, unit, values.clone()));
+    let [alone, dead, slow] = &all;
     add("first attempt after the commit, 300 payments/s: median", "ms", &alone[0]);
     add("first attempt after the commit, 300 payments/s: 99th of 100", "ms", &alone[1]);
-    add("the same beside 99 dead receivers: median", "ms", &beside[0]);
-    add("the same beside 99 dead receivers: 99th of 100", "ms", &beside[1]);
-    add("delivered beside 99 dead receivers, of those paid", "ratio", &beside[2]);
+    add("the same beside 99 dead receivers: median", "ms", &dead[0]);
+    add("the same beside 99 dead receivers: 99th of 100", "ms", &dead[1]);
+    add("delivered beside 99 dead receivers, of those paid", "ratio", &dead[2]);
+    add("the same beside 99 that answer after 4 s: median", "ms", &slow[0]);
+    add("the same beside 99 that answer after 4 s: 99th of 100", "ms", &slow[1]);
+    add("delivered beside 99 that answer after 4 s, of those paid", "ratio", &slow[2]);
 }
 
 /// Claims and acknowledgements a second by one worker, on PostgreSQL: at the beginning, and at the end of a transaction that stays

@@ -1,13 +1,16 @@
 //! Transfers a second through `wallet-store` on PostgreSQL, beside what PostgreSQL does by itself in the same cluster: pgbench's
 //! TPC-B-like transaction, and the same transfer as one SQL statement, each by 8 clients. The cluster syncs every commit. Rounds
 //! are interleaved.
+//!
+//! With the argument `accounts`, only random transfers between many people beside those between few: 1,000,000 with `WALLOP_LONG=1`,
+//! else 100,000.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
 use wallet_benches::people::{COIN, People, per_second, populate, through_the_store};
-use wallet_benches::{Figure, report};
+use wallet_benches::{Figure, report, show};
 use wallet_core::Secret;
 use wallet_crypto::Portable;
 use wallet_server::store::{self, Options, Store};
@@ -85,17 +88,52 @@ fn alone(runtime: &Runtime, store: &Store, people: &People) -> f64 {
     times[times.len() * 99 / 100]
 }
 
+fn cluster() -> Postgres {
+    Postgres::start(&[("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("checkpoint_timeout", "30min")])
+}
+
+/// Transfers between many people, beside those between few, each in a database of its own.
+fn many_accounts(runtime: &Runtime) {
+    let many = if std::env::var_os("WALLOP_LONG").is_some() { 1_000_000 } else { 100_000 };
+    let cluster = cluster();
+    let stores = [PEOPLE, many].map(|count| {
+        let database = cluster.new_database();
+        let store = open(&cluster, &database);
+        let people = runtime.block_on(populate(&store, count));
+        cluster.sql(&database, "VACUUM ANALYZE");
+        eprintln!("{count} people have accounts");
+        (store, people)
+    });
+    let mut rates = [const { Vec::new() }; 2];
+    for round in 0..=ROUNDS {
+        for ((store, people), rates) in stores.iter().zip(&mut rates) {
+            let rate = per_second(TRANSFERS, || {
+                runtime.block_on(through_the_store(store, people, 256, TRANSFERS, false));
+            });
+            eprintln!("round {round} of {ROUNDS}: {} people: {rate:.0}", people.owners.len());
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    let ratio = rates[1].iter().zip(&rates[0]).map(|(many, few)| many / few).collect();
+    show(&[
+        Figure::of(format!("{PEOPLE} accounts"), "transfers/s", rates[0].clone()),
+        Figure::of(format!("{many} accounts"), "transfers/s", rates[1].clone()),
+        Figure::of("many beside few", "×", ratio),
+    ]);
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .expect("a runtime");
-    let cluster = Postgres::start(&[
-        ("shared_buffers", "512MB"),
-        ("max_wal_size", "4GB"),
-        ("checkpoint_timeout", "30min"),
-    ]);
+    if std::env::args().any(|argument| argument == "accounts") {
+        return many_accounts(&runtime);
+    }
+    let cluster = cluster();
     let (database, tpcb) = (cluster.new_database(), cluster.new_database());
     let nodes: Vec<Store> = (0..3).map(|_| open(&cluster, &database)).collect();
     let people = runtime.block_on(populate(&nodes[0], PEOPLE));

@@ -16,7 +16,7 @@ use wallet_platform::{CreateApp, CreateUser};
 use wallet_server::keeping::MasterKey;
 use wallet_server::store::{self, Location, Options};
 use wallet_store::SystemClock;
-use wallet_tests::{Cut, ManualClock, Merchant, Postgres, Proxy, TestStore, trials};
+use wallet_tests::{Cut, ManualClock, Merchant, Patroni, Postgres, Proxy, TestStore, trials};
 
 /// How many payments a node has under way.
 const AT_ONCE: usize = 8;
@@ -86,6 +86,13 @@ impl Node {
         if pid > 0 {
             let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
         }
+    }
+
+    /// Ends it.
+    fn end(&self) {
+        self.quiet.store(true, Ordering::SeqCst);
+        self.ended.store(true, Ordering::SeqCst);
+        self.signal("-KILL");
     }
 
     /// Runs it until `ended`.
@@ -164,16 +171,7 @@ async fn three_nodes_lose_nothing_whatever_breaks() {
         running.push(runs);
     }
     drop(world);
-    let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
-    // Between two events some payments succeed, so that each meets load.
-    let progress = async |more: usize| {
-        let (from, since) = (acknowledged(), Instant::now());
-        while acknowledged() < from + more {
-            assert!(since.elapsed() < Duration::from_secs(60), "no payment succeeds any more");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    progress(30).await;
+    progress(&outcomes, 30).await;
     let mut happened = Happened::default();
     for event in 0..events {
         let node = &nodes[(event as usize * 7 + event as usize / 3) % 3];
@@ -203,7 +201,16 @@ async fn three_nodes_lose_nothing_whatever_breaks() {
                 happened.cuts += 1;
             }
         }
-        progress(10).await;
+        progress(&outcomes, 10).await; // so that each event meets load
+    }
+    if events == 1_000 {
+        // Longer than the lease of a callback: the others deliver what this node had claimed.
+        nodes[1].signal("-STOP");
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        progress(&outcomes, 10).await;
+        nodes[1].signal("-CONT");
+        happened.stops += 1;
+        progress(&outcomes, 10).await;
     }
     nodes.iter().for_each(|node| node.quiet.store(true, Ordering::SeqCst));
     // The leases of killed nodes run out within a minute.
@@ -217,10 +224,7 @@ async fn three_nodes_lose_nothing_whatever_breaks() {
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    for node in &nodes {
-        node.ended.store(true, Ordering::SeqCst);
-        node.signal("-KILL");
-    }
+    nodes.iter().for_each(|node| node.end());
     running.into_iter().for_each(|running| running.join().unwrap());
 
     let outcomes = outcomes.lock().unwrap();
@@ -259,6 +263,23 @@ async fn three_nodes_lose_nothing_whatever_breaks() {
     assert!(cut * 2 >= happened.cuts, "{cut} of {} cuts happened", happened.cuts);
 }
 
+/// Waits until so many more payments have succeeded. Returns for how long none did at most.
+async fn progress(outcomes: &Mutex<Outcomes>, more: usize) -> Duration {
+    let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
+    let (from, since) = (acknowledged(), Instant::now());
+    let (mut seen, mut seen_at, mut longest) = (from, since, Duration::ZERO);
+    while seen < from + more {
+        assert!(seen_at.elapsed() < Duration::from_secs(60), "no payment succeeds any more");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = acknowledged();
+        if now > seen {
+            longest = longest.max(seen_at.elapsed());
+            (seen, seen_at) = (now, Instant::now());
+        }
+    }
+    longest
+}
+
 /// A node that pays until a primary is lost and its standby is promoted. Returns what it acknowledged, and what the promoted one has.
 async fn fail_over(is_synchronous: bool) -> (BTreeSet<String>, BTreeSet<String>) {
     let primary = Postgres::start(&[]);
@@ -288,29 +309,19 @@ async fn fail_over(is_synchronous: bool) -> (BTreeSet<String>, BTreeSet<String>)
     let outcomes: Arc<Mutex<Outcomes>> = Arc::default();
     let (node, running) = Node::start(0, hosts, &world, &merchant, &outcomes, &[]);
     drop(world);
-    let progress = async |more: usize| {
-        let acknowledged = || outcomes.lock().unwrap().acknowledged.len();
-        let (from, since) = (acknowledged(), Instant::now());
-        while acknowledged() < from + more {
-            assert!(since.elapsed() < Duration::from_secs(60), "no payment succeeds any more");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    progress(100).await;
+    progress(&outcomes, 100).await;
     if !is_synchronous {
         // The standby gets nothing any more, as on a broken line.
         standby.crash();
-        progress(100).await;
+        progress(&outcomes, 100).await;
     }
     primary.crash();
     if !is_synchronous {
         standby.run_server();
     }
     standby.promote();
-    progress(100).await;
-    node.quiet.store(true, Ordering::SeqCst);
-    node.ended.store(true, Ordering::SeqCst);
-    node.signal("-KILL");
+    progress(&outcomes, 100).await;
+    node.end();
     running.join().unwrap();
     let done = standby.sql(&database, "SELECT trade_id FROM transfer WHERE done = 1");
     let done = done.lines().map(str::to_owned).collect();
@@ -326,6 +337,51 @@ async fn a_promoted_synchronous_standby_has_everything_that_was_acknowledged() {
     // An asynchronous one that was behind has not: this test would see a loss.
     let (acknowledged, done) = fail_over(false).await;
     assert!(acknowledged.difference(&done).count() >= 100, "the standby was not behind");
+}
+
+/// Takes minutes, and needs Patroni and etcd: with `WALLOP_LONG` only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patroni_switches_over_and_replaces_a_lost_server() {
+    if trials(0, 1) == 0 {
+        return;
+    }
+    let cluster = tokio::task::spawn_blocking(Patroni::start).await.unwrap();
+    cluster.sql("postgres", "CREATE DATABASE paid");
+    let options = Options::new(Arc::new(SystemClock), Arc::new(Portable::new()), Secret::new([7; 32]));
+    let url = cluster.url("paid");
+    let store = store::open_postgres(&url, options).unwrap();
+    let world = TestStore::on(store, ManualClock::new(), 1).await;
+    let (merchant, outcomes) = (Merchant::open().await, Arc::<Mutex<Outcomes>>::default());
+    let (node, running) = Node::start(0, url, &world, &merchant, &outcomes, &[]);
+    drop(world);
+    progress(&outcomes, 100).await;
+    let (cluster, switched) = tokio::join!(
+        async {
+            let switched = tokio::task::spawn_blocking(move || {
+                cluster.switch_over();
+                cluster
+            });
+            switched.await.unwrap()
+        },
+        progress(&outcomes, 2_000),
+    );
+    progress(&outcomes, 100).await;
+    cluster.lose_leader();
+    let lost = progress(&outcomes, 2_000).await;
+    node.end();
+    running.join().unwrap();
+    let done = cluster.sql("paid", "SELECT trade_id FROM transfer WHERE done = 1");
+    let done: BTreeSet<String> = done.lines().map(str::to_owned).collect();
+    let outcomes = outcomes.lock().unwrap();
+    let missing: Vec<_> = outcomes.acknowledged.difference(&done).collect();
+    assert!(missing.is_empty(), "acknowledged, and lost: {missing:?}");
+    println!(
+        "no payment for {switched:.1?} at the switchover, for {lost:.1?} when the server was lost; {} acknowledged, {} unknown, {} refused, {} made",
+        outcomes.acknowledged.len(),
+        outcomes.unknown.len(),
+        outcomes.refused.len(),
+        done.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -398,10 +454,7 @@ async fn a_change_of_the_master_key_survives_kills_under_load() {
     }
     let rows = |sql: &str| cluster.sql(&database, sql).trim().to_owned();
     wait("callbacks wait", &|| rows("SELECT count(*) FROM delivery WHERE state <> 1") == "0").await;
-    for node in [&old, &new] {
-        node.ended.store(true, Ordering::SeqCst);
-        node.signal("-KILL");
-    }
+    [&old, &new].iter().for_each(|node| node.end());
     old_runs.join().unwrap();
     new_runs.join().unwrap();
     // Each callback is signed with the app's secret: none ever failed for the lack of it.

@@ -1,11 +1,13 @@
 //! `wallop serve`: what it refuses, and two nodes on one database.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wallet_tests::{Database, Node, Postgres, Wallop, configure, said, wallop};
+use wallet_tests::{Database, Node, Postgres, Wallop, configure, free_port, said, wallop, wallop_path};
 
 #[test]
 fn a_configuration_is_shown_with_its_sources_and_checked_whole() {
@@ -75,6 +77,52 @@ fn serve_refuses_what_is_unsafe() {
     cluster.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     let url = format!("database.url={}", cluster.url(&name));
     refused(&["--set", &url], 3, "synchronous_commit");
+}
+
+/// The socket of a service, and what the program says, as systemd does both.
+#[test]
+fn a_service_takes_the_socket_of_systemd_and_tells_its_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = configure(directory.path(), &format!("sqlite:{}", directory.path().join("db").display()));
+    assert!(wallop(&["key", "new", directory.path().join("key").to_str().unwrap()]).status.success());
+    let notified = directory.path().join("notify");
+    let states = UnixDatagram::bind(&notified).unwrap();
+    states.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let hear = |wanted: &str| {
+        let mut heard = [0; 1024];
+        loop {
+            let length = states.recv(&mut heard).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let said = String::from_utf8_lossy(&heard[..length]);
+            if said.lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    let public = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, internal) = (public.local_addr().unwrap().port(), free_port());
+    // The socket, which comes as standard input, becomes number 3, and its owner the process that the program becomes.
+    let activate = "import os, sys\nos.dup2(0, 3)\nos.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\nos.execv(sys.argv[1], sys.argv[1:])";
+    let started = Command::new("python3")
+        .args(["-c", activate])
+        .arg(wallop_path())
+        .args(["serve", "--config", &path, "--set", &format!("listen.internal=127.0.0.1:{internal}")])
+        .env("NOTIFY_SOCKET", &notified)
+        .env("WATCHDOG_USEC", "1000000")
+        .stdin(std::os::fd::OwnedFd::from(public.try_clone().unwrap()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut service = started.unwrap();
+    hear("READY=1");
+    assert_eq!(Node::curl(internal, &[], "/readyz"), "ready\n");
+    let status = ["-o", "/dev/null", "-w", "%{http_code}"];
+    assert_eq!(Node::curl(port, &status, "/apps"), "303", "on the socket that was handed over");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    assert!(Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap().success());
+    hear("STOPPING=1");
+    assert!(service.wait().unwrap().success());
 }
 
 #[test]

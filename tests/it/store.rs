@@ -237,6 +237,10 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     let due = wallet_platform::DueDeliveries { by: world.store.now(), limit: 10 };
     let due: Vec<_> = world.store.view(due).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(due.len(), 1);
+    // Another start, whose writer has kept no row from before.
+    let clock = world.clock.clone();
+    drop(world.store);
+    let store = wallet_server::store::open(&path, wallet_tests::options(clock)).unwrap();
 
     let damage = |text: &str| {
         let connection = rusqlite::Connection::open(&path).unwrap();
@@ -246,14 +250,14 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     for text in ["", "-1.50", "1e9", "1.50x"] {
         damage(text);
         let trade = wallet_platform::TradeOf { app: world.app.app, trade_id: trade_id.clone().into() };
-        assert!(damaged(world.store.view(trade).await.unwrap_err()), "{text}");
+        assert!(damaged(store.view(trade).await.unwrap_err()), "{text}");
         let claim = wallet_platform::Claim { deliveries: due.clone(), lease: Duration::from_secs(60) };
-        assert!(damaged(world.store.submit(claim).await.unwrap_err()), "{text}");
+        assert!(damaged(store.submit(claim).await.unwrap_err()), "{text}");
     }
     damage("1.50");
     let claim = wallet_platform::Claim { deliveries: due, lease: Duration::from_secs(60) };
-    let claimed = world.store.submit(claim).await.unwrap();
-    let request = claimed[0].request(world.store.vault(), world.store.now()).unwrap();
+    let claimed = store.submit(claim).await.unwrap();
+    let request = claimed[0].request(store.vault(), store.now()).unwrap();
     assert!(String::from_utf8_lossy(request.body()).contains("amount=1.50"));
 }
 

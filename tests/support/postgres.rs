@@ -19,7 +19,7 @@ pub struct Postgres {
 }
 
 /// Where Debian's packages put the programs of a server.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest =
         versions.map(|version| version.path().join("bin").join(name)).filter(|path| path.exists()).max();
@@ -31,7 +31,7 @@ fn is_root() -> bool {
 }
 
 /// A command as the user that may run a server: PostgreSQL refuses root.
-fn as_server(name: &Path) -> Command {
+pub(crate) fn as_server(name: &Path) -> Command {
     if !is_root() {
         return Command::new(name);
     }
@@ -41,7 +41,19 @@ fn as_server(name: &Path) -> Command {
     command
 }
 
-fn new_directory() -> PathBuf {
+/// Starts a command of [`as_server`], on a thread that never ends: the program stops when the thread that started it ends.
+pub(crate) fn spawn(mut command: Command) -> Child {
+    let (send, started) = mpsc::channel();
+    std::thread::spawn(move || {
+        send.send(command.spawn().expect("the program runs")).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    started.recv().unwrap()
+}
+
+pub(crate) fn new_directory() -> PathBuf {
     static CLUSTERS: AtomicU32 = AtomicU32::new(0);
     let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(format!("/tmp/wallop-postgres-{}-{number}", std::process::id()))
@@ -50,6 +62,18 @@ fn new_directory() -> PathBuf {
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().expect("the program runs");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs SQL at a port, and returns its output: a line a row.
+pub(crate) fn sql_at(port: u16, database: &str, sql: &str) -> String {
+    let output = Command::new(program("psql"))
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+        .args(["--host=127.0.0.1", "--username=postgres", "--port", &port.to_string()])
+        .args(["--dbname", database, "--command", sql])
+        .output()
+        .expect("psql runs");
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 impl Postgres {
@@ -119,15 +143,7 @@ impl Postgres {
         }
         let log = std::fs::File::create(self.directory.with_extension("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let (send, started) = mpsc::channel();
-        // On a thread that never ends: the server stops when the thread that started it ends.
-        std::thread::spawn(move || {
-            send.send(command.spawn().expect("postgres runs")).unwrap();
-            loop {
-                std::thread::park();
-            }
-        });
-        *self.server() = Some(started.recv().unwrap());
+        *self.server() = Some(spawn(command));
         let since = Instant::now();
         while !self.answers() {
             assert!(
@@ -221,14 +237,7 @@ impl Postgres {
 
     /// Runs SQL in a database, and returns its output: a line a row.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new(program("psql"))
-            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
-            .args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()])
-            .args(["--dbname", database, "--command", sql])
-            .output()
-            .expect("psql runs");
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        sql_at(self.port, database, sql)
     }
 }
 

@@ -25,6 +25,13 @@ const NEEDED: &[(&str, &str)] = &[
     ("litecoind", "litecoind"),
 ];
 
+/// The same for the tests that only `--long` runs.
+const NEEDED_LONG: &[(&str, &str)] = &[
+    ("patroni", "patroni"),
+    ("etcd", "etcd-server"),
+    ("/usr/lib/python3/dist-packages/etcd/__init__.py", "python3-etcd"),
+];
+
 /// What a package includes is in its reach. That each builds by itself takes minutes: `--long` leaves the last word away.
 const PACKAGES: &[&str] = &["package", "--quiet", "--workspace", "--offline", "--allow-dirty", "--no-verify"];
 
@@ -61,7 +68,7 @@ const MORE_ON_POSTGRES: &[&str] = &[
 ];
 
 pub(crate) fn run(long: bool) -> Outcome {
-    install()?;
+    install(long)?;
     let began = Instant::now();
     let on_postgres = [ON_POSTGRES, if long { MORE_ON_POSTGRES } else { &[] }].concat();
     let steps: &[(&str, &[&str])] = &[
@@ -111,7 +118,7 @@ pub(crate) fn run(long: bool) -> Outcome {
 
 /// Pictures need what the tests need, and Chinese letters.
 pub(crate) fn screenshots(directory: &str) -> Outcome {
-    install()?;
+    install(false)?;
     let directory = std::path::absolute(directory).map_err(|error| error.to_string())?;
     let mut command = Command::new("cargo");
     command.args(["run", "--quiet", "--package", "wallet-tests", "--example", "screenshots", "--"]);
@@ -165,15 +172,16 @@ fn install_libraries() -> Outcome {
     std::fs::write(&list, wanted).map_err(|error| format!("cannot write {}: {error}", list.display()))
 }
 
-fn install() -> Outcome {
+fn install(long: bool) -> Outcome {
     install_deny()?;
-    install_packages()?;
+    install_packages(long)?;
     install_libraries()
 }
 
-fn install_packages() -> Outcome {
+fn install_packages(long: bool) -> Outcome {
+    let needed = NEEDED.iter().chain(if long { NEEDED_LONG } else { &[] });
     let mut missing: Vec<&str> =
-        NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
+        needed.filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     // Debian keeps a part of the standard library in a package of its own.
     let venv = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
     if !venv.is_ok_and(|done| done.status.success()) {

@@ -11,8 +11,19 @@ use crate::schema::{HasTable, Row, Schema};
 pub struct Turn {
     /// The next row number.
     pub next_id: u64,
+    /// The number of transactions that were committed before this one. A commit counts as one, whatever it changes.
+    pub batch: u64,
     /// The time of every decision in the transaction: the database's.
     pub now: UnixTime,
+}
+
+/// What a look finds at rows of a shared database.
+#[derive(Debug)]
+pub struct Look<S: Schema> {
+    /// The number of transactions that were committed when the look began.
+    pub batch: u64,
+    /// The rows that exist of the keys that were given, in any order.
+    pub rows: Vec<S::AnyRow>,
 }
 
 /// A transaction that has begun.
@@ -48,8 +59,15 @@ pub trait Backend<S: Schema> {
     /// # Errors
     /// The database's.
     fn begin(&mut self, keys: &[S::AnyKey]) -> Result<Begun<S>, StoreError>;
-    /// The rows that exist of these keys, in any order. Each key is there once. If [`SHARED`](Self::SHARED), the engine also
-    /// loads before it begins: what is committed then.
+    /// The rows that exist of these keys, as they are committed now, before the transaction begins. The engine calls this only
+    /// if [`SHARED`](Self::SHARED).
+    ///
+    /// # Errors
+    /// The database's.
+    fn look(&mut self, keys: &[S::AnyKey]) -> Result<Look<S>, StoreError> {
+        Ok(Look { batch: 0, rows: self.load(keys)? })
+    }
+    /// The rows that exist of these keys, in any order. Each key is there once.
     ///
     /// # Errors
     /// The database's.

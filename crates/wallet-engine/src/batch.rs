@@ -136,8 +136,14 @@ pub struct Engine<S: Schema, B> {
     backend: B,
     vault: S::Vault,
     ids: Ids,
+    /// The working set. Between batches it keeps rows as they are committed: nobody else writes, or nobody has written since.
     rows: Rows<S>,
     changes: Changes<S>,
+    /// Of a shared database: the number of transactions after which the working set was right.
+    as_of: Option<u64>,
+    /// Of a shared database: whether no other process wrote between this one's last two turns. Only then a turn begins with the
+    /// rows that were kept; otherwise it would find them out of date.
+    is_alone: bool,
 }
 
 impl<S: Schema, B: fmt::Debug> fmt::Debug for Engine<S, B> {
@@ -150,12 +156,19 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
     /// An engine whose next row number is `next_id`.
     pub fn new(backend: B, vault: S::Vault, next_id: u64) -> Self {
         let (rows, changes) = (Rows::default(), Changes::default());
-        Self { backend, vault, ids: Ids::starting_at(next_id), rows, changes }
+        Self { backend, vault, ids: Ids::starting_at(next_id), rows, changes, as_of: None, is_alone: false }
     }
 
-    /// The backend.
+    /// The backend. The rows that were kept are forgotten: the caller may write others.
     pub fn backend(&mut self) -> &mut B {
+        self.forget();
         &mut self.backend
+    }
+
+    /// Forgets the rows that were kept.
+    fn forget(&mut self) {
+        self.rows.clear();
+        (self.as_of, self.is_alone) = (None, false);
     }
 
     /// The next row number; of a [shared](Backend::SHARED) database, that of the last turn.
@@ -233,27 +246,34 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         }
     }
 
-    /// The keys of the rows that these jobs need, as far as a look at what is committed now can tell. Nothing else of the
-    /// look is kept: the rows may have changed by the time of the turn.
+    /// Fills the working set with the rows that these jobs need, as far as looks at what is committed now can tell. Returns their
+    /// keys: if somebody else writes before the turn, the rows are loaded again.
     fn scout(&mut self, now: UnixTime, jobs: &mut [Box<dyn Job<S>>]) -> Vec<S::AnyKey> {
         let first_id = self.ids.peek();
-        let (mut keys, mut unfinished) = (Vec::new(), jobs.iter_mut().collect::<Vec<_>>());
-        self.rows.clear();
+        let (mut keys, mut unfinished) = (Vec::new(), vec![true; jobs.len()]);
+        if !self.is_alone {
+            self.rows.clear();
+        }
         for _ in 0..ROUNDS {
-            unfinished.retain_mut(|job| {
+            for (job, unfinished) in jobs.iter_mut().zip(&mut unfinished).filter(|(_, left)| **left) {
                 self.changes.clear();
                 let cx = Context { now, ids: &self.ids, vault: &self.vault };
                 let run = catch_unwind(AssertUnwindSafe(|| job.run(&self.rows, &cx, &mut self.changes)));
-                matches!(run, Ok(Err(Halt::Missing)))
-            });
+                *unfinished = matches!(run, Ok(Err(Halt::Missing)));
+            }
             let wanted = self.rows.take_wanted_keys();
-            let Ok(found) = (if wanted.is_empty() { Ok(Vec::new()) } else { self.backend.load(&wanted) })
-            else {
+            if wanted.is_empty() {
                 break;
-            };
+            }
+            let Ok(found) = self.backend.look(&wanted) else { break };
+            if self.is_alone && self.as_of != Some(found.batch) {
+                self.forget();
+                unfinished.fill(true);
+                continue;
+            }
             keys.extend_from_slice(&wanted);
-            self.rows.loaded(wanted, found);
-            if unfinished.is_empty() {
+            self.rows.loaded(wanted, found.rows);
+            if !unfinished.contains(&true) {
                 break;
             }
         }
@@ -271,7 +291,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         taken: &mut Vec<Taken<S>>,
     ) -> Result<(), StoreError> {
         let done = self.begin(keys).and_then(|time| {
-            let first_id = self.ids.peek();
+            let (first_id, before) = (self.ids.peek(), self.as_of);
             for mut job in &mut *jobs {
                 let result = self.decide(time.unwrap_or_else(now), job.as_mut());
                 let (failure, stop) = result.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
@@ -282,23 +302,27 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             }
             if self.rows.is_dirty() {
                 self.rows.write(&mut self.backend)?;
-                return self.backend.commit(self.ids.peek());
+                self.backend.commit(self.ids.peek())?;
+                self.as_of = before.map(|batch| batch + 1);
+            } else {
+                // What the commands changed may add up to nothing.
+                self.ids.reset(first_id);
+                self.backend.rollback();
             }
-            // What the commands changed may add up to nothing.
-            self.ids.reset(first_id);
-            self.backend.rollback();
+            self.rows.keep();
             Ok(())
         });
         if done.is_err() {
+            self.forget();
             self.backend.rollback();
             taken.extend(jobs.map(|job| (job, None)));
         }
         done
     }
 
-    /// Begins a transaction on an empty working set, and loads the rows of these keys. Returns the time of a shared database.
+    /// Begins a transaction. Of a shared database, the working set holds the rows of these keys; returns its time.
     fn begin(&mut self, keys: &[S::AnyKey]) -> Result<Option<UnixTime>, StoreError> {
-        self.rows.clear();
+        let keys = if self.is_alone { &[][..] } else { keys };
         let (keys, begun) = match self.backend.begin(keys) {
             // Only the job that needs the damaged row fails, when it asks for it.
             Err(StoreError::Damaged(_)) if !keys.is_empty() => {
@@ -307,11 +331,18 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             }
             begun => (keys, begun?),
         };
-        self.rows.loaded(keys.to_vec(), begun.rows);
-        if let Some(turn) = begun.turn {
-            self.ids.reset(turn.next_id);
+        let Some(turn) = begun.turn else { return Ok(None) };
+        let is_alone = self.as_of == Some(turn.batch);
+        if !self.is_alone {
+            self.rows.clear();
+            self.rows.loaded(keys.to_vec(), begun.rows);
+        } else if !is_alone {
+            let why = "another process wrote before this turn";
+            return Err(StoreError::Interrupted(why.to_owned()));
         }
-        Ok(begun.turn.map(|turn| turn.now))
+        (self.as_of, self.is_alone) = (Some(turn.batch), is_alone);
+        self.ids.reset(turn.next_id);
+        Ok(Some(turn.now))
     }
 
     /// Runs one job until it finishes and loads the rows that it wants. A panic or a damaged row fails this job alone:
@@ -380,8 +411,9 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         read: &mut impl FnMut(&Rows<S>, &Context<'_, S>) -> Result<(), Halt>,
         now: UnixTime,
     ) -> Result<(), StoreError> {
-        let now = match self.begin(&[]) {
-            Ok(time) => time.unwrap_or(now),
+        self.forget();
+        let now = match self.backend.begin(&[]) {
+            Ok(begun) => begun.turn.map_or(now, |turn| turn.now),
             Err(error) => {
                 self.backend.rollback();
                 return Err(error);
@@ -400,6 +432,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
                 Err(panic) => break Err(panicked(&*panic)),
             }
         };
+        self.forget();
         self.backend.rollback();
         done
     }

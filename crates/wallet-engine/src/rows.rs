@@ -20,13 +20,22 @@ struct Slot<E> {
     dirty: bool,
 }
 
+/// The largest number of rows of a table that are kept between batches.
+const KEPT: usize = 16_384;
+
 /// The rows of one table, in the order in which they were first touched.
 #[derive(Debug)]
-pub struct Table<E: Row>(IndexMap<E::Key, Slot<E>, FixedState>);
+pub struct Table<E: Row> {
+    slots: IndexMap<E::Key, Slot<E>, FixedState>,
+    /// The positions of the rows that have changed.
+    dirty: Vec<usize>,
+    /// The number of slots that earlier batches have left, the first ones.
+    kept: usize,
+}
 
 impl<E: Row> Default for Table<E> {
     fn default() -> Self {
-        Self(IndexMap::with_hasher(FixedState::default()))
+        Self { slots: IndexMap::with_hasher(FixedState::default()), dirty: Vec::new(), kept: 0 }
     }
 }
 
@@ -34,26 +43,53 @@ impl<E: Row> Table<E> {
     /// Records the backend's row.
     pub fn loaded(&mut self, key: E::Key, row: Option<E>) {
         let stored = row.is_some();
-        self.0.entry(key).or_insert(Slot { row, stored, dirty: false });
+        self.slots.entry(key).or_insert(Slot { row, stored, dirty: false });
     }
 
     /// Records a command's change; `None` if it deleted the row.
     pub fn put(&mut self, key: E::Key, row: Option<E>) {
         // A key that was never loaded has no row: `apply` looked before it decided to insert.
-        let slot = self.0.entry(key).or_insert(Slot { row: None, stored: false, dirty: false });
+        let entry = self.slots.entry(key);
+        let at = entry.index();
+        let slot = entry.or_insert(Slot { row: None, stored: false, dirty: false });
         slot.row = row;
-        slot.dirty = true;
+        if !std::mem::replace(&mut slot.dirty, true) {
+            self.dirty.push(at);
+        }
+    }
+
+    fn changed(&self) -> impl Iterator<Item = (&E::Key, &Slot<E>)> {
+        self.dirty.iter().filter_map(|at| self.slots.get_index(*at))
     }
 
     /// Whether any row has changed.
     pub fn is_dirty(&self) -> bool {
         // A row that was inserted and deleted again leaves nothing to write.
-        self.0.values().any(|slot| slot.dirty && (slot.row.is_some() || slot.stored))
+        self.changed().any(|(_, slot)| slot.row.is_some() || slot.stored)
     }
 
     /// Forgets every row and keeps the memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.slots.clear();
+        self.dirty.clear();
+        self.kept = 0;
+    }
+
+    /// Keeps rows for the next batch, now that the changes are committed. New rows are not among them: most belong to a journal,
+    /// which nobody reads soon.
+    pub fn keep(&mut self) {
+        for at in self.dirty.drain(..) {
+            if let Some((_, slot)) = self.slots.get_index_mut(at).filter(|_| at < self.kept) {
+                (slot.stored, slot.dirty) = (slot.row.is_some(), false);
+            }
+        }
+        let touched: Vec<_> = self.slots.drain(self.kept..).collect();
+        let stays = touched.into_iter().filter(|(_, slot)| slot.stored && slot.row.is_some());
+        self.slots.extend(stays.map(|(key, slot)| (key, Slot { dirty: false, ..slot })));
+        if self.slots.len() > KEPT {
+            self.slots.drain(..self.slots.len() - KEPT / 2);
+        }
+        self.kept = self.slots.len();
     }
 
     /// Writes every changed row, by key: neighbours in a table are written one after the other.
@@ -62,7 +98,7 @@ impl<E: Row> Table<E> {
     /// The backend's.
     pub fn write<S: HasTable<E>, B: Backend<S>>(&self, backend: &mut B) -> Result<(), StoreError> {
         let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        let mut dirty: Vec<_> = self.0.iter().filter(|(_, slot)| slot.dirty).collect();
+        let mut dirty: Vec<_> = self.changed().collect();
         dirty.sort_unstable_by_key(|(key, _)| *key);
         for (key, slot) in dirty {
             match (&slot.row, slot.stored) {
@@ -123,7 +159,7 @@ impl<S: Schema> Rows<S> {
     where
         S: HasTable<E>,
     {
-        if !S::table(&self.tables).0.contains_key(key) {
+        if !S::table(&self.tables).slots.contains_key(key) {
             self.wanted.borrow_mut().keys.insert(S::any_key(key.clone()));
         }
     }
@@ -136,7 +172,7 @@ impl<S: Schema> Rows<S> {
     where
         S: HasTable<E>,
     {
-        match S::table(&self.tables).0.get(key) {
+        match S::table(&self.tables).slots.get(key) {
             Some(slot) => Ok(slot.row.as_ref()),
             None => {
                 self.want::<E>(key);
@@ -173,7 +209,7 @@ impl<S: Schema> Rows<S> {
     where
         S: HasTable<E>,
     {
-        S::table(&self.tables).0.get(key).map(|slot| slot.row.as_ref())
+        S::table(&self.tables).slots.get(key).map(|slot| slot.row.as_ref())
     }
 
     /// Inserts or replaces a row in this working set alone.
@@ -258,6 +294,13 @@ impl<S: Schema> Rows<S> {
     /// The backend's.
     pub fn write<B: Backend<S>>(&self, backend: &mut B) -> Result<(), StoreError> {
         S::write(&self.tables, backend)
+    }
+
+    /// Keeps rows for the next batch, now that the changes are committed.
+    pub(crate) fn keep(&mut self) {
+        self.wanted.take();
+        self.lists.clear();
+        S::keep(&mut self.tables);
     }
 
     /// Forgets everything and keeps the memory.

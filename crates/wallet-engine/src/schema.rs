@@ -37,6 +37,8 @@ pub trait Schema: Sized + 'static {
     fn is_dirty(tables: &Self::Tables) -> bool;
     /// Forgets every row and keeps the memory.
     fn clear(tables: &mut Self::Tables);
+    /// Keeps rows for the next batch, now that the changes are committed.
+    fn keep(tables: &mut Self::Tables);
     /// Reads a row of table `at` of [`TABLES`](Self::TABLES); `None` if a column holds a value that its type does not have.
     fn read(at: usize, cells: &dyn CellSource) -> Option<Self::AnyRow>;
     /// Passes the value of each column of a row to `put`, keys first.
@@ -262,6 +264,9 @@ macro_rules! schema {
             }
             fn clear(tables: &mut Tables) {
                 $(tables.$table.clear();)+
+            }
+            fn keep(tables: &mut Tables) {
+                $(tables.$table.keep();)+
             }
             fn read(at: usize, cells: &dyn $crate::CellSource) -> ::core::option::Option<AnyRow> {
                 $(if at == Position::$Row as usize {

@@ -117,7 +117,8 @@ fn soon<J>(queue: &Receiver<J>, limit: Duration) -> Option<J> {
                 if since.get_or_insert_with(Instant::now).elapsed() >= limit {
                     return None;
                 }
-                std::hint::spin_loop();
+                // Without this the callers that were just answered would wait for this thread's core.
+                std::thread::yield_now();
             }
         }
     }

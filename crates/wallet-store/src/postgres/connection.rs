@@ -27,6 +27,9 @@ use crate::error::OpenError;
 const CONNECT: Duration = Duration::from_secs(3);
 const FLIGHT: Duration = Duration::from_secs(15);
 const MIGRATION: Duration = Duration::from_secs(24 * 3600);
+/// Planning takes longer than a small batch, so each statement is planned once; and by indexes whatever the tables' sizes, since
+/// a plan that was made for an empty table would read the whole of it later.
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 /// The number of prepared statements of a connection. Lists differ in their conditions, so their number has no bound of its own.
 const PREPARED: usize = 512;
 
@@ -206,8 +209,7 @@ impl Link {
             config.application_name("wallop");
         }
         let options = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
-        // Planning takes longer than a small batch: each statement is planned once.
-        config.options(format!("{options}-c plan_cache_mode=force_generic_plan"));
+        config.options(format!("{options}{PLANS}"));
         config.connect_timeout(CONNECT).tcp_user_timeout(FLIGHT);
         config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
         Ok(Self { config, tls })

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row as Found;
 use wallet_core::UnixTime;
 use wallet_engine::{
-    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Operand, Row, Scan,
-    Schema, StoreError, TableMeta, Test, Turn,
+    Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Look, Operand, Row,
+    Scan, Schema, StoreError, TableMeta, Test, Turn,
 };
 
 use self::clock::DatabaseClock;
@@ -40,6 +40,7 @@ const BEGIN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL lock_timeout = '10s'";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BATON: &str = "SELECT next_id, batch, last_now FROM baton WHERE id = 1 FOR UPDATE";
+const BATCH: &str = "SELECT batch FROM baton WHERE id = 1";
 const NODE: &str = "SELECT attempt FROM node WHERE id = $1 AND epoch = $2 FOR UPDATE";
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const PASS_ON: &str = "UPDATE baton SET next_id = $1, batch = batch + 1, last_now = $2 WHERE id = 1";
@@ -198,10 +199,30 @@ struct Writer {
     fence_in_doubt: bool,
 }
 
+/// The statements of a table.
+#[derive(Debug)]
+struct TableSql {
+    load: Arc<str>,
+    insert: Arc<str>,
+    update: Arc<str>,
+    delete: Arc<str>,
+}
+
+impl TableSql {
+    fn of(table: &TableMeta) -> Self {
+        Self {
+            load: load_sql(table).into(),
+            insert: insert_sql(table).into(),
+            update: update_sql(table).into(),
+            delete: delete_sql(table).into(),
+        }
+    }
+}
+
 /// Rows that wait for the commit's flight.
 #[derive(Debug)]
 struct Write {
-    sql: String,
+    sql: Arc<str>,
     columns: Vec<Parameter>,
     rows: u64,
 }
@@ -212,6 +233,7 @@ pub struct Postgres<S> {
     connection: Option<Connection>,
     clock: Arc<DatabaseClock>,
     writer: Option<Writer>,
+    tables: Vec<TableSql>,
     writes: Vec<Write>,
     in_transaction: bool,
     /// Since when every attempt was interrupted, and the next wait.
@@ -237,6 +259,7 @@ impl<S: Schema> Postgres<S> {
             connection: Some(connection),
             clock: shared.clock.clone(),
             writer,
+            tables: S::TABLES.iter().map(|table| TableSql::of(table)).collect(),
             writes: Vec::new(),
             in_transaction: false,
             trouble: None,
@@ -450,7 +473,7 @@ fn read<S: Schema>(at: usize, found: &[Found], rows: &mut Vec<S::AnyRow>) -> Res
 }
 
 /// The loads of some keys: a table's position, its SQL and its arrays.
-type Loads = Vec<(usize, String, Vec<Parameter>)>;
+type Loads = Vec<(usize, Arc<str>, Vec<Parameter>)>;
 
 /// Whether a key can be that of a row: no text in PostgreSQL has U+0000, and a query for one is an error.
 fn storable<S: Schema>(key: &S::AnyKey) -> bool {
@@ -459,17 +482,17 @@ fn storable<S: Schema>(key: &S::AnyKey) -> bool {
     storable
 }
 
-fn loads<S: Schema>(keys: &[S::AnyKey]) -> Loads {
+fn loads<S: Schema>(tables: &[TableSql], keys: &[S::AnyKey]) -> Loads {
     let mut of_table: Vec<Vec<&S::AnyKey>> = vec![Vec::new(); S::TABLES.len()];
     for key in keys.iter().filter(|key| storable::<S>(key)) {
         if let Some(keys) = of_table.get_mut(S::table_of_key(key)) {
             keys.push(key);
         }
     }
-    let wanted = of_table.into_iter().zip(S::TABLES).enumerate().filter(|(_, (keys, _))| !keys.is_empty());
-    let load = wanted.map(|(at, (keys, table))| {
-        let width = table.columns.iter().filter(|column| column.key).count();
-        (at, load_sql(table), arrays(width, keys.into_iter(), |key, put| S::key_cells(key, put)))
+    let wanted = of_table.into_iter().zip(tables).enumerate().filter(|(_, (keys, _))| !keys.is_empty());
+    let load = wanted.map(|(at, (keys, sql))| {
+        let width = S::TABLES[at].columns.iter().filter(|column| column.key).count();
+        (at, sql.load.clone(), arrays(width, keys.into_iter(), |key, put| S::key_cells(key, put)))
     });
     load.collect()
 }
@@ -497,7 +520,7 @@ impl<S: Schema> Backend<S> for Postgres<S> {
         }
         self.is_failing = false;
         self.writes.clear();
-        let loads = loads::<S>(keys);
+        let loads = loads::<S>(&self.tables, keys);
         let node: Vec<Parameter> = (self.writer.iter())
             .flat_map(|writer| [writer.node, writer.epoch].map(|int| Parameter::one(Cell::Int(int))))
             .collect();
@@ -525,26 +548,38 @@ impl<S: Schema> Backend<S> for Postgres<S> {
         };
         let missing = |what: &str| StoreError::Broken(format!("{what} is missing in the database"));
         let time = number(head - 1, 0).ok_or_else(|| missing("the time"))?;
-        let (next_id, last_now) = match &mut self.writer {
-            None => (0, i64::MIN),
+        let (next_id, batch, last_now) = match &mut self.writer {
+            None => (0, 0, i64::MIN),
             Some(writer) => {
                 if number(2, 0).is_none() {
                     return Err(StoreError::Broken(FENCED.to_owned()));
                 }
-                let next_id = number(1, 0).ok_or_else(|| missing("the row of table baton"))?;
-                writer.last_now = number(1, 2).unwrap_or_default();
-                (next_id.cast_unsigned(), writer.last_now)
+                let baton = |column| number(1, column).ok_or_else(|| missing("the row of table baton"));
+                writer.last_now = baton(2)?;
+                (baton(0)?.cast_unsigned(), baton(1)?.cast_unsigned(), writer.last_now)
             }
         };
         let now = self.time(time, last_now);
         if let Some(writer) = &mut self.writer {
             writer.last_now = now.millis();
         }
-        Ok(Begun { rows, turn: Some(Turn { next_id, now }) })
+        Ok(Begun { rows, turn: Some(Turn { next_id, batch, now }) })
+    }
+
+    fn look(&mut self, keys: &[S::AnyKey]) -> Result<Look<S>, StoreError> {
+        let loads = loads::<S>(&self.tables, keys);
+        // The number is read first: what is read after it may be newer, never older.
+        let mut flight = vec![Statement::Query { sql: BATCH, parameters: &[] }];
+        flight.extend(queries(&loads));
+        let mut answers = self.fly(&flight)?;
+        let rows = rows_of::<S>(&loads, &answers.split_off(1))?;
+        let batch = answers.iter().flatten().next().and_then(|row| int(row, 0));
+        let missing = || StoreError::Broken("the row of table baton is missing in the database".to_owned());
+        Ok(Look { batch: batch.ok_or_else(missing)?.cast_unsigned(), rows })
     }
 
     fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError> {
-        let loads = loads::<S>(keys);
+        let loads = loads::<S>(&self.tables, keys);
         let answers = self.fly(&queries(&loads).collect::<Vec<_>>())?;
         rows_of::<S>(&loads, &answers)
     }
@@ -565,7 +600,9 @@ impl<S: Schema> Backend<S> for Postgres<S> {
     where
         S: HasTable<E>,
     {
-        self.write(insert_sql(E::TABLE), E::TABLE.columns.len(), rows, |row, put| row.cells(put));
+        self.write(self.tables[S::AT].insert.clone(), E::TABLE.columns.len(), rows, |row, put| {
+            row.cells(put)
+        });
         Ok(())
     }
 
@@ -573,7 +610,9 @@ impl<S: Schema> Backend<S> for Postgres<S> {
     where
         S: HasTable<E>,
     {
-        self.write(update_sql(E::TABLE), E::TABLE.columns.len(), rows, |row, put| row.cells(put));
+        self.write(self.tables[S::AT].update.clone(), E::TABLE.columns.len(), rows, |row, put| {
+            row.cells(put)
+        });
         Ok(())
     }
 
@@ -582,7 +621,7 @@ impl<S: Schema> Backend<S> for Postgres<S> {
         S: HasTable<E>,
     {
         let width = E::TABLE.columns.iter().filter(|column| column.key).count();
-        self.write(delete_sql(E::TABLE), width, keys, |key, put| E::key_cells(key, put));
+        self.write(self.tables[S::AT].delete.clone(), width, keys, |key, put| E::key_cells(key, put));
         Ok(())
     }
 
@@ -684,7 +723,7 @@ impl<S: Schema> Postgres<S> {
     /// Keeps rows for the commit's flight.
     fn write<T>(
         &mut self,
-        sql: String,
+        sql: Arc<str>,
         width: usize,
         rows: &[&T],
         cells: impl Fn(&T, &mut dyn FnMut(Cell<'_>)),
