@@ -89,7 +89,8 @@ async fn r03_exactly_a_hundred_attempts_at_their_times() {
         }
         let events = world.store.view(AppEvents { app: world.app.app, after: 0, limit: 9 }).await.unwrap();
         let kinds: Vec<EventKind> = events.iter().map(|(event, _)| event.kind).collect();
-        assert_eq!(kinds, [EventKind::Created, EventKind::Paid, EventKind::CallbackExhausted]);
+        let (fails, given_up) = (EventKind::ReceiverFails, EventKind::CallbackExhausted);
+        assert_eq!(kinds, [EventKind::Created, EventKind::Paid, fails, given_up]);
     }
 }
 

@@ -267,7 +267,12 @@ impl Names {
     fn normal(&mut self, world: &World, value: &Value) -> Value {
         match value {
             Value::Object(map) => {
-                map.iter().map(|(name, value)| (name.clone(), self.normal(world, value))).collect()
+                let of_member = |(name, value): (&String, &Value)| match (&**name, value) {
+                    // Callbacks that fail meanwhile are events too.
+                    ("n", Value::String(text)) => (name.clone(), json!(self.of("n", text))),
+                    _ => (name.clone(), self.normal(world, value)),
+                };
+                map.iter().map(of_member).collect()
             }
             Value::Array(list) => list.iter().map(|value| self.normal(world, value)).collect(),
             Value::String(text) => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -99,13 +99,42 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// The package of the program of these tests.
+fn package(directory: &Path) -> PathBuf {
+    let mut xtask = Command::new(env!("CARGO"));
+    xtask.args(["run", "--quiet", "--package", "xtask", "--", "dist"]).arg(directory).arg(wallop_path());
+    let done = xtask.output().unwrap();
+    let (code, text) = said(&done);
+    assert_eq!(code, Some(0), "{text}");
+    text.split(" (").next().unwrap().into()
+}
+
+/// Unpacks it, and checks that what it has is complete: the program of these tests, and settings that are valid.
+fn unpack(package: &Path, directory: &Path) {
+    let unpacked = directory.join("usr");
+    std::fs::create_dir(&unpacked).unwrap();
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--gzip", "--strip-components=1", "--file"]).arg(package);
+    assert!(tar.arg("--directory").arg(&unpacked).status().unwrap().success());
+    let program = unpacked.join("bin/wallop");
+    assert!(std::fs::read(&program).unwrap() == std::fs::read(wallop_path()).unwrap(), "this very program");
+    let settings = unpacked.join("etc/wallop.toml");
+    let checked = Command::new(program).args(["config", "check", "--config"]).arg(settings).output();
+    assert_eq!(said(&checked.unwrap()), (Some(0), "The configuration is valid.\n".to_owned()));
+    let service = std::fs::read_to_string(unpacked.join("lib/systemd/system/wallop.service")).unwrap();
+    assert!(service.contains("ExecStart=/usr/local/bin/wallop serve --config /etc/wallop.toml"));
+    assert!(unpacked.join("share/doc/wallop/operations.md").exists());
+}
+
 #[test]
 fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
-    wallop_path(); // built before the clock runs
-    let began = Instant::now();
-    let step = |what: &str| println!("{:6.1} s  {what}", began.elapsed().as_secs_f64());
     let (directory, cluster) = (tempfile::tempdir().unwrap(), Postgres::of_the_tests());
     let directory = directory.path();
+    let package = package(directory); // before the clock runs
+    let began = Instant::now();
+    let step = |what: &str| println!("{:6.1} s  {what}", began.elapsed().as_secs_f64());
+    unpack(&package, directory);
+    step("the package is unpacked");
     let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let config = configure(directory, &cluster.url(&cluster.new_database()));
     let run = |arguments: &[&str]| {

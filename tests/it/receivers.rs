@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use wallet_core::{DeliveryState, Lang, UnixTime};
 use wallet_platform::{
-    AttemptResult, AttemptsOf, CallbackKind, Claim, ClaimNotices, DeliveryId, DueDeliveries, DueNotices,
-    DueOf, DueOfApp, FAILS_AFTER, Look, NewDeliveries, NewestDelivery, NoticeKind, ReceiverId, Share, Shares,
-    SignOfLife, WaitingApps,
+    AppEvents, AttemptResult, AttemptsOf, CallbackKind, Claim, ClaimNotices, DeliveryId, DueDeliveries,
+    DueNotices, DueOf, DueOfApp, EventKind, FAILS_AFTER, Look, NewDeliveries, NewestDelivery, NoticeKind,
+    ReceiverId, Share, Shares, SignOfLife, WaitingApps,
 };
 use wallet_server::administration::{Task, administer};
 use wallet_tests::TestStore;
@@ -96,6 +96,11 @@ async fn an_owner_learns_that_callbacks_fail_were_given_up_and_work_again() {
         let kept = world.store.view(AttemptsOf(claimed[1].delivery)).await.unwrap();
         assert_eq!(kept.last().unwrap().reply.as_deref(), Some("a\u{fffd}b\u{fffd}"));
         assert_eq!((fails().await, notices(&world).await), (false, vec![]));
+        // The feed of the app says the same.
+        let events = world.store.view(AppEvents { app: world.app.app, after: 4, limit: 9 }).await.unwrap();
+        let kinds: Vec<EventKind> = events.iter().map(|(event, _)| event.kind).collect();
+        let given_up = EventKind::CallbackExhausted;
+        assert_eq!(kinds, [EventKind::ReceiverFails, given_up, given_up, EventKind::ReceiverRecovered]);
     }
 }
 

@@ -88,11 +88,11 @@ fn a_service_takes_the_socket_of_systemd_and_tells_its_state() {
     let notified = directory.path().join("notify");
     let states = UnixDatagram::bind(&notified).unwrap();
     states.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let hear = |wanted: &str| {
-        let mut heard = [0; 1024];
+    let await_state = |wanted: &str| {
+        let mut buffer = [0; 1024];
         loop {
-            let length = states.recv(&mut heard).unwrap_or_else(|error| panic!("{wanted}: {error}"));
-            let said = String::from_utf8_lossy(&heard[..length]);
+            let length = states.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let said = String::from_utf8_lossy(&buffer[..length]);
             if said.lines().any(|line| line == wanted) {
                 return;
             }
@@ -114,14 +114,14 @@ fn a_service_takes_the_socket_of_systemd_and_tells_its_state() {
         .stderr(Stdio::null())
         .spawn();
     let mut service = started.unwrap();
-    hear("READY=1");
+    await_state("READY=1");
     assert_eq!(Node::curl(internal, &[], "/readyz"), "ready\n");
     let status = ["-o", "/dev/null", "-w", "%{http_code}"];
     assert_eq!(Node::curl(port, &status, "/apps"), "303", "on the socket that was handed over");
-    hear("WATCHDOG=1");
-    hear("WATCHDOG=1");
+    await_state("WATCHDOG=1");
+    await_state("WATCHDOG=1");
     assert!(Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap().success());
-    hear("STOPPING=1");
+    await_state("STOPPING=1");
     assert!(service.wait().unwrap().success());
 }
 

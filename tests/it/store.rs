@@ -240,7 +240,7 @@ async fn a_damaged_amount_is_an_error_on_every_path() {
     // Another start, whose writer has kept no row from before.
     let clock = world.clock.clone();
     drop(world.store);
-    let store = wallet_server::store::open(&path, wallet_tests::options(clock)).unwrap();
+    let store = open(&path, options(clock)).unwrap();
 
     let damage = |text: &str| {
         let connection = rusqlite::Connection::open(&path).unwrap();

@@ -4,6 +4,7 @@
 
 mod circles;
 mod codegen;
+mod dist;
 mod guides;
 mod public;
 mod report;
@@ -18,6 +19,7 @@ type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
 cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
+cargo xtask dist DIR [PROGRAM]  make the package of a release in a directory, of a program that is built for it or of this one
 cargo xtask public [--check]    write docs/public-items.txt from what `cargo doc` has made; --check fails when it differs
 cargo xtask tidy                check what the compiler does not: arrows, import circles, words, floats, docs, unsafe
 cargo xtask report [--build]    turn the JSON of `cargo bench` into docs/performance.md; --build times a clean release build
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
+        ["dist", directory] => dist::run(directory, None),
+        ["dist", directory, program] => dist::run(directory, Some(program)),
         ["public"] => public::run(false),
         ["public", "--check"] => public::run(true),
         ["report"] => report::run(false),

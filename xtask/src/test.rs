@@ -23,6 +23,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("litecoind", "litecoind"),
+    ("tar", "tar"),
 ];
 
 /// The same for the tests that only `--long` runs.
@@ -71,11 +72,24 @@ pub(crate) fn run(long: bool) -> Outcome {
     install(long)?;
     let began = Instant::now();
     let on_postgres = [ON_POSTGRES, if long { MORE_ON_POSTGRES } else { &[] }].concat();
-    let steps: &[(&str, &[&str])] = &[
+    let mut steps: Vec<(&str, &[&str])> = vec![
         ("format", &["fmt", "--all", "--check"]),
         // Licences, sources and bans of deny.toml. Advisories need the network at each run: they are for a person to ask.
         ("dependencies", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]),
-        ("lints", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        (
+            "lints",
+            &[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--features",
+                "wallet-cli/otlp",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
         ("tests", &["test", "--quiet", "--workspace"]),
         ("tests on PostgreSQL", &on_postgres),
         // Without AWS-LC: signs, pays and verifies a callback with the portable RSA.
@@ -86,6 +100,12 @@ pub(crate) fn run(long: bool) -> Outcome {
         ("documentation", &["doc", "--quiet", "--workspace", "--no-deps"]),
         ("packages", if long { &PACKAGES[..PACKAGES.len() - 1] } else { PACKAGES }),
     ];
+    if long {
+        steps.push((
+            "traces",
+            &["test", "--quiet", "--package", "wallet-cli", "--features", "otlp", "traces"],
+        ));
+    }
     for (number, (name, arguments)) in steps.iter().enumerate() {
         println!("[{}/{}] {name}: cargo {}", number + 3, steps.len() + 2, arguments.join(" "));
         if number == 0 {

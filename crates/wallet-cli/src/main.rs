@@ -18,11 +18,15 @@ mod secrets;
 mod serve;
 mod sign;
 mod socket;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 use wallet_core::Lang;
 
 use crate::output::{Output, Stop};
@@ -138,11 +142,25 @@ fn main() -> ExitCode {
         OutputLang::En => Lang::En,
     };
     let output = Output { lang };
-    let logs = tracing_subscriber::fmt().with_env_filter(log_filter(&output)).with_writer(std::io::stderr);
-    match arguments.log {
-        LogFormat::Text => logs.with_ansi(false).init(),
-        LogFormat::Json => logs.json().init(),
-    }
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match arguments.log {
+        LogFormat::Text => logs.with_ansi(false).boxed(),
+        LogFormat::Json => logs.json().boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(logs.with_filter(log_filter(&output)));
+    #[cfg(feature = "otlp")]
+    let (subscriber, _exporter) =
+        match traces::Exporter::of_variables() {
+            Ok(exporter) => (subscriber.with(exporter.as_ref().map(traces::Exporter::layer)), exporter),
+            Err(error) => {
+                eprintln!("wallop: {}", output.say(
+                &format!("OTEL_EXPORTER_OTLP_ENDPOINT 无法使用：{error}；请写成 http://主机:4318"),
+                &format!("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}; write it as http://HOST:4318"),
+            ));
+                return ExitCode::from(2);
+            }
+        };
+    subscriber.init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -13,7 +13,7 @@ use wallet_core::{
 use wallet_engine::{Command, Halt, List, Query, row_ids, rows};
 
 use crate::accounts::UserId;
-use crate::receivers::{Ended, Receiver};
+use crate::receivers::{Ended, Receiver, ReceiverEvent};
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::vault::Vault;
@@ -141,16 +141,17 @@ pub(crate) trait Source: Sync {
     fn renew(&self, rows: &Rows, out: &mut Changes, row: &DeliveryRow, again: DeliveryId)
     -> Result<(), Stop>;
 
-    /// Records that every attempt of a delivery failed.
+    /// Records what the end of an attempt means for the app.
     ///
     /// # Errors
     /// [`Stop`] if a row is not loaded, missing or damaged.
-    fn given_up(
+    fn record(
         &self,
         rows: &Rows,
         cx: &Context<'_>,
         out: &mut Changes,
         row: &DeliveryRow,
+        events: &[ReceiverEvent],
     ) -> Result<(), Stop>;
 }
 
@@ -714,13 +715,15 @@ impl Command<Platform> for FinishAttempt {
         };
         let after = delivery.snapshot();
         let given_up = after.state == DeliveryState::Exhausted;
-        if given_up {
-            row.source().given_up(rows, cx, out, row)?;
-        }
         let (owner, name) = row.source().owner(rows, row)?;
         let acknowledged = after.state == DeliveryState::Acknowledged;
         let ended = Ended { app: row.app, name: &name, owner, acknowledged, given_up };
-        let fails = ended.count(rows, cx, out)?;
+        let (fails, turned) = ended.count(rows, cx, out)?;
+        let events: Vec<ReceiverEvent> =
+            given_up.then_some(ReceiverEvent::GivenUp).into_iter().chain(turned).collect();
+        if !events.is_empty() {
+            row.source().record(rows, cx, out, row, &events)?;
+        }
         if let (Some(query), None) = (&self.signed, rows.find::<SignedCallback>(&(row.id,))?) {
             out.put(SignedCallback { delivery: row.id, query: query.clone() });
         }

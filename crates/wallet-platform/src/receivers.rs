@@ -41,6 +41,17 @@ impl Receiver {
     }
 }
 
+/// What an app's owner learns from the end of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReceiverEvent {
+    /// Every attempt of a callback failed.
+    GivenUp,
+    /// The receiver fails from now on.
+    Fails,
+    /// The receiver works again.
+    Recovered,
+}
+
 /// The result of an attempt, for its receiver.
 pub(crate) struct Ended<'a> {
     /// The app.
@@ -56,11 +67,16 @@ pub(crate) struct Ended<'a> {
 }
 
 impl Ended<'_> {
-    /// Counts an attempt. Returns whether the receiver fails now.
+    /// Counts an attempt. Returns whether the receiver fails now, and whether that has changed.
     ///
     /// # Errors
     /// [`Stop`] if a row is not loaded.
-    pub(crate) fn count(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<bool, Stop> {
+    pub(crate) fn count(
+        &self,
+        rows: &Rows,
+        cx: &Context<'_>,
+        out: &mut Changes,
+    ) -> Result<(bool, Option<ReceiverEvent>), Stop> {
         let before = rows.find::<Receiver>(&(self.app,))?;
         let known = before.cloned().unwrap_or(Receiver {
             app: self.app,
@@ -72,13 +88,15 @@ impl Ended<'_> {
             if before.is_some() {
                 out.delete::<Receiver>(&(self.app,));
             }
-            if known.failing_since.is_some() {
-                self.tell_owner(rows, cx, out, NoticeKind::ReceiverRecovered)?;
+            if known.failing_since.is_none() {
+                return Ok((false, None));
             }
-            return Ok(false);
+            self.tell_owner(rows, cx, out, NoticeKind::ReceiverRecovered)?;
+            return Ok((false, Some(ReceiverEvent::Recovered)));
         }
         let mut after = Receiver { failures: known.failures.saturating_add(1), ..known.clone() };
-        if after.failing_since.is_none() && after.failures >= FAILS_AFTER {
+        let begins = after.failing_since.is_none() && after.failures >= FAILS_AFTER;
+        if begins {
             after.failing_since = Some(cx.now);
             self.tell_owner(rows, cx, out, NoticeKind::ReceiverFails)?;
         }
@@ -88,7 +106,7 @@ impl Ended<'_> {
         }
         let fails = after.failing_since.is_some();
         out.put(after);
-        Ok(fails)
+        Ok((fails, begins.then_some(ReceiverEvent::Fails)))
     }
 
     fn tell_owner(

@@ -163,7 +163,14 @@ numbered! {
     Platform: Step { SecretShown = 1, Called = 2 }
     Platform: DeliveryState { Waiting = 0, Acknowledged = 1, Exhausted = 2 }
     Platform: CallbackKind { PaymentResult = 1, Payment = 2 }
-    Platform: EventKind { Created = 1, Paid = 2, CallbackExhausted = 3, Refunded = 4 }
+    Platform: EventKind {
+        Created = 1,
+        Paid = 2,
+        CallbackExhausted = 3,
+        Refunded = 4,
+        ReceiverFails = 5,
+        ReceiverRecovered = 6,
+    }
     Platform: OperatorAct {
         Enrolled = 1,
         Approved = 2,

@@ -31,7 +31,15 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
     let (parts, body) = request.into_parts();
     let id = inner.request_ids.next();
-    let span = tracing::debug_span!("request", id);
+    // Beside the id: what OpenTelemetry calls these facts.
+    let span = tracing::debug_span!(
+        "request",
+        id,
+        otel.kind = "server",
+        otel.name = tracing::field::Empty,
+        http.request.method = %parts.method,
+        http.response.status_code = tracing::field::Empty,
+    );
     if pages::is_for_people(&parts.method, &parts.headers) && inner.endpoint_at(parts.uri.path()).is_none() {
         return pages::nowhere(&server, &parts).await;
     }
@@ -67,6 +75,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let code = response.extensions().get::<ReplyCode>().map(|code| code.0);
     inner.metrics.request(name, status, code, took);
     let micros = took.as_micros() as u64;
+    span.record("otel.name", name).record("http.response.status_code", status);
     span.in_scope(|| tracing::debug!(endpoint = name, status, code, micros, "request"));
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -13,9 +13,10 @@ use crate::coins::Coin;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, Source, Subject};
 use crate::fomo::apps::{App, AppId, AppKeys};
 use crate::fomo::events::EventKind;
-use crate::fomo::payments::{Transfer, record_event};
+use crate::fomo::payments::{Transfer, record_events};
 use crate::fomo::wire::cut_amount;
 use crate::money::TransferSeq;
+use crate::receivers::ReceiverEvent;
 use crate::refusal::{Stop, damaged};
 use crate::schema::{Changes, Context, Rows};
 use crate::vault::Vault;
@@ -72,14 +73,21 @@ impl Source for PaymentResult {
         Ok(())
     }
 
-    fn given_up(
+    fn record(
         &self,
         rows: &Rows,
         cx: &Context<'_>,
         out: &mut Changes,
         row: &DeliveryRow,
+        events: &[ReceiverEvent],
     ) -> Result<(), Stop> {
-        record_event(rows, cx, out, AppId(row.app.0), EventKind::CallbackExhausted, TransferSeq(row.subject))
+        let kinds = events.iter().map(|event| match event {
+            ReceiverEvent::GivenUp => EventKind::CallbackExhausted,
+            ReceiverEvent::Fails => EventKind::ReceiverFails,
+            ReceiverEvent::Recovered => EventKind::ReceiverRecovered,
+        });
+        let kinds: Vec<EventKind> = kinds.collect();
+        record_events(rows, cx, out, AppId(row.app.0), &kinds, TransferSeq(row.subject))
     }
 }
 

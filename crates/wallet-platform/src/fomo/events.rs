@@ -87,4 +87,18 @@ pub enum EventKind {
     CallbackExhausted,
     /// An operator refunded it, or a part of it.
     Refunded,
+    /// The app's receiver fails from this payment's callback on.
+    ReceiverFails,
+    /// The app's receiver has acknowledged this payment's callback, and works again.
+    ReceiverRecovered,
+}
+
+impl EventKind {
+    /// Whether the payment has changed, and not only what is known of its callback.
+    pub fn is_of_the_payment(self) -> bool {
+        match self {
+            Self::Created | Self::Paid | Self::Refunded => true,
+            Self::CallbackExhausted | Self::ReceiverFails | Self::ReceiverRecovered => false,
+        }
+    }
 }

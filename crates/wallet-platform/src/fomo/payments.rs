@@ -125,12 +125,30 @@ pub(crate) fn record_event(
     kind: EventKind,
     transfer: TransferSeq,
 ) -> Result<(), Stop> {
-    let (last, previous) = rows.find::<Feed>(&(app,))?.map_or((0, None), |feed| (feed.last, feed.last_event));
-    let (id, n) = (EventId(cx.ids.next()), last + 1);
-    out.put(Feed { app, last: n, last_event: Some(id) });
-    out.put(Event { id, app, n, previous, kind, transfer, at: cx.now });
-    if journal::has_mark(n) {
-        out.put(EventMark { app, n, event: id });
+    record_events(rows, cx, out, app, &[kind], transfer)
+}
+
+/// Appends the events of a command to an app's feed: all in one call, as a second one would not see the first.
+pub(crate) fn record_events(
+    rows: &Rows,
+    cx: &Context<'_>,
+    out: &mut Changes,
+    app: AppId,
+    kinds: &[EventKind],
+    transfer: TransferSeq,
+) -> Result<(), Stop> {
+    let (mut last, mut previous) =
+        rows.find::<Feed>(&(app,))?.map_or((0, None), |feed| (feed.last, feed.last_event));
+    for kind in kinds {
+        let (id, n) = (EventId(cx.ids.next()), last + 1);
+        out.put(Event { id, app, n, previous, kind: *kind, transfer, at: cx.now });
+        if journal::has_mark(n) {
+            out.put(EventMark { app, n, event: id });
+        }
+        (last, previous) = (n, Some(id));
+    }
+    if !kinds.is_empty() {
+        out.put(Feed { app, last, last_event: previous });
     }
     Ok(())
 }
@@ -551,7 +569,7 @@ impl Query<Platform> for PaymentsOf {
         let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
         let from = to.saturating_sub(self.limit) + 1;
         let events = journal::read::<Event, _>(rows, self.app, newest, from..=to)?;
-        let changes = events.into_iter().filter(|event| event.kind != EventKind::CallbackExhausted);
+        let changes = events.into_iter().filter(|event| event.kind.is_of_the_payment());
         let transfers: IndexSet<TransferSeq> = changes.map(|event| event.transfer).collect();
         let transfers = rows.find_all::<Transfer>(transfers.iter().map(|id| (*id,)))?;
         Ok(AppPayments { payments: with_coins(rows, &transfers)?, older: (from > 1).then_some(from) })

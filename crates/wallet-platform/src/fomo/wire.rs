@@ -65,6 +65,8 @@ pub fn event(vault: &Vault, event: &Event, transfer: &Transfer) -> fomo::Event {
         EventKind::Paid => fomo::EventKind::Paid,
         EventKind::CallbackExhausted => fomo::EventKind::CallbackExhausted,
         EventKind::Refunded => fomo::EventKind::Refunded,
+        EventKind::ReceiverFails => fomo::EventKind::ReceiverFails,
+        EventKind::ReceiverRecovered => fomo::EventKind::ReceiverRecovered,
     };
     fomo::Event {
         n: event.n,

@@ -10,6 +10,7 @@ use wallet_engine::{Halt, Row as _};
 
 use crate::accounts::UserId;
 use crate::deliveries::{DeliveryId, DeliveryRow, ReceiverId, SignedCallback, Source, Subject};
+use crate::receivers::ReceiverEvent;
 use crate::refusal::{Stop, damaged};
 use crate::returns::callable;
 use crate::schema::{Changes, Context, Rows};
@@ -67,7 +68,14 @@ impl Source for Payment {
         Ok(())
     }
 
-    fn given_up(&self, _: &Rows, _: &Context<'_>, _: &mut Changes, _: &DeliveryRow) -> Result<(), Stop> {
+    fn record(
+        &self,
+        _: &Rows,
+        _: &Context<'_>,
+        _: &mut Changes,
+        _: &DeliveryRow,
+        _: &[ReceiverEvent],
+    ) -> Result<(), Stop> {
         Ok(()) // these apps have no feed of events
     }
 }

@@ -341,7 +341,8 @@ impl Callbacks {
         let count = claimed.len();
         for one in claimed {
             let Some(place) = held.remove(&one.delivery) else { continue };
-            let span = tracing::debug_span!("callback", delivery = one.delivery.0, attempt = one.attempt);
+            let (delivery, attempt) = (one.delivery.0, one.attempt);
+            let span = tracing::debug_span!("callback", otel.kind = "client", delivery, attempt);
             let attempt = async move {
                 let ended = place.inner.attempt(one, send_by).await;
                 place.give_back(ended);
