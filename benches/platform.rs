@@ -163,7 +163,8 @@ impl<'c> Plain<'c> {
                 1,
                 now,
                 now,
-                id + 3
+                id + 3,
+                nothing
             ])
             .expect("written");
         self.trade.execute(params![app, trade, id]).expect("written");
