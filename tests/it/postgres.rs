@@ -41,6 +41,30 @@ async fn the_migrations_of_postgres_make_the_columns_that_the_platform_declares(
     }
 }
 
+/// Rows that a node keeps between its batches hold for one state of the database only.
+#[tokio::test]
+async fn a_node_forgets_its_rows_once_the_database_is_in_another_state() {
+    let world = TestStore::postgres(1).await;
+    let Database::Postgres(name) = &world.database else { unreachable!("it is on PostgreSQL") };
+    let (tokens, payer) = (world.tokens(0).await, world.users[0].0);
+    let set = |balance: u64, and: &str| {
+        let sql = format!("UPDATE account SET balance = {balance} WHERE owner = {payer}; {and}");
+        Postgres::of_the_tests().sql(name, &sql);
+    };
+    world.pay(&tokens, "alone").await.unwrap();
+    // Nothing says that somebody else wrote: the node still has the balance that it left.
+    set(0, "SELECT");
+    world.pay(&tokens, "kept").await.unwrap();
+    // Another commit; then as many commits at another time, as on a standby that was promoted without the last ones.
+    for other in ["UPDATE baton SET batch = batch + 1", "UPDATE baton SET last_now = last_now - 1"] {
+        set(0, other);
+        let refused = world.pay(&tokens, &format!("refused: {other}")).await.unwrap_err();
+        assert!(matches!(refused, Failure::Refused(_)), "{refused:?}");
+        set(5_000_000, other);
+        world.pay(&tokens, &format!("paid: {other}")).await.unwrap();
+    }
+}
+
 #[test]
 fn processes_that_start_at_once_make_the_tables_once() {
     let cluster = Postgres::of_the_tests();

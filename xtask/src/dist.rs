@@ -31,8 +31,8 @@ fn build() -> Result<PathBuf, String> {
             .args(["build", "--locked", "--profile", "dist", "--package", "wallet-cli"])
             .current_dir(root()),
     )?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("dist/wallop"))
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    Ok(root().join(target).join("dist/wallop"))
 }
 
 /// Makes the archive in a directory, of a program that is there already or of one that is built now, and prints its path.
@@ -41,6 +41,9 @@ pub(crate) fn run(directory: &str, program: Option<&str>) -> Outcome {
     let program = program.map_or_else(build, |program| Ok(PathBuf::from(program)))?;
     let name = format!("wallop-{}-linux-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
     let stage = directory.join(&name);
+    if stage.exists() {
+        return Err(format!("{} is there already: remove it, or name another directory", stage.display()));
+    }
     let copy = |from: &Path, to: &str| {
         let to = stage.join(to);
         let parent = to.parent().unwrap_or(&stage);
@@ -53,7 +56,7 @@ pub(crate) fn run(directory: &str, program: Option<&str>) -> Outcome {
     FILES.iter().try_for_each(|(from, to)| copy(&root().join(from), to))?;
     let archive = directory.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
-    tar.args(["--create", "--gzip", "--owner=0", "--group=0", "--file"]).arg(&archive);
+    tar.args(["--create", "--gzip", "--owner=0", "--group=0", "--mode=u=rwX,go=rX", "--file"]).arg(&archive);
     run_command(tar.arg("--directory").arg(&directory).arg(&name))?;
     std::fs::remove_dir_all(&stage).map_err(|error| format!("cannot remove {}: {error}", stage.display()))?;
     let size = std::fs::metadata(&archive).map_or(0, |archive| archive.len());

@@ -149,17 +149,23 @@ fn main() -> ExitCode {
     };
     let subscriber = tracing_subscriber::registry().with(logs.with_filter(log_filter(&output)));
     #[cfg(feature = "otlp")]
-    let (subscriber, _exporter) =
-        match traces::Exporter::of_variables() {
+    let (subscriber, _exporter) = {
+        let serves = matches!(arguments.command, None | Some(Command::Dev(_) | Command::Serve(_)));
+        let exporter = if serves { traces::Exporter::of_variables() } else { Ok(None) };
+        match exporter {
             Ok(exporter) => (subscriber.with(exporter.as_ref().map(traces::Exporter::layer)), exporter),
             Err(error) => {
-                eprintln!("wallop: {}", output.say(
-                &format!("OTEL_EXPORTER_OTLP_ENDPOINT 无法使用：{error}；请写成 http://主机:4318"),
-                &format!("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}; write it as http://HOST:4318"),
-            ));
+                let words = output.say(
+                    &format!("OTEL_EXPORTER_OTLP_ENDPOINT 无法使用：{error}；请写成 http://主机:4318"),
+                    &format!(
+                        "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}; write it as http://HOST:4318"
+                    ),
+                );
+                eprintln!("wallop: {words}");
                 return ExitCode::from(2);
             }
-        };
+        }
+    };
     subscriber.init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -2,7 +2,7 @@
 //! name and how many: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`. Without an endpoint nothing is exported.
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
@@ -30,24 +30,27 @@ impl Exporter {
     /// The exporter that the variables ask for, if any.
     ///
     /// # Errors
-    /// The endpoint is no URL.
-    pub(crate) fn of_variables() -> Result<Option<Self>, ExporterBuildError> {
-        let names = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
-        if names.into_iter().any(is_set) {
-            Self::to(SpanExporter::builder().with_http().build()?)
-        } else {
-            Ok(None)
+    /// The endpoint is no URL, or one of https: the exporter speaks no TLS.
+    pub(crate) fn of_variables() -> Result<Option<Self>, String> {
+        let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+        let endpoint =
+            names.into_iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
+        let Some(endpoint) = endpoint else { return Ok(None) };
+        if !endpoint.starts_with("http://") {
+            return Err(format!("{endpoint} is no address of plain http"));
         }
+        let exporter = SpanExporter::builder().with_http().build().map_err(|error| error.to_string())?;
+        Ok(Some(Self::to(exporter)))
     }
 
-    fn to(exporter: SpanExporter) -> Result<Option<Self>, ExporterBuildError> {
+    fn to(exporter: SpanExporter) -> Self {
         let mut resource = Resource::builder();
         if !is_set("OTEL_SERVICE_NAME") {
             resource = resource.with_service_name("wallop");
         }
         let provider =
             SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build());
-        Ok(Some(Self(provider.build())))
+        Self(provider.build())
     }
 
     /// Takes this program's own spans.
@@ -97,7 +100,7 @@ mod tests {
             .with_http()
             .with_endpoint(endpoint)
             .with_headers([("x-tenant".to_owned(), "a".to_owned())].into());
-        let exporter = Exporter::to(exporter.build().unwrap()).unwrap().unwrap();
+        let exporter = Exporter::to(exporter.build().unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(exporter.layer()), || {
             tracing::debug_span!(target: "wallet_server::wire", "request", id = "abc-1").in_scope(|| {});
             tracing::debug_span!(target: "hyper", "not ours").in_scope(|| {});

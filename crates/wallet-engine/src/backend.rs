@@ -6,13 +6,23 @@ use crate::error::StoreError;
 use crate::list::ListOf;
 use crate::schema::{HasTable, Row, Schema};
 
+/// The state of a shared database. The number alone would not do: a standby that was promoted without the last transactions
+/// may have as many as the lost primary, but not at the same times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// The number of transactions that were committed. A commit counts as one, whatever it changes.
+    pub batch: u64,
+    /// The time of the last one.
+    pub at: UnixTime,
+}
+
 /// What a transaction of a shared database begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
     /// The next row number.
     pub next_id: u64,
-    /// The number of transactions that were committed before this one. A commit counts as one, whatever it changes.
-    pub batch: u64,
+    /// The state before the transaction; `None` if the transaction only reads.
+    pub version: Option<Version>,
     /// The time of every decision in the transaction: the database's.
     pub now: UnixTime,
 }
@@ -20,8 +30,8 @@ pub struct Turn {
 /// What a look finds at rows of a shared database.
 #[derive(Debug)]
 pub struct Look<S: Schema> {
-    /// The number of transactions that were committed when the look began.
-    pub batch: u64,
+    /// The state when the look began.
+    pub version: Version,
     /// The rows that exist of the keys that were given, in any order.
     pub rows: Vec<S::AnyRow>,
 }
@@ -65,7 +75,8 @@ pub trait Backend<S: Schema> {
     /// # Errors
     /// The database's.
     fn look(&mut self, keys: &[S::AnyKey]) -> Result<Look<S>, StoreError> {
-        Ok(Look { batch: 0, rows: self.load(keys)? })
+        let version = Version { batch: 0, at: UnixTime::default() };
+        Ok(Look { version, rows: self.load(keys)? })
     }
     /// The rows that exist of these keys, in any order. Each key is there once.
     ///

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_channel::oneshot;
 use wallet_core::UnixTime;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Version};
 use crate::command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop};
 use crate::error::{Failure, StoreError};
 use crate::rows::{Changes, Rows};
@@ -139,8 +139,8 @@ pub struct Engine<S: Schema, B> {
     /// The working set. Between batches it keeps rows as they are committed: nobody else writes, or nobody has written since.
     rows: Rows<S>,
     changes: Changes<S>,
-    /// Of a shared database: the number of transactions after which the working set was right.
-    as_of: Option<u64>,
+    /// Of a shared database: the state that the working set is of.
+    as_of: Option<Version>,
     /// Of a shared database: whether no other process wrote between this one's last two turns. Only then a turn begins with the
     /// rows that were kept; otherwise it would find them out of date.
     is_alone: bool,
@@ -266,7 +266,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
                 break;
             }
             let Ok(found) = self.backend.look(&wanted) else { break };
-            if self.is_alone && self.as_of != Some(found.batch) {
+            if self.is_alone && self.as_of != Some(found.version) {
                 self.forget();
                 unfinished.fill(true);
                 continue;
@@ -291,7 +291,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
         taken: &mut Vec<Taken<S>>,
     ) -> Result<(), StoreError> {
         let done = self.begin(keys).and_then(|time| {
-            let (first_id, before) = (self.ids.peek(), self.as_of);
+            let first_id = self.ids.peek();
             for mut job in &mut *jobs {
                 let result = self.decide(time.unwrap_or_else(now), job.as_mut());
                 let (failure, stop) = result.map_or_else(|error| (None, Some(error)), |alone| (alone, None));
@@ -303,7 +303,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             if self.rows.is_dirty() {
                 self.rows.write(&mut self.backend)?;
                 self.backend.commit(self.ids.peek())?;
-                self.as_of = before.map(|batch| batch + 1);
+                self.as_of = self.as_of.zip(time).map(|(before, at)| Version { batch: before.batch + 1, at });
             } else {
                 // What the commands changed may add up to nothing.
                 self.ids.reset(first_id);
@@ -332,7 +332,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             begun => (keys, begun?),
         };
         let Some(turn) = begun.turn else { return Ok(None) };
-        let is_alone = self.as_of == Some(turn.batch);
+        let is_alone = turn.version.is_some() && self.as_of == turn.version;
         if !self.is_alone {
             self.rows.clear();
             self.rows.loaded(keys.to_vec(), begun.rows);
@@ -340,7 +340,7 @@ impl<S: Schema, B: Backend<S>> Engine<S, B> {
             let why = "another process wrote before this turn";
             return Err(StoreError::Interrupted(why.to_owned()));
         }
-        (self.as_of, self.is_alone) = (Some(turn.batch), is_alone);
+        (self.as_of, self.is_alone) = (turn.version, is_alone);
         self.ids.reset(turn.next_id);
         Ok(Some(turn.now))
     }

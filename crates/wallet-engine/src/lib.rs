@@ -67,7 +67,7 @@ mod rows;
 mod schema;
 mod snapshot;
 
-pub use backend::{Backend, Begun, Look, Turn};
+pub use backend::{Backend, Begun, Look, Turn, Version};
 pub use batch::{Awaited, Engine, Job, QueryJob, job, query_job};
 pub use column::{Cell, CellSource, Column, ColumnKind};
 pub use command::{Command, Context, Halt, Ids, Query, RefusedOf, Stop, StopWith};

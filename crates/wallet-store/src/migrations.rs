@@ -55,6 +55,8 @@ pub const WALLOP: &[Migration] = migrations![
     "0014_addresses", "0013_operators": include_str!("../migrations/postgres/0014_addresses.sql"),
     // A program of before does not know its new kinds of notices.
     "0015_callbacks", "0015_callbacks": include_str!("../migrations/postgres/0015_callbacks.sql"),
+    // An older program does not know its kinds of events.
+    "0016_events", "0016_events": include_str!("../migrations/postgres/0016_events.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

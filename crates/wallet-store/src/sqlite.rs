@@ -322,6 +322,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(300);
 
 /// Locks a database for this process.
 fn lock(path: &Path) -> Result<File, OpenError> {
+    // A link to the file leads to the same lock.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);

@@ -18,7 +18,7 @@ use tokio_postgres::Row as Found;
 use wallet_core::UnixTime;
 use wallet_engine::{
     Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Look, Operand, Row,
-    Scan, Schema, StoreError, TableMeta, Test, Turn,
+    Scan, Schema, StoreError, TableMeta, Test, Turn, Version,
 };
 
 use self::clock::DatabaseClock;
@@ -40,7 +40,7 @@ const BEGIN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL lock_timeout = '10s'";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BATON: &str = "SELECT next_id, batch, last_now FROM baton WHERE id = 1 FOR UPDATE";
-const BATCH: &str = "SELECT batch FROM baton WHERE id = 1";
+const VERSION: &str = "SELECT batch, last_now FROM baton WHERE id = 1";
 const NODE: &str = "SELECT attempt FROM node WHERE id = $1 AND epoch = $2 FOR UPDATE";
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const PASS_ON: &str = "UPDATE baton SET next_id = $1, batch = batch + 1, last_now = $2 WHERE id = 1";
@@ -374,6 +374,10 @@ impl<S: Schema> Postgres<S> {
 
 const FENCED: &str = "another process has taken the place of this one in table node";
 
+fn version(batch: i64, last_now: i64) -> Version {
+    Version { batch: batch.cast_unsigned(), at: UnixTime::from_millis(last_now) }
+}
+
 fn int(row: &Found, at: usize) -> Option<i64> {
     row.try_get(at).ok()
 }
@@ -548,34 +552,36 @@ impl<S: Schema> Backend<S> for Postgres<S> {
         };
         let missing = |what: &str| StoreError::Broken(format!("{what} is missing in the database"));
         let time = number(head - 1, 0).ok_or_else(|| missing("the time"))?;
-        let (next_id, batch, last_now) = match &mut self.writer {
-            None => (0, 0, i64::MIN),
+        let (next_id, version, last_now) = match &mut self.writer {
+            None => (0, None, i64::MIN),
             Some(writer) => {
                 if number(2, 0).is_none() {
                     return Err(StoreError::Broken(FENCED.to_owned()));
                 }
                 let baton = |column| number(1, column).ok_or_else(|| missing("the row of table baton"));
                 writer.last_now = baton(2)?;
-                (baton(0)?.cast_unsigned(), baton(1)?.cast_unsigned(), writer.last_now)
+                let version = version(baton(1)?, writer.last_now);
+                (baton(0)?.cast_unsigned(), Some(version), writer.last_now)
             }
         };
         let now = self.time(time, last_now);
         if let Some(writer) = &mut self.writer {
             writer.last_now = now.millis();
         }
-        Ok(Begun { rows, turn: Some(Turn { next_id, batch, now }) })
+        Ok(Begun { rows, turn: Some(Turn { next_id, version, now }) })
     }
 
     fn look(&mut self, keys: &[S::AnyKey]) -> Result<Look<S>, StoreError> {
         let loads = loads::<S>(&self.tables, keys);
-        // The number is read first: what is read after it may be newer, never older.
-        let mut flight = vec![Statement::Query { sql: BATCH, parameters: &[] }];
+        // The version is read first: what is read after it may be newer, never older.
+        let mut flight = vec![Statement::Query { sql: VERSION, parameters: &[] }];
         flight.extend(queries(&loads));
         let mut answers = self.fly(&flight)?;
         let rows = rows_of::<S>(&loads, &answers.split_off(1))?;
-        let batch = answers.iter().flatten().next().and_then(|row| int(row, 0));
+        let baton = answers.iter().flatten().next();
+        let version = baton.and_then(|row| Some(version(int(row, 0)?, int(row, 1)?)));
         let missing = || StoreError::Broken("the row of table baton is missing in the database".to_owned());
-        Ok(Look { batch: batch.ok_or_else(missing)?.cast_unsigned(), rows })
+        Ok(Look { version: version.ok_or_else(missing)?, rows })
     }
 
     fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError> {

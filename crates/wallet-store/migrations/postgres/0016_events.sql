@@ -1,0 +1,1 @@
+-- The feed of an app also says when its receiver fails and when it works again. No table changes.
