@@ -155,13 +155,11 @@ fn main() -> ExitCode {
         match exporter {
             Ok(exporter) => (subscriber.with(exporter.as_ref().map(traces::Exporter::layer)), exporter),
             Err(error) => {
-                let words = output.say(
-                    &format!("OTEL_EXPORTER_OTLP_ENDPOINT 无法使用：{error}；请写成 http://主机:4318"),
-                    &format!(
-                        "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}; write it as http://HOST:4318"
-                    ),
+                let zh = format!("OTEL_EXPORTER_OTLP_ENDPOINT 无法使用：{error}；请写成 http://主机:4318");
+                let en = format!(
+                    "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}; write it as http://HOST:4318"
                 );
-                eprintln!("wallop: {words}");
+                eprintln!("wallop: {}", output.say(&zh, &en));
                 return ExitCode::from(2);
             }
         }
