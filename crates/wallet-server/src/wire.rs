@@ -36,7 +36,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
         "request",
         id,
         otel.kind = "server",
-        otel.name = tracing::field::Empty,
+        otel.name = inner.endpoint_at(parts.uri.path()).map_or("none", |meta| meta.id),
         http.request.method = %parts.method,
         http.response.status_code = tracing::field::Empty,
     );
@@ -75,7 +75,7 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     let code = response.extensions().get::<ReplyCode>().map(|code| code.0);
     inner.metrics.request(name, status, code, took);
     let micros = took.as_micros() as u64;
-    span.record("otel.name", name).record("http.response.status_code", status);
+    span.record("http.response.status_code", status);
     span.in_scope(|| tracing::debug!(endpoint = name, status, code, micros, "request"));
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
