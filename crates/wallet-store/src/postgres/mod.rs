@@ -389,13 +389,13 @@ fn columns(table: &TableMeta, prefix: &str) -> String {
     names.join(", ")
 }
 
-/// `unnest($1::bigint[], …) AS u("a", …)`: the rows of arrays, one a column.
+/// `SELECT unnest($1::bigint[]) AS "a", …`: the rows of arrays of one length, one a column. Among the results, since PostgreSQL
+/// would write the rows of `FROM unnest($1, …)` into a store of its own first.
 fn unnested<'t>(columns: impl Iterator<Item = &'t wallet_engine::ColumnMeta>) -> String {
-    let (arrays, names): (Vec<_>, Vec<_>) = columns
-        .zip(1..)
-        .map(|(column, at)| (format!("${at}::{}[]", type_name(column.kind)), quoted(column.name)))
-        .unzip();
-    format!("unnest({}) AS u({})", arrays.join(", "), names.join(", "))
+    let arrays = columns.zip(1..).map(|(column, at)| {
+        format!("unnest(${at}::{}[]) AS {}", type_name(column.kind), quoted(column.name))
+    });
+    format!("SELECT {}", arrays.collect::<Vec<_>>().join(", "))
 }
 
 /// `t."a" = u."a" AND …` over the key's columns.
@@ -418,7 +418,7 @@ fn load_sql(table: &TableMeta) -> String {
         }
         // OFFSET 0 keeps the planner from joining the whole table.
         _ => format!(
-            "SELECT r.* FROM {} CROSS JOIN LATERAL (SELECT {list} FROM {name} AS t WHERE {} OFFSET 0) AS r",
+            "SELECT r.* FROM ({}) AS u CROSS JOIN LATERAL (SELECT {list} FROM {name} AS t WHERE {} OFFSET 0) AS r",
             unnested(keys.into_iter()),
             same_key(table)
         ),
@@ -427,19 +427,19 @@ fn load_sql(table: &TableMeta) -> String {
 
 fn insert_sql(table: &TableMeta) -> String {
     let (list, name) = (columns(table, ""), quoted(table.name));
-    format!("INSERT INTO {name} ({list}) SELECT {list} FROM {}", unnested(table.columns.iter()))
+    format!("INSERT INTO {name} ({list}) {}", unnested(table.columns.iter()))
 }
 
 fn update_sql(table: &TableMeta) -> String {
     let rest = table.columns.iter().filter(|column| !column.key);
     let set: Vec<String> = rest.map(|column| format!("{0} = u.{0}", quoted(column.name))).collect();
     let (name, rows) = (quoted(table.name), unnested(table.columns.iter()));
-    format!("UPDATE {name} AS t SET {} FROM {rows} WHERE {}", set.join(", "), same_key(table))
+    format!("UPDATE {name} AS t SET {} FROM ({rows}) AS u WHERE {}", set.join(", "), same_key(table))
 }
 
 fn delete_sql(table: &TableMeta) -> String {
     let rows = unnested(table.columns.iter().filter(|column| column.key));
-    format!("DELETE FROM {} AS t USING {rows} WHERE {}", quoted(table.name), same_key(table))
+    format!("DELETE FROM {} AS t USING ({rows}) AS u WHERE {}", quoted(table.name), same_key(table))
 }
 
 /// The values of several rows or keys, column by column.
