@@ -1,11 +1,11 @@
-//! The package of a release: an archive with the program and what an operator needs beside it.
+//! The release package: an archive of the program, an example of its settings, its systemd unit, and documents for operators.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Outcome, root};
 
-/// What is in the package beside the program: where it is here, and where it is there.
+/// The other files of the package: the path in this repository, and the path in the archive.
 const FILES: &[(&str, &str)] = &[
     ("docs/packaging/wallop.toml", "etc/wallop.toml"),
     ("docs/packaging/wallop.service", "lib/systemd/system/wallop.service"),
@@ -35,7 +35,7 @@ fn build() -> Result<PathBuf, String> {
     Ok(root().join(target).join("dist/wallop"))
 }
 
-/// Makes the archive in a directory, of a program that is there already or of one that is built now, and prints its path.
+/// Makes the archive in a directory and prints its path. Without a `program`, builds it first.
 pub(crate) fn run(directory: &str, program: Option<&str>) -> Outcome {
     let directory = std::path::absolute(directory).map_err(|error| error.to_string())?;
     let program = program.map_or_else(build, |program| Ok(PathBuf::from(program)))?;

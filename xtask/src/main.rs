@@ -19,7 +19,7 @@ type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
 cargo xtask codegen [--check]   write the reference and OpenAPI from the spec; --check fails when one is stale
-cargo xtask dist DIR [PROGRAM]  make the package of a release in a directory, of a program that is built for it or of this one
+cargo xtask dist DIR [PROGRAM]  make the release package in DIR, with PROGRAM; without it, build the program first
 cargo xtask public [--check]    write docs/public-items.txt from what `cargo doc` has made; --check fails when it differs
 cargo xtask tidy                check what the compiler does not: arrows, import circles, words, floats, docs, unsafe
 cargo xtask report [--build]    turn the JSON of `cargo bench` into docs/performance.md; --build times a clean release build

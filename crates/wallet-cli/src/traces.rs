@@ -30,14 +30,14 @@ impl Exporter {
     /// The exporter that the variables ask for, if any.
     ///
     /// # Errors
-    /// The endpoint is no URL, or one of https: the exporter speaks no TLS.
+    /// The endpoint is not a URL, or its scheme is not http: the exporter has no TLS.
     pub(crate) fn of_variables() -> Result<Option<Self>, String> {
         let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
         let endpoint =
             names.into_iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
         let Some(endpoint) = endpoint else { return Ok(None) };
         if !endpoint.starts_with("http://") {
-            return Err(format!("{endpoint} is no address of plain http"));
+            return Err(format!("{endpoint} does not begin with http://"));
         }
         let exporter = SpanExporter::builder().with_http().build().map_err(|error| error.to_string())?;
         Ok(Some(Self::to(exporter)))
@@ -69,7 +69,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
+    use opentelemetry_otlp::WithExportConfig as _;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -96,11 +96,8 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             String::from_utf8_lossy(&request).into_owned()
         });
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_endpoint(endpoint)
-            .with_headers([("x-tenant".to_owned(), "a".to_owned())].into());
-        let exporter = Exporter::to(exporter.build().unwrap());
+        let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build().unwrap();
+        let exporter = Exporter::to(exporter);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(exporter.layer()), || {
             tracing::debug_span!(target: "wallet_server::wire", "request", id = "abc-1").in_scope(|| {});
             tracing::debug_span!(target: "hyper", "not ours").in_scope(|| {});

@@ -27,10 +27,10 @@ pub struct Turn {
     pub now: UnixTime,
 }
 
-/// What a look finds at rows of a shared database.
+/// Rows of a shared database, read before the transaction begins.
 #[derive(Debug)]
 pub struct Look<S: Schema> {
-    /// The state when the look began.
+    /// The state just before the rows were read.
     pub version: Version,
     /// The rows that exist of the keys that were given, in any order.
     pub rows: Vec<S::AnyRow>,

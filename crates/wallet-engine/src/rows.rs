@@ -377,3 +377,130 @@ impl<S: Schema> Changes<S> {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+#[expect(unreachable_pub, dead_code)] // the macros make public items, and a constant for each column
+mod tests {
+    use super::*;
+    use crate::command::StopWith;
+    use crate::list::ListOf;
+    use crate::{Begun, rows, schema};
+
+    rows! { in Toy;
+        /// A row of the tests.
+        thing: Thing {
+            key {
+                /// Its number.
+                id: u64,
+            }
+            /// What it holds.
+            value: u64,
+        }
+    }
+
+    schema! {
+        /// A schema of one table.
+        pub struct Toy;
+        vault: ();
+        stop: StopWith<&'static str>;
+        thing: Thing,
+    }
+
+    /// Notes the writes.
+    #[derive(Default)]
+    struct Written(Vec<String>);
+
+    impl Backend<Toy> for Written {
+        fn begin(&mut self, _: &[AnyKey]) -> Result<Begun<Toy>, StoreError> {
+            Ok(Begun::alone())
+        }
+        fn load(&mut self, _: &[AnyKey]) -> Result<Vec<AnyRow>, StoreError> {
+            Ok(Vec::new())
+        }
+        fn list(&mut self, _: &ListOf) -> Result<Vec<AnyRow>, StoreError> {
+            Ok(Vec::new())
+        }
+        fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+        where
+            Toy: HasTable<E>,
+        {
+            self.0.extend(rows.iter().map(|row| format!("insert {:?}", row.key())));
+            Ok(())
+        }
+        fn update<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
+        where
+            Toy: HasTable<E>,
+        {
+            self.0.extend(rows.iter().map(|row| format!("update {:?}", row.key())));
+            Ok(())
+        }
+        fn delete<E: Row>(&mut self, keys: &[&E::Key]) -> Result<(), StoreError>
+        where
+            Toy: HasTable<E>,
+        {
+            self.0.extend(keys.iter().map(|key| format!("delete {key:?}")));
+            Ok(())
+        }
+        fn commit(&mut self, _: u64) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn rollback(&mut self) {}
+    }
+
+    /// Writes the changes, and keeps rows for the next batch.
+    fn commit(table: &mut Table<Thing>) -> Vec<String> {
+        let mut written = Written::default();
+        table.write::<Toy, _>(&mut written).unwrap();
+        table.keep();
+        assert!(!table.is_dirty());
+        written.0
+    }
+
+    fn value(table: &Table<Thing>, id: u64) -> Option<Option<u64>> {
+        table.slots.get(&(id,)).map(|slot| slot.row.as_ref().map(|row| row.value))
+    }
+
+    #[test]
+    fn rows_are_kept_as_they_were_committed() {
+        let mut table = Table::default();
+        let thing = |id, value| Some(Thing { id, value });
+        for id in [1, 2, 3] {
+            table.loaded((id,), thing(id, 10));
+        }
+        table.loaded((4,), None);
+        table.put((2,), thing(2, 20));
+        table.put((3,), None);
+        table.put((4,), thing(4, 40));
+        table.put((5,), thing(5, 50));
+        table.put((5,), None);
+        assert_eq!(commit(&mut table), ["update (2,)", "delete (3,)", "insert (4,)"]);
+        assert_eq!([1, 2].map(|id| value(&table, id)), [Some(Some(10)), Some(Some(20))]);
+        assert_eq!([3, 4, 5].map(|id| value(&table, id)), [None; 3], "gone, or new");
+        // What is loaded again does not replace a row that is kept.
+        table.loaded((2,), thing(2, 0));
+        table.loaded((6,), thing(6, 60));
+        table.put((1,), None);
+        table.put((6,), thing(6, 61));
+        table.put((2,), thing(2, 21));
+        assert_eq!(commit(&mut table), ["update (2,)", "update (6,)", "delete (1,)"]);
+        // A kept row that was deleted is inserted, not updated, when it comes back.
+        table.put((1,), thing(1, 11));
+        assert_eq!(commit(&mut table), ["insert (1,)"]);
+        assert_eq!([1, 2, 6].map(|id| value(&table, id)), [Some(Some(11)), Some(Some(21)), Some(Some(61))]);
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_rows_are_forgotten() {
+        let mut table = Table::default();
+        let ids = 0..=KEPT as u64;
+        ids.clone().for_each(|id| table.loaded((id,), Some(Thing { id, value: id })));
+        assert_eq!(commit(&mut table), [""; 0]);
+        assert_eq!(table.slots.len(), KEPT / 2);
+        let (oldest, newest) = (*ids.start(), *ids.end());
+        assert_eq!((value(&table, oldest), value(&table, newest)), (None, Some(Some(newest))));
+        // The positions of changes are those after the move.
+        table.put((newest,), Some(Thing { id: newest, value: 1 }));
+        assert_eq!(commit(&mut table), [format!("update ({newest},)")]);
+        assert_eq!(value(&table, newest), Some(Some(1)));
+    }
+}

@@ -28,8 +28,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const FLIGHT: Duration = Duration::from_secs(15);
 const MIGRATION: Duration = Duration::from_secs(24 * 3600);
 /// Planning takes longer than a small batch, so each statement is planned once; and by indexes whatever the tables' sizes, since
-/// a plan that was made for an empty table would read the whole of it later. What has no index then looks dear enough for the
-/// compiler of plans, which takes longer than the query.
+/// a plan that was made for an empty table would read the whole of it later. A query without an index then has an estimated cost
+/// for which PostgreSQL would compile its plan, which takes longer than to run it.
 const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 /// The number of prepared statements of a connection. Lists differ in their conditions, so their number has no bound of its own.
 const PREPARED: usize = 512;
