@@ -159,6 +159,7 @@ fn main() {
             state: "s".into(),
             authorized: "yes".into(),
             challenge: None,
+            scope: String::new(),
             seed: vault.seed(),
         };
         loading.block_on(store.submit(command)).expect("granted").text.expose().clone()

@@ -455,12 +455,59 @@ async fn the_node_answers_as_a_node_does() {
         (call("getblock", json!([1_000_000])), 500, -5),
         (call("stop", json!([])), 404, -32601),
         ("[]".to_owned(), 400, -32600),
-        ("{".to_owned(), 400, -32600),
+        ("{".to_owned(), 500, -32700),
+        ("1".to_owned(), 400, -32600),
+        ("{\"id\":1}".to_owned(), 400, -32600),
+        ("{\"method\":\"getblockcount\",\"params\":1}".to_owned(), 400, -32600),
+        ("{\"method\":\"getblock\",\"params\":{\"blockhash\":1,\"x\":1}}".to_owned(), 500, -8),
     ] {
         let reply = raw(&body, None).await;
         assert_eq!((reply.http, reply.json["error"]["code"].as_i64()), (http, Some(code)), "{body}");
     }
     assert_eq!(raw(&call("getblock", json!([1])), None).await.json["result"]["height"], 1);
+    // As Bitcoin Core takes it: parameters that are null or named, 2.0, batches, notifications.
+    let null = raw(r#"{"method":"getblockchaininfo","params":null,"id":7}"#, None).await.json;
+    assert_eq!((&null["id"], &null["error"]), (&json!(7), &Value::Null));
+    let best = raw(&call("getbestblockhash", json!([])), None).await.json["result"].clone();
+    let height = raw(&call("getblockcount", Value::Null), None).await.json["result"].clone();
+    assert_eq!((&null["result"]["bestblockhash"], &null["result"]["blocks"]), (&best, &height));
+    assert_eq!(raw(&call("getblockhash", json!({"height": height})), None).await.json["result"], best);
+    assert_eq!(raw(&call("getblockhash", json!([1_000_000])), None).await.json["error"]["code"], -8);
+    let named = json!({"verbose": true, "txid": txid});
+    assert_eq!(raw(&call("getrawtransaction", named), None).await.json["result"]["txid"], json!(txid));
+    let second = |more: Value| {
+        let mut request = json!({"jsonrpc": "2.0", "method": "getblockcount"});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    let reply = raw(&second(json!({"id": "x"})).to_string(), None).await;
+    assert_eq!((reply.http, &reply.json), (200, &json!({"jsonrpc": "2.0", "result": height, "id": "x"})));
+    let reply = raw(&second(json!({"id": 1, "method": "stop"})).to_string(), None).await;
+    assert_eq!(
+        (reply.http, reply.json["error"]["code"].as_i64(), reply.json.get("result")),
+        (200, Some(-32601), None)
+    );
+    let batch = json!([
+        {"method": "getblockcount", "params": [], "id": 1},
+        second(json!({})),
+        second(json!({"id": 2, "method": "stop"})),
+        3,
+    ]);
+    let reply = raw(&batch.to_string(), None).await;
+    let ids: Vec<&Value> = reply.json.as_array().unwrap().iter().map(|reply| &reply["id"]).collect();
+    assert_eq!((reply.http, ids), (200, vec![&json!(1), &json!(2), &Value::Null]), "{}", reply.text);
+    // RFC 9110, 11.1: the scheme has no case; the rest has.
+    let body = call("getblockcount", json!([]));
+    for (scheme, good) in [("basic", true), ("BASIC", true), ("Basic", true), ("Bearer", false)] {
+        let node = &shop.world.described().vas.chain;
+        let pair = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("{}:{}", node.rpc_user, node.rpc_password),
+        );
+        let request = http::Request::post(&node.rpc_url).header("authorization", format!("{scheme} {pair}"));
+        let reply = shop.world.exchange(request.body(body.clone().into_bytes()).unwrap()).await;
+        assert_eq!(reply.http == 200, good, "{scheme}");
+    }
 }
 
 /// A node that says what was recorded.

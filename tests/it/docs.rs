@@ -11,7 +11,7 @@ use wallet_tests::World;
 
 use crate::pages::{Visitor, texts};
 
-fn links(page: &str, css: &str) -> Vec<String> {
+pub(crate) fn links(page: &str, css: &str) -> Vec<String> {
     let page = Html::parse_document(page);
     let links = Selector::parse(css).unwrap();
     page.select(&links).map(|link| link.value().attr("href").unwrap().to_owned()).collect()
@@ -139,7 +139,8 @@ async fn the_commands_have_the_readers_own_app_and_run() {
     assert!(commands(&bob.get(guide).await.text).contains("value client_id"), "no app: the demo app");
     let back = "https://bob.example/back?it's=$(here)";
     let named = [("client_id", "bobs"), ("name", "Bob's"), ("redirect_uri", back)];
-    let app = bob.post("/apps/new", "/apps/new/fomo", &named).await;
+    let made = bob.post("/apps/new", "/apps/new/fomo", &named).await;
+    let app = bob.get(made.location()).await;
     let secret = texts(&app.text, "#client_secret code").remove(0);
     let page = bob.get(guide).await.text;
     let filled = commands(&page);

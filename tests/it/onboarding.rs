@@ -22,8 +22,10 @@ async fn a_newcomer_makes_the_first_call_of_an_own_app_without_a_password_prompt
     let (client_id, redirect_uri) = (form.field("client_id"), form.field("redirect_uri"));
     assert!(client_id.starts_with("my_shop_") && redirect_uri.starts_with("http://my-shop.localhost"));
     let fields = [("client_id", &*client_id), ("name", "Erin's"), ("redirect_uri", &*redirect_uri)];
-    let app = erin.post("/apps/new", "/apps/new/fomo", &fields).await;
+    let made = erin.post("/apps/new", "/apps/new/fomo", &fields).await;
     let page = format!("/apps/fomo/{client_id}");
+    assert_eq!(made.location(), page, "a reload of what follows sends no form again");
+    let app = erin.get(&page).await;
     let secret = texts(&app.text, "#client_secret code").remove(0);
     assert_eq!(secret.len(), 40);
     assert!(texts(&app.text, "#webhook_secret code")[0].starts_with("whsec_"));

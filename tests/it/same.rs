@@ -173,6 +173,7 @@ impl<B: Backend<Platform>> Play<'_, B> {
                 state: "s".into(),
                 authorized: "yes".into(),
                 challenge: None,
+                scope: String::new(),
                 seed,
             };
             let code = self.alone(grant).hash;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wallet_api::vas::{AnyLink, Currency, ErrorCode, Platform, Profile, login};
 use wallet_client::{VasApp, VasCallbackError, VasCredentials, VasErrorKind, VasReceiver};
 use wallet_core::link::{self, OutgoingLink as _};
-use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, acknowledges};
+use wallet_core::{Acknowledgement, Callback as _, Platform as _, Signer, Transport as _, acknowledges};
 use wallet_crypto::{PrivateKey, RsaSign, RsaVerify};
 use wallet_hyper::HyperTransport;
 use wallet_platform::PutQuote;
@@ -91,6 +91,16 @@ async fn r64_aid_info_answers_as_the_document_prints_it() {
             format!(r#"{{"success":false,"errorCode":"{code}","errorMsg":"{message}","result":null}}"#);
         assert_eq!(reply.text, expected);
     };
+    // A HEAD uses up nothing (RFC 9110, 9.2.1).
+    for _ in 0..2 {
+        let head = http::Request::head(format!(
+            "{}{}",
+            shop.base_url(),
+            shop.aid_info(&code, &token, uuid.as_str())
+        ));
+        let reply = shop.world.transport().send(head.body(Vec::new()).unwrap()).await.unwrap();
+        assert_eq!((reply.status().as_u16(), reply.body().len()), (200, 0));
+    }
     // Wrong credentials burn nothing.
     let wrong = shop.send("GET", &shop.aid_info(&code, "x", uuid.as_str()), "").await;
     expect(&wrong, "900001", "The accessToken is wrong");

@@ -110,6 +110,7 @@ impl World {
                 state: state.into(),
                 authorized,
                 challenge: None,
+                scope: String::new(),
                 seed,
             };
             let code = this.run(grant).unwrap().hash;

@@ -245,6 +245,7 @@ impl TestStore {
             state: "s".into(),
             authorized: "yes".into(),
             challenge: None,
+            scope: String::new(),
             seed: self.store.vault().seed(),
         };
         self.store.submit(command).await.map(|code| code.hash)

@@ -441,6 +441,13 @@ impl World {
             "authorize" => self.authorize("alice").await,
             "token" => self.token("alice").await,
             "refresh_token" => self.refresh("alice").await,
+            "revoke" => {
+                let fomo = &self.described().fomo;
+                Call::post("oauth2/revoke")
+                    .with("token", &self.tokens("alice").await.1)
+                    .with("client_id", &fomo.client_id)
+                    .with("client_secret", &fomo.client_secret)
+            }
             "get_user_info" => {
                 Call::post("oauth2/resource/get_user_info").bearer(&self.tokens("alice").await.0)
             }

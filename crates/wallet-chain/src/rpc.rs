@@ -14,6 +14,8 @@ use crate::{Transaction, Unreadable};
 
 /// No such method.
 pub const METHOD_NOT_FOUND: i64 = -32601;
+/// The body is not JSON.
+pub const PARSE_ERROR: i64 = -32700;
 /// The body is not a JSON-RPC request.
 pub const INVALID_REQUEST: i64 = -32600;
 /// A parameter is missing or has the wrong type or value.
@@ -24,16 +26,71 @@ pub const NOT_FOUND: i64 = -5;
 pub const MISC_ERROR: i64 = -1;
 
 /// A JSON-RPC request, as the node receives it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Call {
-    /// The request id; the reply repeats it.
-    #[serde(default)]
-    pub id: Value,
+    /// The request id; the reply repeats it. `None`: the request has none.
+    pub id: Option<Value>,
     /// The name of the method.
     pub method: String,
     /// Its parameters, by position.
-    #[serde(default)]
     pub params: Vec<Value>,
+    /// Whether the request is of JSON-RPC 2.0; else it is of 1.0.
+    pub is_2: bool,
+}
+
+impl Call {
+    /// Reads a request. `names` are the names of a method's parameters, which may be given by name.
+    ///
+    /// # Errors
+    /// The error, and the id and version of the request for its reply.
+    pub fn read(
+        json: &Value,
+        names: impl Fn(&str) -> &'static [&'static str],
+    ) -> Result<Self, Box<(Self, ErrorObject)>> {
+        let is_2 = json.get("jsonrpc").and_then(Value::as_str) == Some("2.0");
+        let id = json.get("id").cloned();
+        let call = Self { id, method: String::new(), params: Vec::new(), is_2 };
+        let refuse = |call: Self, message: &str| {
+            Err(Box::new((call, ErrorObject { code: INVALID_REQUEST, message: message.to_owned() })))
+        };
+        let Some(method) = json.get("method").and_then(Value::as_str).map(str::to_owned) else {
+            // Without a method nothing says that no reply is wanted.
+            let id = call.id.clone().or(Some(Value::Null));
+            let why =
+                "a request is an object with a method: {\"method\": \"getblockchaininfo\", \"params\": []}";
+            return refuse(Self { id, ..call }, why);
+        };
+        let params = match json.get("params") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(params)) => params.clone(),
+            Some(Value::Object(named)) => {
+                let known = names(&method);
+                if let Some(unknown) = named.keys().find(|name| !known.contains(&name.as_str())) {
+                    let why = format!("{method} has no parameter {unknown}");
+                    return Err(Box::new((call, ErrorObject { code: INVALID_PARAMETER, message: why })));
+                }
+                let last = known.iter().rposition(|name| named.contains_key(*name)).map_or(0, |at| at + 1);
+                known[..last].iter().map(|name| named.get(*name).cloned().unwrap_or_default()).collect()
+            }
+            Some(_) => return refuse(call, "params must be an array or an object"),
+        };
+        Ok(Self { method, params, ..call })
+    }
+
+    /// The reply; `None` to a request of JSON-RPC 2.0 without an id, which wants none.
+    pub fn reply(&self, result: Result<Value, ErrorObject>) -> Option<Value> {
+        let id = match (&self.id, self.is_2) {
+            (Some(id), _) => id.clone(),
+            (None, false) => Value::Null,
+            (None, true) => return None,
+        };
+        Some(match (result, self.is_2) {
+            (Ok(result), false) => json!({"result": result, "error": null, "id": id}),
+            (Err(refusal), false) => json!({"result": null, "error": refusal, "id": id}),
+            (Ok(result), true) => json!({"jsonrpc": "2.0", "result": result, "id": id}),
+            (Err(refusal), true) => json!({"jsonrpc": "2.0", "error": refusal, "id": id}),
+        })
+    }
 }
 
 /// The error object of a JSON-RPC reply.
@@ -43,15 +100,6 @@ pub struct ErrorObject {
     pub code: i64,
     /// The error message.
     pub message: String,
-}
-
-/// The body of a node's reply.
-pub fn reply(id: &Value, result: Result<Value, ErrorObject>) -> Vec<u8> {
-    let reply = match result {
-        Ok(result) => json!({"result": result, "error": null, "id": id}),
-        Err(refusal) => json!({"result": null, "error": refusal, "id": id}),
-    };
-    reply.to_string().into_bytes()
 }
 
 /// The credentials of a node: HTTP Basic.
@@ -72,7 +120,11 @@ impl Credentials {
     /// Whether the `Authorization` header holds these credentials; compares in constant time.
     pub fn admit(&self, headers: &http::HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).map_or(&b""[..], http::HeaderValue::as_bytes);
-        crypto::equal(given, self.header().as_bytes())
+        // RFC 9110, 11.1: the name of the scheme has no case.
+        let (scheme, given) = given.split_at(given.len().min("Basic ".len()));
+        let header = self.header();
+        scheme.eq_ignore_ascii_case(b"Basic ")
+            && crypto::equal(given.trim_ascii(), &header.as_bytes()["Basic ".len()..])
     }
 }
 

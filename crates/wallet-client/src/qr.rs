@@ -33,7 +33,7 @@ pub struct QrTooLong;
 
 impl fmt::Display for QrTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text is too long for a QR code (about 2,300 bytes)")
+        f.write_str("the text is too long for a QR code, which holds 2,953 bytes: shorten it")
     }
 }
 
@@ -63,12 +63,13 @@ impl std::error::Error for TooNarrow {}
 const PIXELS: usize = 4;
 
 impl QrCode {
-    /// The code of a text, with error correction level M (about 15 %).
+    /// The code of a text, with error correction level M (about 15 %); of a long one with level L (about 7 %), which holds 2,953 bytes.
     ///
     /// # Errors
     /// [`QrTooLong`].
     pub fn new(text: &str) -> Result<Self, QrTooLong> {
-        qrcode::QrCode::with_error_correction_level(text, EcLevel::M).map(Self).map_err(|_| QrTooLong)
+        let at_level = |level| qrcode::QrCode::with_error_correction_level(text, level);
+        at_level(EcLevel::M).or_else(|_| at_level(EcLevel::L)).map(Self).map_err(|_| QrTooLong)
     }
 
     /// The modules a side, without the light margin.

@@ -62,7 +62,7 @@ impl<'a, const N: usize> Slots<'a, N> {
             self.read_json(index, text, unreadable)?;
         } else if essence.eq_ignore_ascii_case("multipart/form-data") {
             let boundary = multipart::boundary(parameters).ok_or_else(unreadable)?;
-            multipart::parts(body, boundary, |name, content| {
+            multipart::parts(body, &boundary, |name, content| {
                 let Some(at) = index(name.as_bytes()) else { return Ok(()) };
                 match std::str::from_utf8(content) {
                     Ok(text) => self.put(at, Cow::Borrowed(text).into()),
@@ -189,6 +189,11 @@ impl<'a, const N: usize> Slots<'a, N> {
         text: &'a str,
         unreadable: impl Fn() -> Fault,
     ) -> Result<(), Fault> {
+        // RFC 8259, 8.1: a reader may ignore a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if has_no_members(text) {
+            return Ok(());
+        }
         let mut json = serde_json::Deserializer::from_str(text);
         let filled = json.deserialize_map(Members { slots: self, index }).map_err(|_| unreadable())?;
         json.end().map_err(|_| unreadable())?;
@@ -197,12 +202,21 @@ impl<'a, const N: usize> Slots<'a, N> {
 
     #[inline]
     pub(crate) fn put(&mut self, at: usize, value: Value<'a>) -> Result<(), Fault> {
+        // An empty value counts as absent (RFC 6749, 3.2).
+        let known = self.values[at].as_ref();
+        if value.text.is_empty() && known.is_some() {
+            return Ok(());
+        }
         // No field has it, and PostgreSQL stores no text with it.
         if value.text.as_bytes().contains(&0) {
             return Err(self.fault(at, FaultKind::Malformed));
         }
         match &mut self.values[at] {
             Some(before) if before.text == value.text => Ok(()),
+            Some(before) if before.text.is_empty() => {
+                *before = value;
+                Ok(())
+            }
             Some(before) if self.last_wins => {
                 self.repeated = true;
                 *before = value;
@@ -287,6 +301,14 @@ impl<'a, const N: usize> Slots<'a, N> {
         let Some(value) = self.values[at].take() else { return Ok(None) };
         T::read(value).map(Some).map_err(|_| self.fault(at, FaultKind::Malformed))
     }
+}
+
+/// Whether JSON is another way to write an object without members: PHP writes `[]`, others `null`.
+fn has_no_members(json: &str) -> bool {
+    const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+    let json = json.trim_matches(SPACE);
+    let inner = json.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    json == "null" || inner.is_some_and(|inner| inner.trim_matches(SPACE).is_empty())
 }
 
 /// The field of a name in a form. Names are plain in practice; one that is encoded is decoded before it is looked up.

@@ -1,16 +1,16 @@
 //! The state machine of a callback's delivery. It alone computes when the next attempt is due.
 
-use crate::{Acknowledgement, Schedule, UnixTime};
+use crate::{Acknowledgement, Schedule, UnixTime, lenient};
 
-/// Whether a receiver's answer acknowledges a callback.
+/// Whether a receiver's answer acknowledges a callback. Of a JSON body the one member decides, whatever the others hold: a text may
+/// be in GBK or end in half a surrogate, and an array may be nested as deep as it likes.
 pub fn acknowledges(wanted: Acknowledgement, status: u16, body: &[u8]) -> bool {
     match wanted {
         Acknowledgement::Status(wanted) => status == wanted,
         Acknowledgement::Json(member) => {
-            let body: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(body).ok();
-            let value = body.as_ref().and_then(|body| body.get(member));
+            let value = lenient::member(body, member.as_bytes());
             (200..300).contains(&status)
-                && value.is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
+                && value.is_some_and(|value| value == b"true" || value == b"\"true\"")
         }
     }
 }

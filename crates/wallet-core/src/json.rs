@@ -337,22 +337,27 @@ impl<'a> Reader<'a, '_> {
             b't' => '\t',
             b'u' => {
                 let unit = self.unit()?;
-                let point = match unit {
-                    0xd800..=0xdbff => {
-                        self.expect(b'\\')?;
-                        self.expect(b'u')?;
-                        let low = self.unit()?;
-                        if !(0xdc00..=0xdfff).contains(&low) {
-                            return Err(self.error());
-                        }
-                        0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
-                    }
-                    unit => unit,
+                let low = match unit {
+                    0xd800..=0xdbff => self.low_surrogate(),
+                    _ => None,
                 };
-                char::from_u32(point).ok_or(self.error())? // a lone surrogate is no character
+                let point = low.map_or(unit, |low| 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+                // Half a character: JavaScript cuts texts by its UTF-16 units, and encodes a half as this one, too.
+                char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)
             }
             _ => return Err(self.error()),
         })
+    }
+
+    /// The second half of a character, if it follows.
+    fn low_surrogate(&mut self) -> Option<u32> {
+        let before = self.at;
+        let low = (self.take(b'\\') && self.take(b'u')).then(|| self.unit().ok()).flatten();
+        let low = low.filter(|low| (0xdc00..=0xdfff).contains(low));
+        if low.is_none() {
+            self.at = before;
+        }
+        low
     }
 
     fn unit(&mut self) -> Result<u32, JsonError> {

@@ -25,6 +25,7 @@ mod fault;
 mod field;
 pub mod form;
 pub mod json;
+mod lenient;
 pub mod link;
 mod link_text;
 mod meta;

@@ -129,9 +129,16 @@ impl<D: Serialize> Serialize for Refusing<'_, D> {
         map.serialize_entry(self.envelope.data, data)?;
         if let Some(error) = refusal.oauth {
             map.serialize_entry("error", error)?;
+            let description = message(refusal, *field, *wait, Lang::En);
+            map.serialize_entry("error_description", &described(&description))?;
         }
         map.end()
     }
+}
+
+/// The characters that RFC 6749, 5.2, allows in an `error_description`.
+fn described(message: &str) -> String {
+    message.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect()
 }
 
 /// The JSON body of a refusal.

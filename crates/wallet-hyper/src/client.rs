@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ impl<E: hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + 
     for E
 {
 }
+
+/// The largest number of header lines of a reply.
+const HEADERS: usize = 1_000;
 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -66,9 +69,16 @@ impl<C: Connect> HyperTransport<C> {
         }
     }
 
-    /// A transport with a new connection for each request, so that the connector's checks run each time.
+    /// A transport with a new connection for each request, so that the connector's checks run each time. It reads replies whose
+    /// heads have lines that are folded, have a space before their colon or no colon, or are many.
     pub fn unpooled(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
-        let client = Client::builder(executor).pool_max_idle_per_host(0).build(connector);
+        let client = Client::builder(executor)
+            .pool_max_idle_per_host(0)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(HEADERS)
+            .build(connector);
         Self { client, timer: Arc::new(timer), limits: Limits::default() }
     }
 
@@ -149,26 +159,28 @@ impl<C: Connect> HyperTransport<C> {
         })
     }
 
-    /// Sends a request and returns the status of the reply. Reads the rest of the reply within the limits, so that
-    /// its sender can finish, and discards it.
+    /// Sends a request and returns the status of the reply as soon as it is there, and a future that reads the rest of the reply within
+    /// the limits and discards it, so that its sender can finish.
     ///
     /// # Errors
     /// [`TransportError`], when no status came within the deadline.
-    pub async fn status(&self, request: http::Request<Vec<u8>>) -> Result<http::StatusCode, TransportError> {
-        let (sent, status) = (self.head(request), std::sync::Mutex::new(None));
-        let exchange = async {
-            let response = sent.await?;
-            *status.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.status());
-            let _ = Limited::new(response.into_body(), self.limits.max_body).collect().await;
-            Ok(())
+    pub async fn status(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<(http::StatusCode, impl Future<Output = ()> + Send + use<C>), TransportError> {
+        let response = self.within(self.head(request)).await?;
+        let status = response.status();
+        let rest = Limited::new(response.into_body(), self.limits.max_body).collect();
+        let mut deadline = self.timer.sleep(self.limits.deadline);
+        let rest = async move {
+            let mut rest = pin!(rest);
+            poll_fn(|cx| match rest.as_mut().poll(cx) {
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => deadline.as_mut().poll(cx),
+            })
+            .await;
         };
-        let ended = self.within(exchange).await;
-        let status = *status.lock().unwrap_or_else(PoisonError::into_inner);
-        match (status, ended) {
-            (Some(status), _) => Ok(status),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(TransportError::Timeout(self.limits.deadline)),
-        }
+        Ok((status, rest))
     }
 }
 
@@ -191,11 +203,23 @@ impl<C: Connect> Transport for HyperTransport<C> {
     }
 }
 
-/// A connector that speaks TLS for https (rustls, the web's public roots) over `inner`, whatever its runtime.
+/// A connector that speaks TLS for https (rustls) over `inner`, whatever its runtime. It trusts the authorities that this machine
+/// trusts, or those of the file that `SSL_CERT_FILE` names; the web's public ones if there are none.
 #[cfg(feature = "tls")]
 pub fn https<C>(inner: C) -> HttpsConnector<C> {
-    hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
+    use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let builder =
+        rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
+    let config = match roots.is_empty() {
+        true => builder.with_webpki_roots(),
+        false => builder.with_root_certificates(roots),
+    };
+    HttpsConnectorBuilder::new()
+        .with_tls_config(config.with_no_client_auth())
         .https_or_http()
         .enable_http1()
         .wrap_connector(inner)

@@ -11,7 +11,7 @@ use crate::coins::Coin;
 use crate::deliveries::{Attempt, DeliveryRow};
 use crate::money::{Entry, EntryMark, FEES, ISSUER};
 use crate::schema::{AnyRow, Platform, Rows};
-use crate::users::{LoginName, User};
+use crate::users::{LoginCase, LoginName, User};
 use crate::vault::Vault;
 
 /// What is wrong with a row.
@@ -304,9 +304,16 @@ impl<'r> Look<'r> {
         match row {
             AnyRow::User(user) => {
                 self.needs::<_, LoginName>(user, &(user.login_name.clone(),), |name| name.user == user.id);
+                let folded = user.login_name.to_ascii_lowercase();
+                self.needs::<_, LoginCase>(user, &(folded,), |_| true);
             }
             AnyRow::LoginName(name) => {
                 self.needs::<_, User>(name, &(name.user,), |user| user.login_name == name.login_name);
+            }
+            AnyRow::LoginCase(name) => {
+                self.needs::<_, User>(name, &(name.user,), |user| {
+                    user.login_name.eq_ignore_ascii_case(&name.folded)
+                });
             }
             AnyRow::Session(session) => self.user(session, session.user),
             AnyRow::Account(account) => {

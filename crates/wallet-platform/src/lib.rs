@@ -43,6 +43,7 @@ mod returns;
 mod schema;
 mod second_factors;
 mod sheets;
+mod spans;
 mod start;
 mod users;
 pub mod vas;
@@ -65,7 +66,8 @@ pub use fomo::apps::{
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
-    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, Token, TokenPair, Verifier, scope_of,
+    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, RevokeToken, Token, TokenPair,
+    Verifier, granted, kept_challenge, scope_of,
 };
 pub use fomo::payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentKeys, PaymentsOf, Pending,
@@ -84,8 +86,8 @@ pub use operators::{
     Upcoming,
 };
 pub use passwords::{
-    AttemptLimit, Challenge, FailPassword, FindPassword, NOBODY, PasswordKind, PasswordState, Proof,
-    Reservation, ReservePassword, Who,
+    AttemptLimit, Challenge, FailPassword, FindPassword, GiveBack, NOBODY, PasswordKind, PasswordState,
+    Proof, Reservation, ReservePassword, Who,
 };
 pub use purge::{Over, Purge};
 pub use receivers::{FAILS_AFTER, Receiver};
@@ -99,11 +101,11 @@ pub use second_factors::{
     open_second_factor,
 };
 pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
-pub use start::{MasterKeys, Ping, StartError, check_master_key, locked_vault, start};
+pub use start::{MasterKeys, StartError, check_master_key, locked_vault, start};
 pub use users::{
     Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, EndSessionsOf,
-    FindUser, FreezeUser, Login, LoginName, LookAtSession, Registration, ResetPassword, Session, SessionUser,
-    SessionsOf, SetWalletPwd, User, check_login_name,
+    FindUser, FreezeUser, Login, LoginCase, LoginName, LookAtSession, Registration, ResetPassword, Session,
+    SessionUser, SessionsOf, SetWalletPwd, User, check_login_name,
 };
 pub use vas::addresses::{AddAddress, AddressFault, AddressesOf, ReceivingAddress};
 pub use vas::apps::{
@@ -122,4 +124,4 @@ pub use vas::prices::{
 };
 pub use vas::returns::{Return, after_login};
 pub use vault::{Digest, Minted, SealedKey, Seed, TokenKind, Vault};
-pub use workers::{Share, Shares, SignOfLife, Worker, WorkerId};
+pub use workers::{Ping, Pinged, Share, Shares, SignOfLife, Worker, WorkerId};

@@ -11,8 +11,9 @@ use crate::accounts::{UserId, lifetimes, limits};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::second_factors;
+use crate::spans::is_over;
 use crate::users;
-use crate::users::{LoginName, User};
+use crate::users::User;
 use crate::vault::Digest;
 
 rows! { in Platform;
@@ -97,8 +98,8 @@ impl Who {
         let id = match self {
             Self::Session(hash) => users::session(rows, *hash, cx.now)?.user,
             Self::User(user) => *user,
-            Self::Login(name) => match rows.find::<LoginName>(&(name.clone(),))? {
-                Some(name) => name.user,
+            Self::Login(name) => match users::named(rows, name)? {
+                Some(user) => user,
                 None => return Ok(Subject::nobody(cx, name)),
             },
         };
@@ -213,14 +214,15 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
         pending_until: UnixTime::default(),
         touched_at: now,
     });
-    if now > limit.pending_until {
+    if is_over(now, limit.pending_until, RESERVED_FOR) {
         limit.pending = 0; // the process that reserved has died
     }
     Ok(limit)
 }
 
 fn refuse_locked(limit: &AttemptLimit, now: UnixTime) -> Result<(), Stop> {
-    if now < limit.locked_until {
+    let lock = lock_after(limit.failures).unwrap_or_default();
+    if now < limit.locked_until && !is_over(now, limit.locked_until, lock) {
         let wait = Some(limit.locked_until.since(now));
         return Err(Refused { wait, ..Refused::new(limit.kind.refusal()) }.into());
     }
@@ -265,6 +267,22 @@ impl Command<Platform> for ReservePassword {
     }
 }
 
+/// Gives back a reserved attempt whose password was not checked: nothing was guessed.
+#[derive(Debug)]
+pub struct GiveBack(pub Challenge);
+
+impl Command<Platform> for GiveBack {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let mut limit = limit(rows, self.0.user, self.0.kind, cx.now)?;
+        if limit.pending > 0 {
+            limit.pending -= 1;
+            out.put(limit);
+        }
+        Ok(())
+    }
+}
+
 /// Counts a proven failure, and locks from the fifth on.
 #[derive(Debug)]
 pub struct FailPassword(Challenge);
@@ -281,14 +299,19 @@ impl Command<Platform> for FailPassword {
     }
 }
 
+/// The length of the lock after so many failures, if there is one.
+fn lock_after(failures: u32) -> Option<Duration> {
+    let doublings = failures.checked_sub(limits::WRONG_PASSWORDS as u32)?;
+    let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
+    Some(lifetimes::FIRST_LOCK.saturating_mul(factor).min(lifetimes::LONGEST_LOCK))
+}
+
 impl AttemptLimit {
     /// Counts one more proven failure; returns the length of the lock, if it locks.
     fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
         self.touched_at = now;
         self.failures = self.failures.saturating_add(1);
-        let doublings = self.failures.checked_sub(limits::WRONG_PASSWORDS as u32)?;
-        let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
-        let wait = lifetimes::FIRST_LOCK.saturating_mul(factor).min(lifetimes::LONGEST_LOCK);
+        let wait = lock_after(self.failures)?;
         self.locked_until = now + wait;
         Some(wait)
     }

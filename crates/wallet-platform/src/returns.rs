@@ -20,6 +20,9 @@ pub fn target(address: &str) -> Option<Target> {
     if address.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
         return None;
     }
+    if let Some(scheme) = private_scheme(address) {
+        return Some(Target::App(scheme.to_ascii_lowercase()));
+    }
     let parts = Address::split(address)?;
     if !parts.is_http() {
         return Some(Target::App(parts.scheme.to_ascii_lowercase()));
@@ -28,9 +31,18 @@ pub fn target(address: &str) -> Option<Target> {
     host_name(host).map(Target::Http)
 }
 
+/// The scheme of an app's address with one slash, `com.example.app:/back` (RFC 8252, 7.1). It has a point, as one is the reverse of a
+/// domain; so `javascript:/x` does not count.
+pub(crate) fn private_scheme(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_once(':')?;
+    let is_one = is_scheme(scheme) && scheme.contains('.') && !scheme.ends_with('.');
+    (is_one && rest.starts_with('/') && !rest.starts_with("//")).then_some(scheme)
+}
+
 /// The address that a browser opens: `https://` is added if the address has no scheme (R7).
 pub fn browser_address(address: &str) -> String {
-    if address.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
+    let has_scheme = address.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme));
+    if has_scheme || private_scheme(address).is_some() {
         address.to_owned()
     } else {
         format!("https://{address}")

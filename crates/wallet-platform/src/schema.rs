@@ -25,13 +25,13 @@ use crate::operators::{Audit, Operator, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::receivers::Receiver;
 use crate::refusal::{Refused, Stop};
-use crate::users::{LoginName, Registration, Session, User};
+use crate::users::{LoginCase, LoginName, Registration, Session, User};
 use crate::vas::addresses::ReceivingAddress;
 use crate::vas::apps::{Applicant, DomainRequest, OpenCode, VasApp, VasAppName, VasToken};
 use crate::vas::orders::{VasOrder, VasOrderName, VasPayment};
 use crate::vas::prices::{PriceWindow, Quote};
 use crate::vault::{Digest, SealedKey, TokenKind, Vault};
-use crate::workers::Worker;
+use crate::workers::{Pinged, Worker};
 use wallet_chain::embedded::{DevBlock, DevBlockName, DevChain, DevCoin, DevPurse, DevTx};
 
 schema! {
@@ -41,6 +41,8 @@ schema! {
     stop: Stop;
     user: User,
     login: LoginName,
+    login_case: LoginCase,
+    ping: Pinged,
     registration: Registration,
     notice: Notice,
     session: Session,

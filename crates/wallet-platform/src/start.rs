@@ -155,17 +155,6 @@ fn run<B: Backend<Platform>>(
     Ok(())
 }
 
-/// A command that changes nothing: whether the writer answers.
-#[derive(Debug)]
-pub struct Ping;
-
-impl Command<Platform> for Ping {
-    type Outcome = ();
-    fn apply(&self, _: &Rows, _: &Context<'_>, _: &mut Changes) -> Result<(), Stop> {
-        Ok(())
-    }
-}
-
 struct FindKey(&'static str);
 
 impl Query<Platform> for FindKey {

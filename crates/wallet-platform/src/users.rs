@@ -10,6 +10,7 @@ use crate::notices::{self, ClaimedNotice, NoticeKind};
 use crate::passwords::{AttemptLimit, PasswordKind, Proof, may_verify, wrong_verify_code};
 use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::spans::is_over;
 use crate::vault::{Digest, Minted, Seed};
 
 rows! { in Platform;
@@ -52,6 +53,16 @@ rows! { in Platform;
             login_name: String,
         }
         /// The user who has the name.
+        user: UserId,
+    }
+
+    /// Keeps login names apart that differ by case alone. Of those that were registered before this was so, the first one has the row.
+    login_case: LoginCase {
+        key {
+            /// The login name in lower case.
+            folded: String,
+        }
+        /// The user.
         user: UserId,
     }
 
@@ -128,6 +139,19 @@ fn login_name(name: &str) -> Result<String, Stop> {
     }
 }
 
+/// The user of a login name: the one of exactly this spelling, or else the one of the same letters.
+///
+/// # Errors
+/// [`Stop`] if a row is not loaded.
+pub(crate) fn named(rows: &Rows, name: &str) -> Result<Option<UserId>, Stop> {
+    let case = (name.to_ascii_lowercase(),);
+    rows.want::<LoginCase>(&case);
+    if let Some(exact) = rows.find::<LoginName>(&(name.to_owned(),))? {
+        return Ok(Some(exact.user));
+    }
+    Ok(rows.find::<LoginCase>(&case)?.map(|like_it| like_it.user))
+}
+
 fn new_user(
     rows: &Rows,
     cx: &Context<'_>,
@@ -136,7 +160,7 @@ fn new_user(
     name: &str,
     pwd: &Secret<String>,
 ) -> Result<User, Stop> {
-    if rows.find::<LoginName>(&(login_name.to_owned(),))?.is_some() {
+    if named(rows, login_name)?.is_some() {
         return Err(Reason::LoginNameInvalid.into());
     }
     let id = UserId::new(cx.ids.next());
@@ -156,6 +180,7 @@ fn new_user(
         frozen: false,
     };
     out.put(LoginName { login_name: login_name.to_owned(), user: id });
+    out.put(LoginCase { folded: login_name.to_ascii_lowercase(), user: id });
     Ok(user)
 }
 
@@ -256,7 +281,10 @@ impl Command<Platform> for CompleteRegister {
         let begun = rows.find::<Registration>(&key)?.ok_or(Reason::VerificationWrong)?;
         may_verify(rows, cx, &begun.login_name)?;
         let tries_left = u64::from(begun.tries) < limits::WRONG_VERIFY_CODES;
-        if begun.tmp_user_id != self.tmp_user_id || cx.now > begun.expires_at || !tries_left {
+        if begun.tmp_user_id != self.tmp_user_id
+            || is_over(cx.now, begun.expires_at, lifetimes::VERIFICATION)
+            || !tries_left
+        {
             return Err(Reason::VerificationWrong.into());
         }
         if cx.vault.hash(&format!("{}:{}", self.verify_id, self.verify_code.expose())) != begun.code {
@@ -285,8 +313,8 @@ pub struct Login {
 impl Command<Platform> for Login {
     type Outcome = (Minted, User);
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(Minted, User), Stop> {
-        let name = rows.find::<LoginName>(&(self.login_name.clone(),))?.ok_or(Reason::PasswordWrong)?;
-        let user = rows.find::<User>(&(name.user,))?.ok_or(Reason::PasswordWrong)?;
+        let id = named(rows, &self.login_name)?.ok_or(Reason::PasswordWrong)?;
+        let user = rows.find::<User>(&(id,))?.ok_or(Reason::PasswordWrong)?;
         self.proof.check(rows, cx, out, user)?;
         // Only who knows the password learns that the user is frozen.
         if user.frozen {
@@ -399,8 +427,8 @@ pub struct FindUser(pub String);
 impl Query<Platform> for FindUser {
     type Answer = Option<User>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
-        match rows.find::<LoginName>(&(self.0.clone(),))? {
-            Some(name) => Ok(rows.find::<User>(&(name.user,))?.cloned()),
+        match named(rows, &self.0)? {
+            Some(id) => Ok(rows.find::<User>(&(id,))?.cloned()),
             None => Ok(None),
         }
     }

@@ -27,6 +27,16 @@ rows! { in Platform;
         /// Its last sign of life.
         seen_at: UnixTime,
     }
+
+    /// The last time that a server was asked whether it can write.
+    ping: Pinged {
+        key {
+            /// 0: there is one.
+            id: u64,
+        }
+        /// The time.
+        at: UnixTime,
+    }
 }
 
 /// One of so many equal shares of the callbacks.
@@ -83,5 +93,19 @@ impl Query<Platform> for Shares {
         let of = u32::try_from(alive.len()).unwrap_or(1).max(1);
         let share = number.and_then(|number| Some(Share { number: u32::try_from(number).ok()?, of }));
         Ok((share.unwrap_or(Share::ALL), gone.into_iter().map(|worker| worker.id).collect()))
+    }
+}
+
+/// Whether the writer can write: it records that it was asked.
+#[derive(Debug)]
+pub struct Ping;
+
+impl Command<Platform> for Ping {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let key = (0,);
+        rows.find::<Pinged>(&key)?;
+        out.put(Pinged { id: 0, at: cx.now });
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use wallet_chain::embedded::{
 };
 use wallet_chain::rpc::{
     Call, Credentials, ErrorObject, INVALID_PARAMETER, INVALID_REQUEST, METHOD_NOT_FOUND, MISC_ERROR,
-    NOT_FOUND, Tip, reply,
+    NOT_FOUND, PARSE_ERROR, Tip,
 };
 use wallet_core::Secret;
 use wallet_platform::{Failure, Vault};
@@ -59,28 +59,71 @@ pub(crate) async fn rpc(State(shared): State<Shared>, headers: HeaderMap, body: 
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"chain\""));
         return response;
     }
-    let (id, result) = match serde_json::from_slice::<Call>(&body) {
-        Ok(call) => {
-            let result = answer(&shared.store, &call).await;
-            (call.id, result)
-        }
+    let requests = match serde_json::from_slice::<Value>(&body) {
+        Ok(requests) => requests,
         Err(error) => {
-            let said = format!(
-                "cannot read the call: {error}; send {{\"method\": \"getblockchaininfo\", \"params\": []}}"
-            );
-            (Value::Null, Err(refusal(INVALID_REQUEST, said)))
+            let none = Call { id: Some(Value::Null), method: String::new(), params: Vec::new(), is_2: false };
+            let (status, reply) = replied(&none, Err(refusal(PARSE_ERROR, format!("not JSON: {error}"))));
+            return (status, Json(reply)).into_response();
         }
     };
-    // The HTTP statuses of a node.
+    match requests {
+        Value::Array(batch) if !batch.is_empty() => {
+            let mut replies = Vec::new();
+            for request in batch.iter().take(BATCH) {
+                replies.extend(called(&shared.store, request).await.1);
+            }
+            if batch.len() > BATCH {
+                let said = format!("a batch has at most {BATCH} requests");
+                return (StatusCode::BAD_REQUEST, said).into_response();
+            }
+            match replies.is_empty() {
+                true => StatusCode::NO_CONTENT.into_response(),
+                false => Json(replies).into_response(),
+            }
+        }
+        request => match called(&shared.store, &request).await {
+            (status, Some(reply)) => (status, Json(reply)).into_response(),
+            (_, None) => StatusCode::NO_CONTENT.into_response(),
+        },
+    }
+}
+
+/// The most requests of a batch.
+const BATCH: usize = 1_000;
+
+/// Runs a request.
+async fn called(store: &Store, request: &Value) -> (StatusCode, Option<Value>) {
+    match Call::read(request, names) {
+        Ok(call) => replied(&call, answer(store, &call).await),
+        Err(refused) => {
+            let (call, refusal) = *refused;
+            replied(&call, Err(refusal))
+        }
+    }
+}
+
+/// A reply with the HTTP status of a node; JSON-RPC 2.0 knows none.
+fn replied(call: &Call, result: Result<Value, ErrorObject>) -> (StatusCode, Option<Value>) {
     let status = match &result {
         Ok(_) => StatusCode::OK,
+        Err(_) if call.is_2 => StatusCode::OK,
         Err(refusal) if refusal.code == METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
         Err(refusal) if refusal.code == INVALID_REQUEST => StatusCode::BAD_REQUEST,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let mut response = (status, reply(&id, result)).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    (status, call.reply(result))
+}
+
+/// The names of a method's parameters, as Bitcoin Core has them.
+fn names(method: &str) -> &'static [&'static str] {
+    match method {
+        "getrawtransaction" => &["txid", "verbose", "blockhash"],
+        "getblock" => &["blockhash", "verbosity"],
+        "getblockhash" => &["height"],
+        "validateaddress" => &["address"],
+        _ => &[],
+    }
 }
 
 async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
@@ -113,6 +156,16 @@ async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
             let Tip { height, hash } = store.view(DevTip).await.map_err(internal)?;
             Ok(json!({"chain": "dev", "blocks": height, "headers": height, "bestblockhash": hash}))
         }
+        "getblockcount" => store.view(DevTip).await.map(|tip| tip.height.into()).map_err(internal),
+        "getbestblockhash" => store.view(DevTip).await.map(|tip| tip.hash.into()).map_err(internal),
+        "getblockhash" => {
+            let Some(height) = call.params.first().and_then(Value::as_u64) else {
+                let said = "getblockhash: parameter 1 must be the height as a number";
+                return Err(refusal(INVALID_PARAMETER, said));
+            };
+            let hash = store.view(DevBlockAt(height)).await.map_err(internal)?;
+            hash.map(Value::String).ok_or_else(|| refusal(INVALID_PARAMETER, "Block height out of range"))
+        }
         "getblock" => {
             let missing = || refusal(NOT_FOUND, "Block not found");
             let hash = match call.params.first().and_then(Value::as_u64) {
@@ -138,7 +191,8 @@ async fn answer(store: &Store, call: &Call) -> Result<Value, ErrorObject> {
         }
         "getnewaddress" => store.submit(DevNewAddress).await.map(Value::String).map_err(internal),
         other => {
-            let known = "getrawtransaction, getblockchaininfo, getblock, validateaddress, getnewaddress";
+            let known = "getrawtransaction, getblockchaininfo, getblockcount, getbestblockhash, getblockhash, \
+                         getblock, validateaddress, getnewaddress";
             Err(refusal(METHOD_NOT_FOUND, format!("unknown method {other}; this chain has {known}")))
         }
     }

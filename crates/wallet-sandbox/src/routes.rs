@@ -49,12 +49,14 @@ pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
 }
 
 fn is_of_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // HTTP/1.0 knows no Host, and no browser speaks it. HTTP/1.1 without one does not get here.
+    let Some(host) = headers.get("host") else { return true };
+    let host = host.to_str().unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
     };
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// A page elsewhere can send a form without permission, but browsers add its origin. A link on a page

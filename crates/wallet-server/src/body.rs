@@ -1,5 +1,6 @@
 //! Request bodies, bounded in size and time.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,11 +14,23 @@ pub enum BodyError {
     TooLarge,
     /// The body did not arrive before the deadline, or the connection broke.
     Incomplete,
+    /// The body's chunks are malformed.
+    Malformed,
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The bytes of an oversized body that [`read`] discards before it fails, so that the client can read the reply.
 const DRAINED: usize = 8 << 20;
+
+/// What is wrong with a body that cannot be read further.
+fn broken(error: &axum::Error) -> BodyError {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let io = causes.filter_map(|error| error.downcast_ref::<io::Error>()).next();
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => BodyError::Malformed,
+        _ => BodyError::Incomplete,
+    }
+}
 
 /// Reads a whole body of at most `limit` bytes.
 ///
@@ -29,7 +42,7 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
         let mut rest = BytesMut::new();
         let mut length = 0;
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return Err(BodyError::Incomplete) };
+            let frame = frame.map_err(|error| broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
             length += data.len();
             if length > DRAINED {

@@ -60,6 +60,11 @@ pub trait Protocol: Send + Sync {
         Router::new()
     }
 
+    /// Addresses of the protocol that are neither its endpoints nor pages.
+    fn addresses(&self) -> Router<Server> {
+        Router::new()
+    }
+
     /// The form that registers an app; `None` if apps of this protocol are not registered on the pages.
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
         let _ = page;

@@ -27,6 +27,7 @@ mod forms;
 mod guard;
 pub mod keeping;
 mod listen;
+mod message;
 mod metrics;
 mod milestones;
 mod notify;

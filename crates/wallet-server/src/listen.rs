@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
 
 use crate::edge::PeerAddress;
+use crate::message::well_formed;
 use crate::tls::Tls;
 
 /// How many connections there may be, and how long they may go on after a stop.
@@ -88,9 +89,16 @@ pub async fn serve_with(
                 continue;
             }
         };
-        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
+        let routes = router.clone();
+        let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
-            request.map(Body::new)
+            let (request, routes) = (well_formed(request.map(Body::new)), routes.clone());
+            async move {
+                match request {
+                    Ok(request) => routes.oneshot(request).await,
+                    Err(response) => Ok(response),
+                }
+            }
         });
         let (mut stopped, tls) = (stopped.clone(), tls.clone());
         let mut stream = Box::pin(TimeoutStream::new(stream));

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use wallet_core::crypto::from_hex;
 use wallet_crypto::Passwords;
 use wallet_engine::StoreError;
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
-    Challenge, Digest, Failure, FindPassword, PasswordKind, PasswordState, Proof, Reservation,
+    Challenge, Digest, Failure, FindPassword, GiveBack, PasswordKind, PasswordState, Proof, Reservation,
     ReservePassword, Vault, Who, open_second_factor,
 };
 
@@ -105,20 +105,18 @@ impl Prover {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
+        run(self.permit().await?, work).await
+    }
+
+    /// A place in the pool.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.hashes.waiting {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(StoreError::Overloaded.into());
         }
         let permit = self.pool.clone().acquire_owned().await;
         self.waiting.fetch_sub(1, Ordering::AcqRel);
-        let permit = permit.map_err(|_| StoreError::Stopped)?;
-        // The task holds the permit: a running hash counts even after its caller is gone.
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(permit);
-            result
-        });
-        done.await.map_err(|error| StoreError::Panicked(error.to_string()).into())
+        permit.map_err(|_| StoreError::Stopped.into())
     }
 
     fn memory(&self, place: &[&[u8]], state: &PasswordState, kind: PasswordKind, password: &str) -> [u8; 32] {
@@ -200,9 +198,13 @@ impl Prover {
             Place::Nowhere => None,
             Place::Here(parts) => Some(self.memory(parts, &state, kind, password)),
         };
-        let known = |memory| self.remembered.lock().unwrap_or_else(PoisonError::into_inner).contains(memory);
-        if memory.as_ref().is_some_and(known) {
-            return Ok(Proven { proof: Proof::remembered(&state, kind), memory });
+        let is_known = || {
+            let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.as_ref().is_some_and(|memory| remembered.contains(memory))
+        };
+        let remembered = || Proven { proof: Proof::remembered(&state, kind), memory };
+        if is_known() {
+            return Ok(remembered());
         }
         let give_up = Instant::now() + PATIENCE;
         let challenge = loop {
@@ -216,22 +218,72 @@ impl Prover {
         };
         let (passwords, given, phc) =
             (self.passwords.clone(), password.to_owned(), challenge.phc().to_owned());
-        let right = if phc.is_empty() {
-            let nobody = match self.nobody.get() {
-                Some(nobody) => nobody.clone(),
-                None => {
-                    let hash = self.hash("").await?;
-                    self.nobody.get_or_init(|| hash).clone()
-                }
-            };
-            self.in_pool(move || passwords.verify(&nobody, &given)).await?;
-            false
-        } else {
-            self.in_pool(move || passwords.verify(&phc, &given)).await?
+        let reserved = Reserved { store: self.store.clone(), challenge: Some(challenge) };
+        let nobody = match (phc.is_empty(), self.nobody.get()) {
+            (false, _) => None,
+            (true, Some(nobody)) => Some(nobody.clone()),
+            (true, None) => {
+                let hash = self.hash("").await?;
+                Some(self.nobody.get_or_init(|| hash).clone())
+            }
+        };
+        let permit = self.permit().await?;
+        // Another request may have proven it meanwhile.
+        if is_known() {
+            return Ok(remembered());
+        }
+        let Some(challenge) = reserved.keep() else { return Err(StoreError::Stopped.into()) };
+        let right = match nobody {
+            Some(nobody) => {
+                run(permit, move || passwords.verify(&nobody, &given)).await?;
+                false
+            }
+            None => run(permit, move || passwords.verify(&phc, &given)).await?,
         };
         if !right {
             return self.fail(challenge).await;
         }
         Ok(Proven { proof: challenge.proven(), memory })
+    }
+}
+
+/// Runs work on a blocking thread. It holds the place in the pool: a running hash counts even after its caller is gone.
+async fn run<T: Send + 'static>(
+    permit: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(permit);
+        result
+    });
+    done.await.map_err(|error| StoreError::Panicked(error.to_string()).into())
+}
+
+/// A reserved attempt whose password is not checked yet. It is given back unless it is kept, also when its caller is gone: otherwise
+/// a full pool would lock out users who entered the right password.
+struct Reserved {
+    store: Store,
+    challenge: Option<Challenge>,
+}
+
+impl Reserved {
+    /// The attempt, which counts from now on.
+    fn keep(mut self) -> Option<Challenge> {
+        self.challenge.take()
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let Some(challenge) = self.challenge.take() else { return };
+        let store = self.store.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = store.submit(GiveBack(challenge)).await {
+                    tracing::debug!(%error, "a reserved attempt lapses by itself");
+                }
+            });
+        }
     }
 }

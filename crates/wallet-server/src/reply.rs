@@ -1,11 +1,13 @@
 //! Replies in the platform's envelope, as HTTP.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::response::Response;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, StatusCode};
 use wallet_core::{
-    Auth, DecodeError, Endpoint, EndpointMeta, Fault, Lang, RefusalBody, RefusalMeta, fault_body,
+    Auth, DecodeError, Endpoint, EndpointMeta, Fault, FaultKind, Lang, RefusalBody, RefusalMeta, fault_body,
     refusal_body, success_body,
 };
 use wallet_platform::{Failure, Reason, Refused};
@@ -27,15 +29,25 @@ fn json(status: u16, body: Vec<u8>) -> Response {
 pub(crate) struct ReplyCode(pub(crate) u32);
 
 /// A refusal's HTTP status and headers.
-fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Response {
+fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, had_token: bool, body: Vec<u8>) -> Response {
     let mut response = json(refusal.http, body);
     response.extensions_mut().insert(ReplyCode(refusal.code.code));
     let headers = response.headers_mut();
     match refusal.http {
-        401 => {
-            let scheme =
-                if meta.auth == Auth::Client { "Basic realm=\"wallop\"" } else { "Bearer realm=\"wallop\"" };
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        401 | 403 => {
+            let challenge = match (meta.auth, refusal.http) {
+                (Auth::Client, _) => "Basic realm=\"wallop\"".to_owned(),
+                // RFC 6750, 3.1: a request without a token gets no error code.
+                _ if !had_token => "Bearer".to_owned(),
+                (_, 401) => "Bearer error=\"invalid_token\"".to_owned(),
+                _ => {
+                    let scope = meta.scope.map_or("", |scope| scope.id);
+                    format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")
+                }
+            };
+            if let Ok(challenge) = HeaderValue::try_from(challenge) {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
         }
         413 => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -50,13 +62,13 @@ fn refusing(meta: &EndpointMeta, refusal: &RefusalMeta, body: Vec<u8>) -> Respon
 
 /// The reply to a request that could not be decoded.
 fn fault(meta: &EndpointMeta, lang: Lang, fault: Fault) -> Response {
-    refusing(meta, fault.refusal, fault_body(meta, lang, fault))
+    refusing(meta, fault.refusal, fault.kind != FaultKind::NoBearer, fault_body(meta, lang, fault))
 }
 
 /// A refusal without `field`, `wait` and `data`.
 pub(crate) fn plain(meta: &EndpointMeta, lang: Lang, refusal: &'static RefusalMeta) -> Response {
     let body = RefusalBody::<()> { refusal, field: None, wait: None, data: None };
-    refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
+    refusing(meta, refusal, true, refusal_body(meta.envelope, lang, &body))
 }
 
 /// The map from the platform's [`Reason`] to the protocol's refusal.
@@ -73,7 +85,7 @@ pub fn handled<E: Endpoint>(lang: Lang, answers: Answers, handled: Handled<E>) -
             response.extensions_mut().insert(ReplyCode(0));
             response
         }
-        Err(failure) => self::failure(E::META, lang, answers, &failure),
+        Err(failure) => refused_by(E::META, lang, answers, &failure),
     }
 }
 
@@ -87,11 +99,11 @@ fn refused(meta: &EndpointMeta, lang: Lang, answers: Answers, refused: &Refused)
     };
     let Refused { field, wait, data, .. } = refused;
     let body = RefusalBody { refusal, field: *field, wait: *wait, data: data.as_ref() };
-    refusing(meta, refusal, refusal_body(meta.envelope, lang, &body))
+    refusing(meta, refusal, true, refusal_body(meta.envelope, lang, &body))
 }
 
 /// The reply to a failed command or query.
-fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure) -> Response {
+pub(crate) fn refused_by(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure) -> Response {
     match failure {
         Failure::Refused(no) => refused(meta, lang, answers, no),
         Failure::Store(error) if error.is_temporary() => plain(meta, lang, meta.faults.overloaded),
@@ -100,6 +112,32 @@ fn failure(meta: &EndpointMeta, lang: Lang, answers: Answers, failure: &Failure)
             plain(meta, lang, meta.faults.internal)
         }
     }
+}
+
+/// The reply to OPTIONS at an address that takes these methods.
+pub(crate) fn options(allow: &str) -> Response {
+    let mut response = no_content();
+    if let Ok(allow) = HeaderValue::try_from(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+/// A reply without content.
+pub(crate) fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// The reply to HEAD: that to GET, without its body.
+pub(crate) fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().exact();
+    *response.body_mut() = Body::empty();
+    if let Some(length) = length {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
 }
 
 /// A plain text reply, for addresses outside the platforms.
@@ -134,6 +172,10 @@ pub(crate) fn not_found(context: &Context) -> Response {
 /// 405 with the allowed methods.
 fn wrong_method(allow: &'static str) -> Response {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address allows {allow} only\n"));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    // HEAD is where GET is (RFC 9110, 9.1).
+    let and_head = if allow.contains("GET") { format!("{allow}, HEAD") } else { allow.to_owned() };
+    if let Ok(allow) = HeaderValue::try_from(and_head) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
     response
 }

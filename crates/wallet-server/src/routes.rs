@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::context::Server;
 use crate::metrics::State as Read;
 use crate::pages;
-use crate::reply::text;
+use crate::reply::{no_content, text};
 use crate::wire::wire;
 
 impl Server {
@@ -23,8 +23,10 @@ impl Server {
     /// What users, apps and their developers call: the documents' own paths, and the pages.
     pub fn public_router(&self) -> Router {
         let protocols = self.inner.protocols.iter();
-        let routes = protocols.fold(pages::router(), |routes, protocol| routes.merge(protocol.pages()));
-        self.pages(routes).merge(pages::assets()).fallback(wire).with_state(self.clone())
+        let routes =
+            protocols.clone().fold(pages::router(), |routes, protocol| routes.merge(protocol.pages()));
+        let others = protocols.fold(pages::assets(), |routes, protocol| routes.merge(protocol.addresses()));
+        self.pages(routes).merge(others).fallback(wire).with_state(self.clone())
     }
 
     /// What an operator's programs call, for an address that is not public: `/healthz`, `/readyz`, `/metrics`.
@@ -33,7 +35,15 @@ impl Server {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
+            .method_not_allowed_fallback(wrong_method)
             .with_state(self.clone())
+    }
+}
+
+async fn wrong_method(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => no_content(), // the router adds `Allow`
+        _ => text(StatusCode::METHOD_NOT_ALLOWED, "this address allows GET only\n"),
     }
 }
 

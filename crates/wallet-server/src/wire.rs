@@ -10,7 +10,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ACCEPT_LANGUAGE, HeaderName};
-use http::{HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tracing::Instrument as _;
 use wallet_core::Lang;
 use wallet_platform::accounts::limits;
@@ -27,9 +28,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Response {
     let began = Instant::now();
     let inner = &*server.inner;
-    let lang = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let lang = lang.map_or(Lang::default(), Lang::from_accept_language);
-    let (parts, body) = request.into_parts();
+    let lang = accepted(request.headers()).unwrap_or_default();
+    let (mut parts, body) = request.into_parts();
+    if let Some(allow) = inner.allowed_at(&parts) {
+        return reply::options(&allow);
+    }
+    // A HEAD is a GET whose answer stays here (RFC 9110, 9.3.2).
+    let is_head = parts.method == Method::HEAD;
+    if is_head {
+        parts.method = Method::GET;
+        parts.extensions.insert(Head);
+    }
     let id = inner.request_ids.next();
     // Beside the id: what OpenTelemetry calls these facts.
     let span = tracing::debug_span!(
@@ -64,6 +73,11 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
                 let response = reply::plain(meta, lang, meta.faults.body_too_large);
                 Answered { endpoint: meta.id, response }
             }
+            (Some(meta), BodyError::Malformed) => {
+                let response =
+                    reply::text(StatusCode::BAD_REQUEST, "the request body's chunks are malformed\n");
+                Answered { endpoint: meta.id, response }
+            }
             (Some(meta), BodyError::Incomplete) => {
                 let response =
                     reply::text(StatusCode::REQUEST_TIMEOUT, "request body incomplete: send it again\n");
@@ -80,10 +94,41 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
+    if is_head { reply::without_body(response) } else { response }
+}
+
+/// The mark of a request that was a HEAD: it must not use up what a GET would.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head;
+
+/// The language that the headers of a request prefer, if they name one.
+pub(crate) fn accepted(headers: &HeaderMap) -> Option<Lang> {
+    Lang::accepted(headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()))
 }
 
 impl Context {
+    /// The methods at the address of an OPTIONS request; `None` if it is another request, or there is no endpoint.
+    fn allowed_at(&self, parts: &Parts) -> Option<String> {
+        let path = parts.uri.path();
+        if parts.method != Method::OPTIONS || self.endpoint_at(path).is_none() {
+            return None;
+        }
+        let meta = self.protocol(path)?.meta();
+        let below = path.strip_prefix(meta.base_path)?;
+        let here = meta.endpoints.iter().filter(|endpoint| endpoint.paths().any(|known| known == below));
+        let mut methods: Vec<&str> =
+            here.clone().flat_map(|endpoint| endpoint.methods).map(|method| method.word()).collect();
+        // A page of the web at the same address.
+        methods.extend(here.clone().any(|endpoint| !endpoint.browser.en.is_empty()).then_some("GET"));
+        methods.sort_unstable();
+        methods.dedup();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        Some(methods.join(", "))
+    }
+
     async fn answer(&self, request: &http::Request<Bytes>, lang: Lang) -> Answered {
         match self.protocol(request.uri().path()) {
             Some(protocol) => protocol.answer(self, request, lang).await,

@@ -629,30 +629,47 @@ pub enum Acknowledgement<'s> {
 }
 
 impl Lang {
-    /// The better of the two for an `Accept-Language` header; Chinese when it names neither (R29).
-    pub fn from_accept_language(header: &str) -> Lang {
-        let mut best = (0, Lang::Zh);
-        for item in header.split(',') {
-            let mut parts = item.split(';');
-            let tag = parts.next().unwrap_or("").trim();
-            let lang = match tag.get(..2).unwrap_or(tag).to_ascii_lowercase().as_str() {
-                "zh" => Lang::Zh,
-                "en" => Lang::En,
+    /// The better of the two by the lines of `Accept-Language` (RFC 9110, 12.5.4); `None` if they name neither, or refuse both.
+    pub fn accepted<'h>(lines: impl Iterator<Item = &'h str>) -> Option<Lang> {
+        // Chinese, English, and `*`, for what has no item of its own: the quality, and where it was found.
+        let mut found: [Option<(u32, usize)>; 3] = [None; 3];
+        for (at, item) in lines.flat_map(|line| line.split(',')).enumerate() {
+            let mut parts = item.split(';').map(str::trim);
+            let tag = parts.next().unwrap_or_default();
+            let primary = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+            let which = match primary.as_str() {
+                "zh" => 0,
+                "en" => 1,
+                "*" => 2,
                 _ => continue,
             };
-            // Quality in thousandths: `q=0.8` is 800. Text arithmetic, since nothing here needs a float.
-            let quality = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(1000, |q| {
-                let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
-                let fraction: u32 =
-                    format!("{fraction:0<3}").get(..3).and_then(|f| f.parse().ok()).unwrap_or(0);
-                whole.parse::<u32>().unwrap_or(0).min(1) * 1000 + fraction
+            let quality = parts.filter_map(|part| part.split_once('=')).find_map(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("q").then(|| thousandths(value.trim()))
             });
-            if quality > best.0 {
-                best = (quality, lang);
+            let quality = quality.unwrap_or(1_000);
+            if found[which].is_none_or(|(known, _)| quality > known) {
+                found[which] = Some((quality, at));
             }
         }
-        best.1
+        let [zh, en, any] = found;
+        if zh.is_none() && en.is_none() {
+            return None;
+        }
+        let rest = any
+            .unwrap_or((if zh.or(en).is_some_and(|(quality, _)| quality == 0) { 1 } else { 0 }, usize::MAX));
+        match (zh.unwrap_or(rest), en.unwrap_or(rest)) {
+            ((0, _), (0, _)) => None,
+            ((zh, at_zh), (en, at_en)) if en > zh || (en == zh && at_en < at_zh) => Some(Lang::En),
+            _ => Some(Lang::Zh),
+        }
     }
+}
+
+/// A quality in thousandths: `0.8` is 800. Text arithmetic, since nothing here needs a float.
+fn thousandths(quality: &str) -> u32 {
+    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
+    let fraction: u32 = format!("{fraction:0<3}").get(..3).and_then(|f| f.parse().ok()).unwrap_or(0);
+    (whole.parse::<u32>().unwrap_or(0).min(1) * 1_000 + fraction).min(1_000)
 }
 
 impl<'s> Text<'s> {
@@ -783,19 +800,38 @@ impl<'s> Spec<'s> {
 mod tests {
     use super::*;
 
+    /// RFC 9110, 12.5.4: quality values (12.4.2) have a name in any case; several lines are one list (5.3).
     #[test]
     fn the_language_is_the_one_preferred() {
-        for (header, lang) in [
-            ("", Lang::Zh),
-            ("en", Lang::En),
-            ("en-US,en;q=0.9,zh;q=0.8", Lang::En),
-            ("zh-CN,en;q=0.9", Lang::Zh),
-            ("fr, en;q=0.5, zh;q=0.4", Lang::En),
-            ("de", Lang::Zh),
-            ("en;q=0", Lang::Zh),
-            ("en;q=x,,;", Lang::Zh),
+        let (zh, en) = (Some(Lang::Zh), Some(Lang::En));
+        for (lines, lang) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["en"], en),
+            (&["EN-us"], en),
+            (&["en-US,en;q=0.9,zh;q=0.8"], en),
+            (&["zh-CN,en;q=0.9"], zh),
+            (&["fr, en;q=0.5, zh;q=0.4"], en),
+            (&["en;Q=0.1,zh;Q=0.9"], zh),
+            (&["en ; q=0.1 , zh ; q=0.9"], zh),
+            (&["zh;q=0.1;x=1, en;x=1;q=0.2"], en),
+            (&["fr", "zh"], zh),
+            (&["zh;q=0.5", "en"], en),
+            // Neither of the two is named.
+            (&["de"], None),
+            (&["eng"], None),
+            (&["zhx-CN"], None),
+            (&["de-DE,de;q=0.9"], None),
+            (&["ja,*;q=0.5"], None),
+            (&["*"], None),
+            (&["en;q=x,,;"], zh),
+            // What is refused leaves the other one.
+            (&["en;q=0"], zh),
+            (&["zh;q=0.000, *;q=0.1"], en),
+            (&["zh;q=0.2, *;q=0.8"], en),
+            (&["zh;q=0, en;q=0"], None),
         ] {
-            assert_eq!(Lang::from_accept_language(header), lang, "{header}");
+            assert_eq!(Lang::accepted(lines.iter().copied()), lang, "{lines:?}");
         }
     }
 }

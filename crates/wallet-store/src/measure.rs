@@ -1,7 +1,8 @@
 //! What a store counts of itself, for metrics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use wallet_engine::StoreError;
 
@@ -66,6 +67,8 @@ pub(crate) struct Measures {
     /// Below 0 for a moment, while a command ends before it was counted.
     queued: AtomicI64,
     errors: [AtomicU64; StoreError::CLASSES.len()],
+    /// When the database last reported an error.
+    database_failed: Mutex<Option<Instant>>,
 }
 
 impl Default for Measures {
@@ -75,6 +78,7 @@ impl Default for Measures {
             micros: Histogram::new(MICROS),
             queued: AtomicI64::new(0),
             errors: Default::default(),
+            database_failed: Mutex::default(),
         }
     }
 }
@@ -91,7 +95,16 @@ impl Measures {
         self.micros.count(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// How long ago the database reported an error.
+    pub(crate) fn since_failure(&self) -> Option<Duration> {
+        let failed = *self.database_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.map(|at| at.elapsed())
+    }
+
     pub(crate) fn failed(&self, error: &StoreError) {
+        if matches!(error, StoreError::Database(_)) {
+            *self.database_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         let class = StoreError::CLASSES.iter().position(|class| *class == error.class());
         if let Some(count) = class.and_then(|at| self.errors.get(at)) {
             count.fetch_add(1, Ordering::Relaxed);

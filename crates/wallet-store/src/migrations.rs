@@ -57,6 +57,8 @@ pub const WALLOP: &[Migration] = migrations![
     "0015_callbacks", "0015_callbacks": include_str!("../migrations/postgres/0015_callbacks.sql"),
     // An older program does not know its kinds of events.
     "0016_events", "0016_events": include_str!("../migrations/postgres/0016_events.sql"),
+    // An older program would register names that differ by case alone.
+    "0017_names", "0017_names": include_str!("../migrations/postgres/0017_names.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

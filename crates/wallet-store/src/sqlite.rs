@@ -92,6 +92,7 @@ impl<S: Schema> Database<S> {
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let failed = |error: &dyn fmt::Display| cannot_open(path, error);
+        keep_private(path).map_err(|error| failed(&error))?;
         let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
         let settings = set(&connection, WRITER_PRAGMAS).and_then(|()| {
             Ok(WriterSettings {
@@ -130,6 +131,23 @@ impl<S: Schema> Database<S> {
     pub(crate) fn into_parts(self) -> Parts {
         (self.connection, self.settings, self.lock)
     }
+}
+
+/// Makes a database, and the files beside it, readable by this user alone: they hold the hashes of payment passwords. SQLite gives a new
+/// log the mode of the database.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+        File::options().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        for file in logs(path).iter().map(PathBuf::as_path).chain([path]) {
+            let Ok(known) = std::fs::metadata(file) else { continue };
+            if known.permissions().mode() & 0o077 != 0 {
+                std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A database file that is read, also beside a process that writes to it.
@@ -327,7 +345,11 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let file = File::options().create(true).append(true).open(&name).map_err(|error| {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&name).map_err(|error| {
         OpenError::new(format!(
             "cannot open {}: {error}. Does the directory exist, and may this user write to it?",
             name.display()

@@ -372,6 +372,11 @@ impl<S: Schema> Store<S> {
         self.inner.clock.now()
     }
 
+    /// How long ago the database reported an error, if it ever did.
+    pub fn since_failure(&self) -> Option<Duration> {
+        self.inner.shared.measures.since_failure()
+    }
+
     /// What the store has counted since it was opened.
     pub fn measured(&self) -> Measured {
         self.inner.shared.measures.measured()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wallet_api::fomo::{
     AccessToken, ClientId, ClientSecret, Coin, CoinId, ErrorCode, Event, RedirectUri, RefreshToken,
     ServerUri, State, Trade, TradeId, TransferId, User, UserId, get_active_coins, get_events, get_trade,
-    get_transfer_detail, get_user_info, pay_user, pre_pay, refresh_token, token,
+    get_transfer_detail, get_user_info, pay_user, pre_pay, refresh_token, revoke, token,
 };
 use wallet_core::crypto::Crypto;
 use wallet_core::types::SecretText;
@@ -227,6 +227,16 @@ impl<T: Transport> FomoApp<T> {
             ),
         )
         .await
+    }
+
+    /// Revokes the grant of a token: all of its access and refresh tokens. A token that the platform does not know is no error.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn revoke(&self, token: &RefreshToken<'_>) -> Called<T, ()> {
+        let secret = self.credentials.client_secret.clone();
+        let request = revoke::Request::new(token.as_str().into(), self.client_id(), secret);
+        self.call(None, request).await.map(drop)
     }
 
     /// Asks the user of an access token for a payment, which the user then confirms within three minutes.

@@ -70,7 +70,7 @@ impl<T: Transport> FomoWallet<T> {
     /// # Errors
     /// [`CallError`].
     pub async fn user_info(&self, session: &SessionKey<'_>) -> Called<T, User> {
-        self.call(get_customer_info::Request::new(session.clone())).await
+        Ok(self.call(get_customer_info::Request::new(session.clone())).await?.user_info)
     }
 
     /// Sets the payment password; `pwd` is the login password.
@@ -184,6 +184,8 @@ impl<T: Transport> FomoWallet<T> {
         coin_id: CoinId,
         page: u64,
     ) -> Called<T, coins_record::Response> {
-        self.call(coins_record::Request::new(session.clone(), coin_id, page)).await
+        let mut request = coins_record::Request::new(session.clone(), coin_id);
+        request.page = Some(page);
+        self.call(request).await
     }
 }

@@ -12,7 +12,7 @@ use crate::names::is_shown_name;
 use crate::passwords::Proof;
 use crate::refusal::{Reason, Refused, Stop};
 use crate::reseal::{self, Sealed};
-use crate::returns::{Target, browser_address, target};
+use crate::returns::{Target, browser_address, private_scheme, target};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vas::apps::own_scheme;
@@ -145,10 +145,14 @@ fn is_redirect(text: &str) -> bool {
     let seems_a_scheme = text.split_once(':').is_some_and(|(before, _)| {
         !before.contains(['.', '/', '?', '[']) && !before.eq_ignore_ascii_case("localhost")
     });
+    let leads_somewhere = match private_scheme(text) {
+        Some(scheme) => text.len() > scheme.len() + ":/".len(),
+        None => authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@')),
+    };
     !text.is_empty()
         && text.len() <= LONGEST_REDIRECT
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#'))
-        && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
+        && leads_somewhere
         && match target(&address) {
             Some(Target::Http(_)) => address == text || !seems_a_scheme,
             Some(Target::App(scheme)) => own_scheme(&scheme).is_some(),

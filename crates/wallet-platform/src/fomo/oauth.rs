@@ -10,6 +10,7 @@ use wallet_engine::{Command, Query, row_ids, rows};
 use crate::fomo::apps::{App, AppId, ClientName, ProvenClient};
 use crate::refusal::{Refused, RefusedData, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::spans::is_over;
 use crate::users::{User, signed_in};
 use crate::vault::{Digest, Minted, Seed, TokenKind, Vault};
 
@@ -89,8 +90,38 @@ pub struct Authorize {
     pub authorized: String,
     /// PKCE: challenge and method (R25).
     pub challenge: Option<(String, Option<String>)>,
+    /// The scopes that the app asks for, separated by spaces; empty for all that it is registered for (R31).
+    pub scope: String,
     /// The seed of the code.
     pub seed: Seed,
+}
+
+/// The PKCE challenge of an authorization request, as a code keeps it: with its method before a colon (RFC 7636, 4.2 and 4.3).
+///
+/// # Errors
+/// The parameter that is wrong.
+pub fn kept_challenge(challenge: &str, method: Option<&str>) -> Result<String, &'static str> {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let (method, well_formed) = match method {
+        None | Some("plain") => {
+            ("plain", (43..=128).contains(&challenge.len()) && challenge.bytes().all(unreserved))
+        }
+        // 32 bytes of SHA-256 in base64url.
+        Some("S256") => ("S256", challenge.len() == 43 && challenge.bytes().all(base64url)),
+        Some(_) => return Err("code_challenge_method"),
+    };
+    if well_formed { Ok(format!("{method}:{challenge}")) } else { Err("code_challenge") }
+}
+
+/// The scopes of a grant: those of the app that it asks for, or all of them (R31); `None` if it asks for none of its own.
+pub fn granted(registered: &str, asked: &str) -> Option<String> {
+    let asked: Vec<&str> = asked.split(' ').filter(|scope| !scope.is_empty()).collect();
+    if asked.is_empty() {
+        return Some(registered.to_owned());
+    }
+    let granted: Vec<&str> = registered.split(' ').filter(|scope| asked.contains(scope)).collect();
+    (!granted.is_empty()).then(|| granted.join(" "))
 }
 
 impl Command<Platform> for Authorize {
@@ -108,17 +139,17 @@ impl Command<Platform> for Authorize {
         }
         let challenge = match &self.challenge {
             None => None,
-            Some((text, method)) => match method.as_deref() {
-                None | Some("plain") => Some(format!("plain:{text}")),
-                Some("S256") => Some(format!("S256:{text}")),
-                Some(_) => return Err(Refused::field("code_challenge_method").into()),
-            },
+            Some((text, method)) => Some(kept_challenge(text, method.as_deref()).map_err(Refused::field)?),
+        };
+        let denied = |refusal, error: &str| {
+            let denied = Denied { error: error.to_owned(), state: self.state.clone() };
+            Ok::<_, Stop>(Refused { data: Some(RefusedData::of(&denied)?), ..Refused::new(refusal) })
+        };
+        let Some(scopes) = granted(&app.scopes, &self.scope) else {
+            return Err(denied(Refusal::ScopeUnregistered, "invalid_scope")?.into());
         };
         if self.authorized != "yes" {
-            let denied =
-                Denied { error: Refusal::AccessDenied.meta().id.to_owned(), state: self.state.clone() };
-            let data = Some(RefusedData::of(&denied)?);
-            return Err(Refused { data, ..Refused::new(Refusal::AccessDenied) }.into());
+            return Err(denied(Refusal::AccessDenied, "access_denied")?.into());
         }
         let code = cx.vault.mint(&self.seed, "code");
         out.put(Code {
@@ -126,7 +157,7 @@ impl Command<Platform> for Authorize {
             app: app.id,
             user: user.id,
             redirect_uri: self.redirect_uri.clone(),
-            scopes: app.scopes.clone(),
+            scopes,
             challenge,
             family: None,
             expires_at: cx.now + lifetimes::AUTHORIZATION_CODE,
@@ -183,15 +214,17 @@ pub struct ExchangeCode {
     pub seed: Seed,
 }
 
+/// The access token has `scopes`. The refresh token keeps those of the whole grant, so that a later refresh may ask for them again
+/// (RFC 6749, 6).
 fn put_pair(
     out: &mut Changes,
     now: UnixTime,
     family: FamilyId,
-    scopes: &str,
+    (scopes, grant): (&str, &str),
     access: Digest,
     refresh: Digest,
 ) {
-    let token = |hash, kind, life| Token {
+    let token = |hash, kind, scopes: &str, life| Token {
         hash,
         kind,
         family,
@@ -199,8 +232,8 @@ fn put_pair(
         used_at: None,
         expires_at: now + life,
     };
-    out.put(token(access, TokenKind::Access, lifetimes::ACCESS_TOKEN));
-    out.put(token(refresh, TokenKind::Refresh, lifetimes::REFRESH_TOKEN));
+    out.put(token(access, TokenKind::Access, scopes, lifetimes::ACCESS_TOKEN));
+    out.put(token(refresh, TokenKind::Refresh, grant, lifetimes::REFRESH_TOKEN));
 }
 
 fn revoke(rows: &Rows, out: &mut Changes, family: FamilyId) -> Result<(), Stop> {
@@ -231,14 +264,15 @@ impl Command<Platform> for ExchangeCode {
             // A verifier without a challenge hints at an attack on PKCE itself (RFC 9700 §4.8.2).
             (Some(_), None) | (None, Some(_)) => false,
         };
-        if cx.now > code.expires_at || code.redirect_uri != self.redirect_uri || !verified {
+        let is_over = is_over(cx.now, code.expires_at, lifetimes::AUTHORIZATION_CODE);
+        if is_over || code.redirect_uri != self.redirect_uri || !verified {
             return Err(Refusal::InvalidGrant.into());
         }
         let family = FamilyId(cx.ids.next());
         out.put(Family { id: family, app: app.id, user: code.user, revoked: false });
         out.put(Code { family: Some(family), ..code.clone() });
         let (access, refresh) = (cx.vault.mint(&self.seed, "access"), cx.vault.mint(&self.seed, "refresh"));
-        put_pair(out, cx.now, family, &code.scopes, access.hash, refresh.hash);
+        put_pair(out, cx.now, family, (&code.scopes, &code.scopes), access.hash, refresh.hash);
         Ok(TokenPair { access: access.text, refresh: refresh.text, scopes: code.scopes.clone() })
     }
 }
@@ -301,6 +335,10 @@ impl Command<Platform> for Refresh {
             if cx.now <= used_at + lifetimes::REFRESH_REPLAY {
                 // The first reply was lost: the same pair is returned again.
                 let access = rows.find::<Token>(&(self.access.hash,))?.ok_or(Refusal::InvalidGrant)?;
+                // Only the same request gets the same reply; another one revokes nothing, it comes from the app too.
+                if narrowed(&token.scopes, self.scope.as_deref())? != access.scopes {
+                    return Err(Refusal::InvalidScope.into());
+                }
                 return Ok(self.pair(&access.scopes));
             }
             revoke(rows, out, token.family)?;
@@ -308,8 +346,31 @@ impl Command<Platform> for Refresh {
         }
         let scopes = narrowed(&token.scopes, self.scope.as_deref())?;
         out.put(Token { used_at: Some(cx.now), ..token.clone() });
-        put_pair(out, cx.now, token.family, &scopes, self.access.hash, self.refresh.hash);
+        put_pair(out, cx.now, token.family, (&scopes, &token.scopes), self.access.hash, self.refresh.hash);
         Ok(self.pair(&scopes))
+    }
+}
+
+/// Revokes the tokens of a grant by one of them (RFC 7009). A token that is unknown, or of another app, changes nothing.
+#[derive(Debug)]
+pub struct RevokeToken {
+    /// The app, proven by its secret.
+    pub client: ProvenClient,
+    /// An access or refresh token.
+    pub token: Digest,
+}
+
+impl Command<Platform> for RevokeToken {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        rows.want::<Token>(&(self.token,));
+        let app = self.client.check(rows, cx.now)?;
+        let Some(token) = rows.find::<Token>(&(self.token,))? else { return Ok(()) };
+        let family = rows.find::<Family>(&(token.family,))?;
+        match family.filter(|family| family.app == app.id) {
+            Some(family) => revoke(rows, out, family.id),
+            None => Ok(()),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::vault::Vault;
 pub fn user(user: &User) -> fomo::User {
     fomo::User {
         user_id: user.id,
+        id: user.id,
         fomo_id: user.fomo_id.clone(),
         name: user.name.clone(),
         portrait_uri: user.portrait.clone(),

@@ -13,6 +13,7 @@ use crate::refusal::{Reason, Refused, Stop};
 use crate::reseal::{self, Sealed};
 use crate::returns::{Registered, ends_in_a_number, host_name};
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::spans::is_over;
 use crate::users::signed_in;
 use crate::vas::addresses;
 use crate::vas::chain::OrderChain;
@@ -680,7 +681,7 @@ impl Command<Platform> for RedeemOpenCode {
         let app = proven(rows, self.access_token, self.uuid.as_str())?;
         let code = rows
             .find::<OpenCode>(&(self.code,))?
-            .filter(|code| code.app == app && cx.now <= code.expires_at)
+            .filter(|code| code.app == app && !is_over(cx.now, code.expires_at, lifetimes::OPEN_CODE))
             .ok_or(Refusal::OpenCodeUnknown)?;
         out.delete::<OpenCode>(&(self.code,));
         let address =

@@ -8,6 +8,7 @@ use wallet_engine::{Command, Query, rows};
 
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::spans::is_over;
 use crate::vas::apps::{VasApp, VasAppId, VasToken};
 use crate::vault::Digest;
 
@@ -105,7 +106,11 @@ fn within(window: Option<&PriceWindow>, now: UnixTime) -> Vec<UnixTime> {
     let times = window.map_or(&[][..], |window| &window.times);
     let (times, _) = times.as_chunks::<8>();
     let times = times.iter().map(|bytes| UnixTime::from_millis(i64::from_be_bytes(*bytes)));
-    times.filter(|time| now < *time + lifetimes::PRICE_WINDOW).collect()
+    let counts = |time: &UnixTime| {
+        let end = *time + lifetimes::PRICE_WINDOW;
+        now < end && !is_over(now, end, lifetimes::PRICE_WINDOW)
+    };
+    times.filter(counts).collect()
 }
 
 /// Counts a request of an accessToken, or refuses it when the window's limit is reached.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::{ACCEPT, USER_AGENT};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
@@ -31,6 +33,8 @@ use crate::workers::Workers;
 pub use turns::Places;
 use turns::{Ended, Turns};
 
+/// What callbacks say of their sender.
+const AGENT: &str = concat!("wallop/", env!("CARGO_PKG_VERSION"));
 /// The number of new deliveries that one query reads.
 const NEW_PER_QUERY: u64 = 1_024;
 /// The number of apps that one query of a scan finds.
@@ -570,19 +574,25 @@ impl Inner {
             return (started_at, None);
         }
         let signed_at = self.clock.as_ref().map_or(started_at, |clock| clock.now());
-        let Ok(request) = claimed.request(self.store.vault(), signed_at) else {
+        let Ok(mut request) = claimed.request(self.store.vault(), signed_at) else {
             let why =
                 "cannot build the callback request: the callback address or the app's secret is invalid";
             tracing::error!(delivery = claimed.delivery.0, why);
             return (started_at, failed(why.to_owned()));
         };
+        // Common firewalls refuse requests without these two.
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
         let (seen, began) =
             (self.observer.as_ref().map(|observer| (observer, request.clone())), Instant::now());
         let meta = claimed.callback.meta();
         let transport = self.transport.clone().with_limits(limits(meta));
         let reply = match meta.schedule.acknowledged_by {
-            // R4: only the status counts.
-            Acknowledgement::Status(_) => transport.status(request).await.map(|status| (status, Vec::new())),
+            // R4: only the status counts. What follows it may take its time.
+            Acknowledgement::Status(_) => transport.status(request).await.map(|(status, rest)| {
+                tokio::spawn(rest);
+                (status, Vec::new())
+            }),
             Acknowledgement::Json(_) => {
                 transport.send(request).await.map(|reply| (reply.status(), reply.into_body()))
             }

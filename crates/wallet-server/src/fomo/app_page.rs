@@ -5,14 +5,16 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use http::HeaderMap;
 use wallet_api::fomo::{Fomo, get_trade, payment_result};
-use wallet_core::{Callback as _, Endpoint as _, Platform as _, webhook};
+use wallet_core::{Callback as _, Endpoint as _, Platform as _, Secret, webhook};
 use wallet_platform::{
-    App, CloseApp, CreatedApp, EditApp, EndOldRedirect, EndOldSecret, Failure, RecordMilestone, RotateSecret,
-    ShowSecret, Step, User,
+    App, CloseApp, EditApp, EndOldRedirect, EndOldSecret, Failure, RecordMilestone, RotateSecret, ShowSecret,
+    Step, User,
 };
 use wallet_store::{Clock as _, SystemClock};
 
+use super::new_app::left_secret;
 use super::own_app::{find, summary};
 use super::snippets::snippets;
 use crate::context::Server;
@@ -22,8 +24,8 @@ use crate::pages::apps::{
     unknown, wrong, wrong_password,
 };
 use crate::pages::{
-    Faults, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure, page_with,
-    see_other, shown_time,
+    Faults, FormProblem, NEW_SECRET_COOKIE, OrPage as _, Page, Params, SignedIn, SubmittedForm, View,
+    failure, page_with, see_other, set_cookie, shown_time,
 };
 
 /// The routes.
@@ -142,21 +144,16 @@ fn settings_page(server: &Server, view: &View, app: &App, after: After) -> Respo
     page_with(after.status, &page)
 }
 
-/// The page of a new app, with its secret.
-pub(crate) async fn created_page(
-    server: &Server,
-    view: &View,
-    user: &User,
-    client_id: &str,
-    created: &CreatedApp,
-) -> Page {
-    let app = own_app(server, view, user, client_id).await?;
+/// The page of a new app, with its secret, once.
+async fn new_app(server: &Server, view: &View, app: &App, secret: &Secret<String>) -> Page {
     let done = view.say(
         "应用已注册。client_secret 在下面，请复制保存；之后再看需要输入密码。",
         "The app is registered. Copy its client_secret below: to see it again later, enter your password.",
     );
-    let secret = created.client_secret.expose();
-    overview(server, view, &app, Some(secret), After::done(done)).await.or_page(view)
+    let shown = overview(server, view, app, Some(secret.expose()), After::done(done)).await;
+    let mut response = shown.or_page(view)?;
+    set_cookie(response.headers_mut(), NEW_SECRET_COOKIE, "", server.inner.pages.cookies);
+    Ok(response)
 }
 
 async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> Result<App, Response> {
@@ -166,11 +163,15 @@ async fn own_app(server: &Server, view: &View, user: &User, client_id: &str) -> 
 async fn show(
     State(server): State<Server>,
     view: View,
-    SignedIn { user, .. }: SignedIn,
+    SignedIn { session, user }: SignedIn,
     Path(client_id): Path<String>,
+    headers: HeaderMap,
     Params(form_problem): Params<FormProblem>,
 ) -> Page {
     let app = own_app(&server, &view, &user, &client_id).await?;
+    if let Some(secret) = left_secret(&server, &headers, session, &client_id) {
+        return new_app(&server, &view, &app, &secret).await;
+    }
     overview(&server, &view, &app, None, After::failed(form_problem)).await.or_page(&view)
 }
 

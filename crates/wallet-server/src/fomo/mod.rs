@@ -2,6 +2,7 @@
 
 mod app_page;
 pub(crate) mod consent;
+mod metadata;
 mod new_app;
 mod own_app;
 mod snippets;
@@ -10,14 +11,16 @@ use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use wallet_api::fomo::*;
-use wallet_core::{Bearer, Endpoint, Lang, Platform as _, PlatformMeta, Secret, Unverified};
+use wallet_core::{
+    Auth, Bearer, DecodeError, Endpoint, EndpointMeta, Lang, Platform as _, PlatformMeta, Secret, Unverified,
+};
 use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
     ActiveCoins, AppEvents, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf,
     BeginRegister, CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp,
     Login as LoginCommand, PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records,
-    RecordsPage, Refresh, SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer, TransferDetail, Verifier,
-    Who, check_login_name, scope_of,
+    RecordsPage, Refresh, RevokeToken, SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer,
+    TransferDetail, Verifier, Who, check_login_name, scope_of,
 };
 
 use self::own_app::FomoApp;
@@ -77,6 +80,10 @@ impl context::Protocol for Protocol {
         app_page::routes().merge(new_app::routes()).merge(consent::routes())
     }
 
+    fn addresses(&self) -> Router<Server> {
+        metadata::routes()
+    }
+
     fn registration_form(&self, page: &FormPage<'_>) -> Option<RegistrationForm> {
         Some(new_app::form(page))
     }
@@ -109,7 +116,16 @@ impl Context {
     async fn fomo(&self, request: &http::Request<Bytes>, lang: Lang) -> Answered {
         let decoded = match AnyRequest::decode(request) {
             Ok(decoded) => decoded,
-            Err(error) => return reply::undecoded(self, lang, error),
+            Err(error) => {
+                // The access token is judged before the parameters (R29).
+                if let DecodeError::Bad { endpoint, .. } = error
+                    && let Err(no) = self.judge_bearer(endpoint, request).await
+                {
+                    let response = reply::refused_by(endpoint, lang, answer, &no);
+                    return Answered { endpoint: endpoint.id, response };
+                }
+                return reply::undecoded(self, lang, error);
+            }
         };
         let endpoint = decoded.meta().id;
         let response = match decoded {
@@ -120,6 +136,7 @@ impl Context {
             AnyRequest::RefreshToken(request) => {
                 reply::<refresh_token::Endpoint>(lang, self.refresh(request).await)
             }
+            AnyRequest::Revoke(request) => reply::<revoke::Endpoint>(lang, self.revoke(request).await),
             AnyRequest::GetUserInfo(request) => {
                 reply::<get_user_info::Endpoint>(lang, self.user_info(request).await)
             }
@@ -174,6 +191,7 @@ impl Context {
             state: request.state.clone().into_owned(),
             authorized: request.authorized.into_owned(),
             challenge,
+            scope: request.scope.unwrap_or_default().into_owned(),
             seed: vault.seed(),
         };
         let code = self.store.submit(command).await?;
@@ -219,6 +237,27 @@ impl Context {
             refresh_token: Some(refresh.expose().clone().into()),
             scope: Some(scopes),
         })
+    }
+
+    /// The refusal of a request's access token, if the endpoint takes one and the request has one.
+    async fn judge_bearer(
+        &self,
+        meta: &'static EndpointMeta,
+        request: &http::Request<Bytes>,
+    ) -> Result<(), Failure> {
+        if meta.auth != Auth::Bearer {
+            return Ok(());
+        }
+        let Ok(token) = wallet_core::bearer(meta, request) else { return Ok(()) };
+        let (token, scope) = (self.store.vault().hash(token), meta.scope.map_or("", |scope| scope.id));
+        self.store.view(BearerOf { token, scope }).await.map(drop)
+    }
+
+    async fn revoke(&self, request: revoke::Request<'_>) -> Handled<revoke::Endpoint> {
+        let client = self.client(&request.client_id, &request.client_secret).await?;
+        let token = self.store.vault().hash(request.token.as_str());
+        self.store.submit(RevokeToken { client, token }).await?;
+        Ok(revoke::Response {})
     }
 
     async fn user_info(
@@ -427,7 +466,14 @@ impl Context {
         &self,
         request: get_customer_info::Request<'_>,
     ) -> Handled<get_customer_info::Endpoint> {
-        Ok(rows::user(&self.signed_in(&request.session_key).await?))
+        let user = rows::user(&self.signed_in(&request.session_key).await?);
+        Ok(get_customer_info::Response {
+            user_id: user.user_id,
+            fomo_id: user.fomo_id.clone(),
+            name: user.name.clone(),
+            portrait_uri: user.portrait_uri.clone(),
+            user_info: user,
+        })
     }
 
     async fn signed_in(&self, session: &SessionKey<'_>) -> Result<wallet_platform::User, Failure> {
@@ -472,12 +518,13 @@ impl Context {
 
     async fn coins_record(&self, request: coins_record::Request<'_>) -> Handled<coins_record::Endpoint> {
         let user = self.signed_in(&request.session_key).await?;
-        let query = Records { user: user.id, coin: request.coin_id, page: request.page };
+        let page = request.page.unwrap_or(1);
+        let query = Records { user: user.id, coin: request.coin_id, page };
         let RecordsPage { coin, total, records } = self.store.view(query).await?;
         let records =
             records.into_iter().map(|(entry, transfer)| record(&self.store, &coin, entry, transfer));
         Ok(coins_record::Response {
-            page: request.page,
+            page,
             each_page_count: limits::RECORDS_PER_PAGE,
             total,
             records: records.collect::<Result<_, Failure>>()?,

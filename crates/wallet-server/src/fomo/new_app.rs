@@ -3,17 +3,24 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
 use wallet_api::fomo::{ClientId, Fomo, Refusal};
-use wallet_core::Platform as _;
-use wallet_platform::{CreateApp, EnrolDeveloper, Failure, User};
+use wallet_core::crypto::hex_text;
+use wallet_core::{Platform as _, Secret};
+use wallet_platform::{CreateApp, Digest, EnrolDeveloper, Failure, User};
 
-use super::app_page::created_page;
 use crate::context::Server;
 use crate::forms::FormMessage;
 use crate::own_app::{FormPage, RegistrationForm};
 use crate::pages::apps::new::{NEW_APP, form_again, name_fault};
-use crate::pages::{Faults, OrPage as _, Page, SignedIn, SubmittedForm, View, failure, shape};
+use crate::pages::{
+    Faults, NEW_SECRET_COOKIE, OrPage as _, Page, SignedIn, SubmittedForm, View, failure, see_other,
+    set_cookie, shape,
+};
 
 /// The routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -83,7 +90,7 @@ async fn enrol(server: &Server, user: &User) -> Result<(), Failure> {
 async fn create(
     State(server): State<Server>,
     view: View,
-    SignedIn { user, .. }: SignedIn,
+    SignedIn { session, user }: SignedIn,
     posted: SubmittedForm,
 ) -> Page {
     let view = view.at(NEW_APP);
@@ -108,6 +115,32 @@ async fn create(
         }
         Err(no) => return Err(failure(&view, &no)),
     };
-    let view = view.at(&format!("/apps/fomo/{client_id}"));
-    created_page(&server, &view, &user, client_id, &created).await
+    Ok(to_new_app(&server, session, client_id, &created.client_secret))
+}
+
+/// Leads to the page of a new app, which shows its secret once: after a redirect, a reload sends no form again.
+fn to_new_app(server: &Server, session: Digest, client_id: &str, secret: &Secret<String>) -> Response {
+    let vault = server.inner.store.vault();
+    let sealed = vault.seal(&vault.seed(), &new_secret(session, client_id), secret.expose().as_bytes());
+    let mut response = see_other(&format!("/apps/fomo/{client_id}"));
+    let cookies = server.inner.pages.cookies;
+    set_cookie(response.headers_mut(), NEW_SECRET_COOKIE, &URL_SAFE_NO_PAD.encode(sealed), cookies);
+    response
+}
+
+/// The secret that [`to_new_app`] has left for the page of this app, if the browser comes from there.
+pub(crate) fn left_secret(
+    server: &Server,
+    headers: &HeaderMap,
+    session: Digest,
+    client_id: &str,
+) -> Option<Secret<String>> {
+    let sealed = server.inner.pages.cookies.of(headers, NEW_SECRET_COOKIE)?;
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+    server.inner.store.vault().open_text(&new_secret(session, client_id), &sealed)
+}
+
+/// What a left secret is sealed for: one app, in one session.
+fn new_secret(session: Digest, client_id: &str) -> String {
+    format!("new secret {} {client_id}", hex_text(session.as_bytes()))
 }

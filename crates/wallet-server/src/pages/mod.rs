@@ -47,6 +47,7 @@ pub use view::{Params, SignedIn, View};
 use crate::context::Server;
 pub(crate) use crate::forms::{FormMessage, FormProblem};
 
+pub(crate) use view::NEW_SECRET_COOKIE;
 use view::{LANG_COOKIE, VISITOR_COOKIE};
 
 /// The navigation entry of the apps.
@@ -116,10 +117,6 @@ impl Server {
     }
 }
 
-/// An origin to which a form of this page may redirect: browsers apply `form-action` to redirects too.
-#[derive(Clone)]
-pub(crate) struct LeadsTo(pub(crate) String);
-
 async fn shell(State(server): State<Server>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let (view, fresh) = match View::of(&server, &parts).await {
@@ -178,6 +175,9 @@ pub(crate) async fn nowhere(server: &Server, request: &Parts) -> Response {
 
 /// The reply to a method that an address does not take: to a person a page, since the address takes a form.
 async fn no_page(view: View, method: Method, headers: HeaderMap) -> Response {
+    if method == Method::OPTIONS {
+        return crate::reply::no_content(); // the router adds `Allow`
+    }
     if !is_for_people(&method, &headers) {
         return crate::reply::text(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -195,19 +195,13 @@ async fn no_page(view: View, method: Method, headers: HeaderMap) -> Response {
 
 /// Adds the headers of every page.
 fn dressed(mut response: Response, server: &Server, view: &View, fresh: Option<String>) -> Response {
-    let leads_to =
-        response.extensions_mut().remove::<LeadsTo>().map_or(String::new(), |to| format!(" {}", to.0));
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; \
-         form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
-    );
+    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; \
+        connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.insert(
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
@@ -263,6 +257,26 @@ pub fn see_other(address: &str) -> Response {
         Ok(address) => drop(response.headers_mut().insert(LOCATION, address)),
         Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
     }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "go_on.html")]
+struct GoOnPage<'a> {
+    view: &'a View,
+    app: &'a str,
+    address: &'a str,
+}
+
+/// A page that leads on to an app's address at once, and by a link. A redirect would not do: browsers hold `form-action` against
+/// every redirect after a form, the app's own ones too. The address is a registered one, which no browser runs as a program.
+pub(crate) fn go_on(view: &View, app: &str, address: &str) -> Response {
+    let mut response = page(&GoOnPage { view, app, address });
+    // For programs that fill in the form; a browser ignores it beside a status 200.
+    if let Ok(address) = HeaderValue::try_from(address) {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
@@ -347,12 +361,6 @@ pub fn in_words(lang: Lang, failure: &Failure) -> String {
             if lang == Lang::Zh { "系统繁忙" } else { "The system is busy" }.to_owned()
         }
         Failure::Store(_) => if lang == Lang::Zh { "系统内部错误" } else { "An internal error" }.to_owned(),
-    }
-}
-
-impl fmt::Debug for LeadsTo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -119,17 +119,20 @@ impl<S: Send + Sync> FromRequest<S> for SubmittedFile {
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let (mut fields, mut file) = (Vec::new(), Vec::new());
         let read = multipart::boundary(kind).and_then(|boundary| {
-            multipart::parts(&bytes, boundary, |name, content| {
+            multipart::parts(&bytes, &boundary, |name, content| {
                 if name == "file" {
                     file = content.to_vec();
                     return Ok::<(), ()>(());
                 }
                 let text = std::str::from_utf8(content).map_err(|_| ())?;
-                fields.push((name.to_owned(), text.to_owned()));
+                fields.push((name.into_owned(), text.to_owned()));
                 Ok(())
             })
         });
         if read != Some(Ok(())) {
+            return Err(unreadable(&view));
+        }
+        if fields.iter().any(|(_, value): &(String, String)| value.contains('\0')) {
             return Err(unreadable(&view));
         }
         let form = SubmittedForm(fields);

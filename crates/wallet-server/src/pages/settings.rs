@@ -73,10 +73,14 @@ impl Cookies {
     }
 }
 
-/// The value of a cookie of this name.
+/// The value of a cookie of this name. Cookies beside it may have any bytes.
 pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+    let cookies =
+        headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let mut pairs = cookies.filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+    });
+    let (_, value) = pairs.find(|(known, _)| *known == name.as_bytes())?;
+    std::str::from_utf8(value).ok()
 }

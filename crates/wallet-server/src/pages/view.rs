@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::response::{IntoResponse, Response};
-use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -15,11 +14,14 @@ use wallet_platform::{Digest, Failure, LookAtSession, SessionUser, User};
 
 use super::{FormProblem, NavItem, PageSettings, SIGN_IN, problem, see_other, sign_in_first};
 use crate::context::Server;
+use crate::wire::accepted;
 
 /// The cookie with the session_key of the signed-in user.
 pub(crate) const SESSION_COOKIE: &str = "wallop_session";
 /// The cookie with the visitor id, from which the CSRF token is derived.
 pub(crate) const VISITOR_COOKIE: &str = "wallop_visitor";
+/// The cookie with the sealed secret of an app that was just registered, for the page that the browser opens next.
+pub(crate) const NEW_SECRET_COOKIE: &str = "wallop_new_secret";
 /// The cookie with the chosen language.
 pub(crate) const LANG_COOKIE: &str = "wallop_lang";
 
@@ -93,10 +95,10 @@ impl View {
         let query = uri.query().unwrap_or_default();
         let asked = form::pairs(query).map(form::split).filter(|(name, _)| *name == "lang");
         let asked = asked.filter_map(|(_, value)| language(value)).last();
-        let accepted = || headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let lang = asked
             .or_else(|| cookies.of(headers, LANG_COOKIE).and_then(language))
-            .unwrap_or_else(|| accepted().map_or(Lang::En, Lang::from_accept_language));
+            .or_else(|| accepted(headers))
+            .unwrap_or(Lang::En);
         let known = cookies
             .of(headers, VISITOR_COOKIE)
             .filter(|known| known.len() == 40 && known.bytes().all(|byte| byte.is_ascii_hexdigit()));

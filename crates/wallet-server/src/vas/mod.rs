@@ -26,6 +26,7 @@ use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
 use crate::store::Store;
+use crate::wire::Head;
 
 /// The VAS and Lafi wallets.
 pub(crate) struct Protocol;
@@ -109,6 +110,8 @@ impl Context {
         };
         let endpoint = decoded.meta().id;
         let response = match decoded {
+            // It would use up the openCode.
+            AnyRequest::AidInfo(_) if request.extensions().get::<Head>().is_some() => Response::default(),
             AnyRequest::AidInfo(request) => reply::<aid_info::Endpoint>(lang, self.aid_info(request).await),
             AnyRequest::Price(request) => reply::<price::Endpoint>(lang, self.price(request).await),
             AnyRequest::ApproveLogin(request) => {
