@@ -271,3 +271,48 @@ async fn a_file_name_is_no_field_name() {
     assert_eq!(reply.status(), 1, "{}", reply.text);
     assert!(Format::ALL.len() >= 3);
 }
+
+/// When there are as many connections as there may be, a new one takes the place of the idlest of the address that has the most.
+#[tokio::test]
+async fn a_new_connection_takes_the_place_of_an_idle_one() {
+    use axum::routing::get;
+    let slow = get(|| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        "slow"
+    });
+    let routes = axum::Router::new().route("/", get(|| async { "quick" })).route("/slow", slow);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let bounds = wallet_server::Connections { most: 4, ..Default::default() };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        wallet_server::serve_with(listener, None, bounds, routes, async { drop(stopped.await) }).await
+    });
+    let ask = async |stream: &mut TcpStream, path: &str| {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await?;
+        let mut buffer = [0; 512];
+        let read = stream.read(&mut buffer).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&buffer[..read]).into_owned())
+    };
+    // One is at work, one has begun a head and never ends it, two are idle; the first of all has waited longest.
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut stream, "/").await.unwrap().ends_with("quick"));
+        connections.push(stream);
+    }
+    let mut at_work = connections.remove(0);
+    at_work.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    connections[0].write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for _ in 0..20 {
+        let mut new = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut new, "/").await.unwrap().ends_with("quick"), "it does not wait");
+    }
+    let mut buffer = [0; 512];
+    let read = at_work.read(&mut buffer).await.unwrap();
+    assert!(String::from_utf8_lossy(&buffer[..read]).ends_with("slow"), "a request under way is answered");
+    assert_eq!(connections[0].read(&mut buffer).await.unwrap_or(0), 0, "half a head is no request");
+    drop(stop);
+    server.await.unwrap().unwrap();
+}

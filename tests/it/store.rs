@@ -59,6 +59,98 @@ async fn one_process_has_a_database_and_only_its_own_master_key_opens_it() {
     assert!(changed.contains("edited after it had run"), "{changed}");
 }
 
+/// The lock is on the database itself: the file beside it may be gone, and a link has another name.
+#[tokio::test]
+async fn a_second_writer_is_refused_and_one_that_came_in_anyhow_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let clock = ManualClock::new();
+    let world = TestStore::sqlite(&path, 4).await;
+    std::fs::remove_file(directory.path().join("db.lock")).unwrap();
+    let second = open(&path, options(clock.clone())).unwrap_err().to_string();
+    assert!(second.contains("in use by another process"), "{second}");
+    let link = directory.path().join("another_name");
+    std::fs::hard_link(&path, &link).unwrap();
+    let second = open(&link, options(clock.clone())).unwrap_err().to_string();
+    assert!(second.contains("in use by another process"), "{second}");
+    let tokens = world.tokens(0).await;
+    world.pay(&tokens, "first").await.unwrap();
+    // A program that knows no locks takes row numbers: this one stops before it gives one of them away again.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute("UPDATE sequence SET next_id = next_id + 1", []).unwrap();
+    let error = world.pay(&tokens, "second").await.unwrap_err();
+    assert!(
+        matches!(&error, Failure::Store(StoreError::Broken(why)) if why.contains("another process")),
+        "{error}"
+    );
+    assert!(world.store.broken().is_some());
+    drop(world);
+    // A database whose next row number went back is set right when it is opened.
+    let largest: i64 = other.query_row("SELECT max(id) FROM event", [], |row| row.get(0)).unwrap();
+    other.execute("UPDATE sequence SET next_id = 100000", []).unwrap();
+    drop(other);
+    drop(open(&path, options(clock.clone())).unwrap());
+    let read = rusqlite::Connection::open(&path).unwrap();
+    let next: i64 = read.query_row("SELECT next_id FROM sequence", [], |row| row.get(0)).unwrap();
+    assert!(next > largest, "{next} {largest}");
+}
+
+/// SQLite begins an empty database where it finds an empty file.
+#[tokio::test]
+async fn a_database_that_was_cut_off_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let clock = ManualClock::new();
+    drop(TestStore::sqlite(&path, 4).await);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 1, 99, 100, 4_096, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let error = open(&path, options(clock.clone())).unwrap_err().to_string();
+        assert!(error.contains("is cut off") && error.contains("Restore a backup"), "{length}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), &whole[..length], "{length}: left alone");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    drop(open(&path, options(clock.clone())).unwrap());
+    // A master key without its database: somebody has lost one.
+    let data = wallet_server::DataDirectory::new(directory.path().join("data"));
+    drop(data.open(clock.clone()).unwrap());
+    std::fs::remove_file(data.path().join("wallop.db")).unwrap();
+    let error = data.open(clock).unwrap_err().to_string();
+    assert!(error.contains("wallop.db is missing") && error.contains("backup"), "{error}");
+    assert!(!data.path().join("wallop.db").exists());
+}
+
+/// The hashes of six-digit payment passwords are nobody else's business.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_of_a_database_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let modes = || -> Vec<(String, u32)> {
+        let files = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
+        let mode = |file: std::fs::DirEntry| {
+            (file.file_name().into_string().unwrap(), file.metadata().unwrap().permissions().mode() & 0o777)
+        };
+        files.map(mode).collect()
+    };
+    for _ in 0..2 {
+        let world = TestStore::sqlite(&path, 1).await;
+        assert!(modes().len() >= 4 && modes().iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes());
+        drop(world);
+        // One that an older program has made is made private, too.
+        for (name, _) in modes() {
+            std::fs::set_permissions(directory.path().join(name), std::fs::Permissions::from_mode(0o644))
+                .unwrap();
+        }
+        std::fs::remove_file(directory.path().join("db.lock")).unwrap();
+        let store = open(&path, options(ManualClock::new())).unwrap();
+        assert!(modes().iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes());
+        drop(store);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
 struct Panics;
 impl Command<Platform> for Panics {
     type Outcome = ();

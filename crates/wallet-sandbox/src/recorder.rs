@@ -176,6 +176,7 @@ fn shown(bytes: &[u8]) -> String {
 pub(crate) fn not_read(error: BodyError) -> Response {
     let (status, why) = match error {
         BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
+        BodyError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy: try again in a moment\n"),
         BodyError::Malformed => (StatusCode::BAD_REQUEST, "the body's chunks are malformed\n"),
         BodyError::Incomplete => (StatusCode::REQUEST_TIMEOUT, "the body is incomplete\n"),
     };

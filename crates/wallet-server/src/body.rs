@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The reason why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum BodyError {
     TooLarge,
     /// The body did not arrive before the deadline, or the connection broke.
     Incomplete,
+    /// The bodies that are being read have all of the memory for them: try again in a moment.
+    Busy,
     /// The body's chunks are malformed.
     Malformed,
 }
@@ -32,6 +35,9 @@ fn broken(error: &axum::Error) -> BodyError {
     }
 }
 
+/// The memory for bodies that are being read, in KiB, over all connections: a body that comes slowly keeps its part meanwhile.
+static MEMORY: Semaphore = Semaphore::const_new(64 * 1024);
+
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors
@@ -41,6 +47,7 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();
         let mut length = 0;
+        let mut memory: Option<SemaphorePermit<'static>> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
@@ -50,6 +57,13 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
             }
             if length > limit {
                 continue;
+            }
+            let held = memory.as_ref().map_or(0, SemaphorePermit::num_permits);
+            let more = u32::try_from((length / 1024 + 1).saturating_sub(held)).unwrap_or(u32::MAX);
+            let more = MEMORY.try_acquire_many(more).map_err(|_| BodyError::Busy)?;
+            match &mut memory {
+                Some(memory) => memory.merge(more),
+                none => *none = Some(more),
             }
             // A body of one frame needs no copy.
             match first.take() {

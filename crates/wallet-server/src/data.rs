@@ -37,6 +37,13 @@ impl DataDirectory {
     /// # Errors
     /// [`OpenError`] with the cause and the next step.
     pub fn open(&self, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
+        if self.0.join(MASTER_KEY).exists() && !self.0.join(DATABASE).exists() {
+            return Err(OpenError::new(format!(
+                "{DATABASE} is missing in {}, but {MASTER_KEY} is there: restore the database from a backup; to begin with \
+                 an empty one, move {MASTER_KEY} away",
+                self.0.display()
+            )));
+        }
         let crypto = Arc::new(Portable::new());
         let master = self.master_key(&crypto)?;
         open(&self.0.join(DATABASE), Options::new(clock, crypto as Arc<dyn Crypto>, master))

@@ -1,10 +1,13 @@
 //! Accepting connections.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
@@ -73,12 +76,12 @@ pub async fn serve_with(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
-    let permits = Arc::new(Semaphore::new(connections.most));
+    let (permits, open) = (Arc::new(Semaphore::new(connections.most)), Arc::new(Open::default()));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener, &permits, &open) => accepted,
         };
         let (stream, peer, permit) = match accepted {
             Ok(accepted) => accepted,
@@ -89,11 +92,14 @@ pub async fn serve_with(
                 continue;
             }
         };
-        let routes = router.clone();
+        let (routes, entry) = (router.clone(), open.enter(peer.ip()));
+        let (requests, close) = (entry.clone(), entry.clone());
         let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
             let (request, routes) = (well_formed(request.map(Body::new)), routes.clone());
+            let under_way = requests.begin();
             async move {
+                let _under_way = under_way;
                 match request {
                     Ok(request) => routes.oneshot(request).await,
                     Err(response) => Ok(response),
@@ -108,22 +114,28 @@ pub async fn serve_with(
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             };
             let service = TowerToHyperService::new(service);
-            let served = match tls {
-                None => serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await,
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => {
-                        serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "a TLS handshake failed");
-                        Ok(())
-                    }
-                },
+            let served = async {
+                match tls {
+                    None => serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => {
+                            serve_connection(TokioIo::new(stream), service, TokioTimer::new(), stop).await
+                        }
+                        Err(error) => {
+                            tracing::debug!(%error, "a TLS handshake failed");
+                            Ok(())
+                        }
+                    },
+                }
+            };
+            let served = tokio::select! {
+                served = served => served,
+                () = close.closed.notified() => Ok(()), // another connection has its place
             };
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop(permit);
+            drop((entry, permit));
         });
     }
     drop(listener);
@@ -138,9 +150,112 @@ pub async fn serve_with(
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+    open: &Arc<Open>,
+) -> io::Result<(tokio::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    let permit = match permits.clone().try_acquire_owned() {
+        Ok(permit) => permit,
+        Err(_) => {
+            open.close_idlest();
+            permits.clone().acquire_owned().await.map_err(io::Error::other)?
+        }
+    };
     Ok((stream, peer, permit))
+}
+
+/// The open connections. When there are as many as there may be, a new one takes the place of an idle one: of the address that has the
+/// most, the one that has waited longest for a request.
+#[derive(Debug, Default)]
+struct Open {
+    entries: Mutex<HashMap<u64, Arc<Known>>>,
+    next: AtomicU64,
+}
+
+/// An open connection.
+#[derive(Debug)]
+struct Known {
+    peer: IpAddr,
+    /// The requests under way, and since when there are none.
+    requests: Mutex<(usize, Instant)>,
+    closed: Notify,
+}
+
+/// A place among the open connections.
+#[derive(Debug, Clone)]
+struct Entry(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    open: Arc<Open>,
+    id: u64,
+    known: Arc<Known>,
+}
+
+impl std::ops::Deref for Entry {
+    type Target = Known;
+    fn deref(&self) -> &Known {
+        &self.0.known
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.entries().remove(&self.id);
+    }
+}
+
+impl Open {
+    fn entries(&self) -> MutexGuard<'_, HashMap<u64, Arc<Known>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Entry {
+        let known =
+            Arc::new(Known { peer, requests: Mutex::new((0, Instant::now())), closed: Notify::new() });
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.entries().insert(id, known.clone());
+        Entry(Arc::new(Place { open: self.clone(), id, known }))
+    }
+
+    /// Closes a connection that waits for a request, if there is one.
+    fn close_idlest(&self) {
+        let entries = self.entries();
+        let mut of_peer: HashMap<IpAddr, usize> = HashMap::new();
+        entries.values().for_each(|known| *of_peer.entry(known.peer).or_default() += 1);
+        let idle = entries.values().filter_map(|known| known.idle_since().map(|since| (known, since)));
+        let idlest = idle.max_by_key(|(known, since)| (of_peer.get(&known.peer).copied(), Reverse(*since)));
+        if let Some((known, _)) = idlest {
+            known.closed.notify_one();
+        }
+    }
+}
+
+impl Known {
+    fn requests(&self) -> MutexGuard<'_, (usize, Instant)> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let (requests, since) = *self.requests();
+        (requests == 0).then_some(since)
+    }
+}
+
+impl Entry {
+    /// A request begins; it ends when what is returned is dropped.
+    fn begin(&self) -> UnderWay {
+        self.requests().0 += 1;
+        UnderWay(self.clone())
+    }
+}
+
+/// A request under way.
+struct UnderWay(Entry);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut requests = self.0.requests();
+        *requests = (requests.0.saturating_sub(1), Instant::now());
+    }
 }

@@ -73,6 +73,9 @@ pub(crate) async fn wire(State(server): State<Server>, request: Request) -> Resp
                 let response = reply::plain(meta, lang, meta.faults.body_too_large);
                 Answered { endpoint: meta.id, response }
             }
+            (Some(meta), BodyError::Busy) => {
+                Answered { endpoint: meta.id, response: reply::plain(meta, lang, meta.faults.overloaded) }
+            }
             (Some(meta), BodyError::Malformed) => {
                 let response =
                     reply::text(StatusCode::BAD_REQUEST, "the request body's chunks are malformed\n");

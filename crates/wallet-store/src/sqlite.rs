@@ -70,9 +70,13 @@ pub struct Database<S> {
     path: PathBuf,
     connection: Connection,
     settings: WriterSettings,
-    lock: File,
+    /// Dropped last: to close a file gives back what SQLite has locked in it.
+    lock: Locks,
     schema: PhantomData<fn() -> S>,
 }
+
+/// The locks of this process on a database: that of a file beside it, which older programs know too, and that of the database.
+pub(crate) type Locks = [File; 2];
 
 impl<S> fmt::Debug for Database<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,8 +84,8 @@ impl<S> fmt::Debug for Database<S> {
     }
 }
 
-/// A database's writer connection, its settings, and the lock file of this process.
-pub(crate) type Parts = (Connection, WriterSettings, File);
+/// A database's writer connection, its settings, and the locks of this process.
+pub(crate) type Parts = (Connection, WriterSettings, Locks);
 
 impl<S: Schema> Database<S> {
     /// Opens the database at `path`, creating it if it does not exist, and runs the migrations that it lacks. One process
@@ -90,9 +94,13 @@ impl<S: Schema> Database<S> {
     /// # Errors
     /// [`OpenError`]: the file cannot be opened, is locked, or its migrations differ.
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
+        let beside = lock(path)?;
         let failed = |error: &dyn fmt::Display| cannot_open(path, error);
+        not_cut_off(path)?;
         keep_private(path).map_err(|error| failed(&error))?;
+        // The file itself too: the one beside it may be removed, and a hard link has another name.
+        let options = File::options().read(true).open(path).map_err(|error| failed(&error))?;
+        let lock = [beside, locked(options, path)?];
         let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
         let settings = set(&connection, WRITER_PRAGMAS).and_then(|()| {
             Ok(WriterSettings {
@@ -131,6 +139,34 @@ impl<S: Schema> Database<S> {
     pub(crate) fn into_parts(self) -> Parts {
         (self.connection, self.settings, self.lock)
     }
+}
+
+/// Refuses a database file that was cut off: SQLite would begin an empty one, or fail in the middle of a payment.
+fn not_cut_off(path: &Path) -> Result<(), OpenError> {
+    let Ok(mut file) = File::open(path) else { return Ok(()) };
+    let failed = |error: std::io::Error| cannot_open(path, &error);
+    let length = file.metadata().map_err(failed)?.len();
+    let mut head = [0; 100];
+    // https://www.sqlite.org/fileformat.html, 1.3: the page size, and the number of pages if it is valid.
+    let expected = match std::io::Read::read_exact(&mut file, &mut head) {
+        Ok(()) if head[24..28] == head[92..96] => {
+            let page = match u16::from_be_bytes([head[16], head[17]]) {
+                1 => 65_536,
+                size => u64::from(size),
+            };
+            page * u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]))
+        }
+        Ok(()) => 0,
+        Err(_) => head.len() as u64,
+    };
+    if length >= expected {
+        return Ok(());
+    }
+    Err(OpenError::new(format!(
+        "the database {} is cut off: it has {length} bytes of {expected}. Restore a backup; to begin with an empty database, \
+         move the file away",
+        path.display()
+    )))
 }
 
 /// Makes a database, and the files beside it, readable by this user alone: they hold the hashes of payment passwords. SQLite gives a new
@@ -322,7 +358,7 @@ pub(crate) fn writer<S: Schema>(
     connection: &Connection,
     vault: S::Vault,
 ) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
-    let backend = Sqlite::new(connection, true)?;
+    let mut backend = Sqlite::new(connection, true)?;
     let next_id = backend.next_id()?;
     Ok(Engine::new(backend, vault, next_id))
 }
@@ -336,7 +372,7 @@ pub(crate) fn reader<S: Schema>(
 }
 
 /// How long to wait for another process to give the lock back.
-const LOCK_WAIT: Duration = Duration::from_millis(300);
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Locks a database for this process.
 fn lock(path: &Path) -> Result<File, OpenError> {
@@ -355,6 +391,11 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             name.display()
         ))
     })?;
+    locked(file, path)
+}
+
+/// Locks a file of a database for this process.
+fn locked(file: File, path: &Path) -> Result<File, OpenError> {
     // A process that ends, or a child that has not begun its own program yet, gives it back in a moment.
     let begun = Instant::now();
     let mut locked = file.try_lock();
@@ -369,7 +410,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             path.display()
         ))),
         Err(TryLockError::Error(error)) => {
-            Err(OpenError::new(format!("cannot lock {}: {error}", name.display())))
+            Err(OpenError::new(format!("cannot lock {}: {error}", path.display())))
         }
     }
 }
@@ -462,7 +503,9 @@ pub struct Sqlite<'c, S> {
     commit: Statement<'c>,
     rollback: Statement<'c>,
     next_id: Statement<'c>,
-    last_next_id: u64,
+    stored_next_id: Statement<'c>,
+    /// The next row number that the database has, on the connection that writes.
+    last_next_id: Option<u64>,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -488,17 +531,43 @@ impl<'c, S: Schema> Sqlite<'c, S> {
             commit: connection.prepare("COMMIT")?,
             rollback: connection.prepare("ROLLBACK")?,
             next_id: connection.prepare("UPDATE sequence SET next_id = ?1 WHERE id = 1")?,
-            last_next_id: 0,
+            stored_next_id: connection.prepare("SELECT next_id FROM sequence WHERE id = 1")?,
+            last_next_id: None,
             schema: PhantomData,
         })
     }
 
-    /// The next free row number.
-    fn next_id(&self) -> Result<u64, StoreError> {
-        let next = self
-            .connection
-            .query_row("SELECT next_id FROM sequence WHERE id = 1", [], |row| row.get::<_, i64>(0));
-        next.map(i64::cast_unsigned).map_err(|error| database(&error))
+    /// The row number that the database says is next.
+    fn stored_next_id(&mut self) -> rusqlite::Result<i64> {
+        self.stored_next_id.query_row([], |row| row.get(0))
+    }
+
+    /// The next free row number: above those of all rows, whatever the database says is next.
+    fn next_id(&mut self) -> Result<u64, StoreError> {
+        let next = self.free_id().map_err(|error| database(&error))?;
+        self.last_next_id = Some(next.cast_unsigned());
+        Ok(next.cast_unsigned())
+    }
+
+    fn free_id(&mut self) -> rusqlite::Result<i64> {
+        let stored = self.stored_next_id()?;
+        let mut next = stored;
+        for table in S::TABLES {
+            let mut keys = table.columns.iter().filter(|column| column.key);
+            let (Some(key), None) = (keys.next(), keys.next()) else { continue };
+            if (key.name, key.kind) != ("id", ColumnKind::Int) {
+                continue;
+            }
+            let sql = format!("SELECT max(id) FROM {} WHERE id < ?1", quoted(table.name));
+            let largest: Option<i64> =
+                self.connection.query_row(&sql, [stored.saturating_add(FAR)], |row| row.get(0))?;
+            next = next.max(largest.map_or(0, |id| id + 1));
+        }
+        if next != stored {
+            tracing::error!(stored, next, "the next row number was below that of a row; it is set right");
+            self.connection.execute("UPDATE sequence SET next_id = ?1 WHERE id = 1", [next])?;
+        }
+        Ok(next)
     }
 
     fn table<E: Row>(&mut self) -> &mut TableStatements<'c>
@@ -508,6 +577,9 @@ impl<'c, S: Schema> Sqlite<'c, S> {
         &mut self.tables[<S as HasTable<E>>::AT]
     }
 }
+
+/// An id that is this far beyond the next row number is not one: an operator chooses the ids of some rows.
+const FAR: i64 = 1 << 32;
 
 /// The number of prepared list statements of a connection.
 const LISTS_PREPARED: usize = 64;
@@ -526,7 +598,16 @@ fn execute(
 
 impl<S: Schema> Backend<S> for Sqlite<'_, S> {
     fn begin(&mut self, _: &[S::AnyKey]) -> Result<Begun<S>, StoreError> {
-        self.begin.raw_execute().map(|_| Begun::alone()).map_err(|error| database(&error))
+        self.begin.raw_execute().map_err(|error| database(&error))?;
+        if let Some(expected) = self.last_next_id {
+            let stored = self.stored_next_id().map_err(|error| database(&error))?.cast_unsigned();
+            if stored != expected {
+                let why =
+                    "another process writes to this database: it has taken row numbers that this one counts";
+                return Err(StoreError::Broken(why.to_owned()));
+            }
+        }
+        Ok(Begun::alone())
     }
 
     fn load(&mut self, keys: &[S::AnyKey]) -> Result<Vec<S::AnyRow>, StoreError> {
@@ -589,18 +670,18 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
     }
 
     fn commit(&mut self, next_id: u64) -> Result<(), StoreError> {
-        if next_id != self.last_next_id {
+        if Some(next_id) != self.last_next_id {
             self.next_id
                 .raw_bind_parameter(1, next_id.cast_signed())
                 .and_then(|()| self.next_id.raw_execute())
                 .map_err(|error| database(&error))?;
-            self.last_next_id = next_id;
         }
-        self.commit.raw_execute().map(|_| ()).map_err(|error| database(&error))
+        self.commit.raw_execute().map_err(|error| database(&error))?;
+        self.last_next_id = Some(next_id);
+        Ok(())
     }
 
     fn rollback(&mut self) {
-        self.last_next_id = 0;
         if !self.connection.is_autocommit()
             && let Err(error) = self.rollback.raw_execute()
         {

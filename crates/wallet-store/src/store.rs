@@ -1,7 +1,7 @@
 //! The store as a server uses it: a writer thread, read threads, and a queue before each.
 
 use std::fmt;
-use std::fs::File;
+
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,7 +19,7 @@ use crate::measure::{Measured, Measures};
 use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Shared;
-use crate::sqlite::{self, Database, WriterSettings};
+use crate::sqlite::{self, Database, Locks, WriterSettings};
 
 /// How a store runs.
 #[derive(Clone)]
@@ -69,14 +69,14 @@ struct Inner<S: Schema> {
     settings: Option<WriterSettings>,
     is_shared: bool,
     /// The lock of the database file, held as long as the store lives: one process per database.
-    _lock: Option<File>,
+    _lock: Option<Locks>,
 }
 
 /// What a store runs on.
 enum Kind {
     Memory,
     /// A file of SQLite, locked for this process.
-    File(WriterSettings, File),
+    File(WriterSettings, Locks),
     /// A database that several processes share.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code))]
     Shared,
