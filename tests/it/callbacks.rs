@@ -35,7 +35,7 @@ async fn a_merchant_that_never_answers_keeps_no_place_from_the_others() {
     };
     let mut apps = Vec::new();
     for client_id in ["slow", "quick"] {
-        let phc = || Secret::new(fast_passwords().hash(&Portable::new(), "secret"));
+        let phc = || Secret::new(fast_passwords().hash(&Portable::new(), "secret").unwrap());
         let user = CreateUser {
             login_name: format!("{client_id}-owner"),
             name: "Owner".to_owned(),

@@ -72,8 +72,17 @@ async fn r07_a_changed_redirect_uri_is_accepted_beside_the_old_one_for_a_day() {
     // The old one can be ended at once.
     edit_to(&mut owner, new).await;
     authorize("https://elsewhere.example/new").await.ok();
+    let code = authorize("https://elsewhere.example/new").await.ok().data("code").to_owned();
     owner.post(SETTINGS, "/apps/fomo/demo_app/end_old_redirect", &[]).await;
     assert_eq!(authorize("https://elsewhere.example/new").await.status(), 54);
+    let fomo = &world.described().fomo;
+    let late = Call::post("oauth2/authorize/token")
+        .with("code", &code)
+        .with("client_id", &fomo.client_id)
+        .with("client_secret", &fomo.client_secret)
+        .with("grant_type", "authorization_code")
+        .with("redirect_uri", "https://elsewhere.example/new");
+    assert_eq!(world.call(&late).await.json["error"], "invalid_grant", "its address was given up");
     edit_to(&mut owner, &old).await;
     edit_to(&mut owner, new).await;
     world.jump(Duration::from_secs(86_401));

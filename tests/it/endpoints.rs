@@ -175,7 +175,9 @@ async fn provoke(world: &World, meta: &EndpointMeta, refusal: &str) -> Call {
         }
         ("pay_user", "wallet_pwd_unset") => {
             let store = world.store();
-            let pwd = wallet_core::Secret::new(fast_passwords().hash(&wallet_crypto::Portable::new(), "x"));
+            let pwd = wallet_core::Secret::new(
+                fast_passwords().hash(&wallet_crypto::Portable::new(), "x").unwrap(),
+            );
             let name = world.fresh("owner");
             let user = CreateUser {
                 login_name: name.clone(),

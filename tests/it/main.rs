@@ -37,6 +37,7 @@ mod purge;
 mod qr;
 mod races;
 mod receivers;
+mod replies;
 mod returns;
 mod rotation;
 mod rsa;

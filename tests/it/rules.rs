@@ -759,3 +759,33 @@ async fn r89_an_app_reads_the_events_of_its_payments_after_a_cursor() {
     assert!(theirs.iter().all(|event| event["trade_id"] != confirm.field("trade_id")));
     assert_eq!(world.call(&world.get_events(0).with("sign", "00")).await.status(), 7);
 }
+
+rule!(r22_new_passwords_have_a_least_length_at_the_calls_as_on_the_pages, |world| {
+    let named = |reply: &wallet_tests::Reply, field: &str| {
+        assert!(
+            reply.status() == 0 && reply.json["msg"].as_str().unwrap().ends_with(field),
+            "{}",
+            reply.text
+        );
+    };
+    for (pwd, good) in [("1234567", false), ("12345678", true), ("\u{79d8}\u{5bc6}\u{79d8}\u{5bc6}", false)] {
+        let call = Call::post("customer/register").with("user_name", &world.fresh("short")).with("pwd", pwd);
+        let reply = world.call(&call).await;
+        if good { drop(reply.ok()) } else { named(&reply, "pwd") }
+    }
+    for (pwd, good) in [("12345", false), ("123456", true)] {
+        let reply = world.call(&world.valid("set_wallet_pwd").await.with("wallet_pwd", pwd)).await;
+        if good { drop(reply.ok()) } else { named(&reply, "wallet_pwd") }
+    }
+});
+
+rule!(r29_an_app_without_means_finds_no_user_ids, |world| {
+    // More than the owner has: the same reply for a user that exists, one that does not, and the owner.
+    let fomo = &world.described().fomo;
+    for user in [&world.user("alice").user_id, "999999999", &fomo.owner_user_id] {
+        let reply =
+            world.call(&world.pay_user("alice").with("amount", "99999999").with("user_id", user)).await;
+        assert_eq!(reply.status(), 24, "{user}: {}", reply.text);
+    }
+    assert_eq!(world.call(&world.pay_user("alice").with("user_id", "999999999")).await.status(), 74);
+});

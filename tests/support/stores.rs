@@ -183,7 +183,7 @@ impl TestStore {
             sort_id: 0,
         };
         store.submit(PutCoin(coin)).await.unwrap();
-        let phc = Secret::new(fast_passwords().hash(&Portable::new(), "secret"));
+        let phc = Secret::new(fast_passwords().hash(&Portable::new(), "secret").unwrap());
         let mut ids = Vec::new();
         for number in 0..=count {
             let user = CreateUser {

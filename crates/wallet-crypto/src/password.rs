@@ -1,9 +1,11 @@
 //! Passwords, hashed with Argon2id.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
-use wallet_core::crypto::Entropy;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use wallet_core::crypto::{Entropy, equal};
 
 /// The cost of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +23,59 @@ impl Default for PasswordCost {
     }
 }
 
-/// Hashes and verifies passwords. Both take tens of milliseconds by design: keep them off async threads.
+/// There is no memory for a hash: try again in a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMemory;
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is not enough memory to hash a password")
+    }
+}
+
+impl std::error::Error for NoMemory {}
+
+/// Hashes and verifies passwords. Both take tens of milliseconds by design: keep them off async threads. Clones share the memory.
 #[derive(Debug, Clone)]
 pub struct Passwords {
-    argon2: Argon2<'static>,
+    params: Params,
+    memory: Arc<Memory>,
+}
+
+/// The pieces of memory that are kept: as many hashes run at once on a machine with two cores.
+const KEPT: usize = 2;
+
+/// The memory of earlier hashes. Each one takes 19 MiB: memory that is allocated anew in each thread is not given back to the system.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+impl Memory {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on so many blocks, which hold zeros before and after.
+    fn with<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> Result<T, NoMemory> {
+        let mut memory = self.free().pop().unwrap_or_default();
+        if let Some(more) = blocks.checked_sub(memory.len()).filter(|more| *more > 0) {
+            memory.try_reserve_exact(more).map_err(|_| NoMemory)?;
+            memory.resize(blocks, Block::new());
+        }
+        let done = work(&mut memory[..blocks]);
+        // What a hash leaves is derived from the password.
+        memory[..blocks].fill(Block::new());
+        let mut free = self.free();
+        if free.len() < KEPT {
+            free.push(memory);
+        }
+        Ok(done)
+    }
 }
 
 impl Passwords {
@@ -35,24 +86,65 @@ impl Passwords {
     pub fn new(cost: PasswordCost) -> Self {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None);
         let Ok(params) = params else { panic!("Argon2 needs at least 8 KiB and one pass, got {cost:?}") };
-        Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params) }
+        Self { params, memory: Arc::default() }
     }
 
     /// Hashes `password` with a fresh salt into a PHC string.
-    pub fn hash(&self, entropy: &dyn Entropy, password: &str) -> String {
-        let mut salt = [0; 16];
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn hash(&self, entropy: &dyn Entropy, password: &str) -> Result<String, NoMemory> {
+        let (mut salt, mut out) = ([0; 16], [0; Params::DEFAULT_OUTPUT_LEN]);
         entropy.fill(&mut salt);
-        match self.argon2.hash_password_with_salt(password.as_bytes(), &salt) {
-            Ok(hash) => hash.to_string(),
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        let filled = self.fill(&argon2, password, &salt, &mut out)?;
+        let hash = || {
+            filled.map_err(argon2::password_hash::Error::from)?;
+            Ok::<_, argon2::password_hash::Error>(PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(Version::V0x13.into()),
+                params: ParamsString::try_from(&self.params)?,
+                salt: Some(Salt::new(&salt)?),
+                hash: Some(Output::new(&out)?),
+            })
+        };
+        match hash() {
+            Ok(hash) => Ok(hash.to_string()),
             Err(error) => unreachable!("a 16-byte salt and a password below 4 GiB always hash: {error}"),
         }
     }
 
-    /// Whether `password` matches the PHC string `phc`.
-    pub fn verify(&self, phc: &str, password: &str) -> bool {
-        PasswordHash::new(phc)
-            .is_ok_and(|hash| self.argon2.verify_password(password.as_bytes(), &hash).is_ok())
+    fn fill(
+        &self,
+        argon2: &Argon2<'_>,
+        password: &str,
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<Result<(), argon2::Error>, NoMemory> {
+        self.memory.with(argon2.params().block_count(), |memory| {
+            argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)
+        })
     }
+
+    /// Whether `password` matches the PHC string `phc`.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn verify(&self, phc: &str, password: &str) -> Result<bool, NoMemory> {
+        let Some((argon2, salt, expected)) = read(phc) else { return Ok(false) };
+        let mut out = vec![0; expected.len()];
+        let filled = self.fill(&argon2, password, salt.as_ref(), &mut out)?;
+        Ok(filled.is_ok() && equal(&out, expected.as_bytes()))
+    }
+}
+
+/// The parts of a PHC string.
+fn read(phc: &str) -> Option<(Argon2<'static>, Salt, Output)> {
+    let hash = PasswordHash::new(phc).ok()?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    Some((Argon2::new(algorithm, version, params), hash.salt?, hash.hash?))
 }
 
 #[cfg(test)]
@@ -63,11 +155,35 @@ mod tests {
     fn only_the_right_password_verifies_and_salts_differ() {
         let passwords = Passwords::new(PasswordCost { memory_kib: 8, passes: 1 });
         let crypto = crate::Portable::new();
-        let (one, two) = (passwords.hash(&crypto, "秘密"), passwords.hash(&crypto, "秘密"));
+        let (one, two) = (passwords.hash(&crypto, "秘密").unwrap(), passwords.hash(&crypto, "秘密").unwrap());
         assert_ne!(one, two);
         assert!(one.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
-        assert!(passwords.verify(&one, "秘密"));
-        assert!(!passwords.verify(&one, "秘密 "));
-        assert!(!passwords.verify("", "秘密"));
+        assert_eq!(passwords.verify(&one, "秘密"), Ok(true));
+        assert_eq!(passwords.verify(&one, "秘密 "), Ok(false));
+        assert_eq!(passwords.verify("", "秘密"), Ok(false));
+        for (phc, right) in [
+            // The example of the reference implementation's README.
+            ("$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG", true),
+            ("$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObH", false),
+            ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$", false),
+            ("$scrypt$ln=4,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", false),
+        ] {
+            assert_eq!(passwords.verify(phc, "password"), Ok(right), "{phc}");
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_and_holds_nothing() {
+        let passwords = Passwords::new(PasswordCost { memory_kib: 64, passes: 1 });
+        let other = Passwords::new(PasswordCost { memory_kib: 32, passes: 2 });
+        let crypto = crate::Portable::new();
+        let of_other = other.hash(&crypto, "b").unwrap();
+        for _ in 0..100 {
+            let own = passwords.hash(&crypto, "a").unwrap();
+            assert_eq!((passwords.verify(&own, "a"), passwords.verify(&of_other, "b")), (Ok(true), Ok(true)));
+        }
+        let free = passwords.memory.free();
+        assert_eq!((free.len(), free[0].len()), (1, 64), "one at a time: one piece of memory");
+        assert!(free[0].iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
     }
 }

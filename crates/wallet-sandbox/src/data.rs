@@ -8,7 +8,7 @@ use wallet_api::fomo::{CoinId, UserId};
 use wallet_api::vas::{Currency, Profile, Review, limits};
 use wallet_chain::embedded::{DevBalance, DevIssue, DevMine, DevTip};
 use wallet_core::Secret;
-use wallet_crypto::{Passwords, PrivateKey, PublicKey};
+use wallet_crypto::{NoMemory, Passwords, PrivateKey, PublicKey};
 use wallet_engine::StoreError;
 use wallet_platform::{
     ActiveCoins, AddAddress, AddressesOf, ApplyVas, Balances, ByOperator, Coin, CreateApp, CreateUser,
@@ -216,10 +216,12 @@ async fn create_user(
             // Two hashes of tens of milliseconds each, in parallel with those of the other users.
             let (hashing, vault) = (passwords.clone(), store.vault().clone());
             let hashes = tokio::task::spawn_blocking(move || {
-                let hash = |password: &str| Secret::new(hashing.hash(vault.crypto(), password));
-                (hash(user.pwd), (!user.wallet_pwd.is_empty()).then(|| hash(user.wallet_pwd)))
+                let hash = |password: &str| hashing.hash(vault.crypto(), password).map(Secret::new);
+                let wallet_pwd = (!user.wallet_pwd.is_empty()).then(|| hash(user.wallet_pwd)).transpose()?;
+                Ok::<_, NoMemory>((hash(user.pwd)?, wallet_pwd))
             });
-            let (pwd, wallet_pwd) = hashes.await.map_err(|error| StoreError::Panicked(error.to_string()))?;
+            let hashes = hashes.await.map_err(|error| StoreError::Panicked(error.to_string()))?;
+            let (pwd, wallet_pwd) = hashes.map_err(|error| StoreError::Database(error.to_string()))?;
             let (login_name, name) = (user.login_name.to_owned(), user.name.to_owned());
             store.submit(CreateUser { login_name, name, pwd, wallet_pwd, developer: false }).await?
         }

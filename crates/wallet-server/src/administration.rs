@@ -335,12 +335,12 @@ impl Administration<'_> {
     }
 
     /// A new password, and its hash.
-    fn password(&self) -> (Secret<String>, Secret<String>) {
+    fn password(&self) -> Result<(Secret<String>, Secret<String>), Not> {
         let mut random = [0; 12];
         self.store.vault().crypto().fill(&mut random);
         let pwd = Secret::new(hex_text(&random));
         let hash = Passwords::new(PasswordCost::default()).hash(self.store.vault().crypto(), pwd.expose());
-        (pwd, Secret::new(hash))
+        Ok((pwd, Secret::new(hash.map_err(|error| error.to_string())?)))
     }
 
     async fn operator_add(&self, name: &str, roles: &[String]) -> Result<Done, Not> {
@@ -360,7 +360,7 @@ impl Administration<'_> {
         let (user, pwd) = match found {
             Some(user) => (user.id, None),
             None => {
-                let (pwd, hash) = self.password();
+                let (pwd, hash) = self.password()?;
                 let (login_name, shown) = (name.to_owned(), name.to_owned());
                 let user =
                     CreateUser { login_name, name: shown, pwd: hash, wallet_pwd: None, developer: false };
@@ -438,7 +438,7 @@ impl Administration<'_> {
         if !user.operator {
             return Err(self.no_operator(name));
         }
-        let (pwd, hash) = self.password();
+        let (pwd, hash) = self.password()?;
         let command = ByOperator::machine("", ResetPassword { user: user.id, pwd: hash });
         self.store.submit(command).await.map_err(|no| self.no(&no))?;
         self.end_sessions(&user, "").await?;

@@ -9,7 +9,7 @@ use indexmap::IndexSet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use wallet_core::crypto::from_hex;
-use wallet_crypto::Passwords;
+use wallet_crypto::{NoMemory, Passwords};
 use wallet_engine::StoreError;
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
@@ -98,7 +98,7 @@ impl Prover {
     /// The PHC text of a new password.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Failure> {
         let (passwords, password, store) = (self.passwords.clone(), password.to_owned(), self.store.clone());
-        self.in_pool(move || passwords.hash(store.vault().crypto(), &password)).await
+        self.in_pool(move || passwords.hash(store.vault().crypto(), &password)).await?.map_err(no_memory)
     }
 
     async fn in_pool<T: Send + 'static>(
@@ -234,17 +234,27 @@ impl Prover {
         }
         let Some(challenge) = reserved.keep() else { return Err(StoreError::Stopped.into()) };
         let right = match nobody {
-            Some(nobody) => {
-                run(permit, move || passwords.verify(&nobody, &given)).await?;
-                false
-            }
+            Some(nobody) => run(permit, move || passwords.verify(&nobody, &given)).await?.map(|_| false),
             None => run(permit, move || passwords.verify(&phc, &given)).await?,
+        };
+        let right = match right {
+            Ok(right) => right,
+            // Nothing was guessed.
+            Err(error) => {
+                drop(Reserved { store: self.store.clone(), challenge: Some(challenge) });
+                return Err(no_memory(error));
+            }
         };
         if !right {
             return self.fail(challenge).await;
         }
         Ok(Proven { proof: challenge.proven(), memory })
     }
+}
+
+fn no_memory(error: NoMemory) -> Failure {
+    tracing::error!(%error, "a password was not checked");
+    StoreError::Overloaded.into()
 }
 
 /// Runs work on a blocking thread. It holds the place in the pool: a running hash counts even after its caller is gone.

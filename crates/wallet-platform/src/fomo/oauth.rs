@@ -265,7 +265,9 @@ impl Command<Platform> for ExchangeCode {
             (Some(_), None) | (None, Some(_)) => false,
         };
         let is_over = is_over(cx.now, code.expires_at, lifetimes::AUTHORIZATION_CODE);
-        if is_over || code.redirect_uri != self.redirect_uri || !verified {
+        // The app may have moved since: an address that it gave up gets no token any more.
+        let is_there = code.redirect_uri == self.redirect_uri && app.returns_to(&code.redirect_uri, cx.now);
+        if is_over || !is_there || !verified {
             return Err(Refusal::InvalidGrant.into());
         }
         let family = FamilyId(cx.ids.next());

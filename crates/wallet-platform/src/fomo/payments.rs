@@ -16,7 +16,7 @@ use crate::fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{bearer, scope_of};
 use crate::money::{Account, Movement, TransferSeq, moving_units};
 use crate::passwords::Proof;
-use crate::refusal::Stop;
+use crate::refusal::{Reason, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{User, signed_in};
 use crate::vault::{Digest, Vault};
@@ -390,13 +390,19 @@ impl Command<Platform> for PayUser {
         self.proof.check(rows, cx, out, owner)?;
         app.may_act()?;
         owner.may_move_money()?;
+        let coin = coins::usable(rows, self.coin)?;
+        let amount = moving_units(&self.amount, coin)?;
+        fresh_trade(rows, cx, app.id, &self.trade_id)?;
+        // Before the receiver is looked at: an app without means must not find out which user ids there are.
+        let means =
+            rows.find::<Account>(&(app.owner, self.coin))?.map_or(Units::ZERO, |account| account.balance);
+        if means < amount {
+            return Err(Reason::InsufficientBalance.into());
+        }
         rows.find::<User>(&(self.user,))?.ok_or(Refusal::UserUnknown)?.may_move_money()?;
         if self.user == app.owner {
             return Err(Refusal::OwnPayment.into());
         }
-        let coin = coins::usable(rows, self.coin)?;
-        let amount = moving_units(&self.amount, coin)?;
-        fresh_trade(rows, cx, app.id, &self.trade_id)?;
         let mut transfer = Transfer {
             id: TransferSeq(cx.ids.next()),
             app: app.id,

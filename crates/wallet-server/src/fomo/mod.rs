@@ -18,9 +18,9 @@ use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
     ActiveCoins, AppEvents, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf,
     BeginRegister, CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp,
-    Login as LoginCommand, PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Records,
-    RecordsPage, Refresh, RevokeToken, SessionUser, SetWalletPwd, TokenPair, TradeOf, Transfer,
-    TransferDetail, Verifier, Who, check_login_name, scope_of,
+    Login as LoginCommand, PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Reason,
+    Records, RecordsPage, Refresh, Refused, RevokeToken, SessionUser, SetWalletPwd, TokenPair, TradeOf,
+    Transfer, TransferDetail, Verifier, Who, check_login_name, scope_of,
 };
 
 use self::own_app::FomoApp;
@@ -430,6 +430,7 @@ impl Context {
 
     pub(crate) async fn register(&self, request: register::Request<'_>) -> Handled<register::Endpoint> {
         check_login_name(&request.user_name)?;
+        long_enough("pwd", request.pwd.as_str(), limits::SHORTEST_PASSWORD)?;
         let pwd = Secret::new(self.prover.hash(request.pwd.as_str()).await?);
         let login_name = request.user_name.into_owned();
         let seed = self.store.vault().seed();
@@ -485,6 +486,7 @@ impl Context {
         &self,
         request: set_wallet_pwd::Request<'_>,
     ) -> Handled<set_wallet_pwd::Endpoint> {
+        long_enough("wallet_pwd", request.wallet_pwd.as_str(), limits::SHORTEST_WALLET_PWD)?;
         let session = self.store.vault().hash(request.session_key.as_str());
         let place = [session.as_bytes().as_slice()];
         let Proven { proof, memory } = self
@@ -529,6 +531,14 @@ impl Context {
             total,
             records: records.collect::<Result<_, Failure>>()?,
         })
+    }
+}
+
+/// Refuses a new password that is too short, as the pages do.
+fn long_enough(field: &'static str, password: &str, fewest: u64) -> Result<(), Failure> {
+    match password.chars().count() as u64 {
+        length if length < fewest => Err(Refused::new(Reason::Field).at(field).into()),
+        _ => Ok(()),
     }
 }
 

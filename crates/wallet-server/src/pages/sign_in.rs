@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::{LoginName, complete_register, login, register};
+use wallet_api::fomo::{LoginName, complete_register, limits, login, register};
 use wallet_core::{Secret, form};
 use wallet_platform::{CreateUser, EndSession, Reason, check_login_name};
 
@@ -215,7 +215,7 @@ impl Onward {
 }
 
 /// The fewest characters of a new password.
-const SHORTEST_PASSWORD: usize = 8;
+const SHORTEST_PASSWORD: usize = limits::SHORTEST_PASSWORD as usize;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let (name, next) = (posted.text("user_name").to_owned(), posted.text("next").to_owned());

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
+use wallet_api::fomo::limits;
 use wallet_api::vas::Profile;
 use wallet_chain::embedded::DevIssue;
 use wallet_core::Amount;
@@ -12,7 +13,7 @@ use super::outcomes::{NotDone, Outcome};
 use super::{Wallet, Wanted};
 
 /// The fewest characters of a payment password that this page accepts.
-const SHORTEST: usize = 6;
+const SHORTEST: usize = limits::SHORTEST_WALLET_PWD as usize;
 /// The amount of each coin that a user receives on request.
 pub(super) const GIVEN: &str = "100";
 
