@@ -246,7 +246,8 @@ fn the_client_pays_on_smol() {
 #[test]
 fn r11_replies_are_read_with_numbers_strings_and_without_data() {
     use wallet_api::fomo::{
-        TransferStatus, get_active_coins, get_trade, pre_pay, refresh_token, set_wallet_pwd, token,
+        TransferStatus, get_active_coins, get_events, get_trade, pay_user, pre_pay, refresh_token,
+        set_wallet_pwd, token,
     };
     use wallet_core::OutgoingRequest;
     let read = |body: &str| http::Response::builder().status(200).body(body.as_bytes().to_vec()).unwrap();
@@ -276,6 +277,56 @@ fn r11_replies_are_read_with_numbers_strings_and_without_data() {
     assert_eq!(token::Request::decode_response(&reply).unwrap().access_token.as_str(), "a");
     let reply = read(r#"{"status":1,"data":{"access_token":"a","token_type":"Bearer","expires_in":"3600"}}"#);
     assert_eq!(refresh_token::Request::decode_response(&reply).unwrap().refresh_token, None);
+    // RFC 6749, 5.1: only access_token and token_type are required, and servers leave out the second one too.
+    for (rest, expires_in, scope) in [
+        ("", None, None),
+        (r#","token_type":"bearer","expires_in":3600.0"#, Some(3_600), None),
+        (r#","expires_in":"3600","scope":"""#, Some(3_600), None),
+        (r#","expires_in":3.6E3,"scope":"userinfo""#, Some(3_600), Some("userinfo")),
+        (r#","expires_in":null,"scope":null"#, None, None),
+        (r#","expires_in":"""#, None, None),
+    ] {
+        let reply = read(&format!(r#"{{"access_token":"a","refresh_token":"r"{rest}}}"#));
+        let tokens =
+            token::Request::decode_response(&reply).unwrap_or_else(|error| panic!("{rest}: {error}"));
+        assert_eq!((tokens.expires_in, tokens.scope.as_deref()), (expires_in, scope), "{rest}");
+    }
+    for broken in ["3600.5", "-1", "\"soon\"", "1e99"] {
+        let reply = read(&format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":{broken}}}"#));
+        assert!(token::Request::decode_response(&reply).is_err(), "{broken}");
+    }
+    // What PHP and Java write: no httpcode, an exponent, a list of which elements were removed.
+    for (httpcode, read_as) in [
+        ("", None),
+        (r#","httpcode":null"#, None),
+        (r#","httpcode":"""#, None),
+        (r#","httpcode":200"#, Some(200)),
+    ] {
+        let reply = read(&format!(r#"{{"status":1,"data":{{"transfer_id":"1","trade_id":"t"{httpcode}}}}}"#));
+        assert_eq!(pay_user::Request::decode_response(&reply).unwrap().httpcode, read_as, "{httpcode}");
+    }
+    let price = |number: &str| {
+        let reply = read(&format!(r#"{{"success":true,"errorCode":0,"errorMsg":"","result":{number}}}"#));
+        let price = wallet_api::vas::price::Request::decode_response(&reply).ok()?;
+        Some(price.price.as_str().to_owned())
+    };
+    for (number, plain) in [
+        ("4.0E-4", "0.0004"),
+        ("1.25e+2", "125"),
+        ("12E-1", "1.2"),
+        ("1.10", "1.10"),
+        ("0e0", "0"),
+        ("\"0.5\"", "0.5"),
+    ] {
+        assert_eq!(price(number).unwrap(), plain, "{number}");
+    }
+    for broken in ["-4.0E-4", "1e400", "null", "\"4.0E-4\""] {
+        assert_eq!(price(broken), None, "{broken}");
+    }
+    let event = |n: u64| format!(r#"{{"n":{n},"kind":"paid","transfer_id":1,"trade_id":"t","time":1}}"#);
+    let gaps = format!(r#"{{"status":1,"data":{{"events":{{"10":{},"2":{}}}}}}}"#, event(7), event(3));
+    let events = get_events::Request::decode_response(&read(&gaps)).unwrap().events;
+    assert_eq!(events.iter().map(|event| event.n).collect::<Vec<_>>(), [3, 7]);
     // A state that the spec does not know keeps its text; what the spec knows compares as before.
     let trade = |status: &str| {
         let reply = read(&format!(

@@ -272,3 +272,34 @@ async fn over_http_codes_tokens_payments_and_trade_ids_have_one_winner() {
     assert_eq!(ledger.done.len(), rounds as usize + late);
     assert_eq!(count("SELECT count(*) FROM code WHERE family IS NOT NULL"), 2 * i64::from(rounds));
 }
+
+/// A full pool of hashes must not lock out a user who entered the right password.
+#[tokio::test]
+async fn r22_an_attempt_that_no_hash_reached_is_given_back() {
+    use wallet_platform::{GiveBack, PasswordKind, Reservation, ReservePassword, Who};
+    let directory = tempfile::tempdir().unwrap();
+    let world = TestStore::sqlite(&directory.path().join("db"), 1).await;
+    let reserve = || async {
+        let (who, kind) = (Who::Session(world.users[0].1), PasswordKind::Wallet);
+        match world.store.submit(ReservePassword { who, kind }).await.unwrap() {
+            Reservation::Challenge(challenge) => Some(challenge),
+            Reservation::Busy => None,
+        }
+    };
+    let mut held = Vec::new();
+    while let Some(challenge) = reserve().await {
+        held.push(challenge);
+    }
+    assert_eq!(held.len() as u64, wallet_api::fomo::limits::WRONG_PASSWORDS);
+    // One more than there are is no attempt more.
+    for challenge in [held[0].clone(), held[1].clone()] {
+        world.store.submit(GiveBack(challenge)).await.unwrap();
+    }
+    assert!(reserve().await.is_some() && reserve().await.is_some() && reserve().await.is_none());
+    // Nothing was counted as wrong.
+    for challenge in held {
+        world.store.submit(GiveBack(challenge)).await.unwrap();
+    }
+    let tokens = world.tokens(0).await;
+    world.pay(&tokens, "after").await.unwrap();
+}

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{CodeMeta, Endpoint, EndpointMeta, EnvelopeMeta, Fault, FieldMeta, Lang, RefusalMeta};
+use wallet_spec::Kind;
 
 /// The `data` of a reply.
 pub trait Reply: Serialize + DeserializeOwned {
@@ -254,7 +255,9 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
         return Err(not_understood("it is not a JSON object".to_owned()));
     };
     let oauth_error = text_of(&reply, "error").map(str::to_owned);
+    // Without a code of success 0 is no code: some programs write it beside `success`.
     let status = reply.get(envelope.status).and_then(status_number);
+    let status = status.filter(|status| envelope.ok.is_some() || *status != 0);
     let bare = status.is_none() && meta.response.iter().any(|field| field.top);
     let success = std::iter::once(&envelope.success)
         .chain(envelope.read_also)
@@ -293,6 +296,9 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
     for field in meta.response.iter().filter(|field| field.top) {
         move_up(field, &mut reply, &mut data);
     }
+    for field in meta.response.iter().filter(|field| matches!(field.kind, Kind::List(_))) {
+        data.entry(field.name).and_modify(list_with_gaps);
+    }
     let mut data = Value::Object(data);
     numbers_as_text(&mut data);
     serde_json::from_value(data).map_err(|error| not_understood(error.to_string()))
@@ -301,11 +307,46 @@ pub fn read_reply<E: Endpoint>(http: u16, body: &[u8]) -> Result<E::Response, Re
 /// R11: numbers are read like strings, digit by digit: nothing here goes through a float.
 fn numbers_as_text(value: &mut Value) {
     match value {
-        Value::Number(number) => *value = Value::String(number.to_string()),
+        Value::Number(number) => {
+            let text = number.to_string();
+            *value = Value::String(without_exponent(&text).unwrap_or(text));
+        }
         Value::Array(list) => list.iter_mut().for_each(numbers_as_text),
         Value::Object(map) => map.values_mut().for_each(numbers_as_text),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// A number such as Java's `4.0E-4` in plain digits: `0.0004`. `None` if it has no exponent, or one that no amount has.
+fn without_exponent(number: &str) -> Option<String> {
+    let (mantissa, exponent) = number.split_once(['e', 'E'])?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 64)?;
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{}", fraction.trim_end_matches('0'));
+    let point = whole.len() as i32 + exponent;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let (whole, fraction) = match usize::try_from(point) {
+        Ok(point) if point < digits.len() => (digits[..point].to_owned(), digits[point..].to_owned()),
+        Ok(_) => (format!("{digits}{}", zeros(point - digits.len() as i32)), String::new()),
+        Err(_) => (String::new(), format!("{}{digits}", zeros(-point))),
+    };
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{point}{fraction}"))
+}
+
+/// PHP writes a list of which elements were removed as an object with their numbers.
+fn list_with_gaps(value: &mut Value) {
+    let Value::Object(map) = value else { return };
+    let mut elements: Vec<(u64, Value)> = Vec::new();
+    for (name, element) in map.iter() {
+        let Ok(number) = name.parse() else { return };
+        elements.push((number, element.clone()));
+    }
+    elements.sort_by_key(|(number, _)| *number);
+    *value = Value::Array(elements.into_iter().map(|(_, element)| element).collect());
 }
 
 fn move_up(field: &FieldMeta, from: &mut Map<String, Value>, into: &mut Map<String, Value>) {

@@ -86,7 +86,7 @@ pub mod integer {
     /// # Errors
     /// The deserializer's, or that the text is no number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        text::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("not a whole number"))
+        whole(&text::deserialize(deserializer)?).ok_or_else(|| de::Error::custom("not a whole number"))
     }
 
     /// Writes a string.
@@ -95,6 +95,56 @@ pub mod integer {
     /// The serializer's.
     pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
+    }
+}
+
+/// A whole number; programs without integers write `3600.0`.
+fn whole(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    (!fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0')).then(|| whole.parse().ok())?
+}
+
+/// Whole numbers in replies that may be absent, written as strings.
+pub mod optional_integer {
+    use super::*;
+
+    /// Reads a string, a number or nothing; an empty string is nothing.
+    ///
+    /// # Errors
+    /// The deserializer's, or that the text is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        match optional_text::deserialize(deserializer)? {
+            Some(text) => whole(&text).map(Some).ok_or_else(|| de::Error::custom("not a whole number")),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a string or null.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => serializer.collect_str(number),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// Whole numbers in replies that may be absent, written as numbers.
+pub mod optional_number {
+    pub use super::optional_integer::deserialize;
+    use super::*;
+
+    /// Writes a number or null.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => serializer.serialize_u64(*number),
+            None => serializer.serialize_none(),
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Passwords {
 /// The pieces of memory that are kept: as many hashes run at once on a machine with two cores.
 const KEPT: usize = 2;
 
-/// The memory of earlier hashes. Each one takes 19 MiB: memory that is allocated anew in each thread is not given back to the system.
+/// The memory of earlier hashes. Each one takes 19 MiB: memory that each thread allocates for itself is not given back to the system.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 

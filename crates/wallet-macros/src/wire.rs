@@ -153,7 +153,9 @@ pub(crate) fn reply_members(fields: &[Field<'_>], above: &TokenStream) -> TokenS
             (Kind::Text, true) => Some("::wallet_core::types::text"),
             (Kind::Text, false) => Some("::wallet_core::types::optional_text"),
             (Kind::Id | Kind::Integer, true) => Some("::wallet_core::types::integer"),
+            (Kind::Integer, false) => Some("::wallet_core::types::optional_integer"),
             (Kind::Number, true) => Some("::wallet_core::types::number"),
+            (Kind::Number, false) => Some("::wallet_core::types::optional_number"),
             (Kind::Time, true) => Some("::wallet_core::types::time"),
             _ => None,
         };

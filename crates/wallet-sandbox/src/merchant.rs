@@ -707,7 +707,10 @@ impl<T: Transport + Clone> Merchant<T> {
             state: id.to_owned().into(),
         };
         match self.app.pay_user(payout, &self.fomo.owner_wallet_pwd).await {
-            Ok(paid) => self.log(format!("POST pay_user: {id} is paid back, httpcode {}", paid.httpcode)),
+            Ok(paid) => self.log(format!(
+                "POST pay_user: {id} is paid back, httpcode {}",
+                paid.httpcode.unwrap_or_default()
+            )),
             // R83: the trade_id shows whether a reply was lost.
             Err(error) => match self.app.trade(&trade_id).await {
                 Ok(trade) if trade.status == TransferStatus::Done => {

@@ -218,10 +218,10 @@ impl Context {
         let TokenPair { access, refresh, scopes } = self.store.submit(command).await?;
         Ok(token::Response {
             access_token: access.expose().clone().into(),
-            token_type: "Bearer".to_owned(),
-            expires_in: lifetimes::ACCESS_TOKEN.as_secs(),
+            token_type: Some("Bearer".to_owned()),
+            expires_in: Some(lifetimes::ACCESS_TOKEN.as_secs()),
             refresh_token: refresh.expose().clone().into(),
-            scope: scopes,
+            scope: Some(scopes),
         })
     }
 
@@ -232,8 +232,8 @@ impl Context {
         let TokenPair { access, refresh, scopes } = self.store.submit(command).await?;
         Ok(refresh_token::Response {
             access_token: access.expose().clone().into(),
-            token_type: "Bearer".to_owned(),
-            expires_in: lifetimes::ACCESS_TOKEN.as_secs(),
+            token_type: Some("Bearer".to_owned()),
+            expires_in: Some(lifetimes::ACCESS_TOKEN.as_secs()),
             refresh_token: Some(refresh.expose().clone().into()),
             scope: Some(scopes),
         })
@@ -363,7 +363,7 @@ impl Context {
         Ok(pay_user::Response {
             transfer_id: self.store.vault().transfer_id(transfer.id),
             trade_id: request.trade_id,
-            httpcode: u64::from(httpcode),
+            httpcode: Some(u64::from(httpcode)),
         })
     }
 
