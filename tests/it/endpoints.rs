@@ -311,6 +311,54 @@ impl Names {
     }
 }
 
+/// Checks a reply against what the OpenAPI file says of its endpoint and status: a client that validates must survive it.
+fn is_described(openapi: &Value, meta: &EndpointMeta, reply: &Reply) {
+    let method = meta.methods.last().unwrap().word().to_ascii_lowercase();
+    let path = format!("~1{}", meta.path.trim_start_matches('/').replace('/', "~1"));
+    let at = format!("/paths/{path}/{method}/responses/{}/content/application~1json/schema", reply.http);
+    assert!(openapi.pointer(&at).is_some(), "{} has no HTTP {} in its OpenAPI file", meta.id, reply.http);
+    let mut schema = openapi.clone();
+    schema["$ref"] = json!(format!("#{at}"));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let faults: Vec<String> = validator.iter_errors(&reply.json).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{} HTTP {}: {} {faults:#?}", meta.id, reply.http, reply.text);
+}
+
+/// What each operation of an OpenAPI file calls itself by, once.
+#[test]
+fn the_openapi_files_describe_refusals_and_security() {
+    for (file, meta) in [("fomo", Fomo::META), ("vas", wallet_api::vas::Vas::META)] {
+        let path = format!("{}/../docs/openapi/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let openapi: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for endpoint in meta.endpoints {
+            let path = format!("/{}", endpoint.path.trim_start_matches('/'));
+            let operation = &openapi["paths"][&path][endpoint.methods[0].word().to_ascii_lowercase()];
+            let responses = operation["responses"].as_object().unwrap();
+            for refusal in endpoint.errors {
+                let text = responses[&refusal.http.to_string()].to_string();
+                let code = match meta.envelope.digits {
+                    Some(_) => format!("\"{}\"", meta.envelope.code_text(refusal.code.code)),
+                    None => refusal.code.code.to_string(),
+                };
+                assert!(
+                    text.contains(&code) && text.contains("\"const\":false"),
+                    "{} {}",
+                    endpoint.id,
+                    refusal.id
+                );
+            }
+            for status in ["413", "500", "503"] {
+                assert!(responses.contains_key(status), "{} {status}", endpoint.id);
+            }
+            for scheme in
+                operation["security"].as_array().unwrap().iter().filter_map(Value::as_object).flatten()
+            {
+                assert!(openapi["components"]["securitySchemes"].get(scheme.0).is_some(), "{}", scheme.0);
+            }
+        }
+    }
+}
+
 fn shown(world: &World, reply: &Reply) -> Value {
     let mut headers = serde_json::Map::new();
     for name in ["content-type", "cache-control", "www-authenticate", "retry-after"] {
@@ -327,9 +375,11 @@ fn shown(world: &World, reply: &Reply) -> Value {
 async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
     let world = World::start().await;
     let mut outcomes = 0;
+    let openapi: Value = serde_json::from_str(include_str!("../../docs/openapi/fomo.json")).unwrap();
     for meta in Fomo::META.endpoints {
         let mut replies: BTreeMap<String, Value> = BTreeMap::new();
         let reply = world.call(&world.valid(meta.id).await).await.ok();
+        is_described(&openapi, meta, &reply);
         replies.insert("success".to_owned(), shown(&world, &reply));
         for refusal in meta.errors {
             let call = provoke(&world, meta, refusal.id).await;
@@ -340,6 +390,7 @@ async fn r29_golden_replies_of_every_endpoint_in_every_outcome() {
             assert_eq!(reply.status(), i64::from(refusal.code.code), "{id}: {name}: {}", reply.text);
             assert_eq!(reply.http, refusal.http, "{id}: {name}: {}", reply.text);
             assert_eq!(reply.json["success"], false, "{id}: {name}");
+            is_described(&openapi, meta, &reply);
             assert_eq!(reply.json.get("error").and_then(Value::as_str), refusal.oauth, "{id}: {name}");
             replies.insert(refusal.id.to_owned(), shown(&world, &reply));
         }

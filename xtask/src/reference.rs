@@ -592,33 +592,134 @@ fn object_schema(fields: &[Field<'_>]) -> Value {
     schema
 }
 
-fn operation(meta: &Spec<'_>, endpoint: &Endpoint<'_>, method: Method) -> Value {
+/// The refusals that an endpoint answers with, those of unreadable requests included.
+fn refusals_of<'s>(endpoint: &Endpoint<'s>) -> Vec<&'s Refusal<'s>> {
+    let faults = &endpoint.faults;
+    let mut known: Vec<&Refusal<'_>> = endpoint.errors.to_vec();
+    known.extend([faults.field, faults.body, faults.body_too_large, faults.internal, faults.overloaded]);
+    if endpoint.auth == Auth::Bearer {
+        known.push(faults.bearer);
+    }
+    let mut seen = Vec::new();
+    known.retain(|refusal| {
+        let new = !seen.contains(&refusal.id);
+        seen.push(refusal.id);
+        new
+    });
+    known
+}
+
+/// The body of a reply that succeeds.
+fn success_schema(meta: &Spec<'_>, endpoint: &Endpoint<'_>) -> Value {
     let envelope = meta.envelope;
-    let reply = |success: bool, data: Value| {
-        json!({
-            "type": "object",
-            "required": [envelope.success, envelope.status, envelope.message],
-            "properties": {
-                envelope.success: { "type": "boolean", "const": success },
-                envelope.status: { "type": if envelope.digits.is_some() { "string" } else { "integer" } },
-                envelope.message: { "type": "string" },
-                envelope.data: data,
-            }
-        })
+    let data = endpoint.response_value.as_ref().map_or_else(|| object_schema(endpoint.response), schema);
+    let status = match envelope.ok {
+        Some(ok) if envelope.digits.is_some() => {
+            json!({ "type": "string", "const": envelope.code_text(ok.code) })
+        }
+        Some(ok) => json!({ "type": "integer", "const": ok.code }),
+        None => json!({ "type": "string", "const": "" }),
+    };
+    let mut properties: Map<String, Value> = Map::new();
+    properties.insert(envelope.success.to_owned(), json!({ "type": "boolean", "const": true }));
+    properties.insert(envelope.status.to_owned(), status);
+    properties.insert(envelope.message.to_owned(), json!({ "type": "string" }));
+    properties.insert(envelope.data.to_owned(), data);
+    for field in endpoint.response.iter().filter(|field| field.top) {
+        properties.insert(field.name.to_owned(), schema(field));
+    }
+    let required = [envelope.success, envelope.status, envelope.message, envelope.data];
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+/// The body of a reply that refuses, with one of these codes.
+fn refusal_schema(meta: &Spec<'_>, endpoint: &Endpoint<'_>, refusals: &[&Refusal<'_>]) -> Value {
+    let envelope = meta.envelope;
+    let mut codes: Vec<u32> = refusals.iter().map(|refusal| refusal.code.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let status = match envelope.digits {
+        Some(_) => {
+            let codes: Vec<String> = codes.iter().map(|code| envelope.code_text(*code)).collect();
+            json!({ "type": "string", "enum": codes })
+        }
+        None => json!({ "type": "integer", "enum": codes }),
+    };
+    let none = json!({ "type": "null" });
+    let data = match endpoint.refusal_data {
+        Some(object) => {
+            json!({ "oneOf": [{ "$ref": format!("#/components/schemas/{}", object.name) }, none] })
+        }
+        None => none,
+    };
+    let mut properties: Map<String, Value> = Map::new();
+    properties.insert(envelope.success.to_owned(), json!({ "type": "boolean", "const": false }));
+    properties.insert(envelope.status.to_owned(), status);
+    properties.insert(envelope.message.to_owned(), json!({ "type": "string" }));
+    properties.insert(envelope.data.to_owned(), data);
+    let mut required = vec![envelope.success, envelope.status, envelope.message, envelope.data];
+    let oauth: Vec<&str> = refusals.iter().filter_map(|refusal| refusal.oauth).collect();
+    if oauth.len() == refusals.len() {
+        let mut oauth = oauth;
+        oauth.sort_unstable();
+        oauth.dedup();
+        properties.insert("error".to_owned(), json!({ "type": "string", "enum": oauth }));
+        properties.insert("error_description".to_owned(), json!({ "type": "string" }));
+        required.extend(["error", "error_description"]);
+    }
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+/// The fields of a request's body. A client may send its credentials by HTTP Basic instead.
+fn request_schema(endpoint: &Endpoint<'_>) -> Value {
+    let mut schema = object_schema(endpoint.request);
+    if endpoint.auth == Auth::Client
+        && let Some(required) = schema["required"].as_array_mut()
+    {
+        required.retain(|name| name != "client_id" && name != "client_secret");
+    }
+    schema
+}
+
+/// An endpoint as an operation; `also` are those at the same address, which a field of the request tells apart.
+fn operation(meta: &Spec<'_>, endpoint: &Endpoint<'_>, also: &[&Endpoint<'_>], method: Method) -> Value {
+    let envelope = meta.envelope;
+    let all: Vec<&Endpoint<'_>> = std::iter::once(endpoint).chain(also.iter().copied()).collect();
+    let one_of = |mut schemas: Vec<Value>| {
+        schemas.dedup();
+        if schemas.len() == 1 { schemas.remove(0) } else { json!({ "oneOf": schemas }) }
     };
     let json_content = |schema: Value| json!({ "application/json": { "schema": schema } });
-    let mut responses = Map::new();
-    let data = endpoint.response_value.as_ref().map_or_else(|| object_schema(endpoint.response), schema);
-    let success = envelope.ok.map_or("Success", |ok| ok.text.en);
-    let ok = json!({ "description": success, "content": json_content(reply(true, data)) });
-    responses.insert("200".to_owned(), ok);
-    for refusal in endpoint.errors.iter().filter(|refusal| refusal.http != 200) {
-        let entry =
-            json!({ "description": refusal.doc.en, "content": json_content(reply(false, json!({}))) });
-        responses.entry(refusal.http.to_string()).or_insert(entry);
+    let mut refusals = Vec::new();
+    for refusal in all.iter().flat_map(|endpoint| refusals_of(endpoint)) {
+        if !refusals.iter().any(|known: &&Refusal<'_>| known.id == refusal.id) {
+            refusals.push(refusal);
+        }
     }
-    let codes: Vec<Value> = endpoint
-        .errors
+    let mut statuses: Vec<u16> = refusals.iter().map(|refusal| refusal.http).collect();
+    statuses.push(200);
+    statuses.sort_unstable();
+    statuses.dedup();
+    let mut responses = Map::new();
+    for status in statuses {
+        let with_it: Vec<&Refusal<'_>> =
+            refusals.iter().copied().filter(|refusal| refusal.http == status).collect();
+        let mut schemas = Vec::new();
+        let mut words: Vec<&str> = Vec::new();
+        if status == 200 {
+            let successes: Vec<Value> = all.iter().map(|endpoint| success_schema(meta, endpoint)).collect();
+            // The replies of one address may look alike.
+            schemas.push(if also.is_empty() { one_of(successes) } else { json!({ "anyOf": successes }) });
+            words.push(envelope.ok.map_or("Success", |ok| ok.text.en));
+        }
+        if !with_it.is_empty() {
+            schemas.push(refusal_schema(meta, endpoint, &with_it));
+            words.extend(with_it.iter().map(|refusal| refusal.doc.en));
+        }
+        let entry = json!({ "description": words.join("; "), "content": json_content(one_of(schemas)) });
+        responses.insert(status.to_string(), entry);
+    }
+    let codes: Vec<Value> = refusals
         .iter()
         .map(|r| match envelope.digits {
             Some(_) => json!({ "refusal": r.id, "code": envelope.code_text(r.code.code), "http": r.http }),
@@ -635,6 +736,7 @@ fn operation(meta: &Spec<'_>, endpoint: &Endpoint<'_>, method: Method) -> Value 
         "summary": endpoint.doc.en,
         "description": format!("{}\n\n{}", endpoint.doc.en, endpoint.doc.zh),
         "responses": responses,
+        "security": security(endpoint),
         "x-refusals": codes,
     });
     if endpoint.parameters == Place::Query {
@@ -643,34 +745,97 @@ fn operation(meta: &Spec<'_>, endpoint: &Endpoint<'_>, method: Method) -> Value 
         });
         operation["parameters"] = parameters.collect();
     } else if method == Method::Post && !endpoint.request.is_empty() {
-        let schema = object_schema(endpoint.request);
+        let schema = one_of(all.iter().map(|endpoint| request_schema(endpoint)).collect());
         operation["requestBody"] = json!({ "content": {
             "application/x-www-form-urlencoded": { "schema": schema },
             "multipart/form-data": { "schema": schema },
             "application/json": { "schema": schema },
         }});
     }
-    if endpoint.auth == Auth::Bearer {
-        operation["security"] = json!([{ "bearer": [] }]);
-    }
     operation
+}
+
+/// What a caller must show, beside the fields of the request.
+fn security(endpoint: &Endpoint<'_>) -> Value {
+    match endpoint.auth {
+        Auth::Bearer => {
+            let scopes: Vec<&str> = endpoint.scope.iter().map(|scope| scope.id).collect();
+            json!([{ "oauth2": scopes }, { "bearer": [] }])
+        }
+        Auth::Client => json!([{ "basic": [] }, {}]),
+        _ => json!([{}]),
+    }
+}
+
+/// The page of the web at an endpoint's address.
+fn page(endpoint: &Endpoint<'_>) -> Value {
+    let of_the_wallet = ["session_key", "authorized"];
+    let asked = endpoint.request.iter().filter(|field| !of_the_wallet.contains(&field.name));
+    let parameters = asked.map(|field| {
+        let required = field.required && field.name != "state";
+        json!({ "name": field.name, "in": "query", "required": required, "schema": schema(field) })
+    });
+    let html = json!({ "text/html": { "schema": { "type": "string" } } });
+    json!({
+        "operationId": format!("browse_{}", endpoint.id),
+        "summary": endpoint.doc.en,
+        "description": format!("{}\n\n{}", endpoint.browser.en, endpoint.browser.zh),
+        "parameters": parameters.collect::<Vec<_>>(),
+        "security": [{}],
+        "responses": {
+            "200": { "description": "the page that asks for consent", "content": html },
+            "303": {
+                "description": "to the sign-in page, or to redirect_uri with `error`",
+                "headers": { "Location": { "schema": { "type": "string" } } },
+            },
+            "400": { "description": "a page: client_id or redirect_uri is missing, wrong or repeated", "content": html },
+        },
+    })
+}
+
+/// The ways to show who calls: an access token, by OAuth2 or by itself, and a client's credentials.
+fn security_schemes(meta: &Spec<'_>) -> Value {
+    let mut schemes = json!({});
+    let has = |auth| meta.endpoints.iter().any(|endpoint| endpoint.auth == auth);
+    if has(Auth::Bearer) {
+        schemes["bearer"] = json!({ "type": "http", "scheme": "bearer" });
+        let at = |wanted: &dyn Fn(&Endpoint<'_>) -> bool| {
+            let found = meta.endpoints.iter().find(|endpoint| wanted(endpoint));
+            found.map_or(String::new(), |found| {
+                format!("{}{}", meta.base_path, found.path.trim_start_matches('/'))
+            })
+        };
+        let scopes: Map<String, Value> =
+            meta.scopes.iter().map(|scope| (scope.id.to_owned(), json!(scope.doc.en))).collect();
+        let (authorize, token) = (at(&|one| !one.browser.en.is_empty()), at(&|one| one.auth == Auth::Client));
+        schemes["oauth2"] = json!({ "type": "oauth2", "flows": { "authorizationCode": {
+            "authorizationUrl": format!("http://127.0.0.1:7070{authorize}"),
+            "tokenUrl": format!("http://127.0.0.1:7070{token}"),
+            "refreshUrl": format!("http://127.0.0.1:7070{token}"),
+            "scopes": scopes,
+        }}});
+    }
+    if has(Auth::Client) {
+        schemes["basic"] = json!({ "type": "http", "scheme": "basic" });
+    }
+    schemes
 }
 
 /// The endpoints and callbacks of a platform as OpenAPI 3.1.
 pub fn openapi(meta: &Spec<'_>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in meta.endpoints {
-        let path = paths.entry(format!("/{}", endpoint.path)).or_insert_with(|| json!({}));
+        let path =
+            paths.entry(format!("/{}", endpoint.path.trim_start_matches('/'))).or_insert_with(|| json!({}));
+        let is_here = |other: &&Endpoint<'_>| {
+            other.id != endpoint.id && other.paths().any(|known| endpoint.paths().next() == Some(known))
+        };
+        let also: Vec<&Endpoint<'_>> = meta.endpoints.iter().copied().filter(is_here).collect();
         for method in endpoint.methods {
-            path[method.word().to_lowercase()] = operation(meta, endpoint, *method);
+            path[method.word().to_lowercase()] = operation(meta, endpoint, &also, *method);
         }
         if !endpoint.browser.en.is_empty() {
-            path["get"] = json!({
-                "operationId": format!("browse_{}", endpoint.id),
-                "summary": endpoint.browser.en,
-                "description": format!("{}\n\n{}", endpoint.browser.en, endpoint.browser.zh),
-                "responses": { "200": { "description": "a page", "content": { "text/html": {} } } },
-            });
+            path["get"] = page(endpoint);
         }
     }
     let schemas: Map<String, Value> =
@@ -709,7 +874,7 @@ pub fn openapi(meta: &Spec<'_>) -> Value {
         "webhooks": webhooks,
         "components": {
             "schemas": schemas,
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": security_schemes(meta),
         },
     })
 }
