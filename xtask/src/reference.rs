@@ -850,7 +850,9 @@ pub fn openapi(meta: &Spec<'_>) -> Value {
             };
             let by = callback.schedule.acknowledged_by.in_words(Lang::En);
             let mut request = json!({
+                "operationId": callback.id,
                 "summary": callback.doc.en,
+                "security": [{}],
                 "responses": { status: { "description": format!("acknowledged by {by}; anything else is repeated") } },
             });
             if callback.method == Method::Get {
@@ -868,7 +870,11 @@ pub fn openapi(meta: &Spec<'_>) -> Value {
         .collect();
     json!({
         "openapi": "3.1.0",
-        "info": { "title": meta.doc.en, "version": env!("CARGO_PKG_VERSION") },
+        "info": {
+            "title": meta.doc.en,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        },
         "servers": [{ "url": format!("http://127.0.0.1:7070{}", meta.base_path.trim_end_matches('/')) }],
         "paths": paths,
         "webhooks": webhooks,
