@@ -1181,6 +1181,23 @@ async fn an_address_without_a_page_says_so_and_where_to_go() {
             assert!(shown.contains(words), "{link} {lang}: {shown}");
         }
     }
+    // What an encoder has done is named.
+    let object = r#"{"type": "login", "callbackUrl": "https://www.shop.example/in", "uuid": "1"}"#;
+    let (once, mut twice) = (link_text(object), Vec::new());
+    wallet_core::link::encode_into(&once, &mut twice);
+    let form_encoded = form::query(&[("", object)]);
+    for (text, zh, en) in [
+        (String::from_utf8(twice).unwrap(), "两次百分号编码", "percent-encoded twice"),
+        (form_encoded.trim_start_matches('=').to_owned(), "空格写成了 +", "Spaces are written as +"),
+        (object.replace(": ", ":+"), "空格写成了 +", "Spaces are written as +"),
+    ] {
+        for (lang, words) in [("zh", zh), ("en", en)] {
+            let link = format!("vaswallet://{text}");
+            let got = visitor.get(&format!("/link?{}&lang={lang}", form_of(&[("text", &link)]))).await;
+            let shown = texts(&got.text, ".problem").join(" ");
+            assert!(shown.contains(words), "{link} {lang}: {shown}");
+        }
+    }
     // The canonical forms are written with the schemes of R42, whatever the scheme of the given text.
     let json = r#"{"type":"login","callbackUrl":"https://www.shop.example/in","uuid":"1"}"#;
     for (scheme, warned, app) in [
@@ -1975,4 +1992,11 @@ fn the_colours_of_the_design_have_contrast() {
             }
         }
     }
+}
+
+/// A text as a link has it: percent-encoded once.
+fn link_text(text: &str) -> String {
+    let mut out = Vec::new();
+    wallet_core::link::encode_into(text, &mut out);
+    String::from_utf8(out).unwrap()
 }

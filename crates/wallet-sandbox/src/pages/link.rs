@@ -8,7 +8,7 @@ use wallet_api::vas::{AnyLink, Profile, login, pay};
 use wallet_client::QrCode;
 use wallet_core::json::{self, JsonError, Member, Warning, Warnings};
 use wallet_core::link::OutgoingLink;
-use wallet_core::{VerifyingKey, link};
+use wallet_core::{VerifyingKey, form, link};
 use wallet_crypto::{PublicKey, RsaVerify};
 use wallet_platform::{CheckPay, Failure, OrderChain};
 use wallet_server::pages::{Params, View, in_words, page as render};
@@ -175,13 +175,35 @@ fn of_scheme(scheme: &str) -> Option<Profile> {
     Profile::ALL.iter().copied().find(|profile| profile.scheme().eq_ignore_ascii_case(scheme))
 }
 
+/// What an encoder has done to a text that would be an object without it.
+fn misencoded<'t>(view: &View, json: &str) -> Option<&'t str> {
+    let reads = |text: &str| members(text, &mut Warnings::default()).is_ok();
+    let decoded = form::decode(json.as_bytes()).ok().filter(|decoded| reads(decoded));
+    if decoded.is_some() && json.contains('%') && !json.trim_start().starts_with('{') {
+        return Some(view.say(
+            "链接做了两次百分号编码：只编码一次（JavaScript 用一次 encodeURIComponent）。",
+            "The link is percent-encoded twice: encode it once (encodeURIComponent, one time).",
+        ));
+    }
+    reads(&json.replace('+', " ")).then(|| {
+        view.say(
+            "空格写成了 +：用了表单的编码。请用 %20（JavaScript 用 encodeURIComponent，PHP 用 rawurlencode）。",
+            "Spaces are written as +, as a form encoder does. Write %20 (encodeURIComponent, rawurlencode in PHP).",
+        )
+    })
+}
+
 async fn take_apart(pages: &Pages, view: &View, text: &str) -> Result<Layers, String> {
     let payload = link::payload(text).map_err(|error| sentence(&error.in_words(view.lang)))?;
     let json = payload.json().map_err(|error| sentence(&error.in_words(view.lang)))?;
     let mut warnings = Warnings::default();
     let (members, unread) = match members(json, &mut warnings) {
         Ok(members) => (members, None),
-        Err(error) => (Vec::new(), Some(sentence(&error.in_words(view.lang)))),
+        Err(error) => {
+            let why =
+                misencoded(view, json).map_or_else(|| sentence(&error.in_words(view.lang)), str::to_owned);
+            (Vec::new(), Some(why))
+        }
     };
     let (mut known_of, mut made) = (Vec::new(), None);
     let kind = match (unread, AnyLink::read(&payload)) {
