@@ -2,6 +2,7 @@
 //! way ends with a look at what the browser has logged: no error, no report of the policy, no request to another host.
 
 mod axe;
+mod consent;
 mod newcomer;
 
 use std::time::Duration;

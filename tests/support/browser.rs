@@ -275,6 +275,11 @@ impl Browser {
         self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
     }
 
+    /// Closes the browser, which was led to other hosts.
+    pub async fn close(self) {
+        let _ = self.driver.clone().quit().await;
+    }
+
     /// Ends the way: nothing went wrong in the browser, and nothing was asked of another host.
     pub async fn close_quietly(self) {
         let console: Vec<String> = (self.log("browser").await.iter())
