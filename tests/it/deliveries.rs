@@ -94,6 +94,39 @@ async fn r03_exactly_a_hundred_attempts_at_their_times() {
     }
 }
 
+/// The clock set back must not hold up callbacks for as long.
+#[tokio::test]
+async fn r03_callbacks_are_due_again_when_the_clock_was_set_back() {
+    use wallet_platform::{BringForward, DueTooLate, ReceiverId};
+    let directory = tempfile::tempdir().unwrap();
+    let world = paid(&directory.path().join("db")).await;
+    let (store, clock) = (&world.store, &world.clock);
+    let app = ReceiverId::from(world.app.app);
+    let late = || async { store.view(DueTooLate { app, limit: 10 }).await.unwrap() };
+    let begun = store.now();
+    // Within the longest wait of the schedule nothing is wrong.
+    for back in [0, 599] {
+        clock.set(begun - Duration::from_secs(back));
+        assert_eq!(late().await, [], "{back} s");
+    }
+    clock.set(begun - Duration::from_secs(7_200));
+    let found = late().await;
+    assert_eq!(found.len(), 1);
+    assert!(DueTooLate::is_one(store.now(), store.view(NextDue).await.unwrap().unwrap()));
+    store.submit(BringForward(found.clone())).await.unwrap();
+    assert_eq!(store.view(NextDue).await.unwrap(), Some(store.now()));
+    assert_eq!(late().await, []);
+    // One that is not late stays where it is.
+    let claimed = claim(store).await;
+    finish(store, &claimed[0], replied(500)).await;
+    let next = store.view(NextDue).await.unwrap();
+    store.submit(BringForward(found)).await.unwrap();
+    assert_eq!(
+        (store.view(NextDue).await.unwrap(), next),
+        (next, Some(store.now() + Duration::from_secs(60)))
+    );
+}
+
 /// Before each attempt the store is closed and opened again, every other time with an attempt under way.
 #[tokio::test]
 async fn r03_a_restart_before_any_attempt_changes_nothing() {

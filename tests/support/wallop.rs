@@ -38,9 +38,19 @@ pub struct Wallop {
 impl Wallop {
     /// Starts one on a directory.
     pub fn start(data: &Path) -> Self {
-        let path = wallop_path();
+        Self::start_as(Command::new(wallop_path()), data)
+    }
+
+    /// Starts one that may have so many descriptors and no more.
+    pub fn start_with_descriptors(data: &Path, descriptors: usize) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]).arg(wallop_path());
+        Self::start_as(command, data)
+    }
+
+    fn start_as(mut command: Command, data: &Path) -> Self {
         let began = Instant::now();
-        let mut child = Command::new(path)
+        let mut child = command
             .args(["dev", "--json", "--port", "0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())

@@ -512,15 +512,38 @@ mod tests {
             "{\"a\":\"\u{1}\"}",
             "{\"a\":\"\\x\"}",
             "{\"a\":\"\\u12\"}",
-            "{\"a\":\"\\ud800\"}",
-            "{\"a\":\"\\ud800\\u0041\"}",
-            "{\"a\":\"\\udc00\"}",
+            "{\"a\":\"\\ud800\\u00\"}",
+            "{\"a\":\"\\ud800\\x\"}",
             "{\"a\":\"",
             "{\"a\":\"\\",
             "\u{feff}{}",
             &deep,
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// JavaScript cuts texts by UTF-16 units; its own encoder writes a half as U+FFFD, too.
+    #[test]
+    fn half_a_character_is_a_replacement_character() {
+        for (json, text) in [
+            (r#"{"a":"\ud83d"}"#, "\u{fffd}"),
+            (r#"{"a":"x\ud83dy"}"#, "x\u{fffd}y"),
+            (r#"{"a":"\ude00"}"#, "\u{fffd}"),
+            (r#"{"a":"\ud83d\u0041"}"#, "\u{fffd}A"),
+            (r#"{"a":"\ud83d\ud83d\ude00"}"#, "\u{fffd}\u{1f600}"),
+            (r#"{"a":"\ud83d\n"}"#, "\u{fffd}\n"),
+            (r#"{"a":"\ud83d\ude00"}"#, "\u{1f600}"),
+        ] {
+            let mut found = Vec::new();
+            read_object::<JsonError>(json, &mut Warnings::default(), |_, member| {
+                if let Member::Value(value) = member {
+                    found.push(value.text.into_owned());
+                }
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(found, [text], "{json}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::accounts::UserId;
 use crate::receivers::{Ended, Receiver, ReceiverEvent};
 use crate::refusal::Stop;
 use crate::schema::{Changes, Context, Platform, Rows};
+use crate::spans::is_ahead;
 use crate::vault::Vault;
 use crate::workers::Share;
 use crate::{fomo, vas};
@@ -375,6 +376,57 @@ impl Query<Platform> for WaitingApps {
             found.push((row.app, row.next_at));
         }
         Ok(found)
+    }
+}
+
+/// The longest wait between two attempts of a kind.
+fn longest_wait(kind: CallbackKind) -> Duration {
+    let waits = kind.meta().schedule.stretches.iter().map(|stretch| stretch.wait_ms);
+    Duration::from_millis(waits.max().unwrap_or_default())
+}
+
+/// The deliveries of an app that are due later than any schedule says: the clock was set back since.
+#[derive(Debug)]
+pub struct DueTooLate {
+    /// The app.
+    pub app: ReceiverId,
+    /// The largest number of rows in the answer.
+    pub limit: u64,
+}
+
+impl DueTooLate {
+    /// Whether this is a time at which no attempt is due.
+    pub fn is_one(now: UnixTime, at: UnixTime) -> bool {
+        let longest = CallbackKind::ALL.into_iter().map(longest_wait).max().unwrap_or_default();
+        is_ahead(now, at, longest)
+    }
+}
+
+impl Query<Platform> for DueTooLate {
+    type Answer = Vec<DeliveryId>;
+    fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<Self::Answer, Stop> {
+        let later = waiting_of().only(DeliveryRow::app.is(self.app)).only(DeliveryRow::next_at.above(cx.now));
+        let found = rows.list(later.limit(self.limit))?;
+        let late = found.into_iter().filter(|row| is_ahead(cx.now, row.next_at, longest_wait(row.callback)));
+        Ok(late.map(|row| row.id).collect())
+    }
+}
+
+/// Makes deliveries due now that are due later than their schedule says.
+#[derive(Debug)]
+pub struct BringForward(pub Vec<DeliveryId>);
+
+impl Command<Platform> for BringForward {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let known = rows.find_all::<DeliveryRow>(self.0.iter().map(|id| (*id,)))?;
+        let late = known.into_iter().filter(|row| {
+            row.state == DeliveryState::Waiting && is_ahead(cx.now, row.next_at, longest_wait(row.callback))
+        });
+        for row in late {
+            out.put(DeliveryRow { next_at: cx.now, ..row.clone() });
+        }
+        Ok(())
     }
 }
 

@@ -54,10 +54,10 @@ pub use check::{Checked, check};
 pub use coins::{ActiveCoins, Coin, FindCoin, PutCoin};
 pub use damage::{Damage, Damaged};
 pub use deliveries::{
-    Attempt, AttemptNow, AttemptResult, AttemptsOf, CallbackKind, CallbackOf, CallbacksOf, Claim, Claimed,
-    DeliveryId, DeliveryRow, DueDeliveries, DueOf, DueOfApp, FinishAttempt, Finished, LeasedDeliveries, Look,
-    NewDeliveries, NewestDelivery, NextDue, PostponeDamaged, ReceiverId, ReleaseLeases, SendAgain,
-    ShownCallback, SignedCallback, StillToBeMade, Subject, WaitingApps,
+    Attempt, AttemptNow, AttemptResult, AttemptsOf, BringForward, CallbackKind, CallbackOf, CallbacksOf,
+    Claim, Claimed, DeliveryId, DeliveryRow, DueDeliveries, DueOf, DueOfApp, DueTooLate, FinishAttempt,
+    Finished, LeasedDeliveries, Look, NewDeliveries, NewestDelivery, NextDue, PostponeDamaged, ReceiverId,
+    ReleaseLeases, SendAgain, ShownCallback, SignedCallback, StillToBeMade, Subject, WaitingApps,
 };
 pub use fomo::apps::{
     App, AppField, AppId, AppKeys, AppNames, AppsOf, ClientName, CloseApp, CreateApp, CreatedApp, EditApp,

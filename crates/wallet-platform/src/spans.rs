@@ -7,10 +7,15 @@ use wallet_core::UnixTime;
 /// A step back by at most this changes nothing: a span goes on.
 const STEP: Duration = Duration::from_secs(5);
 
+/// Whether a span of this length that ends at `until` has not begun yet.
+pub(crate) fn is_ahead(now: UnixTime, until: UnixTime, length: Duration) -> bool {
+    now + length + STEP < until
+}
+
 /// Whether a span of this length is over that ends after `until`. One that has not begun yet was stored before the clock was set
 /// back: nobody can tell how much of it has passed, and it must not last longer than its length, so it is over too.
 pub(crate) fn is_over(now: UnixTime, until: UnixTime, length: Duration) -> bool {
-    now > until || now + length + STEP < until
+    now > until || is_ahead(now, until, length)
 }
 
 #[cfg(test)]

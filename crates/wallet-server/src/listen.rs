@@ -42,6 +42,19 @@ impl Default for Connections {
 /// The longest time without progress of a write: a client that does not read its reply is cut off after it.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The descriptors that connections of clients leave for callbacks, the store and everything else.
+const KEPT_BACK: usize = 320;
+/// The most descriptors that this process asks for.
+const WANTED: u64 = 65_536;
+
+/// The number of descriptors that this process may have, once it has asked for more.
+fn descriptors() -> usize {
+    #[cfg(unix)]
+    return usize::try_from(rlimit::increase_nofile_limit(WANTED).unwrap_or(1_024)).unwrap_or(usize::MAX);
+    #[cfg(not(unix))]
+    usize::MAX
+}
+
 /// Serves `router` until `stop` resolves; then stops accepting connections, finishes the requests in flight, and returns. Each
 /// request has its [`PeerAddress`].
 ///
@@ -76,7 +89,8 @@ pub async fn serve_with(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
-    let (permits, open) = (Arc::new(Semaphore::new(connections.most)), Arc::new(Open::default()));
+    let most = connections.most.min(descriptors().saturating_sub(KEPT_BACK).max(1));
+    let (permits, open) = (Arc::new(Semaphore::new(most)), Arc::new(Open::default()));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -92,7 +106,7 @@ pub async fn serve_with(
                 continue;
             }
         };
-        let (routes, entry) = (router.clone(), open.enter(peer.ip()));
+        let (routes, entry) = (router.clone(), open.enter(peer.ip(), permit));
         let (requests, close) = (entry.clone(), entry.clone());
         let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
@@ -135,12 +149,12 @@ pub async fn serve_with(
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop((entry, permit));
+            drop(entry);
         });
     }
     drop(listener);
     let _ = stopping.send(true);
-    let all = u32::try_from(connections.most).unwrap_or(u32::MAX);
+    let all = u32::try_from(most).unwrap_or(u32::MAX);
     if tokio::time::timeout(connections.grace, permits.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not finish in time; closing them");
     }
@@ -156,13 +170,20 @@ async fn accept(
     stream.set_nodelay(true)?;
     let permit = match permits.clone().try_acquire_owned() {
         Ok(permit) => permit,
-        Err(_) => {
+        Err(_) => loop {
             open.close_idlest();
-            permits.clone().acquire_owned().await.map_err(io::Error::other)?
-        }
+            // All may be at work for now.
+            let permit = tokio::time::timeout(LOOK_AGAIN, permits.clone().acquire_owned()).await;
+            if let Ok(permit) = permit {
+                break permit.map_err(io::Error::other)?;
+            }
+        },
     };
     Ok((stream, peer, permit))
 }
+
+/// How long a new connection waits for a place until another idle connection is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The open connections. When there are as many as there may be, a new one takes the place of an idle one: of the address that has the
 /// most, the one that has waited longest for a request.
@@ -190,6 +211,8 @@ struct Place {
     open: Arc<Open>,
     id: u64,
     known: Arc<Known>,
+    /// Given back after the connection is forgotten: otherwise one that is gone could be closed for another one.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl std::ops::Deref for Entry {
@@ -210,22 +233,23 @@ impl Open {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(self: &Arc<Self>, peer: IpAddr) -> Entry {
+    fn enter(self: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Entry {
         let known =
             Arc::new(Known { peer, requests: Mutex::new((0, Instant::now())), closed: Notify::new() });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.entries().insert(id, known.clone());
-        Entry(Arc::new(Place { open: self.clone(), id, known }))
+        Entry(Arc::new(Place { open: self.clone(), id, known, _permit: permit }))
     }
 
     /// Closes a connection that waits for a request, if there is one.
     fn close_idlest(&self) {
-        let entries = self.entries();
+        let mut entries = self.entries();
         let mut of_peer: HashMap<IpAddr, usize> = HashMap::new();
         entries.values().for_each(|known| *of_peer.entry(known.peer).or_default() += 1);
-        let idle = entries.values().filter_map(|known| known.idle_since().map(|since| (known, since)));
-        let idlest = idle.max_by_key(|(known, since)| (of_peer.get(&known.peer).copied(), Reverse(*since)));
-        if let Some((known, _)) = idlest {
+        let idle = entries.iter().filter_map(|(id, known)| Some((*id, known.peer, known.idle_since()?)));
+        let idlest = idle.max_by_key(|(_, peer, since)| (of_peer.get(peer).copied(), Reverse(*since)));
+        // It is closed once.
+        if let Some(known) = idlest.and_then(|(id, ..)| entries.remove(&id)) {
             known.closed.notify_one();
         }
     }

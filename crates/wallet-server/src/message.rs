@@ -90,8 +90,14 @@ fn is_authority(text: &[u8]) -> bool {
     let port = |authority: &Authority| {
         authority.as_str().len() == authority.host().len() || authority.port().is_some()
     };
+    // A comma would make two hosts of one, where a proxy joins header lines.
+    let is_name = |host: &str| {
+        host.starts_with('[')
+            || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
     authority.is_ok_and(|authority| {
-        !authority.host().is_empty() && !authority.as_str().contains('@') && port(&authority)
+        let host = authority.host();
+        !host.is_empty() && is_name(host) && !authority.as_str().contains('@') && port(&authority)
     })
 }
 

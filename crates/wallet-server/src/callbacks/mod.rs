@@ -3,7 +3,8 @@
 mod turns;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
 use wallet_platform::{
-    AttemptResult, CallbackKind, Claim, Claimed, DeliveryId, DueOf, Failure, FinishAttempt, Finished,
-    NewDeliveries, NewestDelivery, PostponeDamaged, ReceiverId, StillToBeMade, WaitingApps,
+    AttemptResult, BringForward, CallbackKind, Claim, Claimed, DeliveryId, DueOf, DueTooLate, Failure,
+    FinishAttempt, Finished, NewDeliveries, NewestDelivery, PostponeDamaged, ReceiverId, ReleaseLeases,
+    StillToBeMade, WaitingApps,
 };
 use wallet_store::Clock;
 
@@ -74,6 +76,8 @@ struct Inner {
     /// The claimed, unfinished deliveries. Their leases may run out early, when the clock is moved.
     under_way: Mutex<HashSet<DeliveryId>>,
     attempts: AtomicU64,
+    /// The number of callbacks in a row that could not be sent because of this machine.
+    local_failures: AtomicU32,
     wake: Notify,
     ended: Notify,
     /// Whether what is known of the waiting callbacks may be wrong: at the start, and after a change of times or of the clock.
@@ -111,6 +115,19 @@ fn limits(meta: &CallbackMeta) -> Limits {
 /// The largest deadline of any callback kind.
 fn longest() -> Duration {
     CallbackKind::ALL.iter().map(|kind| limits(kind.meta()).deadline).max().unwrap_or_default()
+}
+
+/// Whether nothing was sent because this machine has no descriptor, memory or port left.
+fn is_of_this_machine(error: &TransportError) -> bool {
+    if !error.was_not_sent() {
+        return false;
+    }
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| {
+        // 23 and 24 are ENFILE and EMFILE on every Unix, 105 is ENOBUFS of Linux.
+        matches!(error.raw_os_error(), Some(23 | 24 | 105))
+            || matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::AddrNotAvailable)
+    })
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -153,6 +170,7 @@ impl Callbacks {
                 turns: Mutex::new(Turns::new(places)),
                 under_way: Mutex::default(),
                 attempts: AtomicU64::new(0),
+                local_failures: AtomicU32::new(0),
                 wake: Notify::new(),
                 ended: Notify::new(),
                 stirred: AtomicBool::new(true),
@@ -269,7 +287,11 @@ impl Callbacks {
             learned?;
             while let Some(after) = search.scanned {
                 let found = store.view(WaitingApps { after, limit: APPS_PER_QUERY }).await?;
-                found.iter().for_each(|(app, at)| self.inner.turns().waits(*app, *at));
+                for (app, at) in &found {
+                    let late = DueTooLate::is_one(store.now(), *at);
+                    let at = if late { self.bring_forward(*app).await? } else { *at };
+                    self.inner.turns().waits(*app, at);
+                }
                 match found.last().filter(|_| found.len() == APPS_PER_QUERY) {
                     Some((last, _)) => search.scanned = Some(*last),
                     None => (search.scanned, search.ended) = (None, Some(Instant::now())),
@@ -285,6 +307,19 @@ impl Callbacks {
             self.inner.stirred.store(true, Ordering::Release);
         }
         scanned
+    }
+
+    /// Makes an app's callbacks due now that the clock, set back since, would hold up. Returns the time at which one is due.
+    async fn bring_forward(&self, app: ReceiverId) -> Result<UnixTime, Failure> {
+        let store = &self.inner.store;
+        loop {
+            let late = store.view(DueTooLate { app, limit: NEW_PER_QUERY }).await?;
+            if late.is_empty() {
+                return Ok(store.now());
+            }
+            tracing::warn!(app = app.0, count = late.len(), "the clock was set back: callbacks are due now");
+            store.submit(BringForward(late)).await?;
+        }
     }
 
     async fn learn_new(&self, search: &mut Search) -> Result<(), Failure> {
@@ -534,6 +569,22 @@ impl Inner {
         signed.await.map_err(|error| error.to_string())?
     }
 
+    /// Gives the lease of a callback back after a while: nothing was sent, because of this machine. It is no attempt.
+    fn send_later(self: &Arc<Self>, delivery: DeliveryId, app: ReceiverId) {
+        let before = self.local_failures.fetch_add(1, Ordering::Relaxed);
+        // Beyond this the lease ends by itself: another process may have the callback by then.
+        let Some(pause) = 1_u64.checked_shl(before).filter(|seconds| *seconds <= 32) else { return };
+        let inner = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            if let Err(error) = inner.store.submit(ReleaseLeases(vec![delivery])).await {
+                tracing::debug!(%error, "a lease ends by itself");
+            }
+            inner.turns().waits(app, inner.store.now());
+            inner.wake.notify_one();
+        });
+    }
+
     /// Whether the attempt is still due after the waits for a permit; `true` if the store fails.
     async fn is_due(&self, claimed: &Claimed) -> bool {
         let still = StillToBeMade { delivery: claimed.delivery, attempt: claimed.attempt };
@@ -597,6 +648,19 @@ impl Inner {
                 transport.send(request).await.map(|reply| (reply.status(), reply.into_body()))
             }
         };
+        if let Err(error) = &reply
+            && is_of_this_machine(error)
+        {
+            tracing::warn!(
+                delivery = claimed.delivery.0,
+                error = in_words(error),
+                "a callback could not be sent from here"
+            );
+            self.metrics.callback("not_sent", started_at.since(claimed.due_at), began.elapsed());
+            self.send_later(claimed.delivery, claimed.app);
+            return (started_at, None);
+        }
+        self.local_failures.store(0, Ordering::Relaxed);
         let result = match reply {
             Ok((status, body)) => AttemptResult::reply(claimed.callback, status.as_u16(), &body),
             Err(TransportError::Timeout(_)) => AttemptResult::Timeout,
