@@ -205,7 +205,8 @@ fn from_the_key_to_a_payment_on_two_nodes_of_which_one_dies() {
     one.submit(page, page, &[("login_name", "owner"), ("pwd", "owner-password"), ("next", "/apps")]);
     let back = "https://shop.example/back";
     let app = [("client_id", "corner_shop"), ("name", "Corner shop"), ("redirect_uri", back)];
-    let made = one.submit("/apps/new", "/apps/new/fomo", &app);
+    one.submit("/apps/new", "/apps/new/fomo", &app);
+    let made = one.curl(&[], "/apps/fomo/corner_shop");
     let secret = value_of(&made, "#client_secret code");
     assert_eq!(secret.len(), 40, "{made}");
     step("an app is registered");
