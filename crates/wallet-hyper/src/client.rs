@@ -204,7 +204,7 @@ impl<C: Connect> Transport for HyperTransport<C> {
 }
 
 /// A connector that speaks TLS for https (rustls) over `inner`, whatever its runtime. It trusts the authorities that this machine
-/// trusts, or those of the file that `SSL_CERT_FILE` names; the web's public ones if there are none.
+/// trusts, or those of the file that `SSL_CERT_FILE` names; without any, those that browsers trust.
 #[cfg(feature = "tls")]
 pub fn https<C>(inner: C) -> HttpsConnector<C> {
     use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};

@@ -197,7 +197,7 @@ struct Open {
 #[derive(Debug)]
 struct Known {
     peer: IpAddr,
-    /// The requests under way, and since when there are none.
+    /// The number of requests under way, and the time at which the last one ended.
     requests: Mutex<(usize, Instant)>,
     closed: Notify,
 }
