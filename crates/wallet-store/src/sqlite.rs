@@ -147,8 +147,13 @@ fn not_cut_off(path: &Path) -> Result<(), OpenError> {
     let failed = |error: std::io::Error| cannot_open(path, &error);
     let length = file.metadata().map_err(failed)?.len();
     let mut head = [0; 100];
+    // A process that died while it folded the log into the file may have written the number of pages before the pages: the log still
+    // has them.
+    let [log, ..] = logs(path);
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
     // https://www.sqlite.org/fileformat.html, 1.3: the page size, and the number of pages if it is valid.
     let expected = match std::io::Read::read_exact(&mut file, &mut head) {
+        Ok(()) if has_log => 0,
         Ok(()) if head[24..28] == head[92..96] => {
             let page = match u16::from_be_bytes([head[16], head[17]]) {
                 1 => 65_536,
@@ -802,6 +807,33 @@ fn bind_list(statement: &mut Statement<'_>, list: &ListOf) -> rusqlite::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the log still has is not cut off.
+    #[test]
+    fn a_file_may_be_short_of_the_pages_that_its_log_has() {
+        let directory = std::env::temp_dir().join(format!("wallop-cut-off-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("db");
+        let [log, ..] = logs(&path);
+        let mut page = vec![0; 4_096];
+        page[16..18].copy_from_slice(&4_096_u16.to_be_bytes());
+        page[28..32].copy_from_slice(&10_u32.to_be_bytes());
+        for (database, log_bytes, good) in [
+            (&page[..], None, false),
+            (&page[..], Some(0), false),
+            (&page[..], Some(32), true),
+            (&page[..50], Some(32), false),
+            (&[], Some(32), false),
+        ] {
+            std::fs::write(&path, database).unwrap();
+            let _ = std::fs::remove_file(&log);
+            if let Some(length) = log_bytes {
+                std::fs::write(&log, vec![1; length]).unwrap();
+            }
+            assert_eq!(not_cut_off(&path).is_ok(), good, "{} {log_bytes:?}", database.len());
+        }
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 
     #[test]
     fn units_keep_their_order_as_bytes() {
