@@ -1,8 +1,11 @@
-//! Each commit is synced to disk before it is answered: counted at the system call itself.
+//! What the store asks of the disk, seen at the system calls: each commit is synced before it is answered, and a file that cannot be
+//! written is noticed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use wallet_platform::{Platform, SessionUser};
+use wallet_api::fomo::CoinId;
+use wallet_platform::{Platform, PutCoin, SessionUser};
 use wallet_tests::TestStore;
 
 /// fdatasync and fsync of threads that write to a store, in this process.
@@ -58,4 +61,88 @@ fn every_commit_is_one_fdatasync_and_none_is_skipped() {
         }
     };
     std::thread::Builder::new().name("wallop-fsync-test".into()).spawn(count).unwrap().join().unwrap();
+}
+
+/// A descriptor of the database file that cannot be written while `FAILS` is set.
+static FILE: AtomicI32 = AtomicI32::new(-1);
+static FAILS: AtomicBool = AtomicBool::new(false);
+
+/// Sets errno, if a write to this descriptor has to fail.
+fn fails(fd: libc::c_int) -> bool {
+    let name = |fd: libc::c_int| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok();
+    let fails = FAILS.load(Ordering::SeqCst)
+        && name(fd).is_some_and(|path| Some(path) == name(FILE.load(Ordering::SeqCst)));
+    if fails {
+        // SAFETY: the thread's own errno.
+        unsafe { *libc::__errno_location() = libc::EIO };
+    }
+    fails
+}
+
+// SAFETY of these: they replace libc's functions of the same signature and do the same, or fail as a disk does.
+#[unsafe(no_mangle)]
+extern "C" fn pwrite64(fd: libc::c_int, from: *const libc::c_void, count: usize, at: i64) -> isize {
+    // SAFETY: the plain system call with the caller's own arguments.
+    if fails(fd) { -1 } else { unsafe { libc::syscall(libc::SYS_pwrite64, fd, from, count, at) as isize } }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pwrite(fd: libc::c_int, from: *const libc::c_void, count: usize, at: i64) -> isize {
+    pwrite64(fd, from, count, at)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn write(fd: libc::c_int, from: *const libc::c_void, count: usize) -> isize {
+    // SAFETY: the plain system call with the caller's own arguments.
+    if fails(fd) { -1 } else { unsafe { libc::syscall(libc::SYS_write, fd, from, count) as isize } }
+}
+
+/// The log takes 160 MiB at most while the file cannot be written (SQLite alone ignores a failed checkpoint:
+/// https://www.sqlite.org/c3ref/wal_autocheckpoint.html), nothing that was acknowledged is lost, and the store goes on afterwards.
+#[tokio::test]
+async fn failed_checkpoints_are_counted_and_the_log_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let world = TestStore::sqlite(&path, 1).await;
+    let file = std::fs::File::open(&path).unwrap();
+    FILE.store(file.as_raw_fd(), Ordering::SeqCst);
+    let known = world.store.view(wallet_platform::ActiveCoins).await.unwrap()[0].clone();
+    let put = async |id: u64| {
+        let mut coin = known.clone();
+        (coin.id, coin.description) = (CoinId::new(id), "x".repeat(1 << 20));
+        world.store.submit(PutCoin(coin)).await
+    };
+    let megabytes = || std::fs::metadata(directory.path().join("db-wal")).unwrap().len() >> 20;
+
+    FAILS.store(true, Ordering::SeqCst);
+    let mut ids = 100_u64..;
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let id = ids.next().unwrap();
+        match put(id).await {
+            Ok(()) => acknowledged.push(id),
+            Err(refused) => break refused,
+        }
+        assert!(acknowledged.len() < 200, "the log has {} MiB", megabytes());
+    };
+    assert!(refused.to_string().contains("the log of the database has"), "{refused}");
+    let measured = world.store.measured();
+    assert!(measured.failed_checkpoints > 1 && measured.log_pages >= 40_000, "{measured:?}");
+    assert!((150..170).contains(&megabytes()), "{} MiB", megabytes());
+    for _ in 0..20 {
+        put(ids.next().unwrap()).await.unwrap_err();
+    }
+    assert!(megabytes() < 170, "a refused command writes nothing: {} MiB", megabytes());
+    assert!(world.store.broken().is_none() && world.store.since_failure().is_some());
+
+    FAILS.store(false, Ordering::SeqCst);
+    let first = ids.next().unwrap();
+    for id in std::iter::once(first).chain(ids.by_ref().take(50)) {
+        put(id).await.unwrap();
+        acknowledged.push(id);
+    }
+    assert!(world.store.measured().log_pages < 15_000, "{:?}", world.store.measured());
+    let coins = world.store.view(wallet_platform::ActiveCoins).await.unwrap();
+    let kept: Vec<u64> = coins.iter().map(|coin| coin.id.get()).filter(|id| *id >= 100).collect();
+    assert_eq!(kept, acknowledged);
 }

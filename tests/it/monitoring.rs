@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use wallet_core::Transport as _;
 use wallet_tests::{Call, Merchant, World};
 
 /// The names of the metrics of a text, each with the labels that it has somewhere.
@@ -48,7 +49,7 @@ async fn the_dashboard_and_the_alerts_use_metrics_that_exist() {
     merchant.wait_for(1).await;
     let begun = Call::post("customer/register").with("user_name", "dora").with("pwd", "a-long-password");
     let registered = world.call(&begun).await;
-    let text = world.get("/metrics").await.text;
+    let text = metrics(&world, &["application/openmetrics-text"]).await.1;
     let known = names(&text);
     let has = |line: &str| assert!(text.lines().any(|known| known.starts_with(line)), "{line}\n{text}");
     has("wallop_requests_total{endpoint=\"confirm_pay\",status=\"200\",code=\"0\"} 1");
@@ -58,6 +59,7 @@ async fn the_dashboard_and_the_alerts_use_metrics_that_exist() {
     has("wallop_store_errors_total{class=\"damaged\"} 0");
     has("wallop_store_broken 0");
     assert!(text.ends_with("# EOF\n"));
+    has("wallop_store_failed_checkpoints_total 0");
     let request_id = registered.headers.get("x-request-id").expect("each reply has the id of its request");
     assert!(!request_id.is_empty());
 
@@ -93,5 +95,55 @@ async fn the_dashboard_and_the_alerts_use_metrics_that_exist() {
     // And nothing is measured that nobody looks at.
     for family in known.keys().filter(|name| !name.ends_with("_sum") && !name.ends_with("_count")) {
         assert!(seen.contains(family), "{family} is on no panel and in no alert");
+    }
+}
+
+/// The content type and the text of the metrics, for a reader with these lines of `Accept`.
+async fn metrics(world: &World, accept: &[&str]) -> (String, String) {
+    let mut request = http::Request::get(format!("{}/metrics", world.described().url));
+    for line in accept {
+        request = request.header("accept", *line);
+    }
+    let reply = world.transport().send(request.body(Vec::new()).unwrap()).await.unwrap();
+    let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
+    (kind, String::from_utf8(reply.into_body()).unwrap())
+}
+
+/// RFC 9110, 12.5.1; the first line is Prometheus's own, of version 2.49.
+#[tokio::test]
+async fn metrics_have_the_format_that_the_reader_accepts() {
+    let world = World::start().await;
+    const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;\
+         version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    for (accept, open) in [
+        (&[PROMETHEUS][..], true),
+        (&["Application/OpenMetrics-Text; version=1.0.0"], true),
+        (&["text/plain", "application/openmetrics-text"], true),
+        (&["application/openmetrics-text; Q=0.2, text/plain; q=0.9"], false),
+        (&["application/openmetrics-text;q=0"], false),
+        (&["text/plain;version=0.0.4"], false),
+        (&["*/*"], false),
+        (&["text/html, nonsense;;q"], false),
+        (&[], false),
+    ] {
+        let (kind, text) = metrics(&world, accept).await;
+        let starts =
+            if open { "application/openmetrics-text; version=1.0.0" } else { "text/plain; version=0.0.4" };
+        assert!(kind.starts_with(starts), "{accept:?}: {kind}");
+        assert_eq!(text.ends_with("# EOF\n"), open, "{accept:?}");
+    }
+    let (_, open) = metrics(&world, &[PROMETHEUS]).await;
+    let (_, classic) = metrics(&world, &[]).await;
+    let samples = |text: &str| names(text).into_keys().collect::<Vec<_>>();
+    assert_eq!(samples(&open), samples(&classic));
+    assert!(
+        classic.contains("# TYPE wallop_store_errors_total counter\nwallop_store_errors_total{class="),
+        "{classic}"
+    );
+    assert!(classic.contains("# TYPE wallop_store_batch_commands histogram\n"), "{classic}");
+    // Each line is a sample, or one of the two comments that the format has; each family has its type once, before its samples.
+    for line in classic.lines() {
+        let comment = line.strip_prefix("# ").map(|rest| rest.split(' ').next().unwrap());
+        assert!(comment.is_none_or(|word| ["HELP", "TYPE"].contains(&word)), "{line}");
     }
 }

@@ -1,8 +1,9 @@
-//! The metrics of a server, as OpenMetrics text. `docs/monitoring` has a dashboard and alerts for them.
+//! The metrics of a server, as OpenMetrics text or in the older text format of Prometheus. `docs/monitoring` has a dashboard and alerts for them.
 
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderMap;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -115,6 +116,47 @@ impl Metrics {
     }
 }
 
+/// Whether a reader prefers OpenMetrics to the older format, by its `Accept` (RFC 9110, 12.5.1). A reader that names neither gets the
+/// older one, which every reader knows.
+pub(crate) fn reads_open_metrics(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let (mut open, mut plain) = (0.0, 0.0);
+    for range in lines.flat_map(|line| line.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = match parts.next().unwrap_or_default() {
+            kind if kind.eq_ignore_ascii_case("application/openmetrics-text") => &mut open,
+            kind if kind.eq_ignore_ascii_case("text/plain") => &mut plain,
+            _ => continue,
+        };
+        let weight =
+            parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("q"));
+        let quality = weight.map_or(1.0, |(_, value)| value.parse::<f32>().unwrap_or(0.0));
+        *kind = quality.max(*kind);
+    }
+    open > 0.0 && open >= plain
+}
+
+/// OpenMetrics text in the older format: a counter's family has the name of its sample, and units and the end have no line.
+/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+pub(crate) fn classic(text: &str) -> String {
+    let counters: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let about =
+            ["# HELP ", "# TYPE "].into_iter().find_map(|start| Some((start, line.strip_prefix(start)?)));
+        match about.and_then(|(start, rest)| Some((start, rest.split_once(' ')?))) {
+            Some((start, (name, rest))) if counters.contains(&name) => {
+                out += &format!("{start}{name}_total {rest}")
+            }
+            None if line.starts_with("# ") => continue,
+            _ => out += line,
+        }
+        out.push('\n');
+    }
+    out
+}
+
 impl Collector for State {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Self { store: measured, broken, attempts_under_way, backlog, hashes: (running, waiting) } = self;
@@ -137,6 +179,7 @@ impl Collector for State {
         )?;
         let gauges = [
             ("store_queue_commands", "Commands that wait or are being decided", one(measured.queued)),
+            ("store_log_pages", "Pages of 4 KiB in the write-ahead log of SQLite", one(measured.log_pages)),
             ("callback_attempts_under_way", "Attempts under way", *attempts_under_way as f64),
             (
                 "callback_backlog_age_seconds",
@@ -151,6 +194,9 @@ impl Collector for State {
             let gauge = ConstGauge::new(value);
             gauge.encode(out.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
+        let help = "Times that the write-ahead log could not be copied into the database's file";
+        let failed = out.encode_descriptor("store_failed_checkpoints", help, None, MetricType::Counter)?;
+        ConstCounter::new(measured.failed_checkpoints).encode(failed)?;
         let help = "Commands and queries that failed, by the class of the error";
         let mut errors = out.encode_descriptor("store_errors", help, None, MetricType::Counter)?;
         for (class, count) in &measured.errors {

@@ -6,10 +6,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::context::Server;
-use crate::metrics::State as Read;
+use crate::metrics::{self, State as Read};
 use crate::pages;
 use crate::reply::{no_content, text};
 use crate::wire::wire;
@@ -54,7 +54,7 @@ async fn ready(State(server): State<Server>) -> Response {
     }
 }
 
-async fn metrics(State(server): State<Server>) -> Response {
+async fn metrics(State(server): State<Server>, headers: HeaderMap) -> Response {
     let inner = &server.inner;
     let due = inner.callbacks.earliest_due();
     let body = inner.metrics.text(Read {
@@ -64,8 +64,13 @@ async fn metrics(State(server): State<Server>) -> Response {
         backlog: due.map_or(Duration::ZERO, |due| inner.store.now().since(due)),
         hashes: inner.prover.in_use(),
     });
+    let (body, kind) = match metrics::reads_open_metrics(&headers) {
+        true => (body, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        false => (metrics::classic(&body), "text/plain; version=0.0.4; charset=utf-8"),
+    };
     let mut response = text(StatusCode::OK, body);
-    let kind = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    headers.insert(http::header::VARY, http::HeaderValue::from_static("Accept"));
     response
 }

@@ -25,6 +25,7 @@
 
 mod clock;
 mod error;
+mod log;
 mod measure;
 mod memory;
 mod migrations;

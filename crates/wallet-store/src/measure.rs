@@ -111,13 +111,16 @@ impl Measures {
         }
     }
 
-    pub(crate) fn measured(&self) -> Measured {
+    /// With the pages in the log, and the number of failed checkpoints.
+    pub(crate) fn measured(&self, (log_pages, failed_checkpoints): (u64, u64)) -> Measured {
         let errors = StoreError::CLASSES.iter().zip(&self.errors);
         Measured {
             batch_commands: self.commands.distribution(),
             batch_micros: self.micros.distribution(),
             queued: self.queued.load(Ordering::Relaxed).max(0).cast_unsigned(),
             errors: errors.map(|(class, count)| (*class, count.load(Ordering::Relaxed))).collect(),
+            log_pages,
+            failed_checkpoints,
         }
     }
 }
@@ -133,6 +136,10 @@ pub struct Measured {
     pub queued: u64,
     /// The commands and queries that failed, by the [class](StoreError::class) of the error.
     pub errors: Vec<(&'static str, u64)>,
+    /// The pages of 4 KiB in the write-ahead log of SQLite; 0 on another store.
+    pub log_pages: u64,
+    /// The times that the pages of the log could not be copied into the database's file.
+    pub failed_checkpoints: u64,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use wallet_engine::{
 };
 
 use crate::error::OpenError;
+use crate::log::Log;
 use crate::migrations::{self, Migration};
 
 /// A 128-bit integer as SQLite stores it: big-endian with the sign bit flipped, so that byte order is numeric order.
@@ -40,13 +42,12 @@ pub(crate) fn database(error: &rusqlite::Error) -> StoreError {
 /// The settings of the connection that writes.
 ///
 /// `synchronous` FULL: a commit returns after the fsync, so a crash loses no acknowledged commit. `foreign_keys` OFF:
-/// commands keep references intact. The page cache is 64 MiB, and a checkpoint runs every 40 MiB of WAL.
+/// commands keep references intact. The page cache is 64 MiB. [`Log`] runs the checkpoints.
 pub const WRITER_PRAGMAS: &[(&str, &str)] = &[
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),
     ("foreign_keys", "OFF"),
     ("cache_size", "-65536"),
-    ("wal_autocheckpoint", "10000"),
     ("temp_store", "MEMORY"),
 ];
 
@@ -70,6 +71,7 @@ pub struct Database<S> {
     path: PathBuf,
     connection: Connection,
     settings: WriterSettings,
+    log: Arc<Log>,
     /// Dropped last: to close a file gives back what SQLite has locked in it.
     lock: Locks,
     schema: PhantomData<fn() -> S>,
@@ -84,8 +86,8 @@ impl<S> fmt::Debug for Database<S> {
     }
 }
 
-/// A database's writer connection, its settings, and the locks of this process.
-pub(crate) type Parts = (Connection, WriterSettings, Locks);
+/// A database's writer connection, its settings and log, and the locks of this process.
+pub(crate) type Parts = (Connection, WriterSettings, Arc<Log>, Locks);
 
 impl<S: Schema> Database<S> {
     /// Opens the database at `path`, creating it if it does not exist, and runs the migrations that it lacks. One process
@@ -109,8 +111,9 @@ impl<S: Schema> Database<S> {
             })
         });
         let settings = settings.map_err(|error| failed(&error))?;
+        let log = Log::of(&mut connection).map_err(|error| failed(&error))?;
         migrations::run(&mut connection, migrations).map_err(|error| failed(&error))?;
-        Ok(Self { path: path.to_owned(), connection, settings, lock, schema: PhantomData })
+        Ok(Self { path: path.to_owned(), connection, settings, log, lock, schema: PhantomData })
     }
 
     /// An engine on the writer connection, for commands before the store starts. Use one at a time: each counts row
@@ -119,7 +122,7 @@ impl<S: Schema> Database<S> {
     /// # Errors
     /// The database's.
     pub fn engine(&mut self, vault: S::Vault) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
-        writer(&self.connection, vault)
+        writer(&self.connection, self.log.clone(), vault)
     }
 
     /// Another connection, which reads.
@@ -137,7 +140,7 @@ impl<S: Schema> Database<S> {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        (self.connection, self.settings, self.lock)
+        (self.connection, self.settings, self.log, self.lock)
     }
 }
 
@@ -361,9 +364,10 @@ fn new_file(path: &Path, write: impl FnOnce(&Path) -> Result<(), OpenError>) -> 
 /// An engine on a connection that writes.
 pub(crate) fn writer<S: Schema>(
     connection: &Connection,
+    log: Arc<Log>,
     vault: S::Vault,
 ) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
-    let mut backend = Sqlite::new(connection, true)?;
+    let mut backend = Sqlite::new(connection, Some(log))?;
     let next_id = backend.next_id()?;
     Ok(Engine::new(backend, vault, next_id))
 }
@@ -373,7 +377,7 @@ pub(crate) fn reader<S: Schema>(
     connection: &Connection,
     vault: S::Vault,
 ) -> Result<Engine<S, Sqlite<'_, S>>, StoreError> {
-    Ok(Engine::new(Sqlite::new(connection, false)?, vault, 0))
+    Ok(Engine::new(Sqlite::new(connection, None)?, vault, 0))
 }
 
 /// How long to wait for another process to give the lock back.
@@ -509,6 +513,8 @@ pub struct Sqlite<'c, S> {
     rollback: Statement<'c>,
     next_id: Statement<'c>,
     stored_next_id: Statement<'c>,
+    /// The log, on the connection that writes.
+    log: Option<Arc<Log>>,
     /// The next row number that the database has, on the connection that writes.
     last_next_id: Option<u64>,
     schema: PhantomData<fn() -> S>,
@@ -521,22 +527,23 @@ impl<S> fmt::Debug for Sqlite<'_, S> {
 }
 
 impl<'c, S: Schema> Sqlite<'c, S> {
-    /// Prepares every statement. If `writes`, transactions begin with BEGIN IMMEDIATE and take the write lock.
-    fn new(connection: &'c Connection, writes: bool) -> Result<Self, StoreError> {
-        Self::prepare(connection, writes).map_err(|error| database(&error))
+    /// Prepares every statement. With a log, transactions begin with BEGIN IMMEDIATE and take the write lock.
+    fn new(connection: &'c Connection, log: Option<Arc<Log>>) -> Result<Self, StoreError> {
+        Self::prepare(connection, log).map_err(|error| database(&error))
     }
 
-    fn prepare(connection: &'c Connection, writes: bool) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'c Connection, log: Option<Arc<Log>>) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(LISTS_PREPARED);
         let tables = S::TABLES.iter().map(|table| TableStatements::prepare(connection, table));
         Ok(Self {
             connection,
             tables: tables.collect::<Result<_, _>>()?,
-            begin: connection.prepare(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?,
+            begin: connection.prepare(if log.is_some() { "BEGIN IMMEDIATE" } else { "BEGIN" })?,
             commit: connection.prepare("COMMIT")?,
             rollback: connection.prepare("ROLLBACK")?,
             next_id: connection.prepare("UPDATE sequence SET next_id = ?1 WHERE id = 1")?,
             stored_next_id: connection.prepare("SELECT next_id FROM sequence WHERE id = 1")?,
+            log,
             last_next_id: None,
             schema: PhantomData,
         })
@@ -603,6 +610,9 @@ fn execute(
 
 impl<S: Schema> Backend<S> for Sqlite<'_, S> {
     fn begin(&mut self, _: &[S::AnyKey]) -> Result<Begun<S>, StoreError> {
+        if let Some(log) = &self.log {
+            log.may_grow(self.connection)?;
+        }
         self.begin.raw_execute().map_err(|error| database(&error))?;
         if let Some(expected) = self.last_next_id {
             let stored = self.stored_next_id().map_err(|error| database(&error))?.cast_unsigned();

@@ -15,6 +15,7 @@ use wallet_engine::{
 
 use crate::clock::Clock;
 use crate::error::OpenError;
+use crate::log::Log;
 use crate::measure::{Measured, Measures};
 use crate::memory::Memory;
 #[cfg(feature = "postgres")]
@@ -67,6 +68,7 @@ struct Inner<S: Schema> {
     clock: Arc<dyn Clock>,
     shared: Arc<Reported>,
     settings: Option<WriterSettings>,
+    log: Option<Arc<Log>>,
     is_shared: bool,
     /// The lock of the database file, held as long as the store lives: one process per database.
     _lock: Option<Locks>,
@@ -76,7 +78,7 @@ struct Inner<S: Schema> {
 enum Kind {
     Memory,
     /// A file of SQLite, locked for this process.
-    File(WriterSettings, Locks),
+    File(WriterSettings, Arc<Log>, Locks),
     /// A database that several processes share.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code))]
     Shared,
@@ -193,15 +195,18 @@ impl<S: Schema> Store<S> {
         let (shared, asked) = (Arc::new(Reported::default()), Arc::new(Mutex::new(asked)));
         let readers: Vec<_> =
             (0..options.readers.max(1)).map(|_| database.reader()).collect::<Result<_, _>>()?;
-        let (connection, settings, lock) = database.into_parts();
+        let (connection, settings, log, lock) = database.into_parts();
         let mut threads = vec![{
             let (vault, clock, shared) = (vault.clone(), options.clock.clone(), shared.clone());
-            thread_that_starts("wallop-writer", move |started| match sqlite::writer(&connection, vault) {
-                Ok(engine) => {
-                    started(Ok(()));
-                    write(engine, &queue, &*clock, &shared);
+            let log = log.clone();
+            thread_that_starts("wallop-writer", move |started| {
+                match sqlite::writer(&connection, log, vault) {
+                    Ok(engine) => {
+                        started(Ok(()));
+                        write(engine, &queue, &*clock, &shared);
+                    }
+                    Err(error) => started(Err(error)),
                 }
-                Err(error) => started(Err(error)),
             })?
         }];
         for connection in readers {
@@ -216,7 +221,15 @@ impl<S: Schema> Store<S> {
                 }
             })?);
         }
-        Ok(Self::of(commands, queries, threads, vault, options.clock, shared, Kind::File(settings, lock)))
+        Ok(Self::of(
+            commands,
+            queries,
+            threads,
+            vault,
+            options.clock,
+            shared,
+            Kind::File(settings, log, lock),
+        ))
     }
 
     /// Runs a database in memory: the same decisions, nothing on disk.
@@ -287,9 +300,9 @@ impl<S: Schema> Store<S> {
         kind: Kind,
     ) -> Self {
         let is_shared = matches!(kind, Kind::Shared);
-        let (settings, lock) = match kind {
-            Kind::File(settings, lock) => (Some(settings), Some(lock)),
-            Kind::Memory | Kind::Shared => (None, None),
+        let (settings, log, lock) = match kind {
+            Kind::File(settings, log, lock) => (Some(settings), Some(log), Some(lock)),
+            Kind::Memory | Kind::Shared => (None, None, None),
         };
         let (commands, queries, threads) = (Some(commands), Some(queries), Mutex::new(threads));
         Self {
@@ -301,6 +314,7 @@ impl<S: Schema> Store<S> {
                 clock,
                 shared,
                 settings,
+                log,
                 is_shared,
                 _lock: lock,
             }),
@@ -379,7 +393,8 @@ impl<S: Schema> Store<S> {
 
     /// What the store has counted since it was opened.
     pub fn measured(&self) -> Measured {
-        self.inner.shared.measures.measured()
+        let (measures, log) = (&self.inner.shared.measures, self.inner.log.as_deref());
+        measures.measured(log.map_or((0, 0), |log| (log.pages(), log.failed())))
     }
 
     /// Whether other processes write to the database too: what waits in it may come from them.
