@@ -50,6 +50,7 @@ mod store;
 mod story;
 mod test_values;
 mod toy;
+mod unknown_names;
 mod upgrade;
 mod vas;
 mod vas_http;

@@ -45,6 +45,7 @@ mod second_factors;
 mod sheets;
 mod spans;
 mod start;
+mod unknown_names;
 mod users;
 pub mod vas;
 mod vault;

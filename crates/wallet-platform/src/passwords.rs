@@ -12,6 +12,7 @@ use crate::refusal::{Reason, Refused, Stop};
 use crate::schema::{Changes, Context, Platform, Rows};
 use crate::second_factors;
 use crate::spans::is_over;
+use crate::unknown_names;
 use crate::users;
 use crate::users::User;
 use crate::vault::Digest;
@@ -121,7 +122,7 @@ impl Subject {
     }
 }
 
-/// The smallest `user` of an attempt limit that means an unknown login name; far above any row number.
+/// The smallest user id that stands for an unknown login name; far above any row number.
 pub const NOBODY: u64 = 1 << 62;
 
 /// The user id of an unknown login name in attempt limits.
@@ -145,8 +146,7 @@ pub(crate) fn wrong_verify_code(
 ) -> Result<(), Stop> {
     let mut limit = limit(rows, nobody(cx, name), PasswordKind::Verification, cx.now)?;
     limit.count_failure(cx.now);
-    out.put(limit);
-    Ok(())
+    keep(rows, cx, out, limit)
 }
 
 /// The hash that an entered password is checked against, with the user and the version it belongs to.
@@ -205,7 +205,7 @@ pub enum Reservation {
 }
 
 fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result<AttemptLimit, Stop> {
-    let mut limit = rows.find::<AttemptLimit>(&(user, kind))?.cloned().unwrap_or(AttemptLimit {
+    let none = AttemptLimit {
         user,
         kind,
         failures: 0,
@@ -213,11 +213,23 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
         pending: 0,
         pending_until: UnixTime::default(),
         touched_at: now,
-    });
+    };
+    let mut limit = match user.get() {
+        NOBODY.. => unknown_names::limit(rows, now, none)?,
+        _ => rows.find::<AttemptLimit>(&(user, kind))?.cloned().unwrap_or(none),
+    };
     if is_over(now, limit.pending_until, RESERVED_FOR) {
         limit.pending = 0; // the process that reserved has died
     }
     Ok(limit)
+}
+
+fn keep(rows: &Rows, cx: &Context<'_>, out: &mut Changes, limit: AttemptLimit) -> Result<(), Stop> {
+    match limit.user.get() {
+        NOBODY.. => unknown_names::keep(rows, out, cx.now, limit)?,
+        _ => out.put(limit),
+    }
+    Ok(())
 }
 
 fn refuse_locked(limit: &AttemptLimit, now: UnixTime) -> Result<(), Stop> {
@@ -256,7 +268,7 @@ impl Command<Platform> for ReservePassword {
         limit.pending += 1;
         limit.pending_until = cx.now + RESERVED_FOR;
         limit.touched_at = cx.now;
-        out.put(limit);
+        keep(rows, cx, out, limit)?;
         Ok(Reservation::Challenge(Challenge {
             user,
             kind: self.kind,
@@ -277,7 +289,7 @@ impl Command<Platform> for GiveBack {
         let mut limit = limit(rows, self.0.user, self.0.kind, cx.now)?;
         if limit.pending > 0 {
             limit.pending -= 1;
-            out.put(limit);
+            keep(rows, cx, out, limit)?;
         }
         Ok(())
     }
@@ -294,7 +306,7 @@ impl Command<Platform> for FailPassword {
         let mut limit = limit(rows, user, kind, cx.now)?;
         limit.pending = limit.pending.saturating_sub(1);
         let wait = limit.count_failure(cx.now);
-        out.put(limit);
+        keep(rows, cx, out, limit)?;
         Err(Refused { wait, ..Refused::new(kind.refusal()) }.into())
     }
 }
@@ -308,7 +320,7 @@ fn lock_after(failures: u32) -> Option<Duration> {
 
 impl AttemptLimit {
     /// Counts one more proven failure; returns the length of the lock, if it locks.
-    fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
+    pub(crate) fn count_failure(&mut self, now: UnixTime) -> Option<Duration> {
         self.touched_at = now;
         self.failures = self.failures.saturating_add(1);
         let wait = lock_after(self.failures)?;

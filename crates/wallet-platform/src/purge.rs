@@ -14,8 +14,7 @@ use crate::schema::{Changes, Context, Platform, Rows};
 use crate::users::{Registration, Session};
 use crate::vas::apps::OpenCode;
 
-/// A code is kept after its expiry, so that its second use is still recognised (R15). The limit of an unknown login
-/// name is kept as long: an earlier deletion would reveal which names exist.
+/// A code is kept after its expiry, so that its second use is still recognised (R15).
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// A row that expires.
@@ -52,7 +51,8 @@ passes! {
     OpenCode: expires_at {}
     AttemptLimit: touched_at {
         const KEPT: Duration = KEPT;
-        // Limits of unknown login names. The condition is that of the index `attempt_limit_over`.
+        // Limits of unknown login names, which programs before migration 0018 wrote. The condition is that of the index
+        // `attempt_limit_over`.
         fn which() -> Option<Filter<Self>> {
             Some(Self::user.at_least(UserId::new(NOBODY)).always())
         }

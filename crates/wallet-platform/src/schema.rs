@@ -25,6 +25,7 @@ use crate::operators::{Audit, Operator, OperatorAct};
 use crate::passwords::{AttemptLimit, PasswordKind};
 use crate::receivers::Receiver;
 use crate::refusal::{Refused, Stop};
+use crate::unknown_names::UnknownNames;
 use crate::users::{LoginCase, LoginName, Registration, Session, User};
 use crate::vas::addresses::ReceivingAddress;
 use crate::vas::apps::{Applicant, DomainRequest, OpenCode, VasApp, VasAppName, VasToken};
@@ -64,6 +65,7 @@ schema! {
     event: Event,
     event_mark: EventMark,
     attempt_limit: AttemptLimit,
+    unknown_names: UnknownNames,
     applicant: Applicant,
     vas_app: VasApp,
     vas_app_name: VasAppName,
