@@ -52,7 +52,7 @@ fn ten_failures<B: Backend<Platform>>(
     found
 }
 
-/// A million names leave 64 MB and not a row each; then an unknown name still cannot be told from a known one.
+/// A million names leave 64 MB and not a row each; then an unknown name is still answered like a known one.
 #[test]
 fn a_flood_of_names_takes_bounded_space_and_reveals_nothing() {
     let clock = ManualClock::new();

@@ -122,7 +122,7 @@ impl Subject {
     }
 }
 
-/// The smallest user id that stands for an unknown login name; far above any row number.
+/// The smallest user id that means an unknown login name; far above any row number.
 pub const NOBODY: u64 = 1 << 62;
 
 /// The user id of an unknown login name in attempt limits.

@@ -2,7 +2,7 @@
 //! share blocks of a fixed size, at most 140 MiB in all.
 //!
 //! A name has an entry of its own in the block that its keyed hash leads to, with the same count and lock as the row of a user.
-//! A full block gives up the oldest entry that is older than the longest lock; if there is none, the names without an entry share
+//! A full block gives up the oldest entry that is older than the longest lock; without one, the names that have no entry share
 //! one, which may count too much and never too little.
 
 use std::time::Duration;
