@@ -79,6 +79,7 @@ const CHAIN_ASSET: &str = "chain.asset";
 const CONFIRMATIONS: &str = "chain.confirmations";
 const AT_ONCE: &str = "callbacks.at_once";
 const PER_APP: &str = "callbacks.per_app";
+const PER_OWNER: &str = "callbacks.per_owner";
 const PER_HOST: &str = "callbacks.per_host";
 const ATTEMPTS_KEPT: &str = "retention.callback_attempts_days";
 const CONNECTIONS: &str = "listen.connections";
@@ -293,11 +294,18 @@ const SETTINGS: &[Setting] = &[
         en: "how many of them for one app",
     },
     Setting {
+        name: PER_OWNER,
+        kind: Kind::Number(1, 1_000),
+        default: Some("64"),
+        zh: "其中同一所有者的各应用合计",
+        en: "how many of them for the apps of one owner",
+    },
+    Setting {
         name: PER_HOST,
         kind: Kind::Number(1, 1_000),
         default: Some("32"),
-        zh: "一个主机的一个端口同时进行的回调请求数，不论几个应用共用它",
-        en: "how many of them to one port of a host, whichever apps share it",
+        zh: "一个主机的一个端口同时进行的回调请求数，不论几个应用共用它；同一所有者最多占四分之三",
+        en: "how many of them to one port of a host, whichever apps share it; one owner takes three quarters of them at most",
     },
     Setting {
         name: ATTEMPTS_KEPT,
@@ -873,7 +881,12 @@ impl Config {
     /// How many callback attempts may be under way.
     pub(crate) fn callback_places(&self) -> Places {
         let number = |name| self.text(name).parse().unwrap_or(1);
-        Places { at_once: number(AT_ONCE), per_app: number(PER_APP), per_host: number(PER_HOST) }
+        Places {
+            at_once: number(AT_ONCE),
+            per_owner: number(PER_OWNER),
+            per_app: number(PER_APP),
+            per_host: number(PER_HOST),
+        }
     }
 
     /// How long the attempts of callbacks are kept.

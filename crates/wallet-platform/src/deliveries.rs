@@ -447,6 +447,8 @@ pub struct Look {
 pub struct DueOfApp {
     /// The app.
     pub app: ReceiverId,
+    /// The app's owner; `None` if no callback of it waits.
+    pub owner: Option<UserId>,
     /// The deliveries, the earliest first.
     pub due: Vec<DeliveryId>,
     /// The time of the earliest callback that nobody has leased.
@@ -509,10 +511,13 @@ impl Query<Platform> for DueOf {
             let mut seen = HashSet::new();
             waiting.retain(|(_, id)| seen.insert(*id));
             let limit = usize::try_from(look.limit).unwrap_or(usize::MAX);
+            let owner =
+                own.first().or(others.first()).map(|row| row.source().owner(rows, row)).transpose()?;
             let due = waiting.iter().take(limit).take_while(|(at, _)| *at <= self.by);
             let due: Vec<DeliveryId> = due.map(|(_, id)| *id).collect();
             found.push(DueOfApp {
                 app: look.app,
+                owner: owner.map(|(owner, _)| owner),
                 earliest: own.iter().chain(&others).map(|row| row.next_at).min(),
                 next: waiting.get(due.len()).map(|(at, _)| *at),
                 due,

@@ -3,13 +3,14 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
 
 /// The addresses that callbacks may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,26 @@ fn is_local_name(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
+/// The most names that are resolved at once; a name server that does not answer holds a thread for half a minute.
+static RESOLVING: Semaphore = Semaphore::const_new(512);
+
+/// The addresses of a host, by the machine's own resolver. It runs on a thread of its own: the blocking threads of the runtime check
+/// passwords, and a developer chooses which name servers are asked here.
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![(ip, port).into()]);
+    }
+    let place = RESOLVING.acquire().await.map_err(io::Error::other)?;
+    let (sender, resolved) = oneshot::channel();
+    let name = (host.to_owned(), port);
+    std::thread::Builder::new().name("wallop-resolve".to_owned()).spawn(move || {
+        let found = name.to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        let _ = sender.send(found);
+    })?;
+    resolved.await.map_err(io::Error::other)?
+}
+
 async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream>> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
     let host = uri.host().ok_or_else(|| invalid("the address has no host"))?;
@@ -88,7 +109,7 @@ async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
     let resolved: Vec<SocketAddr> = match is_local_name(host) {
         true => vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()],
-        false => lookup_host((host, port)).await?.collect(),
+        false => resolve(host, port).await?,
     };
     let allowed: Vec<SocketAddr> =
         resolved.iter().copied().filter(|address| addresses.allow(address.ip())).collect();
@@ -118,6 +139,17 @@ impl tower_service::Service<Uri> for GuardedConnector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn names_are_resolved_off_the_threads_of_the_runtime() {
+        let one = |ip: &str| vec![SocketAddr::from((ip.parse::<IpAddr>().unwrap(), 443))];
+        assert_eq!(resolve("192.0.2.1", 443).await.unwrap(), one("192.0.2.1"));
+        assert_eq!(resolve("2001:db8::1", 443).await.unwrap(), one("2001:db8::1"));
+        let local = resolve("localhost", 443).await.expect("every machine knows it");
+        assert!(local.iter().all(|address| address.ip().is_loopback() && address.port() == 443), "{local:?}");
+        resolve("a name with spaces", 443).await.unwrap_err();
+        assert_eq!(RESOLVING.available_permits(), 512, "places are given back");
+    }
 
     #[test]
     fn r81_only_public_addresses_pass() {

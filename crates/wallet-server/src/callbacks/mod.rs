@@ -1,5 +1,6 @@
 //! Delivers callbacks: makes each due attempt and stores its result. The platform sets the time of the next attempt.
 
+mod hosts;
 mod turns;
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{ACCEPT, USER_AGENT};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use wallet_core::crypto::RsaSigner;
@@ -19,6 +20,7 @@ use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, 
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
 use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
+use wallet_platform::accounts::UserId;
 use wallet_platform::{
     AttemptResult, BringForward, CallbackKind, Claim, Claimed, DeliveryId, DueOf, DueTooLate, Failure,
     FinishAttempt, Finished, NewDeliveries, NewestDelivery, PostponeDamaged, ReceiverId, ReleaseLeases,
@@ -32,6 +34,7 @@ use crate::notify::{Attempted, Observer};
 use crate::store::Store;
 use crate::workers::Workers;
 
+use hosts::Hosts;
 pub use turns::Places;
 use turns::{Ended, Turns};
 
@@ -70,8 +73,7 @@ struct Inner {
     /// The clock of the signed timestamps; `None`: the store's.
     clock: Option<Arc<dyn Clock>>,
     workers: Workers,
-    per_host: usize,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    hosts: Arc<Hosts>,
     turns: Mutex<Turns>,
     /// The claimed, unfinished deliveries. Their leases may run out early, when the clock is moved.
     under_way: Mutex<HashSet<DeliveryId>>,
@@ -130,6 +132,12 @@ fn is_of_this_machine(error: &TransportError) -> bool {
     })
 }
 
+/// The host and port of an address: receivers on other ports of a host are other programs.
+fn host_of(uri: &http::Uri) -> String {
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    format!("{}:{port}", uri.host().unwrap_or_default().to_ascii_lowercase())
+}
+
 impl std::fmt::Debug for Callbacks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Callbacks").finish_non_exhaustive()
@@ -165,8 +173,7 @@ impl Callbacks {
                 observer,
                 clock,
                 workers,
-                per_host: places.per_host.max(1),
-                hosts: Mutex::default(),
+                hosts: Hosts::new(places.per_host),
                 turns: Mutex::new(Turns::new(places)),
                 under_way: Mutex::default(),
                 attempts: AtomicU64::new(0),
@@ -478,17 +485,6 @@ impl Inner {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn host(&self, uri: &http::Uri) -> Arc<Semaphore> {
-        // With the port: receivers on other ports of a host are other programs.
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let host = format!("{}:{port}", uri.host().unwrap_or_default().to_ascii_lowercase());
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.len() > 10_000 {
-            hosts.retain(|_, permits| permits.available_permits() < self.per_host);
-        }
-        hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(self.per_host))).clone()
-    }
-
     /// Makes an attempt; `None` if it was not made, or its result was not stored.
     async fn attempt(self: &Arc<Self>, mut claimed: Claimed, send_by: Instant) -> Option<Ended> {
         let began = Instant::now();
@@ -597,11 +593,10 @@ impl Inner {
         claimed: &mut Claimed,
         send_by: Instant,
     ) -> (UnixTime, Option<AttemptResult>) {
-        let host = self.host(&claimed.subject.address().parse().unwrap_or_default());
         let failed = |why: String| Some(AttemptResult::Failed(why));
-        let Ok(_host) = host.acquire().await else {
-            return (self.store.now(), failed("the server is stopping".to_owned()));
-        };
+        let host = host_of(&claimed.subject.address().parse().unwrap_or_default());
+        let owner = self.turns().owner(claimed.app).unwrap_or(UserId::new(0));
+        let _turn = self.hosts.turn_at(&host, owner).await;
         if claimed.signed.is_none()
             && claimed.callback.meta().signing.is_some_and(|scheme| !scheme.in_headers())
         {

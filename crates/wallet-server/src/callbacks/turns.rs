@@ -2,13 +2,15 @@
 //!
 //! Every app is looked at by itself, so the backlog of one costs the others nothing. An app begins with few places and gets more while its
 //! receiver acknowledges quickly. A receiver that fails has one place. Slow receivers share half of all places, so that
-//! dead ones never take the places of the others. Apps with fewer attempts under way come first.
+//! dead ones never take the places of the others. The apps of one owner share a quarter of them. Owners with fewer attempts under way
+//! come first, then their apps with fewer.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use wallet_core::UnixTime;
+use wallet_platform::accounts::UserId;
 use wallet_platform::{DueOfApp, Look, ReceiverId};
 
 /// How many attempts may be under way at once.
@@ -16,6 +18,8 @@ use wallet_platform::{DueOfApp, Look, ReceiverId};
 pub struct Places {
     /// In all.
     pub at_once: usize,
+    /// For the apps of one owner.
+    pub per_owner: usize,
     /// For one app.
     pub per_app: usize,
     /// To one port of a host, whichever apps share it.
@@ -24,7 +28,7 @@ pub struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        Self { at_once: 256, per_app: 32, per_host: 32 }
+        Self { at_once: 256, per_owner: 64, per_app: 32, per_host: 32 }
     }
 }
 
@@ -42,6 +46,8 @@ const APPS_PER_LOOK: usize = 64;
 /// An app for which callbacks wait or are under way.
 #[derive(Debug)]
 struct App {
+    /// Its owner, once a look has found a callback.
+    owner: Option<UserId>,
     /// The time at which its next callback may be due; `None`: none is known to wait, or every place is taken.
     head: Option<UnixTime>,
     /// The earliest time that was reported since its last look: what the look has not seen.
@@ -74,6 +80,15 @@ impl App {
     }
 }
 
+/// The owner of apps for which callbacks wait or are under way.
+#[derive(Debug, Default)]
+struct Owner {
+    /// The number of their attempts under way.
+    under_way: usize,
+    /// The apps that wait for a place of their owner.
+    blocked: Vec<ReceiverId>,
+}
+
 /// The result of an attempt, for the next turns of its app.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
@@ -90,6 +105,8 @@ pub(super) struct Ended {
 pub(super) struct Turns {
     places: Places,
     apps: HashMap<ReceiverId, App>,
+    /// The owners that have an attempt under way or a blocked app.
+    owners: HashMap<UserId, Owner>,
     /// The `head` of each app that has one, in order.
     heads: BTreeSet<(UnixTime, ReceiverId)>,
     under_way: usize,
@@ -99,12 +116,20 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(places: Places) -> Self {
-        Self { places, apps: HashMap::new(), heads: BTreeSet::new(), under_way: 0, slow: 0 }
+        Self {
+            places,
+            apps: HashMap::new(),
+            owners: HashMap::new(),
+            heads: BTreeSet::new(),
+            under_way: 0,
+            slow: 0,
+        }
     }
 
     fn app(&mut self, app: ReceiverId) -> &mut App {
         let places = FIRST_PLACES.min(self.places.per_app);
         self.apps.entry(app).or_insert(App {
+            owner: None,
             head: None,
             reported: None,
             blocked: false,
@@ -153,33 +178,59 @@ impl Turns {
         let mut free = self.places.at_once.saturating_sub(self.under_way);
         let mut free_slow = self.free_slow();
         let due = self.heads.range(..=(now, ReceiverId(u64::MAX)));
-        let mut due: Vec<(usize, UnixTime, ReceiverId)> =
-            due.map(|(at, app)| (self.apps.get(app).map_or(0, |app| app.under_way), *at, *app)).collect();
+        let due = due.map(|(at, id)| {
+            let app = self.apps.get(id);
+            let of_owner = app.and_then(|app| app.owner).map_or(0, |owner| self.of_owner(owner));
+            (of_owner, app.map_or(0, |app| app.under_way), *at, *id)
+        });
+        let mut due: Vec<(usize, usize, UnixTime, ReceiverId)> = due.collect();
         due.sort_unstable();
         let mut looks = Vec::new();
-        for (under_way, _, id) in due {
+        // What the looks before leave to an owner.
+        let mut left = HashMap::new();
+        for (of_owner, under_way, _, id) in due {
             if free == 0 || looks.len() == APPS_PER_LOOK {
                 break;
             }
+            let per_owner = self.places.per_owner;
             let app = self.app(id);
-            let (slow, places) = (app.is_slow(), app.allowed().saturating_sub(under_way));
-            if places == 0 {
+            let (slow, places, owner) = (app.is_slow(), app.allowed().saturating_sub(under_way), app.owner);
+            let owner = owner.filter(|_| of_owner >= per_owner);
+            if places == 0 || owner.is_some() {
                 app.blocked = true;
                 self.set_head(id, None);
+                if let Some(owner) = owner {
+                    self.owners.entry(owner).or_default().blocked.push(id);
+                }
                 continue;
             }
-            let limit = if slow { places.min(free).min(free_slow) } else { places.min(free) };
+            let left = app.owner.map(|owner| left.entry(owner).or_insert(per_owner - of_owner));
+            let places = places.min(free).min(left.as_ref().map_or(usize::MAX, |left| **left));
+            let limit = if slow { places.min(free_slow) } else { places };
             if limit == 0 {
                 continue;
             }
             app.reported = None;
             free -= limit;
+            if let Some(left) = left {
+                *left -= limit;
+            }
             free_slow -= if slow { limit } else { 0 };
             let low = app.low.filter(|(_, found)| found.elapsed() < LOW_HOLDS);
             let low = low.map_or(UnixTime::default(), |(low, _)| low);
             looks.push(Look { app: id, low, limit: limit as u64 });
         }
         looks
+    }
+
+    /// The number of attempts under way for the apps of an owner.
+    fn of_owner(&self, owner: UserId) -> usize {
+        self.owners.get(&owner).map_or(0, |owner| owner.under_way)
+    }
+
+    /// The owner of an app, once a look has found a callback.
+    pub(super) fn owner(&self, app: ReceiverId) -> Option<UserId> {
+        self.apps.get(&app)?.owner
     }
 
     /// Changes an app. Its attempts under way count in the class that it has then.
@@ -199,7 +250,18 @@ impl Turns {
 
     /// What a look has found. Returns the number of attempts that may begin.
     pub(super) fn found(&mut self, look: &Look, found: &DueOfApp, now: UnixTime) -> usize {
-        self.change(look.app, |app| app.fails = found.fails);
+        let known = self.change(look.app, |app| {
+            app.fails = found.fails;
+            let known = app.owner;
+            app.owner = known.or(found.owner);
+            (known.is_none() && app.owner.is_some()).then_some(app.under_way)
+        });
+        if let (Some(under_way), Some(owner)) = (known, found.owner) {
+            self.owners.entry(owner).or_default().under_way += under_way;
+        }
+        let left = found
+            .owner
+            .map_or(usize::MAX, |owner| self.places.per_owner.saturating_sub(self.of_owner(owner)));
         let free_slow = self.free_slow();
         let app = self.app(look.app);
         if look.low == UnixTime::default() {
@@ -207,8 +269,8 @@ impl Turns {
             let low = found.earliest.map_or(now, |earliest| earliest.min(now)) - COMMITS_WITHIN;
             app.low = Some((low, Instant::now()));
         }
-        // Only the look may have shown that the receiver fails: then it has one place.
-        let mut begin = found.due.len();
+        // Only the look may have shown the owner, and that the receiver fails: then it has one place.
+        let mut begin = found.due.len().min(left);
         if found.fails {
             begin = begin.min(1_usize.saturating_sub(app.under_way)).min(free_slow);
         }
@@ -221,14 +283,20 @@ impl Turns {
     /// An attempt of an app begins.
     pub(super) fn begin(&mut self, app: ReceiverId) {
         self.under_way += 1;
-        self.change(app, |app| app.under_way += 1);
+        let owner = self.change(app, |app| {
+            app.under_way += 1;
+            app.owner
+        });
+        if let Some(owner) = owner {
+            self.owners.entry(owner).or_default().under_way += 1;
+        }
     }
 
     /// An attempt of an app has ended, or was not made.
     pub(super) fn end(&mut self, id: ReceiverId, ended: Option<Ended>, now: UnixTime) {
         let per_app = self.places.per_app;
         self.under_way = self.under_way.saturating_sub(1);
-        let blocked = self.change(id, |app| {
+        let (blocked, owner) = self.change(id, |app| {
             app.under_way = app.under_way.saturating_sub(1);
             if let Some(ended) = ended {
                 app.fails = ended.fails;
@@ -239,8 +307,21 @@ impl Turns {
                     (false, _) => (app.places / 2).max(1),
                 };
             }
-            std::mem::take(&mut app.blocked)
+            (std::mem::take(&mut app.blocked), app.owner)
         });
+        if let Some(owner) = owner
+            && let Some(known) = self.owners.get_mut(&owner)
+        {
+            known.under_way = known.under_way.saturating_sub(1);
+            let blocked = std::mem::take(&mut known.blocked);
+            if known.under_way == 0 {
+                self.owners.remove(&owner);
+            }
+            for app in blocked {
+                self.app(app).blocked = false;
+                self.waits(app, now);
+            }
+        }
         if blocked {
             self.waits(id, now);
         }
@@ -265,7 +346,7 @@ mod tests {
     }
 
     fn turns(at_once: usize) -> Turns {
-        Turns::new(Places { at_once, per_app: 8, per_host: 8 })
+        Turns::new(Places { at_once, per_owner: at_once, per_app: 8, per_host: 8 })
     }
 
     /// Takes every turn there is; each app has a backlog without end. Returns the number of attempts begun for each app.
@@ -279,7 +360,8 @@ mod tests {
             for look in looks {
                 let due = (0..look.limit).map(DeliveryId).collect();
                 let (earliest, next, fails) = (Some(NOW), Some(NOW), fails(look.app));
-                let found = DueOfApp { app: look.app, due, earliest, next, fails };
+                let owner = Some(UserId::new(look.app.0 / 1_000));
+                let found = DueOfApp { app: look.app, owner, due, earliest, next, fails };
                 let begin = turns.found(&look, &found, NOW);
                 (0..begin).for_each(|_| turns.begin(look.app));
                 *begun.entry(look.app).or_default() += begin;
@@ -354,12 +436,43 @@ mod tests {
     }
 
     #[test]
+    fn the_apps_of_one_owner_share_their_places() {
+        let mut turns = Turns::new(Places { at_once: 40, per_owner: 10, per_app: 8, per_host: 8 });
+        let none = |_| false;
+        (1..=20).for_each(|many| turns.waits(app(many), NOW)); // all of owner 0
+        turns.waits(app(1_000), NOW); // of owner 1
+        let begun = take(&mut turns, &none);
+        let of_first: usize = (1..=20).filter_map(|id| begun.get(&app(id))).sum();
+        assert_eq!((of_first, begun[&app(1_000)]), (10, 2), "{begun:?}");
+        // The first owner's receivers are quick, and get no more for it; those that wait take turns.
+        for _ in 0..10 {
+            let one =
+                turns.apps.iter().find(|(id, known)| id.0 <= 20 && known.under_way > 0).map(|(id, _)| *id);
+            turns.end(one.unwrap(), ended(true, 5, false), NOW);
+            take(&mut turns, &none);
+            assert_eq!(turns.of_owner(UserId::new(0)), 10);
+        }
+        turns.end(app(1_000), ended(true, 5, false), NOW);
+        assert_eq!(take(&mut turns, &none)[&app(1_000)], 3, "four places");
+        // Everything ends, and nothing is left.
+        turns.heads.clear();
+        let ids: Vec<ReceiverId> = turns.apps.keys().copied().collect();
+        for id in ids {
+            turns.app(id).head = None;
+            let under_way = turns.app(id).under_way;
+            (0..under_way).for_each(|_| turns.end(id, None, NOW));
+        }
+        assert_eq!((turns.under_way, turns.owners.len()), (0, 0), "{:?}", turns.owners);
+    }
+
+    #[test]
     fn an_idle_app_is_forgotten_and_the_counts_come_back_to_nothing() {
         let mut turns = turns(10);
         turns.waits(app(1), NOW);
         let look = turns.looks(NOW)[0];
         turns.begin(app(1));
-        let found = DueOfApp { app: app(1), due: vec![], earliest: None, next: None, fails: false };
+        let found =
+            DueOfApp { app: app(1), owner: None, due: vec![], earliest: None, next: None, fails: false };
         turns.found(&look, &found, NOW);
         assert_eq!((turns.under_way(), turns.next()), (1, None));
         let later = NOW + Duration::from_secs(60);
@@ -383,7 +496,14 @@ mod tests {
         // The look sees the callback leased; then its attempt ends, and is to be made again.
         let (retry, nothing) = (NOW + Duration::from_secs(15), None);
         turns.waits(app(1), retry);
-        let found = DueOfApp { app: app(1), due: vec![], earliest: nothing, next: nothing, fails: false };
+        let found = DueOfApp {
+            app: app(1),
+            owner: None,
+            due: vec![],
+            earliest: nothing,
+            next: nothing,
+            fails: false,
+        };
         turns.found(&look, &found, NOW);
         assert_eq!(turns.next(), Some(retry));
     }
