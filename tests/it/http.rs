@@ -272,6 +272,92 @@ async fn a_file_name_is_no_field_name() {
     assert!(Format::ALL.len() >= 3);
 }
 
+/// Sends a request and reads the reply; empty text if the connection is closed.
+async fn ask(stream: &mut TcpStream, path: &str) -> std::io::Result<String> {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await?;
+    let mut buffer = [0; 512];
+    let read = stream.read(&mut buffer).await?;
+    Ok(String::from_utf8_lossy(&buffer[..read]).into_owned())
+}
+
+/// One address has its share of the connections, whatever its requests do; a proxy has all.
+#[tokio::test]
+async fn an_address_has_its_share_of_the_connections() {
+    use axum::routing::{get, post};
+    for (trusted, of_one) in [("", 3), ("127.0.0.1", 8)] {
+        let body = post(|body: axum::body::Bytes| async move { body.len().to_string() });
+        let routes = axum::Router::new().route("/", get(|| async { "quick" })).route("/body", body);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let trusted = wallet_server::Networks::parse(trusted).unwrap();
+        let bounds = wallet_server::Connections { most: 8, per_address: 3, trusted, ..Default::default() };
+        tokio::spawn(wallet_server::serve_with(listener, None, bounds, routes, std::future::pending()));
+        let connect = async |from: &str| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+            socket.connect(format!("127.0.0.1:{port}").parse().unwrap()).await.unwrap()
+        };
+        // Half a body on each: all of them are at work.
+        let mut held = Vec::new();
+        for _ in 0..of_one {
+            let mut stream = connect("127.0.0.1").await;
+            stream.write_all(b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx").await.unwrap();
+            held.push(stream);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if of_one == 3 {
+            let more = ask(&mut connect("127.0.0.1").await, "/").await.unwrap_or_default();
+            assert_eq!(more, "", "a fourth is closed");
+            let other = ask(&mut connect("127.0.0.2").await, "/").await.unwrap();
+            assert!(other.ends_with("quick"), "another address is served: {other:?}");
+        }
+        for stream in &mut held {
+            stream.write_all(b"y").await.unwrap();
+            let mut buffer = [0; 512];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(buffer[..read].ends_with(b"\r\n\r\n2"), "what is at work ends");
+        }
+        // They are idle now: a new one takes the place of the one that has waited longest.
+        if of_one == 3 {
+            let mut new = connect("127.0.0.1").await;
+            assert!(ask(&mut new, "/").await.unwrap().ends_with("quick"));
+            assert_eq!(ask(&mut held[0], "/").await.unwrap_or_default(), "");
+            assert!(ask(&mut held[1], "/").await.unwrap().ends_with("quick"));
+        }
+    }
+}
+
+/// RFC 9112, 9.3.2: pipelined requests are answered in order. One is carried out at a time, so that a connection has the weight of one.
+#[tokio::test]
+async fn a_connection_has_one_request_under_way() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let routes = axum::Router::new().route(
+        "/{number}",
+        axum::routing::get(|axum::extract::Path(number): axum::extract::Path<String>| async move {
+            MOST.fetch_max(AT_ONCE.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+            format!("<{number}>")
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(wallet_server::serve(listener, routes, std::future::pending()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let requests: String =
+        (0..500).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).await.unwrap();
+    let order: Vec<usize> =
+        replies.split('<').skip(1).map(|after| after.split_once('>').unwrap().0.parse().unwrap()).collect();
+    assert_eq!(order, (0..500).collect::<Vec<_>>());
+    assert_eq!(MOST.load(Ordering::SeqCst), 1);
+}
+
 /// When there are as many connections as there may be, a new one takes the place of the idlest of the address that has the most.
 #[tokio::test]
 async fn a_new_connection_takes_the_place_of_an_idle_one() {
@@ -288,12 +374,6 @@ async fn a_new_connection_takes_the_place_of_an_idle_one() {
     let server = tokio::spawn(async move {
         wallet_server::serve_with(listener, None, bounds, routes, async { drop(stopped.await) }).await
     });
-    let ask = async |stream: &mut TcpStream, path: &str| {
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await?;
-        let mut buffer = [0; 512];
-        let read = stream.read(&mut buffer).await?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&buffer[..read]).into_owned())
-    };
     // One is at work, one has begun a head and never ends it, two are idle; the first of all has waited longest.
     let mut connections = Vec::new();
     for _ in 0..4 {

@@ -83,6 +83,7 @@ const PER_OWNER: &str = "callbacks.per_owner";
 const PER_HOST: &str = "callbacks.per_host";
 const ATTEMPTS_KEPT: &str = "retention.callback_attempts_days";
 const CONNECTIONS: &str = "listen.connections";
+const PER_ADDRESS: &str = "listen.connections_per_address";
 const GRACE: &str = "listen.grace_seconds";
 const HASH_MEMORY: &str = "passwords.memory_kib";
 const HASH_PASSES: &str = "passwords.passes";
@@ -194,6 +195,13 @@ const SETTINGS: &[Setting] = &[
         default: Some("4096"),
         zh: "同时打开的连接数",
         en: "how many connections may be open at once",
+    },
+    Setting {
+        name: PER_ADDRESS,
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("1024"),
+        zh: "其中同一客户端地址的连接数；可信代理不受此限",
+        en: "how many of them one client address may have; trusted proxies may have all",
     },
     Setting {
         name: HASH_MEMORY,
@@ -897,7 +905,12 @@ impl Config {
     /// The bounds of the connections.
     pub(crate) fn connections(&self) -> Connections {
         let grace = Duration::from_secs(self.text(GRACE).parse().unwrap_or(15));
-        Connections { most: self.text(CONNECTIONS).parse().unwrap_or(4096), grace }
+        Connections {
+            most: self.text(CONNECTIONS).parse().unwrap_or(4096),
+            per_address: self.text(PER_ADDRESS).parse().unwrap_or(1024),
+            trusted: self.trusted_proxies(),
+            grace,
+        }
     }
 
     /// The cost of a password hash.

@@ -20,22 +20,26 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use wallet_hyper::serve_connection;
 
-use crate::edge::PeerAddress;
+use crate::edge::{Networks, PeerAddress, network};
 use crate::message::well_formed;
 use crate::tls::Tls;
 
 /// How many connections there may be, and how long they may go on after a stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connections {
     /// The largest number that are open at once.
     pub most: usize,
+    /// The same for one address, or one IPv6 network of 64 bits.
+    pub per_address: usize,
+    /// The proxies, which bring the connections of many clients: they may have all.
+    pub trusted: Networks,
     /// The time that open requests have to finish after a stop.
     pub grace: Duration,
 }
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { most: 4096, grace: Duration::from_secs(15) }
+        Self { most: 4096, per_address: 1024, trusted: Networks::default(), grace: Duration::from_secs(15) }
     }
 }
 
@@ -90,7 +94,8 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let most = connections.most.min(descriptors().saturating_sub(KEPT_BACK).max(1));
-    let (permits, open) = (Arc::new(Semaphore::new(most)), Arc::new(Open::default()));
+    let (grace, permits) = (connections.grace, Arc::new(Semaphore::new(most)));
+    let open = Arc::new(Open { bounds: connections, ..Open::default() });
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -155,7 +160,7 @@ pub async fn serve_with(
     drop(listener);
     let _ = stopping.send(true);
     let all = u32::try_from(most).unwrap_or(u32::MAX);
-    if tokio::time::timeout(connections.grace, permits.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(grace, permits.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not finish in time; closing them");
     }
     Ok(())
@@ -166,12 +171,18 @@ async fn accept(
     permits: &Arc<Semaphore>,
     open: &Arc<Open>,
 ) -> io::Result<(tokio::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let (stream, peer) = listener.accept().await?;
+    let (stream, peer) = loop {
+        let (stream, peer) = listener.accept().await?;
+        if open.admits(peer.ip()) {
+            break (stream, peer);
+        }
+        tracing::debug!(peer = %peer.ip(), "an address has as many connections as one may have, all at work");
+    };
     stream.set_nodelay(true)?;
     let permit = match permits.clone().try_acquire_owned() {
         Ok(permit) => permit,
         Err(_) => loop {
-            open.close_idlest();
+            open.entries().close_idlest(|_| true);
             // All may be at work for now.
             let permit = tokio::time::timeout(LOOK_AGAIN, permits.clone().acquire_owned()).await;
             if let Ok(permit) = permit {
@@ -186,11 +197,47 @@ async fn accept(
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The open connections. When there are as many as there may be, a new one takes the place of an idle one: of the address that has the
-/// most, the one that has waited longest for a request.
+/// most, the one that has waited longest for a request. When an address has as many as one may have, its own idlest makes room; a new
+/// one beside connections that are all at work is closed.
 #[derive(Debug, Default)]
 struct Open {
-    entries: Mutex<HashMap<u64, Arc<Known>>>,
+    bounds: Connections,
+    entries: Mutex<Entries>,
     next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    known: HashMap<u64, Arc<Known>>,
+    of_peer: HashMap<IpAddr, usize>,
+}
+
+impl Entries {
+    fn of(&self, peer: &IpAddr) -> usize {
+        self.of_peer.get(peer).copied().unwrap_or(0)
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Arc<Known>> {
+        let known = self.known.remove(&id)?;
+        if let Some(count) = self.of_peer.get_mut(&known.peer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_peer.remove(&known.peer);
+            }
+        }
+        Some(known)
+    }
+
+    /// Closes the connection that has waited longest for a request, of those that are meant; of several addresses, of the one that has
+    /// the most. Returns whether there was one.
+    fn close_idlest(&mut self, is_meant: impl Fn(&Known) -> bool) -> bool {
+        let idle = self.known.iter().filter(|(_, known)| is_meant(known));
+        let idle = idle.filter_map(|(id, known)| Some((*id, known.peer, known.idle_since()?)));
+        let idlest = idle.max_by_key(|(_, peer, since)| (self.of(peer), Reverse(*since)));
+        // It is closed once.
+        let closed = idlest.and_then(|(id, ..)| self.remove(id));
+        closed.inspect(|known| known.closed.notify_one()).is_some()
+    }
 }
 
 /// An open connection.
@@ -224,34 +271,35 @@ impl std::ops::Deref for Entry {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.open.entries().remove(&self.id);
+        self.open.entries().remove(self.id);
     }
 }
 
 impl Open {
-    fn entries(&self) -> MutexGuard<'_, HashMap<u64, Arc<Known>>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(self: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Entry {
+        let peer = network(peer.to_canonical());
         let known =
             Arc::new(Known { peer, requests: Mutex::new((0, Instant::now())), closed: Notify::new() });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.entries().insert(id, known.clone());
+        let mut entries = self.entries();
+        entries.known.insert(id, known.clone());
+        *entries.of_peer.entry(peer).or_default() += 1;
+        drop(entries);
         Entry(Arc::new(Place { open: self.clone(), id, known, _permit: permit }))
     }
 
-    /// Closes a connection that waits for a request, if there is one.
-    fn close_idlest(&self) {
-        let mut entries = self.entries();
-        let mut of_peer: HashMap<IpAddr, usize> = HashMap::new();
-        entries.values().for_each(|known| *of_peer.entry(known.peer).or_default() += 1);
-        let idle = entries.iter().filter_map(|(id, known)| Some((*id, known.peer, known.idle_since()?)));
-        let idlest = idle.max_by_key(|(_, peer, since)| (of_peer.get(peer).copied(), Reverse(*since)));
-        // It is closed once.
-        if let Some(known) = idlest.and_then(|(id, ..)| entries.remove(&id)) {
-            known.closed.notify_one();
+    /// Whether an address may have one more connection.
+    fn admits(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        if self.bounds.trusted.contains(&peer) {
+            return true;
         }
+        let (peer, mut entries) = (network(peer), self.entries());
+        entries.of(&peer) < self.bounds.per_address || entries.close_idlest(|known| known.peer == peer)
     }
 }
 
