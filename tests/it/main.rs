@@ -22,6 +22,7 @@ mod journal;
 mod keeping;
 mod links;
 mod litecoin;
+mod memory;
 mod mistakes;
 mod monitoring;
 mod network;

@@ -64,6 +64,11 @@ impl Wallop {
         Self { described, ready_after, child }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -319,7 +319,7 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
     }
     let connections = config.connections();
     let tasks = [
-        tokio::spawn(serving(listener, tls, connections, public, until_stopped())),
+        tokio::spawn(serving(listener, tls, connections.clone(), public, until_stopped())),
         tokio::spawn(serving(internal, None, connections, server.internal_router(), until_stopped())),
         tokio::spawn(server.clone().work(until_stopped())),
     ];

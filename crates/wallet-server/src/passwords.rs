@@ -38,6 +38,8 @@ impl Default for Hashes {
 
 /// The number of remembered proven passwords.
 const REMEMBERED: usize = 10_000;
+/// The time without a hash after which the memory of hashes is released.
+const RELEASED_AFTER: Duration = Duration::from_secs(10);
 /// The longest wait for other attempts of the same user.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -56,8 +58,16 @@ pub(crate) struct Prover {
     /// The key of the remembered hashes, random in each process.
     key: [u8; 32],
     remembered: Mutex<IndexSet<[u8; 32]>>,
+    last_hash: Arc<Mutex<LastHash>>,
     /// The hash that is used for an unknown login name, so that its check takes the same time.
     nobody: OnceLock<String>,
+}
+
+/// The last hash that was made.
+struct LastHash {
+    at: Instant,
+    /// Whether a task waits until memory can be released.
+    is_watched: bool,
 }
 
 /// The place at which the user gave a password. The prover remembers a proven password for this place only.
@@ -81,6 +91,7 @@ impl Prover {
             waiting,
             key,
             remembered: Mutex::default(),
+            last_hash: Arc::new(Mutex::new(LastHash { at: Instant::now(), is_watched: false })),
             nobody: OnceLock::new(),
         }
     }
@@ -105,7 +116,34 @@ impl Prover {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        run(self.permit().await?, work).await
+        let done = run(self.permit().await?, work).await;
+        self.release_later();
+        done
+    }
+
+    /// Gives the memory of hashes back once there was no hash for a while.
+    fn release_later(&self) {
+        let mut last = self.last_hash();
+        last.at = Instant::now();
+        if std::mem::replace(&mut last.is_watched, true) {
+            return;
+        }
+        let (last, passwords) = (self.last_hash.clone(), self.passwords.clone());
+        tokio::spawn(async move {
+            loop {
+                let at = last.lock().unwrap_or_else(PoisonError::into_inner).at;
+                tokio::time::sleep_until(at + RELEASED_AFTER).await;
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.at == at {
+                    last.is_watched = false;
+                    break passwords.release();
+                }
+            }
+        });
+    }
+
+    fn last_hash(&self) -> std::sync::MutexGuard<'_, LastHash> {
+        self.last_hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place in the pool.
@@ -237,6 +275,7 @@ impl Prover {
             Some(nobody) => run(permit, move || passwords.verify(&nobody, &given)).await?.map(|_| false),
             None => run(permit, move || passwords.verify(&phc, &given)).await?,
         };
+        self.release_later();
         let right = match right {
             Ok(right) => right,
             // Nothing was guessed.
