@@ -75,8 +75,8 @@ pub(crate) async fn scan(
             StatusCode::UNPROCESSABLE_ENTITY,
             view.say("没有找到二维码", "No QR code was found"),
             view.say(
-                "图片须是 PNG 或 JPEG，含一个清晰的二维码，每边不超过 3000 像素。",
-                "The picture must be a PNG or JPEG of at most 3000 pixels a side, with one clear QR code.",
+                "图片须是 PNG 或 JPEG，含一个清晰的二维码，每边不超过 8192 像素。",
+                "The picture must be a PNG or JPEG of at most 8192 pixels a side, with one clear QR code.",
             ),
             view.say("换一张图片，或粘贴链接。", "Take another picture, or paste the link."),
         ),
