@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use wallet_core::crypto::{RsaSigner, RsaVerifier};
-use wallet_crypto::{AwsLcSign, AwsLcVerify, KeyError, PrivateKey, PublicKey, RsaSign, RsaVerify};
+use wallet_crypto::{AwsLcSign, AwsLcVerify, KeyError, KeyForm, PrivateKey, PublicKey, RsaSign, RsaVerify};
 
 pub(crate) fn vector(name: &str) -> Value {
     let path = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -311,7 +311,7 @@ fn keys_are_read_in_every_form_that_is_handed_out() {
     for (text, error) in [
         ("", KeyError::NotAKey),
         ("hello", KeyError::NotAKey),
-        (spki, KeyError::NotAKey),
+        (spki, KeyError::IsPublic),
         (&pem("ENCRYPTED PRIVATE KEY", pkcs8, "\n"), KeyError::Encrypted),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
@@ -319,12 +319,12 @@ fn keys_are_read_in_every_form_that_is_handed_out() {
         ),
         (
             "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIC2pHJYxmH9nKn3ZA6uOaVdT0ZmzC0Vk0kS4TJ0Z1p5B\n-----END PRIVATE KEY-----\n",
-            KeyError::NotRsa,
+            KeyError::NotRsa("Ed25519"),
         ),
     ] {
         assert_eq!(PrivateKey::load(text).unwrap_err(), error, "{text}");
     }
-    assert_eq!(PublicKey::load(pkcs8).unwrap_err(), KeyError::NotAKey);
+    assert_eq!(PublicKey::load(pkcs8).unwrap_err(), KeyError::IsPrivate);
     // Numbers that do not belong together.
     let mut damaged = key.pkcs1().expose().clone();
     let middle = damaged.len() / 2;
@@ -333,6 +333,69 @@ fn keys_are_read_in_every_form_that_is_handed_out() {
     assert_eq!(PrivateKey::generate(512).unwrap_err(), KeyError::Size(512));
     assert_eq!(PrivateKey::load(include_str!("../vectors/rsa-512.pem")).unwrap_err(), KeyError::Size(512));
     assert!(!format!("{key:?}").contains("pkcs1"), "Debug shows nothing of it");
+}
+
+/// Files of OpenSSL 3.0 and ssh-keygen, as people give them in the place of a key.
+#[test]
+fn a_file_that_is_no_key_is_called_what_it_is() {
+    use KeyError::*;
+    macro_rules! file {
+        ($name:literal) => {
+            ($name, include_bytes!(concat!("../vectors/keys/", $name)).as_slice())
+        };
+    }
+    for ((name, file), private, public) in [
+        (file!("certificate.pem"), Certificate, Certificate),
+        (file!("certificate.der"), Certificate, Certificate),
+        (file!("request.pem"), Certificate, Certificate),
+        (file!("three-primes.pem"), ManyPrimes, IsPrivate),
+        (file!("three-primes-pkcs8.pem"), ManyPrimes, IsPrivate),
+        (file!("ec-sec1.pem"), NotRsa("EC"), NotRsa("EC")),
+        (file!("ec-with-parameters.pem"), NotRsa("EC"), NotRsa("EC")),
+        (file!("ec-pkcs8.pem"), NotRsa("EC"), IsPrivate),
+        (file!("ec-public.pem"), IsPublic, NotRsa("EC")),
+        (file!("ed25519.pem"), NotRsa("Ed25519"), IsPrivate),
+        (file!("ed448.pem"), NotRsa("Ed448"), IsPrivate),
+        (file!("x25519.pem"), NotRsa("X25519 or X448"), IsPrivate),
+        (file!("rsa-pss.pem"), NotRsa("RSASSA-PSS, which makes other signatures"), IsPrivate),
+        (file!("dsa-pkcs8.pem"), NotRsa("DSA"), IsPrivate),
+        (file!("openssh.pem"), OpenSsh, OpenSsh),
+        (file!("openssh.pub"), OpenSsh, OpenSsh),
+        (file!("bundle.p12"), Pkcs12, Pkcs12),
+    ] {
+        assert_eq!(PrivateKey::load(file).unwrap_err(), private, "{name}");
+        assert_eq!(PublicKey::load(file).unwrap_err(), public, "{name}");
+        // In base64 as well, where no label says what it is.
+        if let Some(body) = std::str::from_utf8(file).ok().and_then(|text| text.split("-----").nth(2))
+            && !name.contains("parameters")
+            && !name.contains("openssh")
+        {
+            assert_eq!(PrivateKey::load(body).unwrap_err(), private, "the base64 of {name}");
+            let by_content =
+                if public == NotRsa("EC") && name.contains("sec1") { NotRsa("EC") } else { public };
+            assert_eq!(PublicKey::load(body).unwrap_err(), by_content, "the base64 of {name}");
+        }
+    }
+    let bits = |file: &[u8]| PrivateKey::load(file).unwrap().public().bits();
+    assert_eq!(bits(file!("certificate-then-key.pem").1), 2048);
+    assert_eq!(bits(file!("key-then-certificate.pem").1), 2048);
+
+    // A byte order mark, and the UTF-16 of PowerShell.
+    let pem = include_str!("../vectors/rsa-1024.pem");
+    let key = PrivateKey::load(pem).unwrap();
+    let public = key.public().to_pem(KeyForm::Pkcs8);
+    for (private, public) in [
+        (format!("\u{feff}{pem}").into_bytes(), format!("\u{feff}{public}").into_bytes()),
+        (utf16(pem, u16::to_le_bytes), utf16(&public, u16::to_le_bytes)),
+        (utf16(pem, u16::to_be_bytes), utf16(&public, u16::to_be_bytes)),
+    ] {
+        assert_eq!(PrivateKey::load(private).unwrap().public(), key.public());
+        assert_eq!(PublicKey::load(public).unwrap(), key.public());
+    }
+}
+
+fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect()
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod rsa;
 
 #[cfg(feature = "aws-lc")]
 pub use aws_lc::{AwsLcSign, AwsLcVerify};
-pub use password::{NoMemory, PasswordCost, Passwords};
+pub use password::{NoMemory, PasswordCost, Passwords, is_old_hash};
 pub use rsa::{
     DEFAULT_BITS, KeyError, KeyForm, MAX_BITS, MIN_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,
 };

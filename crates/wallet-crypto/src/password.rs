@@ -1,10 +1,15 @@
 //! Passwords, hashed with Argon2id.
+//!
+//! A hash is a PHC string. One of a password that is not ASCII has `nfc` before it: its password was normalised (RFC 8265), so that it
+//! is the same from every keyboard. Older hashes are of the text as it was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use unicode_normalization::UnicodeNormalization as _;
 use wallet_core::crypto::{Entropy, equal};
 
 /// The cost of one hash.
@@ -98,11 +103,13 @@ impl Passwords {
         self.memory.free().clear();
     }
 
-    /// Hashes `password` with a fresh salt into a PHC string.
+    /// Hashes `password`, normalised, with a fresh salt into a PHC string.
     ///
     /// # Errors
     /// [`NoMemory`].
     pub fn hash(&self, entropy: &dyn Entropy, password: &str) -> Result<String, NoMemory> {
+        let mark = if password.is_ascii() { "" } else { NORMAL };
+        let password = &*normal(password);
         let (mut salt, mut out) = ([0; 16], [0; Params::DEFAULT_OUTPUT_LEN]);
         entropy.fill(&mut salt);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
@@ -118,7 +125,7 @@ impl Passwords {
             })
         };
         match hash() {
-            Ok(hash) => Ok(hash.to_string()),
+            Ok(hash) => Ok(format!("{mark}{hash}")),
             Err(error) => unreachable!("a 16-byte salt and a password below 4 GiB always hash: {error}"),
         }
     }
@@ -140,11 +147,35 @@ impl Passwords {
     /// # Errors
     /// [`NoMemory`].
     pub fn verify(&self, phc: &str, password: &str) -> Result<bool, NoMemory> {
+        let (phc, password) = match phc.strip_prefix(NORMAL) {
+            Some(phc) => (phc, normal(password)),
+            None => (phc, Cow::Borrowed(password)),
+        };
         let Some((argon2, salt, expected)) = read(phc) else { return Ok(false) };
         let mut out = vec![0; expected.len()];
-        let filled = self.fill(&argon2, password, salt.as_ref(), &mut out)?;
+        let filled = self.fill(&argon2, &password, salt.as_ref(), &mut out)?;
         Ok(filled.is_ok() && equal(&out, expected.as_bytes()))
     }
+}
+
+/// What a hash of a normalised password begins with.
+const NORMAL: &str = "nfc";
+
+/// Whether a hash has to be made again, now that its password is known: it is of the text as that was sent.
+pub fn is_old_hash(phc: &str, password: &str) -> bool {
+    !password.is_ascii() && !phc.starts_with(NORMAL)
+}
+
+/// A password as RFC 8265 compares it (4.2, OpaqueString): in NFC, every space an ASCII one.
+fn normal(password: &str) -> Cow<'_, str> {
+    if password.is_ascii() {
+        return Cow::Borrowed(password);
+    }
+    let spaces = |c| match c {
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+        other => other,
+    };
+    Cow::Owned(password.chars().map(spaces).nfc().collect())
 }
 
 /// The parts of a PHC string.
@@ -166,7 +197,9 @@ mod tests {
         let crypto = crate::Portable::new();
         let (one, two) = (passwords.hash(&crypto, "秘密").unwrap(), passwords.hash(&crypto, "秘密").unwrap());
         assert_ne!(one, two);
-        assert!(one.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        assert!(one.starts_with("nfc$argon2id$v=19$m=8,t=1,p=1$"));
+        let ascii = passwords.hash(&crypto, "secret").unwrap();
+        assert!(ascii.starts_with("$argon2id$v=19$m=8,t=1,p=1$") && !is_old_hash(&ascii, "secret"));
         assert_eq!(passwords.verify(&one, "秘密"), Ok(true));
         assert_eq!(passwords.verify(&one, "秘密 "), Ok(false));
         assert_eq!(passwords.verify("", "秘密"), Ok(false));
@@ -179,6 +212,39 @@ mod tests {
         ] {
             assert_eq!(passwords.verify(phc, "password"), Ok(right), "{phc}");
         }
+    }
+
+    /// RFC 8265, 4.2 and 4.3; what macOS, Windows and a Chinese input method send for one password.
+    #[test]
+    fn a_password_is_the_same_from_every_keyboard() {
+        let passwords = Passwords::new(PasswordCost { memory_kib: 8, passes: 1 });
+        let crypto = crate::Portable::new();
+        for (set, sent, right) in [
+            ("Zoe\u{308} Bront\u{eb}", "Zo\u{eb} Bronte\u{308}", true),
+            ("\u{d55c}\u{ae00}", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}", true),
+            ("秘密\u{3000}口令", "秘密 口令", true),
+            ("a\u{a0}é", "a é", true),
+            ("é", "e", false),
+            ("É", "é", false),           // the case counts
+            ("ｐａｓｓ", "pass", false), // and the width: NFC, not NFKC
+        ] {
+            let phc = passwords.hash(&crypto, set).unwrap();
+            assert_eq!(passwords.verify(&phc, sent), Ok(right), "{set} {sent}");
+            assert!(!is_old_hash(&phc, sent));
+        }
+        // One of before is of the text as it was sent.
+        let sent = "Zoe\u{308}";
+        let new = passwords.hash(&crypto, sent).unwrap();
+        let old = {
+            let mut out = [0; 32];
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, passwords.params.clone());
+            let (phc, salt, _) = (new.strip_prefix(NORMAL).unwrap(), read(&new[3..]).unwrap().1, ());
+            passwords.fill(&argon2, sent, salt.as_ref(), &mut out).unwrap().unwrap();
+            format!("{}${}", phc.rsplit_once('$').unwrap().0, Output::new(&out).unwrap())
+        };
+        assert_eq!(passwords.verify(&old, sent), Ok(true));
+        assert_eq!(passwords.verify(&old, "Zo\u{eb}"), Ok(false));
+        assert!(is_old_hash(&old, sent) && !is_old_hash(&new, sent));
     }
 
     #[test]

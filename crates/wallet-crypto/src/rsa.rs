@@ -48,8 +48,20 @@ pub enum KeyError {
     NotAKey,
     /// It is encrypted.
     Encrypted,
-    /// It is a key of another algorithm.
-    NotRsa,
+    /// It is a key of another algorithm, which this is the name of.
+    NotRsa(&'static str),
+    /// It has more than two primes (RFC 8017, 3.2).
+    ManyPrimes,
+    /// It is a certificate, or a request for one.
+    Certificate,
+    /// It is a PKCS#12 file, which holds certificates and encrypted keys.
+    Pkcs12,
+    /// It is in OpenSSH's own form.
+    OpenSsh,
+    /// It is the private key, in the place of the public one.
+    IsPrivate,
+    /// It is the public key, in the place of the private one.
+    IsPublic,
     /// Its modulus has this many bits, outside [`MIN_BITS`] to [`MAX_BITS`].
     Size(usize),
     /// Its components (modulus, exponents, primes) are inconsistent.
@@ -65,7 +77,19 @@ impl fmt::Display for KeyError {
             Self::Encrypted => {
                 f.write_str("the key is encrypted: decrypt it first, for example with `openssl pkey -in key.pem`")
             }
-            Self::NotRsa => f.write_str("this is not an RSA key, but a key of another algorithm"),
+            Self::NotRsa(algorithm) => write!(f, "this is not an RSA key, but a key of {algorithm}"),
+            Self::ManyPrimes => f.write_str("the RSA key has more than two primes: make one with two"),
+            Self::Certificate => f.write_str(
+                "this is a certificate, not a key: give the key's file, or take the public key out with `openssl x509 -pubkey -noout -in FILE`",
+            ),
+            Self::Pkcs12 => f.write_str(
+                "this is a PKCS#12 file (.p12, .pfx): take the key out with `openssl pkcs12 -in FILE -nocerts -nodes`",
+            ),
+            Self::OpenSsh => f.write_str(
+                "the key is in OpenSSH's form: convert a copy with `ssh-keygen -p -m PEM -f COPY`, or make a key with `wallop keygen`",
+            ),
+            Self::IsPrivate => f.write_str("this is the private key: give the public one, and keep the private one to yourself"),
+            Self::IsPublic => f.write_str("this is the public key: give the private one"),
             Self::Size(bits) => {
                 write!(f, "the key has {bits} bits; {MIN_BITS} to {MAX_BITS} are supported")
             }
@@ -102,28 +126,125 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The DER within a text: PEM, base64 with or without line ends (real ones, or `\n` as two characters), or DER itself.
-fn der(text: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
-    // DER begins with 0x30, and its base64 with `M`.
-    if text.first() == Some(&0x30) {
-        return Ok(Secret::new(text.to_vec()));
-    }
-    let text = std::str::from_utf8(text).map_err(|_| KeyError::NotAKey)?;
-    let body = match text.split_once("-----BEGIN ") {
-        Some((_, rest)) => {
-            let (label, rest) = rest.split_once("-----").ok_or(KeyError::NotAKey)?;
-            let (body, _) = rest.split_once("-----END ").ok_or(KeyError::NotAKey)?;
-            if label.contains("ENCRYPTED") || body.contains("ENCRYPTED") {
-                return Err(KeyError::Encrypted);
-            }
-            body
+/// The half of a key that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Private,
+    Public,
+}
+
+impl Half {
+    /// The error for a file with a block of this PEM label; `None` if it is such a key.
+    fn refuses(self, label: &str, body: &str) -> Option<KeyError> {
+        match label {
+            _ if label.contains("ENCRYPTED") || body.contains("ENCRYPTED") => Some(KeyError::Encrypted),
+            "PRIVATE KEY" | "RSA PRIVATE KEY" => (self == Self::Public).then_some(KeyError::IsPrivate),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => (self == Self::Private).then_some(KeyError::IsPublic),
+            "OPENSSH PRIVATE KEY" | "SSH2 PUBLIC KEY" => Some(KeyError::OpenSsh),
+            "EC PRIVATE KEY" => Some(KeyError::NotRsa("EC")),
+            "DSA PRIVATE KEY" => Some(KeyError::NotRsa("DSA")),
+            _ if label.contains("CERTIFICATE") => Some(KeyError::Certificate),
+            _ => Some(KeyError::NotAKey),
         }
-        None => text,
+    }
+}
+
+/// Text without the byte order mark that Windows editors write; PowerShell writes UTF-16.
+fn text(file: &[u8]) -> Option<Secret<String>> {
+    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (units, odd) = rest.as_chunks::<2>();
+        let units: Vec<u16> = units.iter().map(|pair| unit(*pair)).collect();
+        odd.is_empty().then(|| String::from_utf16(&units).ok())?
+    };
+    let text = match file {
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => String::from_utf8(file.to_vec()).ok(),
+    };
+    text.map(Secret::new)
+}
+
+/// The DER within a text: PEM, base64 with or without line ends (real ones, or `\n` as two characters), or DER itself. Of several PEM
+/// blocks it is the first key: a file may have its certificate, or the parameters of a curve, before it.
+fn der(file: &[u8], half: Half) -> Result<Secret<Vec<u8>>, KeyError> {
+    // DER begins with 0x30, and its base64 with `M`.
+    if file.first() == Some(&0x30) {
+        return Ok(Secret::new(file.to_vec()));
+    }
+    let text = text(file).ok_or(KeyError::NotAKey)?;
+    let text = text.expose();
+    let (mut body, mut refused) = (None, None);
+    for block in text.split("-----BEGIN ").skip(1) {
+        let (label, rest) = block.split_once("-----").ok_or(KeyError::NotAKey)?;
+        let (inside, _) = rest.split_once("-----END ").ok_or(KeyError::NotAKey)?;
+        match half.refuses(label, inside) {
+            None => {
+                body = Some(inside);
+                break;
+            }
+            // Certificates and parameters stand beside keys: they are named if there is nothing else.
+            Some(error) if matches!(refused, None | Some(KeyError::Certificate | KeyError::NotAKey)) => {
+                refused = Some(error);
+            }
+            Some(_) => {}
+        }
+    }
+    let body = match (body, refused) {
+        (Some(body), _) => body,
+        (None, Some(refused)) => return Err(refused),
+        (None, None) if text.trim_start().starts_with("ssh-") => return Err(KeyError::OpenSsh),
+        (None, None) => text,
     };
     let base64 = Secret::new(
         body.replace("\\r", "").replace("\\n", "").chars().filter(|c| !c.is_whitespace()).collect::<String>(),
     );
     BASE64.decode(base64.expose()).map(Secret::new).map_err(|_| KeyError::NotAKey)
+}
+
+/// The name of an algorithm, for people.
+fn algorithm(oid: ObjectIdentifier) -> &'static str {
+    match oid.to_string().as_str() {
+        "1.2.840.10045.2.1" => "EC",
+        "1.2.840.10040.4.1" => "DSA",
+        "1.2.840.113549.1.3.1" => "Diffie-Hellman",
+        "1.2.840.113549.1.1.10" => "RSASSA-PSS, which makes other signatures",
+        "1.3.101.110" | "1.3.101.111" => "X25519 or X448",
+        "1.3.101.112" => "Ed25519",
+        "1.3.101.113" => "Ed448",
+        _ => "another algorithm",
+    }
+}
+
+/// What DER is that is no key of the half that was asked for.
+fn what_it_is(der: &[u8], half: Half) -> KeyError {
+    // The tag and length of a SEQUENCE: what is inside.
+    let inside = |der: &[u8]| -> Option<Vec<u8>> {
+        let (first, rest) = der.split_first()?;
+        let (length, rest) = rest.split_first()?;
+        let skipped = if *length < 0x80 { 0 } else { usize::from(length & 0x7f) };
+        (*first == 0x30).then(|| rest.get(skipped..).map(<[u8]>::to_vec))?
+    };
+    let Some(content) = inside(der) else { return KeyError::NotAKey };
+    // The versions of PKCS#8 and PKCS#1.
+    let is_private = content.starts_with(&[2, 1, 0]) || content.starts_with(&[2, 1, 1, 2]);
+    match content.as_slice() {
+        [2, 1, 3, ..] => KeyError::Pkcs12,
+        [2, 1, 1, 4, ..] => KeyError::NotRsa("EC"), // RFC 5915
+        _ if is_private && half == Half::Public => KeyError::IsPrivate,
+        [2, 1, 1, 2, ..] => KeyError::ManyPrimes,
+        // A certificate begins with its own SEQUENCE, that with its version or a request's.
+        content => match inside(content).as_deref() {
+            Some([0xa0, ..] | [2, 1, 0, ..]) => KeyError::Certificate,
+            Some(_) if half == Half::Private && SubjectPublicKeyInfoRef::try_from(der).is_ok() => {
+                KeyError::IsPublic
+            }
+            _ if half == Half::Private && ::rsa::pkcs1::RsaPublicKey::try_from(der).is_ok() => {
+                KeyError::IsPublic
+            }
+            _ => KeyError::NotAKey,
+        },
+    }
 }
 
 fn size(bits: usize) -> Result<usize, KeyError> {
@@ -136,17 +257,20 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError`].
     pub fn load(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let der = der(text.as_ref())?;
+        let der = der(text.as_ref(), Half::Private)?;
         let pkcs1 = match PrivateKeyInfo::try_from(der.expose().as_slice()) {
-            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => return Err(KeyError::NotRsa),
+            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => {
+                return Err(KeyError::NotRsa(algorithm(info.algorithm.oid)));
+            }
             Ok(info) => Secret::new(info.private_key.to_vec()),
             Err(_) => der,
         };
         let key = RsaPrivateKey::from_pkcs1_der(pkcs1.expose()).map_err(|_| {
             // Well-formed and wrong, or not a key at all.
             match ::rsa::pkcs1::RsaPrivateKey::try_from(pkcs1.expose().as_slice()) {
+                Ok(key) if key.other_prime_infos.is_some() => KeyError::ManyPrimes,
                 Ok(_) => KeyError::Damaged,
-                Err(_) => KeyError::NotAKey,
+                Err(_) => what_it_is(pkcs1.expose(), Half::Private),
             }
         })?;
         Self::of(&key)
@@ -212,13 +336,16 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError`].
     pub fn load(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let der = der(text.as_ref())?;
+        let der = der(text.as_ref(), Half::Public)?;
         let pkcs1 = match SubjectPublicKeyInfoRef::try_from(der.expose().as_slice()) {
-            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => return Err(KeyError::NotRsa),
+            Ok(info) if info.algorithm.oid != RSA_ENCRYPTION => {
+                return Err(KeyError::NotRsa(algorithm(info.algorithm.oid)));
+            }
             Ok(info) => info.subject_public_key.as_bytes().ok_or(KeyError::NotAKey)?,
             Err(_) => der.expose().as_slice(),
         };
-        let parts = ::rsa::pkcs1::RsaPublicKey::try_from(pkcs1).map_err(|_| KeyError::NotAKey)?;
+        let parts =
+            ::rsa::pkcs1::RsaPublicKey::try_from(pkcs1).map_err(|_| what_it_is(pkcs1, Half::Public))?;
         let number = |bytes| BigUint::from_bytes_be(bytes);
         let (n, e) = (number(parts.modulus.as_bytes()), number(parts.public_exponent.as_bytes()));
         size(n.bits())?;

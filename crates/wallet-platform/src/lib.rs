@@ -88,7 +88,7 @@ pub use operators::{
 };
 pub use passwords::{
     AttemptLimit, Challenge, FailPassword, FindPassword, GiveBack, NOBODY, PasswordKind, PasswordState,
-    Proof, Reservation, ReservePassword, Who,
+    Proof, RenewHash, Reservation, ReservePassword, Who,
 };
 pub use purge::{Over, Purge};
 pub use receivers::{FAILS_AFTER, Receiver};

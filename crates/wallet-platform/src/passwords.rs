@@ -177,6 +177,11 @@ impl Challenge {
         Proof { step, ..self.proven() }
     }
 
+    /// The password was right, and this is its hash in the form of today.
+    pub fn renewed(&self, phc: Secret<String>) -> RenewHash {
+        RenewHash { challenge: self.clone(), phc }
+    }
+
     /// The password was wrong.
     pub fn failed(self) -> FailPassword {
         FailPassword(self)
@@ -291,6 +296,31 @@ impl Command<Platform> for GiveBack {
             limit.pending -= 1;
             keep(rows, cx, out, limit)?;
         }
+        Ok(())
+    }
+}
+
+/// Replaces the hash of a password that was proven, unless the password has changed since.
+#[derive(Debug)]
+pub struct RenewHash {
+    challenge: Challenge,
+    phc: Secret<String>,
+}
+
+impl Command<Platform> for RenewHash {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, _: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let Challenge { user, kind, phc: old, .. } = &self.challenge;
+        let user = rows.find::<User>(&(*user,))?.ok_or(Reason::UserUnknown)?;
+        let (known, _) = kind.of(user);
+        if known.is_none_or(|known| known.expose() != old.expose()) {
+            return Ok(());
+        }
+        let user = user.clone();
+        out.put(match kind {
+            PasswordKind::Wallet => User { wallet_pwd: Some(self.phc.clone()), ..user },
+            _ => User { pwd: self.phc.clone(), ..user },
+        });
         Ok(())
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use wallet_core::Secret;
 use wallet_core::crypto::from_hex;
-use wallet_crypto::{NoMemory, Passwords};
+use wallet_crypto::{NoMemory, Passwords, is_old_hash};
 use wallet_engine::StoreError;
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
@@ -286,6 +287,12 @@ impl Prover {
         };
         if !right {
             return self.fail(challenge).await;
+        }
+        if is_old_hash(challenge.phc(), password)
+            && let Ok(phc) = self.hash(password).await
+            && let Err(error) = self.store.submit(challenge.renewed(Secret::new(phc))).await
+        {
+            tracing::debug!(%error, "an old hash stays");
         }
         Ok(Proven { proof: challenge.proven(), memory })
     }

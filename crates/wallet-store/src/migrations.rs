@@ -59,7 +59,8 @@ pub const WALLOP: &[Migration] = migrations![
     "0016_events", "0016_events": include_str!("../migrations/postgres/0016_events.sql"),
     // An older program would register names that differ by case alone.
     "0017_names", "0017_names": include_str!("../migrations/postgres/0017_names.sql"),
-    "0018_unknown_names", "0017_names": include_str!("../migrations/postgres/0018_unknown_names.sql"),
+    // An older program does not know the hashes of normalised passwords.
+    "0018_unknown_names", "0018_unknown_names": include_str!("../migrations/postgres/0018_unknown_names.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.
