@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use wallet_platform::{AppEvents, EventKind, FindApp, RotateSecret, SetFees};
-use wallet_tests::{Call, Merchant, World, sign};
+use wallet_core::Secret;
+use wallet_crypto::Portable;
+use wallet_platform::{AppEvents, CreateUser, EventKind, FindApp, RotateSecret, SetFees};
+use wallet_tests::{Call, Merchant, World, fast_passwords, sign};
 
 macro_rules! rule {
     ($name:ident, |$world:ident| $body:block) => {
@@ -44,6 +46,28 @@ rule!(r04_200_counts_whatever_its_body_does, |world| {
     });
     let reply = world.call(&world.pay_user("alice").with("server_uri", &url)).await.ok();
     assert_eq!(reply.data("httpcode"), "200");
+});
+
+// RFC 8265: macOS sends "ë" as two code points, others as one.
+rule!(r22_a_password_is_the_same_from_every_keyboard, |world| {
+    let phc = fast_passwords().hash(&Portable::new(), "Zo\u{eb}-password").unwrap();
+    let user = CreateUser {
+        login_name: "zoe".to_owned(),
+        name: "Zoe".to_owned(),
+        // A hash of before, of the text as it was sent.
+        pwd: Secret::new(phc.strip_prefix("nfc").unwrap().to_owned()),
+        wallet_pwd: None,
+        developer: false,
+    };
+    world.store().submit(user).await.unwrap();
+    let login = async |pwd: &str| {
+        let call = Call::post("customer/login").with("login_name", "zoe").with("pwd", pwd);
+        world.call(&call).await.status()
+    };
+    assert_eq!(login("Zoe\u{308}-password").await, 12, "an old hash knows one form");
+    assert_eq!(login("Zo\u{eb}-password").await, 1);
+    assert_eq!(login("Zoe\u{308}-password").await, 1, "the success has made it again");
+    assert_eq!(login("Zoe-password").await, 12);
 });
 
 rule!(r06_the_refresh_address_stands_below_the_base_url, |world| {
