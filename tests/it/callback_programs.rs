@@ -53,7 +53,7 @@ const FOMO: (&str, &str) = ("## FOMO", "## VAS and Lafi");
 const VAS: (&str, &str) = ("## VAS and Lafi", "## What else to check");
 
 /// Programs that the tests use and `cargo xtask test` installs.
-fn tool(path: &str) -> PathBuf {
+pub(crate) fn tool(path: &str) -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(path);
     assert!(tools.exists(), "{} is missing: `cargo xtask test` installs it", tools.display());
     tools.canonicalize().unwrap_or(tools)

@@ -29,6 +29,7 @@ mod network;
 mod notices;
 mod oauth;
 mod onboarding;
+mod openapi;
 mod operators;
 mod orders;
 mod pages;

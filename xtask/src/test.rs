@@ -167,8 +167,20 @@ fn install_deny() -> Outcome {
 }
 
 /// Libraries that the tests call, in `target/tools`: of Python in a virtual environment, of Node beside it.
-const OF_PYTHON: &[&str] = &["cryptography==48.0.0", "standardwebhooks==1.1.0", "svix==2.9.1"];
-const OF_NODE: &[&str] = &["standardwebhooks@1.1.1", "svix@1.99.1", "axe-core@4.14.1"];
+const OF_PYTHON: &[&str] = &[
+    "cryptography==48.0.0",
+    "openapi-spec-validator==0.9.0",
+    "schemathesis==4.32.5",
+    "standardwebhooks==1.1.0",
+    "svix==2.9.1",
+];
+const OF_NODE: &[&str] = &[
+    "@redocly/cli@2.77.0",
+    "@stoplight/spectral-cli@6.16.3",
+    "axe-core@4.14.1",
+    "standardwebhooks@1.1.1",
+    "svix@1.99.1",
+];
 
 /// Installs the libraries, unless these versions are there.
 fn install_libraries() -> Outcome {
