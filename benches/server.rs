@@ -130,7 +130,9 @@ async fn bare(body: Bytes) -> SocketAddr {
 
 fn main() {
     let serving = Runtime::new().expect("a runtime");
-    let sandbox = serving.block_on(Sandbox::start(SandboxOptions::default())).expect("a sandbox");
+    let sandbox = serving
+        .block_on(Sandbox::start(SandboxOptions { pre_pays_per_second: None, ..SandboxOptions::default() }))
+        .expect("a sandbox");
     let fomo = Arc::new(sandbox.described().fomo.clone());
     let alice = sandbox.described().users[0].clone();
     let address: SocketAddr =

@@ -48,6 +48,65 @@ rule!(r04_200_counts_whatever_its_body_does, |world| {
     assert_eq!(reply.data("httpcode"), "200");
 });
 
+#[tokio::test]
+async fn r84_an_app_that_asks_for_too_many_payments_has_to_wait() {
+    let world = World::start_with(std::num::NonZeroU32::new(1)).await;
+    let (access, _) = world.tokens("alice").await;
+    let transfers = || world.database().count("SELECT count(*) FROM transfer");
+    let (before, mut outcomes) = (transfers(), Vec::new());
+    for _ in 0..15 {
+        let call = world.pre_pay_with(&access);
+        let reply = world.call(&call).await;
+        outcomes.push((reply.http, reply.status()));
+        let made = outcomes.iter().filter(|(http, _)| *http == 200).count();
+        assert_eq!(transfers() - before, made as i64, "a refused one leaves nothing: {outcomes:?}");
+    }
+    assert!(outcomes[..5].iter().all(|outcome| *outcome == (200, 1)), "{outcomes:?}");
+    assert!(outcomes.contains(&(503, 5)), "{outcomes:?}");
+    // What moves no new row is not bounded.
+    for _ in 0..20 {
+        world.call(&Call::post("oauth2/resource/get_user_info").bearer(&access)).await.ok();
+    }
+}
+
+rule!(r29_a_user_has_a_bounded_number_of_open_apps, |world| {
+    use wallet_platform::{
+        CloseApp, CreateApp, EnrolDeveloper, PasswordKind, Reason, Reservation, ReservePassword, Who,
+    };
+    let store = world.store();
+    let owner = wallet_api::fomo::UserId::new(world.described().fomo.owner_user_id.parse().unwrap());
+    store.submit(EnrolDeveloper(owner)).await.unwrap();
+    let create = |number: usize| CreateApp {
+        owner,
+        client_id: format!("app-{number}").into(),
+        name: "x".into(),
+        redirect_uri: "x".into(),
+        seed: store.vault().seed(),
+    };
+    let (mut number, mut last) = (0, None);
+    let refused = loop {
+        number += 1;
+        match store.submit(create(number)).await {
+            Ok(created) => last = Some(created.app),
+            Err(refused) => break refused,
+        }
+        assert!(number <= 100);
+    };
+    assert_eq!(refused.refused().unwrap().reason, Reason::NotAllowed);
+    let open = world.database().count(&format!("SELECT count(*) FROM app WHERE owner = {}", owner.get()));
+    assert_eq!(open, 100, "with those of the sandbox");
+    // One that is closed makes room for one.
+    let session = store.vault().hash(&world.session("owner").await);
+    let reserve = ReservePassword { who: Who::Session(session), kind: PasswordKind::LoginAgain };
+    let Reservation::Challenge(challenge) = store.submit(reserve).await.unwrap() else {
+        panic!("the only one")
+    };
+    let proof = challenge.proven();
+    store.submit(CloseApp { session, proof, app: last.unwrap() }).await.unwrap();
+    store.submit(create(number)).await.unwrap();
+    store.submit(create(number + 1)).await.unwrap_err();
+});
+
 // RFC 8265: macOS sends "ë" as two code points, others as one.
 rule!(r22_a_password_is_the_same_from_every_keyboard, |world| {
     let phc = fast_passwords().hash(&Portable::new(), "Zo\u{eb}-password").unwrap();

@@ -22,10 +22,9 @@ async fn open_fixture() -> (Sandbox, tempfile::TempDir) {
     drop(made);
     std::fs::write(directory.path().join("master.key"), MASTER_KEY).unwrap();
     let options = SandboxOptions {
-        database: None,
         data: Some(directory.path().to_owned()),
-        port: 0,
         password_cost: PasswordCost { memory_kib: 8, passes: 1 },
+        ..SandboxOptions::default()
     };
     (Sandbox::start(options).await.unwrap(), directory)
 }

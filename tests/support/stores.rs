@@ -87,6 +87,7 @@ pub fn settings(store: &Store) -> Settings {
     Settings {
         callback_addresses: Addresses::PublicAndLoopback,
         callback_places: Default::default(),
+        pre_pays_per_second: None,
         attempts_kept: ATTEMPTS_KEPT,
         hashes: Default::default(),
         callback_clock: None,

@@ -1,6 +1,7 @@
 //! A sandbox in this process, and raw requests to it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -184,6 +185,11 @@ pub struct World {
 impl World {
     /// Starts one, on SQLite; on the tests' PostgreSQL if the environment asks for it (`WALLOP_TEST_STORE=postgres`).
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same with a bound for the calls of `pre_pay`.
+    pub async fn start_with(pre_pays_per_second: Option<NonZeroU32>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = match std::env::var("WALLOP_TEST_STORE").as_deref() {
             Ok("postgres") => Database::Postgres(Postgres::of_the_tests().new_database()),
@@ -197,6 +203,7 @@ impl World {
             },
             port: 0,
             password_cost: PasswordCost { memory_kib: 8, passes: 1 },
+            pre_pays_per_second,
         })
         .await
         .unwrap();

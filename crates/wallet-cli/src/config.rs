@@ -71,6 +71,7 @@ const PROXIES: &str = "listen.trusted_proxies";
 const DRAIN: &str = "listen.drain_seconds";
 const PER_SECOND: &str = "limits.requests_per_second";
 const BURST: &str = "limits.requests_at_once";
+const PRE_PAYS: &str = "limits.payments_per_second";
 const CHAIN: &str = "chain.node";
 const CHAIN_URL: &str = "chain.url";
 const CHAIN_USER: &str = "chain.user";
@@ -244,6 +245,13 @@ const SETTINGS: &[Setting] = &[
         default: Some("400"),
         zh: "每个客户端地址一次可连续发出的请求数",
         en: "how many requests one client address may make at once",
+    },
+    Setting {
+        name: PRE_PAYS,
+        kind: Kind::Number(0, 1_000_000),
+        default: Some("200"),
+        zh: "每个应用每秒可发起的支付（pre_pay）数，每个节点各自计算；`0`：不限",
+        en: "the payments (pre_pay) that one app may ask for in a second, at each node; `0`: no limit",
     },
     Setting {
         name: CHAIN,
@@ -895,6 +903,11 @@ impl Config {
             per_app: number(PER_APP),
             per_host: number(PER_HOST),
         }
+    }
+
+    /// The calls of `pre_pay` that one app may make in a second; `None`: no bound.
+    pub(crate) fn pre_pays_per_second(&self) -> Option<NonZeroU32> {
+        self.text(PRE_PAYS).parse().ok().and_then(NonZeroU32::new)
     }
 
     /// How long the attempts of callbacks are kept.

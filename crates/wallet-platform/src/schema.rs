@@ -13,7 +13,7 @@ use wallet_engine::{Cell, Column, ColumnKind, numbered, schema};
 use crate::accounts::{CoinId, UserId};
 use crate::coins::Coin;
 use crate::deliveries::{Attempt, CallbackKind, DeliveryRow, SignedCallback};
-use crate::fomo::apps::{App, ClientName};
+use crate::fomo::apps::{App, ClientName, Developer};
 use crate::fomo::events::{Event, EventKind, EventMark, Feed};
 use crate::fomo::oauth::{Code, Family, Token};
 use crate::fomo::payments::{TradeName, Transfer};
@@ -48,6 +48,7 @@ schema! {
     notice: Notice,
     session: Session,
     app: App,
+    developer: Developer,
     client: ClientName,
     coin: Coin,
     account: Account,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ use wallet_core::Lang;
 use wallet_crypto::{PasswordCost, Passwords, Portable};
 use wallet_platform::Failure;
 use wallet_server::pages::{Cookies, PageSettings};
-use wallet_server::{Addresses, DataDirectory, EmbeddedChain, Server, Settings, Store, serve};
+use wallet_server::{
+    Addresses, DataDirectory, EmbeddedChain, PRE_PAYS_PER_SECOND, Server, Settings, Store, serve,
+};
 use wallet_store::{Clock as _, OpenError};
 
 use crate::clock::{CallbackClock, SandboxClock};
@@ -29,7 +32,7 @@ use crate::routes::{loopback_only, router};
 use crate::state::{Codes, Shared};
 
 /// The options of [`Sandbox::start`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SandboxOptions {
     /// The data directory; `None`: a temporary one, which is removed with the sandbox.
     pub data: Option<PathBuf>,
@@ -39,6 +42,20 @@ pub struct SandboxOptions {
     pub port: u16,
     /// The cost of one password hash.
     pub password_cost: PasswordCost,
+    /// The calls of `pre_pay` that an app may make in a second; `None`: no bound.
+    pub pre_pays_per_second: Option<NonZeroU32>,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            data: None,
+            database: None,
+            port: 0,
+            password_cost: PasswordCost::default(),
+            pre_pays_per_second: Some(PRE_PAYS_PER_SECOND),
+        }
+    }
 }
 
 /// Why a sandbox does not start. The text has the cause and the next step.
@@ -114,6 +131,7 @@ impl Sandbox {
                 password_cost: options.password_cost,
                 notifier: codes.clone(),
                 callback_places: Default::default(),
+                pre_pays_per_second: options.pre_pays_per_second,
                 attempts_kept: wallet_server::ATTEMPTS_KEPT,
                 hashes: Default::default(),
                 callback_clock: Some(callback_clock.clone()),

@@ -19,6 +19,7 @@ use crate::notify::Outbox;
 use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
+use crate::rate::Rate;
 use crate::request_ids::RequestIds;
 use crate::store::Store;
 use crate::vas::watch::Watcher;
@@ -118,6 +119,7 @@ pub struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
     /// How long the attempts of a callback are kept.
+    pub(crate) pre_pays: Rate,
     pub(crate) attempts_kept: Duration,
     pub(crate) milestones: Milestones,
     /// Whether the server is about to stop.

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::notify::Outbox;
 use crate::passwords::Prover;
 use crate::purge;
+use crate::rate::Rate;
 use crate::request_ids::RequestIds;
 use crate::rotation;
 use crate::settings::Settings;
@@ -58,6 +59,7 @@ impl Server {
                 outbox: Outbox::new(store.clone(), settings.notifier, metrics.clone()),
                 metrics,
                 request_ids: RequestIds::new(&store),
+                pre_pays: Rate::new(settings.pre_pays_per_second),
                 attempts_kept: settings.attempts_kept,
                 milestones: Default::default(),
                 draining: Default::default(),

@@ -1,6 +1,7 @@
 //! The settings of a server.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub callback_addresses: Addresses,
     /// How many callback attempts may be under way at once.
     pub callback_places: Places,
+    /// The calls of `pre_pay` that an app may make in a second, in this process; `None`: no bound.
+    pub pre_pays_per_second: Option<NonZeroU32>,
     /// How long all attempts of a callback are kept, with what the receiver answered.
     pub attempts_kept: Duration,
     /// The cost parameters of a password hash.

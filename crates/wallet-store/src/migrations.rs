@@ -60,7 +60,7 @@ pub const WALLOP: &[Migration] = migrations![
     // An older program would register names that differ by case alone.
     "0017_names", "0017_names": include_str!("../migrations/postgres/0017_names.sql"),
     // An older program does not know the hashes of normalised passwords.
-    "0018_unknown_names", "0018_unknown_names": include_str!("../migrations/postgres/0018_unknown_names.sql"),
+    "0018_bounds", "0018_bounds": include_str!("../migrations/postgres/0018_bounds.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wallet_api::fomo::{ClientId, Fomo, RedirectUri, Refusal, UserId, lifetimes};
+use wallet_api::fomo::{ClientId, Fomo, RedirectUri, Refusal, UserId, lifetimes, limits};
 use wallet_core::address::Address;
 use wallet_core::crypto::equal;
 use wallet_core::{Platform as _, Secret, SignatureFault, UnixTime, Unverified, VerifyingKey};
@@ -72,6 +72,16 @@ rows! { in Platform;
         }
         /// The app that has the client_id.
         app: AppId,
+    }
+
+    /// A user who has registered apps.
+    developer: Developer {
+        key {
+            /// The user.
+            user: UserId,
+        }
+        /// The apps that are not closed.
+        open_apps: u32,
     }
 }
 
@@ -244,6 +254,11 @@ impl Command<Platform> for CreateApp {
         if rows.find::<ClientName>(&key)?.is_some() {
             return Err(Refusal::ClientIdTaken.into());
         }
+        let open_apps = open_apps(rows, self.owner)?;
+        if u64::from(open_apps) >= limits::OPEN_APPS {
+            return Err(Reason::NotAllowed.into());
+        }
+        out.put(Developer { user: self.owner, open_apps: open_apps + 1 });
         let app = AppId(cx.ids.next());
         let client_secret = cx.vault.mint(&self.seed, "client_secret").text;
         out.put(ClientName { client_id: self.client_id.clone(), app });
@@ -268,6 +283,10 @@ impl Command<Platform> for CreateApp {
         });
         Ok(CreatedApp { app, client_secret })
     }
+}
+
+fn open_apps(rows: &Rows, user: UserId) -> Result<u32, Stop> {
+    Ok(rows.find::<Developer>(&(user,))?.map_or(0, |developer| developer.open_apps))
 }
 
 /// Changes an app's redirect_uri. A code that was requested with the old one is no longer valid.
@@ -378,6 +397,8 @@ impl Command<Platform> for CloseApp {
         let user = signed_in(rows, cx, out, self.session)?.clone();
         self.proof.check(rows, cx, out, &user)?;
         let app = own_open(rows, self.app, user.id)?;
+        let open_apps = open_apps(rows, user.id)?.saturating_sub(1);
+        out.put(Developer { user: user.id, open_apps });
         out.put(App { closed_at: Some(cx.now), ..app.clone() });
         Ok(())
     }

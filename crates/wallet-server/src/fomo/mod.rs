@@ -288,6 +288,7 @@ impl Context {
         let keys =
             self.store.view(PaymentKeys { token, client_id: signed.key_id().to_owned().into() }).await?;
         let request = keys.verify(signed, vault, self.store.now())?.into_owned();
+        self.pre_pays.count(keys.app.id)?;
         let command = PrePay {
             token,
             client_id: request.client_id,

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use wallet_api::fomo::{ClientId, Fomo, Refusal};
 use wallet_core::crypto::hex_text;
 use wallet_core::{Platform as _, Secret};
-use wallet_platform::{CreateApp, Digest, EnrolDeveloper, Failure, User};
+use wallet_platform::{CreateApp, Digest, EnrolDeveloper, Failure, Reason, User};
 
 use crate::context::Server;
 use crate::forms::FormMessage;
@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Router<Server> {
 }
 
 /// The faults of the form.
-const FAULTS: [FormMessage; 4] = [
+const FAULTS: [FormMessage; 5] = [
     FormMessage {
         id: "client_id",
         field: "client_id",
@@ -40,6 +40,12 @@ const FAULTS: [FormMessage; 4] = [
         field: "client_id",
         zh: "这个 client_id 已有应用使用，请换一个。",
         en: "Another app has this client_id. Choose a different one.",
+    },
+    FormMessage {
+        id: "too_many",
+        field: "client_id",
+        zh: "您的应用已达上限。请先关闭不用的应用，再登记新的。",
+        en: "You have as many apps as one user may have. Close one that you do not use, then register this one.",
     },
     name_fault("name"),
     FormMessage {
@@ -112,6 +118,9 @@ async fn create(
         Ok(created) => created,
         Err(no) if no.refused().is_some_and(|no| no.reason == Refusal::ClientIdTaken) => {
             return Ok(form_again(&server, &view, Fomo::META.id, &fields, &["taken"]));
+        }
+        Err(no) if no.refused().is_some_and(|no| no.reason == Reason::NotAllowed) => {
+            return Ok(form_again(&server, &view, Fomo::META.id, &fields, &["too_many"]));
         }
         Err(no) => return Err(failure(&view, &no)),
     };

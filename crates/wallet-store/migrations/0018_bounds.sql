@@ -1,0 +1,14 @@
+-- Wrong attempts at login names that nobody has share blocks of a fixed size; a row for each let anyone fill the database.
+
+CREATE TABLE unknown_names (
+    block INTEGER NOT NULL PRIMARY KEY,
+    entries BLOB NOT NULL
+) STRICT;
+
+-- The open apps of a user, which are bounded.
+CREATE TABLE developer (
+    user INTEGER NOT NULL PRIMARY KEY,
+    open_apps INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO developer (user, open_apps) SELECT owner, count(*) FROM app WHERE closed_at IS NULL GROUP BY owner;
