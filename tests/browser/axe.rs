@@ -42,6 +42,8 @@ const OPEN: [&str; 29] = [
 /// The pages of a developer who is the owner of the demo app.
 const OWN: [&str; 11] = [
     "/apps",
+    "/account",
+    "/account?fault=pwd,short&done=password",
     "/apps/new",
     "/apps/new?protocol=vas&safe_domain=localhost&fault=localhost,scheme",
     "/apps/fomo/demo_app",

@@ -1,5 +1,6 @@
 //! The platform from outside: over HTTP, on its stores, as a program.
 
+mod account;
 mod bad_input;
 mod callback_programs;
 mod callbacks;

@@ -89,6 +89,8 @@ async fn main() {
         browser.fill("#wallet_pwd", &world.user("alice").wallet_pwd).await;
         browser.press(".phone form button").await;
         take("wallet-submitted").await;
+        browser.go("/account").await;
+        take("account").await;
         browser.go("/wallet").await;
         take("wallet").await;
         browser.go("/wallet/receive").await;

@@ -67,8 +67,8 @@ pub use fomo::apps::{
 };
 pub use fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 pub use fomo::oauth::{
-    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Refresh, RevokeToken, Token, TokenPair,
-    Verifier, granted, kept_challenge, scope_of,
+    Authorize, BearerOf, Code, ExchangeCode, Family, FamilyId, Grant, GrantsOf, Refresh, RevokeGrant,
+    RevokeToken, Token, TokenPair, Verifier, granted, kept_challenge, scope_of,
 };
 pub use fomo::payments::{
     AppEvents, AppPayment, AppPayments, ConfirmPay, ConfirmedPay, PayUser, PaymentKeys, PaymentsOf, Pending,
@@ -104,9 +104,9 @@ pub use second_factors::{
 pub use sheets::{AppSheets, Fact, FactValue, FindSheets, SetSuspended, Sheet, SheetKind, SheetOf};
 pub use start::{MasterKeys, StartError, check_master_key, locked_vault, start};
 pub use users::{
-    Balances, BeginRegister, BegunRegister, CompleteRegister, CreateUser, EndSession, EndSessionsOf,
-    FindUser, FreezeUser, Login, LoginCase, LoginName, LookAtSession, Registration, ResetPassword, Session,
-    SessionUser, SessionsOf, SetWalletPwd, User, check_login_name,
+    Balances, BeginRegister, BegunRegister, ChangePassword, CompleteRegister, CreateUser, EndSession,
+    EndSessionsOf, FindUser, FreezeUser, Login, LoginCase, LoginName, LookAtSession, Registration,
+    ResetPassword, Session, SessionUser, SessionsOf, SetWalletPwd, User, check_login_name,
 };
 pub use vas::addresses::{AddAddress, AddressFault, AddressesOf, ReceivingAddress};
 pub use vas::apps::{

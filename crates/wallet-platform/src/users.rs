@@ -373,6 +373,31 @@ impl Command<Platform> for EndSession {
     }
 }
 
+/// Changes the login password, and clears its lock; `proof` proves the old one. Sessions go on: see [`EndSessionsOf`].
+#[derive(Debug)]
+pub struct ChangePassword {
+    /// The session.
+    pub session: Digest,
+    /// The proof of the old password.
+    pub proof: Proof,
+    /// The PHC text of the new password.
+    pub pwd: Secret<String>,
+}
+
+impl Command<Platform> for ChangePassword {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session)?;
+        self.proof.check(rows, cx, out, user)?;
+        let limit = (user.id, PasswordKind::Login);
+        if rows.find::<AttemptLimit>(&limit)?.is_some() {
+            out.delete::<AttemptLimit>(&limit);
+        }
+        out.put(User { pwd: self.pwd.clone(), pwd_version: user.pwd_version + 1, ..user.clone() });
+        Ok(())
+    }
+}
+
 /// Sets the payment password and clears its lock; `proof` proves the login password.
 #[derive(Debug)]
 pub struct SetWalletPwd {

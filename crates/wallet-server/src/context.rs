@@ -16,7 +16,7 @@ use crate::callbacks::Callbacks;
 use crate::metrics::Metrics;
 use crate::milestones::Milestones;
 use crate::notify::Outbox;
-use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
+use crate::own_app::{FormPage, GrantedApp, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
 use crate::rate::Rate;
@@ -54,6 +54,12 @@ pub trait Protocol: Send + Sync {
     ) -> Later<'a, Result<Option<Box<dyn OwnApp>>, Failure>> {
         let _ = (store, owner, id);
         Box::pin(async { Ok(None) })
+    }
+
+    /// The apps that a user has granted access and that keep it until the user takes it back.
+    fn granted<'a>(&'a self, store: &'a Store, user: UserId) -> Later<'a, Result<Vec<GrantedApp>, Failure>> {
+        let _ = (store, user);
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// The pages of the protocol, in addition to those that know no protocol.

@@ -62,7 +62,9 @@ pub use forms::{Faults, FormMessage};
 pub use guard::{Addresses, GuardedConnector, is_public};
 pub use listen::{Connections, serve, serve_tls, serve_with};
 pub use notify::{Attempted, Notifier, Observer, Silent};
-pub use own_app::{AppSummary, FormPage, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage};
+pub use own_app::{
+    AppSummary, FormPage, GrantedApp, Later, Mood, OwnApp, Part, RegistrationForm, ShownPayment, Stage,
+};
 pub use passwords::Hashes;
 pub use protocols::{PROTOCOLS, platforms};
 pub use rate::PRE_PAYS_PER_SECOND;

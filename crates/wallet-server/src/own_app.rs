@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use wallet_core::{Lang, Text, UnixTime};
-use wallet_platform::{CallbackKind, Failure, ReceiverId};
+use wallet_platform::{CallbackKind, Failure, FamilyId, ReceiverId};
 
 use crate::forms::{Faults, FormMessage, FormProblem};
 use crate::store::Store;
@@ -38,6 +38,21 @@ impl Mood {
             Self::Bad => "bad",
         }
     }
+}
+
+/// An app that a user has granted access.
+#[derive(Debug)]
+pub struct GrantedApp {
+    /// The app's name.
+    pub name: String,
+    /// The app's platform.
+    pub platform: Text,
+    /// The id of the platform's protocol.
+    pub protocol: &'static str,
+    /// The app's id on the wire.
+    pub id: String,
+    /// The families of its tokens.
+    pub families: Vec<FamilyId>,
 }
 
 /// An app, for lists and page headings.

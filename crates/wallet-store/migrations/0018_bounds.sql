@@ -12,3 +12,6 @@ CREATE TABLE developer (
 ) STRICT;
 
 INSERT INTO developer (user, open_apps) SELECT owner, count(*) FROM app WHERE closed_at IS NULL GROUP BY owner;
+
+-- The apps that a user has granted access to.
+CREATE INDEX family_of_user ON family (user, id) WHERE revoked = 0;

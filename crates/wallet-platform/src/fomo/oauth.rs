@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wallet_api::fomo::{ClientId, Denied, RedirectUri, Refusal, State, UserId, lifetimes};
 use wallet_core::crypto::equal;
 use wallet_core::{Endpoint, Secret, UnixTime};
-use wallet_engine::{Command, Query, row_ids, rows};
+use wallet_engine::{Command, List, Query, row_ids, rows};
 
 use crate::fomo::apps::{App, AppId, ClientName, ProvenClient};
 use crate::refusal::{Refused, RefusedData, Stop};
@@ -419,5 +419,66 @@ impl Query<Platform> for BearerOf {
     fn read(&self, rows: &Rows, cx: &Context<'_>) -> Result<User, Stop> {
         let family = bearer(rows, cx.now, self.token, self.scope)?;
         rows.find::<User>(&(family.user,))?.cloned().ok_or(Refusal::NotLoggedIn.into())
+    }
+}
+
+/// Access that a user has granted to an app, and not taken back.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The app.
+    pub app: App,
+    /// The families of its tokens: one for each consent.
+    pub families: Vec<FamilyId>,
+}
+
+/// The newest grants of a user, at most so many of them, by app.
+#[derive(Debug)]
+pub struct GrantsOf {
+    /// The user.
+    pub user: UserId,
+    /// The largest number of families to look at.
+    pub limit: u64,
+}
+
+impl Query<Platform> for GrantsOf {
+    type Answer = Vec<Grant>;
+    fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Vec<Grant>, Stop> {
+        let list = List::new()
+            .only(Family::revoked.is(false).always())
+            .only(Family::user.is(self.user))
+            .descending(Family::id)
+            .limit(self.limit);
+        let mut grants: Vec<(AppId, Vec<FamilyId>)> = Vec::new();
+        for family in rows.list(list)? {
+            match grants.iter_mut().find(|(app, _)| *app == family.app) {
+                Some((_, families)) => families.push(family.id),
+                None => grants.push((family.app, vec![family.id])),
+            }
+        }
+        grants.iter().for_each(|(app, _)| rows.want::<App>(&(*app,)));
+        let grant = |(app, families)| Ok(Grant { app: rows.get::<App>(&(app,))?.clone(), families });
+        grants.into_iter().map(grant).collect()
+    }
+}
+
+/// A user takes back what [`GrantsOf`] found: the tokens of these families are revoked.
+#[derive(Debug)]
+pub struct RevokeGrant {
+    /// The session of the user.
+    pub session: Digest,
+    /// The families.
+    pub families: Vec<FamilyId>,
+}
+
+impl Command<Platform> for RevokeGrant {
+    type Outcome = ();
+    fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
+        let user = signed_in(rows, cx, out, self.session)?.id;
+        for family in rows.find_all::<Family>(self.families.iter().map(|id| (*id,)))? {
+            if family.user == user {
+                out.put(Family { revoked: true, ..family.clone() });
+            }
+        }
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use wallet_core::{
 use wallet_platform::fomo::{answer, wire as rows};
 use wallet_platform::{
     ActiveCoins, AppEvents, AppKeys, AppsOf, Authorize as AuthorizeCommand, Balances, BearerOf,
-    BeginRegister, CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp,
+    BeginRegister, CompleteRegister, ConfirmPay, ConfirmedPay, ExchangeCode, Failure, FindApp, GrantsOf,
     Login as LoginCommand, PasswordKind, PayUser, PaymentKeys, Pending, PrePay, ProvenClient, Reason,
     Records, RecordsPage, Refresh, Refused, RevokeToken, SessionUser, SetWalletPwd, TokenPair, TradeOf,
     Transfer, TransferDetail, Verifier, Who, check_login_name, scope_of,
@@ -25,10 +25,13 @@ use wallet_platform::{
 
 use self::own_app::FomoApp;
 use crate::context::{self, Answered, Context, Documents, Server};
-use crate::own_app::{FormPage, Later, OwnApp, RegistrationForm};
+use crate::own_app::{FormPage, GrantedApp, Later, OwnApp, RegistrationForm};
 use crate::passwords::{Place, Proven};
 use crate::reply::{self, Handled};
 use crate::store::Store;
+
+/// The newest consents of a user that a page looks at; those of one app count as one.
+const GRANTS: u64 = 1_000;
 
 /// FOMO.
 pub(crate) struct Protocol;
@@ -73,6 +76,20 @@ impl context::Protocol for Protocol {
         Box::pin(async move {
             let app = own_app::find(store, owner, id).await?;
             Ok(app.map(|app| Box::new(FomoApp(app)) as Box<dyn OwnApp>))
+        })
+    }
+
+    fn granted<'a>(&'a self, store: &'a Store, user: UserId) -> Later<'a, Result<Vec<GrantedApp>, Failure>> {
+        Box::pin(async move {
+            let grants = store.view(GrantsOf { user, limit: GRANTS }).await?;
+            let granted = grants.into_iter().filter(|grant| grant.app.is_open()).map(|grant| GrantedApp {
+                name: grant.app.name,
+                platform: Fomo::META.doc,
+                protocol: Fomo::META.id,
+                id: grant.app.client_id.as_str().to_owned(),
+                families: grant.families,
+            });
+            Ok(granted.collect())
         })
     }
 

@@ -4,6 +4,7 @@
 //! `{{ view.say("登录", "Sign in") }}`; so none can be missing. A form is a [`SubmittedForm`]: a form without the visitor's
 //! CSRF token is refused. Every page works without JavaScript.
 
+mod account;
 pub(crate) mod admin;
 pub(crate) mod apps;
 mod deliveries;
@@ -64,6 +65,10 @@ pub(crate) fn router() -> Router<Server> {
         .route("/openfomo/logout", post(sign_in::sign_out))
         .route("/openfomo/register.html", get(sign_in::register_form).post(sign_in::register))
         .route("/openfomo/register/verify", post(sign_in::verify))
+        .route("/account", get(account::page))
+        .route("/account/password", post(account::change_password))
+        .route("/account/revoke", post(account::revoke))
+        .route("/account/sign_out_everywhere", post(account::sign_out_everywhere))
         .route("/apps", get(apps::list))
         .route("/apps/new", get(apps::new::registration))
         .route("/apps/{platform}/{id}/deliveries", get(deliveries::page).post(deliveries::send_again))

@@ -14,3 +14,6 @@ CREATE TABLE "developer" (
 ) WITH (fillfactor = 50);
 
 INSERT INTO "developer" ("user", "open_apps") SELECT "owner", count(*) FROM "app" WHERE "closed_at" IS NULL GROUP BY "owner";
+
+-- The apps that a user has granted access to.
+CREATE INDEX "family_of_user" ON "family" ("user", "id") WHERE "revoked" = 0;
