@@ -40,7 +40,7 @@ const OPEN: [&str; 29] = [
 ];
 
 /// The pages of a developer who is the owner of the demo app.
-const OWN: [&str; 11] = [
+const OWN: [&str; 13] = [
     "/apps",
     "/account",
     "/account?fault=pwd,short&done=password",

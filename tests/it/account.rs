@@ -19,7 +19,7 @@ async fn a_new_password_ends_the_other_sessions_and_no_other() {
     for (visitor, name) in [(&mut here, "alice"), (&mut thief, "alice"), (&mut bob, "bob")] {
         visitor.sign_in(name, "/account").await;
     }
-    assert!(here.get("/account").await.text.contains("several places"));
+    assert!(here.get("/account").await.text.contains("Number of sessions: 2"));
     let old = world.user("alice").pwd.clone();
     let change = [("pwd", old.as_str()), ("new_pwd", "another-password")];
     for (pwd, new, fault) in [

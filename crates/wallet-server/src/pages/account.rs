@@ -73,7 +73,7 @@ async fn shown(
             "密码已修改，其他设备上的登录已全部退出。",
             "Your password is changed, and every other session has ended.",
         )),
-        "revoked" => Some(view.say("授权已收回。", "The app has no access any more.")),
+        "revoked" => Some(view.say("授权已收回。", "The app no longer has access.")),
         _ => None,
     };
     let faults = Faults::of(&shown.problem, &FAULTS, view.lang);
