@@ -56,6 +56,7 @@ async fn r05_the_status_line_decides_whatever_follows_it() {
         ("a line without a colon", "HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("150 fields", format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 0\r\n\r\n")),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nok".to_owned()),
+        ("HTTP/1.0 with chunks", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_owned()),
         ("lines that end in LF alone", "HTTP/1.1 200 OK\nContent-Length: 0\n\n".to_owned()),
         ("interim replies", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n".to_owned()),
         ("a body that is cut off", "HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\nabc".to_owned()),

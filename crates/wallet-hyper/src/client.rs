@@ -13,6 +13,8 @@ use hyper::rt::Timer;
 use hyper_util::client::legacy::Client;
 use wallet_core::Transport;
 
+use crate::old_http::OldHttp;
+
 /// A connector that hyper's pooling client can use.
 pub trait Connect: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static {}
 impl<C: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static> Connect for C {}
@@ -69,8 +71,20 @@ impl<C: Connect> HyperTransport<C> {
         }
     }
 
-    /// A transport with a new connection for each request, so that the connector's checks run each time. It reads replies whose
-    /// heads have lines that are folded, have a space before their colon or no colon, or are many.
+    /// Sets the bounds.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl<C> HyperTransport<OldHttp<C>>
+where
+    OldHttp<C>: Connect,
+{
+    /// A transport with a new connection for each request, so that the connector's checks run each time. It reads replies of
+    /// HTTP/1.0 with chunks, and heads whose lines are folded, have a space before their colon or no colon, or are many.
     pub fn unpooled(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
         let client = Client::builder(executor)
             .pool_max_idle_per_host(0)
@@ -78,15 +92,8 @@ impl<C: Connect> HyperTransport<C> {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(HEADERS)
-            .build(connector);
+            .build(OldHttp(connector));
         Self { client, timer: Arc::new(timer), limits: Limits::default() }
-    }
-
-    /// Sets the bounds.
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
     }
 }
 

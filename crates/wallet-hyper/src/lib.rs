@@ -15,9 +15,11 @@
 //! ```
 
 mod client;
+mod old_http;
 mod server;
 
 pub use client::{Connect, Exec, HyperTransport, Limits, TransportError};
 #[cfg(feature = "tls")]
 pub use client::{HttpsConnector, https};
+pub use old_http::{OldHttp, OldHttpStream};
 pub use server::serve_connection;

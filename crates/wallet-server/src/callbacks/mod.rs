@@ -19,7 +19,7 @@ use wallet_core::crypto::RsaSigner;
 use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
-use wallet_hyper::{HttpsConnector, HyperTransport, Limits, TransportError, https};
+use wallet_hyper::{HttpsConnector, HyperTransport, Limits, OldHttp, TransportError, https};
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
     AttemptResult, BringForward, CallbackKind, Claim, Claimed, DeliveryId, DueOf, DueTooLate, Failure,
@@ -68,7 +68,7 @@ pub struct Callbacks {
 struct Inner {
     store: Store,
     metrics: Arc<Metrics>,
-    transport: HyperTransport<HttpsConnector<GuardedConnector>>,
+    transport: HyperTransport<OldHttp<HttpsConnector<GuardedConnector>>>,
     observer: Option<Arc<dyn Observer>>,
     /// The clock of the signed timestamps; `None`: the store's.
     clock: Option<Arc<dyn Clock>>,
