@@ -123,3 +123,25 @@ async fn apps_of_one_owner_take_no_turns_from_another_ones_merchant() {
     let leased = count("SELECT count(*) FROM delivery WHERE leased_until > 0 AND state = 0");
     assert!((24..=65).contains(&leased), "of 120 that are due: {leased}");
 }
+
+/// A callback address as people write it: https://url.spec.whatwg.org/ percent-encodes what http does not take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_in_another_script_is_called_as_a_browser_calls_it() {
+    let (world, merchant) = (World::start().await, Merchant::open().await);
+    for (written, called) in [
+        ("/回调|a?名=值", "/%E5%9B%9E%E8%B0%83%7Ca?%E5%90%8D=%E5%80%BC"),
+        ("/a b", "/a%20b"),
+        ("", "/callback"),
+    ] {
+        let before = merchant.received().len();
+        let url = match written {
+            "" => merchant.url.clone(),
+            written => merchant.url.replace("/callback", written),
+        };
+        let reply = world.call(&world.pay_user("alice").with("server_uri", &url)).await.ok();
+        assert_eq!(reply.data("httpcode"), "200", "{written}");
+        assert_eq!(merchant.received()[before].uri().to_string(), called);
+    }
+    let refused = world.call(&world.pay_user("alice").with("server_uri", "http://回/")).await;
+    assert_eq!(refused.status(), 0, "a host is in ASCII: {}", refused.text);
+}

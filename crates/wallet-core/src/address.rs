@@ -1,5 +1,6 @@
 //! The only parser of addresses. It is strict: a text in which two parsers may find different hosts has no host here.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 /// A parsed address: `scheme://authority` and the rest.
@@ -55,7 +56,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Bytes that are allowed in an http address: visible ASCII without those that some parsers replace.
+/// Bytes that an http address may have as they are: visible ASCII without those that browsers encode or replace.
 const IN_URL: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = 0;
@@ -68,18 +69,48 @@ const IN_URL: [bool; 256] = {
     allowed
 };
 
-/// Whether a text is an absolute http or https address with a host and without user information. Checked without
-/// allocating; the connector parses it again.
-pub fn is_http_url(text: &str) -> bool {
+/// Bytes that a browser percent-encodes behind the host: all but controls, and `\`, which it takes for `/`.
+const fn is_encoded(byte: u8) -> bool {
+    !IN_URL[byte as usize] && byte >= b' ' && byte != 0x7f && byte != b'\\'
+}
+
+/// Splits an http address behind its host and port. `None` if it is not one that is called as it was meant: see [`is_http_url`].
+fn http_url(text: &str) -> Option<(&str, &str)> {
     let host_is_fine = |host: &str| match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok()),
         None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
     };
-    text.bytes().all(|byte| IN_URL[usize::from(byte)])
-        && Address::split(text)
-            .filter(Address::is_http)
-            .and_then(|address| address.host())
-            .is_some_and(|(host, _)| host_is_fine(host))
+    let address = Address::split(text).filter(Address::is_http)?;
+    let before = &text[..text.len() - address.after.len()];
+    // A port that is empty is the scheme's own (RFC 3986, 3.2.3).
+    let authority = address.authority.strip_suffix(':').unwrap_or(address.authority);
+    let (host, _) = Address { authority, ..address }.host()?;
+    let after = address.after.bytes().all(|byte| IN_URL[usize::from(byte)] || is_encoded(byte));
+    let is_one = before.bytes().all(|byte| IN_URL[usize::from(byte)]) && host_is_fine(host) && after;
+    (is_one && !text.ends_with(' ')).then_some((before, address.after))
+}
+
+/// Whether a text is an absolute http or https address with a host in ASCII and without user information, as browsers take it: what is
+/// behind the host may be written in any script. Checked without allocating; the connector parses it again.
+pub fn is_http_url(text: &str) -> bool {
+    http_url(text).is_some()
+}
+
+/// An http address in the form in which it is called: percent-encoded where a browser does it, and without an empty port.
+pub fn as_called(text: &str) -> Cow<'_, str> {
+    let Some((before, after)) = http_url(text) else { return Cow::Borrowed(text) };
+    let origin = before.strip_suffix(':').unwrap_or(before);
+    if origin.len() == before.len() && after.bytes().all(|byte| IN_URL[usize::from(byte)]) {
+        return Cow::Borrowed(text);
+    }
+    let mut called = origin.to_owned();
+    for byte in after.bytes() {
+        match is_encoded(byte) {
+            true => called.push_str(&format!("%{byte:02X}")),
+            false => called.push(char::from(byte)),
+        }
+    }
+    Cow::Owned(called)
 }
 
 #[cfg(test)]
@@ -105,6 +136,25 @@ mod tests {
         }
     }
 
+    /// The URL standard's parser, as browsers and node have it (https://url.spec.whatwg.org/): what `new URL(text).href` says.
+    #[test]
+    fn an_address_is_called_as_a_browser_calls_it() {
+        for (text, called) in [
+            ("http://a.b/c?d=e", "http://a.b/c?d=e"),
+            ("http://a.b/回调?名=值", "http://a.b/%E5%9B%9E%E8%B0%83?%E5%90%8D=%E5%80%BC"),
+            ("https://a.b/x|y?z={1}", "https://a.b/x%7Cy?z=%7B1%7D"),
+            ("http://a.b/one two", "http://a.b/one%20two"),
+            ("http://a.b:/x", "http://a.b/x"),
+            ("http://a.b:", "http://a.b"),
+            ("http://[::1]:/", "http://[::1]/"),
+            ("http://a.b/%7C|", "http://a.b/%7C%7C"),
+        ] {
+            assert!(is_http_url(text), "{text}");
+            assert_eq!(as_called(text), called);
+            assert_eq!(as_called(called), called, "once is enough");
+        }
+    }
+
     #[test]
     fn only_plain_http_addresses_pass() {
         for good in
@@ -123,8 +173,9 @@ mod tests {
             "http://h:99999/",
             "http://h:x/",
             "http://h:+80/",
-            "http://h:/",
+            "http://h::/",
             "http://a b/",
+            "http://a/b ",
             "http://a\\b/",
             "http://[::1",
             "http://[x]/",

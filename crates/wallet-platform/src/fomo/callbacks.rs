@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use wallet_api::fomo::{CallbackStatus, payment_result};
+use wallet_core::address::as_called;
 use wallet_core::crypto::RsaSigner;
 use wallet_core::{Callback as _, CallbackMeta, Secret, UnixTime, webhook};
 use wallet_engine::{Halt, Row as _};
@@ -117,7 +118,7 @@ impl Subject for Paid {
     }
 
     fn address(&self) -> Cow<'_, str> {
-        self.transfer.server_uri.as_str().into()
+        as_called(self.transfer.server_uri.as_str())
     }
 
     fn paid_at(&self) -> UnixTime {
@@ -166,7 +167,7 @@ fn payment_result_request(
     payment_result::Callback::encode(&payload, None, &mut body).map_err(|_| damaged(Transfer::TABLE))?;
     let mut request = http::Request::builder()
         .method(meta.method.word())
-        .uri(transfer.server_uri.as_str())
+        .uri(&*as_called(transfer.server_uri.as_str()))
         .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     if let Some(rule) = meta.signing {
         let keys = AppKeys::open(app, now, vault)?;
