@@ -4,12 +4,11 @@ use askama::Template;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use wallet_api::fomo::limits;
 use wallet_core::Secret;
 use wallet_platform::{ChangePassword, Digest, EndSessionsOf, Failure, Reason, RevokeGrant, SessionsOf};
 
 use super::apps::fresh_password;
-use super::sign_in::SIGN_IN;
+use super::sign_in::{SHORTEST_PASSWORD, SIGN_IN};
 use super::{
     Faults, FormMessage, FormProblem, OrPage as _, Page, Params, SignedIn, SubmittedForm, View, failure,
     page_with, see_other,
@@ -115,7 +114,7 @@ pub(crate) async fn change_password(
         let form = Shown { problem, ..Shown::default() };
         shown(&server, &view, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, &form).await
     };
-    if (new.chars().count() as u64) < limits::SHORTEST_PASSWORD {
+    if new.chars().count() < SHORTEST_PASSWORD {
         return again(&view, FormProblem::of("short")).await;
     }
     let (store, session) = (&server.inner.store, signed_in.session);

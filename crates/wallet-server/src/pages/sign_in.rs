@@ -215,7 +215,7 @@ impl Onward {
 }
 
 /// The fewest characters of a new password.
-const SHORTEST_PASSWORD: usize = limits::SHORTEST_PASSWORD as usize;
+pub(super) const SHORTEST_PASSWORD: usize = limits::SHORTEST_PASSWORD as usize;
 
 pub(crate) async fn register(State(server): State<Server>, view: View, posted: SubmittedForm) -> Response {
     let (name, next) = (posted.text("user_name").to_owned(), posted.text("next").to_owned());
