@@ -134,7 +134,7 @@ fn two_nodes_serve_one_database_and_one_may_die() {
     let (first, mut second) = (Node::start(&path), Node::start(&path));
     for node in [&first, &second] {
         assert_eq!(Node::curl(node.internal, &[], "/readyz"), "ready\n");
-        assert!(Node::curl(node.internal, &[], "/metrics").contains("# EOF"));
+        assert!(Node::curl(node.internal, &[], "/metrics").contains("\nwallop_store_broken 0"));
         let status = ["-o", "/dev/null", "-w", "%{http_code}"];
         assert_eq!(Node::curl(node.port, &status, "/metrics"), "404", "not in public");
         assert_eq!(Node::curl(node.port, &status, "/apps"), "303");

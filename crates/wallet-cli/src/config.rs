@@ -249,7 +249,7 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: PRE_PAYS,
         kind: Kind::Number(0, 1_000_000),
-        default: Some("200"),
+        default: Some("1000"),
         zh: "每个应用每秒可发起的支付（pre_pay）数，每个节点各自计算；`0`：不限",
         en: "the payments (pre_pay) that one app may ask for in a second, at each node; `0`: no limit",
     },

@@ -219,8 +219,8 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
         pending_until: UnixTime::default(),
         touched_at: now,
     };
-    let mut limit = match user.get() {
-        NOBODY.. => unknown_names::limit(rows, now, none)?,
+    let mut limit = match (user.get(), kind) {
+        (NOBODY.., PasswordKind::Login) => unknown_names::limit(rows, now, none)?,
         _ => rows.find::<AttemptLimit>(&(user, kind))?.cloned().unwrap_or(none),
     };
     if is_over(now, limit.pending_until, RESERVED_FOR) {
@@ -230,8 +230,9 @@ fn limit(rows: &Rows, user: UserId, kind: PasswordKind, now: UnixTime) -> Result
 }
 
 fn keep(rows: &Rows, cx: &Context<'_>, out: &mut Changes, limit: AttemptLimit) -> Result<(), Stop> {
-    match limit.user.get() {
-        NOBODY.. => unknown_names::keep(rows, out, cx.now, limit)?,
+    match (limit.user.get(), limit.kind) {
+        // Verification codes have a row for each name: nobody may use up the guesses of another one's registration.
+        (NOBODY.., PasswordKind::Login) => unknown_names::keep(rows, out, cx.now, limit)?,
         _ => out.put(limit),
     }
     Ok(())

@@ -51,8 +51,8 @@ passes! {
     OpenCode: expires_at {}
     AttemptLimit: touched_at {
         const KEPT: Duration = KEPT;
-        // Limits of unknown login names, which programs before migration 0018 wrote. The condition is that of the index
-        // `attempt_limit_over`.
+        // Limits of verification codes, and of the unknown login names that programs before migration 0018 wrote. The condition is
+        // that of the index `attempt_limit_over`.
         fn which() -> Option<Filter<Self>> {
             Some(Self::user.at_least(UserId::new(NOBODY)).always())
         }

@@ -9,7 +9,7 @@ use wallet_engine::StoreError;
 use wallet_platform::{AppId, Failure};
 
 /// The calls of `pre_pay` that an app may make in a second if nothing else is set.
-pub const PRE_PAYS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+pub const PRE_PAYS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// How many seconds' worth of them may come at once.
 const BURST: u32 = 5;
 /// The number of calls after which apps that are quiet are forgotten.
