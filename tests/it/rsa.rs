@@ -384,7 +384,9 @@ fn a_file_that_is_no_key_is_called_what_it_is() {
     let pem = include_str!("../vectors/rsa-1024.pem");
     let key = PrivateKey::load(pem).unwrap();
     let public = key.public().to_pem(KeyForm::Pkcs8);
+    let (bare, bare_public) = (key.to_base64().expose().clone(), key.public().to_base64());
     for (private, public) in [
+        (format!("\u{feff}{bare}").into_bytes(), format!("\u{feff}{bare_public}").into_bytes()),
         (format!("\u{feff}{pem}").into_bytes(), format!("\u{feff}{public}").into_bytes()),
         (utf16(pem, u16::to_le_bytes), utf16(&public, u16::to_le_bytes)),
         (utf16(pem, u16::to_be_bytes), utf16(&public, u16::to_be_bytes)),

@@ -48,7 +48,7 @@ pub enum KeyError {
     NotAKey,
     /// It is encrypted.
     Encrypted,
-    /// It is a key of another algorithm, which this is the name of.
+    /// It is a key of the named algorithm, not of RSA.
     NotRsa(&'static str),
     /// It has more than two primes (RFC 8017, 3.2).
     ManyPrimes,
@@ -86,7 +86,7 @@ impl fmt::Display for KeyError {
                 "this is a PKCS#12 file (.p12, .pfx): take the key out with `openssl pkcs12 -in FILE -nocerts -nodes`",
             ),
             Self::OpenSsh => f.write_str(
-                "the key is in OpenSSH's form: convert a copy with `ssh-keygen -p -m PEM -f COPY`, or make a key with `wallop keygen`",
+                "the key is in OpenSSH's form: convert a copy with `ssh-keygen -p -m PEM -f COPY`, or make a key with `openssl genrsa -out key.pem 2048`",
             ),
             Self::IsPrivate => f.write_str("this is the private key: give the public one, and keep the private one to yourself"),
             Self::IsPublic => f.write_str("this is the public key: give the private one"),
@@ -219,22 +219,22 @@ fn algorithm(oid: ObjectIdentifier) -> &'static str {
 /// What DER is that is no key of the half that was asked for.
 fn what_it_is(der: &[u8], half: Half) -> KeyError {
     // The tag and length of a SEQUENCE: what is inside.
-    let inside = |der: &[u8]| -> Option<Vec<u8>> {
+    fn inside(der: &[u8]) -> Option<&[u8]> {
         let (first, rest) = der.split_first()?;
         let (length, rest) = rest.split_first()?;
         let skipped = if *length < 0x80 { 0 } else { usize::from(length & 0x7f) };
-        (*first == 0x30).then(|| rest.get(skipped..).map(<[u8]>::to_vec))?
-    };
+        (*first == 0x30).then(|| rest.get(skipped..))?
+    }
     let Some(content) = inside(der) else { return KeyError::NotAKey };
     // The versions of PKCS#8 and PKCS#1.
     let is_private = content.starts_with(&[2, 1, 0]) || content.starts_with(&[2, 1, 1, 2]);
-    match content.as_slice() {
+    match content {
         [2, 1, 3, ..] => KeyError::Pkcs12,
         [2, 1, 1, 4, ..] => KeyError::NotRsa("EC"), // RFC 5915
         _ if is_private && half == Half::Public => KeyError::IsPrivate,
         [2, 1, 1, 2, ..] => KeyError::ManyPrimes,
         // A certificate begins with its own SEQUENCE, that with its version or a request's.
-        content => match inside(content).as_deref() {
+        content => match inside(content) {
             Some([0xa0, ..] | [2, 1, 0, ..]) => KeyError::Certificate,
             Some(_) if half == Half::Private && SubjectPublicKeyInfoRef::try_from(der).is_ok() => {
                 KeyError::IsPublic

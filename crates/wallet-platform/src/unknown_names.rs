@@ -1,14 +1,14 @@
-//! The wrong attempts at login names that nobody has (R22). A row for each name would let anyone fill the database, so that they
-//! share blocks of a fixed size, at most 140 MiB in all.
+//! The wrong attempts to sign in with login names that nobody has (R22). With a row for each name anyone could fill the database, so
+//! the names share blocks of a bounded size: 130 MiB in all.
 //!
-//! A name has an entry of its own in the block that its keyed hash leads to, with the same count and lock as the row of a user.
-//! A full block gives up the oldest entry that is older than the longest lock; without one, the names that have no entry share
-//! one, which may count too much and never too little.
+//! Its keyed hash gives a name a block, and there an entry with the same count and lock as a user's row. A full block gives up its oldest
+//! entry, if that is older than the longest lock. Otherwise all further names of the block share one entry, which may count too much and
+//! never too little.
 
 use std::time::Duration;
 
 use wallet_core::UnixTime;
-use wallet_engine::{Cell, Column as _, rows};
+use wallet_engine::rows;
 
 use crate::accounts::{UserId, lifetimes};
 use crate::passwords::{AttemptLimit, NOBODY, PasswordKind};
@@ -22,14 +22,14 @@ rows! { in Platform;
             /// The number of the block, below 65,536.
             block: u32,
         }
-        /// Entries of 31 bytes: see `Entry`.
+        /// Entries of 30 bytes: see `Entry`.
         entries: Vec<u8>,
     }
 }
 
 /// The number of blocks.
 const BLOCKS: u64 = 1 << 16;
-/// The most entries of a block, beside those that names share: one for each kind of password.
+/// The most entries of a block, beside the one that names share.
 const MOST: usize = 64;
 /// The time for which an entry is kept after the last attempt, if there is room.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
@@ -44,26 +44,23 @@ struct Entry {
     limit: AttemptLimit,
 }
 
-/// The bytes of an entry: mark, kind, failures, pending, then three times in milliseconds.
-type Bytes = [u8; 31];
+/// The bytes of an entry: mark, failures, pending, then three times in milliseconds.
+type Bytes = [u8; 30];
 
 impl Entry {
     fn bytes(&self) -> Bytes {
-        let AttemptLimit { kind, failures, locked_until, pending, pending_until, touched_at, .. } =
-            &self.limit;
-        let mut bytes = [0; 31];
+        let AttemptLimit { failures, locked_until, pending, pending_until, touched_at, .. } = &self.limit;
+        let mut bytes = [0; 30];
         bytes[..4].copy_from_slice(&self.mark.to_be_bytes());
-        if let Cell::Int(kind) = kind.cell() {
-            bytes[4] = u8::try_from(kind).unwrap_or_default();
-        }
-        bytes[5] = u8::try_from(*failures).unwrap_or(u8::MAX);
-        bytes[6] = u8::try_from(*pending).unwrap_or(u8::MAX);
-        for (at, time) in [(7, locked_until), (15, pending_until), (23, touched_at)] {
+        bytes[4] = u8::try_from(*failures).unwrap_or(u8::MAX);
+        bytes[5] = u8::try_from(*pending).unwrap_or(u8::MAX);
+        for (at, time) in [(6, locked_until), (14, pending_until), (22, touched_at)] {
             bytes[at..at + 8].copy_from_slice(&time.millis().to_be_bytes());
         }
         bytes
     }
 
+    /// As the entry of a name whose hash is `user`.
     fn read(bytes: &Bytes, user: UserId) -> Option<Self> {
         let time = |at: usize| {
             let millis = bytes.get(at..at + 8)?.try_into().ok()?;
@@ -71,12 +68,12 @@ impl Entry {
         };
         let limit = AttemptLimit {
             user,
-            kind: PasswordKind::from_cell(Cell::Int(bytes[4].into()))?,
-            failures: bytes[5].into(),
-            locked_until: time(7)?,
-            pending: bytes[6].into(),
-            pending_until: time(15)?,
-            touched_at: time(23)?,
+            kind: PasswordKind::Login,
+            failures: bytes[4].into(),
+            locked_until: time(6)?,
+            pending: bytes[5].into(),
+            pending_until: time(14)?,
+            touched_at: time(22)?,
         };
         Some(Self { mark: u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]), limit })
     }
@@ -96,7 +93,7 @@ fn place(user: UserId) -> (u32, u32) {
 
 /// The entries of a block that are not forgotten.
 fn entries(bytes: &[u8], user: UserId, now: UnixTime) -> Vec<Entry> {
-    let (whole, _) = bytes.as_chunks::<31>();
+    let (whole, _) = bytes.as_chunks::<30>();
     let known = whole.iter().filter_map(|bytes| Entry::read(bytes, user));
     known.filter(|entry| entry.limit.touched_at + KEPT >= now).collect()
 }
@@ -107,12 +104,16 @@ enum Slot {
     Own(Option<usize>),
     /// In the place of an old entry.
     Old(usize),
+    /// In the entry that names share.
     Shared(Option<usize>),
 }
 
-fn slot(entries: &[Entry], mark: u32, kind: PasswordKind, now: UnixTime) -> Slot {
-    let of = |mark: u32| entries.iter().position(|entry| entry.mark == mark && entry.limit.kind == kind);
-    if let Some(own) = of(mark) {
+fn position(entries: &[Entry], mark: u32) -> Option<usize> {
+    entries.iter().position(|entry| entry.mark == mark)
+}
+
+fn slot(entries: &[Entry], mark: u32, now: UnixTime) -> Slot {
+    if let Some(own) = position(entries, mark) {
         return Slot::Own(Some(own));
     }
     if entries.iter().filter(|entry| entry.mark != SHARED).count() < MOST {
@@ -121,26 +122,26 @@ fn slot(entries: &[Entry], mark: u32, kind: PasswordKind, now: UnixTime) -> Slot
     let old = entries.iter().enumerate().filter(|(_, entry)| entry.mark != SHARED && entry.is_old(now));
     match old.min_by_key(|(_, entry)| entry.limit.touched_at) {
         Some((at, _)) => Slot::Old(at),
-        None => Slot::Shared(of(SHARED)),
+        None => Slot::Shared(position(entries, SHARED)),
     }
 }
 
 /// The attempts at a name, by the entries of its block. `none` has no attempt.
 fn read(entries: &[Entry], mark: u32, now: UnixTime, none: AttemptLimit) -> AttemptLimit {
-    let (user, kind) = (none.user, none.kind);
-    let shared = || entries.iter().position(|entry| entry.mark == SHARED && entry.limit.kind == kind);
-    let at = match slot(entries, mark, kind, now) {
+    let at = match slot(entries, mark, now) {
         Slot::Own(Some(own)) => Some(own),
         // It may have shared that entry until now.
-        Slot::Own(None) | Slot::Old(_) => shared().filter(|at| !entries[*at].is_old(now)),
+        Slot::Own(None) | Slot::Old(_) => {
+            position(entries, SHARED).filter(|shared| !entries[*shared].is_old(now))
+        }
         Slot::Shared(shared) => shared,
     };
-    at.map_or(none, |at| AttemptLimit { user, ..entries[at].limit.clone() })
+    at.map_or(none, |at| entries[at].limit.clone())
 }
 
 /// Writes the attempts at a name into the entries of its block.
 fn write(entries: &mut Vec<Entry>, mark: u32, now: UnixTime, limit: AttemptLimit) {
-    match slot(entries, mark, limit.kind, now) {
+    match slot(entries, mark, now) {
         Slot::Own(Some(at)) | Slot::Shared(Some(at)) => entries[at].limit = limit,
         Slot::Old(at) => entries[at] = Entry { mark, limit },
         Slot::Own(None) => entries.push(Entry { mark, limit }),
@@ -204,18 +205,15 @@ mod tests {
     #[test]
     fn an_entry_is_read_as_it_was_written() {
         let now = UnixTime::from_millis(T0);
-        for kind in [PasswordKind::Login, PasswordKind::Verification] {
-            let limit = AttemptLimit {
-                kind,
-                failures: 7,
-                locked_until: now + Duration::from_millis(1),
-                pending: 3,
-                pending_until: now + Duration::from_secs(30),
-                ..none(9, now)
-            };
-            let entry = Entry { mark: 0xfedc_ba98, limit };
-            assert_eq!(Entry::read(&entry.bytes(), entry.limit.user), Some(entry));
-        }
+        let limit = AttemptLimit {
+            failures: 7,
+            locked_until: now + Duration::from_millis(1),
+            pending: 3,
+            pending_until: now + Duration::from_secs(30),
+            ..none(9, now)
+        };
+        let entry = Entry { mark: 0xfedc_ba98, limit };
+        assert_eq!(Entry::read(&entry.bytes(), entry.limit.user), Some(entry));
     }
 
     /// A name with an entry of its own has exactly the failures of a user; others have more, never fewer, for as long as the longest
@@ -247,7 +245,7 @@ mod tests {
                 }
                 longest = longest.max(block.len());
             }
-            assert!(longest <= (MOST + 1) * 31, "{longest} bytes");
+            assert!(longest <= (MOST + 1) * 30, "{longest} bytes");
         }
     }
 

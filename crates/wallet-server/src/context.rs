@@ -124,8 +124,8 @@ pub struct Context {
     pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
-    /// How long the attempts of a callback are kept.
     pub(crate) pre_pays: Rate,
+    /// How long the attempts of a callback are kept.
     pub(crate) attempts_kept: Duration,
     pub(crate) milestones: Milestones,
     /// Whether the server is about to stop.

@@ -94,11 +94,13 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let place = RESOLVING.acquire().await.map_err(io::Error::other)?;
     let (sender, resolved) = oneshot::channel();
     let name = (host.to_owned(), port);
-    std::thread::Builder::new().name("wallop-resolve".to_owned()).spawn(move || {
+    let thread = std::thread::Builder::new().name("wallop-resolve".to_owned()).spawn(move || {
         let found = name.to_socket_addrs().map(Iterator::collect);
         drop(place);
         let _ = sender.send(found);
-    })?;
+    });
+    // A lack of threads is this machine's, and no attempt of the callback.
+    thread.map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
     resolved.await.map_err(io::Error::other)?
 }
 

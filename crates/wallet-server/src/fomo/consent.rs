@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
 use wallet_api::fomo::{self, Fomo, Refusal};
-use wallet_core::{Endpoint as _, Platform as _, form};
+use wallet_core::{Endpoint as _, FieldMeta, Platform as _, form};
 use wallet_platform::{
     App, Authorize, Failure, FindApp, after_consent, browser_address, granted, kept_challenge,
 };
@@ -167,7 +167,9 @@ fn fault_of(asked: &ConsentRequest, app: &App, query: &str) -> Option<&'static s
     let challenge = challenge.map(|(text, method)| kept_challenge(text, method.as_deref()));
     match () {
         () if is_repeated || asked.response_type.is_empty() => Some("invalid_request"),
-        () if asked.response_type != "code" => Some("unsupported_response_type"),
+        () if declared("response_type").is_some_and(|field| field.fixed != Some(&asked.response_type)) => {
+            Some("unsupported_response_type")
+        }
         () if challenge.is_some_and(|kept| kept.is_err()) => Some("invalid_request"),
         () if asked.state.chars().count() > longest_state() => Some("invalid_request"),
         () if granted(&app.scopes, &asked.scope).is_none() => Some("invalid_scope"),
@@ -175,11 +177,14 @@ fn fault_of(asked: &ConsentRequest, app: &App, query: &str) -> Option<&'static s
     }
 }
 
-/// The largest number of characters in a state, by the spec.
+/// A parameter of an authorization request, by the spec.
+fn declared(name: &str) -> Option<&'static FieldMeta> {
+    fomo::authorize::Endpoint::META.request.iter().find(|field| field.name == name)
+}
+
+/// The largest number of characters in a state.
 fn longest_state() -> usize {
-    let fields = fomo::authorize::Endpoint::META.request;
-    let state = fields.iter().find(|field| field.name == "state");
-    state.and_then(|field| field.max).map_or(usize::MAX, |max| max as usize)
+    declared("state").and_then(|field| field.max).map_or(usize::MAX, |max| max as usize)
 }
 
 /// Shows the consent request; redirects a signed-out user to the sign-in page.
