@@ -69,7 +69,7 @@ async fn access_that_was_granted_is_taken_back() {
     let (mut alice, mut bob) = (Visitor::new(&world, "en"), Visitor::new(&world, "zh"));
     alice.sign_in("alice", "/account").await;
     bob.sign_in("bob", "/account").await;
-    assert!(alice.get("/account").await.text.contains("An app asks you first"));
+    assert!(alice.get("/account").await.text.contains("An app asks you before it gets access"));
     let tokens = [world.tokens("alice").await, world.tokens("alice").await];
     let of_bob = world.tokens("bob").await;
     let shown = alice.get("/account").await.text;
@@ -91,7 +91,7 @@ async fn access_that_was_granted_is_taken_back() {
     }
     assert_eq!(works(&of_bob.0).await, 1, "another user's consent stays");
     assert!(bob.get("/account").await.text.contains(client_id.as_str()));
-    assert!(alice.get("/account?done=revoked").await.text.contains("An app asks you first"));
+    assert!(alice.get("/account?done=revoked").await.text.contains("An app asks you before it gets access"));
     // Whatever the form says, nothing else happens.
     for (platform, app) in [("fomo", "nobody"), ("vas", client_id.as_str()), ("", "")] {
         let done = bob.post("/account", "/account/revoke", &[("platform", platform), ("app", app)]).await;

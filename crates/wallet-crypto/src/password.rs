@@ -1,7 +1,7 @@
 //! Passwords, hashed with Argon2id.
 //!
-//! A hash is a PHC string. One of a password that is not ASCII has `nfc` before it: its password was normalised (RFC 8265), so that it
-//! is the same from every keyboard. Older hashes are of the text as it was sent.
+//! A hash is a PHC string. The prefix `nfc` marks the hash of a password that is not ASCII and was normalised (RFC 8265), so that it is
+//! the same from every keyboard. Older hashes have no prefix: they were made of the text as sent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -98,7 +98,7 @@ impl Passwords {
         Self { params, memory: Arc::default() }
     }
 
-    /// Gives the kept memory back to the system. The next hash takes it.
+    /// Gives the kept memory back to the system. The next hash allocates it again.
     pub fn release(&self) {
         self.memory.free().clear();
     }
@@ -161,7 +161,7 @@ impl Passwords {
 /// What a hash of a normalised password begins with.
 const NORMAL: &str = "nfc";
 
-/// Whether a hash has to be made again, now that its password is known: it is of the text as that was sent.
+/// Whether a hash has to be replaced once its password was proven: it was made of the text as sent, not normalised.
 pub fn is_old_hash(phc: &str, password: &str) -> bool {
     !password.is_ascii() && !phc.starts_with(NORMAL)
 }

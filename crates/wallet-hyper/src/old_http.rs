@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tower_service::Service;
 
 /// A connector over whose connections a reply of HTTP/1.0 is read as one of 1.1: its head may announce chunks, as scripts behind old
-/// servers do, and hyper refuses that. For connections of one request, since an old server says nothing of keeping them.
+/// servers do, and hyper refuses that. For connections of one request: an old server does not say whether it keeps them open.
 #[derive(Debug, Clone)]
 pub struct OldHttp<C>(pub(crate) C);
 

@@ -176,7 +176,7 @@ async fn accept(
         if open.admits(peer.ip()) {
             break (stream, peer);
         }
-        tracing::debug!(peer = %peer.ip(), "an address has as many connections as one may have, all at work");
+        tracing::debug!(peer = %peer.ip(), "a connection is refused: its address has its share, and every one is busy");
     };
     stream.set_nodelay(true)?;
     let permit = match permits.clone().try_acquire_owned() {

@@ -1,4 +1,5 @@
-//! The metrics of a server, as OpenMetrics text or in the older text format of Prometheus. `docs/monitoring` has a dashboard and alerts for them.
+//! The metrics of a server, as OpenMetrics text or in the older text format of Prometheus. `docs/monitoring` has a dashboard and alerts
+//! for them.
 
 use std::fmt;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use wallet_platform::{AppId, Failure};
 
 /// The calls of `pre_pay` that an app may make in a second if nothing else is set.
 pub const PRE_PAYS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
-/// How many seconds' worth of them may come at once.
+/// The calls that may come at once are those of this many seconds.
 const BURST: u32 = 5;
 /// The number of calls after which apps that are quiet are forgotten.
 const FORGET_EVERY: u32 = 65_536;
@@ -58,7 +58,7 @@ mod tests {
     fn each_app_has_a_bound_of_its_own() {
         let rate = Rate::new(NonZeroU32::new(1));
         let calls = |app: u64| (0..20).filter(|_| rate.count(AppId(app)).is_ok()).count();
-        // Not below the burst, and not far above it, however slow this machine is.
+        // The burst, and what a slow machine adds to it.
         assert!((5..10).contains(&calls(1)));
         assert!((5..10).contains(&calls(2)), "another app has not called yet");
         let none = Rate::new(None);

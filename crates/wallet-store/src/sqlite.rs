@@ -42,7 +42,7 @@ pub(crate) fn database(error: &rusqlite::Error) -> StoreError {
 /// The settings of the connection that writes.
 ///
 /// `synchronous` FULL: a commit returns after the fsync, so a crash loses no acknowledged commit. `foreign_keys` OFF:
-/// commands keep references intact. The page cache is 64 MiB. Checkpoints are run by `log.rs`.
+/// commands keep references intact. The page cache is 64 MiB. `log.rs` runs the checkpoints.
 pub const WRITER_PRAGMAS: &[(&str, &str)] = &[
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),

@@ -1,5 +1,5 @@
-//! The attempts under way to each port of a host. The owners of apps take turns at it, so that a developer who names another one's host
-//! delays the other's callbacks by one attempt at most.
+//! The attempts under way to each port of a host. The owners of apps take turns at it, so a developer who names another merchant's host
+//! delays that merchant's callbacks by one attempt at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ struct Host {
     under_way: usize,
     /// The same for each owner; without those that have no attempt.
     owners: HashMap<UserId, usize>,
-    /// Who waits, in the order of their coming.
+    /// The attempts that wait, the earliest first, each with its owner.
     waiting: Vec<(UserId, oneshot::Sender<Turn>)>,
 }
 
@@ -147,7 +147,7 @@ mod tests {
         let hosts = Hosts::new(8);
         let take = |owner| now(pin!(hosts.turn_at("shop.example:443", owner)));
         let mut of_one: Vec<Turn> = std::iter::from_fn(|| take(ONE)).take(9).collect();
-        assert_eq!(of_one.len(), 6, "three quarters, and the seventh waits no more");
+        assert_eq!(of_one.len(), 6, "three quarters of eight");
         let others: Vec<Turn> = (0..2).map(|_| take(OTHER).expect("a place for others")).collect();
         assert!(
             now(pin!(hosts.turn_at("shop.example:80", ONE))).is_some(),

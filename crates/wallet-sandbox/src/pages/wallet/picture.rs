@@ -78,7 +78,7 @@ fn levelled(picture: &GrayImage) -> GrayImage {
 fn straightened(picture: &GrayImage) -> Option<GrayImage> {
     let smooth = fast_blur(picture, 1.0);
     let at = |x: u32, y: u32| f32::from(smooth.get_pixel(x, y).0[0]);
-    // The directions of the edges, four times: those of a square are one then.
+    // The directions of the edges, times four: the sides of a square have the same one then.
     let (mut sum_x, mut sum_y) = (0.0, 0.0);
     for (y, x) in (1..picture.height().saturating_sub(1))
         .flat_map(|y| (1..picture.width().saturating_sub(1)).map(move |x| (y, x)))
