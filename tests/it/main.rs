@@ -21,6 +21,7 @@ mod fsync;
 mod http;
 mod journal;
 mod keeping;
+mod kept_connections;
 mod links;
 mod litecoin;
 mod memory;

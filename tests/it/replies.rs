@@ -103,35 +103,7 @@ async fn idle_connections_leave_descriptors_for_callbacks() {
         }
     }
     let (url, received) = receiver(at_once("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
-    let fomo = &running.described.fomo;
-    let user = &running.described.users[0];
-    let timestamp =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
-    let sign = wallet_tests::sign(&fomo.client_secret, &timestamp);
-    let body = wallet_core::form::query(&[
-        ("direction", "2"),
-        ("trade_id", "many-connections"),
-        ("amount", "0.25"),
-        ("coin_id", "5"),
-        ("user_id", &user.user_id),
-        ("client_id", &fomo.client_id),
-        ("timestamp", &timestamp),
-        ("sign", &sign),
-        ("server_uri", &url),
-        ("state", "s"),
-        ("scope", "paytoken"),
-        ("response_type", "code"),
-        ("wallet_pwd", &fomo.owner_wallet_pwd),
-    ]);
-    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let request = format!(
-        "POST /fomo/oauth2/authorize/pay_user HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).await.unwrap();
+    let reply = running.pay_user("many-connections", &url).await;
     assert!(reply.contains("\"httpcode\":\"200\""), "{reply}");
     assert_eq!(received.lock().unwrap().len(), 1);
     drop(held);

@@ -1,11 +1,14 @@
 //! The program itself, as a process.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use wallet_sandbox::Described;
 
 /// The program, built in the profile of these tests.
@@ -48,6 +51,13 @@ impl Wallop {
         Self::start_as(command, data)
     }
 
+    /// Starts one with a variable of its environment.
+    pub fn start_with_variable(data: &Path, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(wallop_path());
+        command.env(name, value);
+        Self::start_as(command, data)
+    }
+
     fn start_as(mut command: Command, data: &Path) -> Self {
         let began = Instant::now();
         let mut child = command
@@ -62,6 +72,40 @@ impl Wallop {
         let ready_after = began.elapsed();
         let described = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         Self { described, ready_after, child }
+    }
+
+    /// Has the app's owner pay a user and tell the payment to an address. Returns the reply, with its head.
+    pub async fn pay_user(&self, trade_id: &str, server_uri: &str) -> String {
+        let fomo = &self.described.fomo;
+        let user = &self.described.users[0];
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+        let sign = crate::sign(&fomo.client_secret, &timestamp);
+        let body = wallet_core::form::query(&[
+            ("direction", "2"),
+            ("trade_id", trade_id),
+            ("amount", "0.25"),
+            ("coin_id", "5"),
+            ("user_id", &user.user_id),
+            ("client_id", &fomo.client_id),
+            ("timestamp", &timestamp),
+            ("sign", &sign),
+            ("server_uri", server_uri),
+            ("state", "s"),
+            ("scope", "paytoken"),
+            ("response_type", "code"),
+            ("wallet_pwd", &fomo.owner_wallet_pwd),
+        ]);
+        let address = self.described.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let request = format!(
+            "POST /fomo/oauth2/authorize/pay_user HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
     }
 
     /// Its process id.

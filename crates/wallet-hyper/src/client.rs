@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::rt::Timer;
 use hyper_util::client::legacy::Client;
 use wallet_core::Transport;
-
-use crate::old_http::OldHttp;
 
 /// A connector that hyper's pooling client can use.
 pub trait Connect: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static {}
@@ -28,9 +27,6 @@ impl<E: hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + 
     for E
 {
 }
-
-/// The largest number of header lines of a reply.
-const HEADERS: usize = 1_000;
 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -79,24 +75,6 @@ impl<C: Connect> HyperTransport<C> {
     }
 }
 
-impl<C> HyperTransport<OldHttp<C>>
-where
-    OldHttp<C>: Connect,
-{
-    /// A transport with a new connection for each request, so that the connector's checks run each time. It reads replies of
-    /// HTTP/1.0 with chunks, and heads whose lines are folded, have a space before their colon or no colon, or are many.
-    pub fn unpooled(connector: C, executor: impl Exec, timer: impl Timer + Send + Sync + 'static) -> Self {
-        let client = Client::builder(executor)
-            .pool_max_idle_per_host(0)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .http1_ignore_invalid_headers_in_responses(true)
-            .http1_max_headers(HEADERS)
-            .build(OldHttp(connector));
-        Self { client, timer: Arc::new(timer), limits: Limits::default() }
-    }
-}
-
 /// Why an exchange failed.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -106,7 +84,7 @@ pub enum TransportError {
     /// The reply's body is larger than allowed.
     TooLarge(usize),
     /// No connection could be made: the request was not sent.
-    Connect(hyper_util::client::legacy::Error),
+    Connect(Box<dyn std::error::Error + Send + Sync>),
     /// The connection broke. Whether the request was carried out is not known.
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -132,89 +110,60 @@ impl fmt::Display for TransportError {
 impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connect(error) => Some(error),
-            Self::Broken(error) => Some(&**error),
+            Self::Connect(error) | Self::Broken(error) => Some(&**error),
             Self::Timeout(_) | Self::TooLarge(_) => None,
         }
     }
 }
 
-impl<C: Connect> HyperTransport<C> {
-    async fn within<T>(
-        &self,
-        exchange: impl Future<Output = Result<T, TransportError>>,
-    ) -> Result<T, TransportError> {
-        let mut exchange = pin!(exchange);
-        let mut deadline = self.timer.sleep(self.limits.deadline);
-        poll_fn(|cx| match exchange.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(done),
-            Poll::Pending => {
-                deadline.as_mut().poll(cx).map(|()| Err(TransportError::Timeout(self.limits.deadline)))
-            }
-        })
-        .await
-    }
+/// The result of an exchange, or its time-out.
+pub(crate) async fn within<T>(
+    timer: &(dyn Timer + Send + Sync),
+    deadline: Duration,
+    exchange: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let mut exchange = pin!(exchange);
+    let mut end = timer.sleep(deadline);
+    poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(done),
+        Poll::Pending => end.as_mut().poll(cx).map(|()| Err(TransportError::Timeout(deadline))),
+    })
+    .await
+}
 
-    async fn head(
-        &self,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<http::Response<hyper::body::Incoming>, TransportError> {
-        let request = request.map(|body| Full::new(Bytes::from(body)));
-        self.client.request(request).await.map_err(|error| match error.is_connect() {
-            true => TransportError::Connect(error),
-            false => TransportError::Broken(Box::new(error)),
-        })
-    }
-
-    /// Sends a request and returns the status of the reply as soon as it is there, and a future that reads the rest of the reply within
-    /// the limits and discards it, so that its sender can finish.
-    ///
-    /// # Errors
-    /// [`TransportError`], when no status came within the deadline.
-    pub async fn status(
-        &self,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<(http::StatusCode, impl Future<Output = ()> + Send + use<C>), TransportError> {
-        let response = self.within(self.head(request)).await?;
-        let status = response.status();
-        let rest = Limited::new(response.into_body(), self.limits.max_body).collect();
-        let mut deadline = self.timer.sleep(self.limits.deadline);
-        let rest = async move {
-            let mut rest = pin!(rest);
-            poll_fn(|cx| match rest.as_mut().poll(cx) {
-                Poll::Ready(_) => Poll::Ready(()),
-                Poll::Pending => deadline.as_mut().poll(cx),
-            })
-            .await;
-        };
-        Ok((status, rest))
-    }
+/// A body to its end, at most `limit` bytes.
+pub(crate) async fn read_body(body: Incoming, limit: usize) -> Result<Vec<u8>, TransportError> {
+    let body =
+        Limited::new(body, limit).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+            true => TransportError::TooLarge(limit),
+            false => TransportError::Broken(error),
+        })?;
+    Ok(body.to_bytes().to_vec())
 }
 
 impl<C: Connect> Transport for HyperTransport<C> {
     type Error = TransportError;
 
     async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, TransportError> {
-        let limit = self.limits.max_body;
-        self.within(async {
-            let (parts, body) = self.head(request).await?.into_parts();
-            let body = Limited::new(body, limit).collect().await.map_err(|error| {
-                match error.is::<LengthLimitError>() {
-                    true => TransportError::TooLarge(limit),
-                    false => TransportError::Broken(error),
-                }
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        within(&*self.timer, self.limits.deadline, async {
+            let response = self.client.request(request).await.map_err(|error| match error.is_connect() {
+                true => TransportError::Connect(error.into()),
+                false => TransportError::Broken(error.into()),
             })?;
-            Ok(http::Response::from_parts(parts, body.to_bytes().to_vec()))
+            let (parts, body) = response.into_parts();
+            let body = read_body(body, self.limits.max_body).await?;
+            Ok(http::Response::from_parts(parts, body))
         })
         .await
     }
 }
 
-/// A connector that speaks TLS for https (rustls) over `inner`, whatever its runtime. It trusts the authorities that this machine
-/// trusts, or those of the file that `SSL_CERT_FILE` names; without any, those that browsers trust.
+/// TLS that trusts the authorities that this machine trusts, or those of the file that `SSL_CERT_FILE` names; without any, those that
+/// browsers trust.
 #[cfg(feature = "tls")]
-pub fn https<C>(inner: C) -> HttpsConnector<C> {
-    use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
+pub(crate) fn tls_config() -> rustls::ClientConfig {
+    use hyper_rustls::ConfigBuilderExt as _;
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let builder =
@@ -225,11 +174,14 @@ pub fn https<C>(inner: C) -> HttpsConnector<C> {
         true => builder.with_webpki_roots(),
         false => builder.with_root_certificates(roots),
     };
-    HttpsConnectorBuilder::new()
-        .with_tls_config(config.with_no_client_auth())
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(inner)
+    config.with_no_client_auth()
+}
+
+/// A connector that speaks TLS for https (rustls) over `inner`, whatever its runtime. It trusts the authorities that this machine
+/// trusts, or those of the file that `SSL_CERT_FILE` names; without any, those that browsers trust.
+#[cfg(feature = "tls")]
+pub fn https<C>(inner: C) -> HttpsConnector<C> {
+    HttpsConnector::from((inner, tls_config()))
 }
 
 /// The connector that [`https`] returns.

@@ -1,5 +1,6 @@
 //! hyper on any runtime: a client [`HyperTransport`] that takes its connector, executor and timer as values, and
-//! [`serve_connection`] for one connection of a server. Nothing here names a runtime.
+//! [`serve_connection`] for one connection of a server. A [`PeerTransport`] asks before each request which peers it may send it to.
+//! Nothing here names a runtime.
 //!
 //! Features: `tls` (default) adds https, by rustls.
 //!
@@ -52,11 +53,12 @@ macro_rules! writes_through {
 }
 
 mod client;
-mod old_http;
+mod peers;
+mod reply_head;
 mod server;
 
 pub use client::{Connect, Exec, HyperTransport, Limits, TransportError};
 #[cfg(feature = "tls")]
 pub use client::{HttpsConnector, https};
-pub use old_http::{OldHttp, OldHttpStream};
+pub use peers::{Dial, PeerTransport};
 pub use server::serve_connection;

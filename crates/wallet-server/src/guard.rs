@@ -11,6 +11,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
+use wallet_hyper::Dial;
 
 /// The addresses that callbacks may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     global && !documentation && !protocol && !six_to_four
 }
 
-/// A connector that resolves a name, checks the addresses (R81) and connects.
+/// Resolves a name, checks the addresses (R81) and connects: as a [`Dial`], or as a connector of hyper's.
 #[derive(Debug, Clone)]
 pub struct GuardedConnector {
     addresses: Addresses,
@@ -104,7 +105,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     resolved.await.map_err(io::Error::other)?
 }
 
-async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream>> {
+/// The addresses of a URL's host that callbacks may be sent to.
+async fn allowed(uri: &Uri, addresses: Addresses) -> io::Result<Vec<SocketAddr>> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
     let host = uri.host().ok_or_else(|| invalid("the address has no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -119,9 +121,27 @@ async fn connect(uri: Uri, addresses: Addresses) -> io::Result<TokioIo<TcpStream
         let why = "the callback's address is not on the public internet; use a public address";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    let stream = TcpStream::connect(&allowed[..]).await?;
+    Ok(allowed)
+}
+
+async fn connect(peers: &[SocketAddr]) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(peers).await?;
     stream.set_nodelay(true)?;
-    Ok(TokioIo::new(stream))
+    Ok(stream)
+}
+
+impl Dial for GuardedConnector {
+    type Io = TokioIo<TcpStream>;
+
+    async fn peers(&self, uri: &Uri) -> io::Result<Vec<SocketAddr>> {
+        allowed(uri, self.addresses).await
+    }
+
+    async fn dial(&self, peers: &[SocketAddr]) -> io::Result<(Self::Io, SocketAddr)> {
+        let stream = connect(peers).await?;
+        let peer = stream.peer_addr()?;
+        Ok((TokioIo::new(stream), peer))
+    }
 }
 
 impl tower_service::Service<Uri> for GuardedConnector {
@@ -134,7 +154,8 @@ impl tower_service::Service<Uri> for GuardedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(connect(uri, self.addresses))
+        let addresses = self.addresses;
+        Box::pin(async move { Ok(TokioIo::new(connect(&allowed(&uri, addresses).await?).await?)) })
     }
 }
 

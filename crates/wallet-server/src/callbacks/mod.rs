@@ -19,7 +19,7 @@ use wallet_core::crypto::RsaSigner;
 use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, UnixTime, in_words};
 use wallet_crypto::PrivateKey;
 use wallet_engine::StoreError;
-use wallet_hyper::{HttpsConnector, HyperTransport, Limits, OldHttp, TransportError, https};
+use wallet_hyper::{Limits, PeerTransport, TransportError};
 use wallet_platform::accounts::UserId;
 use wallet_platform::{
     AttemptResult, BringForward, CallbackKind, Claim, Claimed, DeliveryId, DueOf, DueTooLate, Failure,
@@ -68,7 +68,7 @@ pub struct Callbacks {
 struct Inner {
     store: Store,
     metrics: Arc<Metrics>,
-    transport: HyperTransport<OldHttp<HttpsConnector<GuardedConnector>>>,
+    transport: PeerTransport<GuardedConnector>,
     observer: Option<Arc<dyn Observer>>,
     /// The clock of the signed timestamps; `None`: the store's.
     clock: Option<Arc<dyn Clock>>,
@@ -163,8 +163,8 @@ impl Callbacks {
         places: Places,
         workers: Workers,
     ) -> Self {
-        let connector = https(GuardedConnector::new(addresses));
-        let transport = HyperTransport::unpooled(connector, TokioExecutor::new(), TokioTimer::new());
+        let dial = GuardedConnector::new(addresses);
+        let transport = PeerTransport::new(dial, TokioExecutor::new(), TokioTimer::new());
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -632,7 +632,7 @@ impl Inner {
         let (seen, began) =
             (self.observer.as_ref().map(|observer| (observer, request.clone())), Instant::now());
         let meta = claimed.callback.meta();
-        let transport = self.transport.clone().with_limits(limits(meta));
+        let transport = self.transport.clone().with_limits(limits(meta)).with_group(claimed.app.0);
         let reply = match meta.schedule.acknowledged_by {
             // R4: only the status counts. What follows it may take its time.
             Acknowledgement::Status(_) => transport.status(request).await.map(|(status, rest)| {
