@@ -59,7 +59,7 @@ async fn events_are_read_from_any_cursor_the_oldest_first() {
                 let wanted: Vec<u64> = (after + 1..=70).take(limit as usize).collect();
                 assert_eq!(numbers, wanted, "{limit} after {after}");
                 for (event, transfer) in events {
-                    assert_eq!(transfer.trade_id, format!("t{}", event.n - 1).into());
+                    assert_eq!(transfer.unwrap().trade_id, format!("t{}", event.n - 1).into());
                 }
             }
         }
@@ -160,7 +160,10 @@ async fn a_database_of_before_journals_keeps_its_entries_and_events() {
         let events = store.view(AppEvents { app, after: 0, limit: 100 }).await.unwrap();
         (
             entries,
-            events.into_iter().map(|(event, transfer)| (event.n, transfer.trade_id.to_string())).collect(),
+            events
+                .into_iter()
+                .map(|(event, transfer)| (event.n, transfer.unwrap().trade_id.to_string()))
+                .collect(),
         )
     }
     let before = {

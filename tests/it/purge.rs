@@ -1,13 +1,15 @@
 //! What is over is taken away, and nothing else is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wallet_api::fomo::Refusal;
 use wallet_platform::{
-    AttemptResult, AttemptsOf, CallbackKind, DeliveryId, Failure, FindApp, OldAttempts, Over, PasswordKind,
-    Refresh, Reservation, ReservePassword, SessionUser, TokenPair, Who,
+    AppEvents, AttemptResult, AttemptsOf, CallbackKind, DeliveryId, Event, EventKind, Failure, FindApp,
+    OldAttempts, OldUnpaid, Over, PasswordKind, Refresh, Reservation, ReservePassword, SessionUser,
+    TokenPair, Transfer, TransferSeq, Who,
 };
-use wallet_tests::TestStore;
+use wallet_server::{Retention, Server, Settings};
+use wallet_tests::{TestStore, settings};
 
 use crate::deliveries::{claim, finish};
 
@@ -130,4 +132,79 @@ async fn old_callbacks_keep_their_last_attempt_and_lose_the_others() {
         assert!(attempts(third).await.iter().all(|attempt| attempt.reply.is_some()));
         crate::operators::check_whole(&world.database);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unpaid_payments_are_deleted_in_steps_and_paid_ones_stay() {
+    for world in TestStore::everywhere(1).await {
+        let (store, tokens) = (&world.store, world.tokens(0).await);
+        let mut ids = Vec::new();
+        for n in 0..6 {
+            ids.push(world.waiting(&tokens, &format!("unpaid-{n}"), "1").await);
+            world.pay(&tokens, &format!("paid-{n}")).await.unwrap();
+        }
+        let step = async |after, limit| {
+            let found = store.view(OldUnpaid { after, before: store.now() - DAY, limit }).await.unwrap();
+            (store.submit(found.delete).await.unwrap(), found.after)
+        };
+        let all = async || {
+            let app = world.app.app;
+            let events = store.view(AppEvents { app, after: 0, limit: 100 }).await.unwrap();
+            let is_left = |(event, transfer): &(Event, Option<Transfer>)| {
+                (event.kind == EventKind::Paid, transfer.is_some())
+            };
+            events.iter().map(is_left).collect::<Vec<_>>()
+        };
+        let before = all().await;
+        assert_eq!(step(TransferSeq(0), 100).await, (0, None), "they wait");
+        world.clock.advance(DAY);
+        let late = world.waiting(&world.tokens(0).await, "late", "1").await;
+        world.clock.advance(Duration::from_secs(181));
+        // Four at a time: two that were paid, two that were not.
+        assert_eq!(step(TransferSeq(0), 4).await.0, 2);
+        let (deleted, after) = step(ids[2], 4).await;
+        assert!(deleted == 2 && after > Some(ids[2]), "{deleted} {after:?}");
+        let mut at = TransferSeq(0);
+        while let (_, Some(next)) = step(at, 4).await {
+            assert!(next > at && next < late);
+            at = next;
+        }
+        assert_eq!(step(TransferSeq(0), 100).await, (0, None));
+        // What is left: every event, and every payment that was made.
+        let after = all().await;
+        assert_eq!(after.len(), before.len() + 1);
+        assert_eq!(
+            after.iter().filter(|(_, left)| *left).count(),
+            6 * 2 + 1,
+            "created, paid, and the late one"
+        );
+        assert!(after.iter().all(|(paid, left)| *left || !paid));
+        crate::operators::check_whole(&world.database);
+    }
+}
+
+/// The server does it by itself, as long after the expiry as its settings say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_deletes_unpaid_payments() {
+    let world = TestStore::memory(1).await;
+    world.waiting(&world.tokens(0).await, "unpaid", "1").await;
+    world.clock.advance(DAY);
+    let young = world.waiting(&world.tokens(0).await, "young", "1").await;
+    world.clock.advance(Duration::from_secs(181));
+    let retention = Retention { unpaid_payments: DAY, ..Retention::default() };
+    let settings = Settings { retention, ..settings(&world.store) };
+    let server = Server::new(world.store.clone(), settings);
+    let working = tokio::spawn(server.work(std::future::pending()));
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let events = AppEvents { app: world.app.app, after: 0, limit: 9 };
+        let events = world.store.view(events).await.unwrap();
+        let left: Vec<TransferSeq> = events.into_iter().filter_map(|(_, found)| Some(found?.id)).collect();
+        if left == [young] {
+            break;
+        }
+        assert!(left.contains(&young) && Instant::now() < end, "{left:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    working.abort();
 }

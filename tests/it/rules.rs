@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use wallet_core::Secret;
 use wallet_crypto::Portable;
-use wallet_platform::{AppEvents, CreateUser, EventKind, FindApp, RotateSecret, SetFees};
+use wallet_platform::{
+    AppEvents, CreateUser, EventKind, FindApp, OldUnpaid, RotateSecret, SetFees, TransferSeq,
+};
 use wallet_tests::{Call, Merchant, World, fast_passwords, sign};
 
 macro_rules! rule {
@@ -842,6 +844,45 @@ async fn r89_an_app_reads_the_events_of_its_payments_after_a_cursor() {
     assert!(theirs.iter().all(|event| event["trade_id"] != confirm.field("trade_id")));
     assert_eq!(world.call(&world.get_events(0).with("sign", "00")).await.status(), 7);
 }
+
+rule!(r90_a_payment_that_nobody_confirmed_is_deleted_after_a_while, |world| {
+    let store = world.store().clone();
+    let paid = world.confirm_pay("alice").await;
+    world.call(&paid).await.ok();
+    let unpaid = world.confirm_pay("alice").await;
+    let events = async || {
+        let reply = world.call(&world.get_events(0)).await.ok();
+        reply.json["data"]["events"].as_array().unwrap().clone()
+    };
+    let before = events().await;
+    let (trade, transfer) = (unpaid.field("trade_id"), unpaid.field("transfer_id"));
+    let delete = async || {
+        let (after, before) = (TransferSeq(0), store.now() - Duration::from_secs(90 * 86_400));
+        let found = store.view(OldUnpaid { after, before, limit: 100 }).await.unwrap();
+        store.submit(found.delete).await.unwrap()
+    };
+    // On the day before, it is an expired payment.
+    world.jump(Duration::from_secs(90 * 86_400));
+    assert_eq!(delete().await, 0);
+    let reply = world.call(&world.get_trade(trade)).await.ok();
+    assert_eq!(reply.data("status"), "400");
+    world.jump(Duration::from_secs(181));
+    assert_eq!((delete().await, delete().await), (1, 0));
+    assert_eq!(world.call(&world.get_trade(trade)).await.status(), 212);
+    let confirm = unpaid.clone().with("session_key", &world.session("alice").await);
+    assert_eq!(world.call(&confirm).await.status(), 212);
+    let again = world.call(&world.pre_pay("alice").await.with("trade_id", trade)).await;
+    assert_eq!((again.status(), again.json["data"].clone()), (211, Value::Null));
+    // Only the trade_id of its event is gone.
+    let after = events().await;
+    let mut expected = before.clone();
+    for event in expected.iter_mut().filter(|event| event["transfer_id"] == transfer) {
+        assert_eq!(event["kind"], "created");
+        event.as_object_mut().unwrap().remove("trade_id").unwrap();
+    }
+    assert!(expected != before && after == expected, "{after:?}");
+    assert_eq!(world.call(&world.get_trade(paid.field("trade_id"))).await.ok().data("status"), "100");
+});
 
 rule!(r22_new_passwords_have_a_least_length_at_the_calls_as_on_the_pages, |world| {
     let named = |reply: &wallet_tests::Reply, field: &str| {

@@ -15,7 +15,7 @@ use wallet_platform::{
     ReservePassword, TokenPair, TransferSeq, Vault, Who,
 };
 use wallet_server::store::{self, Options, Store};
-use wallet_server::{ATTEMPTS_KEPT, Addresses, EmbeddedChain, PROTOCOLS, Settings, Silent};
+use wallet_server::{Addresses, EmbeddedChain, PROTOCOLS, Retention, Settings, Silent};
 use wallet_store::Clock;
 
 use crate::{Database, Postgres};
@@ -88,7 +88,7 @@ pub fn settings(store: &Store) -> Settings {
         callback_addresses: Addresses::PublicAndLoopback,
         callback_places: Default::default(),
         pre_pays_per_second: None,
-        attempts_kept: ATTEMPTS_KEPT,
+        retention: Retention::default(),
         hashes: Default::default(),
         callback_clock: None,
         observer: None,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wallet_crypto::PasswordCost;
-use wallet_server::{Connections, Hashes, Networks, NodeKind, Places};
+use wallet_server::{Connections, Hashes, Networks, NodeKind, Places, Retention};
 
 use crate::output::Output;
 
@@ -83,6 +83,7 @@ const PER_APP: &str = "callbacks.per_app";
 const PER_OWNER: &str = "callbacks.per_owner";
 const PER_HOST: &str = "callbacks.per_host";
 const ATTEMPTS_KEPT: &str = "retention.callback_attempts_days";
+const UNPAID_KEPT: &str = "retention.unpaid_payments_days";
 const CONNECTIONS: &str = "listen.connections";
 const PER_ADDRESS: &str = "listen.connections_per_address";
 const GRACE: &str = "listen.grace_seconds";
@@ -329,6 +330,13 @@ const SETTINGS: &[Setting] = &[
         default: Some("400"),
         zh: "回调的每次尝试与接收方的应答保留的天数；之后只留最后一次尝试的结果",
         en: "for how many days all attempts of a callback are kept, with what the receiver answered; then only the last one's outcome",
+    },
+    Setting {
+        name: UNPAID_KEPT,
+        kind: Kind::Number(1, 36_500),
+        default: Some("90"),
+        zh: "未确认的支付过期之后保留的天数；之后删除，其 trade_id 仍不可再用",
+        en: "for how many days payments that nobody confirmed are kept after their expiry; then they are deleted, and their trade_ids stay taken",
     },
     Setting {
         name: QUEUE,
@@ -910,9 +918,16 @@ impl Config {
         self.text(PRE_PAYS).parse().ok().and_then(NonZeroU32::new)
     }
 
-    /// How long the attempts of callbacks are kept.
-    pub(crate) fn attempts_kept(&self) -> Duration {
-        Duration::from_secs(self.text(ATTEMPTS_KEPT).parse::<u64>().unwrap_or(400) * 86_400)
+    /// How long rows are kept that are needed no more.
+    pub(crate) fn retention(&self) -> Retention {
+        let default = Retention::default();
+        let days = |name, default| {
+            self.text(name).parse().map_or(default, |days: u64| Duration::from_secs(days * 86_400))
+        };
+        Retention {
+            callback_attempts: days(ATTEMPTS_KEPT, default.callback_attempts),
+            unpaid_payments: days(UNPAID_KEPT, default.unpaid_payments),
+        }
     }
 
     /// The bounds of the connections.

@@ -284,7 +284,7 @@ pub(crate) async fn run(output: &Output, from: From) -> Result<(), Stop> {
         callback_clock: None,
         callback_places: config.callback_places(),
         pre_pays_per_second: config.pre_pays_per_second(),
-        attempts_kept: config.attempts_kept(),
+        retention: config.retention(),
         // Without a node, VAS and Lafi are not offered.
         chain: chain.clone().unwrap_or_else(|| Arc::new(NoChain)),
         confirmations: config.confirmations(),

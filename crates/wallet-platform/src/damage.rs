@@ -270,6 +270,16 @@ impl<'r> Look<'r> {
         }
     }
 
+    /// A row of this key must fit the row, if there is one.
+    pub(crate) fn fits<R: Row, E: Row>(&mut self, row: &R, key: &E::Key, fits: impl Fn(&E) -> bool)
+    where
+        Platform: HasTable<E>,
+    {
+        if let Some(Some(_)) = self.row::<E>(key) {
+            self.needs(row, key, fits);
+        }
+    }
+
     /// The row must have a row of this key, and that one must fit.
     pub(crate) fn needs<R: Row, E: Row>(&mut self, row: &R, key: &E::Key, fits: impl Fn(&E) -> bool)
     where

@@ -78,6 +78,7 @@ pub use fomo::pulse::{Pulse, PulseNow};
 pub use fomo::records::{Records, RecordsPage};
 pub use fomo::refunds::{Refund, RefundFault, RefundId, RefundPayment, RefundsOf};
 pub use fomo::returns::{after_consent, after_payment};
+pub use fomo::unpaid::{DeleteUnpaid, FoundUnpaid, OldUnpaid};
 pub use milestones::{HasMilestone, Milestone, RecordMilestone, Step};
 pub use money::{Account, Deposit, Entry, EntryId, EntryMark, FEES, ISSUER, TransferSeq};
 pub use notices::{ClaimNotices, ClaimedNotice, DueNotices, FinishNotice, Notice, NoticeId, NoticeKind};

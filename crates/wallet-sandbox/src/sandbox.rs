@@ -132,7 +132,7 @@ impl Sandbox {
                 notifier: codes.clone(),
                 callback_places: Default::default(),
                 pre_pays_per_second: options.pre_pays_per_second,
-                attempts_kept: wallet_server::ATTEMPTS_KEPT,
+                retention: wallet_server::Retention::default(),
                 hashes: Default::default(),
                 callback_clock: Some(callback_clock.clone()),
                 observer: Some(Arc::new(recorder.clone())),

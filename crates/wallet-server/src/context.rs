@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
@@ -19,6 +18,7 @@ use crate::notify::Outbox;
 use crate::own_app::{FormPage, GrantedApp, Later, OwnApp, RegistrationForm};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Prover;
+use crate::purge::Retention;
 use crate::rate::Rate;
 use crate::request_ids::RequestIds;
 use crate::store::Store;
@@ -125,8 +125,7 @@ pub struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
     pub(crate) pre_pays: Rate,
-    /// How long the attempts of a callback are kept.
-    pub(crate) attempts_kept: Duration,
+    pub(crate) retention: Retention,
     pub(crate) milestones: Milestones,
     /// Whether the server is about to stop.
     pub(crate) draining: AtomicBool,

@@ -67,8 +67,9 @@ pub use own_app::{
 };
 pub use passwords::Hashes;
 pub use protocols::{PROTOCOLS, platforms};
+pub use purge::Retention;
 pub use rate::PRE_PAYS_PER_SECOND;
-pub use settings::{ATTEMPTS_KEPT, Settings};
+pub use settings::Settings;
 pub use store::Store;
 pub use tls::Tls;
 pub use vas::watch::Watcher;

@@ -60,7 +60,7 @@ impl Server {
                 metrics,
                 request_ids: RequestIds::new(&store),
                 pre_pays: Rate::new(settings.pre_pays_per_second),
-                attempts_kept: settings.attempts_kept,
+                retention: settings.retention,
                 milestones: Default::default(),
                 draining: Default::default(),
                 pages: settings.pages,
@@ -75,7 +75,7 @@ impl Server {
     pub async fn work(self, stop: impl Future<Output = ()>) {
         let purging = {
             let (store, workers) = (self.inner.store.clone(), self.inner.workers.clone());
-            tokio::spawn(purge::run(store, workers, self.inner.attempts_kept))
+            tokio::spawn(purge::run(store, workers, self.inner.retention))
         };
         let notifying = tokio::spawn(self.inner.outbox.clone().run());
         let resealing = tokio::spawn(rotation::run(self.inner.store.clone()));

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wallet_crypto::PasswordCost;
 use wallet_store::Clock;
@@ -15,9 +14,7 @@ use crate::guard::Addresses;
 use crate::notify::{Notifier, Observer};
 use crate::pages::settings::PageSettings;
 use crate::passwords::Hashes;
-
-/// How long the attempts of a callback are kept if nothing else is set: a year and a month.
-pub const ATTEMPTS_KEPT: Duration = Duration::from_secs(400 * 86_400);
+use crate::purge::Retention;
 
 /// The settings of a server.
 #[derive(Clone)]
@@ -28,8 +25,8 @@ pub struct Settings {
     pub callback_places: Places,
     /// The calls of `pre_pay` that an app may make in a second, in this process; `None`: no bound.
     pub pre_pays_per_second: Option<NonZeroU32>,
-    /// How long all attempts of a callback are kept, with what the receiver answered.
-    pub attempts_kept: Duration,
+    /// How long rows are kept that are needed no more.
+    pub retention: Retention,
     /// The cost parameters of a password hash.
     pub password_cost: PasswordCost,
     /// How many password hashes are made at once, and how many may wait.

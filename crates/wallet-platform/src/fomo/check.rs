@@ -8,7 +8,7 @@ use wallet_engine::{Row, journal};
 use crate::damage::{Damage, End, Found, Look, Part, shown, sorted};
 use crate::deliveries::{CallbackKind, DeliveryRow};
 use crate::fomo::apps::{App, AppId, ClientName};
-use crate::fomo::events::{Event, EventId, EventMark, Feed};
+use crate::fomo::events::{Event, EventId, EventKind, EventMark, Feed};
 use crate::fomo::oauth::Family;
 use crate::fomo::payments::{TradeName, Transfer};
 use crate::money::{Entry, FEES, TransferSeq};
@@ -96,7 +96,7 @@ impl Part for Fomo {
             }
             AnyRow::Token(token) => look.needs::<_, Family>(token, &(token.family,), |_| true),
             AnyRow::Transfer(transfer) => self.transfer(transfer, look),
-            AnyRow::TradeName(trade) => look.needs::<_, Transfer>(trade, &(trade.transfer,), |transfer| {
+            AnyRow::TradeName(trade) => look.fits::<_, Transfer>(trade, &(trade.transfer,), |transfer| {
                 transfer.app == trade.app && transfer.trade_id == trade.trade_id
             }),
             AnyRow::DeliveryRow(delivery) if delivery.callback == CallbackKind::PaymentResult => {
@@ -106,7 +106,11 @@ impl Part for Fomo {
             }
             AnyRow::Feed(feed) => self.app(feed, feed.app, look),
             AnyRow::Event(event) => {
-                look.needs::<_, Transfer>(event, &(event.transfer,), |transfer| transfer.app == event.app);
+                let fits = |transfer: &Transfer| transfer.app == event.app;
+                match event.kind {
+                    EventKind::Created => look.fits(event, &(event.transfer,), fits),
+                    _ => look.needs(event, &(event.transfer,), fits),
+                }
                 if journal::has_mark(event.n) {
                     let key = (event.app, event.n);
                     look.needs::<_, EventMark>(event, &key, |mark| mark.event == event.id);

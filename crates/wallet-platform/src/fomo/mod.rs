@@ -12,6 +12,7 @@ pub(crate) mod refunds;
 mod refusal;
 pub(crate) mod returns;
 pub(crate) mod sheets;
+pub(crate) mod unpaid;
 pub mod wire;
 
 pub use refusal::answer;

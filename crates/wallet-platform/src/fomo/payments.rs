@@ -153,11 +153,13 @@ pub(crate) fn record_events(
     Ok(())
 }
 
-/// Refuses a used trade_id with 211, the first transfer and its state (R21).
+/// Refuses a used trade_id with 211, the first transfer and its state (R21), unless that was deleted (R90).
 fn fresh_trade(rows: &Rows, cx: &Context<'_>, app: AppId, trade_id: &TradeId<'static>) -> Result<(), Stop> {
     let Some(trade) = rows.find::<TradeName>(&(app, trade_id.clone()))? else { return Ok(()) };
-    let first = rows.get::<Transfer>(&(trade.transfer,))?;
-    Err(by_transfer(rows, cx, Refusal::TradeIdTaken, first))
+    Err(match rows.find::<Transfer>(&(trade.transfer,))? {
+        Some(first) => by_transfer(rows, cx, Refusal::TradeIdTaken, first),
+        None => Refusal::TradeIdTaken.into(),
+    })
 }
 
 fn fee(app: &App, direction: Direction, amount: Units) -> Result<Units, Halt> {
@@ -615,7 +617,7 @@ impl Query<Platform> for StatementOf {
     }
 }
 
-/// The events of an app after a cursor, each with its transfer.
+/// The events of an app after a cursor, each with its transfer, unless that was deleted (R90).
 #[derive(Debug)]
 pub struct AppEvents {
     /// The app.
@@ -627,7 +629,7 @@ pub struct AppEvents {
 }
 
 impl Query<Platform> for AppEvents {
-    type Answer = Vec<(Event, Transfer)>;
+    type Answer = Vec<(Event, Option<Transfer>)>;
     fn read(&self, rows: &Rows, _: &Context<'_>) -> Result<Self::Answer, Stop> {
         let newest = newest_event(rows, self.app)?;
         let (from, to) = (self.after.saturating_add(1), self.after.saturating_add(self.limit));
@@ -635,12 +637,8 @@ impl Query<Platform> for AppEvents {
         for event in &events {
             rows.want::<Transfer>(&(event.transfer,));
         }
-        let mut found = Vec::new();
-        for event in events.into_iter().rev() {
-            if let Some(transfer) = rows.find::<Transfer>(&(event.transfer,))? {
-                found.push((event.clone(), transfer.clone()));
-            }
-        }
-        Ok(found)
+        let with_transfer =
+            |event: &Event| Ok((event.clone(), rows.find::<Transfer>(&(event.transfer,))?.cloned()));
+        events.into_iter().rev().map(with_transfer).collect()
     }
 }

@@ -60,7 +60,7 @@ pub fn transfer_log(vault: &Vault, transfer: &Transfer, now: UnixTime) -> Transf
 }
 
 /// An event, as get_events has it (R89).
-pub fn event(vault: &Vault, event: &Event, transfer: &Transfer) -> fomo::Event {
+pub fn event(vault: &Vault, event: &Event, transfer: Option<&Transfer>) -> fomo::Event {
     let kind = match event.kind {
         EventKind::Created => fomo::EventKind::Created,
         EventKind::Paid => fomo::EventKind::Paid,
@@ -72,8 +72,8 @@ pub fn event(vault: &Vault, event: &Event, transfer: &Transfer) -> fomo::Event {
     fomo::Event {
         n: event.n,
         kind: kind.into(),
-        transfer_id: vault.transfer_id(transfer.id),
-        trade_id: transfer.trade_id.clone(),
+        transfer_id: vault.transfer_id(event.transfer),
+        trade_id: transfer.map(|transfer| transfer.trade_id.clone()),
         time: event.at,
     }
 }

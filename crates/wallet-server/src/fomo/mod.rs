@@ -435,7 +435,7 @@ impl Context {
         let query = AppEvents { app: keys.app.id, after: request.after, limit: limits::EVENTS_PER_CALL };
         let events = self.store.view(query).await?;
         let vault = self.store.vault();
-        let events = events.iter().map(|(event, transfer)| rows::event(vault, event, transfer));
+        let events = events.iter().map(|(event, transfer)| rows::event(vault, event, transfer.as_ref()));
         Ok(get_events::Response { events: events.collect() })
     }
 
