@@ -74,6 +74,8 @@ async fn access_that_was_granted_is_taken_back() {
     let of_bob = world.tokens("bob").await;
     let shown = alice.get("/account").await.text;
     let client_id = &world.described().fomo.client_id;
+    // One code is not exchanged yet.
+    let (of_alice_code, of_bob_code) = (world.token("alice").await, world.token("bob").await);
     assert_eq!(shown.matches(&format!("<code class=\"nowrap\">{client_id}</code>")).count(), 1, "{shown}");
 
     let works = async |access: &str| {
@@ -89,9 +91,13 @@ async fn access_that_was_granted_is_taken_back() {
         let again = world.refresh_of(refresh);
         assert_eq!(world.call(&again).await.status(), 54);
     }
+    assert_eq!(world.call(&of_alice_code).await.status(), 54, "a code of before");
+    world.call(&of_bob_code).await.ok();
     assert_eq!(works(&of_bob.0).await, 1, "another user's consent stays");
     assert!(bob.get("/account").await.text.contains(client_id.as_str()));
     assert!(alice.get("/account?done=revoked").await.text.contains("An app asks you before it gets access"));
+    let (later, _) = world.tokens("alice").await;
+    assert_eq!(works(&later).await, 1, "a later consent");
     // Whatever the form says, nothing else happens.
     for (platform, app) in [("fomo", "nobody"), ("vas", client_id.as_str()), ("", "")] {
         let done = bob.post("/account", "/account/revoke", &[("platform", platform), ("app", app)]).await;

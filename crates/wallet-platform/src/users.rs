@@ -44,6 +44,8 @@ rows! { in Platform;
         operator: bool,
         /// Whether an operator has frozen the user: no sign-in, and no money moves (R86).
         frozen: bool,
+        /// When the user last took a grant back: codes from before are void.
+        codes_from: UnixTime,
     }
 
     /// Makes login names unique.
@@ -178,6 +180,7 @@ fn new_user(
         created_at: cx.now,
         operator: false,
         frozen: false,
+        codes_from: UnixTime::default(),
     };
     out.put(LoginName { login_name: login_name.to_owned(), user: id });
     out.put(LoginCase { folded: login_name.to_ascii_lowercase(), user: id });

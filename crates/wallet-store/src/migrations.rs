@@ -61,6 +61,7 @@ pub const WALLOP: &[Migration] = migrations![
     "0017_names", "0017_names": include_str!("../migrations/postgres/0017_names.sql"),
     // An older program does not know the hashes of normalised passwords.
     "0018_bounds", "0018_bounds": include_str!("../migrations/postgres/0018_bounds.sql"),
+    "0019_codes", "0018_bounds": include_str!("../migrations/postgres/0019_codes.sql"),
 ];
 
 /// The name of the record of a copy that has begun and is not whole.

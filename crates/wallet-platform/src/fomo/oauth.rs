@@ -267,7 +267,11 @@ impl Command<Platform> for ExchangeCode {
         let is_over = is_over(cx.now, code.expires_at, lifetimes::AUTHORIZATION_CODE);
         // The app may have moved since: an address that it gave up gets no token any more.
         let is_there = code.redirect_uri == self.redirect_uri && app.returns_to(&code.redirect_uri, cx.now);
-        if is_over || !is_there || !verified {
+        let granted_at = code.expires_at - lifetimes::AUTHORIZATION_CODE;
+        // A clock that was set back since would void every code until then.
+        let is_void = |from| granted_at <= from && from <= cx.now;
+        let is_taken_back = rows.find::<User>(&(code.user,))?.is_none_or(|user| is_void(user.codes_from));
+        if is_over || !is_there || !verified || is_taken_back {
             return Err(Refusal::InvalidGrant.into());
         }
         let family = FamilyId(cx.ids.next());
@@ -461,7 +465,7 @@ impl Query<Platform> for GrantsOf {
     }
 }
 
-/// A user takes back what [`GrantsOf`] found: the tokens of these families are revoked.
+/// A user takes back what [`GrantsOf`] found: the tokens of these families are revoked, and codes that were not exchanged are void.
 #[derive(Debug)]
 pub struct RevokeGrant {
     /// The session of the user.
@@ -473,12 +477,13 @@ pub struct RevokeGrant {
 impl Command<Platform> for RevokeGrant {
     type Outcome = ();
     fn apply(&self, rows: &Rows, cx: &Context<'_>, out: &mut Changes) -> Result<(), Stop> {
-        let user = signed_in(rows, cx, out, self.session)?.id;
+        let user = signed_in(rows, cx, out, self.session)?;
         for family in rows.find_all::<Family>(self.families.iter().map(|id| (*id,)))? {
-            if family.user == user {
+            if family.user == user.id {
                 out.put(Family { revoked: true, ..family.clone() });
             }
         }
+        out.put(User { codes_from: cx.now, ..user.clone() });
         Ok(())
     }
 }
