@@ -25,8 +25,9 @@ const ROWS: usize = 10_000;
 /// The most places in a picture where the reader tries to read a code.
 const PLACES: usize = 24;
 
-/// The picture in grey; `None` when it is unreadable or too large. What is transparent is white, and in a second picture black.
-fn grey(picture: &[u8]) -> Option<Vec<GrayImage>> {
+/// The picture in grey; `None` when it is unreadable or too large. What is transparent is white, as paper is; behind a picture that is
+/// light all over it is black, since such a picture shows on a dark page only.
+fn grey(picture: &[u8]) -> Option<GrayImage> {
     let mut reader = image::ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?;
     let mut limits = image::Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(WIDEST), Some(WIDEST));
@@ -34,17 +35,19 @@ fn grey(picture: &[u8]) -> Option<Vec<GrayImage>> {
     reader.limits(limits);
     let picture = reader.decode().ok()?;
     if !picture.color().has_alpha() {
-        return Some(vec![picture.into_luma8()]);
+        return Some(picture.into_luma8());
     }
     let picture = picture.into_luma_alpha8();
-    let on = |behind: u32| {
-        GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
-            let [grey, alpha] = picture.get_pixel(x, y).0.map(u32::from);
-            Luma([u8::try_from((grey * alpha + behind * (255 - alpha)) / 255).unwrap_or(u8::MAX)])
-        })
-    };
-    // Paper is white. A light code on nothing shows on a dark page only.
-    Some(vec![on(255), on(0)])
+    let (mut opaque, mut dark) = (0, 0);
+    for [grey, alpha] in picture.pixels().map(|pixel| pixel.0) {
+        opaque += u64::from(alpha);
+        dark += if grey < 128 { u64::from(alpha) } else { 0 };
+    }
+    let behind = if dark < opaque / 8 { 0 } else { 255 };
+    Some(GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [grey, alpha] = picture.get_pixel(x, y).0.map(u32::from);
+        Luma([u8::try_from((grey * alpha + behind * (255 - alpha)) / 255).unwrap_or(u8::MAX)])
+    }))
 }
 
 /// The picture so that its longer side has at most this many pixels.
@@ -150,19 +153,18 @@ fn look(picture: &GrayImage) -> Option<String> {
 
 /// The text of the code; `None` when no code is found.
 pub(super) fn read(picture: &[u8]) -> Option<String> {
-    grey(picture)?.iter().find_map(|whole| {
-        // In this order: what most pictures need, what is quick, and what a small code in a large picture needs.
-        let usual = fit(whole, LOOKED_INTO);
-        let longest = whole.width().max(whole.height());
-        look(&usual)
-            .or_else(|| look(&inverted(&usual)))
-            .or_else(|| look(&levelled(&usual)))
-            .or_else(|| look(&straightened(&usual)?))
-            .or_else(|| (longest > LOOKED_INTO).then(|| look(&fit(whole, 2 * LOOKED_INTO)))?)
-            .or_else(|| (longest > 2 * LOOKED_INTO).then(|| look(&fit(whole, 3 * LOOKED_INTO)))?)
-            .or_else(|| look(&fit(&usual, usual.width().max(usual.height()) / 2)))
-            .or_else(|| look(&fast_blur(&usual, 2.5)))
-    })
+    let whole = grey(picture)?;
+    // In this order: what most pictures need, what is quick, and what a small code in a large picture needs.
+    let usual = fit(&whole, LOOKED_INTO);
+    let longest = whole.width().max(whole.height());
+    look(&usual)
+        .or_else(|| look(&inverted(&usual)))
+        .or_else(|| look(&levelled(&usual)))
+        .or_else(|| look(&straightened(&usual)?))
+        .or_else(|| (longest > LOOKED_INTO).then(|| look(&fit(&whole, 2 * LOOKED_INTO)))?)
+        .or_else(|| (longest > 2 * LOOKED_INTO).then(|| look(&fit(&whole, 3 * LOOKED_INTO)))?)
+        .or_else(|| look(&fit(&usual, usual.width().max(usual.height()) / 2)))
+        .or_else(|| look(&fast_blur(&usual, 2.5)))
 }
 
 #[cfg(test)]
