@@ -1,5 +1,5 @@
 //! The request signature: SHA-1 over client_secret and timestamp, beside the hashes alone. And RSA: each backend, each
-//! size, one and two threads, beside `openssl speed` of the same machine in the same rounds.
+//! size, one and two threads, beside `openssl speed` of the same machine in the same rounds. The lanes make eight at once.
 //!
 //! Known: `openssl speed` signs and verifies a digest that is ready; ours hash a text of some 200 bytes besides (0.2 µs).
 
@@ -13,7 +13,11 @@ use wallet_api::fomo::Fomo;
 use wallet_benches::{Counting, Figure, ROUNDS, allocations, interleaved, report, subject};
 use wallet_core::crypto::{RsaSigner, RsaVerifier};
 use wallet_core::{Canonical, FieldWriter, Platform as _, Signature, Signer, UnixTime, lead};
-use wallet_crypto::{AwsLcSign, AwsLcVerify, Portable, PrivateKey, RsaSign, RsaVerify};
+use wallet_crypto::{
+    AwsLcSign, AwsLcVerify, BatchSigner, BatchedPublicKey, Portable, PrivateKey, RsaSign, RsaVerify,
+    sign_all, verify_all,
+};
+use wallet_rsa8::LANES;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -90,6 +94,7 @@ fn rsa() -> Vec<Figure> {
     let keys: Vec<PrivateKey> =
         SIZES.iter().map(|bits| PrivateKey::generate(*bits).expect("a key of a usual size")).collect();
     type Run<'a> = Box<dyn Fn() + Sync + 'a>;
+    // Each with the number of signatures of one run.
     let mut subjects: Vec<(String, usize, Run<'_>)> = Vec::new();
     for (bits, key) in SIZES.iter().zip(&keys) {
         let signers: [(&str, Box<dyn RsaSigner>); 2] = [
@@ -104,22 +109,35 @@ fn rsa() -> Vec<Figure> {
         for (backend, signer) in signers {
             assert_eq!(signer.sign_sha1(TEXT).expect("signed"), signature, "every backend signs alike");
             let run = Box::new(move || drop(std::hint::black_box(signer.sign_sha1(TEXT))));
-            subjects.push((format!("sign {bits}: {backend}"), *bits, run));
+            subjects.push((format!("sign {bits}: {backend}"), 1, run));
         }
         for (backend, verifier) in verifiers {
             assert!(verifier.verify_sha1(TEXT, &signature));
             let signature = signature.clone();
             let run = Box::new(move || assert!(std::hint::black_box(verifier.verify_sha1(TEXT, &signature))));
-            subjects.push((format!("verify {bits}: {backend}"), *bits, run));
+            subjects.push((format!("verify {bits}: {backend}"), 1, run));
         }
+        let batched = BatchSigner::new(1).signer(key).expect("a key");
+        let public = BatchedPublicKey::new(&key.public()).expect("a key");
+        for signed in sign_all(&[(&batched, TEXT); LANES]) {
+            assert_eq!(signed.expect("signed"), signature, "every backend signs alike");
+        }
+        let run = move || drop(std::hint::black_box(sign_all(&[(&batched, TEXT); LANES])));
+        subjects.push((format!("sign {bits}: lanes"), LANES, Box::new(run)));
+        let run = move || {
+            let valid = std::hint::black_box(verify_all(&[(&public, TEXT, &signature[..]); LANES]));
+            assert_eq!(valid, [true; LANES]);
+        };
+        subjects.push((format!("verify {bits}: lanes"), LANES, Box::new(run)));
     }
-    let counted: Vec<f64> = subjects.iter().map(|(_, _, run)| allocations(run)).collect();
+    let counted: Vec<f64> = subjects.iter().map(|(_, each, run)| allocations(run) / *each as f64).collect();
     let mut rates: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
     // Fewer rounds than elsewhere: `openssl speed` takes two seconds a piece.
     for _ in 0..ROUNDS.min(7) {
         for threads in [1, 2] {
-            for (name, _, run) in &subjects {
-                rates.entry((threads, name.clone())).or_default().push(rate(threads, run));
+            for (name, each, run) in &subjects {
+                let rate = rate(threads, run) * *each as f64;
+                rates.entry((threads, name.clone())).or_default().push(rate);
             }
             for bits in SIZES {
                 let Some((sign, verify)) = openssl(bits, threads) else { continue };
@@ -132,7 +150,9 @@ fn rsa() -> Vec<Figure> {
     for threads in [1, 2] {
         let of = |name: &str| rates.get(&(threads, name.to_owned())).cloned().unwrap_or_default();
         let in_threads = if threads == 1 { "one thread" } else { "two threads" };
-        for (what, backends) in [("sign", ["aws-lc", "rsa"]), ("verify", ["aws-lc", "ring"])] {
+        for (what, backends) in
+            [("sign", ["lanes", "aws-lc", "rsa"]), ("verify", ["lanes", "aws-lc", "ring"])]
+        {
             for bits in SIZES {
                 let base = of(&format!("{what} {bits}: openssl speed"));
                 for backend in backends.iter().copied().chain(["openssl speed"]) {

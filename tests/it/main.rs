@@ -22,6 +22,7 @@ mod http;
 mod journal;
 mod keeping;
 mod kept_connections;
+mod lanes;
 mod links;
 mod litecoin;
 mod memory;

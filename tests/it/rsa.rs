@@ -1,8 +1,11 @@
 //! SHA1withRSA: known answers made by other programs, on every backend in both directions, and what every backend refuses.
 
 use serde_json::Value;
-use wallet_core::crypto::{RsaSigner, RsaVerifier};
-use wallet_crypto::{AwsLcSign, AwsLcVerify, KeyError, KeyForm, PrivateKey, PublicKey, RsaSign, RsaVerify};
+use wallet_core::crypto::{RsaSigner, RsaVerifier, SigningFailed};
+use wallet_crypto::{
+    AwsLcSign, AwsLcVerify, BatchSigner, BatchedKey, BatchedPublicKey, KeyError, KeyForm, PrivateKey,
+    PublicKey, RsaSign, RsaVerify, sign_all, verify_all,
+};
 
 pub(crate) fn vector(name: &str) -> Value {
     let path = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -18,15 +21,39 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
+/// A backend that does everything eight times at once.
+struct Eight<K>(K);
+
+impl RsaSigner for Eight<BatchedKey> {
+    fn sign_sha1(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+        let mut signed = sign_all(&[(&self.0, message); 8]);
+        assert!(signed.iter().all(|one| *one == signed[0]), "in each lane the same");
+        signed.swap_remove(0)
+    }
+}
+
+impl RsaVerifier for Eight<BatchedPublicKey> {
+    fn verify_sha1(&self, message: &[u8], signature: &[u8]) -> bool {
+        let valid = verify_all(&[(&self.0, message, signature); 8]);
+        assert!(valid.iter().all(|one| *one == valid[0]), "in each lane the same");
+        valid[0]
+    }
+}
+
 pub(crate) fn signers(key: &PrivateKey) -> Vec<(&'static str, Box<dyn RsaSigner>)> {
     vec![
         ("portable", Box::new(RsaSign::new(key).unwrap())),
         ("aws-lc", Box::new(AwsLcSign::new(key).unwrap())),
+        ("eight lanes", Box::new(Eight(BatchSigner::new(1).signer(key).unwrap()))),
     ]
 }
 
 pub(crate) fn verifiers(key: &PublicKey) -> Vec<(&'static str, Box<dyn RsaVerifier>)> {
-    vec![("portable", Box::new(RsaVerify::new(key))), ("aws-lc", Box::new(AwsLcVerify::new(key).unwrap()))]
+    vec![
+        ("portable", Box::new(RsaVerify::new(key))),
+        ("aws-lc", Box::new(AwsLcVerify::new(key).unwrap())),
+        ("eight lanes", Box::new(Eight(BatchedPublicKey::new(key).unwrap()))),
+    ]
 }
 
 #[test]

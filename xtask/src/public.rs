@@ -11,6 +11,7 @@ const LIBRARIES: &[&str] = &[
     "wallet-spec",
     "wallet-core",
     "wallet-api",
+    "wallet-rsa8",
     "wallet-crypto",
     "wallet-engine",
     "wallet-chain",

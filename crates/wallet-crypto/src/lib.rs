@@ -13,11 +13,13 @@
 #[cfg(feature = "aws-lc")]
 #[allow(unsafe_code)]
 mod aws_lc;
+mod batch;
 mod password;
 mod rsa;
 
 #[cfg(feature = "aws-lc")]
 pub use aws_lc::{AwsLcSign, AwsLcVerify};
+pub use batch::{BatchSigner, BatchedKey, BatchedPublicKey, sign_all, verify_all};
 pub use password::{NoMemory, PasswordCost, Passwords, is_old_hash};
 pub use rsa::{
     DEFAULT_BITS, KeyError, KeyForm, MAX_BITS, MIN_BITS, PrivateKey, PublicKey, RsaSign, RsaVerify,

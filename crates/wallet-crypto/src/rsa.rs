@@ -439,7 +439,7 @@ impl RngCore for System {
 impl CryptoRng for System {}
 
 /// The DER of `DigestInfo` before a SHA-1 digest.
-const DIGEST_INFO: [u8; 15] =
+pub(crate) const DIGEST_INFO: [u8; 15] =
     [0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14];
 
 /// Signs with `rsa`, blinded. About five times slower than OpenSSL.
