@@ -5,6 +5,7 @@ mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use wallet_core::crypto::RsaSigner;
 use wallet_core::{Acknowledgement, CallbackMeta, DeliveryState, Transport as _, UnixTime, in_words};
-use wallet_crypto::PrivateKey;
+use wallet_crypto::{BatchSigner, PrivateKey};
 use wallet_engine::StoreError;
 use wallet_hyper::{Limits, PeerTransport, TransportError};
 use wallet_platform::accounts::UserId;
@@ -90,6 +91,8 @@ struct Inner {
     waiters: Mutex<HashMap<DeliveryId, oneshot::Sender<u16>>>,
     /// Keys that sign callbacks, parsed once.
     keys: Mutex<HashMap<ReceiverId, Arc<dyn RsaSigner>>>,
+    /// Signs what several attempts sign at one time.
+    signer: BatchSigner,
 }
 
 /// How far the worker has searched for waiting callbacks.
@@ -185,6 +188,7 @@ impl Callbacks {
                 search: tokio::sync::Mutex::default(),
                 waiters: Mutex::default(),
                 keys: Mutex::default(),
+                signer: BatchSigner::new(std::thread::available_parallelism().map_or(1, NonZero::get)),
             }),
         }
     }
@@ -543,8 +547,8 @@ impl Inner {
         let private_key = claimed.subject.private_key(self.store.vault()).map_err(sealed)?;
         let Some(private_key) = private_key else { return Ok(None) };
         let key = PrivateKey::load(private_key.expose()).map_err(|error| error.to_string())?;
-        let key = wallet_crypto::rsa_signer(&key).map_err(|error| error.to_string())?;
-        let key: Arc<dyn RsaSigner> = key.into();
+        let key = self.signer.signer(&key).map_err(|error| error.to_string())?;
+        let key: Arc<dyn RsaSigner> = Arc::new(key);
         let mut keys = keys();
         if keys.len() >= KEYS {
             keys.clear();
