@@ -1,7 +1,7 @@
 //! Callbacks under load: how late first attempts are at 300 payments a second, what 99 dead or slow receivers cost a healthy one, and
 //! claims on PostgreSQL while a great many callbacks wait and one transaction stays open.
 //!
-//! With the argument `claims`, only the last. `WALLOP_LONG=1` takes 1,000,000 waiting callbacks and ten minutes for the last; without it, 50,000 and ten seconds.
+//! With the argument `claims` only the last, with `drained` only the callbacks that are due at once. `WALLOP_LONG=1` takes 1,000,000 waiting callbacks and ten minutes for the last; without it, 50,000 and ten seconds.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use wallet_api::fomo::ServerUri;
 use wallet_benches::people::{COIN, People, populate, trade_id};
@@ -48,39 +48,45 @@ struct Receiver {
 }
 
 impl Receiver {
-    async fn open(self: Arc<Self>) -> String {
+    /// Opens it; `keeps` tells whether it keeps its connections.
+    async fn open(self: Arc<Self>, keeps: bool) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}/callback", listener.local_addr().expect("an address"));
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let this = self.clone();
-                tokio::spawn(async move {
-                    let (mut text, mut buffer) = (String::new(), [0; 4096]);
-                    // A request ends with its body, whose length its head gives.
-                    let body = loop {
-                        let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
-                        text += &String::from_utf8_lossy(&buffer[..read]);
-                        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-                        let length = head.lines().find_map(|line| {
-                            line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
-                        });
-                        if body.len() >= length.unwrap_or(0) {
-                            break body.to_owned();
-                        }
-                    };
-                    let trade = body.split('&').find_map(|pair| pair.strip_prefix("trade_id="));
-                    this.arrived
-                        .lock()
-                        .expect("kept")
-                        .insert(trade.unwrap_or_default().to_owned(), Instant::now());
-                    this.count.fetch_add(1, Ordering::Relaxed);
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-                        .await;
-                });
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(self.clone().answer(stream, keeps));
             }
         });
         url
+    }
+
+    async fn answer(self: Arc<Self>, mut stream: TcpStream, keeps: bool) {
+        let reply: &[u8] = match keeps {
+            true => b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            false => b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        };
+        loop {
+            let (mut text, mut buffer) = (String::new(), [0; 4096]);
+            // A request ends with its body, whose length its head gives.
+            let body = loop {
+                let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
+                text += &String::from_utf8_lossy(&buffer[..read]);
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length = head.lines().find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+                });
+                if body.len() >= length.unwrap_or(0) {
+                    break body.to_owned();
+                }
+            };
+            let trade = body.split('&').find_map(|pair| pair.strip_prefix("trade_id="));
+            let trade = trade.unwrap_or_default().to_owned();
+            self.arrived.lock().expect("kept").insert(trade, Instant::now());
+            self.count.fetch_add(1, Ordering::Relaxed);
+            if stream.write_all(reply).await.is_err() || !keeps {
+                return;
+            }
+        }
     }
 }
 
@@ -201,7 +207,7 @@ fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
                     tokio::time::sleep(Duration::from_secs(12)).await;
                 }
                 let receiver = Arc::new(Receiver::default());
-                let to = uri(receiver.clone().open().await);
+                let to = uri(receiver.clone().open(false).await);
                 let paid = steadily(&server, &people, 0, &to).await;
                 let measured = lateness(&receiver, &paid).await;
                 drop(server);
@@ -225,6 +231,51 @@ fn first_attempts(runtime: &Runtime, figures: &mut Vec<Figure>) {
     add("the same beside 99 that answer after 4 s: median", "ms", &slow[0]);
     add("the same beside 99 that answer after 4 s: 99th of 100", "ms", &slow[1]);
     add("delivered beside 99 that answer after 4 s, of those paid", "ratio", &slow[2]);
+}
+
+/// The number of callbacks that are due at once.
+const DUE: usize = 10_000;
+
+/// Callbacks a second, from the start of a server on which all are due to the last one's arrival: to a receiver that closes its connections,
+/// and to one that keeps them.
+fn drained(runtime: &Runtime, figures: &mut Vec<Figure>) {
+    let mut rates = [const { Vec::new() }; 2];
+    for round in 0..=ROUNDS {
+        for (keeps, into) in [false, true].into_iter().zip(&mut rates) {
+            let directory = tempfile::tempdir().expect("a directory");
+            let rate = runtime.block_on(async {
+                let store = store::open(&directory.path().join("db"), options()).expect("a store");
+                let people = populate(&store, 10).await;
+                let receiver = Arc::new(Receiver::default());
+                let to = uri(receiver.clone().open(keeps).await);
+                for _ in 0..DUE / 100 {
+                    let some = (0..100).map(|_| pay(&store, &people, 0, &to));
+                    futures_util::future::join_all(some).await;
+                }
+                // The first attempt is due a second after its payment (R3).
+                tokio::time::sleep(Duration::from_millis(1_100)).await;
+                let began = Instant::now();
+                let server = serve(&store);
+                while receiver.count.load(Ordering::Relaxed) < DUE as u64 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                let rate = DUE as f64 / began.elapsed().as_secs_f64();
+                assert_eq!(receiver.arrived.lock().expect("kept").len(), DUE, "each of them");
+                drop(server);
+                rate
+            });
+            eprintln!("round {round} of {ROUNDS}, keeps {keeps}: {rate:.0} a second");
+            if round > 0 {
+                into.push(rate);
+            }
+        }
+    }
+    let [closes, keeps] = rates;
+    let ratios = keeps.iter().zip(&closes).map(|(keeps, closes)| keeps / closes).collect();
+    let due = format!("{DUE} callbacks that are due, one app");
+    figures.push(Figure::of(format!("{due}: to a receiver that closes connections"), "1/s", closes));
+    figures.push(Figure::of(format!("{due}: to one that keeps them"), "1/s", keeps));
+    figures.push(Figure::of("kept connections beside closed ones", "×", ratios));
 }
 
 /// Claims and acknowledgements a second by one worker, on PostgreSQL: at the beginning, and at the end of a transaction that stays
@@ -314,13 +365,18 @@ fn main() {
         .build()
         .expect("a runtime");
     let mut figures = Vec::new();
-    if std::env::args().all(|argument| argument != "claims") {
+    let only = std::env::args().find(|argument| ["claims", "drained"].contains(&argument.as_str()));
+    if only.is_none() {
         first_attempts(&runtime, &mut figures);
     }
-    claims(&runtime, &mut figures);
-    if figures.len() == 2 {
-        wallet_benches::show(&figures); // not the whole report
-    } else {
-        report("callbacks", &figures);
+    if only.as_deref() != Some("claims") {
+        drained(&runtime, &mut figures);
+    }
+    if only.as_deref() != Some("drained") {
+        claims(&runtime, &mut figures);
+    }
+    match only {
+        Some(_) => wallet_benches::show(&figures),
+        None => report("callbacks", &figures),
     }
 }

@@ -11,6 +11,7 @@ use crate::{Outcome, root};
 
 const BENCHES: &[(&str, &str)] = &[
     ("signing", "Signing"),
+    ("constant_time", "Whether the time of a private operation depends on secrets"),
     ("encoding", "Encoding"),
     ("platform", "Transfers through the store"),
     ("postgres", "Transfers through the store on PostgreSQL"),
