@@ -113,6 +113,45 @@ fn random(bytes: &mut [u8]) -> bool {
     std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(bytes)).is_ok()
 }
 
+/// The lanes themselves: what they do wrong, others do again, so the tests above do not show it.
+#[test]
+fn the_lanes_sign_and_recover_every_block() {
+    if !wallet_rsa8::is_available() {
+        return;
+    }
+    let mut keys: Vec<PrivateKey> = (0..4).map(|_| PrivateKey::generate(1024).unwrap()).collect();
+    keys.extend([
+        PrivateKey::generate(2048).unwrap(),
+        PrivateKey::generate(2048).unwrap(),
+        key("rsa-4096.pem"),
+    ]);
+    let numbers: Vec<Numbers> = keys.iter().map(Numbers::of).collect();
+    let private: Vec<_> =
+        numbers.iter().map(|numbers| wallet_rsa8::PrivateKey::new(&numbers.parts()).unwrap()).collect();
+    let public: Vec<_> = numbers
+        .iter()
+        .map(|numbers| wallet_rsa8::PublicKey::new(&numbers.0[0], &numbers.0[1]).unwrap())
+        .collect();
+    let aws: Vec<AwsLcSign> = keys.iter().map(|key| AwsLcSign::new(key).unwrap()).collect();
+    // Batches of every length; more than 32 of each key, so that blindings are made again.
+    for n in 0..80 {
+        let these: Vec<usize> = (0..n % 17 + 1).map(|at| (n + at * 5) % keys.len()).collect();
+        let text = message(n);
+        let signatures: Vec<Vec<u8>> = these.iter().map(|at| aws[*at].sign_sha1(&text).unwrap()).collect();
+        let operations: Vec<_> =
+            these.iter().zip(&signatures).map(|(at, signature)| (&public[*at], &signature[..])).collect();
+        let blocks: Vec<Vec<u8>> =
+            wallet_rsa8::recover(&operations).into_iter().map(Option::unwrap).collect();
+        let digest = <sha1::Sha1 as sha1::Digest>::digest(&text);
+        assert!(blocks.iter().all(|block| block.starts_with(&[0, 1, 0xff]) && block.ends_with(&digest)));
+        let operations: Vec<_> =
+            these.iter().zip(&blocks).map(|(at, block)| (&private[*at], &block[..])).collect();
+        let signed: Vec<Vec<u8>> =
+            wallet_rsa8::sign(&operations, &mut random).into_iter().map(Option::unwrap).collect();
+        assert!(signed == signatures, "{n}");
+    }
+}
+
 /// A signature that is wrong in one prime gives the key away; none leaves.
 #[test]
 fn a_wrong_signature_does_not_leave() {
