@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
 use wallet_engine::{
     Backend, Begun, Cell, CellSource, ColumnKind, Engine, HasTable, IN_A_ROW, ListOf, Operand, Row, Scan,
     Schema, StoreError, TableMeta, Test,
@@ -648,7 +648,11 @@ impl<S: Schema> Backend<S> for Sqlite<'_, S> {
         let mut statement =
             self.connection.prepare_cached(&sql(table, list)).map_err(|error| database(&error))?;
         bind_list(&mut statement, list).map_err(|error| database(&error))?;
-        collect::<S>(&mut statement, list.table)
+        let found = collect::<S>(&mut statement, list.table)?;
+        if cfg!(debug_assertions) {
+            uses_an_index(&mut statement, found.len());
+        }
+        Ok(found)
     }
 
     fn insert<E: Row>(&mut self, rows: &[&E]) -> Result<(), StoreError>
@@ -746,6 +750,16 @@ fn collect<S: Schema>(statement: &mut Statement<'_>, table: usize) -> Result<Vec
         found.push(row.ok_or_else(|| StoreError::damaged(S::TABLES[table].name))?);
     }
     Ok(found)
+}
+
+/// Stops a debug build at a list that steps over rows that it does not return: such a list gets slower as its table grows.
+fn uses_an_index(statement: &mut Statement<'_>, returned: usize) {
+    let stepped = statement.reset_status(StatementStatus::FullscanStep);
+    assert!(
+        usize::try_from(stepped).unwrap_or(0) <= returned,
+        "{stepped} rows were read for {returned}: the list needs an index; {:?}",
+        statement.expanded_sql()
+    );
 }
 
 /// The SELECT of a list. Lists that differ only in their bound operands share one statement.
