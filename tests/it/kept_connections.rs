@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use wallet_core::Transport as _;
-use wallet_hyper::{Dial, Limits, PeerTransport};
+use wallet_hyper::{Dial, Limits, PeerTransport, TransportError};
 use wallet_tests::{Wallop, World};
 
 const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -119,6 +119,8 @@ async fn answer(
 /// Peers as the test sets them.
 #[derive(Clone, Default)]
 struct Peers {
+    /// Whether no new connection can be made.
+    fails: Arc<AtomicBool>,
     peers: Arc<Mutex<Vec<SocketAddr>>>,
     asked: Arc<AtomicUsize>,
 }
@@ -143,6 +145,9 @@ impl Dial for Peers {
     }
 
     async fn dial(&self, peers: &[SocketAddr]) -> io::Result<(Self::Io, SocketAddr)> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         let stream = TcpStream::connect(peers).await?;
         let peer = stream.peer_addr()?;
         Ok((TokioIo::new(stream), peer))
@@ -302,6 +307,16 @@ async fn a_request_goes_out_once_more_when_a_kept_connection_ends_before_its_rep
     let one = transport(&Peers::of(&[address]));
     assert_eq!((sent(&one, SHOP).await, sent(&one, SHOP).await), (200, 0));
     assert_eq!(counts.seen(), (1, 2));
+    // It may have been carried out, although no new connection can be made.
+    let (address, counts) =
+        server("127.0.0.1:0", move |_, n| if n == 1 { reply() } else { close(b"") }).await;
+    let peers = Peers::of(&[address]);
+    let one = transport(&peers);
+    assert_eq!(sent(&one, SHOP).await, 200);
+    peers.fails.store(true, Ordering::SeqCst);
+    assert!(!one.send(get(SHOP)).await.unwrap_err().was_not_sent());
+    assert_eq!(counts.seen(), (1, 2));
+    assert!(one.send(get(SHOP)).await.unwrap_err().was_not_sent(), "none was kept");
     // A kept connection that ended before the request is not used.
     let (address, counts) = server("127.0.0.1:0", move |_, _| close(PLAIN)).await;
     let one = transport(&Peers::of(&[address]));
@@ -375,6 +390,44 @@ async fn a_connection_without_requests_is_closed_after_a_while() {
     transport.send(get(SHOP)).await.unwrap();
     assert_eq!(counts.seen(), (201, 201));
     until_open(&counts, 0).await;
+}
+
+/// A receiver that reads nothing: what is left to write does not hold the connection.
+#[tokio::test]
+async fn a_connection_ends_although_its_peer_reads_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = Peers::of(&[listener.local_addr().unwrap()]);
+    // A fifth of a second for the exchange, a tenth for the end.
+    let limits = Limits { deadline: Duration::from_secs(10), max_body: 1_000 };
+    let transport = PeerTransport::new(peers, TokioExecutor::new(), Fast(Instant::now())).with_limits(limits);
+    let large = vec![b'x'; 64 << 20];
+    let sent = transport.send(http::Request::post(SHOP).body(large).unwrap());
+    let (sent, accepted) = tokio::join!(sent, listener.accept());
+    assert!(matches!(sent.unwrap_err(), TransportError::Timeout(_)));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (mut stream, _) = accepted.unwrap();
+    let mut read = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(more @ 1..) = stream.read(&mut buffer).await {
+        read += more;
+    }
+    assert!(read < 64 << 20, "the whole request came in the end");
+}
+
+/// R4: what follows the status may take its time, of so many replies at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_replies_are_read_to_their_end() {
+    let world = World::start().await;
+    let (address, counts) = server("127.0.0.1:0", |_, _| {
+        Does::Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n".to_vec())
+    })
+    .await;
+    let url = format!("http://{address}/cb");
+    let call = || async { world.call(&world.pay_user("alice").with("server_uri", &url)).await.ok() };
+    let replies = futures_util::future::join_all((0..100).map(|_| call())).await;
+    assert!(replies.iter().all(|reply| reply.data("httpcode") == "200"));
+    assert_eq!(counts.seen(), (100, 100));
+    until_open(&counts, 64).await;
 }
 
 /// Through the platform: many callbacks, few connections, each callback once.

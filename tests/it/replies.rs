@@ -93,7 +93,7 @@ async fn callbacks_say_who_sends_them_and_what_they_take() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_leave_descriptors_for_callbacks() {
     let directory = tempfile::tempdir().unwrap();
-    let running = wallet_tests::Wallop::start_with_descriptors(directory.path(), 400);
+    let running = wallet_tests::Wallop::start_with_descriptors(directory.path(), 528);
     let address = running.described.url.strip_prefix("http://").unwrap().to_owned();
     let mut held = Vec::new();
     for _ in 0..300 {

@@ -31,7 +31,7 @@ impl<E: hyper::rt::Executor<Pin<Box<dyn Future<Output = ()> + Send>>> + Clone + 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The time limit, from the first byte of the connection to the last of the reply.
+    /// The time limit of an exchange, with everything that it takes: finding the peer, connecting, the request and the reply.
     pub deadline: Duration,
     /// The largest body of a reply, in bytes.
     pub max_body: usize,
@@ -83,7 +83,7 @@ pub enum TransportError {
     Timeout(Duration),
     /// The reply's body is larger than allowed.
     TooLarge(usize),
-    /// No connection could be made: the request was not sent.
+    /// No connection could be made, and no byte of the request was sent.
     Connect(Box<dyn std::error::Error + Send + Sync>),
     /// The connection broke. Whether the request was carried out is not known.
     Broken(Box<dyn std::error::Error + Send + Sync>),

@@ -1,16 +1,18 @@
 //! A client that keeps connections, and asks before each request which peers it may send it to.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "tls")]
-use std::task::{Context, Poll};
+use std::task::Context;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_channel::oneshot;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
@@ -30,6 +32,8 @@ const HEADERS: usize = 1_000;
 const KEPT: usize = 64;
 /// How long one is kept. Servers close theirs after 5 s (Node), 15 s (Apache) or 75 s (nginx).
 const KEPT_FOR: Duration = Duration::from_secs(15);
+/// How long a connection may take to close.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// How often those that are kept for too long are closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -105,6 +109,8 @@ struct Open {
     seen: Arc<Seen>,
     /// When its last reply ended.
     since: Instant,
+    /// Its task ends some time after this was dropped.
+    _alive: oneshot::Sender<()>,
 }
 
 impl Open {
@@ -235,12 +241,10 @@ impl<D: Dial> PeerTransport<D> {
             .max_headers(HEADERS)
             .handshake(io)
             .await?;
-        self.executor.execute(Box::pin(async move {
-            // The request under way has the error, too.
-            let _ = connection.await;
-        }));
+        let (alive, dropped) = oneshot::channel();
+        self.executor.execute(Box::pin(until_dropped(connection, dropped, self.timer.clone())));
         sender.ready().await?;
-        Ok(Open { key, peer, sender, seen, since: self.timer.now() })
+        Ok(Open { key, peer, sender, seen, since: self.timer.now(), _alive: alive })
     }
 
     /// Sends a request and returns the head of the reply.
@@ -249,14 +253,18 @@ impl<D: Dial> PeerTransport<D> {
         let request = in_origin_form(request);
         let key = self.key(&uri);
         let peers = self.dial.peers(&uri).await.map_err(|error| TransportError::Connect(error.into()))?;
+        let mut sent = false;
         if let Some(mut open) = self.pool.take(&key, &peers, self.timer.now()) {
             match open.send(request.clone()).await {
                 Ok(response) => return Ok((open, response)),
+                // hyper had not begun to write it.
+                Err(error) if error.is_canceled() => {}
                 Err(error) if open.seen.any() => return Err(TransportError::Broken(error.into())),
-                Err(_) => {} // its peer had closed it
+                Err(_) => sent = true, // its peer has closed it
             }
         }
-        let mut open = self.open(key, uri, &peers).await.map_err(TransportError::Connect)?;
+        let failed = if sent { TransportError::Broken } else { TransportError::Connect };
+        let mut open = self.open(key, uri, &peers).await.map_err(failed)?;
         match open.send(request).await {
             Ok(response) => Ok((open, response)),
             Err(error) => Err(TransportError::Broken(error.into())),
@@ -311,6 +319,27 @@ impl<D: Dial> Transport for PeerTransport<D> {
         })
         .await
     }
+}
+
+/// Runs a connection to its end, or until some time after its [`Open`] was dropped: a peer that reads nothing would hold up its end for
+/// ever, since hyper writes first what it was given.
+async fn until_dropped(
+    connection: impl Future<Output = hyper::Result<()>>,
+    mut dropped: oneshot::Receiver<()>,
+    timer: Arc<dyn Timer + Send + Sync>,
+) {
+    let (mut connection, mut end) = (pin!(connection), None);
+    poll_fn(|cx| {
+        // The request under way has the error, too.
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if end.is_none() && Pin::new(&mut dropped).poll(cx).is_ready() {
+            end = Some(timer.sleep(CLOSES_WITHIN));
+        }
+        end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx))
+    })
+    .await;
 }
 
 /// Whether a reply gives its length twice: programs differ in which one they take (RFC 9112, section 6.3).

@@ -1,4 +1,4 @@
-//! The heads of replies as they come from the network: where one is odd, the ends of two replies may be taken for each other.
+//! The heads of replies as they come from the network. After an odd one it is unclear where the reply ends and the next one begins.
 
 use std::io;
 use std::pin::Pin;
@@ -15,16 +15,17 @@ const NEW: u8 = b'1';
 /// More lines than a server writes.
 const LINES: u16 = 100;
 
-/// Where the next byte is.
+/// Where in a reply the next byte is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// The bytes of the version before it.
+    /// In the version, after so many of its bytes.
     Version(usize),
-    /// The bytes between the version and it.
+    /// In the status code, after so many bytes from the version on.
     Status(usize),
     LineStart,
+    /// In the name of a field.
     Name,
-    /// Of a line whose end alone counts.
+    /// In the value of a field, or after the status code.
     RestOfLine,
     Body,
 }
@@ -46,8 +47,8 @@ impl Default for Head {
 }
 
 impl Head {
-    /// Takes a byte. Returns whether the head is odd: of HTTP/1.0, or with a line that is folded, has white space before its colon, no
-    /// colon, or no CR before its LF (RFC 9112, sections 2.2, 5.1 and 5.2). The version 1.0 becomes 1.1: scripts behind old servers send
+    /// Takes a byte. Returns whether the head is odd: of HTTP/1.0, or with a line that is folded, has no colon, another character than a
+    /// token's before its colon, a control character, or no CR before its LF (RFC 9112, sections 2.2, 5.1 and 5.2). The version 1.0 becomes 1.1: scripts behind old servers send
     /// chunks with it, and hyper refuses that.
     fn take(&mut self, byte: &mut u8) -> bool {
         let before = std::mem::replace(&mut self.before, *byte);
@@ -71,11 +72,15 @@ impl Head {
             (At::Status(read), b' ') => At::Status(read + 1),
             (At::Status(_) | At::RestOfLine | At::Name, b'\n') => {
                 odd |= self.at == At::Name;
-                self.lines += 1;
+                self.lines = self.lines.saturating_add(1);
                 odd |= self.lines > LINES;
                 At::LineStart
             }
-            (At::Status(_) | At::RestOfLine, _) => At::RestOfLine,
+            (At::Status(_) | At::RestOfLine, other) => {
+                let is_control = other.is_ascii_control() && !matches!(other, b'\t' | b'\r');
+                odd = is_control || before == b'\r';
+                At::RestOfLine
+            }
             (At::LineStart, b'\r') => At::LineStart,
             (At::LineStart, b'\n') if self.interim => {
                 *self = Self { lines: self.lines, ..Self::default() };
@@ -86,16 +91,24 @@ impl Head {
                 odd = true;
                 At::RestOfLine
             }
-            (At::LineStart, _) => At::Name,
-            (At::Name, b':') => {
-                odd = matches!(before, b' ' | b'\t');
-                At::RestOfLine
+            (At::LineStart, other) => {
+                odd = !is_of_a_token(other) || before == b'\r';
+                At::Name
             }
-            (At::Name, _) => At::Name,
+            (At::Name, b':') => At::RestOfLine,
+            (At::Name, other) => {
+                odd = !is_of_a_token(other);
+                At::Name
+            }
             (At::Body, _) => At::Body,
         };
         odd
     }
+}
+
+/// Whether a byte may be in the name of a field (RFC 9110, section 5.6.2).
+fn is_of_a_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What has come on a connection.
@@ -196,6 +209,7 @@ mod tests {
             "HTTP/1.1 200\r\n\r\n",
             "HTTP/1.1 200 \r\nX:y\r\nY:\r\nZ: a:b \r\n\r\n folded\nno colon",
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n\r\nHTTP/1.0",
+            "HTTP/1.1 200 OK\r\nX-_.~!: \t\u{e9}\u{4e2d}\r\n\r\n",
             &lines(99),
         ] {
             assert_eq!(read(plain.as_bytes()), (plain.into(), false), "{plain}");
@@ -206,6 +220,12 @@ mod tests {
             "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX\t: a\r\n\r\n",
             "HTTP/1.1 200 OK\r\n: a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX\u{b}: a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n(X): a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\u{1}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\u{7f}b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\rX: a\r\n\r\n",
             "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
             "HTTP/1.1 200 OK\nX: a\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX: a\n\r\n",
@@ -220,6 +240,17 @@ mod tests {
         }
         let old = "HTTP/1.0 200 OK\r\nX: HTTP/1.0\r\n\r\nHTTP/1.0";
         assert_eq!(read(old.as_bytes()), (old.replacen("1.0", "1.1", 1).into(), true));
+    }
+
+    /// Interim replies without end.
+    #[test]
+    fn no_number_of_lines_is_too_many() {
+        let mut head = Head::default();
+        let mut odd = false;
+        for mut byte in b"HTTP/1.1 100 Continue\r\n\r\n".repeat(70_000) {
+            odd |= head.take(&mut byte);
+        }
+        assert!(odd && head.at == At::Version(0));
     }
 
     /// A connection on which bytes come in pieces.

@@ -92,7 +92,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![(ip, port).into()]);
     }
-    let place = RESOLVING.acquire().await.map_err(io::Error::other)?;
+    // Beyond this many nothing is asked, and no attempt is made of it.
+    let place = RESOLVING.try_acquire().map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
     let (sender, resolved) = oneshot::channel();
     let name = (host.to_owned(), port);
     let thread = std::thread::Builder::new().name("wallop-resolve".to_owned()).spawn(move || {

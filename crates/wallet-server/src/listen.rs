@@ -46,8 +46,9 @@ impl Default for Connections {
 /// The longest time without progress of a write: a client that does not read its reply is cut off after it.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The descriptors that connections of clients leave for callbacks, the store and everything else.
-const KEPT_BACK: usize = 320;
+/// The descriptors that connections of clients leave: for 256 attempts of callbacks, 64 kept connections, 64 replies that are read to their
+/// end, and the store and everything else.
+const KEPT_BACK: usize = 448;
 /// The most descriptors that this process asks for.
 const WANTED: u64 = 65_536;
 

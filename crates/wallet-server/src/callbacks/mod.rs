@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{ACCEPT, USER_AGENT};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use wallet_core::crypto::RsaSigner;
@@ -93,6 +93,8 @@ struct Inner {
     keys: Mutex<HashMap<ReceiverId, Arc<dyn RsaSigner>>>,
     /// Signs what several attempts sign at one time.
     signer: BatchSigner,
+    /// The replies whose rest is read after their status.
+    rests: Arc<Semaphore>,
 }
 
 /// How far the worker has searched for waiting callbacks.
@@ -106,6 +108,8 @@ struct Search {
     ended: Option<Instant>,
 }
 
+/// The most replies whose rest is read after their status.
+const RESTS: usize = 64;
 /// The largest number of cached keys.
 const KEYS: usize = 1_000;
 
@@ -188,6 +192,7 @@ impl Callbacks {
                 search: tokio::sync::Mutex::default(),
                 waiters: Mutex::default(),
                 keys: Mutex::default(),
+                rests: Arc::new(Semaphore::new(RESTS)),
                 signer: BatchSigner::new(std::thread::available_parallelism().map_or(1, NonZero::get)),
             }),
         }
@@ -640,7 +645,13 @@ impl Inner {
         let reply = match meta.schedule.acknowledged_by {
             // R4: only the status counts. What follows it may take its time.
             Acknowledgement::Status(_) => transport.status(request).await.map(|(status, rest)| {
-                tokio::spawn(rest);
+                // Without a permit the rest is not read, and the connection ends.
+                if let Ok(permit) = self.rests.clone().try_acquire_owned() {
+                    tokio::spawn(async move {
+                        rest.await;
+                        drop(permit);
+                    });
+                }
                 (status, Vec::new())
             }),
             Acknowledgement::Json(_) => {
