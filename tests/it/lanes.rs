@@ -113,7 +113,7 @@ fn random(bytes: &mut [u8]) -> bool {
     std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(bytes)).is_ok()
 }
 
-/// The lanes themselves: what they do wrong, others do again, so the tests above do not show it.
+/// The lanes alone: [`sign_all`] falls back to AWS-LC for a lane that fails, so the tests above would pass with broken lanes.
 #[test]
 fn the_lanes_sign_and_recover_every_block() {
     if !wallet_rsa8::is_available() {
@@ -194,16 +194,52 @@ fn what_the_lanes_do_not_take() {
     if !wallet_rsa8::is_available() {
         return;
     }
-    let private = wallet_rsa8::PrivateKey::new(&numbers.parts()).unwrap();
-    let public = wallet_rsa8::PublicKey::new(n, e).unwrap();
-    let less = [&n[..n.len() - 1], &[n[n.len() - 1] - 1]].concat();
-    let (zero, one) = (vec![0; 128], [&[0; 127][..], &[1]].concat());
-    // The smallest and the largest numbers, and some that are none of the key's.
-    let blocks: [&[u8]; 6] = [&zero, &one, &less, n, &[0xff; 128], &[0; 127]];
-    let operations = blocks.map(|block| (&private, block));
-    let expected = [Some(zero.clone()), Some(one.clone()), Some(less.clone()), None, None, None];
-    assert_eq!(wallet_rsa8::sign(&operations, &mut random), expected);
-    assert_eq!(wallet_rsa8::recover(&blocks.map(|block| (&public, block))), expected);
-    assert_eq!(wallet_rsa8::sign(&operations[..3], &mut |_| false), [None, None, None], "no randomness");
+    let keys = [key("rsa-1024.pem"), PrivateKey::generate(2_048).unwrap(), key("rsa-4096.pem")];
+    for numbers in keys.iter().map(Numbers::of) {
+        let [n, e, p, q, dp, dq, _] = &numbers.0;
+        let private = wallet_rsa8::PrivateKey::new(&numbers.parts()).unwrap();
+        // The same key with its primes in the other order: then the first one is the smaller one, or the larger one.
+        let number = |bytes: &[u8]| rsa::BigUint::from_bytes_be(bytes);
+        let inverse = number(p).modpow(&(number(q) - 2_u8), &number(q)).to_bytes_be();
+        let swapped = Parts { n, e, p: q, q: p, dp: dq, dq: dp, qinv: &inverse };
+        let swapped = wallet_rsa8::PrivateKey::new(&swapped).unwrap();
+        let public = wallet_rsa8::PublicKey::new(n, e).unwrap();
+        let of = |value: rsa::BigUint| {
+            let bytes = value.to_bytes_be();
+            [vec![0; n.len() - bytes.len()], bytes].concat()
+        };
+        // The smallest and the largest numbers, and multiples of one prime, which no factor hides.
+        let d = rsa::RsaPrivateKey::from_p_q(number(p), number(q), number(e)).unwrap();
+        let values =
+            [number(&[0]), number(&[1]), number(n) - 1_u8, number(p), number(q), number(n) - number(p)];
+        for key in [&private, &swapped] {
+            let blocks = values.clone().map(of);
+            let operations: Vec<_> = blocks.iter().map(|block| (key, &block[..])).collect();
+            let expected = values.clone().map(|value| Some(of(value.modpow(d.d(), d.n()))));
+            assert_eq!(wallet_rsa8::sign(&operations, &mut random), expected);
+        }
+        let blocks = values.clone().map(of);
+        let operations: Vec<_> = blocks.iter().map(|block| (&public, &block[..])).collect();
+        let expected = values.map(|value| Some(of(value.modpow(d.e(), d.n()))));
+        assert_eq!(wallet_rsa8::recover(&operations), expected);
+        // Numbers that are not below the modulus, or not as long.
+        let none: [&[u8]; 3] = [n, &vec![0xff; n.len()], &vec![0; n.len() - 1]];
+        assert_eq!(wallet_rsa8::sign(&none.map(|block| (&private, block)), &mut random), [None, None, None]);
+        assert_eq!(wallet_rsa8::recover(&none.map(|block| (&public, block))), [None, None, None]);
+        let fresh = wallet_rsa8::PrivateKey::new(&numbers.parts()).unwrap();
+        assert_eq!(wallet_rsa8::sign(&[(&fresh, &blocks[1])], &mut |_| false), [None], "no randomness");
+        // A blinding is used 32 times.
+        let mut made = 0;
+        for _ in 0..65 {
+            let mut random = |bytes: &mut [u8]| {
+                made += usize::from(bytes.len() == n.len() && bytes.len() != 128);
+                random(bytes)
+            };
+            assert_eq!(wallet_rsa8::sign(&[(&fresh, &blocks[1])], &mut random), [Some(blocks[1].clone())]);
+        }
+        if n.len() > 128 {
+            assert_eq!(made, 3 * 8, "eight at a time");
+        }
+    }
     assert!(wallet_rsa8::sign(&[], &mut random).is_empty() && wallet_rsa8::recover(&[]).is_empty());
 }

@@ -40,6 +40,7 @@ struct Queue {
     /// The threads that sign.
     signing: usize,
     most: usize,
+    /// In order; empty while fewer sign than may.
     waiting: Vec<Waiting>,
 }
 
@@ -90,9 +91,8 @@ impl BatchSigner {
             let mut queue = self.queue();
             if queue.signing < queue.most {
                 queue.signing += 1;
-                let others = queue.take(LANES - 1);
                 drop(queue);
-                return self.sign_with(&job, others);
+                return self.sign_with(&job, Vec::new());
             }
             let (turn, waiting) = mpsc::channel();
             queue.waiting.push(Waiting { job: job.clone(), turn });
@@ -244,15 +244,18 @@ impl BatchedPublicKey {
 
 /// Whether each signature is one over its message by its key, in order: key, message, signature.
 pub fn verify_all(signatures: &[(&BatchedPublicKey, &[u8], &[u8])]) -> Vec<bool> {
-    let in_lanes = signatures.iter().enumerate();
-    let in_lanes = in_lanes
-        .filter_map(|(at, (key, message, signature))| Some((at, key.lanes.as_ref()?, *message, *signature)));
-    let in_lanes: Vec<(usize, &wallet_rsa8::PublicKey, &[u8], &[u8])> = in_lanes.collect();
     let mut valid = vec![None; signatures.len()];
-    if in_lanes.len() >= WORTH_VERIFYING {
-        let operations: Vec<_> = in_lanes.iter().map(|(_, key, _, signature)| (*key, *signature)).collect();
-        for ((at, key, message, _), block) in in_lanes.iter().zip(wallet_rsa8::recover(&operations)) {
-            valid[*at] = Some(block.is_some_and(|block| block == padded(message, key.size())));
+    for size in Size::ALL {
+        let of_size = signatures.iter().enumerate().filter_map(|(at, (key, message, signature))| {
+            let key = key.lanes.as_ref().filter(|key| key.size() == size)?;
+            Some((at, key, *message, *signature))
+        });
+        let of_size: Vec<(usize, &wallet_rsa8::PublicKey, &[u8], &[u8])> = of_size.collect();
+        for eight in of_size.chunks(LANES).filter(|eight| eight.len() >= WORTH_VERIFYING) {
+            let operations: Vec<_> = eight.iter().map(|(_, key, _, signature)| (*key, *signature)).collect();
+            for ((at, _, message, _), block) in eight.iter().zip(wallet_rsa8::recover(&operations)) {
+                valid[*at] = Some(block.is_some_and(|block| block == padded(message, size)));
+            }
         }
     }
     let each = signatures.iter().zip(valid);

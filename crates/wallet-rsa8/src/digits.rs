@@ -1,5 +1,7 @@
 //! Numbers as digits of 52 bits, the least significant first; what a key needs once. Nothing here branches on a digit.
 
+use zeroize::Zeroizing;
+
 /// The bits of a digit.
 pub(crate) const BITS: usize = 52;
 pub(crate) const MASK: u64 = (1 << BITS) - 1;
@@ -44,7 +46,7 @@ pub(crate) fn negated_inverse(m: u64) -> u64 {
 
 /// `x · 2^times` modulo `m`, for an `x` below `m` and an `m` whose last bit of all digits is free.
 pub(crate) fn doubled(mut x: Vec<u64>, times: usize, m: &[u64]) -> Vec<u64> {
-    let mut less = vec![0; m.len()];
+    let mut less = Zeroizing::new(vec![0; m.len()]);
     for _ in 0..times {
         let mut carry = 0;
         for digit in &mut x {
@@ -57,7 +59,7 @@ pub(crate) fn doubled(mut x: Vec<u64>, times: usize, m: &[u64]) -> Vec<u64> {
             (*less, borrow) = (difference & MASK, difference >> 63);
         }
         let keeps = borrow.wrapping_neg(); // all ones if x is below m
-        for (x, less) in x.iter_mut().zip(&less) {
+        for (x, less) in x.iter_mut().zip(less.iter()) {
             *x = (*x & keeps) | (*less & !keeps);
         }
     }
@@ -94,7 +96,9 @@ pub(crate) fn plus_product(a: &[u64], factor: u64, b: &[u64]) -> Vec<u64> {
         carry = (sum >> 64) as u64;
         sum as u64
     };
-    let mut sum: Vec<u64> = a.iter().zip(b).map(step).collect();
+    // Large enough: what a vector leaves behind when it grows would not be wiped.
+    let mut sum = Vec::with_capacity(a.len() + 1);
+    sum.extend(a.iter().zip(b).map(step));
     sum.push(carry);
     sum
 }

@@ -1,7 +1,7 @@
 //! Eight numbers at once, one in each 64-bit lane of AVX-512 registers, with digits of 52 bits for the multipliers of IFMA.
 //!
-//! Values stay below twice their modulus between multiplications: digits have room above it (8, 16 or 32 bits), so a product is below
-//! twice the modulus again without a subtraction ("almost Montgomery", Gueron and Krasnov 2012). No branch and no address depends on a digit.
+//! Values stay below twice their modulus between multiplications: the digits of a number have 8 to 64 bits more than its modulus, so a
+//! product is below twice the modulus again without a subtraction ("almost Montgomery", Gueron and Krasnov 2012). No branch and no address depends on a digit.
 
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm_cvtsi128_si64, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512,
@@ -10,6 +10,8 @@ use std::arch::x86_64::{
     _mm512_set1_epi64, _mm512_setzero_si512, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_sub_epi64,
 };
 use std::hint::black_box;
+
+use zeroize::Zeroizing;
 
 use crate::LANES;
 use crate::digits::MASK;
@@ -54,14 +56,14 @@ pub(crate) fn load<const K: usize>(numbers: [&[u64]; LANES]) -> Wide<K> {
 
 /// The number of each lane.
 #[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn store<const K: usize>(wide: &Wide<K>) -> [Vec<u64>; LANES] {
+pub(crate) fn store<const K: usize>(wide: &Wide<K>) -> [Zeroizing<Vec<u64>>; LANES] {
     macro_rules! lane {
         ($n:literal) => {{
             let first = |digits: V| {
                 let turned = _mm512_alignr_epi64::<$n>(digits, digits);
                 _mm_cvtsi128_si64(_mm512_castsi512_si128(turned)).cast_unsigned()
             };
-            wide.iter().map(|digits| first(*digits)).collect()
+            Zeroizing::new(wide.iter().map(|digits| first(*digits)).collect())
         }};
     }
     [lane!(0), lane!(1), lane!(2), lane!(3), lane!(4), lane!(5), lane!(6), lane!(7)]
@@ -74,8 +76,8 @@ impl<const K: usize> Moduli<K> {
         Self { m: load(moduli), k0: lanes(|lane| k0[lane]) }
     }
 
-    /// Replaces `x` by `x · b / 2^(52 K)` modulo the moduli, below twice them (Montgomery). The product of the factors is below `2^(52 K)` times a
-    /// modulus.
+    /// Replaces `x` by `x · b / 2^(52 K)` modulo the moduli, below twice them (Montgomery). Takes factors whose product is below `2^(52 K)`
+    /// times their modulus.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn multiply(&self, x: &mut Wide<K>, b: &Wide<K>) {
@@ -251,13 +253,13 @@ fn same_mut<const K: usize, const N: usize>(x: &mut Wide<K>) -> &mut Wide<N> {
     x
 }
 
-/// The rows of a square from `$from` to `$end`: each adds a digit times those of its own part and twice those after it. Those before it
-/// have been added.
+/// The rows of a square from `$from` to `$end`: each adds a digit times those of its own part, and times twice those after the part. The rows
+/// of the parts before have added the others.
 macro_rules! square_rows {
     ($from:literal..$end:literal, $K:literal, $sums:ident, $a:ident, $twice:ident, $m:ident, $k0:ident, [$($j:literal)+]) => {
         for one in &$a[$from..$end] {
             let (a, twice, m) = (black_box(&*$a), black_box(&$twice), black_box($m));
-            // Twice the first one after the part has no bit of the one before, which is in the part.
+            // The digit `$end` is doubled without the top bit of the one before, which is not doubled in this part.
             let other = |j: usize| match j {
                 $end => _mm512_add_epi64(a[j], a[j]),
                 _ if j < $end => a[j],

@@ -2,8 +2,7 @@
 //! other. For keys of 1024, 2048 and 4096 bits with the public exponent 65537; padding is the caller's.
 //!
 //! A private operation hides what it works on (base and exponent blinding), takes the same steps whatever the key is, and checks each
-//! signature with the public key before it returns it. Numbers that it works on stay in registers and on the stack; what a key keeps is
-//! wiped when it is dropped.
+//! signature with the public key before it returns it. Secret numbers on the heap are wiped; those in registers and on the stack are not.
 //!
 //! On a machine without the instructions [`is_available`] is false and every result is `None`.
 //!

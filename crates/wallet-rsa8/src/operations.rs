@@ -99,7 +99,7 @@ fn new_blindings<const K: usize, const L: usize>(
     let mut next = || pairs.next().unwrap_or_default();
     Some(std::array::from_fn(|_| {
         let (hides, shows) = next();
-        Blinding { hides: Zeroizing::new(hides), shows: Zeroizing::new(shows), uses: 0 }
+        Blinding { hides, shows, uses: 0 }
     }))
 }
 
@@ -119,9 +119,8 @@ fn sign_lanes<const K: usize, const L: usize>(
 ) -> Option<[Option<Vec<u8>>; LANES]> {
     let mut own: Vec<Option<Blinding>> = keys[..lanes].iter().map(|key| key.take_blinding()).collect();
     if own.iter().any(Option::is_none) {
-        for (own, new) in own.iter_mut().zip(new_blindings::<K, L>(keys, random)?) {
-            own.get_or_insert(new);
-        }
+        // All of them, so that they end at one time.
+        own = new_blindings::<K, L>(keys, random)?.into_iter().take(lanes).map(Some).collect();
     }
     let blindings: [Option<&Blinding>; LANES] =
         std::array::from_fn(|lane| own.get(lane).unwrap_or(&own[0]).as_ref());
@@ -139,20 +138,18 @@ fn sign_lanes<const K: usize, const L: usize>(
     // A fault of the machine in one of the primes would give the key away (Boneh, DeMillo and Lipton 1997).
     let checked = store(&public(&n, &r2, &signature));
 
-    let squared = (store(&n.times(&hides, &hides)), store(&n.times(&shows, &shows)));
-    for (lane, (hides, shows)) in squared.0.into_iter().zip(squared.1).enumerate().take(lanes) {
+    let is_right = |lane: usize| {
+        checked[lane].iter().zip(blocks[lane]).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    };
+
+    let squared = store(&n.times(&hides, &hides)).into_iter().zip(store(&n.times(&shows, &shows)));
+    for (lane, (hides, shows)) in squared.enumerate().take(lanes).filter(|(lane, _)| is_right(*lane)) {
         let uses = blindings[lane].map_or(u32::MAX, |blinding| blinding.uses.saturating_add(1));
-        keys[lane].keep_blinding(Blinding {
-            hides: Zeroizing::new(hides),
-            shows: Zeroizing::new(shows),
-            uses,
-        });
+        keys[lane].keep_blinding(Blinding { hides, shows, uses });
     }
     let signatures = store(&signature);
     Some(std::array::from_fn(|lane| {
-        let is_right =
-            checked[lane].iter().zip(blocks[lane]).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0;
-        is_right.then(|| to_bytes(&signatures[lane], keys[lane].size.bytes()))
+        is_right(lane).then(|| to_bytes(&signatures[lane], keys[lane].size.bytes()))
     }))
 }
 
