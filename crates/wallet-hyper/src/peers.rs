@@ -45,7 +45,7 @@ pub trait Dial: Clone + Send + Sync + 'static {
     /// The peers to which a request to this address may go now.
     ///
     /// # Errors
-    /// When there are none.
+    /// If the name does not resolve, or no address of it may be used.
     fn peers(&self, uri: &Uri) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 
     /// Connects to one of these peers; tells which.

@@ -31,7 +31,7 @@ pub use operations::{is_available, recover, sign};
 #[cfg(not(target_arch = "x86_64"))]
 pub use unavailable::{is_available, recover, sign};
 
-/// Fills with random bytes; `false` if there are none.
+/// Fills a buffer with random bytes. Returns `false` if the machine has no randomness.
 pub type Random<'a> = dyn FnMut(&mut [u8]) -> bool + 'a;
 
 /// The number of operations that are made at once.
